@@ -1,0 +1,48 @@
+# Everything a newcomer or a machine types here. Each target sets up what it needs by itself, inside
+# the checkout (.venv, .venv-pipenv); the second time that costs nothing.
+
+PYTHON_HERE := .venv/bin/python
+READY := .venv/.synced
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types render bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## set up .venv from Pipfile.lock (the others do it by themselves)
+
+$(READY): Pipfile.lock .ci/setup
+	@PYTHON='$(PYTHON)' .ci/setup
+
+demo: $(READY) ## show a run that is interrupted, refused and still finishes
+	@$(PYTHON_HERE) -m deploy demo
+
+test: lint types ## all checks and all tests
+	$(PYTHON_HERE) -m pytest $(ARGS)
+
+lint: $(READY) ## format and lint, changing nothing
+	$(PYTHON_HERE) -m ruff format --check .
+	$(PYTHON_HERE) -m ruff check .
+
+types: $(READY) ## the strict type check
+	$(PYTHON_HERE) -m mypy
+
+format: $(READY) ## mend format and what lint can mend
+	$(PYTHON_HERE) -m ruff format .
+	$(PYTHON_HERE) -m ruff check --fix .
+
+render: $(READY) ## write the state machines' definitions from the code
+	$(PYTHON_HERE) -m statemachines
+
+ifneq ($(wildcard tests/bench),)
+bench: $(READY) ## print the measures as a table
+	$(PYTHON_HERE) -m tests.bench $(ARGS)
+endif
+
+lock: ## write Pipfile.lock anew with the newest releases
+	.ci/setup lock
+
+clean: ## remove what was set up and what tests left
+	rm -rf .venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
