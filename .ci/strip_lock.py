@@ -1,7 +1,7 @@
 """Takes out of a Pipfile.lock where the packages came from.
 
-A lock without sources installs from wherever pip is set up to look, on a laptop as behind a company's
-mirror; the hashes in it still hold every file to what was locked.
+A lock without sources installs from wherever pip is set up to look, on a laptop as behind a
+company's mirror; the hashes in it still hold every file to what was locked.
 """
 
 from __future__ import annotations
