@@ -1,0 +1,284 @@
+"""A configuration is either typed and whole, or refused in one sentence to act on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import config
+from deploy.config import Backoff, Budgets, ConfigError, Job, Platform, Retry, load, parse
+
+CHECKOUT = Path(__file__).parents[2]
+JOB = '[jobs.ab]\nimage = "x"\n'
+
+
+def keys_of_a_job() -> set[str]:
+    renamed = {attribute: key for key, attribute in config._RENAMED.items()}
+    return {renamed.get(name, name) for name in Job.__dataclass_fields__} - {"name"}
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ConfigError) as refused:
+        parse(text, Path("some/steadyspot.toml"))
+    sentence = str(refused.value)
+    assert sentence.startswith("some/steadyspot.toml: ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    return sentence.removeprefix("some/steadyspot.toml: ")
+
+
+def test_the_example_in_the_checkout_is_right() -> None:
+    example = load(CHECKOUT / "steadyspot.toml")
+    job = example.job("tpch_q1")
+    assert job.command[:3] == ("python", "-m", "examples.tpch_q1")
+    assert example.job_stack(job) == "steadyspot-tpch-q1"
+
+
+def test_what_the_example_calls_a_default_is_one() -> None:
+    text = (CHECKOUT / "steadyspot.toml").read_text("utf-8")
+    shown = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
+    assert shown != text
+    shown = re.sub(r"(?m)^(region|vpc|subnets|assign_public_ip|environment) .*\n", "", shown)
+    shown_job, plain_job = parse(shown).job(), parse(text).job()
+    assert shown_job == plain_job
+    keys = tomllib.loads(shown)["jobs"]["tpch_q1"].keys() | {"environment"}
+    assert keys == keys_of_a_job()
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    assert parse(JOB).platform == Platform(name="steadyspot", region=None, mail=None)
+    job = parse(JOB).job()
+    assert job == Job(name="ab", image="x")
+    assert (job.capacity, job.rerun, job.stop_timeout_seconds) == ("spot-first", "always", 120)
+
+
+def test_every_key_arrives() -> None:
+    text = """
+        [platform]
+        name = "night"
+        region = "eu-central-1"
+        mail = "a@b.example"
+        vpc = "vpc-0a"
+        subnets = ["subnet-1", "subnet-2"]
+        assign_public_ip = false
+        [jobs.report_2]
+        image = "registry/x@sha256:1"
+        command = ["run", "it"]
+        environment = { A = "1" }
+        cpu = 0.25
+        memory = 0.5
+        architecture = "arm64"
+        stop_timeout = 30
+        schedule = "rate(2 hours)"
+        timezone = "Europe/Berlin"
+        enabled = false
+        finish_within_minutes = 90
+        expected_minutes = 1.5
+        maximum_wait_minutes = 0
+        capacity = "spot-only"
+        rerun = "never"
+        retry = { attempts = 0, age_minutes = 1 }
+        budgets = { interruptions = 1, throttles = 2, infrastructure = 3, failures = 4 }
+        backoff = { seconds = 1, cap_seconds = 2 }
+    """
+    read = parse(text)
+    assert read.platform == Platform(
+        "night", "eu-central-1", "a@b.example", "vpc-0a", ("subnet-1", "subnet-2"), False
+    )
+    assert read.job() == Job(
+        name="report_2",
+        image="registry/x@sha256:1",
+        command=("run", "it"),
+        environment={"A": "1"},
+        vcpu=0.25,
+        memory_gb=0.5,
+        architecture="arm64",
+        stop_timeout_seconds=30,
+        schedule="rate(2 hours)",
+        timezone="Europe/Berlin",
+        enabled=False,
+        finish_within_minutes=90,
+        expected_minutes=1.5,
+        maximum_wait_minutes=0,
+        capacity="spot-only",
+        rerun="never",
+        retry=Retry(0, 1),
+        budgets=Budgets(1, 2, 3, 4),
+        backoff=Backoff(1, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "jobs is missing: it must be a table with one table [jobs.NAME] for each job"),
+        ("a = 1\nb =", "end of document is no TOML: Invalid value."),
+        ("a =\nb = 1", "line 1 is no TOML: Invalid value."),
+        ("jobs = 3", "jobs is 3, but must be a table"),
+        ("[jobs.ab]", "jobs.ab.image is missing: it must be the name of an image"),
+        ("[platfrom]\n" + JOB, 'the file has no key "platfrom" (did you mean platform?); allowed:'),
+        (JOB + 'capcity = "x"', 'jobs.ab has no key "capcity" (did you mean capacity?); allowed:'),
+        (JOB + "budgets = {failure = 1}", 'jobs.ab.budgets has no key "failure" (did you mean fai'),
+        (
+            JOB + 'capacity = "spot"',
+            'jobs.ab.capacity is "spot", but must be one of "spot-first", "spot-only", "on-dem',
+        ),
+        (JOB + 'command = "ls"', 'jobs.ab.command is "ls", but must be a list of texts'),
+        (JOB + 'command = ["ls", 1]', "jobs.ab.command.1 is 1, but must be a text"),
+        (JOB + 'command = [""]', "jobs.ab.command must name the program first"),
+        (JOB + "environment = {A = 1}", "jobs.ab.environment.A is 1, but must be a text (numbers"),
+        (
+            JOB + 'environment = {STEADYSPOT_JOB = "x"}',
+            'jobs.ab.environment has the name "STEADYSPOT_JOB", but it must be letters',
+        ),
+        (JOB + f'command = ["{"x" * 4096}"]', "jobs.ab.command has 4,100 bytes as JSON, but at"),
+        (JOB + "cpu = 1024", "jobs.ab.cpu is 1024, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16"),
+        (JOB + "cpu = true", "jobs.ab.cpu is true, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16"),
+        (JOB + "memory = nan", "jobs.ab.memory is NaN, but must be a number of GB from 0.5 to 120"),
+        (JOB + "memory = 1", "jobs.ab.memory is 1, but with cpu = 1 Fargate allows 2, 3, 4, 5, 6,"),
+        (JOB + "cpu = 8\nmemory = 18", "jobs.ab.memory is 18, but with cpu = 8 Fargate allows 16"),
+        (
+            JOB + "stop_timeout = 300",
+            "jobs.ab.stop_timeout is 300, but must be a whole number from",
+        ),
+        (JOB + "stop_timeout = 1", "jobs.ab.stop_timeout is 1, but must be a whole number from 2"),
+        (JOB + "stop_timeout = 9.0", "jobs.ab.stop_timeout is 9.0, but must be a whole number"),
+        (JOB + 'timezone = "Europe/Berln"', 'jobs.ab.timezone is "Europe/Berln", but must be a na'),
+        (
+            JOB + "finish_within_minutes = 5\nexpected_minutes = 6",
+            "jobs.ab.finish_within_minutes is 5, but must be at least expected_minutes, which is 6",
+        ),
+        (
+            JOB + "backoff = {seconds = 301}",
+            "jobs.ab.backoff.cap_seconds is 300, but must be at least backoff.seconds, which i",
+        ),
+        (
+            '[platform]\nvpc = "vpc-1"\n' + JOB,
+            "platform.vpc needs platform.subnets beside it; without both a VPC is made",
+        ),
+        ("[platform]\nassign_public_ip = true\n" + JOB, "platform.assign_public_ip needs platform"),
+        ('[platform]\nname = "A"\n' + JOB, 'platform.name is "A", but must be 2 to 24 lower-case'),
+        ('[platform]\nmail = "me"\n' + JOB, 'platform.mail is "me", but must be a mail address'),
+        ('[jobs.Ab]\nimage = "x"', 'jobs has the name "Ab", but it must be 2 to 32 lower-case'),
+        ('[jobs."ab\\n"]\nimage = "x"', 'jobs has the name "ab\\n", but it must be 2 to 32'),
+        (
+            '[jobs.a_b]\nimage = "x"\n[jobs.a-b]\nimage = "x"',
+            "jobs.a-b and jobs.a_b must differ in more than hyphens and underscores",
+        ),
+    ],
+)
+def test_a_wrong_key_or_value_gets_one_sentence(text: str, sentence: str) -> None:
+    assert refusal(text).startswith(sentence)
+
+
+def test_a_misspelt_key_is_told_before_what_is_missing_for_it() -> None:
+    assert "did you mean image?" in refusal('[jobs.ab]\nimmage = "x"')
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "rate(1 minute)",
+        "rate(12 hours)",
+        "cron(0 2 * * ? *)",
+        "cron(0/15 8-18 ? * MON-FRI *)",
+        "cron(0 6 L * ? 2027-2030)",
+        "at(2028-02-29T23:59:59)",
+    ],
+)
+def test_schedules_of_aws_are_taken(expression: str) -> None:
+    assert parse(f'{JOB}schedule = "{expression}"').job().schedule == expression
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("hourly", 'it must be "rate(1 hour)"'),
+        ("0 2 * * *", 'it must be "rate(1 hour)"'),
+        ("rate(0 hours)", "a rate is a positive whole number"),
+        ("rate(1 month)", "a rate is a positive whole number"),
+        ("cron(0 2 * * *)", "6 required, 5 provided"),
+        ("cron(0 2 * * * *)", "one must be a question mark"),
+        ("cron(99 2 * * ? *)", "Invalid minute value '99'"),
+        ("at(2027-02-29T00:00:00)", "the time must be written as in"),
+        ("at(2027-02-28T00:00:00Z)", "the time must be written as in"),
+        ("rate(1 hour)\\n", 'it must be "rate(1 hour)"'),
+    ],
+)
+def test_other_schedules_are_refused(expression: str, said: str) -> None:
+    sentence = refusal(f'{JOB}schedule = "{expression}"')
+    assert sentence.startswith("jobs.ab.schedule is ")
+    assert said in sentence
+
+
+def test_a_file_that_cannot_be_read_gets_one_sentence(tmp_path: Path) -> None:
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    for path, said in [
+        (tmp_path / "absent.toml", "there is no such file"),
+        (tmp_path, "can't be read: Is a directory"),
+        (binary, "must be text in UTF-8"),
+    ]:
+        with pytest.raises(ConfigError, match=said) as refused:
+            load(path)
+        assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_a_job_is_found_by_name_or_as_the_only_one() -> None:
+    two = parse(JOB + '[jobs.report]\nimage = "x"\n')
+    assert two.job("report").name == "report"
+    with pytest.raises(ConfigError, match="name one of its jobs: ab, report"):
+        two.job()
+    with pytest.raises(ConfigError, match=r"did you mean report\?"):
+        two.job("reprot")
+
+
+@given(st.sampled_from(sorted(config._MEMORY_GB)), st.sampled_from([0.5, *range(1, 121)]))
+def test_memory_fits_the_cpu_as_fargate_says(cpu: float, memory: float) -> None:
+    text = f"{JOB}cpu = {cpu}\nmemory = {memory}"
+    per_cpu = memory / cpu
+    if memory in config._MEMORY_GB[cpu]:
+        # AWS: from 2 GB for each vCPU to 8 (to 7.5 for 4 and 8 vCPU).
+        assert 2 <= per_cpu <= 8
+        assert parse(text).job().memory_gb == memory
+    else:
+        assert "Fargate allows" in refusal(text)
+
+
+values = st.one_of(
+    st.booleans(),
+    st.integers(-1, 10**6),
+    st.floats(),
+    st.text(max_size=20),
+    st.lists(st.text(max_size=5), max_size=3),
+    st.sampled_from(["spot-first", "always", "arm64", "UTC", "cron(0 2 * * ? *)", "rate(1 hour)"]),
+)
+
+
+def as_toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + "".join(f"\\U{ord(character):08X}" for character in value) + '"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_toml, value))}]"
+    return repr(value)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(keys_of_a_job())), values, max_size=4))
+def test_whatever_a_job_says_it_is_typed_or_refused(table: dict[str, object]) -> None:
+    lines = [f"{key} = {as_toml(value)}" for key, value in {"image": "x", **table}.items()]
+    text = "\n".join(["[jobs.ab]", *lines])
+    try:
+        job = parse(text, Path("some/steadyspot.toml")).job()
+    except ConfigError:
+        refusal(text)
+    else:
+        assert 2 <= job.stop_timeout_seconds <= 120
+        assert job.memory_gb in config._MEMORY_GB[job.vcpu]
+        assert job.expected_minutes <= (job.finish_within_minutes or job.expected_minutes)
