@@ -1,0 +1,204 @@
+"""The embedded AWS: moto's services on one port of 127.0.0.1, with the parts that behave as AWS does.
+
+Everything lives in this process (moto's state is global, so there is one at a time) but the containers,
+which are process trees of their own and end with it, whatever ends it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from types import TracebackType
+from typing import Any
+
+import boto3
+import moto.ecs.urls
+from moto.core.base_backend import BackendDict
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from deploy.local.control import Control
+from deploy.local.ecs_api import FargateResponse
+from deploy.local.events import EventBus
+from deploy.local.fargate import Fargate
+from deploy.local.images import Images
+from deploy.local.interpreter import Interpreter
+from deploy.local.market import Market
+
+_HOST = "127.0.0.1"
+_ACCOUNT_ID = "123456789012"
+
+_running: LocalAws | None = None
+
+
+class AlreadyRunning(Exception):
+    """This process already runs an embedded AWS; moto's state is global, so it can only be one."""
+
+
+class LocalSession(boto3.Session):
+    """A session whose clients go to the local target. Made by `LocalAws.session`."""
+
+    def __init__(self, endpoint_url: str, region: str) -> None:
+        super().__init__(
+            aws_access_key_id="local", aws_secret_access_key="local", region_name=region
+        )
+        self._endpoint_url = endpoint_url
+
+    def client(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """A client as of boto3, of the local target unless `endpoint_url` says otherwise."""
+        kwargs.setdefault("endpoint_url", self._endpoint_url)
+        return super().client(*args, **kwargs)  # type: ignore[call-overload]
+
+    def resource(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """A resource as of boto3, of the local target unless `endpoint_url` says otherwise."""
+        kwargs.setdefault("endpoint_url", self._endpoint_url)
+        return super().resource(*args, **kwargs)  # type: ignore[call-overload]
+
+
+class LocalAws:
+    """The local target. A context manager; `start` and `stop` do nothing the second time.
+
+    Parameters
+    ----------
+    port
+        0 takes a free one.
+
+    Attributes
+    ----------
+    endpoint_url, account_id, region
+        For clients of any kind; no credentials are checked.
+    market, images
+        The Spot market and the images, see there.
+    """
+
+    def __init__(self, *, port: int = 0, region: str = "us-east-1") -> None:
+        self.region = region
+        self.account_id = _ACCOUNT_ID
+        self.endpoint_url = ""
+        self.market = Market()
+        self.images = Images()
+        self._port = port
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+        self._parts: list[Any] = []
+        self._port_before: str | None = None
+
+    def session(self) -> boto3.Session:
+        """A session of boto3 whose clients reach this local target."""
+        return LocalSession(self.endpoint_url, self.region)
+
+    def start(self) -> LocalAws:
+        """Serve. Comes back when the endpoint answers.
+
+        Raises
+        ------
+        AlreadyRunning
+            This process has another one.
+        OSError
+            The port is taken.
+        """
+        global _running  # noqa: PLW0603
+        if _running is self:
+            return self
+        if _running is not None:
+            raise AlreadyRunning("This process already runs a local AWS. Stop that one first.")
+        _silence()
+        BackendDict.reset()
+        moto_app = DomainDispatcherApplication(create_backend_app)
+        front = _Front(moto_app)
+        self._server = make_server(
+            _HOST, self._port, front, threaded=True, request_handler=_QuietHandler
+        )
+        self.endpoint_url = f"http://{_HOST}:{self._server.server_port}"
+        # moto's client of itself reads the port from here.
+        self._port_before = os.environ.get("MOTO_PORT")
+        os.environ["MOTO_PORT"] = str(self._server.server_port)
+        _running = self
+        atexit.register(self.stop)
+        front.app = self._wire(moto_app)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="local-aws", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End everything: executions, containers, the server. Nothing is left behind."""
+        global _running  # noqa: PLW0603
+        if _running is not self:
+            return
+        for part in reversed(self._parts):
+            part.stop()
+        self._parts.clear()
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+        if self._port_before is None:
+            os.environ.pop("MOTO_PORT", None)
+        else:
+            os.environ["MOTO_PORT"] = self._port_before
+        atexit.unregister(self.stop)
+        _running = None
+
+    def __enter__(self) -> LocalAws:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _wire(self, moto_app: Any) -> Control:
+        """Make the parts, in the order in which they need each other, and start them."""
+        place = {"account_id": self.account_id, "region": self.region}
+        bus = EventBus(**place, session_factory=self.session)
+        fargate = Fargate(
+            **place,
+            endpoint_url=self.endpoint_url,
+            market=self.market,
+            images=self.images,
+            emit=bus.emit,
+        )
+        interpreter = Interpreter(**place, fargate=fargate, market=self.market, emit=bus.emit)
+        FargateResponse.fargate = fargate
+        # The routes name the class that answers the API of ECS; ours runs real tasks.
+        moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch
+        self._parts = [bus, fargate, interpreter]
+        for part in self._parts:
+            part.start()
+        return Control(
+            moto_app, fargate=fargate, market=self.market, images=self.images, outbox=list
+        )
+
+
+class _Front:
+    """The WSGI application of the server, whose inside comes once the port is known."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return self.app(environ, start_response)
+
+
+class _QuietHandler(MotoRequestHandler):
+    """moto's handler without a line for every request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+def _silence() -> None:
+    # moto reports every failing state as an error of its own, although failing is what was asked for.
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)

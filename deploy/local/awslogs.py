@@ -1,0 +1,74 @@
+"""The `awslogs` log driver: what a container prints goes line by line into its log stream.
+
+Written straight into moto's log groups of this process, in order and at once; reading them is anyone's
+business, through the API.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from moto.logs.models import LogsBackend, logs_backends
+
+_WRITING = threading.Lock()
+
+
+class NoLogGroup(Exception):
+    """The log driver cannot be set up; the text is what AWS puts behind `ResourceInitializationError`."""
+
+
+class LogWriter:
+    """Writes the lines of one container. Made by `log_writer`."""
+
+    def __init__(self, backend: LogsBackend, group: str, stream: str) -> None:
+        self._backend = backend
+        self._group = group
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        """Append one line; an empty one is no log event. A group that was deleted swallows it."""
+        if not line:
+            return
+        event = {"timestamp": int(time.time() * 1000), "message": line}
+        with _WRITING:
+            if self._group in self._backend.groups:
+                self._backend.put_log_events(self._group, self._stream, [event])
+
+
+def log_writer(
+    configuration: Mapping[str, Any] | None,
+    *,
+    container: str,
+    task_id: str,
+    account_id: str,
+    region: str,
+) -> LogWriter | None:
+    """The writer for a container's `logConfiguration`; None without one.
+
+    The stream is called `prefix/container/task`, as on Fargate.
+
+    Raises
+    ------
+    NoLogGroup
+        The log group does not exist and `awslogs-create-group` does not ask for it.
+    """
+    if not configuration or configuration.get("logDriver") != "awslogs":
+        return None
+    options = configuration.get("options") or {}
+    group = options.get("awslogs-group", "")
+    stream = f"{options.get('awslogs-stream-prefix', 'ecs')}/{container}/{task_id}"
+    backend = logs_backends[account_id][options.get("awslogs-region") or region]
+    with _WRITING:
+        if group not in backend.groups:
+            if options.get("awslogs-create-group") != "true":
+                raise NoLogGroup(
+                    "failed to initialize logging driver: failed to create Cloudwatch log stream: "
+                    "ResourceNotFoundException: The specified log group does not exist."
+                )
+            backend.create_log_group(group, {})
+        if stream not in backend.groups[group].streams:
+            backend.create_log_stream(group, stream)
+    return LogWriter(backend, group, stream)

@@ -1,0 +1,223 @@
+"""The init of one container: a small program that starts its first process and ends its whole tree.
+
+It stands in for what a PID namespace does: a signal to stop goes to the first process only, orphans come
+back here and are reaped, and when the first process is gone so is everything it left behind. It is run
+as a program by itself, without this package, and ends the tree as soon as its owner is gone.
+
+Over the socket whose number is the first argument the owner sends one line of JSON (`argv`, `env`,
+`cwd`, `folder`, `forwards`) and then the lines `stop` and `kill`; back come lines of JSON: `started`,
+`failed` with a reason, `exited` with the code as Docker gives it (128 + the signal).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Owner:
+    """The socket to whoever started this container; `closed` once that process is gone."""
+
+    def __init__(self, number: int) -> None:
+        self._socket = socket.socket(fileno=number)
+        os.set_inheritable(number, False)
+        self._unread = b""
+        self.closed = False
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def lines(self) -> list[str]:
+        """What came in, in whole lines. Call it when there is something to read."""
+        try:
+            data = self._socket.recv(65536)
+        except OSError:
+            data = b""
+        self.closed = not data
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        return [line.decode() for line in lines]
+
+    def first_line(self) -> str:
+        """The order. Empty if the owner is gone before it came."""
+        while not self.closed:
+            if lines := self.lines():
+                return lines[0]
+        return ""
+
+    def tell(self, **message: object) -> None:
+        try:
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self.closed = True
+
+
+class Container:
+    """The process tree. `exit_code` is set when the first process is gone."""
+
+    def __init__(self, order: dict[str, object]) -> None:
+        self._order = order
+        self._first = 0
+        self.exit_code: int | None = None
+
+    def start(self) -> str:
+        """Start the first process. Comes back with why it could not be, or empty."""
+        answer, question = os.pipe()
+        self._first = os.fork()
+        if self._first == 0:
+            self._become_first(question)
+        os.close(question)
+        with os.fdopen(answer, "rb") as pipe:
+            return pipe.read().decode()
+
+    def stop(self) -> None:
+        """SIGTERM to the first process, if it listens.
+
+        As PID 1 of a PID namespace a process that has no handler does not even notice; with an init
+        in the container (`initProcessEnabled`) it is not PID 1, and ends.
+        """
+        if self.exit_code is None and (self._order["forwards"] or self._listens()):
+            os.kill(self._first, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to everything, wherever it hid, until nothing is left."""
+        while descendants := _descendants(os.getpid()):
+            for process in descendants:
+                try:
+                    os.kill(process, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            self.reap()
+            time.sleep(0.002)
+
+    def reap(self) -> None:
+        """Take leave of every process that ended."""
+        while True:
+            try:
+                process, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not process:
+                return
+            if process == self._first:
+                code = os.waitstatus_to_exitcode(status)
+                self.exit_code = code if code >= 0 else 128 - code
+
+    def _become_first(self, question: int) -> None:
+        try:
+            os.setsid()
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            for number in (*_IGNORED, *_PYTHON_IGNORES, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            os.chdir(str(self._order["cwd"]))
+            argv, environment = self._order["argv"], self._order["env"]
+            os.execvpe(argv[0], argv, environment)  # type: ignore[index, arg-type]
+        except OSError as error:
+            os.write(question, (error.strerror or str(error)).encode())
+        finally:
+            os._exit(127)
+
+    def _listens(self) -> bool:
+        try:
+            with open(f"/proc/{self._first}/status", encoding="ascii") as status:  # noqa: PTH123
+                caught = next(line for line in status if line.startswith("SigCgt:"))
+        except (OSError, StopIteration):
+            return False
+        return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def _descendants(ancestor: int) -> list[int]:
+    """Every process below this one, also in other sessions: this one adopts what is orphaned."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit() and (parent := _parent(name)):
+            children.setdefault(parent, []).append(int(name))
+    found: list[int] = []
+    pending = [ancestor]
+    while pending:
+        below = children.get(pending.pop(), [])
+        found += below
+        pending += below
+    return found
+
+
+def _parent(process: str) -> int:
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _remove(folder: str) -> None:
+    for parent, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            _try(os.unlink, os.path.join(parent, name))  # noqa: PTH118
+        for name in folders:
+            path = os.path.join(parent, name)  # noqa: PTH118
+            _try(os.unlink if os.path.islink(path) else os.rmdir, path)  # noqa: PTH114
+    _try(os.rmdir, folder)
+
+
+def _try(remove: object, path: str) -> None:
+    try:
+        remove(path)  # type: ignore[operator]
+    except OSError:
+        return
+
+
+def _watch(container: Container, owner: Owner) -> None:
+    """Until the first process or the owner is gone."""
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    container.reap()
+    while container.exit_code is None and not owner.closed:
+        ready, _, _ = select.select([owner, wake], [], [])
+        if wake in ready:
+            os.read(wake, 4096)
+            container.reap()
+        if owner in ready:
+            for line in owner.lines():
+                if line == "stop":
+                    container.stop()
+                elif line == "kill":
+                    container.kill()
+
+
+def main() -> None:
+    """Run one container from its order to its end."""
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    owner = Owner(int(sys.argv[1]))
+    line = owner.first_line()
+    if not line:
+        return
+    order = json.loads(line)
+    container = Container(order)
+    if reason := container.start():
+        container.kill()
+        owner.tell(event="failed", reason=reason)
+    else:
+        owner.tell(event="started")
+        _watch(container, owner)
+        container.kill()
+        owner.tell(event="exited", code=container.exit_code)
+    _remove(order["folder"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""EventBridge of the local target: events of ECS and Step Functions reach the rules' targets.
+
+Rules and their patterns are moto's; moto delivers neither events of AWS services nor anything to a
+state machine. Delivery happens in one thread, in order; an event is never lost to a slow target.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import queue
+import re
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import boto3
+from moto.events.models import Rule, events_backends
+
+_LOG = logging.getLogger(__name__)
+_PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
+
+
+class EventBus:
+    """The default bus. `session_factory` makes sessions whose clients reach this local AWS."""
+
+    def __init__(
+        self, *, account_id: str, region: str, session_factory: Callable[[], boto3.Session]
+    ) -> None:
+        self._account_id = account_id
+        self._region = region
+        self._session_factory = session_factory
+        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._clients: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread = threading.Thread(target=self._deliver_all, name="event-bus", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver nothing any more."""
+        self._events.put(None)
+        if self._thread is not None:
+            self._thread.join(5)
+            self._thread = None
+
+    def emit(self, event: dict[str, Any]) -> None:
+        """Put an event on the bus; comes back at once. Missing fields of the envelope are added."""
+        self._events.put(copy.deepcopy(event))
+
+    def _deliver_all(self) -> None:
+        while (event := self._events.get()) is not None:
+            event = self._in_envelope(event)
+            for rule in self._rules():
+                if rule.event_pattern.matches_event(event):
+                    for target in list(rule.targets):
+                        self._try_to_deliver(rule, target, event)
+
+    def _in_envelope(self, event: dict[str, Any]) -> dict[str, Any]:
+        envelope = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "account": self._account_id,
+            "region": self._region,
+            "resources": [],
+        }
+        return {**envelope, **event}
+
+    def _rules(self) -> list[Rule]:
+        buses = events_backends[self._account_id][self._region].event_buses
+        return [
+            rule
+            for rule in list(buses["default"].rules.values())
+            if rule.state == "ENABLED" and rule.event_pattern and rule.event_pattern.get_pattern()
+        ]
+
+    def _try_to_deliver(self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any]) -> None:
+        try:
+            self._deliver(target, target_input(target, event))
+        except Exception as error:
+            queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+            if not queue_arn:
+                _LOG.warning("Rule %s could not reach %s: %s", rule.name, target["Arn"], error)
+                return
+            self._dead_letter(queue_arn, rule, target, event, error)
+
+    def _deliver(self, target: Mapping[str, Any], text: str) -> None:
+        arn = target["Arn"]
+        service = arn.split(":")[2]
+        if service == "states":
+            self._client("stepfunctions").start_execution(stateMachineArn=arn, input=text)
+        elif service == "sqs":
+            group = (target.get("SqsParameters") or {}).get("MessageGroupId")
+            more = {"MessageGroupId": group} if group else {}
+            self._client("sqs").send_message(
+                QueueUrl=self._queue_url(arn), MessageBody=text, **more
+            )
+        elif service == "sns":
+            self._client("sns").publish(TopicArn=arn, Message=text)
+        else:
+            raise NotImplementedError(f"No delivery to {service} in the local target.")
+
+    def _dead_letter(
+        self,
+        queue_arn: str,
+        rule: Rule,
+        target: Mapping[str, Any],
+        event: dict[str, Any],
+        error: Exception,
+    ) -> None:
+        response = getattr(error, "response", {})
+        attributes = {
+            "RULE_ARN": rule.arn,
+            "TARGET_ARN": target["Arn"],
+            "ERROR_CODE": response.get("Error", {}).get("Code", type(error).__name__),
+            "ERROR_MESSAGE": str(error),
+        }
+        self._client("sqs").send_message(
+            QueueUrl=self._queue_url(queue_arn),
+            MessageBody=json.dumps(event),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value or "-"}
+                for name, value in attributes.items()
+            },
+        )
+
+    def _queue_url(self, arn: str) -> str:
+        answer = self._client("sqs").get_queue_url(QueueName=arn.rpartition(":")[2])
+        return str(answer["QueueUrl"])
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._session_factory().client(service)  # type: ignore[call-overload]
+        return self._clients[service]
+
+
+def target_input(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    """What a target gets: its Input, a part of the event (InputPath), a template filled, or all of it."""
+    if target.get("Input") is not None:
+        return str(target["Input"])
+    if target.get("InputPath"):
+        return json.dumps(at_path(event, target["InputPath"]))
+    transformer = target.get("InputTransformer")
+    if transformer:
+        values = {
+            name: at_path(event, path)
+            for name, path in (transformer.get("InputPathsMap") or {}).items()
+        }
+        return filled_template(transformer["InputTemplate"], values)
+    return json.dumps(event)
+
+
+def at_path(event: Mapping[str, Any], path: str) -> Any:
+    """The value at a path like `$.detail.status`; null where there is none."""
+    value: Any = event
+    for name in [part for part in path.removeprefix("$").split(".") if part]:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def filled_template(template: str, values: Mapping[str, Any]) -> str:
+    """An InputTemplate with `<name>` replaced: bare as JSON, inside a string literal as text."""
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            return match[0]
+        value = values[match[1]]
+        in_string = template.count('"', 0, match.start()) % 2 == 1
+        if not in_string:
+            return json.dumps(value)
+        text = value if isinstance(value, str) else json.dumps(value)
+        return json.dumps(text)[1:-1]
+
+    return _PLACEHOLDER.sub(value_of, template)

@@ -1,0 +1,215 @@
+"""Executions of state machines: starting, stopping and showing them where moto differs from AWS.
+
+Names are made up where none is given, a stop reaches the task and keeps its error and cause, histories
+come in pages, and every change of status is an EventBridge event.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.stepfunctions.exceptions import InvalidName
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+from moto.stepfunctions.parser.backend.execution import (
+    BaseExecutionWorkerCommunication,
+    Execution,
+)
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from moto.stepfunctions.responses import StepFunctionResponse
+
+from deploy.local.shapes import compact_json, epoch_milliseconds, iso_seconds
+
+_PAGE = 100
+_LARGEST_PAGE = 1000
+_STOP_SECONDS = 5.0
+_FORBIDDEN_IN_NAMES = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")
+
+
+class _Ending(BaseExecutionWorkerCommunication):
+    """What happens when an execution's interpreter is done."""
+
+    def terminated(self) -> None:
+        state = self.execution.exec_worker.env.program_state()
+        if isinstance(state, ProgramStopped):
+            self.execution.error, self.execution.cause = state.error, state.cause
+        self._reflect_execution_status()
+        self.execution.ended.set()
+        self.execution.announce()
+
+
+class AwsExecution(Execution):
+    """An execution that tells EventBridge about itself. `emit` hangs on the class: moto makes them."""
+
+    emit: ClassVar[Callable[[dict[str, Any]], None]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ended = threading.Event()
+
+    def start(self) -> None:
+        self.announce(status="RUNNING")
+        super().start()
+
+    def announce(self, status: str | None = None) -> None:
+        """Emit 'Step Functions Execution Status Change' for the status as it is, or as given."""
+        type(self).emit(status_change_event(self, status or self.status))
+
+    def _get_start_execution_worker_comm(self) -> BaseExecutionWorkerCommunication:
+        return _Ending(self)
+
+
+def status_change_event(execution: AwsExecution, status: str) -> dict[str, Any]:
+    """The event as AWS documents it: dates as epoch milliseconds, what is not there as null."""
+    stopped = execution.stop_date
+    output = execution.output
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": execution.account_id,
+        "time": iso_seconds(stopped or execution.start_date),
+        "region": execution.region_name,
+        "resources": [execution.exec_arn],
+        "detail": {
+            "executionArn": execution.exec_arn,
+            "stateMachineArn": execution.state_machine_arn,
+            "name": execution.name,
+            "status": status,
+            "startDate": epoch_milliseconds(execution.start_date),
+            "stopDate": epoch_milliseconds(stopped) if stopped else None,
+            "input": execution.execution_input,
+            "output": compact_json(output) if status == "SUCCEEDED" else None,
+            "stateMachineVersionArn": None,
+            "stateMachineAliasArn": None,
+            "redriveCount": 0,
+            "redriveDate": None,
+            "redriveStatus": "NOT_REDRIVABLE" if status == "SUCCEEDED" else "REDRIVABLE",
+            "redriveStatusReason": None,
+            "inputDetails": {"included": True},
+            "outputDetails": {"included": True} if status == "SUCCEEDED" else None,
+            "error": execution.error,
+            "cause": execution.cause,
+        },
+    }
+
+
+class AwsExecutions(StepFunctionsParserBackend):
+    """moto's interpreting backend with AWS's answers for executions."""
+
+    def start_execution(
+        self,
+        state_machine_arn: str,
+        name: str | None = None,
+        execution_input: str | None = None,
+        trace_header: str | None = None,
+    ) -> Execution:
+        if name is not None and (not 0 < len(name) <= 80 or _FORBIDDEN_IN_NAMES.search(name)):
+            raise InvalidName(f"Invalid Name: '{name}'")
+        return super().start_execution(
+            state_machine_arn, name or str(uuid.uuid4()), execution_input or "{}", trace_header
+        )
+
+    def abort(self, execution_arn: str, error: str | None, cause: str | None) -> datetime:
+        """StopExecution. Comes back when the execution is ABORTED, with the date of the stop."""
+        execution = self.describe_execution(execution_arn)
+        if execution.stop_date is not None:
+            return execution.stop_date  # type: ignore[no-any-return]
+        stopped_at = datetime.now(UTC)
+        execution.stop(stop_date=stopped_at, error=error, cause=cause)
+        execution.ended.wait(_STOP_SECONDS)
+        return stopped_at
+
+    def abort_all(self) -> None:
+        """Stop whatever runs, for the end of the local target."""
+        running = self._get_executions(ExecutionStatus.RUNNING.value)
+        for execution in running:
+            execution.stop(stop_date=datetime.now(UTC), error=None, cause=None)
+        for execution in running:
+            execution.ended.wait(_STOP_SECONDS)
+
+
+class AwsExecutionsResponse(StepFunctionResponse):
+    """The API of Step Functions, where moto leaves out a parameter or a field."""
+
+    def stop_execution(self) -> ActionResult:
+        backend: Any = self.stepfunction_backend
+        stopped_at = backend.abort(
+            self._get_param("executionArn"), self._get_param("error"), self._get_param("cause")
+        )
+        return ActionResult({"stopDate": stopped_at})
+
+    def describe_execution(self) -> ActionResult:
+        execution: Any = self.stepfunction_backend.describe_execution(
+            self._get_param("executionArn")
+        )
+        shown = {
+            "executionArn": execution.exec_arn,
+            "stateMachineArn": execution.state_machine_arn,
+            "name": execution.name,
+            "status": execution.status,
+            "startDate": execution.start_date,
+            "stopDate": execution.stop_date,
+            "input": execution.execution_input,
+            "inputDetails": {"included": True},
+            "redriveCount": 0,
+            "error": execution.error,
+            "cause": execution.cause,
+        }
+        if self._get_param("includedData") == "METADATA_ONLY":
+            del shown["input"], shown["error"], shown["cause"]
+        elif execution.status == "SUCCEEDED":
+            shown["output"] = compact_json(execution.output)
+            shown["outputDetails"] = {"included": True}
+        return ActionResult({key: value for key, value in shown.items() if value is not None})
+
+    def list_executions(self) -> ActionResult:
+        listed = super().list_executions()
+        backend: Any = self.stepfunction_backend
+        for item in listed.result["executions"]:  # type: ignore[index]
+            stopped = backend.describe_execution(item["executionArn"]).stop_date
+            if stopped is not None:
+                item["stopDate"] = stopped
+        return listed
+
+    def get_execution_history(self) -> ActionResult:
+        backend: Any = self.stepfunction_backend
+        history = backend.get_execution_history(self._get_param("executionArn"))
+        events = history["events"]
+        if self._get_param("reverseOrder"):
+            events = events[::-1]
+        if self._get_param("includeExecutionData") is False:
+            events = [_without_data(event) for event in events]
+        start = int(self._get_param("nextToken") or 0)
+        size = min(int(self._get_param("maxResults") or _PAGE), _LARGEST_PAGE)
+        end = start + size
+        page: dict[str, Any] = {"events": events[start:end]}
+        if end < len(events):
+            page["nextToken"] = str(end)
+        return ActionResult(page)
+
+    def send_task_failure(self) -> ActionResult:
+        backend: Any = self.stepfunction_backend
+        backend.send_task_failure(
+            self._get_param("taskToken"),
+            error=self._get_param("error"),
+            cause=self._get_param("cause"),
+        )
+        return EmptyResult()
+
+
+def _without_data(event: dict[str, Any]) -> dict[str, Any]:
+    bare = copy.deepcopy(event)
+    for details in bare.values():
+        if isinstance(details, dict):
+            for key in ("input", "output", "parameters"):
+                details.pop(key, None)
+    return bare

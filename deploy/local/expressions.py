@@ -1,0 +1,156 @@
+"""JSONata as Step Functions evaluates it: one pure function from an expression and its variables to JSON.
+
+jsonata-python does the language; what AWS adds (`$parse`, `$hash`, ...) and takes away (`$eval`) is put
+on top here. What an expression may see and what becomes of a failure is the interpreter's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from jsonata import Jsonata
+from jsonata.utils import Utils
+
+TIME_LIMIT_MILLISECONDS = 5_000
+"""AWS stops an expression after 1 s; an interpreter in Python on a busy machine gets more."""
+
+_DEPTH_LIMIT = 500
+_HASHES = {
+    "MD5": "md5",
+    "SHA-1": "sha1",
+    "SHA-256": "sha256",
+    "SHA-384": "sha384",
+    "SHA-512": "sha512",
+}
+
+
+class ExpressionError(Exception):
+    """An expression failed, or came to nothing. The text is a sentence for people."""
+
+
+def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
+    """Evaluate one JSONata expression without its ``{% %}``.
+
+    Parameters
+    ----------
+    variables
+        Name without ``$`` to JSON value. None is JSON's null; what is missing is undefined.
+
+    Returns
+    -------
+    A JSON value in Python's own types; numbers that are whole come out as int.
+
+    Raises
+    ------
+    ExpressionError
+        For every failure of the evaluation, an undefined result, and a result that is no JSON.
+    """
+    bindings: dict[str, Any] = {name: _bound(function) for name, function in _FUNCTIONS.items()}
+    bindings["eval"] = None
+    bindings.update({name: _to_jsonata(value) for name, value in variables.items()})
+    try:
+        # Compiled anew each time (half a millisecond): a compiled expression keeps per-thread state.
+        program = Jsonata(expression, timeout=TIME_LIMIT_MILLISECONDS, stack=_DEPTH_LIMIT)
+        program.set_output_convert_nulls(False)
+        result = program.evaluate(None, bindings)
+    except Exception as error:  # the library raises whatever Python raises, ZeroDivisionError too
+        reason = str(error) or type(error).__name__
+        raise ExpressionError(f"The JSONata expression '{expression}' failed: {reason}.") from error
+    if result is None:
+        raise ExpressionError(
+            f"The JSONata expression '{expression}' returned nothing (undefined)."
+        )
+    return _to_json(result, expression)
+
+
+def json_value(value: Any) -> Any:
+    """Make a value of the context object plain JSON: times become ISO text with milliseconds."""
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(item) for item in value]
+    return value
+
+
+def _to_jsonata(value: Any) -> Any:
+    if value is None:
+        return Utils.NULL_VALUE
+    if isinstance(value, Mapping):
+        return {key: _to_jsonata(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_jsonata(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # one kind of number, as in JavaScript: $string(2.0) is "2"
+    return value
+
+
+def _to_json(value: Any, expression: str) -> Any:
+    if value is Utils.NULL_VALUE or value is None:
+        return None
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ExpressionError(f"The JSONata expression '{expression}' returned no number.")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {str(key): _to_json(item, expression) for key, item in value.items()}
+    if isinstance(value, Utils.RangeList):
+        return list(range(value.a, value.b + 1))
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item, expression) for item in value]
+    raise ExpressionError(
+        f"The JSONata expression '{expression}' returned an unsupported result type."
+    )
+
+
+def _bound(function: Callable[..., Any]) -> Any:
+    return Jsonata.JLambda(function)
+
+
+def _parse(text: str) -> Any:
+    return _to_jsonata(json.loads(text))
+
+
+def _partition(array: list[Any], size: float) -> list[Any]:
+    step = int(size)
+    if step < 1:
+        raise ValueError("$partition needs a positive size")
+    return [array[start : start + step] for start in range(0, len(array), step)]
+
+
+def _range(first: float, last: float, step: float) -> list[int]:
+    stride = int(step)
+    return list(range(int(first), int(last) + (1 if stride > 0 else -1), stride))
+
+
+def _hash(text: str, algorithm: str) -> str:
+    return hashlib.new(_HASHES[algorithm], text.encode()).hexdigest()
+
+
+def _random(seed: int | None = None) -> float:
+    return random.Random(seed).random()
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "parse": _parse,
+    "partition": _partition,
+    "range": _range,
+    "hash": _hash,
+    "random": _random,
+    "uuid": _uuid,
+}

@@ -1,0 +1,337 @@
+"""The life of one Fargate task: from PROVISIONING to STOPPED, with real containers in between.
+
+Each task lives in a thread of its own, which alone changes the record; a stop asked for from outside is
+noted and answered there. Whether a task may be launched at all is decided in `fargate.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from deploy.local.containers import Command, Container
+from deploy.local.shapes import ContainerRecord, TaskRecord, api_task, state_change_event
+
+INTERRUPTED = "Your Spot Task was interrupted."
+DEFAULT_STOP_TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class ContainerPlan:
+    """What one container needs to run, worked out before the task starts.
+
+    `failure`: why it cannot start at all (image, log group); `on_line` gets what it prints.
+    """
+
+    command: Command | None
+    failure: str
+    on_line: Callable[[str], None]
+    stop_timeout_seconds: float = DEFAULT_STOP_TIMEOUT_SECONDS
+    depends_on: Sequence[Mapping[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What the market has in store: a stop before the start, a long wait, a reclaim after a while."""
+
+    stopped_before_start: bool = False
+    provisioning_seconds: float = 0.0
+    reclaim_after_seconds: float | None = None
+    reclaim_stop_code: str | None = "SpotInterruption"
+
+
+class _Stopped(Exception):
+    """The task is to stop before it got to the next step of its start."""
+
+
+class FargateTask:
+    """One task. `plan` is asked for each container once the task is PENDING, when images are pulled.
+
+    `emit` gets every EventBridge event, in order.
+    """
+
+    def __init__(
+        self,
+        record: TaskRecord,
+        *,
+        plan: Callable[[ContainerRecord], ContainerPlan],
+        fate: Fate,
+        emit: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.record = record
+        self._plan = plan
+        self._fate = fate
+        self._emit = emit
+        self._changed = threading.Condition()
+        self._plans: dict[str, ContainerPlan] = {}
+        self._running: dict[str, Container] = {}
+        self._killed = False
+
+    def start(self) -> None:
+        """Begin the task's life; comes back at once."""
+        threading.Thread(target=self._live, name=f"task-{self.record.task_id}", daemon=True).start()
+
+    def describe(self) -> dict[str, Any]:
+        """The task as DescribeTasks shows it now."""
+        with self._changed:
+            return api_task(self.record)
+
+    def stop(self, code: str | None, reason: str) -> bool:
+        """Ask for a stop. False where it is already stopping; the first reason stays."""
+        with self._changed:
+            if self.record.desired_status == "STOPPED":
+                return False
+            self.record.desired_status = "STOPPED"
+            self.record.stop_code = code
+            self.record.stopped_reason = reason
+            self.record.stopping_at = _now()
+            self._publish()
+            self._changed.notify_all()
+            return True
+
+    def reclaim(self) -> bool:
+        """Take it back, as the Spot market does. False where it is already stopping."""
+        return self.stop(self._fate.reclaim_stop_code, INTERRUPTED)
+
+    def kill(self) -> None:
+        """End every process now; for the end of the whole local target."""
+        with self._changed:
+            self._killed = True
+            self.record.desired_status = "STOPPED"
+            for container in self._running.values():
+                container.kill()
+            self._changed.notify_all()
+
+    def wait(self, status: str, timeout_seconds: float) -> bool:
+        """Wait until the task is, or has been, in this status. False when the time is over."""
+        wanted = _ORDER.index(status)
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: _ORDER.index(self.record.status) >= wanted, timeout_seconds
+            )
+
+    def _live(self) -> None:
+        try:
+            self._provision()
+            self._pull()
+            self._start_containers()
+            self._run()
+        except _Stopped:
+            pass
+        self._shut_down()
+
+    def _provision(self) -> None:
+        with self._changed:
+            self._publish()
+            if self._fate.stopped_before_start:
+                self.reclaim()
+            self._changed.wait_for(self._is_stopping, self._fate.provisioning_seconds)
+            self._unless_stopping()
+            self.record.attachment_status = "ATTACHED"
+            self.record.connected_at = _now()
+            self._enter("PENDING")
+
+    def _pull(self) -> None:
+        started = _now()
+        for container in self.record.containers:
+            plan = self._plan(container)
+            self._plans[container.name] = plan
+            if plan.failure and container.essential:
+                self.stop("TaskFailedToStart", plan.failure)
+                raise _Stopped
+            if plan.failure:
+                container.reason = plan.failure
+        with self._changed:
+            self._unless_stopping()
+            self.record.pull_started_at, self.record.pull_stopped_at = started, _now()
+            self._enter("ACTIVATING")
+
+    def _start_containers(self) -> None:
+        for container in _start_order(self.record.containers, self._plans):
+            plan = self._plans[container.name]
+            if plan.command is None:
+                self._ended(container, None)
+                continue
+            self._await_dependencies(plan)
+            process = Container(
+                plan.command,
+                on_line=plan.on_line,
+                on_end=lambda code, of=container: self._ended(of, code),
+            )
+            with self._changed:
+                self._unless_stopping()
+                self._running[container.name] = process
+                container.status = "RUNNING"
+            if problem := process.start():
+                self._could_not_start(container, plan, problem)
+            with self._changed:
+                if self._killed:
+                    process.kill()
+        with self._changed:
+            self._unless_stopping()
+            self.record.started_at = _now()
+            self._enter("RUNNING")
+
+    def _could_not_start(
+        self, container: ContainerRecord, plan: ContainerPlan, problem: str
+    ) -> None:
+        program = plan.command.argv[0] if plan.command and plan.command.argv else ""
+        reason = (
+            "CannotStartContainerError: ResourceInitializationError: failed to create new container "
+            f'runtime task: unable to start container process: exec: "{program}": {problem}'
+        )
+        container.reason = reason
+        self._ended(container, None)
+        if container.essential:
+            self.stop("TaskFailedToStart", reason)
+            raise _Stopped
+
+    def _await_dependencies(self, plan: ContainerPlan) -> None:
+        records = {container.name: container for container in self.record.containers}
+        for dependency in plan.depends_on:
+            if dependency.get("condition") not in ("COMPLETE", "SUCCESS"):
+                continue  # START, and HEALTHY without a health check: started before, by the order
+            needed = records[dependency["containerName"]]
+            with self._changed:
+                self._changed.wait_for(
+                    lambda of=needed: self._is_stopping() or of.status == "STOPPED"
+                )
+                self._unless_stopping()
+            if dependency["condition"] == "SUCCESS" and needed.exit_code != 0:
+                self.stop(
+                    "TaskFailedToStart", f"Container {needed.name} did not complete successfully."
+                )
+                raise _Stopped
+
+    def _run(self) -> None:
+        delay = self._fate.reclaim_after_seconds
+        until = None if delay is None else time.monotonic() + delay
+        with self._changed:
+            while not self._is_stopping() and not self._is_over():
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
+                    self.reclaim()
+                else:
+                    self._changed.wait(left)
+
+    def _shut_down(self) -> None:
+        if not self._is_stopping():
+            self.stop("EssentialContainerExited", "Essential container in task exited")
+        with self._changed:
+            started = self.record.started_at is not None
+            if started:
+                self._enter("DEACTIVATING")
+            self._enter("STOPPING")
+        self._stop_containers()
+        with self._changed:
+            self.record.execution_stopped_at = _now()
+            for container in self.record.containers:
+                container.status = "STOPPED"
+            self._enter("DEPROVISIONING")
+            self.record.attachment_status = "DELETED"
+            self.record.stopped_at = _now()
+            self._enter("STOPPED")
+
+    def _stop_containers(self) -> None:
+        """SIGTERM, and SIGKILL after each container's stopTimeout; who depends on others goes first."""
+        deadlines: dict[str, float] = {}
+        killed: set[str] = set()
+        with self._changed:
+            while alive := self._alive():
+                now = time.monotonic()
+                for name in alive:
+                    if name not in deadlines and not self._dependents(name) & alive:
+                        deadlines[name] = now + self._plans[name].stop_timeout_seconds
+                        self._running[name].stop()
+                    elif deadlines.get(name, now + 1) <= now and name not in killed:
+                        killed.add(name)
+                        self._running[name].kill()
+                pending = [
+                    deadline
+                    for name, deadline in deadlines.items()
+                    if name in alive and name not in killed
+                ]
+                self._changed.wait(max(0.0, min(pending) - time.monotonic()) if pending else None)
+
+    def _alive(self) -> set[str]:
+        return {
+            container.name
+            for container in self.record.containers
+            if container.name in self._running and container.status == "RUNNING"
+        }
+
+    def _dependents(self, name: str) -> set[str]:
+        return {
+            other
+            for other, plan in self._plans.items()
+            if any(need["containerName"] == name for need in plan.depends_on)
+        }
+
+    def _ended(self, container: ContainerRecord, code: int | None) -> None:
+        with self._changed:
+            container.status = "STOPPED"
+            container.exit_code = code
+            self._changed.notify_all()
+
+    def _is_stopping(self) -> bool:
+        return self._killed or self.record.desired_status == "STOPPED"
+
+    def _is_over(self) -> bool:
+        stopped = [one for one in self.record.containers if one.status == "STOPPED"]
+        return len(stopped) == len(self.record.containers) or any(
+            one.essential and one.name in self._running for one in stopped
+        )
+
+    def _unless_stopping(self) -> None:
+        if self._is_stopping():
+            raise _Stopped
+
+    def _enter(self, status: str) -> None:
+        self.record.status = status
+        self._publish()
+        self._changed.notify_all()
+
+    def _publish(self) -> None:
+        self.record.version += 1
+        self.record.updated_at = _now()
+        if not self._killed:
+            self._emit(state_change_event(self.record))
+
+
+_ORDER = (
+    "PROVISIONING",
+    "PENDING",
+    "ACTIVATING",
+    "RUNNING",
+    "DEACTIVATING",
+    "STOPPING",
+    "DEPROVISIONING",
+    "STOPPED",
+)
+
+
+def _start_order(
+    containers: Sequence[ContainerRecord], plans: Mapping[str, ContainerPlan]
+) -> list[ContainerRecord]:
+    """Every container after those that it depends on, else in the order of the definition."""
+    ordered: list[ContainerRecord] = []
+    waiting = list(containers)
+    while waiting:
+        started = {container.name for container in ordered}
+        ready = [
+            one
+            for one in waiting
+            if all(need["containerName"] in started for need in plans[one.name].depends_on)
+        ]
+        following = ready or waiting  # a circle, which AWS refuses at registration
+        ordered += following
+        waiting = [one for one in waiting if one not in following]
+    return ordered
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,58 @@
+"""Images of the local target: a name stands for a command on this machine instead of a container image.
+
+What a container runs is decided here; how it runs is in `containers.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+WORKER_IMAGE = "steadyspot-worker:local"
+"""The worker of this checkout, run by this Python."""
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image says: ENTRYPOINT, WORKDIR (None: the container's own folder) and ENV."""
+
+    entrypoint: tuple[str, ...] = ()
+    workdir: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Images:
+    """The registry. Any other image cannot be pulled."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._images = {
+            WORKER_IMAGE: Image(
+                entrypoint=(sys.executable, "-m", "worker"),
+                environment={"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1"},
+            )
+        }
+
+    def register(
+        self,
+        name: str,
+        *,
+        entrypoint: Sequence[str] = (),
+        workdir: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Image:
+        """Add an image, or replace the one of this name."""
+        image = Image(tuple(entrypoint), workdir, dict(environment or {}))
+        with self._lock:
+            self._images[name] = image
+        return image
+
+    def find(self, name: str) -> Image | None:
+        """The image of this name, if there is one."""
+        with self._lock:
+            return self._images.get(name)

@@ -1,0 +1,131 @@
+"""What Tasks of single services report on AWS, where moto reports something else: names and causes.
+
+Each class mixes `AwsTask` into moto's class of the service. `ecs:runTask` has a file of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk,
+    state_task_service_dynamodb,
+    state_task_service_events,
+    state_task_service_sfn,
+    state_task_service_sns,
+    state_task_service_sqs,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+
+from deploy.local.language import AwsTask
+
+_SDK_NAMES: Final = {
+    "cloudwatch": "CloudWatch",
+    "cloudwatchlogs": "CloudWatchLogs",
+    "dynamodb": "DynamoDb",
+    "ec2": "Ec2",
+    "ecs": "Ecs",
+    "eventbridge": "EventBridge",
+    "lambda": "Lambda",
+    "s3": "S3",
+    "scheduler": "Scheduler",
+    "secretsmanager": "SecretsManager",
+    "sfn": "Sfn",
+    "sns": "Sns",
+    "sqs": "Sqs",
+    "ssm": "Ssm",
+    "sts": "Sts",
+}
+
+
+def failed_task(env: Environment, error: str, cause: str, resource: str, kind: str) -> FailureEvent:
+    """A `TaskFailed` with this error and cause; `kind` is the resource type, like `ecs`."""
+    return FailureEvent(
+        env=env,
+        error_name=ErrorName(error_name=error),
+        event_type=HistoryEventType.TaskFailed,
+        event_details=EventDetails(
+            taskFailedEventDetails=TaskFailedEventDetails(
+                error=error, cause=cause, resource=resource, resourceType=kind
+            )
+        ),
+    )
+
+
+def optimized_cause(service: str, error: ClientError) -> str:
+    """Cause of an optimized integration: `text (Service: X; Status Code: N; Error Code: C; ...)`."""
+    metadata = error.response["ResponseMetadata"]
+    details = (
+        f"Service: {service}; Status Code: {metadata['HTTPStatusCode']}; "
+        f"Error Code: {error.response['Error']['Code']}; "
+        f"Request ID: {metadata.get('RequestId', '')}; Proxy: null"
+    )
+    return f"{error.response['Error']['Message']} ({details})"
+
+
+class DynamoDbTask(AwsTask, state_task_service_dynamodb.StateTaskServiceDynamoDB):
+    """`dynamodb:…`. moto's answers are AWS's once failures that are not DynamoDB's stay what they are.
+
+    `ReturnValuesOnConditionCheckFailure` passes too, being a parameter of the API.
+    """
+
+    def _get_supported_parameters(self) -> set[str] | None:
+        known = super()._get_supported_parameters()
+        return known | {"ReturnValuesOnConditionCheckFailure"} if known else known
+
+
+class SnsTask(AwsTask, state_task_service_sns.StateTaskServiceSns):
+    """`sns:publish`."""
+
+
+class SqsTask(AwsTask, state_task_service_sqs.StateTaskServiceSqs):
+    """`sqs:sendMessage`: errors by the name of the exception, where moto calls all `SdkClientException`."""
+
+    def _from_error(self, env: Environment, ex: Exception) -> FailureEvent:
+        if not isinstance(ex, ClientError):
+            return super()._from_error(env=env, ex=ex)
+        name = type(ex).__name__
+        error = "SQS.AmazonSQSException" if name == "ClientError" else f"SQS.{_exception(name)}"
+        return failed_task(
+            env,
+            error,
+            optimized_cause("AmazonSQS", ex),
+            self._get_sfn_resource(),
+            self._get_sfn_resource_type(),
+        )
+
+
+class SfnTask(AwsTask, state_task_service_sfn.StateTaskServiceSfn):
+    """`states:startExecution`, also `.sync`."""
+
+
+class EventsTask(AwsTask, state_task_service_events.StateTaskServiceEvents):
+    """`events:putEvents`."""
+
+
+class AwsSdkTask(AwsTask, state_task_service_aws_sdk.StateTaskServiceAwsSdk):
+    """`aws-sdk:service:action`: errors begin with the Java SDK's name of the service, like `S3`."""
+
+    @staticmethod
+    def _normalise_service_error_name(service_name: str) -> str:
+        lower = service_name.lower()
+        return _SDK_NAMES.get(lower, lower[:1].upper() + lower[1:])
+
+
+def _exception(name: str) -> str:
+    return name if name.endswith("Exception") else f"{name}Exception"
+
+
+TASKS: Final[dict[str, type[Any]]] = {
+    "dynamodb": DynamoDbTask,
+    "sns": SnsTask,
+    "sqs": SqsTask,
+    "states": SfnTask,
+    "events": EventsTask,
+    "aws-sdk": AwsSdkTask,
+}

@@ -1,0 +1,94 @@
+"""The place where moto's Step Functions are replaced by AWS's, and the only one.
+
+Each replacement is a subclass of moto's class, put where moto looks the class up. They are put in once
+for the process: the embedded AWS's state is moto's, and there is one of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import moto.stepfunctions.urls
+from moto.core.config import default_user_config
+from moto.stepfunctions.parser import models
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk,
+    state_task_service_dynamodb,
+    state_task_service_events,
+    state_task_service_sfn,
+    state_task_service_sns,
+    state_task_service_sqs,
+)
+from moto.stepfunctions.parser.asl.eval import environment
+from moto.stepfunctions.parser.asl.jsonata import jsonata
+from moto.stepfunctions.parser.asl.parse import asl_parser
+
+from deploy.local.clients import client_for, forget_clients
+from deploy.local.executions import AwsExecution, AwsExecutions, AwsExecutionsResponse
+from deploy.local.expressions import evaluate
+from deploy.local.fargate import Fargate
+from deploy.local.integrations import TASKS
+from deploy.local.language import AwsPreprocessor, AwsVariables
+from deploy.local.market import Market
+from deploy.local.run_task import EcsTask
+
+_CLIENT_USERS = (
+    state_task_service_aws_sdk,
+    state_task_service_dynamodb,
+    state_task_service_events,
+    state_task_service_sfn,
+    state_task_service_sns,
+    state_task_service_sqs,
+)
+
+
+class Interpreter:
+    """Step Functions of the local target. `emit` gets the executions' EventBridge events."""
+
+    def __init__(
+        self,
+        *,
+        account_id: str,
+        region: str,
+        fargate: Fargate,
+        market: Market,
+        emit: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._account_id = account_id
+        self._region = region
+        self._fargate = fargate
+        self._market = market
+        self._emit = emit
+
+    def start(self) -> None:
+        """Put everything in its place. Call it before the first request to Step Functions."""
+        # moto runs state machines only where its configuration says so.
+        default_user_config["stepfunctions"] = {"execute_state_machine": True}
+        # The routes name the class that answers the API; ours passes on what moto's leaves out.
+        moto.stepfunctions.urls.url_paths["{0}/$"] = AwsExecutionsResponse.dispatch
+        # The register makes one backend per region from this class; ours starts and stops as AWS does.
+        models.stepfunctions_parser_backends.backend = AwsExecutions
+        # The backend makes executions from this name; ours emit events.
+        models.Execution = AwsExecution  # type: ignore[misc]
+        # The parser makes its visitor from this name; ours makes our components.
+        asl_parser.Preprocessor = AwsPreprocessor  # type: ignore[misc]
+        # An execution makes its variables from this name; ours write correct JSON into the history.
+        environment.VariableStore = AwsVariables  # type: ignore[misc]
+        # The hook for an evaluator of JSONata, empty in moto; JSONPath states with variables use it.
+        jsonata._eval_jsonata = lambda expression: evaluate(expression, {})
+        # Tasks get their clients from this name; ours are made once, and know the port.
+        for module in _CLIENT_USERS:
+            module.boto_client_for = client_for
+        AwsPreprocessor.task_classes = {**TASKS, "ecs": EcsTask}
+        AwsExecution.emit = staticmethod(self._emit)
+        EcsTask.fargate = self._fargate
+        EcsTask.market = self._market
+
+    def stop(self) -> None:
+        """Stop all executions without a word to anyone."""
+        AwsExecution.emit = staticmethod(lambda _event: None)
+        backend = models.stepfunctions_parser_backends[self._account_id][self._region]
+        if isinstance(backend, AwsExecutions):
+            backend.abort_all()
+        forget_clients()

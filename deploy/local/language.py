@@ -1,0 +1,307 @@
+"""The Amazon States Language where moto's interpreter reads it differently from AWS.
+
+moto parses a definition with a visitor into components that evaluate themselves; the visitor here puts
+components of our own in the places that matter: JSONata with real variables, failures of an expression
+as `States.QueryEvaluationError`, waits that end when the execution does, and what `States.ALL` leaves
+out. What single services do is in `integrations.py` and `run_task.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final, NoReturn
+
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
+from moto.stepfunctions.parser.asl.component.common.catch.catcher_decl import CatcherDecl
+from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import (
+    ErrorEqualsDecl,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
+from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
+from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
+    TimeoutSeconds,
+    TimeoutSecondsJSONata,
+)
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison import (
+    ConditionStringJSONata,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import Resource
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
+from moto.stepfunctions.parser.asl.component.state.state_props import StateProps
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.seconds import (
+    Seconds,
+    SecondsJSONata,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+
+from deploy.local.expressions import ExpressionError, evaluate, json_value
+from deploy.local.shapes import compact_json
+
+_IN_TASK: Final = "steadyspot.in-task"
+"""Mark on an environment: a Task is being evaluated, whose handler writes failures into the history."""
+
+_UNCATCHABLE: Final = ("States.Runtime", "States.DataLimitExceeded")
+_WAIT_SLICE_SECONDS: Final = 0.25
+
+
+def fail_evaluation(env: Environment, cause: str) -> NoReturn:
+    """End the evaluation with `States.QueryEvaluationError`, which Retry and Catch of a Task can name.
+
+    In a Task the handler of failures adds `EvaluationFailed` to the history; elsewhere it is added here.
+    """
+    error_name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+    failure = FailureEventException(
+        failure_event=FailureEvent(
+            env=env,
+            error_name=error_name,
+            event_type=HistoryEventType.EvaluationFailed,
+            event_details=EventDetails(
+                evaluationFailedEventDetails=EvaluationFailedEventDetails(
+                    state=env.next_state_name or "", cause=cause, error=error_name.error_name
+                )
+            ),
+        )
+    )
+    if _IN_TASK not in env.heap:
+        env.event_manager.add_event(
+            context=env.event_history_context,
+            event_type=HistoryEventType.EvaluationFailed,
+            event_details=EventDetails(
+                evaluationFailedEventDetails=failure.get_evaluation_failed_event_details()
+            ),
+        )
+    raise failure
+
+
+class BoundJSONata(StringJSONata):
+    """A `{% expression %}` that sees `$states` and the assigned variables as values, not as source text.
+
+    moto writes the values into the expression, unescaped: a Cause, which is JSON, breaks it.
+    """
+
+    def _eval_body(self, env: Environment) -> None:
+        try:
+            env.stack.append(evaluate(self.expression, _variables(env, self.expression)))
+        except ExpressionError as error:
+            fail_evaluation(env, str(error))
+
+
+def _variables(env: Environment, expression: str) -> dict[str, Any]:
+    store = env.variable_store
+    assigned = {**store._outer_scope, **store._inner_scope}
+    variables = {name: value for name, value in assigned.items() if f"${name}" in expression}
+    if "$states" in expression:
+        states = env.states._states_data
+        visible = {"input": states["input"], "context": json_value(states["context"])}
+        for key in ("result", "errorOutput"):
+            # null where there is none, so an expression that looks at it would not fail
+            if states.get(key) is not None:
+                visible[key] = states.get(key)
+        variables["states"] = visible
+    return variables
+
+
+class BooleanCondition(ConditionStringJSONata):
+    """A Choice's condition. Anything but true or false is an error, as on AWS."""
+
+    def _eval_body(self, env: Environment) -> None:
+        self.string_jsonata.eval(env=env)
+        if not isinstance(env.stack[-1], bool):
+            expression = self.string_jsonata.literal_value
+            fail_evaluation(env, _unexpected(expression, "Condition", "boolean"))
+
+
+class PositiveTimeout(TimeoutSecondsJSONata):
+    """`TimeoutSeconds` as an expression: a positive whole number or an error."""
+
+    def _eval_seconds(self, env: Environment) -> int:
+        self.string_jsonata.eval(env=env)
+        return _whole(env, self.string_jsonata.literal_value, "TimeoutSeconds", at_least=1)
+
+
+class _PunctualWait:
+    """Waits to the second that was asked for, and stops when the execution is stopped.
+
+    moto listens for a signal that is set and cleared at once, and waits on if it was not listening.
+    """
+
+    def _wait_interval(self, env: Environment, wait_seconds: int) -> None:
+        until = time.monotonic() + wait_seconds
+        while env.is_running() and (left := until - time.monotonic()) > 0:
+            env.program_state_event.wait(min(left, _WAIT_SLICE_SECONDS))
+
+
+class LiteralWait(_PunctualWait, Seconds):
+    """`Seconds` as a number."""
+
+
+class ExpressionWait(_PunctualWait, SecondsJSONata):
+    """`Seconds` as an expression: a whole number, not negative, or an error."""
+
+    def _get_wait_seconds(self, env: Environment) -> int:
+        self.string_jsonata.eval(env=env)
+        return _whole(env, self.string_jsonata.literal_value, "Seconds", at_least=0)
+
+
+def _whole(env: Environment, expression: str, field: str, at_least: int) -> int:
+    value = env.stack.pop()
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        fail_evaluation(env, _unexpected(expression, field, "integer"))
+    return value
+
+
+def _unexpected(expression: str, field: str, expected: str) -> str:
+    return (
+        f"The JSONata expression '{expression}' specified for the field '{field}' returned an "
+        f"unexpected result type. Expected '{expected}'."
+    )
+
+
+class CatchableErrors(ErrorEqualsDecl):
+    """`ErrorEquals` with AWS's limits: `States.ALL` leaves out what ends an execution in any case.
+
+    `States.Runtime` is never caught, `States.DataLimitExceeded` only by name; `States.TaskFailed`
+    stands for every name but `States.Timeout`.
+    """
+
+    def _eval_body(self, env: Environment) -> None:
+        error_name: ErrorName | None = env.stack.pop()
+        name = error_name.error_name if error_name else None
+        names = {wanted.error_name for wanted in self.error_names}
+        if name == "States.Runtime":
+            matches = False
+        elif name in names:
+            matches = True
+        else:
+            wildcard = "States.ALL" in names or (
+                "States.TaskFailed" in names and name != "States.Timeout"
+            )
+            matches = wildcard and name not in _UNCATCHABLE
+        env.stack.append(matches)
+
+
+class _OutputIsSet:
+    """On the stack of an environment: the Task's Output is already evaluated."""
+
+
+class AwsTask(ExecutionState):
+    """What every Task does on AWS and not in moto; mixed into moto's class of each service.
+
+    Output is evaluated where Retry and Catch still apply, and a task that was stopped together with its
+    execution adds nothing to the history any more.
+    """
+
+    def _eval_execution(self, env: Environment) -> None:
+        env.heap[_IN_TASK] = True
+        super()._eval_execution(env)  # type: ignore[safe-super]  # the service's class comes next
+
+    def _evaluate_with_timeout(self, env: Environment) -> None:
+        env.heap[_IN_TASK] = True
+        try:
+            super()._evaluate_with_timeout(env)
+            if self.output:
+                self.output.eval(env=env)
+                env.stack.append(_OutputIsSet())
+        except Exception:
+            if env.is_running():
+                raise
+        finally:
+            env.heap.pop(_IN_TASK, None)
+
+    def _eval_state_output(self, env: Environment) -> None:
+        if env.stack and isinstance(env.stack[-1], _OutputIsSet):
+            env.stack.pop()
+        else:
+            super()._eval_state_output(env)
+
+    def _from_error(self, env: Environment, ex: Exception) -> FailureEvent:
+        if isinstance(ex, FailureEventException):
+            return ex.failure_event  # type: ignore[no-any-return]
+        if isinstance(ex, TimeoutError):
+            return self._get_timed_out_failure_event(env)  # type: ignore[attr-defined, no-any-return]
+        return super()._from_error(env=env, ex=ex)
+
+
+class AwsPreprocessor(Preprocessor):
+    """moto's visitor, making our components. `task_classes` maps a service's name to its Task."""
+
+    task_classes: dict[str, type[AwsTask]] = {}
+
+    def visitString_jsonata(  # noqa: N802
+        self, ctx: ASLParser.String_jsonataContext
+    ) -> StringJSONata:
+        return BoundJSONata(expression=super().visitString_jsonata(ctx).expression)
+
+    def visitCondition_string_jsonata(  # noqa: N802
+        self, ctx: ASLParser.Condition_string_jsonataContext
+    ) -> ConditionStringJSONata:
+        return BooleanCondition(string_jsonata=self.visitString_jsonata(ctx.string_jsonata()))
+
+    def visitTimeout_seconds_jsonata(  # noqa: N802
+        self, ctx: ASLParser.Timeout_seconds_jsonataContext
+    ) -> TimeoutSecondsJSONata:
+        return PositiveTimeout(string_jsonata=self.visitString_jsonata(ctx.string_jsonata()))
+
+    def visitTimeout_seconds_int(  # noqa: N802
+        self, ctx: ASLParser.Timeout_seconds_intContext
+    ) -> TimeoutSeconds:
+        timeout = super().visitTimeout_seconds_int(ctx)
+        if timeout.timeout_seconds < 1:
+            raise ValueError("TimeoutSeconds must be a positive integer.")
+        return timeout
+
+    def visitSeconds_int(self, ctx: ASLParser.Seconds_intContext) -> Seconds:  # noqa: N802
+        return LiteralWait(seconds=super().visitSeconds_int(ctx).seconds)
+
+    def visitSeconds_jsonata(  # noqa: N802
+        self, ctx: ASLParser.Seconds_jsonataContext
+    ) -> SecondsJSONata:
+        return ExpressionWait(string_jsonata=self.visitString_jsonata(ctx.string_jsonata()))
+
+    def visitRetrier_decl(self, ctx: ASLParser.Retrier_declContext) -> RetrierDecl:  # noqa: N802
+        retrier = super().visitRetrier_decl(ctx)
+        names = retrier.error_equals.error_names
+        retrier.error_equals = CatchableErrors(error_names=names)  # type: ignore[misc]
+        return retrier
+
+    def visitCatcher_decl(self, ctx: ASLParser.Catcher_declContext) -> CatcherDecl:  # noqa: N802
+        catcher = super().visitCatcher_decl(ctx)
+        names = catcher.error_equals.error_names
+        catcher.error_equals = CatchableErrors(error_names=names)  # type: ignore[misc]
+        return catcher
+
+    @staticmethod
+    def _common_state_field_of(state_props: StateProps) -> CommonStateField:
+        service = getattr(state_props.get(Resource), "service_name", None)
+        task_class = AwsPreprocessor.task_classes.get(service) if service else None
+        if task_class is None:
+            return Preprocessor._common_state_field_of(state_props)
+        state = task_class()
+        state.from_state_props(state_props)
+        return state
+
+
+class AwsVariables(VariableStore):
+    """The assigned variables of an execution; in the history each stands as JSON.
+
+    moto puts quotes around a string and leaves those inside it as they are.
+    """
+
+    def get_assigned_variables(self) -> dict[str, str]:
+        return {name: compact_json(self.get(name)) for name in sorted(self._declaration_tracing)}
