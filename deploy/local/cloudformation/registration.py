@@ -1,0 +1,43 @@
+"""Puts the types and the stacks of this package into moto.
+
+moto keeps its list of types in caches and its stacks behind one class per account; both are replaced
+through the names that moto itself looks them up by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack, cloudformation_backends
+from moto.cloudformation.responses import CloudFormationResponse
+
+# Importing them defines the types, and that is what moto looks for.
+from deploy.local.cloudformation import storage, workflow  # noqa: F401
+from deploy.local.cloudformation.stacks import LocalCloudFormation
+
+_moto_validates = CloudFormationResponse._validate_different_update
+
+
+def register() -> None:
+    """Make moto's CloudFormation that of the embedded AWS. Safe to call more than once."""
+    for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
+        cache.cache_clear()
+    cloudformation_backends.backend = LocalCloudFormation
+    CloudFormationResponse._validate_different_update = (  # type: ignore[method-assign]
+        _validate_different_update
+    )
+
+
+def _validate_different_update(
+    self: CloudFormationResponse,
+    incoming_params: list[dict[str, Any]] | None,
+    stack_body: str,
+    old_stack: Stack,
+) -> None:
+    """Refuse an update without changes; a change set without changes is made, and says so itself.
+
+    ``aws cloudformation deploy`` looks for that in the change set's status.
+    """
+    if self._get_param("Action") != "CreateChangeSet":
+        _moto_validates(self, incoming_params, stack_body, old_stack)

@@ -1,0 +1,515 @@
+"""Types of what keeps, tells and permits: bucket, table, queue, topic, alarm, key, role, log group.
+
+moto forgets most properties of these, knows no policies of buckets, queues and topics, no subscription
+and no alarm, and makes a new topic where AWS changes the old one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Self
+
+from moto.cloudformation.exceptions import ValidationError
+from moto.cloudwatch.models import (
+    Dimension,
+    Metric,
+    MetricDataQuery,
+    MetricStat,
+    cloudwatch_backends,
+)
+from moto.core.common_models import CloudFormationModel
+from moto.dynamodb.models import dynamodb_backends
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.logs.models import logs_backends
+from moto.s3.models import s3_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
+from deploy.local.cloudformation.resource import Place, Properties, Resource, camel, truth
+
+
+class BucketResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A bucket with its encryption, block of public access, ownership and lifecycle."""
+
+    TYPE = "AWS::S3::Bucket"
+    NAME_PROPERTY = "BucketName"
+    ATTRIBUTES = ("Arn", "DomainName", "RegionalDomainName")
+    REPLACED_BY = ("BucketName",)
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        s3_backends[place.account_id][place.partition].create_bucket(name, place.region)
+        bucket = cls(
+            name,
+            properties,
+            Arn=f"arn:{place.partition}:s3:::{name}",
+            DomainName=f"{name}.s3.amazonaws.com",
+            RegionalDomainName=f"{name}.s3.{place.region}.amazonaws.com",
+        )
+        bucket._change(place, properties)
+        return bucket
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        backend = s3_backends[place.account_id][place.partition]
+        name = self.physical_resource_id
+        if encryption := properties.get("BucketEncryption"):
+            rules = encryption["ServerSideEncryptionConfiguration"]
+            backend.put_bucket_encryption(
+                name,
+                {
+                    "Rule": [
+                        {
+                            "ApplyServerSideEncryptionByDefault": rule[
+                                "ServerSideEncryptionByDefault"
+                            ],
+                            "BucketKeyEnabled": str(rule.get("BucketKeyEnabled", False)).lower(),
+                        }
+                        for rule in rules
+                    ]
+                },
+            )
+        if block := properties.get("PublicAccessBlockConfiguration"):
+            backend.put_public_access_block(
+                name, {key: str(truth(value)).lower() for key, value in block.items()}
+            )
+        if ownership := properties.get("OwnershipControls"):
+            backend.put_bucket_ownership_controls(name, {"Rule": ownership["Rules"]})
+        rules = properties.get("LifecycleConfiguration", {}).get("Rules", [])
+        backend.put_bucket_lifecycle_configuration(name, [lifecycle_rule(rule) for rule in rules])
+
+    def _remove(self, place: Place) -> None:
+        name = self.physical_resource_id
+        if s3_backends[place.account_id][place.partition].delete_bucket(name) is None:
+            raise ValidationError(message=f"The bucket {name} you tried to delete is not empty")
+
+
+def lifecycle_rule(rule: Properties) -> dict[str, Any]:
+    """A rule of a template in the shape of the S3 API's XML, which is what moto keeps."""
+    converted: dict[str, Any] = {
+        "ID": rule.get("Id"),
+        "Status": rule["Status"],
+        "Filter": {"Prefix": rule.get("Prefix", "")},
+    }
+    if "ExpirationInDays" in rule:
+        converted["Expiration"] = {"Days": str(rule["ExpirationInDays"])}
+    if "AbortIncompleteMultipartUpload" in rule:
+        days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+        converted["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": str(days)}
+    return converted
+
+
+class BucketPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """The policy of a bucket. moto enforces no conditions, so a TLS-only policy is kept and shown."""
+
+    TYPE = "AWS::S3::BucketPolicy"
+    REPLACED_BY = ("Bucket",)
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        policy = cls(str(properties["Bucket"]), properties)
+        policy._change(place, properties)
+        return policy
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        s3_backends[place.account_id][place.partition].put_bucket_policy(
+            self.physical_resource_id, json.dumps(properties["PolicyDocument"]).encode()
+        )
+
+    def _remove(self, place: Place) -> None:
+        s3_backends[place.account_id][place.partition].delete_bucket_policy(
+            self.physical_resource_id
+        )
+
+
+class TableResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A table of DynamoDB, with point-in-time recovery and changes in place."""
+
+    TYPE = "AWS::DynamoDB::Table"
+    NAME_PROPERTY = "TableName"
+    ATTRIBUTES = ("Arn", "StreamArn")
+    REPLACED_BY = ("TableName", "KeySchema", "AttributeDefinitions")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        table = dynamodb_backends[place.account_id][place.region].create_table(
+            name=name,
+            schema=properties["KeySchema"],
+            attr=properties["AttributeDefinitions"],
+            throughput=properties.get("ProvisionedThroughput"),
+            global_indexes=properties.get("GlobalSecondaryIndexes", []),
+            indexes=properties.get("LocalSecondaryIndexes", []),
+            streams=properties.get("StreamSpecification"),
+            billing_mode=properties.get("BillingMode", "PROVISIONED"),
+            sse_specification=properties.get("SSESpecification"),
+            tags=properties.get("Tags", []),
+            deletion_protection_enabled=properties.get("DeletionProtectionEnabled", False),
+            warm_throughput=properties.get("WarmThroughput"),
+        )
+        resource = cls(name, properties, Arn=table.table_arn)
+        resource._change(place, properties)
+        return resource
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        recovery = properties.get("PointInTimeRecoverySpecification", {})
+        dynamodb_backends[place.account_id][place.region].update_continuous_backups(
+            self.physical_resource_id,
+            {
+                "PointInTimeRecoveryEnabled": truth(
+                    recovery.get("PointInTimeRecoveryEnabled", False)
+                )
+            },
+        )
+
+    def _remove(self, place: Place) -> None:
+        dynamodb_backends[place.account_id][place.region].delete_table(self.physical_resource_id)
+
+
+class QueueResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A queue, with changes of all its attributes in place."""
+
+    TYPE = "AWS::SQS::Queue"
+    NAME_PROPERTY = "QueueName"
+    ATTRIBUTES = ("Arn", "QueueName", "QueueUrl")
+    REPLACED_BY = ("QueueName", "FifoQueue")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        backend = sqs_backends[place.account_id][place.region]
+        queue = backend.create_queue(
+            name[:80], {}, region=place.region, **cls._attributes(properties)
+        )
+        # moto answers calls to this address, as AWS does; it need not be the endpoint's.
+        url = f"https://sqs.{place.region}.amazonaws.com/{place.account_id}/{queue.name}"
+        return cls(url, properties, Arn=queue.queue_arn, QueueName=queue.name, QueueUrl=url)
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        sqs_backends[place.account_id][place.region].set_queue_attributes(
+            self.attributes["QueueName"], self._attributes(properties)
+        )
+
+    def _remove(self, place: Place) -> None:
+        sqs_backends[place.account_id][place.region].delete_queue(self.attributes["QueueName"])
+
+    @staticmethod
+    def _attributes(properties: Properties) -> dict[str, Any]:
+        return {key: value for key, value in properties.items() if key not in ("QueueName", "Tags")}
+
+
+class QueuePolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """The policy of queues."""
+
+    TYPE = "AWS::SQS::QueuePolicy"
+    ATTRIBUTES = ("Id",)
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        policy = cls(name, properties, Id=name)
+        policy._change(place, properties)
+        return policy
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        backend = sqs_backends[place.account_id][place.region]
+        for url in properties["Queues"]:
+            backend.set_queue_attributes(
+                url.rsplit("/", 1)[-1], {"Policy": json.dumps(properties["PolicyDocument"])}
+            )
+
+    def _remove(self, place: Place) -> None:
+        backend = sqs_backends[place.account_id][place.region]
+        for url in self.properties["Queues"]:
+            if (name := url.rsplit("/", 1)[-1]) in backend.queues:
+                backend.queues[name].policy = None
+
+
+class TopicResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A topic, changed in place."""
+
+    TYPE = "AWS::SNS::Topic"
+    NAME_PROPERTY = "TopicName"
+    ATTRIBUTES = ("TopicName", "TopicArn")
+    REPLACED_BY = ("TopicName", "FifoTopic")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        backend = sns_backends[place.account_id][place.region]
+        topic = backend.create_topic(name)
+        for subscription in properties.get("Subscription", []):
+            backend.subscribe(topic.arn, subscription["Endpoint"], subscription["Protocol"])
+        resource = cls(topic.arn, properties, TopicName=name, TopicArn=topic.arn)
+        resource._change(place, properties)
+        return resource
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        topic = sns_backends[place.account_id][place.region].topics[self.physical_resource_id]
+        topic.display_name = properties.get("DisplayName", "")
+        topic.kms_master_key_id = properties.get("KmsMasterKeyId", "")
+
+    def _remove(self, place: Place) -> None:
+        sns_backends[place.account_id][place.region].delete_topic(self.physical_resource_id)
+
+
+class TopicPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """The policy of topics."""
+
+    TYPE = "AWS::SNS::TopicPolicy"
+    ATTRIBUTES = ("Id",)
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        policy = cls(name, properties, Id=name)
+        policy._change(place, properties)
+        return policy
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        backend = sns_backends[place.account_id][place.region]
+        for arn in properties["Topics"]:
+            backend.topics[arn].policy = json.dumps(properties["PolicyDocument"])
+
+    def _remove(self, place: Place) -> None:
+        """A topic always has a policy; it goes with the topic."""
+
+
+class SubscriptionResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A subscription, with filter policy. A mail address confirms at once: its owner is the outbox."""
+
+    TYPE = "AWS::SNS::Subscription"
+    ATTRIBUTES = ("Arn",)
+    REPLACED_BY = ("TopicArn", "Protocol", "Endpoint")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        subscription = sns_backends[place.account_id][place.region].subscribe(
+            properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
+        )
+        resource = cls(subscription.arn, properties, Arn=subscription.arn)
+        resource._change(place, properties)
+        return resource
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        backend = sns_backends[place.account_id][place.region]
+        arn = self.physical_resource_id
+        backend.set_subscription_attributes(
+            arn, "FilterPolicyScope", properties.get("FilterPolicyScope", "MessageAttributes")
+        )
+        policy = properties.get("FilterPolicy")
+        backend.set_subscription_attributes(
+            arn, "FilterPolicy", json.dumps(policy) if policy else None
+        )
+
+    def _remove(self, place: Place) -> None:
+        sns_backends[place.account_id][place.region].subscriptions.pop(
+            self.physical_resource_id, None
+        )
+
+
+class AlarmResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A metric alarm; evaluating it is left to ``deploy.local.alarms``."""
+
+    TYPE = "AWS::CloudWatch::Alarm"
+    NAME_PROPERTY = "AlarmName"
+    ATTRIBUTES = ("Arn",)
+    REPLACED_BY = ("AlarmName",)
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        alarm = cls._put(place, name, properties)
+        alarm.state_value = "INSUFFICIENT_DATA"
+        return cls(name, properties, Arn=alarm.alarm_arn)
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        before = cloudwatch_backends[place.account_id][place.region].alarms[
+            self.physical_resource_id
+        ]
+        alarm = self._put(place, self.physical_resource_id, properties)
+        alarm.state_value = before.state_value
+        alarm.history = before.history
+
+    def _remove(self, place: Place) -> None:
+        cloudwatch_backends[place.account_id][place.region].alarms.pop(
+            self.physical_resource_id, None
+        )
+
+    @staticmethod
+    def _put(place: Place, name: str, properties: Properties) -> Any:
+        datapoints = properties.get("DatapointsToAlarm")
+        return cloudwatch_backends[place.account_id][place.region].put_metric_alarm(
+            name=name,
+            namespace=properties.get("Namespace", ""),
+            metric_name=properties.get("MetricName", ""),
+            metric_data_queries=[metric_query(item) for item in properties.get("Metrics", [])],
+            comparison_operator=properties["ComparisonOperator"],
+            evaluation_periods=int(properties["EvaluationPeriods"]),
+            datapoints_to_alarm=None if datapoints is None else int(datapoints),
+            period=int(properties.get("Period", 0)) or None,
+            threshold=float(properties["Threshold"]),
+            statistic=properties.get("Statistic"),
+            extended_statistic=properties.get("ExtendedStatistic"),
+            description=properties.get("AlarmDescription"),
+            dimensions=properties.get("Dimensions", []),
+            alarm_actions=properties.get("AlarmActions", []),
+            ok_actions=properties.get("OKActions", []),
+            insufficient_data_actions=properties.get("InsufficientDataActions", []),
+            unit=properties.get("Unit"),
+            actions_enabled=truth(properties.get("ActionsEnabled", True)),
+            treat_missing_data=properties.get("TreatMissingData"),
+        )
+
+
+def metric_query(query: Properties) -> MetricDataQuery:
+    """One entry of an alarm's ``Metrics``: an expression, or a metric with its statistic."""
+    statistic = None
+    if given := query.get("MetricStat"):
+        metric = given["Metric"]
+        statistic = MetricStat(
+            metric=Metric(
+                metric_name=metric["MetricName"],
+                namespace=metric["Namespace"],
+                dimensions=[
+                    Dimension(item["Name"], item["Value"]) for item in metric.get("Dimensions", [])
+                ],
+            ),
+            period=given["Period"],
+            stat=given["Stat"],
+            unit=given.get("Unit"),
+        )
+    return MetricDataQuery(
+        query_id=query["Id"],
+        label=query.get("Label", ""),
+        period=query.get("Period", ""),
+        return_data=query.get("ReturnData", True),
+        expression=query.get("Expression"),
+        metric_stat=statistic,
+    )
+
+
+class KeyResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A customer key. Its end is announced 30 days ahead, as AWS does."""
+
+    TYPE = "AWS::KMS::Key"
+    ATTRIBUTES = ("Arn", "KeyId")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        key = kms_backends[place.account_id][place.region].create_key(
+            policy=json.dumps(properties["KeyPolicy"]),
+            key_usage="ENCRYPT_DECRYPT",
+            key_spec="SYMMETRIC_DEFAULT",
+            description=properties.get("Description", ""),
+            tags=None,
+        )
+        resource = cls(key.id, properties, Arn=key.arn, KeyId=key.id)
+        resource._change(place, properties)
+        return resource
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        key = kms_backends[place.account_id][place.region].keys[self.physical_resource_id]
+        key.policy = json.dumps(properties["KeyPolicy"])
+        key.key_rotation_status = truth(properties.get("EnableKeyRotation", False))
+
+    def _remove(self, place: Place) -> None:
+        kms_backends[place.account_id][place.region].schedule_key_deletion(
+            self.physical_resource_id, int(self.properties.get("PendingWindowInDays", 30))
+        )
+
+
+class RoleResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A role with its inline and managed policies, changed in place."""
+
+    TYPE = "AWS::IAM::Role"
+    NAME_PROPERTY = "RoleName"
+    ATTRIBUTES = ("Arn", "RoleId")
+    REPLACED_BY = ("RoleName", "Path")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        role = iam_backends[place.account_id][place.partition].create_role(
+            role_name=name,
+            assume_role_policy_document=json.dumps(properties["AssumeRolePolicyDocument"]),
+            path=properties.get("Path", "/"),
+            permissions_boundary=properties.get("PermissionsBoundary"),
+            description=properties.get("Description", ""),
+            tags=properties.get("Tags", []),
+            max_session_duration=str(properties.get("MaxSessionDuration", 3600)),
+        )
+        resource = cls(name, properties, Arn=role.arn, RoleId=role.id)
+        resource._change(place, properties)
+        return resource
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        backend = iam_backends[place.account_id][place.partition]
+        role = backend.get_role(self.physical_resource_id)
+        role.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
+        role.description = properties.get("Description", "")
+        role.policies.clear()
+        for policy in properties.get("Policies", []):
+            role.put_policy(policy["PolicyName"], json.dumps(policy["PolicyDocument"]))
+        wanted = set(properties.get("ManagedPolicyArns", []))
+        for arn in set(role.managed_policies) - wanted:
+            backend.detach_role_policy(arn, role.name)
+        for arn in wanted - set(role.managed_policies):
+            # moto knows AWS's own policies only when told to load all of them.
+            if ":iam::aws:" not in arn:
+                backend.attach_role_policy(arn, role.name)
+
+    def _remove(self, place: Place) -> None:
+        backend = iam_backends[place.account_id][place.partition]
+        role = backend.get_role(self.physical_resource_id)
+        role.policies.clear()
+        for arn in list(role.managed_policies):
+            backend.detach_role_policy(arn, role.name)
+        backend.delete_role(role.name)
+
+
+class ManagedPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A managed policy; a change is a new default version."""
+
+    TYPE = "AWS::IAM::ManagedPolicy"
+    NAME_PROPERTY = "ManagedPolicyName"
+    ATTRIBUTES = ("PolicyArn",)
+    REPLACED_BY = ("ManagedPolicyName", "Path", "Description")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        policy = iam_backends[place.account_id][place.partition].create_policy(
+            description=properties.get("Description", ""),
+            path=properties.get("Path", "/"),
+            policy_document=json.dumps(properties["PolicyDocument"]),
+            policy_name=name,
+            tags=[],
+        )
+        return cls(policy.arn, properties, PolicyArn=policy.arn)
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        backend = iam_backends[place.account_id][place.partition]
+        arn = self.physical_resource_id
+        old = backend.managed_policies[arn].default_version_id
+        backend.create_policy_version(arn, json.dumps(properties["PolicyDocument"]), "true")
+        backend.delete_policy_version(arn, old)
+
+    def _remove(self, place: Place) -> None:
+        iam_backends[place.account_id][place.partition].delete_policy(self.physical_resource_id)
+
+
+class LogGroupResource(Resource, CloudFormationModel):  # type: ignore[misc]
+    """A log group. ``Fn::GetAtt Arn`` ends in ``:*``, as it does in AWS."""
+
+    TYPE = "AWS::Logs::LogGroup"
+    NAME_PROPERTY = "LogGroupName"
+    ATTRIBUTES = ("Arn",)
+    REPLACED_BY = ("LogGroupName",)
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        group = logs_backends[place.account_id][place.region].create_log_group(name, {})
+        resource = cls(name, properties, Arn=f"{group.arn}:*")
+        resource._change(place, properties)
+        return resource
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        days = properties.get("RetentionInDays")
+        group = logs_backends[place.account_id][place.region].groups[self.physical_resource_id]
+        group.retention_in_days = None if days is None else int(days)
+
+    def _remove(self, place: Place) -> None:
+        logs_backends[place.account_id][place.region].groups.pop(self.physical_resource_id, None)
