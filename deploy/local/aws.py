@@ -1,7 +1,7 @@
-"""The embedded AWS: moto's services on one port of 127.0.0.1, with the parts that behave as AWS does.
+"""The embedded AWS: moto's services on one port of 127.0.0.1, with parts that behave as AWS does.
 
-Everything lives in this process (moto's state is global, so there is one at a time) but the containers,
-which are process trees of their own and end with it, whatever ends it.
+Everything lives in this process (moto's state is global, so there is one at a time) but the
+containers, which are process trees of their own and end with it, whatever ends it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _running: LocalAws | None = None
 
 
 class AlreadyRunning(Exception):
-    """This process already runs an embedded AWS; moto's state is global, so it can only be one."""
+    """A second embedded AWS in one process: moto's state is global, so there can only be one."""
 
 
 class LocalSession(boto3.Session):
@@ -50,15 +50,15 @@ class LocalSession(boto3.Session):
         )
         self._endpoint_url = endpoint_url
 
-    def client(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def client(self, *args: Any, **kwargs: Any) -> Any:
         """A client as of boto3, of the local target unless `endpoint_url` says otherwise."""
         kwargs.setdefault("endpoint_url", self._endpoint_url)
-        return super().client(*args, **kwargs)  # type: ignore[call-overload]
+        return super().client(*args, **kwargs)
 
-    def resource(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def resource(self, *args: Any, **kwargs: Any) -> Any:
         """A resource as of boto3, of the local target unless `endpoint_url` says otherwise."""
         kwargs.setdefault("endpoint_url", self._endpoint_url)
-        return super().resource(*args, **kwargs)  # type: ignore[call-overload]
+        return super().resource(*args, **kwargs)
 
 
 class LocalAws:
@@ -123,7 +123,10 @@ class LocalAws:
         atexit.register(self.stop)
         front.app = self._wire(moto_app)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="local-aws", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="local-aws",
+            daemon=True,
         )
         self._thread.start()
         return self
@@ -199,6 +202,6 @@ class _QuietHandler(MotoRequestHandler):
 
 
 def _silence() -> None:
-    # moto reports every failing state as an error of its own, although failing is what was asked for.
+    # moto reports each failing state as an error of its own, also where that was asked for.
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

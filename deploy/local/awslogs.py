@@ -1,7 +1,7 @@
 """The `awslogs` log driver: what a container prints goes line by line into its log stream.
 
-Written straight into moto's log groups of this process, in order and at once; reading them is anyone's
-business, through the API.
+Written straight into moto's log groups of this process, in order and at once; reading them is
+anyone's business, through the API.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WRITING = threading.Lock()
 
 
 class NoLogGroup(Exception):
-    """The log driver cannot be set up; the text is what AWS puts behind `ResourceInitializationError`."""
+    """The log driver cannot be set up; the text goes behind `ResourceInitializationError`."""
 
 
 class LogWriter:

@@ -1,12 +1,13 @@
 """The init of one container: a small program that starts its first process and ends its whole tree.
 
-It stands in for what a PID namespace does: a signal to stop goes to the first process only, orphans come
-back here and are reaped, and when the first process is gone so is everything it left behind. It is run
-as a program by itself, without this package, and ends the tree as soon as its owner is gone.
+It stands in for what a PID namespace does: a signal to stop goes to the first process only, orphans
+come back here and are reaped, and when the first process is gone so is everything it left behind.
+It is run as a program by itself, without this package, and ends the tree as soon as its owner is
+gone.
 
 Over the socket whose number is the first argument the owner sends one line of JSON (`argv`, `env`,
-`cwd`, `folder`, `forwards`) and then the lines `stop` and `kill`; back come lines of JSON: `started`,
-`failed` with a reason, `exited` with the code as Docker gives it (128 + the signal).
+`cwd`, `folder`, `forwards`) and then the lines `stop` and `kill`; back come lines of JSON:
+`started`, `failed` with a reason, `exited` with the code as Docker gives it (128 + the signal).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Containers of the local target as seen from the task: start, stop, kill, wait, and what they print.
+"""Containers of the local target as the task sees them: start, stop, kill, and what they print.
 
-A container is a process tree under an init of its own (`container_init.py`), with an environment that
-holds nothing of this machine, and a folder of its own that goes when it ends.
+A container is a process tree under an init of its own (`container_init.py`), with an environment
+that holds nothing of this machine, and a folder of its own that goes when it ends.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Command:
 class Container:
     """One running container.
 
-    `on_line` gets each line that it prints, in order; `on_end` is called once with the exit code, after
-    the last line and when no process of it is left.
+    `on_line` gets each line that it prints, in order; `on_end` is called once with the exit code,
+    after the last line and when no process of it is left.
     """
 
     def __init__(

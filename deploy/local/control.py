@@ -1,4 +1,4 @@
-"""What the local target offers beside AWS on the same port: its switches, and the metadata of tasks.
+"""What the local target offers beside AWS on the same port: its switches, metadata of tasks.
 
 `/_steadyspot/…` is for the command line in another process, `/_steadyspot/metadata/…` for the
 containers (`ECS_CONTAINER_METADATA_URI_V4`). All else on the port is moto's.
@@ -25,7 +25,7 @@ class BadRequest(Exception):
 
 
 class Control:
-    """A WSGI application in front of `inner`. `outbox` comes back with the mails so far, as JSON."""
+    """A WSGI application in front of `inner`. `outbox` gives the mails so far, as JSON."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ _RUN_TASK_FIELDS = (
 
 
 class FargateResponse(EC2ContainerServiceResponse):
-    """Answers for ECS. moto makes one per request, without arguments: the register hangs on the class."""
+    """Answers for ECS. moto makes one per request, so Fargate hangs on the class."""
 
     fargate: ClassVar[Fargate]
 

@@ -56,7 +56,7 @@ class EventBus:
         while (event := self._events.get()) is not None:
             event = self._in_envelope(event)
             for rule in self._rules():
-                if rule.event_pattern.matches_event(event):
+                if rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
                     for target in list(rule.targets):
                         self._try_to_deliver(rule, target, event)
 
@@ -75,7 +75,7 @@ class EventBus:
         return [
             rule
             for rule in list(buses["default"].rules.values())
-            if rule.state == "ENABLED" and rule.event_pattern and rule.event_pattern.get_pattern()
+            if rule.state == "ENABLED" and rule.event_pattern.get_pattern()
         ]
 
     def _try_to_deliver(self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ class EventBus:
 
 
 def target_input(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
-    """What a target gets: its Input, a part of the event (InputPath), a template filled, or all of it."""
+    """What a target gets: its Input, the part at InputPath, a filled template, or all."""
     if target.get("Input") is not None:
         return str(target["Input"])
     if target.get("InputPath"):

@@ -1,7 +1,7 @@
 """Executions of state machines: starting, stopping and showing them where moto differs from AWS.
 
-Names are made up where none is given, a stop reaches the task and keeps its error and cause, histories
-come in pages, and every change of status is an EventBridge event.
+Names are made up where none is given, a stop reaches the task and keeps its error and cause,
+histories come in pages, and every change of status is an EventBridge event.
 """
 
 from __future__ import annotations
@@ -36,17 +36,20 @@ _FORBIDDEN_IN_NAMES = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x
 class _Ending(BaseExecutionWorkerCommunication):
     """What happens when an execution's interpreter is done."""
 
+    execution: AwsExecution
+
     def terminated(self) -> None:
-        state = self.execution.exec_worker.env.program_state()
+        worker: Any = self.execution.exec_worker
+        state = worker.env.program_state()
         if isinstance(state, ProgramStopped):
             self.execution.error, self.execution.cause = state.error, state.cause
-        self._reflect_execution_status()
+        self._reflect_execution_status()  # type: ignore[no-untyped-call]
         self.execution.ended.set()
         self.execution.announce()
 
 
 class AwsExecution(Execution):
-    """An execution that tells EventBridge about itself. `emit` hangs on the class: moto makes them."""
+    """An execution that tells EventBridge of itself. moto makes it: `emit` hangs on the class."""
 
     emit: ClassVar[Callable[[dict[str, Any]], None]]
 
@@ -105,7 +108,7 @@ def status_change_event(execution: AwsExecution, status: str) -> dict[str, Any]:
 class AwsExecutions(StepFunctionsParserBackend):
     """moto's interpreting backend with AWS's answers for executions."""
 
-    def start_execution(
+    def start_execution(  # type: ignore[override]  # moto's two backends differ
         self,
         state_machine_arn: str,
         name: str | None = None,
@@ -115,14 +118,18 @@ class AwsExecutions(StepFunctionsParserBackend):
         if name is not None and (not 0 < len(name) <= 80 or _FORBIDDEN_IN_NAMES.search(name)):
             raise InvalidName(f"Invalid Name: '{name}'")
         return super().start_execution(
-            state_machine_arn, name or str(uuid.uuid4()), execution_input or "{}", trace_header
+            state_machine_arn,
+            name or str(uuid.uuid4()),
+            execution_input or "{}",
+            trace_header or "",
         )
 
     def abort(self, execution_arn: str, error: str | None, cause: str | None) -> datetime:
         """StopExecution. Comes back when the execution is ABORTED, with the date of the stop."""
-        execution = self.describe_execution(execution_arn)
+        execution: Any = self.describe_execution(execution_arn)
         if execution.stop_date is not None:
-            return execution.stop_date  # type: ignore[no-any-return]
+            ended: datetime = execution.stop_date
+            return ended
         stopped_at = datetime.now(UTC)
         execution.stop(stop_date=stopped_at, error=error, cause=cause)
         execution.ended.wait(_STOP_SECONDS)
@@ -130,7 +137,7 @@ class AwsExecutions(StepFunctionsParserBackend):
 
     def abort_all(self) -> None:
         """Stop whatever runs, for the end of the local target."""
-        running = self._get_executions(ExecutionStatus.RUNNING.value)
+        running = self._get_executions(ExecutionStatus.RUNNING)
         for execution in running:
             execution.stop(stop_date=datetime.now(UTC), error=None, cause=None)
         for execution in running:

@@ -1,7 +1,8 @@
-"""JSONata as Step Functions evaluates it: one pure function from an expression and its variables to JSON.
+"""JSONata as Step Functions evaluates it: a function from an expression and its variables to JSON.
 
-jsonata-python does the language; what AWS adds (`$parse`, `$hash`, ...) and takes away (`$eval`) is put
-on top here. What an expression may see and what becomes of a failure is the interpreter's business.
+jsonata-python does the language; what AWS adds (`$parse`, `$hash`, ...) and takes away (`$eval`) is
+put on top here. What an expression may see and what becomes of a failure is the interpreter's
+business.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     bindings["eval"] = None
     bindings.update({name: _to_jsonata(value) for name, value in variables.items()})
     try:
-        # Compiled anew each time (half a millisecond): a compiled expression keeps per-thread state.
+        # Compiled anew each time (half a millisecond): what is compiled keeps per-thread state.
         program = Jsonata(expression, timeout=TIME_LIMIT_MILLISECONDS, stack=_DEPTH_LIMIT)
         program.set_output_convert_nulls(False)
         result = program.evaluate(None, bindings)

@@ -1,7 +1,7 @@
 """Fargate: what RunTask checks, where a task is placed, and the register of all tasks.
 
-The checks and their words are AWS's; the market may refuse a launch on top. Clusters, task definitions
-and subnets are moto's. What becomes of a task after its launch is in `fargate_task.py`.
+The checks and their words are AWS's; the market may refuse a launch on top. Clusters, task
+definitions and subnets are moto's. What becomes of a task after its launch is in `fargate_task.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import InvalidSecurityGroupNotFoundError, InvalidSubnetIdError
+from moto.ec2.models import ec2_backends
 from moto.ecs.exceptions import ECSException
 from moto.ecs.models import Cluster, TaskDefinition, ecs_backends
 
@@ -33,13 +33,16 @@ from deploy.local.images import Image, Images
 from deploy.local.market import ON_DEMAND, SPOT, Market, Refusal
 from deploy.local.shapes import ContainerRecord, TaskRecord
 
-NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+NO_CAPACITY = (
+    "Capacity is unavailable at this time. "
+    "Please try again later or in a different availability zone"
+)
 STOP_TIMEOUT_LIMIT_SECONDS = 120
 
 _NOT_ASSOCIATED = (
     "The specified capacity provider strategy cannot contain a capacity provider that is not "
-    "associated with the cluster. Associate the capacity provider with the cluster or specify a valid "
-    "capacity provider and try again."
+    "associated with the cluster. Associate the capacity provider with the cluster or specify a "
+    "valid capacity provider and try again."
 )
 _ANSWERS = {
     Refusal.EXCEPTION: ("ClientException", NO_CAPACITY),
@@ -70,7 +73,7 @@ class _Launch:
 
 
 class Fargate:
-    """All tasks of the local target. `emit` gets EventBridge events; methods may be called by any thread."""
+    """All tasks of the local target. `emit` gets events. Safe to call from any thread."""
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class Fargate:
     def run_task(
         self, request: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """RunTask: tasks as they are at the start, and failures. `request` is the API's, in camelCase.
+        """RunTask: the tasks as they begin, and failures. `request` is the API's, in camelCase.
 
         Raises
         ------
@@ -169,8 +172,8 @@ class Fargate:
             if (container.get("stopTimeout") or 0) > STOP_TIMEOUT_LIMIT_SECONDS:
                 raise ECSException(
                     "ClientException",
-                    "Tasks using the Fargate launch type must have a container stop timeout of less "
-                    "than 120 seconds.",
+                    "Tasks using the Fargate launch type must have a container stop timeout of "
+                    "less than 120 seconds.",
                 )
 
     def _check(self, request: Mapping[str, Any]) -> _Launch:
@@ -221,8 +224,8 @@ class Fargate:
         prefix = f"arn:aws:ecs:{self._region}:{self._account_id}"
         containers = [
             ContainerRecord(
-                name=one["name"],
-                image=one["image"],
+                name=str(one["name"]),
+                image=str(one["image"]),
                 arn=f"{prefix}:container/{cluster.name}/{task_id}/{uuid.uuid4()}",
                 runtime_id=f"{task_id}-{random.randrange(10**9, 10**10)}",
                 cpu=str(one.get("cpu") or 0),
@@ -262,16 +265,17 @@ class Fargate:
     def _place(self, network: Mapping[str, Any] | None) -> tuple[str, str]:
         """A subnet and its zone, one after the other."""
         settings = (network or {}).get("awsvpcConfiguration") or {}
-        subnets = settings.get("subnets") or []
+        subnets: list[str] = settings.get("subnets") or []
+        groups: list[str] = settings.get("securityGroups") or []
         if not subnets:
             raise _bad_parameter(
                 "Network Configuration must be provided when networkMode 'awsvpc' is specified."
             )
         ec2 = ec2_backends[self._account_id][self._region]
         try:
-            known = {one.id: one for one in ec2.describe_subnets(subnet_ids=list(subnets))}
-            if groups := settings.get("securityGroups"):
-                ec2.describe_security_groups(group_ids=list(groups))
+            known = {one.id: one for one in ec2.describe_subnets(subnet_ids=subnets)}
+            if groups:
+                ec2.describe_security_groups(group_ids=groups)
         except InvalidSubnetIdError as error:
             raise _bad_parameter(
                 f"Error retrieving subnet information for [{', '.join(subnets)}]: "
@@ -321,7 +325,7 @@ class Fargate:
         definition: Mapping[str, Any],
         image: Image,
     ) -> Command:
-        override = next(
+        override: Mapping[str, Any] = next(
             (
                 one
                 for one in task.overrides.get("containerOverrides") or []
@@ -382,9 +386,9 @@ def _cannot_pull(image: str) -> str:
     name = image if ":" in image.rpartition("/")[2] else f"{image}:latest"
     path = name if "/" in name else f"library/{name}"
     return (
-        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve "
-        f"ref docker.io/{path}: pull access denied, repository does not exist or may require "
-        "authorization: server message: insufficient_scope: authorization failed"
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to "
+        f"resolve ref docker.io/{path}: pull access denied, repository does not exist or may "
+        "require authorization: server message: insufficient_scope: authorization failed"
     )
 
 

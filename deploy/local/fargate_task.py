@@ -1,7 +1,8 @@
 """The life of one Fargate task: from PROVISIONING to STOPPED, with real containers in between.
 
-Each task lives in a thread of its own, which alone changes the record; a stop asked for from outside is
-noted and answered there. Whether a task may be launched at all is decided in `fargate.py`.
+Each task lives in a thread of its own, which alone changes the record; a stop asked for from
+outside is noted and answered there. Whether a task may be launched at all is decided in
+`fargate.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from deploy.local.containers import Command, Container
@@ -36,7 +38,7 @@ class ContainerPlan:
 
 @dataclass(frozen=True)
 class Fate:
-    """What the market has in store: a stop before the start, a long wait, a reclaim after a while."""
+    """What the market has in store: a stop before the start, a long wait, a reclaim later on."""
 
     stopped_before_start: bool = False
     provisioning_seconds: float = 0.0
@@ -49,7 +51,7 @@ class _Stopped(Exception):
 
 
 class FargateTask:
-    """One task. `plan` is asked for each container once the task is PENDING, when images are pulled.
+    """One task. `plan` is asked for each container when the task is PENDING and images are pulled.
 
     `emit` gets every EventBridge event, in order.
     """
@@ -160,7 +162,7 @@ class FargateTask:
             process = Container(
                 plan.command,
                 on_line=plan.on_line,
-                on_end=lambda code, of=container: self._ended(of, code),
+                on_end=partial(self._ended, container),
             )
             with self._changed:
                 self._unless_stopping()
@@ -181,8 +183,9 @@ class FargateTask:
     ) -> None:
         program = plan.command.argv[0] if plan.command and plan.command.argv else ""
         reason = (
-            "CannotStartContainerError: ResourceInitializationError: failed to create new container "
-            f'runtime task: unable to start container process: exec: "{program}": {problem}'
+            "CannotStartContainerError: ResourceInitializationError: failed to create new "
+            f'container runtime task: unable to start container process: exec: "{program}": '
+            f"{problem}"
         )
         container.reason = reason
         self._ended(container, None)
@@ -197,9 +200,8 @@ class FargateTask:
                 continue  # START, and HEALTHY without a health check: started before, by the order
             needed = records[dependency["containerName"]]
             with self._changed:
-                self._changed.wait_for(
-                    lambda of=needed: self._is_stopping() or of.status == "STOPPED"
-                )
+                while not self._is_stopping() and needed.status != "STOPPED":
+                    self._changed.wait()
                 self._unless_stopping()
             if dependency["condition"] == "SUCCESS" and needed.exit_code != 0:
                 self.stop(
@@ -237,7 +239,7 @@ class FargateTask:
             self._enter("STOPPED")
 
     def _stop_containers(self) -> None:
-        """SIGTERM, and SIGKILL after each container's stopTimeout; who depends on others goes first."""
+        """SIGTERM, SIGKILL after each container's stopTimeout; who depends on others goes first."""
         deadlines: dict[str, float] = {}
         killed: set[str] = set()
         with self._changed:

@@ -1,4 +1,4 @@
-"""Images of the local target: a name stands for a command on this machine instead of a container image.
+"""Images of the local target: a name stands for a command on this machine, not for an image.
 
 What a container runs is decided here; how it runs is in `containers.py`.
 """

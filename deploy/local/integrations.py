@@ -20,9 +20,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_sqs,
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
-from deploy.local.language import AwsTask
+from deploy.local.language import AwsTask, event_details
 
 _SDK_NAMES: Final = {
     "cloudwatch": "CloudWatch",
@@ -49,7 +48,7 @@ def failed_task(env: Environment, error: str, cause: str, resource: str, kind: s
         env=env,
         error_name=ErrorName(error_name=error),
         event_type=HistoryEventType.TaskFailed,
-        event_details=EventDetails(
+        event_details=event_details(
             taskFailedEventDetails=TaskFailedEventDetails(
                 error=error, cause=cause, resource=resource, resourceType=kind
             )
@@ -58,7 +57,7 @@ def failed_task(env: Environment, error: str, cause: str, resource: str, kind: s
 
 
 def optimized_cause(service: str, error: ClientError) -> str:
-    """Cause of an optimized integration: `text (Service: X; Status Code: N; Error Code: C; ...)`."""
+    """Cause of an optimized integration: `text (Service: X; Status Code: N; Error Code: C; …)`."""
     metadata = error.response["ResponseMetadata"]
     details = (
         f"Service: {service}; Status Code: {metadata['HTTPStatusCode']}; "
@@ -69,7 +68,7 @@ def optimized_cause(service: str, error: ClientError) -> str:
 
 
 class DynamoDbTask(AwsTask, state_task_service_dynamodb.StateTaskServiceDynamoDB):
-    """`dynamodb:…`. moto's answers are AWS's once failures that are not DynamoDB's stay what they are.
+    """`dynamodb:…`. moto's answers are AWS's once other failures than DynamoDB's keep their names.
 
     `ReturnValuesOnConditionCheckFailure` passes too, being a parameter of the API.
     """
@@ -84,7 +83,7 @@ class SnsTask(AwsTask, state_task_service_sns.StateTaskServiceSns):
 
 
 class SqsTask(AwsTask, state_task_service_sqs.StateTaskServiceSqs):
-    """`sqs:sendMessage`: errors by the name of the exception, where moto calls all `SdkClientException`."""
+    """`sqs:sendMessage`: each error by its name; moto calls them all `SdkClientException`."""
 
     def _from_error(self, env: Environment, ex: Exception) -> FailureEvent:
         if not isinstance(ex, ClientError):

@@ -1,12 +1,13 @@
 """The place where moto's Step Functions are replaced by AWS's, and the only one.
 
-Each replacement is a subclass of moto's class, put where moto looks the class up. They are put in once
-for the process: the embedded AWS's state is moto's, and there is one of it.
+Each replacement is a subclass of moto's class, put where moto looks the class up. They are put in
+once for the process: the embedded AWS's state is moto's, and there is one of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import moto.stepfunctions.urls
@@ -67,19 +68,19 @@ class Interpreter:
         default_user_config["stepfunctions"] = {"execute_state_machine": True}
         # The routes name the class that answers the API; ours passes on what moto's leaves out.
         moto.stepfunctions.urls.url_paths["{0}/$"] = AwsExecutionsResponse.dispatch
-        # The register makes one backend per region from this class; ours starts and stops as AWS does.
+        # A backend per region is made from this class; ours starts and stops as AWS does.
         models.stepfunctions_parser_backends.backend = AwsExecutions
         # The backend makes executions from this name; ours emit events.
-        models.Execution = AwsExecution  # type: ignore[misc]
+        _put(models, "Execution", AwsExecution)
         # The parser makes its visitor from this name; ours makes our components.
-        asl_parser.Preprocessor = AwsPreprocessor  # type: ignore[misc]
+        _put(asl_parser, "Preprocessor", AwsPreprocessor)
         # An execution makes its variables from this name; ours write correct JSON into the history.
-        environment.VariableStore = AwsVariables  # type: ignore[misc]
-        # The hook for an evaluator of JSONata, empty in moto; JSONPath states with variables use it.
-        jsonata._eval_jsonata = lambda expression: evaluate(expression, {})
+        _put(environment, "VariableStore", AwsVariables)
+        # The hook for an evaluator of JSONata, empty in moto; variables in JSONPath states use it.
+        _put(jsonata, "_eval_jsonata", lambda expression: evaluate(expression, {}))
         # Tasks get their clients from this name; ours are made once, and know the port.
         for module in _CLIENT_USERS:
-            module.boto_client_for = client_for
+            _put(module, "boto_client_for", client_for)
         AwsPreprocessor.task_classes = {**TASKS, "ecs": EcsTask}
         AwsExecution.emit = staticmethod(self._emit)
         EcsTask.fargate = self._fargate
@@ -92,3 +93,9 @@ class Interpreter:
         if isinstance(backend, AwsExecutions):
             backend.abort_all()
         forget_clients()
+
+
+def _put(module: ModuleType, name: str, replacement: object) -> None:
+    if not hasattr(module, name):
+        raise AttributeError(f"moto has no {module.__name__}.{name} any more.")
+    setattr(module, name, replacement)

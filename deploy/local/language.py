@@ -1,15 +1,16 @@
 """The Amazon States Language where moto's interpreter reads it differently from AWS.
 
-moto parses a definition with a visitor into components that evaluate themselves; the visitor here puts
-components of our own in the places that matter: JSONata with real variables, failures of an expression
-as `States.QueryEvaluationError`, waits that end when the execution does, and what `States.ALL` leaves
-out. What single services do is in `integrations.py` and `run_task.py`.
+moto parses a definition with a visitor into components that evaluate themselves; the visitor here
+puts components of our own in the places that matter: JSONata with real variables, failures of an
+expression as `States.QueryEvaluationError`, waits that end when the execution does, and what
+`States.ALL` leaves out. What single services do is in `integrations.py` and `run_task.py`.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, NoReturn, cast
 
 from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
 from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
@@ -54,16 +55,22 @@ from deploy.local.expressions import ExpressionError, evaluate, json_value
 from deploy.local.shapes import compact_json
 
 _IN_TASK: Final = "steadyspot.in-task"
-"""Mark on an environment: a Task is being evaluated, whose handler writes failures into the history."""
+"""Mark on an environment: a Task is evaluated, whose handler writes failures into the history."""
 
 _UNCATCHABLE: Final = ("States.Runtime", "States.DataLimitExceeded")
 _WAIT_SLICE_SECONDS: Final = 0.25
 
 
-def fail_evaluation(env: Environment, cause: str) -> NoReturn:
-    """End the evaluation with `States.QueryEvaluationError`, which Retry and Catch of a Task can name.
+def event_details(**details: Any) -> EventDetails:
+    """The details of an event in the history: one field, though moto's type asks for all."""
+    return cast(EventDetails, details)
 
-    In a Task the handler of failures adds `EvaluationFailed` to the history; elsewhere it is added here.
+
+def fail_evaluation(env: Environment, cause: str) -> NoReturn:
+    """End the evaluation with `States.QueryEvaluationError`, for Retry and Catch of a Task.
+
+    In a Task the handler of failures adds `EvaluationFailed` to the history; elsewhere it is added
+    here.
     """
     error_name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
     failure = FailureEventException(
@@ -71,7 +78,7 @@ def fail_evaluation(env: Environment, cause: str) -> NoReturn:
             env=env,
             error_name=error_name,
             event_type=HistoryEventType.EvaluationFailed,
-            event_details=EventDetails(
+            event_details=event_details(
                 evaluationFailedEventDetails=EvaluationFailedEventDetails(
                     state=env.next_state_name or "", cause=cause, error=error_name.error_name
                 )
@@ -82,7 +89,7 @@ def fail_evaluation(env: Environment, cause: str) -> NoReturn:
         env.event_manager.add_event(
             context=env.event_history_context,
             event_type=HistoryEventType.EvaluationFailed,
-            event_details=EventDetails(
+            event_details=event_details(
                 evaluationFailedEventDetails=failure.get_evaluation_failed_event_details()
             ),
         )
@@ -90,7 +97,7 @@ def fail_evaluation(env: Environment, cause: str) -> NoReturn:
 
 
 class BoundJSONata(StringJSONata):
-    """A `{% expression %}` that sees `$states` and the assigned variables as values, not as source text.
+    """A `{% expression %}` that sees `$states` and the variables as values, not as source text.
 
     moto writes the values into the expression, unescaped: a Cause, which is JSON, breaks it.
     """
@@ -203,8 +210,8 @@ class _OutputIsSet:
 class AwsTask(ExecutionState):
     """What every Task does on AWS and not in moto; mixed into moto's class of each service.
 
-    Output is evaluated where Retry and Catch still apply, and a task that was stopped together with its
-    execution adds nothing to the history any more.
+    Output is evaluated where Retry and Catch still apply, and a task that was stopped together with
+    its execution adds nothing to the history any more.
     """
 
     def _eval_execution(self, env: Environment) -> None:
@@ -232,7 +239,7 @@ class AwsTask(ExecutionState):
 
     def _from_error(self, env: Environment, ex: Exception) -> FailureEvent:
         if isinstance(ex, FailureEventException):
-            return ex.failure_event  # type: ignore[no-any-return]
+            return ex.failure_event
         if isinstance(ex, TimeoutError):
             return self._get_timed_out_failure_event(env)  # type: ignore[attr-defined, no-any-return]
         return super()._from_error(env=env, ex=ex)
@@ -241,7 +248,7 @@ class AwsTask(ExecutionState):
 class AwsPreprocessor(Preprocessor):
     """moto's visitor, making our components. `task_classes` maps a service's name to its Task."""
 
-    task_classes: dict[str, type[AwsTask]] = {}
+    task_classes: ClassVar[Mapping[str, Callable[[], Any]]] = {}
 
     def visitString_jsonata(  # noqa: N802
         self, ctx: ASLParser.String_jsonataContext
@@ -288,11 +295,11 @@ class AwsPreprocessor(Preprocessor):
 
     @staticmethod
     def _common_state_field_of(state_props: StateProps) -> CommonStateField:
-        service = getattr(state_props.get(Resource), "service_name", None)
-        task_class = AwsPreprocessor.task_classes.get(service) if service else None
+        resource = state_props.get(Resource)
+        task_class = AwsPreprocessor.task_classes.get(getattr(resource, "service_name", ""))
         if task_class is None:
             return Preprocessor._common_state_field_of(state_props)
-        state = task_class()
+        state: CommonStateField = task_class()
         state.from_state_props(state_props)
         return state
 

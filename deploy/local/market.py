@@ -1,8 +1,8 @@
 """The Spot market of the local target: what a launch meets, and when capacity is taken back.
 
-A plan of faults (refuse the next launches, reclaim a task) or a recorded series of capacity decides;
-the market only says what shall happen, `fargate.py` does it. It also holds the switches for what is
-not known about AWS, so that both ways can be tested.
+A plan of faults (refuse the next launches, reclaim a task) or a recorded series of capacity
+decides; the market only says what shall happen, `fargate.py` does it. It also holds the switches
+for what is not known about AWS, so that both ways can be tested.
 """
 
 from __future__ import annotations
@@ -119,12 +119,12 @@ class Market:
         self._reclaim_all = reclaim_all
 
     def refuse(self, family: str, *, times: int, how: Refusal | str, capacity: str = SPOT) -> None:
-        """Refuse the next `times` launches of the task family (`*`: any). Plans are used in order."""
+        """Refuse the next `times` launches of the family (`*`: any). Plans are used in order."""
         with self._lock:
             self._refusals.append(_PlannedRefusal(family, Refusal(how), capacity, times))
 
     def reclaim(self, task_arn: str) -> bool:
-        """Take a task back now: SIGTERM, 'Your Spot Task was interrupted.'. False: it is not running."""
+        """Take a task back now, with SIGTERM. False where it is not running."""
         return self._reclaim(task_arn)
 
     def reclaim_after(self, family: str, seconds: float, *, times: int = 1) -> None:
@@ -173,7 +173,7 @@ class Market:
             return refusal
 
     def reclaim_delay(self, family: str, capacity: str) -> float | None:
-        """Seconds after RUNNING at which this task will be taken back. Uses up one planned reclaim."""
+        """Seconds after RUNNING at which the task is taken back. Uses up one planned reclaim."""
         if capacity != SPOT:
             return None
         with self._lock:

@@ -1,8 +1,9 @@
 """`ecs:runTask` in a state machine, with `.sync` failing as AWS does.
 
-moto calls every stopped task a success and knows neither capacity providers nor failures. Here success
-needs exit code 0 of every container; all else is `States.TaskFailed` with the task as JSON in the Cause,
-and what RunTask itself refuses has names beginning with `ECS.`, or `AmazonECS.Unknown` for `failures[]`.
+moto calls every stopped task a success and knows neither capacity providers nor failures. Here
+success needs exit code 0 of every container; all else is `States.TaskFailed` with the task as JSON
+in the Cause, and what RunTask itself refuses has names beginning with `ECS.`, or
+`AmazonECS.Unknown` for `failures[]`.
 """
 
 from __future__ import annotations
@@ -34,14 +35,13 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceEcs,
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
 
 from deploy.local.clients import client_for
 from deploy.local.fargate import NO_CAPACITY, Fargate
 from deploy.local.fargate_task import FargateTask
 from deploy.local.integrations import failed_task, optimized_cause
-from deploy.local.language import AwsTask
+from deploy.local.language import AwsTask, event_details
 from deploy.local.market import Market
 from deploy.local.shapes import cause_of, compact_json, pascal_case, state_task
 
@@ -52,8 +52,9 @@ _ANY_OTHER_ERROR = "ECS.AmazonECSException"
 
 
 class EcsTask(AwsTask, StateTaskServiceEcs):
-    """The Task `arn:aws:states:::ecs:runTask[.sync]`. Fargate and market hang on the class: moto makes
-    one for each state, without arguments.
+    """The Task `arn:aws:states:::ecs:runTask[.sync]`.
+
+    moto makes one for each state, without arguments, so Fargate and market hang on the class.
     """
 
     fargate: ClassVar[Fargate]
@@ -127,7 +128,7 @@ class EcsTask(AwsTask, StateTaskServiceEcs):
                 env=env,
                 error_name=StatesErrorName(typ=name),
                 event_type=HistoryEventType.TaskFailed,
-                event_details=EventDetails(
+                event_details=event_details(
                     taskFailedEventDetails=TaskFailedEventDetails(
                         error=name.to_name(),
                         cause=cause_of(task, cut=self.market.cut_causes),
@@ -173,8 +174,8 @@ class EcsTask(AwsTask, StateTaskServiceEcs):
 def is_success(task: dict[str, Any], market: Market, essential: set[str]) -> bool:
     """Whether a stopped task, as the API shows it, is a success of the state.
 
-    Every container must have exit code 0, sidecars too (seen on AWS); whether a task that was stopped
-    from outside can be one is not known, so the market says.
+    Every container must have exit code 0, sidecars too (seen on AWS); whether a task that was
+    stopped from outside can be one is not known, so the market says.
     """
     was_stopped = task.get("stopCode") != "EssentialContainerExited"
     if was_stopped and not market.exit_zero_succeeds:

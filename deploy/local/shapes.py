@@ -1,7 +1,7 @@
 """A task as AWS shows it: in the API, in EventBridge and in the Cause of a Step Functions error.
 
-Pure functions over the record of a task. The shapes are recorded ones: camelCase with times in the API,
-ISO text in events, PascalCase with epoch milliseconds and no spaces in a Cause.
+Pure functions over the record of a task. The shapes are recorded ones: camelCase with times in the
+API, ISO text in events, PascalCase with epoch milliseconds and no spaces in a Cause.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def state_task(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cause_of(task: Mapping[str, Any], *, cut: bool) -> str:
-    """The Cause of `States.TaskFailed`: compact JSON, cut at 32,768 characters where `cut` says so."""
+    """The Cause of `States.TaskFailed`: compact JSON; `cut` ends it at 32,768 characters."""
     text = compact_json(state_task(task))
     return text[:CAUSE_LIMIT] if cut else text
 
