@@ -42,7 +42,7 @@ def _of_function(key: str, item: Any) -> Iterator[str]:
 
 
 def creation_order(resources: Mapping[str, Any]) -> list[str]:
-    """Logical ids, each after those it refers to; what is independent stays in the template's order."""
+    """Logical ids, each after those it refers to; the independent keep the template's order."""
     order: list[str] = []
     on_the_way: set[str] = set()
 

@@ -1,8 +1,8 @@
 """What a change set would do, told before anything is done.
 
-Every resource is resolved with the new parameters against the stack as it is. What refers to something
-that is yet to be made or will be replaced has a value that nobody knows now; AWS calls such a change
-dynamic, and so does this.
+Every resource is resolved with the new parameters against the stack as it is. What refers to
+something that is yet to be made or will be replaced has a value that nobody knows now; AWS calls
+such a change dynamic, and so does this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from deploy.local.cloudformation.graph import creation_order
 from deploy.local.cloudformation.resource import Resource
 
 if TYPE_CHECKING:
-    from deploy.local.cloudformation.stacks import Planned, Resources
+    from deploy.local.cloudformation.resources import Planned, Resources
 
 LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
@@ -47,8 +47,8 @@ PLACEHOLDER = Placeholder()
 def changes(live: Resources, planned: Planned) -> Iterator[Change]:
     """The changes from one to the other, in the order in which they would be made; removals last.
 
-    ``planned`` knows the new template and parameters and makes nothing; as the order is followed, it
-    learns which resources stay as they are.
+    ``planned`` knows the new template and parameters and makes nothing; as the order is followed,
+    it learns which resources stay as they are.
     """
     for key in creation_order(planned.bodies):
         if not planned.wanted(key):

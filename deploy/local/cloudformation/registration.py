@@ -1,7 +1,7 @@
 """Puts the types and the stacks of this package into moto.
 
-moto keeps its list of types in caches and its stacks behind one class per account; both are replaced
-through the names that moto itself looks them up by.
+moto keeps its list of types in caches and its stacks behind one class for all accounts; both are
+replaced through the names that moto itself looks them up by.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from moto.cloudformation.models import Stack, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
 
 # Importing them defines the types, and that is what moto looks for.
-from deploy.local.cloudformation import storage, workflow  # noqa: F401
-from deploy.local.cloudformation.stacks import LocalCloudFormation
+from deploy.local.cloudformation import messaging, network, storage, workflow  # noqa: F401
+from deploy.local.cloudformation.backend import LocalCloudFormation
 
 _moto_validates = CloudFormationResponse._validate_different_update
 
@@ -39,5 +39,5 @@ def _validate_different_update(
 
     ``aws cloudformation deploy`` looks for that in the change set's status.
     """
-    if self._get_param("Action") != "CreateChangeSet":
+    if self._get_action() != "CreateChangeSet":
         _moto_validates(self, incoming_params, stack_body, old_stack)

@@ -1,8 +1,8 @@
 """What the resource types of the embedded CloudFormation have in common.
 
-moto finds a type by looking at the direct subclasses of ``CloudFormationModel``, of which the youngest
-of a name wins. So a type here is a subclass of both ``Resource`` and ``CloudFormationModel``, and
-importing its module is enough to put it in place of moto's.
+moto finds a type by looking at the direct subclasses of ``CloudFormationModel``, of which the
+youngest of a name wins. So a type here is a subclass of both ``Resource`` and
+``CloudFormationModel``, and importing its module is enough to put it in place of moto's.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ class Place(NamedTuple):
 
     @property
     def partition(self) -> str:
+        """``aws``, or that of China or of a government's cloud."""
         return str(get_partition(self.region))
 
 
 class Resource:
     """What all types have in common: replace or change, and what ``Ref`` and ``Fn::GetAtt`` give.
 
-    A type says which properties cannot change in place (``REPLACED_BY``); when one of them does, a new
-    resource is made first and the old one removed after, unless ``UpdateReplacePolicy`` retains it.
+    A type says which properties cannot change in place (``REPLACED_BY``); when one of them does, a
+    new resource is made first and the old one removed after, unless ``UpdateReplacePolicy`` retains
+    it. A type implements ``_make``, ``_change`` and ``_remove``; the rest is what moto calls.
     """
 
     TYPE: ClassVar[str]
@@ -44,7 +46,6 @@ class Resource:
         self.properties = dict(properties)
         self.attributes = attributes
 
-    # What a type implements.
     @classmethod
     def _make(cls, place: Place, name: str, properties: Properties) -> Self:
         raise NotImplementedError
@@ -55,20 +56,23 @@ class Resource:
     def _remove(self, place: Place) -> None:
         raise NotImplementedError
 
-    # What moto calls.
     @classmethod
     def cloudformation_type(cls) -> str:
+        """The name of the type, such as ``AWS::S3::Bucket``."""
         return cls.TYPE
 
     @classmethod
     def cloudformation_name_type(cls) -> str:
+        """The property that names the resource, or an empty text."""
         return cls.NAME_PROPERTY
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
+        """Whether ``Fn::GetAtt`` knows the attribute."""
         return attr in cls.ATTRIBUTES
 
     def get_cfn_attribute(self, attribute_name: str) -> str:
+        """What ``Fn::GetAtt`` gives."""
         if attribute_name not in self.attributes:
             raise UnformattedGetAttTemplateException()
         return self.attributes[attribute_name]
@@ -82,6 +86,7 @@ class Resource:
         region_name: str,
         **_: Any,
     ) -> Self:
+        """Make a resource of resolved properties."""
         properties = cloudformation_json["Properties"]
         name = properties.get(cls.NAME_PROPERTY, resource_name)
         return cls._make(Place(account_id, region_name), str(name), properties)
@@ -95,6 +100,7 @@ class Resource:
         account_id: str,
         region_name: str,
     ) -> Self:
+        """Change a resource in place, or give its successor."""
         place = Place(account_id, region_name)
         properties = cloudformation_json["Properties"]
         before = original_resource.properties
@@ -109,13 +115,15 @@ class Resource:
         return successor
 
     def delete(self, account_id: str, region_name: str) -> None:
+        """Remove the resource."""
         self._remove(Place(account_id, region_name))
 
 
 def camel(value: Any, verbatim: tuple[str, ...] = ()) -> Any:
-    """The same structure with keys as the service's own API spells them: ``StopTimeout`` → ``stopTimeout``.
+    """The same structure with keys as the service's own API spells them (``stopTimeout``).
 
-    The maps named in ``verbatim`` have keys of the user's (log options, labels) and stay as they are.
+    The maps named in ``verbatim`` have keys of the user's (log options, labels) and stay as they
+    are.
     """
     if isinstance(value, list):
         return [camel(item, verbatim) for item in value]

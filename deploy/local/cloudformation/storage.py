@@ -1,7 +1,6 @@
-"""Types of what keeps, tells and permits: bucket, table, queue, topic, alarm, key, role, log group.
+"""Types of what keeps and permits: bucket and its policy, table, key, role, policy, log group.
 
-moto forgets most properties of these, knows no policies of buckets, queues and topics, no subscription
-and no alarm, and makes a new topic where AWS changes the old one.
+moto forgets most properties of these and changes few of them in place.
 """
 
 from __future__ import annotations
@@ -10,26 +9,17 @@ import json
 from typing import Any, Self
 
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudwatch.models import (
-    Dimension,
-    Metric,
-    MetricDataQuery,
-    MetricStat,
-    cloudwatch_backends,
-)
 from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
-from moto.sns.models import sns_backends
-from moto.sqs.models import sqs_backends
 
-from deploy.local.cloudformation.resource import Place, Properties, Resource, camel, truth
+from deploy.local.cloudformation.resource import Place, Properties, Resource, truth
 
 
-class BucketResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class BucketResource(Resource, CloudFormationModel):
     """A bucket with its encryption, block of public access, ownership and lifecycle."""
 
     TYPE = "AWS::S3::Bucket"
@@ -99,8 +89,8 @@ def lifecycle_rule(rule: Properties) -> dict[str, Any]:
     return converted
 
 
-class BucketPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
-    """The policy of a bucket. moto enforces no conditions, so a TLS-only policy is kept and shown."""
+class BucketPolicyResource(Resource, CloudFormationModel):
+    """The policy of a bucket. It is kept and shown; moto enforces no conditions."""
 
     TYPE = "AWS::S3::BucketPolicy"
     REPLACED_BY = ("Bucket",)
@@ -122,7 +112,7 @@ class BucketPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
         )
 
 
-class TableResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class TableResource(Resource, CloudFormationModel):
     """A table of DynamoDB, with point-in-time recovery and changes in place."""
 
     TYPE = "AWS::DynamoDB::Table"
@@ -165,225 +155,7 @@ class TableResource(Resource, CloudFormationModel):  # type: ignore[misc]
         dynamodb_backends[place.account_id][place.region].delete_table(self.physical_resource_id)
 
 
-class QueueResource(Resource, CloudFormationModel):  # type: ignore[misc]
-    """A queue, with changes of all its attributes in place."""
-
-    TYPE = "AWS::SQS::Queue"
-    NAME_PROPERTY = "QueueName"
-    ATTRIBUTES = ("Arn", "QueueName", "QueueUrl")
-    REPLACED_BY = ("QueueName", "FifoQueue")
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        backend = sqs_backends[place.account_id][place.region]
-        queue = backend.create_queue(
-            name[:80], {}, region=place.region, **cls._attributes(properties)
-        )
-        # moto answers calls to this address, as AWS does; it need not be the endpoint's.
-        url = f"https://sqs.{place.region}.amazonaws.com/{place.account_id}/{queue.name}"
-        return cls(url, properties, Arn=queue.queue_arn, QueueName=queue.name, QueueUrl=url)
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        sqs_backends[place.account_id][place.region].set_queue_attributes(
-            self.attributes["QueueName"], self._attributes(properties)
-        )
-
-    def _remove(self, place: Place) -> None:
-        sqs_backends[place.account_id][place.region].delete_queue(self.attributes["QueueName"])
-
-    @staticmethod
-    def _attributes(properties: Properties) -> dict[str, Any]:
-        return {key: value for key, value in properties.items() if key not in ("QueueName", "Tags")}
-
-
-class QueuePolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
-    """The policy of queues."""
-
-    TYPE = "AWS::SQS::QueuePolicy"
-    ATTRIBUTES = ("Id",)
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        policy = cls(name, properties, Id=name)
-        policy._change(place, properties)
-        return policy
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        backend = sqs_backends[place.account_id][place.region]
-        for url in properties["Queues"]:
-            backend.set_queue_attributes(
-                url.rsplit("/", 1)[-1], {"Policy": json.dumps(properties["PolicyDocument"])}
-            )
-
-    def _remove(self, place: Place) -> None:
-        backend = sqs_backends[place.account_id][place.region]
-        for url in self.properties["Queues"]:
-            if (name := url.rsplit("/", 1)[-1]) in backend.queues:
-                backend.queues[name].policy = None
-
-
-class TopicResource(Resource, CloudFormationModel):  # type: ignore[misc]
-    """A topic, changed in place."""
-
-    TYPE = "AWS::SNS::Topic"
-    NAME_PROPERTY = "TopicName"
-    ATTRIBUTES = ("TopicName", "TopicArn")
-    REPLACED_BY = ("TopicName", "FifoTopic")
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        backend = sns_backends[place.account_id][place.region]
-        topic = backend.create_topic(name)
-        for subscription in properties.get("Subscription", []):
-            backend.subscribe(topic.arn, subscription["Endpoint"], subscription["Protocol"])
-        resource = cls(topic.arn, properties, TopicName=name, TopicArn=topic.arn)
-        resource._change(place, properties)
-        return resource
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        topic = sns_backends[place.account_id][place.region].topics[self.physical_resource_id]
-        topic.display_name = properties.get("DisplayName", "")
-        topic.kms_master_key_id = properties.get("KmsMasterKeyId", "")
-
-    def _remove(self, place: Place) -> None:
-        sns_backends[place.account_id][place.region].delete_topic(self.physical_resource_id)
-
-
-class TopicPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
-    """The policy of topics."""
-
-    TYPE = "AWS::SNS::TopicPolicy"
-    ATTRIBUTES = ("Id",)
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        policy = cls(name, properties, Id=name)
-        policy._change(place, properties)
-        return policy
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        backend = sns_backends[place.account_id][place.region]
-        for arn in properties["Topics"]:
-            backend.topics[arn].policy = json.dumps(properties["PolicyDocument"])
-
-    def _remove(self, place: Place) -> None:
-        """A topic always has a policy; it goes with the topic."""
-
-
-class SubscriptionResource(Resource, CloudFormationModel):  # type: ignore[misc]
-    """A subscription, with filter policy. A mail address confirms at once: its owner is the outbox."""
-
-    TYPE = "AWS::SNS::Subscription"
-    ATTRIBUTES = ("Arn",)
-    REPLACED_BY = ("TopicArn", "Protocol", "Endpoint")
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        subscription = sns_backends[place.account_id][place.region].subscribe(
-            properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
-        )
-        resource = cls(subscription.arn, properties, Arn=subscription.arn)
-        resource._change(place, properties)
-        return resource
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        backend = sns_backends[place.account_id][place.region]
-        arn = self.physical_resource_id
-        backend.set_subscription_attributes(
-            arn, "FilterPolicyScope", properties.get("FilterPolicyScope", "MessageAttributes")
-        )
-        policy = properties.get("FilterPolicy")
-        backend.set_subscription_attributes(
-            arn, "FilterPolicy", json.dumps(policy) if policy else None
-        )
-
-    def _remove(self, place: Place) -> None:
-        sns_backends[place.account_id][place.region].subscriptions.pop(
-            self.physical_resource_id, None
-        )
-
-
-class AlarmResource(Resource, CloudFormationModel):  # type: ignore[misc]
-    """A metric alarm; evaluating it is left to ``deploy.local.alarms``."""
-
-    TYPE = "AWS::CloudWatch::Alarm"
-    NAME_PROPERTY = "AlarmName"
-    ATTRIBUTES = ("Arn",)
-    REPLACED_BY = ("AlarmName",)
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        alarm = cls._put(place, name, properties)
-        alarm.state_value = "INSUFFICIENT_DATA"
-        return cls(name, properties, Arn=alarm.alarm_arn)
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        before = cloudwatch_backends[place.account_id][place.region].alarms[
-            self.physical_resource_id
-        ]
-        alarm = self._put(place, self.physical_resource_id, properties)
-        alarm.state_value = before.state_value
-        alarm.history = before.history
-
-    def _remove(self, place: Place) -> None:
-        cloudwatch_backends[place.account_id][place.region].alarms.pop(
-            self.physical_resource_id, None
-        )
-
-    @staticmethod
-    def _put(place: Place, name: str, properties: Properties) -> Any:
-        datapoints = properties.get("DatapointsToAlarm")
-        return cloudwatch_backends[place.account_id][place.region].put_metric_alarm(
-            name=name,
-            namespace=properties.get("Namespace", ""),
-            metric_name=properties.get("MetricName", ""),
-            metric_data_queries=[metric_query(item) for item in properties.get("Metrics", [])],
-            comparison_operator=properties["ComparisonOperator"],
-            evaluation_periods=int(properties["EvaluationPeriods"]),
-            datapoints_to_alarm=None if datapoints is None else int(datapoints),
-            period=int(properties.get("Period", 0)) or None,
-            threshold=float(properties["Threshold"]),
-            statistic=properties.get("Statistic"),
-            extended_statistic=properties.get("ExtendedStatistic"),
-            description=properties.get("AlarmDescription"),
-            dimensions=properties.get("Dimensions", []),
-            alarm_actions=properties.get("AlarmActions", []),
-            ok_actions=properties.get("OKActions", []),
-            insufficient_data_actions=properties.get("InsufficientDataActions", []),
-            unit=properties.get("Unit"),
-            actions_enabled=truth(properties.get("ActionsEnabled", True)),
-            treat_missing_data=properties.get("TreatMissingData"),
-        )
-
-
-def metric_query(query: Properties) -> MetricDataQuery:
-    """One entry of an alarm's ``Metrics``: an expression, or a metric with its statistic."""
-    statistic = None
-    if given := query.get("MetricStat"):
-        metric = given["Metric"]
-        statistic = MetricStat(
-            metric=Metric(
-                metric_name=metric["MetricName"],
-                namespace=metric["Namespace"],
-                dimensions=[
-                    Dimension(item["Name"], item["Value"]) for item in metric.get("Dimensions", [])
-                ],
-            ),
-            period=given["Period"],
-            stat=given["Stat"],
-            unit=given.get("Unit"),
-        )
-    return MetricDataQuery(
-        query_id=query["Id"],
-        label=query.get("Label", ""),
-        period=query.get("Period", ""),
-        return_data=query.get("ReturnData", True),
-        expression=query.get("Expression"),
-        metric_stat=statistic,
-    )
-
-
-class KeyResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class KeyResource(Resource, CloudFormationModel):
     """A customer key. Its end is announced 30 days ahead, as AWS does."""
 
     TYPE = "AWS::KMS::Key"
@@ -413,7 +185,7 @@ class KeyResource(Resource, CloudFormationModel):  # type: ignore[misc]
         )
 
 
-class RoleResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class RoleResource(Resource, CloudFormationModel):
     """A role with its inline and managed policies, changed in place."""
 
     TYPE = "AWS::IAM::Role"
@@ -461,7 +233,7 @@ class RoleResource(Resource, CloudFormationModel):  # type: ignore[misc]
         backend.delete_role(role.name)
 
 
-class ManagedPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class ManagedPolicyResource(Resource, CloudFormationModel):
     """A managed policy; a change is a new default version."""
 
     TYPE = "AWS::IAM::ManagedPolicy"
@@ -484,14 +256,14 @@ class ManagedPolicyResource(Resource, CloudFormationModel):  # type: ignore[misc
         backend = iam_backends[place.account_id][place.partition]
         arn = self.physical_resource_id
         old = backend.managed_policies[arn].default_version_id
-        backend.create_policy_version(arn, json.dumps(properties["PolicyDocument"]), "true")
+        backend.create_policy_version(arn, json.dumps(properties["PolicyDocument"]), True)
         backend.delete_policy_version(arn, old)
 
     def _remove(self, place: Place) -> None:
         iam_backends[place.account_id][place.partition].delete_policy(self.physical_resource_id)
 
 
-class LogGroupResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class LogGroupResource(Resource, CloudFormationModel):
     """A log group. ``Fn::GetAtt Arn`` ends in ``:*``, as it does in AWS."""
 
     TYPE = "AWS::Logs::LogGroup"

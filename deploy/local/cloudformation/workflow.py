@@ -1,7 +1,8 @@
 """Types of the workflow: state machine, schedule, cluster, task definition, rule.
 
 moto keeps a state machine in the backend that does not execute, ignores its substitutions and its
-definition in S3, has no type for Scheduler at all, and forgets most of a cluster and of a task definition.
+definition in S3, has no type for Scheduler at all, and forgets most of a cluster and of a task
+definition.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from deploy.local.cloudformation.resource import Place, Properties, Resource, camel
 
 
-class StateMachineResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class StateMachineResource(Resource, CloudFormationModel):
     """A state machine in the backend that executes; moto puts it into the one that does not."""
 
     TYPE = "AWS::StepFunctions::StateMachine"
@@ -61,9 +62,9 @@ class StateMachineResource(Resource, CloudFormationModel):  # type: ignore[misc]
 
 
 def state_machine_definition(place: Place, properties: Properties) -> str:
-    """The definition as text, from whichever of the three properties holds it, with substitutions made.
+    """The definition as text, from whichever of three properties holds it, with substitutions made.
 
-    As CloudFormation does, ``${name}`` is replaced as plain text, and only for names that are given.
+    As CloudFormation does, ``${name}`` is replaced as plain text, and only for given names.
     """
     if "DefinitionString" in properties:
         text = str(properties["DefinitionString"])
@@ -84,7 +85,7 @@ def state_machine_definition(place: Place, properties: Properties) -> str:
     return text
 
 
-class ScheduleGroupResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class ScheduleGroupResource(Resource, CloudFormationModel):
     """A group of schedules; its end is the end of the schedules in it."""
 
     TYPE = "AWS::Scheduler::ScheduleGroup"
@@ -109,7 +110,7 @@ class ScheduleGroupResource(Resource, CloudFormationModel):  # type: ignore[misc
         )
 
 
-class ScheduleResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class ScheduleResource(Resource, CloudFormationModel):
     """A schedule; the clock that makes it fire is ``deploy.local.scheduler``."""
 
     TYPE = "AWS::Scheduler::Schedule"
@@ -159,7 +160,7 @@ class ScheduleResource(Resource, CloudFormationModel):  # type: ignore[misc]
         }
 
 
-class ClusterResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class ClusterResource(Resource, CloudFormationModel):
     """A cluster with its capacity providers, which moto forgets."""
 
     TYPE = "AWS::ECS::Cluster"
@@ -191,7 +192,7 @@ class ClusterResource(Resource, CloudFormationModel):  # type: ignore[misc]
         ecs_backends[place.account_id][place.region].clusters.pop(self.physical_resource_id, None)
 
 
-class TaskDefinitionResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class TaskDefinitionResource(Resource, CloudFormationModel):
     """A task definition with everything in it. Any change is a new revision, as in AWS."""
 
     TYPE = "AWS::ECS::TaskDefinition"
@@ -235,6 +236,7 @@ class TaskDefinitionResource(Resource, CloudFormationModel):  # type: ignore[mis
         account_id: str,
         region_name: str,
     ) -> Self:
+        """Give the next revision; the old one is deregistered unless it is retained."""
         place = Place(account_id, region_name)
         successor = cls._make(place, new_resource_name, cloudformation_json["Properties"])
         if cloudformation_json.get("UpdateReplacePolicy") != "Retain":
@@ -248,7 +250,7 @@ class TaskDefinitionResource(Resource, CloudFormationModel):  # type: ignore[mis
 
 
 def units(size: Any, unit: str) -> str | None:
-    """CPU units or MiB as ECS keeps them: ``2 GB`` → ``2048``, ``0.5 vCPU`` → ``512``, ``1024`` as it is."""
+    """CPU units or MiB as ECS keeps them: ``2 GB`` is 2048, ``0.5 vCPU`` is 512, 1024 stays."""
     if size is None:
         return None
     text = str(size).strip().lower()
@@ -257,7 +259,7 @@ def units(size: Any, unit: str) -> str | None:
     return text
 
 
-class RuleResource(Resource, CloudFormationModel):  # type: ignore[misc]
+class RuleResource(Resource, CloudFormationModel):
     """A rule of EventBridge, changed in place; moto makes a new one under another name."""
 
     TYPE = "AWS::Events::Rule"
