@@ -1,0 +1,1 @@
+"""The worker as a real process against S3 and DynamoDB on this machine."""

@@ -1,0 +1,21 @@
+"""One moto server for the session, and a fresh bucket, table and run for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.worker.kit import Bench, serve_aws
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    with serve_aws() as address:
+        yield address
+
+
+@pytest.fixture
+def bench(endpoint: str, tmp_path: Path) -> Bench:
+    return Bench(endpoint, tmp_path)

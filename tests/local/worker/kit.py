@@ -1,0 +1,243 @@
+"""A bucket, a run table and real worker processes, for tests and for the benchmark.
+
+Moto's server runs in a process of its own on a free port; a ``Bench`` claims runs as the state
+machine would and starts workers with the environment a task would have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVER = """
+import sys, threading
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def serve_aws() -> Iterator[str]:
+    """Run moto's server; its address. It ends with this process, whatever happens."""
+    environment = os.environ | {"MOTO_S3_CUSTOM_ENDPOINTS": ""}
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+    assert server.stdin
+    assert server.stdout
+    try:
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+    finally:
+        server.stdin.close()
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        server.stdout.close()
+
+
+class Worker:
+    """A started worker. Its log is read as it comes."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.text: list[str] = []
+        self._new = threading.Condition()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "worker", *arguments],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (self.process.stdout, self.process.stderr)
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream: Any) -> None:
+        for raw in stream:
+            line = raw.decode().rstrip("\n")
+            with self._new:
+                try:
+                    parsed = json.loads(line)
+                    self.lines.append(parsed if isinstance(parsed, dict) else {"text": line})
+                except ValueError:
+                    pass
+                self.text.append(line)
+                self._new.notify_all()
+
+    def wait_for(self, says: str, timeout_seconds: float = 20) -> None:
+        """Wait until a line containing the text was printed."""
+        with self._new:
+            found = self._new.wait_for(
+                lambda: any(says in line for line in self.text), timeout_seconds
+            )
+        assert found, f"never said {says!r}: {self.text}"
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def kill_all(self) -> None:
+        """SIGKILL, as at the end of the grace."""
+        self.process.kill()
+
+    def end(self, timeout_seconds: float = 30) -> int:
+        """Wait for the exit; the exit code."""
+        code = self.process.wait(timeout_seconds)
+        for reader in self._readers:
+            reader.join(5)
+        return code
+
+    def events(self) -> list[str]:
+        return [str(line.get("event")) for line in self.lines if "event" in line]
+
+    def said(self) -> str:
+        return "\n".join(self.text)
+
+
+class Bench:
+    """One bucket and run table, and one run in it."""
+
+    def __init__(self, endpoint: str, folder: Path, job: str = "job") -> None:
+        self.endpoint = endpoint
+        self.folder = folder
+        self.job = job
+        self.run_key = "20261124T020000Z"
+        self.bucket = f"bucket-{uuid.uuid4().hex[:12]}"
+        self.table = f"runs-{uuid.uuid4().hex[:12]}"
+        self.execution = f"arn:aws:states:us-east-1:123456789012:execution:{job}:{uuid.uuid4()}"
+        keys: dict[str, Any] = {
+            "region_name": "us-east-1",
+            "endpoint_url": endpoint,
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
+        self.s3 = boto3.client("s3", **keys)
+        self.dynamodb = boto3.resource("dynamodb", **keys)
+        self.s3.create_bucket(Bucket=self.bucket)
+        self.runs = self.dynamodb.create_table(
+            TableName=self.table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "job", "AttributeType": "S"},
+                {"AttributeName": "run_key", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "job", "KeyType": "HASH"},
+                {"AttributeName": "run_key", "KeyType": "RANGE"},
+            ],
+        )
+        self.launches = 0
+        self.claim()
+
+    def claim(self, claims: int = 1) -> None:
+        """What *Claim the run* does."""
+        self.runs.update_item(
+            Key={"job": self.job, "run_key": self.run_key},
+            UpdateExpression="SET #s = :s, execution = :e, claims = :c",
+            ExpressionAttributeNames={"#s": "status"},
+            ExpressionAttributeValues={":s": "running", ":e": self.execution, ":c": claims},
+        )
+        self.claims = claims
+        self.launches = 0
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What a task's container is given."""
+        self.launches += 1
+        fence = self.claims * 10_000 + self.launches
+        given = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(self.folder),
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "STEADYSPOT_JOB": self.job,
+            "STEADYSPOT_RUN_KEY": self.run_key,
+            "STEADYSPOT_EXECUTION": self.execution,
+            "STEADYSPOT_FENCE": str(fence),
+            "STEADYSPOT_ATTEMPT": str(self.launches),
+            "STEADYSPOT_CAPACITY": "spot",
+            "STEADYSPOT_TABLE": self.table,
+            "STEADYSPOT_BUCKET": self.bucket,
+            "STEADYSPOT_STOP_TIMEOUT": "20",
+        }
+        return given | more
+
+    def start(self, *arguments: str, **environment: str) -> Worker:
+        """Start a worker as the next launch of the run."""
+        return Worker(list(arguments), self.environment(**environment), self.folder)
+
+    def job_file(self, text: str, name: str = "job.py") -> list[str]:
+        """A job written down; its command."""
+        path = self.folder / name
+        path.write_text(text)
+        return [sys.executable, str(path)]
+
+    def item(self) -> dict[str, Any]:
+        reply = self.runs.get_item(
+            Key={"job": self.job, "run_key": self.run_key}, ConsistentRead=True
+        )
+        item: dict[str, Any] = reply.get("Item", {})
+        return item
+
+    def objects(self, prefix: str = "outputs/") -> dict[str, bytes]:
+        """Key below the run's prefix to bytes."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        start = f"{prefix}{self.job}/{self.run_key}/"
+        return {
+            entry["Key"].removeprefix(start): self.s3.get_object(
+                Bucket=self.bucket, Key=entry["Key"]
+            )["Body"].read()
+            for page in pages
+            for entry in page.get("Contents", [])
+        }
+
+    def open_uploads(self) -> list[str]:
+        reply = self.s3.list_multipart_uploads(Bucket=self.bucket)
+        return [upload["Key"] for upload in reply.get("Uploads", [])]
+
+    def completion(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self.objects()["completion.json"])
+        return record
+
+
+def wait_until(true: Callable[[], Any], timeout_seconds: float = 20) -> Any:
+    """Poll for what has no event of its own to wait for."""
+    end = time.monotonic() + timeout_seconds
+    while not (value := true()):
+        assert time.monotonic() < end, "it never became true"
+        time.sleep(0.02)
+    return value
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,115 @@
+"""The socket by which a job speaks with its supervisor: a thread for each connection.
+
+It only translates between lines and the keeper; what the words mean stands in ``protocol``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from worker.errors import SetupError, WorkerError
+from worker.keeper import Keeper
+from worker.options import Identity
+from worker.protocol import MAX_LINE
+
+
+class Stopping:
+    """Whether the attempt is to stop, and how long the job has; shared between threads."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.until = 0.0
+
+    def begin(self, until: float) -> None:
+        """``until``: monotonic time at which the job is killed."""
+        self.until = until
+        self.event.set()
+
+    def seconds_left(self) -> float:
+        return max(0.0, self.until - time.monotonic())
+
+
+class Control:
+    """Serves a listening socket that was bound before the job started."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        folder: str,
+        identity: Identity,
+        keeper: Keeper,
+        stopping: Stopping,
+    ) -> None:
+        self._listener = listener
+        self._folder = folder
+        self._identity = identity
+        self._keeper = keeper
+        self._stopping = stopping
+        self.all_done = False
+        threading.Thread(target=self._accept, name="control", daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as lines:
+            try:
+                while line := lines.readline(MAX_LINE):
+                    connection.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+            except OSError:
+                pass  # The job is gone; what it had not marked is not done.
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            return {"ok": True} | self._do(request)
+        except WorkerError as error:
+            return {"ok": False, "error": error.sentence, "todo": error.todo}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": f"The request is not understood: {error!r}.", "todo": ""}
+
+    def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+        match request["do"]:
+            case "hello":
+                return {
+                    "job": self._identity.job,
+                    "run_key": self._identity.run_key,
+                    "attempt": self._identity.attempt,
+                    "capacity": self._identity.capacity,
+                    "folder": self._folder,
+                    "state": self._keeper.state(),
+                }
+            case "units":
+                return {"units": self._keeper.units()}
+            case "stage":
+                self._keeper.stage(request["name"], self._inside(request["path"]))
+            case "mark":
+                self._keeper.mark(request["unit"], request["outputs"], request.get("state"))
+            case "progress":
+                self._keeper.progress(request.get("fraction"), request.get("total"))
+            case "all-done":
+                self.all_done = bool(request.get("done", True))
+            case "wait-stop":
+                self._stopping.event.wait()
+                return {"seconds_left": self._stopping.seconds_left()}
+            case other:
+                raise SetupError(f"There is no request '{other}'.", "See worker/protocol.py.")
+        return {}
+
+    def _inside(self, path: str) -> str:
+        if os.path.dirname(os.path.realpath(path)) != os.path.realpath(self._folder):
+            raise SetupError(
+                f"The file {path} is not in the folder for outputs.",
+                f"Write it into {self._folder}.",
+            )
+        return path

@@ -1,0 +1,60 @@
+"""Trouble that a person reads, and the exit code each kind leaves with.
+
+Every error carries one sentence that says what happened and one that says what to do, so that no
+traceback ever reaches a log. Who catches them (supervisor, Python API) decides what is written
+where.
+"""
+
+from __future__ import annotations
+
+from worker.contract import Exit, Reason
+
+
+class WorkerError(Exception):
+    """One sentence what, one sentence what to do, and how the worker leaves."""
+
+    exit_code: int = Exit.BAD_SETUP
+    reason: Reason = Reason.BAD_SETUP
+
+    def __init__(self, sentence: str, todo: str = "") -> None:
+        super().__init__(f"{sentence} {todo}".strip())
+        self.sentence = sentence
+        self.todo = todo
+
+
+class SetupError(WorkerError):
+    """Environment, option, permission or checkpoint that no retry mends."""
+
+
+class Unreachable(WorkerError):
+    """S3 or DynamoDB did not answer in time; another attempt may well succeed."""
+
+    exit_code = Exit.TRY_AGAIN
+    reason = Reason.TRY_AGAIN
+
+
+class FenceLost(WorkerError):
+    """Another attempt owns the run; this one may not write any more."""
+
+    exit_code = Exit.FENCE_LOST
+    reason = Reason.FENCE_LOST
+
+
+class AlreadyComplete(WorkerError):
+    """The run this attempt was started for is complete already; there is nothing to do."""
+
+    exit_code = Exit.FINISHED
+
+
+class NotRunnable(WorkerError):
+    """The command is there but cannot be executed."""
+
+    exit_code = Exit.NOT_RUNNABLE
+    reason = Reason.NOT_RUNNABLE
+
+
+class NotFound(WorkerError):
+    """The command is not there."""
+
+    exit_code = Exit.NOT_FOUND
+    reason = Reason.NOT_FOUND

@@ -1,0 +1,293 @@
+"""The keeper: one thread that owns S3 and DynamoDB, so that the supervisor can always answer.
+
+It loads botocore beside the running job, takes the fence, makes marks durable (those that arrive
+during a save share the next one), commits, and says its last word. Whether and when is the
+supervisor's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from worker.attempt import About, Attempt
+from worker.checkpoint import Output
+from worker.commit import OutputsLost
+from worker.contract import Reason, output_prefix
+from worker.errors import FenceLost, SetupError, WorkerError
+from worker.fence import Fence
+from worker.log import Log, now
+from worker.options import Identity, Options
+from worker.publish import Upload, Uploader, check_name
+from worker.store import Aws, Bucket, Table
+
+Connect = Callable[[Options, Identity], tuple[Table, Bucket]]
+
+
+def connect(options: Options, identity: Identity) -> tuple[Table, Bucket]:
+    """The real run table and bucket."""
+    aws = Aws(connections=2 * options.uploads + 4)
+    table = aws.table(identity.table, identity.job, identity.run_key)
+    return table, aws.bucket(identity.bucket)
+
+
+def request_sha256(options: Options, identity: Identity) -> str:
+    """The hash of what was asked for: job, run key, command and the job's environment."""
+    request = {
+        "job": identity.job,
+        "run_key": identity.run_key,
+        "command": options.command,
+        "environment": options.environment,
+    }
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+class Keeper:
+    """Runs requests one after the other in its own thread; results come as futures.
+
+    ``lost`` is called, in the keeper's thread, when another attempt has taken the fence.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        identity: Identity,
+        log: Log,
+        lost: Callable[[FenceLost], None],
+        connect: Connect = connect,
+    ) -> None:
+        self._options = options
+        self._identity = identity
+        self._log = log
+        self._lost = lost
+        self._connect = connect
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: list[Future[None]] = []
+        self._save_queued = False
+        self._staged: dict[str, Upload] = {}
+        self._replaced: dict[str, str] = {}
+        self._closed = False
+        self.save_seconds = 0.0
+        self.opened: Future[bool] = Future()
+        self._ready: Future[None] = Future()
+        self.attempt: Attempt
+        self.uploader: Uploader
+        threading.Thread(target=self._run, name="keeper", daemon=True).start()
+
+    def submit(self, function: Callable[[], Any]) -> Future[Any]:
+        """Have the keeper's thread do something after all that was asked before."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._queue.put(run)
+        return future
+
+    # What control threads ask, each waiting for its answer.
+
+    def units(self) -> list[str]:
+        """Keys of the units done. Before the fence of a first attempt is held there are none."""
+        if not self.opened.done() and self._identity.fresh:
+            return []
+        self.opened.result()
+        with self._lock:
+            return list(self.attempt.ledger.units)
+
+    def state(self) -> Any:
+        """The state as last marked."""
+        if not self.opened.done() and self._identity.fresh:
+            return None
+        self.opened.result()
+        return self.attempt.ledger.state
+
+    def stage(self, name: str, path: str) -> None:
+        """Begin to upload an output; the file is removed once it is staged."""
+        check_name(name)
+        self._ready.result()
+        with self._lock:
+            if self._closed:
+                raise SetupError("The attempt is ending.", "Nothing to do; the unit is done again.")
+            older = self._staged.pop(name, None)
+            upload = self.uploader.stage(name, path, lambda: _remove(path))
+            self._staged[name] = upload
+            if older:
+                self.uploader.drop(older)
+
+    def mark(self, unit: str | None, names: list[str], state: Any) -> None:
+        """Count a unit as done; returns once that is durable in S3 and under the fence."""
+        with self._lock:
+            uploads = [self._staged[name] for name in names if name in self._staged]
+        if len(uploads) != len(names):
+            raise SetupError("An output was marked that was never staged.", "Stage it first.")
+        outputs = [upload.future.result() for upload in uploads]
+        self.opened.result()
+        ticket: Future[None] = Future()
+        with self._lock:
+            if self._closed:
+                raise SetupError("The attempt is ending.", "Nothing to do; the unit is done again.")
+            self._count(unit, outputs, state)
+            self._waiting.append(ticket)
+            queued, self._save_queued = self._save_queued, True
+        if not queued:
+            self.submit(self._save)
+        ticket.result()
+
+    def progress(self, fraction: float | None, total: int | None) -> None:
+        """Note how far the job is; it is written with the next save."""
+        if self.opened.done() and not self.opened.exception():
+            with self._lock:
+                self.attempt.ledger.fraction = fraction
+                if total is not None:
+                    self.attempt.ledger.total = total
+
+    # What the supervisor asks, as futures.
+
+    def save_last(self) -> Future[Any]:
+        """Make durable what is marked and refuse all marks that come later."""
+        with self._lock:
+            self._closed = True
+        return self.submit(lambda: self._save(last=True))
+
+    def withdraw(self) -> Future[Any]:
+        """Abort what is uploaded but counts for nothing; how many."""
+        return self.submit(self._withdraw)
+
+    def commit(self) -> Future[Any]:
+        """Publish all outputs and complete the run; the completion record."""
+        with self._lock:
+            self._closed = True
+        return self.submit(self._commit)
+
+    def leave(self, reason: Reason, exit_code: int, sentence: str) -> Future[Any]:
+        """Write the last word; the seconds of work lost."""
+        return self.submit(lambda: self._leave(reason, exit_code, sentence))
+
+    # In the keeper's own thread.
+
+    def _run(self) -> None:
+        try:
+            complete = self._open()
+        except BaseException as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+            self.opened.set_exception(error)
+        else:
+            self.opened.set_result(complete)
+        while True:
+            self._queue.get()()
+
+    def _open(self) -> bool:
+        identity = self._identity
+        table, bucket = self._connect(self._options, identity)
+        outputs = output_prefix(identity.job, identity.run_key)
+        token = f"{identity.fence}-{secrets.token_hex(8)}"
+        self.uploader = Uploader(
+            bucket, outputs, self._options.uploads, lambda: f"{token}-{secrets.token_hex(8)}"
+        )
+        self._ready.set_result(None)
+        about = About(
+            identity.job,
+            identity.run_key,
+            identity.execution,
+            identity.fence,
+            identity.attempt,
+            request_sha256(self._options, identity),
+        )
+        fence = Fence(table, identity.execution, identity.fence, secrets.token_hex(16))
+        self.attempt = Attempt(about, fence, bucket, self.uploader.pool, now, time.monotonic)
+        return self.attempt.open()
+
+    def _count(self, unit: str | None, outputs: list[Output], state: Any) -> None:
+        ledger = self.attempt.ledger
+        if unit is None:
+            ledger.state = state
+            return
+        for old in ledger.mark(unit, outputs, state):
+            self._replaced[old.upload_id] = old.key
+        for output in outputs:
+            self.uploader.forget(output)
+            self._staged.pop(output.name, None)
+
+    def _save(self, last: bool = False) -> None:
+        with self._lock:
+            tickets, self._waiting = self._waiting, []
+            self._save_queued = False
+            if last and not tickets:
+                return
+            replaced, self._replaced = self._replaced, {}
+            self.attempt.ledger.open_uploads = self.uploader.open_uploads() | replaced
+            ledger = self.attempt.ledger.copy()
+        begun = time.monotonic()
+        try:
+            self.attempt.save(ledger)
+        except BaseException as error:
+            for ticket in tickets:
+                ticket.set_exception(error)
+            if isinstance(error, FenceLost):
+                self._lost(error)
+            raise
+        self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
+        with self._lock:
+            mine = self.attempt.ledger
+            mine.sequence, mine.segments = ledger.sequence, ledger.segments
+            mine.sealed_units, mine.sealed_tokens = ledger.sealed_units, ledger.sealed_tokens
+        for ticket in tickets:
+            ticket.set_result(None)
+        if not last:
+            self.uploader.abort(replaced)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        try:
+            self.attempt.drop_old()
+        except WorkerError as error:
+            self._log.warning("tidy", f"Old checkpoints could not be deleted: {error}")
+
+    def _commit(self) -> dict[str, Any]:
+        with self._lock:
+            loose = list(self._staged.values())
+        ledger = self.attempt.ledger
+        replaced = dict(self._replaced)
+        for output in [upload.future.result() for upload in loose]:
+            if output.name in ledger.outputs:
+                replaced[ledger.outputs[output.name].upload_id] = output.key
+            ledger.outputs[output.name] = output
+            self.uploader.forget(output)
+        try:
+            record = self.attempt.commit(ledger, list(ledger.outputs.values()))
+        except OutputsLost as lost:
+            self.attempt.undo(lost)
+            raise WorkerError(
+                f"{len(lost.names)} outputs were removed from the bucket before the commit.",
+                "Nothing to do; their units are done again.",
+            ) from None
+        self.uploader.abort(replaced)
+        return record
+
+    def _withdraw(self) -> int:
+        return self.uploader.withdraw()
+
+    def _leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
+        if self.opened.exception():
+            return 0.0
+        return self.attempt.leave(reason, exit_code, sentence)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
