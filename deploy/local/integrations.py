@@ -5,8 +5,10 @@ Each class mixes `AwsTask` into moto's class of the service. `ecs:runTask` has a
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
+import botocore.session
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
@@ -21,6 +23,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 
+from deploy.local.expressions import json_value
 from deploy.local.language import AwsTask, event_details
 
 _SDK_NAMES: Final = {
@@ -114,6 +117,34 @@ class AwsSdkTask(AwsTask, state_task_service_aws_sdk.StateTaskServiceAwsSdk):
     def _normalise_service_error_name(service_name: str) -> str:
         lower = service_name.lower()
         return _SDK_NAMES.get(lower, lower[:1].upper() + lower[1:])
+
+    def _normalise_parameters(
+        self,
+        parameters: dict[str, Any],
+        boto_service_name: str | None = None,
+        service_action_name: str | None = None,
+    ) -> None:
+        # AWS takes PascalCase for every service; boto3 wants the case of the service's own model.
+        self._to_boto_request(parameters, self._operation().input_shape)
+
+    def _normalise_response(
+        self,
+        response: Any,
+        boto_service_name: str | None = None,
+        service_action_name: str | None = None,
+    ) -> None:
+        self._from_boto_response(response, self._operation().output_shape)
+        response.update(json_value(response))
+
+    def _operation(self) -> Any:
+        action = self.resource.api_action
+        model = _service_model(self._get_boto_service_name())
+        return model.operation_model(action[:1].upper() + action[1:])
+
+
+@cache
+def _service_model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)
 
 
 def _exception(name: str) -> str:

@@ -1,0 +1,55 @@
+"""From the configuration to the parameters of the two templates; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from deploy.config import Job, Platform
+
+Parameters = Mapping[str, str]
+
+
+def of_platform(platform: Platform) -> Parameters:
+    """Return the parameters of ``platform.yaml``; what is left out keeps the template's default."""
+    parameters = {"MailAddress": platform.mail or ""}
+    if platform.vpc:
+        parameters["VpcId"] = platform.vpc
+        parameters["SubnetIds"] = ",".join(platform.subnets)
+        parameters["AssignPublicIp"] = "ENABLED" if platform.assign_public_ip else "DISABLED"
+    return parameters
+
+
+def of_job(platform: Platform, job: Job) -> Parameters:
+    """Return the parameters of ``job.yaml``."""
+    return {
+        "Platform": platform.name,
+        "Job": job.name,
+        "Image": job.image,
+        "Command": json.dumps(job.command),
+        "Environment": json.dumps(dict(job.environment)),
+        "Cpu": str(round(job.vcpu * 1024)),
+        "MemoryGb": _number(job.memory_gb),
+        "Architecture": job.architecture.upper(),
+        "StopTimeout": str(job.stop_timeout_seconds),
+        "ScheduleExpression": job.schedule or "",
+        "TimeZone": job.timezone,
+        "ScheduleState": "ENABLED" if job.enabled else "DISABLED",
+        "StartRetries": str(job.retry.attempts),
+        "StartRetrySeconds": str(job.retry.age_minutes * 60),
+        "Rerun": job.rerun,
+        "Capacity": job.capacity,
+        "ExpectedMinutes": _number(job.expected_minutes),
+        "FinishWithinMinutes": _number(job.finish_within_minutes or 0),
+        "MaximumWaitMinutes": _number(job.maximum_wait_minutes),
+        "BackoffSeconds": str(job.backoff.seconds),
+        "BackoffCapSeconds": str(job.backoff.cap_seconds),
+        "Interruptions": str(job.budgets.interruptions),
+        "Throttles": str(job.budgets.throttles),
+        "Infrastructure": str(job.budgets.infrastructure),
+        "Failures": str(job.budgets.failures),
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"

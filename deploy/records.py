@@ -1,0 +1,153 @@
+"""Runs as the run table keeps them, and what they cost.
+
+The table is the one place where it is decided who may do what; it is the history, too. Money is worked
+out from the attempts and the dated prices, so that nothing derived is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from deploy.prices import Prices
+from worker.contract import Capacity, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One launch of the task; times are ISO in UTC, ``exit_code`` is -1 where there was none."""
+
+    attempt: int
+    capacity: str
+    zone: str
+    started_at: str
+    ended_at: str
+    seconds: float
+    exit_code: int
+    cause: str
+    said: str
+    task: str
+    units_done: int
+    lost_seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scheduled time of one job."""
+
+    job: str
+    run_key: str
+    status: str
+    execution: str
+    scheduled_time: str
+    attempts: tuple[Attempt, ...]
+    units_done: int
+    units_total: int
+    completion: Mapping[str, Any] | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the worker finished it."""
+        return self.status == Status.COMPLETE
+
+
+@dataclass(frozen=True)
+class Money:
+    """Seconds and US dollars of one run; ``saving`` is a share of what on-demand only would have cost."""
+
+    spot_seconds: float
+    on_demand_seconds: float
+    wasted_seconds: float
+    cost: float
+    cost_on_demand_only: float
+
+    @property
+    def saving(self) -> float:
+        """Share saved after waste, negative where Spot cost more; 0 for a run that did nothing."""
+        return 1 - self.cost / self.cost_on_demand_only if self.cost_on_demand_only else 0.0
+
+
+class RunTable:
+    """The run table of a platform, read consistently."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, job: str, run_key: str) -> Run | None:
+        """Return a run, or None where the table has none of that key."""
+        found = self._client.get_item(
+            TableName=self._table,
+            Key={"job": {"S": job}, "run_key": {"S": run_key}},
+            ConsistentRead=True,
+        )
+        return run_of(found["Item"]) if "Item" in found else None
+
+    def latest(self, job: str, most: int) -> list[Run]:
+        """Return the runs with the highest keys, newest first."""
+        found = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="job = :job",
+            ExpressionAttributeValues={":job": {"S": job}},
+            ScanIndexForward=False,
+            Limit=most,
+            ConsistentRead=True,
+        )
+        return [run_of(item) for item in found["Items"]]
+
+
+def run_of(item: Mapping[str, Any]) -> Run:
+    """Return an item of the table as a run."""
+    values: dict[str, Any] = {
+        name: TypeDeserializer().deserialize(value) for name, value in item.items()
+    }
+    progress = values.get("progress", {})
+    return Run(
+        job=values["job"],
+        run_key=values["run_key"],
+        status=values.get("status", ""),
+        execution=values.get("execution", ""),
+        scheduled_time=values.get("scheduled_time", ""),
+        attempts=tuple(_attempt(attempt) for attempt in values.get("attempts", [])),
+        units_done=int(progress.get("units_done", 0)),
+        units_total=int(progress.get("units_total", 0)),
+        completion=values.get("completion"),
+    )
+
+
+def _attempt(values: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        attempt=int(values["attempt"]),
+        capacity=values["capacity"],
+        zone=values["zone"],
+        started_at=values["started_at"],
+        ended_at=values["ended_at"],
+        seconds=float(values["seconds"]),
+        exit_code=int(values["exit_code"]),
+        cause=values.get("cause", ""),
+        said=values["said"],
+        task=values["task"],
+        units_done=int(values["units_done"]),
+        lost_seconds=float(values["lost_seconds"]),
+    )
+
+
+def money(attempts: Sequence[Attempt], prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
+    """Return what these attempts cost, and what their useful seconds would have cost on on-demand only."""
+    spot = sum(a.seconds for a in attempts if a.capacity == Capacity.SPOT)
+    on_demand = sum(a.seconds for a in attempts if a.capacity == Capacity.ON_DEMAND)
+    wasted = sum(a.lost_seconds for a in attempts)
+    second = prices.second(vcpu=vcpu, memory_gb=memory_gb)
+    return Money(
+        spot_seconds=spot,
+        on_demand_seconds=on_demand,
+        wasted_seconds=wasted,
+        cost=second * (spot * prices.spot_ratio + on_demand),
+        cost_on_demand_only=second * max(0.0, spot + on_demand - wasted),
+    )

@@ -1,0 +1,136 @@
+"""States of the ``stepfunctions`` SDK that speak JSONata.
+
+The SDK knows JSONPath only: these subclasses add ``Arguments``, ``Assign``, ``Output`` and the newer
+fields of a Retry, and leave chaining, visiting and validation to it.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+with warnings.catch_warnings():
+    # The SDK imports pkg_resources, whose deprecation is not the user's concern.
+    warnings.simplefilter("ignore")
+    from stepfunctions.steps import choice_rule, states
+
+_FIELDS = {
+    "comment",
+    "arguments",
+    "assign",
+    "output",
+    "seconds",
+    "error",
+    "cause",
+    "resource",
+    "timeout_seconds",
+}
+
+
+_TOKENS = re.compile(
+    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[(,])\s*/(?:[^/\\]|\\.)+/)|(?P<space>\s+)|(?P<code>.)""",
+    re.DOTALL,
+)
+_TIGHT = set("(){}[],;:?=<>+*&|")
+
+
+def compact(text: str) -> str:
+    """Return JSONata without the white space that only the reader of this code needs."""
+    out: list[str] = []
+    pending = False
+    for token in _TOKENS.finditer(text.strip()):
+        if token["space"]:
+            pending = True
+            continue
+        piece = token[0].lstrip()
+        if pending and out and out[-1][-1] not in _TIGHT and piece[0] not in _TIGHT:
+            out.append(" ")
+        pending = False
+        out.append(piece)
+    return "".join(out)
+
+
+def expression(text: str) -> str:
+    """Wrap JSONata in ``{% %}``, compact."""
+    return "{%" + compact(text) + "%}"
+
+
+class _Jsonata:
+    """Fields that a JSONata state may have, and none of JSONPath's."""
+
+    fields: dict[str, Any]
+
+    def is_field_allowed(self, field_name: str) -> bool:
+        return field_name in _FIELDS or field_name in {"retry", "catch"}
+
+
+State = states.State
+
+
+class Task(_Jsonata, states.Task):
+    """A Task state."""
+
+
+class Wait(_Jsonata, states.Wait):
+    """A Wait state."""
+
+
+class Succeed(_Jsonata, states.Succeed):
+    """A Succeed state."""
+
+
+class Fail(_Jsonata, states.Fail):
+    """A Fail state; ``error`` and ``cause`` may be expressions."""
+
+
+class Choice(_Jsonata, states.Choice):
+    """A Choice state whose rules are :class:`Rule`."""
+
+
+class Retry(states.Retry):
+    """A retrier with ``max_delay_seconds`` and ``jitter_strategy``."""
+
+    def is_field_allowed(self, field_name: str) -> bool:
+        return field_name in {"max_delay_seconds", "jitter_strategy"} or super().is_field_allowed(
+            field_name
+        )
+
+
+class Catch(states.Catch):
+    """A catcher that assigns; its expressions must be total, since nothing catches a catcher."""
+
+    def is_field_allowed(self, field_name: str) -> bool:
+        return field_name in {"error_equals", "assign", "output", "comment"}
+
+
+class Rule(choice_rule.BaseRule):
+    """A rule of a Choice: a condition, a comment that says why, and what it assigns."""
+
+    def __init__(
+        self, condition: str, *, comment: str = "", assign: dict[str, Any] | None = None
+    ) -> None:
+        self.condition = condition
+        self.comment = comment
+        self.assign = assign or {}
+
+    def to_dict(self) -> dict[str, Any]:
+        rule: dict[str, Any] = {"Condition": expression(self.condition)}
+        if self.comment:
+            rule["Comment"] = self.comment
+        if self.assign:
+            rule["Assign"] = self.assign
+        return rule
+
+
+class Machine(states.Graph):
+    """A whole definition in JSONata."""
+
+    def to_dict(self) -> dict[str, Any]:
+        graph: dict[str, Any] = super().to_dict()
+        return {
+            "Comment": graph["Comment"],
+            "QueryLanguage": "JSONata",
+            "StartAt": graph["StartAt"],
+            "States": graph["States"],
+        }
