@@ -11,6 +11,8 @@ from typing import Any
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
 
 # Importing them defines the types, and that is what moto looks for.
 from deploy.local.cloudformation import messaging, network, storage, workflow  # noqa: F401
@@ -27,6 +29,12 @@ def register() -> None:
     CloudFormationResponse._validate_different_update = (  # type: ignore[method-assign]
         _validate_different_update
     )
+    FakeBucket.get_permission = _not_enforced  # type: ignore[method-assign]
+
+
+def _not_enforced(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
+    """Let everybody use a bucket: moto reads no conditions, so "never without TLS" would be "never"."""
+    return PermissionResult.NEUTRAL
 
 
 def _validate_different_update(
