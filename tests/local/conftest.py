@@ -1,0 +1,50 @@
+"""One embedded AWS per process of the test run, and a market that is back to normal after each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.local.aws import LocalAws
+from deploy.local.market import Market
+from tests.local.bench import Bench
+
+
+@pytest.fixture(scope="session")
+def local_aws() -> Iterator[LocalAws]:
+    """The embedded AWS of this process."""
+    with LocalAws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def market(local_aws: LocalAws) -> Iterator[Market]:
+    """The Spot market; plans are forgotten and switches set back when the test ends."""
+    normal = Market()
+    yield local_aws.market
+    local_aws.market.clear()
+    for switch in (
+        "exit_zero_succeeds",
+        "sidecars_count",
+        "reclaim_stop_code",
+        "stop_on_timeout",
+        "cut_causes",
+        "slow_seconds",
+    ):
+        setattr(local_aws.market, switch, getattr(normal, switch))
+
+
+@pytest.fixture(scope="session")
+def clients(local_aws: LocalAws) -> dict[str, Any]:
+    """Clients by service, made once: making one takes longer than a test."""
+    session = local_aws.session()
+    services = ("ec2", "ecs", "events", "logs", "sqs", "stepfunctions")
+    return {service: session.client(service) for service in services}  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def bench(local_aws: LocalAws, clients: dict[str, Any]) -> Bench:
+    """A cluster, a log group and short ways to define and run things, with names of its own."""
+    return Bench(local_aws, clients)
