@@ -44,21 +44,12 @@ class BucketResource(Resource, CloudFormationModel):
         backend = s3_backends[place.account_id][place.partition]
         name = self.physical_resource_id
         if encryption := properties.get("BucketEncryption"):
-            rules = encryption["ServerSideEncryptionConfiguration"]
-            backend.put_bucket_encryption(
-                name,
-                {
-                    "Rule": [
-                        {
-                            "ApplyServerSideEncryptionByDefault": rule[
-                                "ServerSideEncryptionByDefault"
-                            ],
-                            "BucketKeyEnabled": str(rule.get("BucketKeyEnabled", False)).lower(),
-                        }
-                        for rule in rules
-                    ]
-                },
-            )
+            # S3 knows one rule a bucket, and moto looks into the one there is.
+            (rule,) = encryption["ServerSideEncryptionConfiguration"]
+            kept = {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+            if truth(rule.get("BucketKeyEnabled", False)):
+                kept["BucketKeyEnabled"] = "true"
+            backend.put_bucket_encryption(name, {"Rule": kept})
         if block := properties.get("PublicAccessBlockConfiguration"):
             backend.put_public_access_block(
                 name, {key: str(truth(value)).lower() for key, value in block.items()}
