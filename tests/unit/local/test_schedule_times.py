@@ -1,0 +1,140 @@
+"""When schedules are due."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.local.schedule_times import BadExpression, Timing, next_due
+
+BEGUN = datetime(2026, 11, 24, 2, 0, 30, 500, tzinfo=UTC)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def dues(timing: Timing, count: int) -> list[datetime]:
+    found: list[datetime] = []
+    last: datetime | None = None
+    while len(found) < count and (last := next_due(timing, last)) is not None:
+        found.append(last)
+    return found
+
+
+def test_a_one_time_schedule_is_due_once_at_its_wall_clock_time() -> None:
+    timing = Timing("at(2026-11-24T05:00:00)", "Europe/Berlin", BEGUN)
+    assert dues(timing, 5) == [at("2026-11-24T04:00:00")]
+
+
+@pytest.mark.parametrize(("seconds_ago", "due"), [(59, True), (61, False)])
+def test_a_one_time_schedule_of_the_last_minute_still_fires(seconds_ago: int, due: bool) -> None:
+    then = BEGUN.replace(microsecond=0) - timedelta(seconds=seconds_ago)
+    timing = Timing(f"at({then:%Y-%m-%dT%H:%M:%S})", "UTC", BEGUN)
+    assert (next_due(timing, None) is not None) is due
+
+
+def test_a_one_time_schedule_ignores_start_and_end() -> None:
+    timing = Timing(
+        "at(2026-11-24T05:00:00)",
+        "UTC",
+        BEGUN,
+        at("2027-01-01T00:00:00"),
+        at("2026-01-01T00:00:00"),
+    )
+    assert next_due(timing, None) == at("2026-11-24T05:00:00")
+
+
+def test_a_rate_without_a_start_begins_at_once() -> None:
+    assert dues(Timing("rate(5 minutes)", "UTC", BEGUN), 3) == [
+        at("2026-11-24T02:00:30"),
+        at("2026-11-24T02:05:30"),
+        at("2026-11-24T02:10:30"),
+    ]
+
+
+def test_a_rate_begins_at_its_start() -> None:
+    timing = Timing("rate(1 day)", "UTC", BEGUN, start=at("2026-12-01T00:00:00"))
+    assert dues(timing, 2) == [at("2026-12-01T00:00:00"), at("2026-12-02T00:00:00")]
+
+
+def test_a_rate_whose_start_has_passed_keeps_its_beat() -> None:
+    timing = Timing("rate(1 hour)", "UTC", BEGUN, start=at("2026-11-24T00:10:00"))
+    assert next_due(timing, None) == at("2026-11-24T02:10:00")
+
+
+def test_a_day_of_a_rate_has_24_hours_also_when_the_clocks_change() -> None:
+    timing = Timing("rate(1 day)", "Europe/Berlin", at("2026-10-24T10:00:00"))
+    assert dues(timing, 3)[-1] == at("2026-10-26T10:00:00")
+
+
+def test_nothing_is_due_after_the_end() -> None:
+    timing = Timing("rate(1 hour)", "UTC", BEGUN, end=at("2026-11-24T04:00:00"))
+    assert dues(timing, 9) == [at("2026-11-24T02:00:30"), at("2026-11-24T03:00:30")]
+
+
+def test_cron_speaks_of_the_wall_clock_in_summer_and_winter() -> None:
+    summer = Timing("cron(0 2 * * ? *)", "Europe/Berlin", at("2026-07-01T12:00:00"))
+    winter = Timing("cron(0 2 * * ? *)", "Europe/Berlin", at("2026-12-01T12:00:00"))
+    assert next_due(summer, None) == at("2026-07-02T00:00:00")
+    assert next_due(winter, None) == at("2026-12-02T01:00:00")
+
+
+def test_a_time_that_summer_time_leaves_out_is_skipped() -> None:
+    timing = Timing("cron(30 2 * * ? *)", "Europe/Berlin", at("2026-03-28T12:00:00"))
+    assert dues(timing, 2) == [at("2026-03-30T00:30:00"), at("2026-03-31T00:30:00")]
+
+
+def test_a_time_that_comes_twice_in_autumn_counts_once() -> None:
+    timing = Timing("cron(30 2 * * ? *)", "Europe/Berlin", at("2026-10-24T12:00:00"))
+    assert dues(timing, 2) == [at("2026-10-25T00:30:00"), at("2026-10-26T01:30:00")]
+
+
+def test_cron_knows_the_last_friday_and_the_second_monday() -> None:
+    last_friday = Timing("cron(0 9 ? * 6L *)", "UTC", at("2026-11-01T00:00:00"))
+    second_monday = Timing("cron(0 9 ? * 2#2 *)", "UTC", at("2026-11-01T00:00:00"))
+    assert next_due(last_friday, None) == at("2026-11-27T09:00:00")
+    assert next_due(second_monday, None) == at("2026-11-09T09:00:00")
+
+
+def test_cron_waits_for_the_start() -> None:
+    timing = Timing("cron(0 2 * * ? *)", "UTC", BEGUN, start=at("2026-12-24T02:00:00"))
+    assert next_due(timing, None) == at("2026-12-24T02:00:00")
+
+
+def test_a_cron_of_years_gone_by_is_never_due() -> None:
+    assert next_due(Timing("cron(0 2 1 1 ? 2020)", "UTC", BEGUN), None) is None
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", "every day", "rate(0 minutes)", "rate(5 weeks)", "at(tomorrow)", "cron(* * * * * *)"],
+)
+def test_what_is_no_expression_is_refused(expression: str) -> None:
+    with pytest.raises(BadExpression, match="Invalid Schedule Expression"):
+        next_due(Timing(expression, "UTC", BEGUN), None)
+
+
+def test_what_is_no_time_zone_is_refused() -> None:
+    with pytest.raises(BadExpression, match="Timezone Europe/Atlantis"):
+        next_due(Timing("cron(0 2 * * ? *)", "Europe/Atlantis", BEGUN), None)
+
+
+@given(
+    begun=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    expression=st.sampled_from(
+        ["rate(7 minutes)", "cron(*/20 * * * ? *)", "cron(30 2 * * ? *)", "cron(0 9 ? * MON-FRI *)"]
+    ),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+)
+def test_dues_only_grow_and_none_lies_before_the_beginning(
+    begun: datetime, expression: str, zone: str
+) -> None:
+    found = dues(Timing(expression, zone, begun), 4)
+    assert len(found) == 4
+    assert found[0] >= begun - timedelta(seconds=1)
+    assert all(earlier < later for earlier, later in pairwise(found))
