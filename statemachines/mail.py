@@ -39,7 +39,7 @@ $done := $work.status = 'complete'; $n := $count($attempts);
 $on := function($capacity) {{ $sum([$attempts[capacity = $capacity].seconds]) }};
 $spot := $on('spot'); $onDemand := $on('on-demand'); $wasted := $sum([$attempts.lost_seconds]);
 $second := (${{Vcpu}} * ${{VcpuHourPrice}} + ${{MemoryGb}} * ${{GbHourPrice}}) / 3600;
-$cost := $second * ($spot * ${{SpotPriceRatio}} + $onDemand);
+$cost := $second * ($spot * (1 - ${{SpotDiscount}}) + $onDemand);
 $without := $second * $max([0, $spot + $onDemand - $wasted]);
 $saved := $without > 0 ? $round(100 * (1 - $cost / $without)) : 0;
 $late := $run.finishBy > 0 and $millis() > $run.finishBy;
