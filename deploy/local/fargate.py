@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from moto.core.exceptions import AWSError
 from moto.ec2.exceptions import InvalidSecurityGroupNotFoundError, InvalidSubnetIdError
 from moto.ec2.models import ec2_backends
 from moto.ecs.exceptions import ECSException
@@ -45,9 +46,9 @@ _NOT_ASSOCIATED = (
     "valid capacity provider and try again."
 )
 _ANSWERS = {
-    Refusal.EXCEPTION: ("ClientException", NO_CAPACITY),
-    Refusal.THROTTLED: ("ThrottlingException", "Rate exceeded."),
-    Refusal.SERVER_ERROR: ("ServerException", "Service Unavailable. Please try again later."),
+    Refusal.EXCEPTION: ("ClientException", 400, NO_CAPACITY),
+    Refusal.THROTTLED: ("ThrottlingException", 400, "Rate exceeded."),
+    Refusal.SERVER_ERROR: ("ServerException", 500, "Service Unavailable. Please try again later."),
 }
 
 
@@ -107,7 +108,9 @@ class Fargate:
         Raises
         ------
         ECSException
-            With AWS's code and text where the request or the market is against it.
+            With AWS's code and text, where the request is wrong.
+        AWSError
+            The same, with a status, where the market refuses.
         """
         launch = self._check(request)
         tasks: list[dict[str, Any]] = []
@@ -115,7 +118,8 @@ class Fargate:
         for _ in range(int(request.get("count") or 1)):
             refusal = self._market.decide(launch.definition.family, launch.capacity)
             if refusal in _ANSWERS:
-                raise ECSException(*_ANSWERS[refusal])
+                code, status, message = _ANSWERS[refusal]
+                raise AWSError(message, exception_type=code, status=status)
             if refusal is Refusal.FAILURES:
                 failures.append({"reason": NO_CAPACITY})
             else:

@@ -191,9 +191,7 @@ def test_events_tell_the_life_of_a_task(bench: Bench) -> None:
     assert len(set(versions)) == len(versions)
 
 
-def test_a_reclaim_warns_first_and_stops_with_the_spot_reason(
-    bench: Bench, market: Market
-) -> None:
+def test_a_reclaim_warns_first_and_stops_with_the_spot_reason(bench: Bench, market: Market) -> None:
     queue = bench.queue_of_events(
         {"source": ["aws.ecs"], "detail": {"stoppedReason": ["Your Spot Task was interrupted."]}}
     )
