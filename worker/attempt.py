@@ -58,6 +58,7 @@ class Attempt:
         self.saved_at = self._began
         self._garbage: list[str] = []
         self._manifest = ""
+        self._files: set[str] = set()
 
     def open(self) -> bool:
         """Take the fence and read back the run; true when a found commit was finished here.
@@ -69,6 +70,7 @@ class Attempt:
         if item.get("checkpoint"):
             ledger = load(self.bucket, item["checkpoint"])
             self._manifest = str(item["checkpoint"]["key"])
+            self._files = _file_keys(ledger)
         word = item.get("word") or {}
         if word.get("fence", 0) != self.about.fence:
             ledger.lost_seconds = max(ledger.lost_seconds, float(word.get("total_lost_seconds", 0)))
@@ -101,7 +103,9 @@ class Attempt:
         self.fence.write(self._columns(ledger, key, sha256, len(body)) | columns)
         if self._manifest and self._manifest != key:
             self._garbage.append(self._manifest)
-        self._manifest = key
+        files = _file_keys(ledger)
+        self._garbage += sorted(self._files - files)
+        self._manifest, self._files = key, files
         self.saved_at = self._clock()
         return len(body)
 
@@ -183,7 +187,7 @@ class Attempt:
             "sha256": sha256,
             "sequence": ledger.sequence,
             "units_done": len(ledger.units),
-            "bytes": size,
+            "bytes": size + sum(file.size for file in ledger.files or ()),
             "saved_at": now,
         }
         return {"checkpoint": checkpoint, "progress": progress}
@@ -207,3 +211,7 @@ class Attempt:
             "execution": self.about.execution,
             "fence": self.about.fence,
         }
+
+
+def _file_keys(ledger: Ledger) -> set[str]:
+    return {file.key for file in ledger.files or () if file.key}

@@ -58,16 +58,21 @@ class File:
     sha256: str = ""
     key: str = ""
     target: str = ""
+    mtime_ns: int = 0
 
 
 @dataclass
 class Ledger:
-    """Everything a later attempt needs. ``open_uploads`` are ids begun but part of no unit yet."""
+    """Everything a later attempt needs.
+
+    ``files`` is the saved folder, none when there never was one; ``open_uploads`` are ids that were
+    begun but count for nothing yet.
+    """
 
     units: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
-    files: list[File] = field(default_factory=list)
+    files: list[File] | None = None
     state: Any = None
     fraction: float | None = None
     total: int | None = None
@@ -104,7 +109,7 @@ class Ledger:
             units=dict(self.units),
             outputs=dict(self.outputs),
             segments=list(self.segments),
-            files=list(self.files),
+            files=None if self.files is None else list(self.files),
             open_uploads=dict(self.open_uploads),
             sealed_units=set(self.sealed_units),
             sealed_tokens=set(self.sealed_tokens),
@@ -143,7 +148,7 @@ def manifest(ledger: Ledger, identity: dict[str, Any]) -> dict[str, Any]:
         "outputs": [
             asdict(o) for o in ledger.outputs.values() if o.token not in ledger.sealed_tokens
         ],
-        "files": [asdict(f) for f in ledger.files],
+        "files": None if ledger.files is None else [asdict(f) for f in ledger.files],
         "open_uploads": ledger.open_uploads,
         "state": ledger.state,
         "fraction": ledger.fraction,
@@ -168,7 +173,7 @@ def load(bucket: Bucket, pointer: dict[str, Any]) -> Ledger:
         )
     ledger = Ledger(
         segments=[Segment(**s) for s in body["segments"]],
-        files=[File(**f) for f in body["files"]],
+        files=None if body["files"] is None else [File(**f) for f in body["files"]],
         state=body["state"],
         fraction=body["fraction"],
         total=body["total"],

@@ -12,20 +12,24 @@ import json
 import os
 import queue
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from worker.attempt import About, Attempt
-from worker.checkpoint import Output
+from worker.checkpoint import File, Output
 from worker.commit import OutputsLost
 from worker.contract import Reason, output_prefix
 from worker.errors import FenceLost, SetupError, WorkerError
 from worker.fence import Fence
+from worker.folders import Captured, CheckpointFolder, OutputFolder, held_open
 from worker.log import Log, now
 from worker.options import Identity, Options
+from worker.processes import descendants, signal_group
 from worker.publish import Upload, Uploader, check_name
 from worker.store import Aws, Bucket, Table
 
@@ -77,10 +81,24 @@ class Keeper:
         self._replaced: dict[str, str] = {}
         self._closed = False
         self.save_seconds = 0.0
+        self.restore_seconds = 0.0
+        self._captured: list[Captured] = []
+        self._checkpoint: CheckpointFolder | None = None
+        self._outputs = OutputFolder(options.output_dir) if options.output_dir else None
         self.opened: Future[bool] = Future()
         self._ready: Future[None] = Future()
         self.attempt: Attempt
         self.uploader: Uploader
+
+    def start(self, spool: str, job: int) -> None:
+        """Begin in a thread of its own; ``spool`` is a folder for copies, ``job`` a process id."""
+        if self._options.checkpoint_dir:
+            self._checkpoint = CheckpointFolder(
+                self._options.checkpoint_dir,
+                spool,
+                lambda: signal_group(job, signal.SIGSTOP),
+                lambda: signal_group(job, signal.SIGCONT),
+            )
         threading.Thread(target=self._run, name="keeper", daemon=True).start()
 
     def submit(self, function: Callable[[], Any]) -> Future[Any]:
@@ -155,11 +173,18 @@ class Keeper:
 
     # What the supervisor asks, as futures.
 
-    def save_last(self) -> Future[Any]:
-        """Make durable what is marked and refuse all marks that come later."""
+    def save_folders(self) -> Future[Any]:
+        """Make the folders durable as they are now, with the job running."""
+        return self.submit(lambda: self._save_folders(running=True))
+
+    def save_last(self, held: set[str]) -> Future[Any]:
+        """Make durable what is marked and what is in the folders; later marks are refused.
+
+        ``held`` are files that the job had open for writing when it was killed.
+        """
         with self._lock:
             self._closed = True
-        return self.submit(lambda: self._save(last=True))
+        return self.submit(lambda: self._save_folders(running=False, held=held))
 
     def withdraw(self) -> Future[Any]:
         """Abort what is uploaded but counts for nothing; how many."""
@@ -208,7 +233,18 @@ class Keeper:
         )
         fence = Fence(table, identity.execution, identity.fence, secrets.token_hex(16))
         self.attempt = Attempt(about, fence, bucket, self.uploader.pool, now, time.monotonic)
-        return self.attempt.open()
+        complete = self.attempt.open()
+        files = self.attempt.ledger.files
+        if self._checkpoint and files is not None and not complete:
+            begun = time.monotonic()
+            self._checkpoint.restore(files, bucket)
+            self.restore_seconds = time.monotonic() - begun
+            self._log.info(
+                "restore",
+                f"The folder {self._options.checkpoint_dir} was restored: {len(files)} entries.",
+                seconds=round(self.restore_seconds, 3),
+            )
+        return complete
 
     def _count(self, unit: str | None, outputs: list[Output], state: Any) -> None:
         ledger = self.attempt.ledger
@@ -221,11 +257,69 @@ class Keeper:
             self.uploader.forget(output)
             self._staged.pop(output.name, None)
 
-    def _save(self, last: bool = False) -> None:
+    def _save_folders(self, running: bool, held: set[str] | None = None) -> None:
+        """Capture first and stage outputs after: what the capture calls done is then staged."""
+        begun = time.monotonic()
+        changed = False
+        ledger = self.attempt.ledger
+        if self._checkpoint:
+            captured = self._checkpoint.capture(running)
+            files = list(self.uploader.pool.map(self._stored, captured))
+            self._checkpoint.clear_spool()
+            changed = files != ledger.files
+            with self._lock:
+                ledger.files = files
+            self._captured = [replace(c, file=f) for c, f in zip(captured, files, strict=True)]
+        if self._outputs:
+            if held is None:
+                held = held_open(self._outputs.root, descendants()) if running else set()
+            changed = self._stage_folder(self._outputs, held) or changed
+        self._save(last=not running, changed=changed)
+        if self._checkpoint:
+            self._checkpoint.keep(self._captured)
+        if changed:
+            self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
+
+    def _stored(self, captured: Captured) -> File:
+        """The entry with its object; the bytes are uploaded where they changed."""
+        if not captured.source:
+            return captured.file
+        key = f"{self.attempt.checkpoints}files/{captured.file.sha256}-{self._identity.fence}"
+        self.uploader.store(key, captured.source)
+        return replace(captured.file, key=key)
+
+    def _stage_folder(self, folder: OutputFolder, held: set[str]) -> bool:
+        """Stage files that are new in the folder for outputs; whether anything changed."""
+        changed, gone = folder.changed(held)
+        uploads = [
+            (self.uploader.stage(check_name(name), folder.path(name)), seen)
+            for name, seen in changed.items()
+        ]
+        ledger = self.attempt.ledger
+        for upload, seen in uploads:
+            output = upload.future.result()
+            if not folder.keep(upload.name, seen):
+                self.uploader.drop(upload)
+                continue
+            with self._lock:
+                self._replace(output.name)
+                ledger.outputs[output.name] = output
+            self.uploader.forget(output)
+        with self._lock:
+            for name in gone:
+                self._replace(name)
+        return bool(changed or gone)
+
+    def _replace(self, name: str) -> None:
+        old = self.attempt.ledger.outputs.pop(name, None)
+        if old:
+            self._replaced[old.upload_id] = old.key
+
+    def _save(self, last: bool = False, changed: bool = True) -> None:
         with self._lock:
             tickets, self._waiting = self._waiting, []
             self._save_queued = False
-            if last and not tickets:
+            if not changed and not tickets:
                 return
             replaced, self._replaced = self._replaced, {}
             self.attempt.ledger.open_uploads = self.uploader.open_uploads() | replaced
@@ -260,12 +354,13 @@ class Keeper:
         with self._lock:
             loose = list(self._staged.values())
         ledger = self.attempt.ledger
-        replaced = dict(self._replaced)
+        if self._outputs:
+            self._stage_folder(self._outputs, set())
         for output in [upload.future.result() for upload in loose]:
-            if output.name in ledger.outputs:
-                replaced[ledger.outputs[output.name].upload_id] = output.key
+            self._replace(output.name)
             ledger.outputs[output.name] = output
             self.uploader.forget(output)
+        replaced = dict(self._replaced)
         try:
             record = self.attempt.commit(ledger, list(ledger.outputs.values()))
         except OutputsLost as lost:

@@ -117,6 +117,18 @@ def children() -> list[int]:
     return found
 
 
+def descendants() -> list[int]:
+    """Process ids of everything below this process."""
+    parents: dict[int, list[int]] = {}
+    for pid in _entries("/proc"):
+        if pid.isdigit():
+            parents.setdefault(_parent(pid), []).append(int(pid))
+    found = list(parents.get(os.getpid(), []))
+    for pid in found:
+        found += parents.get(pid, [])
+    return found
+
+
 def reap() -> dict[int, int]:
     """Collect every ended child; process id to wait status."""
     ended: dict[int, int] = {}

@@ -5,7 +5,8 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"ok": true, …}`` or ``{"ok": false, "error": "a sentence", "todo": "a sentence"}``.
 
 ==========================  ===================================================================
-``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, ``folder`` (for outputs),
+``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, ``folder`` (for
+outputs),
                             ``state`` (as last marked)
 ``{"do": "units"}``         ``units``: the keys done so far, durable
 ``{"do": "stage",``         begins to upload the finished file as output ``name``, answers at

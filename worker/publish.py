@@ -114,6 +114,21 @@ class Uploader:
         task.add_done_callback(lambda finished: self._settle(upload, finished, done))
         return upload
 
+    def store(self, key: str, path: str) -> None:
+        """Put a file of any size into an object at once; for checkpoints, not for outputs."""
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= PART_BYTES:
+                self._bucket.put(key, Slice(file, 0, size))
+                return
+            upload_id = self._bucket.create(key, "")
+            sending = [
+                self._parts.submit(self._store_part, key, upload_id, number, Slice(file, *place))
+                for number, place in enumerate(part_ranges(size), start=1)
+            ]
+            wait(sending)
+            self._bucket.complete(key, upload_id, [part.result() for part in sending])
+
     def open_uploads(self) -> dict[str, str]:
         """Upload id to key of everything begun here and not yet forgotten."""
         with self._lock:
@@ -215,6 +230,9 @@ class Uploader:
             return self._bucket.part(upload.key, upload.upload_id, number, body, crc32_of(body))
         except NoSuchUpload:
             raise _withdrawn(upload) from None
+
+    def _store_part(self, key: str, upload_id: str, number: int, body: Slice) -> Part:
+        return self._bucket.part(key, upload_id, number, body, crc32_of(body))
 
     def _abort(self, key: str, upload_id: str) -> None:
         if not upload_id:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from worker.control import Control, Stopping
     from worker.keeper import Keeper
     from worker.options import Options
+    from worker.rhythm import Rhythm
     from worker.stages import Shares
 
 LEFTOVER_SECONDS = 5.0
@@ -62,6 +63,8 @@ class Supervisor:
         self.keeper: Keeper | None = None
         self.control: Control | None = None
         self.stopping: Stopping | None = None
+        self.rhythm: Rhythm | None = None
+        self.held: set[str] = set()
         self._listener: socket.socket | None = None
         self._environ = dict(environ) | options.environment
         self._stop_at = self._monotonic(self.identity.stop_by if self.identity else None)
@@ -110,6 +113,10 @@ class Supervisor:
             os.mkdir(name, 0o700)
             self.scratch = name
             os.mkdir(f"{name}/outputs")
+            os.mkdir(f"{name}/spool")
+            for folder in (self.options.checkpoint_dir, self.options.output_dir):
+                if folder:
+                    os.makedirs(folder, exist_ok=True)
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(f"{name}/socket")
             self._listener.listen(128)
@@ -129,7 +136,14 @@ class Supervisor:
 
         self.stopping = Stopping()
         self.keeper = Keeper(self.options, self.identity, self.log, self._on_lost)
+        self.keeper.start(f"{self.scratch}/spool", self.job.pid)
         self.keeper.opened.add_done_callback(lambda _: self.inbox.note())
+        if self.options.checkpoint_dir or self.options.output_dir:
+            from worker.rhythm import Rhythm
+
+            self.rhythm = Rhythm(
+                self.keeper.save_folders, self.options.every_seconds, self.options.marker
+            )
         self.control = Control(
             self._listener, f"{self.scratch}/outputs", self.identity, self.keeper, self.stopping
         )
@@ -217,6 +231,10 @@ class Supervisor:
     def _kill_job(self) -> None:
         if self.job_running and not self.killed:
             self.killed = True
+            if self.keeper and self.options.output_dir:
+                from worker.folders import held_open
+
+                self.held = held_open(self.options.output_dir, processes.descendants())
             processes.signal_group(self.job.pid, signal.SIGKILL)
 
     def _on_deadlines(self) -> None:
@@ -260,14 +278,38 @@ class Supervisor:
         assert self.job_status is not None
         code = processes.exit_code(self.job_status)
         self._end_leftovers()
+        if self.rhythm:
+            self.rhythm.stop()
         if self.lost is not None:
             return self._trouble(self.lost)
         finished = code == 0 and (self.why is None or bool(self.control and self.control.all_done))
         if finished:
             return self._commit()
         if self.why is not None:
+            if self.options.on_stop:
+                self._run_on_stop()
             return self._save_and_leave(self._stopped())
         return self._save_and_leave(self._failed(code))
+
+    def _run_on_stop(self) -> None:
+        """Run the user's own command for a stop, within its share of the grace."""
+        self.log.info("on-stop", "The command for a stop runs.", command=self.options.on_stop)
+        shell = ["/bin/sh", "-c", self.options.on_stop]
+        pid = os.posix_spawn(
+            "/bin/sh", shell, self._environ, setpgroup=0, setsigmask=[], setsigdef=[signal.SIGPIPE]
+        )
+        end = self.noticed + self.shares.on_stop_end
+        ended: dict[int, int] = {}
+        while pid not in ended and time.monotonic() < end:
+            for number in self.inbox.wait(end - time.monotonic()):
+                if number not in (signals.NOTE, signal.SIGCHLD):
+                    self._on_signal(number)
+            ended |= processes.reap()
+        code = processes.exit_code(ended[pid]) if pid in ended else None
+        if code != 0:
+            how = "was killed at the end of its share" if code is None else f"ended with {code}"
+            self.log.warning("on-stop", f"The command for a stop {how}.", exit_code=code)
+        self._end_children()
 
     def _end_leftovers(self) -> None:
         """End what the job left behind: SIGTERM, a moment, SIGKILL; also outside its group."""
@@ -328,7 +370,7 @@ class Supervisor:
             return outcome
         assert outcome.reason is not None
         self.log.info("save", "What is done is made durable.")
-        saved = self.keeper.save_last()
+        saved = self.keeper.save_last(self.held)
         self._await(saved, self._save_end())
         if saved.done() and isinstance(saved.exception(), FenceLost):
             return self._trouble(saved.exception())
