@@ -13,7 +13,6 @@ import threading
 from types import TracebackType
 from typing import Any
 
-import boto3
 import moto.ecs.urls
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import (
@@ -23,6 +22,10 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from deploy.local.alarms import AlarmWatch
+from deploy.local.cloudformation import register
+from deploy.local import cloudformation
+from deploy.local.alarms import AlarmWatch
 from deploy.local.control import Control
 from deploy.local.ecs_api import FargateResponse
 from deploy.local.events import EventBus
@@ -30,6 +33,11 @@ from deploy.local.fargate import Fargate
 from deploy.local.images import Images
 from deploy.local.interpreter import Interpreter
 from deploy.local.market import Market
+from deploy.local.outbox import Outbox
+from deploy.local.scheduler import SchedulerClock
+from deploy.local.session import LocalSession
+from deploy.local.outbox import Outbox
+from deploy.local.scheduler import SchedulerClock
 
 _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"
@@ -39,26 +47,6 @@ _running: LocalAws | None = None
 
 class AlreadyRunning(Exception):
     """A second embedded AWS in one process: moto's state is global, so there can only be one."""
-
-
-class LocalSession(boto3.Session):
-    """A session whose clients go to the local target. Made by `LocalAws.session`."""
-
-    def __init__(self, endpoint_url: str, region: str) -> None:
-        super().__init__(
-            aws_access_key_id="local", aws_secret_access_key="local", region_name=region
-        )
-        self._endpoint_url = endpoint_url
-
-    def client(self, *args: Any, **kwargs: Any) -> Any:
-        """A client as of boto3, of the local target unless `endpoint_url` says otherwise."""
-        kwargs.setdefault("endpoint_url", self._endpoint_url)
-        return super().client(*args, **kwargs)
-
-    def resource(self, *args: Any, **kwargs: Any) -> Any:
-        """A resource as of boto3, of the local target unless `endpoint_url` says otherwise."""
-        kwargs.setdefault("endpoint_url", self._endpoint_url)
-        return super().resource(*args, **kwargs)
 
 
 class LocalAws:
@@ -73,8 +61,8 @@ class LocalAws:
     ----------
     endpoint_url, account_id, region
         For clients of any kind; no credentials are checked.
-    market, images
-        The Spot market and the images, see there.
+    market, images, outbox, scheduler
+        The Spot market, the images, the mails and the clock of the schedules, see there.
     """
 
     def __init__(self, *, port: int = 0, region: str = "us-east-1") -> None:
@@ -83,13 +71,17 @@ class LocalAws:
         self.endpoint_url = ""
         self.market = Market()
         self.images = Images()
+        self.outbox = Outbox()
+        self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
+        self.outbox = Outbox()
+        self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
         self._port = port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
         self._parts: list[Any] = []
         self._port_before: str | None = None
 
-    def session(self) -> boto3.Session:
+    def session(self) -> LocalSession:
         """A session of boto3 whose clients reach this local target."""
         return LocalSession(self.endpoint_url, self.region)
 
@@ -110,6 +102,7 @@ class LocalAws:
             raise AlreadyRunning("This process already runs a local AWS. Stop that one first.")
         _silence()
         BackendDict.reset()
+        cloudformation.register()
         moto_app = DomainDispatcherApplication(create_backend_app)
         front = _Front(moto_app)
         self._server = make_server(
@@ -176,11 +169,17 @@ class LocalAws:
         FargateResponse.fargate = fargate
         # The routes name the class that answers the API of ECS; ours runs real tasks.
         moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch
-        self._parts = [bus, fargate, interpreter]
+        register()
+        alarms = AlarmWatch(self.region, self.account_id)
+        self._parts = [self.outbox, bus, fargate, interpreter, alarms, self.scheduler]
         for part in self._parts:
             part.start()
         return Control(
-            moto_app, fargate=fargate, market=self.market, images=self.images, outbox=list
+            moto_app,
+            fargate=fargate,
+            market=self.market,
+            images=self.images,
+            outbox=self.outbox.as_json,
         )
 
 

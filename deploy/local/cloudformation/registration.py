@@ -29,7 +29,7 @@ def register() -> None:
     CloudFormationResponse._validate_different_update = (  # type: ignore[method-assign]
         _validate_different_update
     )
-    FakeBucket.get_permission = _not_enforced  # type: ignore[method-assign]
+    FakeBucket.get_permission = _not_enforced  # type: ignore[assignment, method-assign]
 
 
 def _not_enforced(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
