@@ -70,7 +70,8 @@ def finish(
         raise OutputsLost(lost, uploads)
     record: dict[str, Any] = plan["record"]
     body = json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
-    bucket.put(prefix + COMPLETION, body)
+    if not bucket.put_new(prefix + COMPLETION, body):
+        _settle_record(fence, bucket, prefix, body)
     column = completion_column(prefix, record, body)
     fence.write({"status": str(Status.COMPLETE), "completion": column}, during=Status.COMMITTING)
     return record
@@ -90,6 +91,16 @@ def completion_column(prefix: str, record: dict[str, Any], body: bytes) -> dict[
         "worker_version": record["worker_version"],
         "completed_at": record["completed_at"],
     }
+
+
+def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: bytes) -> None:
+    """A record is there: the same, or one of a commit that was undone, which its owner replaces.
+
+    The write under the fence comes first, so that a zombie is refused before it can overwrite.
+    """
+    if bucket.get(prefix + COMPLETION) != body:
+        fence.write({"status": str(Status.COMMITTING)}, during=Status.COMMITTING)
+        bucket.put(prefix + COMPLETION, body)
 
 
 def _completer(bucket: Bucket) -> Callable[[Output], bool]:

@@ -120,9 +120,9 @@ def children() -> list[int]:
 def descendants() -> list[int]:
     """Process ids of everything below this process."""
     parents: dict[int, list[int]] = {}
-    for pid in _entries("/proc"):
-        if pid.isdigit():
-            parents.setdefault(_parent(pid), []).append(int(pid))
+    for entry in _entries("/proc"):
+        if entry.isdigit():
+            parents.setdefault(_parent(entry), []).append(int(entry))
     found = list(parents.get(os.getpid(), []))
     for pid in found:
         found += parents.get(pid, [])

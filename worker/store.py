@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Protocol
 
 import botocore.session
 from botocore.config import Config
@@ -22,7 +22,8 @@ from worker.errors import SetupError, Unreachable, WorkerError
 Item = dict[str, Any]
 """A row of the run table with plain values: str, int, float, bool, None, list, dict."""
 
-T = TypeVar("T")
+RACES = 5
+"""How often a conditional write that met another is sent again."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Bucket(Protocol):
     def get(self, key: str) -> bytes | None: ...
     def fetch(self, key: str, file: IO[bytes]) -> bool: ...
     def put(self, key: str, body: Any) -> None: ...
+    def put_new(self, key: str, body: bytes) -> bool: ...
     def delete(self, keys: list[str]) -> None: ...
     def head(self, key: str) -> Head | None: ...
     def create(self, key: str, token: str) -> str: ...
@@ -221,6 +223,18 @@ class S3Bucket:
         """Put bytes, or what can be read like a file, as one object of at most 5 GB."""
         self._call("put_object", Key=key, Body=body)
 
+    def put_new(self, key: str, body: bytes) -> bool:
+        """Put an object unless there is one already; whether it was put."""
+        for _ in range(RACES):
+            try:
+                self._call("put_object", Key=key, Body=body, IfNoneMatch="*")
+                return True
+            except _Exists:
+                return False
+            except _Raced:
+                pass
+        raise Unreachable(f"The object {key} is fought over.", "Try again.")
+
     def delete(self, keys: list[str]) -> None:
         for start in range(0, len(keys), 1000):
             objects = [{"Key": key} for key in keys[start : start + 1000]]
@@ -280,11 +294,23 @@ class S3Bucket:
                 raise NoSuchUpload from None
             if _code(error) in ("NoSuchKey", "404", "NotFound"):
                 raise _Missing from None
+            if _code(error) in ("PreconditionFailed", "412"):
+                raise _Exists from None
+            if _code(error) == "ConditionalRequestConflict":
+                raise _Raced from None
             raise trouble(error, f"the bucket '{self._bucket}'") from None
 
 
 class _Missing(Exception):
     """The object is not there."""
+
+
+class _Exists(Exception):
+    """The object is there already."""
+
+
+class _Raced(Exception):
+    """Two conditional writes met, S3's 409: to be sent again."""
 
 
 def trouble(error: Exception, place: str) -> WorkerError:

@@ -1,0 +1,1 @@
+"""The worker's deciding parts against a bucket and a table in memory."""

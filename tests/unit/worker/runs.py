@@ -1,0 +1,81 @@
+"""A whole attempt in one thread, as tests drive it: open, do units, save each, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable
+
+from tests.unit.worker.fakes import FakeBucket, FakeTable, Gate, Inline, World, straight
+from worker.attempt import About, Attempt
+from worker.checkpoint import Output
+from worker.commit import OutputsLost
+from worker.errors import WorkerError
+from worker.fence import Fence
+from worker.publish import expected_etag
+
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:job:one"
+PREFIX = "outputs/job/key/"
+
+
+def new_world() -> World:
+    """A run that was just claimed."""
+    world = World()
+    world.item = {"status": "running", "execution": EXECUTION, "claims": 1}
+    return world
+
+
+def attempt(
+    world: World, fence: int, gate: Gate = straight, holder: str = "", execution: str = EXECUTION
+) -> Attempt:
+    about = About("job", "key", execution, fence, fence % 10_000, "0" * 64)
+    ticks = iter(range(1_000_000))
+    return Attempt(
+        about,
+        Fence(FakeTable(world, gate), execution, fence, holder or f"holder-{fence}"),
+        FakeBucket(world, gate),
+        Inline(),
+        lambda: "2026-11-24T02:00:00.000Z",
+        lambda: float(next(ticks)),
+    )
+
+
+def content(unit: str) -> bytes:
+    """What a unit's output holds, whoever makes it."""
+    return f"the output of {unit}".encode()
+
+
+def stage(one: Attempt, unit: str) -> Output:
+    """Upload a unit's output and leave the upload open."""
+    data, name = content(unit), f"{unit}.txt"
+    token = f"{one.about.fence}-{unit}"
+    upload_id = one.bucket.create(PREFIX + name, token)
+    parts = (one.bucket.part(PREFIX + name, upload_id, 1, data, str(zlib.crc32(data))),)
+    sha256 = hashlib.sha256(data).hexdigest()
+    etag = expected_etag(list(parts))
+    return Output(name, PREFIX + name, upload_id, token, len(data), sha256, etag, parts)
+
+
+def work(one: Attempt, units: list[str], durable: Callable[[str], None] = lambda unit: None) -> str:
+    """Do a whole attempt; how it ended. ``durable`` hears of each unit that counts."""
+    try:
+        if one.open():
+            return "finished a commit"
+        for unit in units:
+            if unit in one.ledger.units:
+                continue
+            one.ledger.open_uploads = {}
+            output = stage(one, unit)
+            one.ledger.mark(unit, [output], {"last": unit})
+            ledger = one.ledger.copy()
+            one.save(ledger)
+            one.ledger = ledger
+            durable(unit)
+            one.drop_old()
+        one.commit(one.ledger, list(one.ledger.outputs.values()))
+    except WorkerError as error:
+        return type(error).__name__
+    except OutputsLost as lost:
+        one.undo(lost)
+        return "undone"
+    return "complete"

@@ -1,0 +1,193 @@
+"""Whatever crashes or wakes between two calls: one commit, and nothing done is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.worker.fakes import Crash, CrashAt, Gate, Turns, World
+from tests.unit.worker.runs import PREFIX, attempt, content, new_world, stage, work
+from worker.contract import COMPLETION
+
+UNITS = ["a", "b", "c"]
+
+
+def check_complete(world: World) -> None:
+    assert world.item["status"] == "complete"
+    assert world.completed == 1
+    visible = {
+        k.removeprefix(PREFIX): v[0] for k, v in world.objects.items() if k.startswith(PREFIX)
+    }
+    body = visible.pop(COMPLETION)
+    assert visible == {f"{unit}.txt": content(unit) for unit in UNITS}
+    assert world.item["completion"]["sha256"] == hashlib.sha256(body).hexdigest()
+    listed = {o["name"]: o["sha256"] for o in json.loads(body)["outputs"]}
+    assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in visible.items()}
+
+
+def check_nothing_half(world: World) -> None:
+    """Objects are visible only once the commit was decided."""
+    visible = [key for key in world.objects if key.startswith(PREFIX)]
+    assert not visible or world.item["status"] in ("committing", "complete")
+    if PREFIX + COMPLETION in visible:
+        assert len(visible) == len(UNITS) + 1
+
+
+def test_undisturbed_attempt_is_complete_with_no_upload_left() -> None:
+    world = new_world()
+    assert work(attempt(world, 10001), UNITS) == "complete"
+    check_complete(world)
+    assert world.uploads == {}
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=5))
+def test_crash_at_any_call_costs_the_unit_in_hand_and_the_next_attempt_finishes(
+    crashes: list[tuple[int, bool]],
+) -> None:
+    world = new_world()
+    durable: list[str] = []
+    fence = 10_000
+    for number, after in crashes:
+        fence += 1
+        one = attempt(world, fence, CrashAt(number, after))
+        try:
+            work(one, UNITS, durable.append)
+        except Crash:
+            check_nothing_half(world)
+    fence += 1
+    last = attempt(world, fence)
+    again: list[str] = []
+    work(last, UNITS, again.append)
+
+    check_complete(world)
+    assert not set(durable) & set(again), "a unit that was durable was done again"
+    assert len(durable) == len(set(durable))
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(st.sampled_from(["zombie", "newer"]), max_size=80),
+    st.integers(0, 25),
+    st.sampled_from(["finish", "crash"]),
+)
+def test_zombie_waking_between_any_two_calls_neither_publishes_nor_destroys(
+    order: list[str], head_start: int, newer_ends: str
+) -> None:
+    world = new_world()
+    turns = Turns()
+    ends: dict[str, str] = {}
+
+    def actor(name: str, fence: int) -> None:
+        def run(gate: Gate) -> None:
+            ends[name] = work(attempt(world, fence, gate), UNITS)
+
+        turns.actor(name, run)
+
+    actor("zombie", 10001)
+    for _ in range(head_start):
+        turns.step("zombie")
+    actor("newer", 10002)
+    for name in order:
+        turns.step(name)
+        check_nothing_half(world)
+    if newer_ends == "crash":
+        turns.kill("newer")
+    while turns.step("newer"):
+        check_nothing_half(world)
+    while turns.step("zombie"):
+        check_nothing_half(world)
+    turns.kill("zombie")
+    if world.item["status"] != "complete":
+        work(attempt(world, 10003), UNITS)
+
+    check_complete(world)
+    assert (
+        list(ends.values()).count("complete") + list(ends.values()).count("finished a commit") <= 1
+    )
+
+
+def test_same_number_handed_out_twice_is_held_by_one_task() -> None:
+    world = new_world()
+    first, second = attempt(world, 10001, holder="one"), attempt(world, 10001, holder="two")
+    first.open()
+
+    assert work(second, UNITS) == "FenceLost"
+    assert work(first, UNITS) == "complete"
+    check_complete(world)
+
+
+def test_attempt_of_an_execution_that_was_taken_over_is_refused() -> None:
+    world = new_world()
+    old = attempt(world, 10001)
+    old.open()
+    world.item["execution"] = "arn:another"
+
+    assert work(old, UNITS) == "FenceLost"
+    assert world.completed == 0
+
+
+@pytest.mark.parametrize("lost", ["a", "c"])
+def test_upload_lost_before_the_commit_undoes_its_unit_only(lost: str) -> None:
+    world = new_world()
+    with pytest.raises(Crash):
+        # Crash right after `committing` was taken.
+        work(attempt(world, 10001, CrashAt(calls_until_committing(), after=True)), UNITS)
+    assert world.item["status"] == "committing"
+    gone = [i for i, (key, _, _) in world.uploads.items() if key == f"{PREFIX}{lost}.txt"]
+    del world.uploads[gone[0]]
+
+    again: list[str] = []
+    assert work(attempt(world, 10002), UNITS, again.append) == "complete"
+
+    assert again == [lost]
+    check_complete(world)
+
+
+def test_completed_upload_counts_as_done_only_if_the_object_is_the_recorded_one() -> None:
+    world = new_world()
+    with pytest.raises(Crash):
+        work(attempt(world, 10001, CrashAt(calls_until_committing() + 1, after=True)), UNITS)
+    key = f"{PREFIX}a.txt"
+    _, head = world.objects[key]
+    other = b"x" * head.size
+    world.objects[key] = (other, head.__class__(head.size, '"other"', "other"))
+
+    again: list[str] = []
+    assert work(attempt(world, 10002), UNITS, again.append) == "complete"
+    assert again == ["a"]
+    check_complete(world)
+
+
+def test_upload_written_down_as_open_is_aborted_by_the_next_attempt_and_no_other() -> None:
+    world = new_world()
+    first = attempt(world, 10001)
+    first.open()
+    counted = stage(first, "a")
+    first.ledger.mark("a", [counted], None)
+    half_made = first.bucket.create(f"{PREFIX}b.txt", "token")
+    first.ledger.open_uploads = {half_made: f"{PREFIX}b.txt", counted.upload_id: counted.key}
+    first.save(first.ledger.copy())
+
+    attempt(world, 10002).open()
+
+    assert list(world.uploads) == [counted.upload_id]
+
+
+def calls_until_committing() -> int:
+    """How many calls an undisturbed attempt makes up to and with the write of ``committing``."""
+    world = new_world()
+    count = 0
+
+    def gate(name: str, call: object) -> object:
+        nonlocal count
+        if world.item["status"] == "running":
+            count += 1
+        return call()  # type: ignore[operator]
+
+    work(attempt(world, 10001, gate), UNITS)
+    return count
