@@ -138,7 +138,7 @@ class Config:
 
     def job_stack(self, job: Job) -> str:
         """Return the name of the job's stack: letters, digits, hyphens, 57 characters at most."""
-        return f"{self.platform.name}-{_hyphenated(job.name)}"
+        return f"{self.platform.name}-{job.name}"
 
 
 def load(path: Path = DEFAULT_PATH) -> Config:
@@ -275,17 +275,9 @@ def _faults_between(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"platform.{there} needs platform.{missing} beside it; without both a VPC is made"
     if "assign_public_ip" in platform and "vpc" not in platform:
         yield "platform.assign_public_ip needs platform.vpc and platform.subnets beside it"
-    stacks: dict[str, str] = {}
     for name, table in content["jobs"].items():
-        other = stacks.setdefault(_hyphenated(name), name)
-        if other != name:
-            yield f"jobs.{name} and jobs.{other} must differ in more than hyphens and underscores"
         for key, fault in _faults_of_job(_job(name, table)):
             yield f"jobs.{name}.{key} {fault}"
-
-
-def _hyphenated(name: str) -> str:
-    return name.replace("_", "-")
 
 
 def _faults_of_job(job: Job) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from deploy.config import Job, Platform
 
-Parameters = Mapping[str, str]
+Parameters = dict[str, str]
 
 
 def of_platform(platform: Platform) -> Parameters:

@@ -96,7 +96,7 @@ def on_this_machine(config: Config) -> Target:
     Trouble
         When none runs beside this configuration.
     """
-    from deploy.local.clients import LocalSession
+    from deploy.local.session import LocalSession
 
     address = config.path.parent / ADDRESS
     try:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "inputs/tpch_q1/"
+PREFIX = "inputs/tpch-q1/"
 """Where in the bucket the input lies."""
 
 

@@ -34,7 +34,7 @@ def refusal(text: str) -> str:
 
 def test_the_example_in_the_checkout_is_right() -> None:
     example = load(CHECKOUT / "steadyspot.toml")
-    job = example.job("tpch_q1")
+    job = example.job("tpch-q1")
     assert job.command[:3] == ("python", "-m", "examples.tpch_q1")
     assert example.job_stack(job) == "steadyspot-tpch-q1"
 
@@ -46,7 +46,7 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     shown = re.sub(r"(?m)^(region|vpc|subnets|assign_public_ip|environment) .*\n", "", shown)
     shown_job, plain_job = parse(shown).job(), parse(text).job()
     assert shown_job == plain_job
-    keys = tomllib.loads(shown)["jobs"]["tpch_q1"].keys() | {"environment"}
+    keys = tomllib.loads(shown)["jobs"]["tpch-q1"].keys() | {"environment"}
     assert keys == keys_of_a_job()
 
 
@@ -66,7 +66,7 @@ def test_every_key_arrives() -> None:
         vpc = "vpc-0a"
         subnets = ["subnet-1", "subnet-2"]
         assign_public_ip = false
-        [jobs.report_2]
+        [jobs.report-2]
         image = "registry/x@sha256:1"
         command = ["run", "it"]
         environment = { A = "1" }
@@ -91,7 +91,7 @@ def test_every_key_arrives() -> None:
         "night", "eu-central-1", "a@b.example", "vpc-0a", ("subnet-1", "subnet-2"), False
     )
     assert read.job() == Job(
-        name="report_2",
+        name="report-2",
         image="registry/x@sha256:1",
         command=("run", "it"),
         environment={"A": "1"},

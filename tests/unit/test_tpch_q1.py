@@ -192,7 +192,7 @@ def bucket(ending: Exception | None = None) -> Bucket:
 
 def test_a_part_from_the_bucket_is_a_temporary_file() -> None:
     with bucket().part(3) as path:
-        assert path.read_text("utf-8") == "steady inputs/tpch_q1/lineitem.3.parquet"
+        assert path.read_text("utf-8") == "steady inputs/tpch-q1/lineitem.3.parquet"
     assert not path.parent.exists()
 
 
@@ -208,7 +208,7 @@ def test_a_bucket_without_the_part_is_told_from_one_that_does_not_answer(
     ending: Exception, raised: type[Exception]
 ) -> None:
     with (
-        pytest.raises(raised, match=r"s3://steady/inputs/tpch_q1/lineitem\.3\.parquet"),
+        pytest.raises(raised, match=r"s3://steady/inputs/tpch-q1/lineitem\.3\.parquet"),
         bucket(ending).part(3),
     ):
         pass

@@ -1,0 +1,191 @@
+"""Takes up again what waits in a job's dead-letter queue.
+
+Two kinds of messages lie there: runs that the workflow parked, and starts that the Scheduler could not
+deliver (body: the target's input; attribute ``SCHEDULED_TIME``). A message is deleted only once the
+run's record names the new execution or says complete, so that nothing is lost when this is interrupted;
+doing it twice is safe, since a run is claimed once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy.records import RunTable
+from deploy.runs import check_request, start
+from deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+HIDDEN_SECONDS = 120
+"""How long a message is hidden from others while it is redriven."""
+CLAIM_SECONDS = 60.0
+"""How long the new execution may take to claim the run."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One message of the queue. ``run_key`` is empty where the start will make it."""
+
+    run_key: str
+    why: str
+    request: Mapping[str, Any]
+    receipt: str
+
+
+@dataclass(frozen=True)
+class Redriven:
+    """What became of a message; ``execution`` is empty where none was needed."""
+
+    run_key: str
+    execution: str
+    note: str
+
+
+def waiting_of(message: Mapping[str, Any]) -> Waiting:
+    """Return a message of SQS as what waits; pure.
+
+    Raises
+    ------
+    Trouble
+        When neither the workflow nor the Scheduler can have written it.
+    """
+    try:
+        body = json.loads(message["Body"])
+    except json.JSONDecodeError:
+        raise _unknown(message) from None
+    attributes = {
+        name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()
+    }
+    if isinstance(body, dict) and isinstance(body.get("request"), dict):
+        request, key = body["request"], body["runKey"]
+        why = body["sentence"]
+    elif isinstance(body, dict) and "SCHEDULED_TIME" in attributes:
+        key = run_key_of(attributes["SCHEDULED_TIME"])
+        request = {
+            **_input_of(body),
+            "scheduledTime": attributes["SCHEDULED_TIME"],
+            "redrive": True,
+        }
+        error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE", "")
+        why = f"The Scheduler could not start it: {error}"
+    else:
+        raise _unknown(message)
+    check_request(request)
+    return Waiting(run_key=key, why=why, request=request, receipt=message["ReceiptHandle"])
+
+
+def _input_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the execution's input, whether the body is that input or the whole request to the target."""
+    text = body.get("Input", body.get("input"))
+    return dict(json.loads(text)) if isinstance(text, str) else body
+
+
+def run_key_of(scheduled_time: str) -> str:
+    """Return the run key of a scheduled time, as the workflow makes it: ``20261124T020000Z``."""
+    return scheduled_time.replace("-", "").replace(":", "")
+
+
+def _unknown(message: Mapping[str, Any]) -> Trouble:
+    return Trouble(
+        f"The message {message.get('MessageId', '')} in the queue is none of Steadyspot's.",
+        "Look at it in the SQS console; it is left where it is.",
+    )
+
+
+class Redrive:
+    """Redrives the messages of one job's queue.
+
+    Parameters
+    ----------
+    pause
+        Called with seconds between two looks at a run's record.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        sqs: SQSClient,
+        sfn: SFNClient,
+        runs: RunTable,
+        job: str,
+        queue: str,
+        machine: str,
+        pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sqs = sqs
+        self._sfn = sfn
+        self._runs = runs
+        self._job = job
+        self._queue = queue
+        self._machine = machine
+        self._pause = pause
+        self._clock = clock
+
+    def waiting(self) -> list[Waiting]:
+        """Return what waits, without taking it: messages are visible again at once."""
+        messages = list(self._receive())
+        for message in messages:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+        return [waiting_of(message) for message in messages]
+
+    def run(self) -> Iterator[Redriven]:
+        """Start each run that waits, and take its message away once the run is in good hands."""
+        for message in self._receive():
+            try:
+                entry = waiting_of(message)
+            except Trouble as trouble:
+                yield Redriven("", "", str(trouble))
+            else:
+                yield self._redrive(entry)
+
+    def _receive(self) -> Iterator[Any]:
+        seen: set[str] = set()
+        while True:
+            found = self._sqs.receive_message(
+                QueueUrl=self._queue,
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+                VisibilityTimeout=HIDDEN_SECONDS,
+            ).get("Messages", [])
+            fresh = [message for message in found if message["MessageId"] not in seen]
+            if not fresh:
+                return
+            seen.update(message["MessageId"] for message in fresh)
+            yield from fresh
+
+    def _redrive(self, entry: Waiting) -> Redriven:
+        before = self._runs.get(self._job, entry.run_key)
+        if before is not None and before.complete:
+            self._forget(entry)
+            return Redriven(entry.run_key, "", "is complete already")
+        execution = start(self._sfn, self._machine, entry.request)
+        end = self._clock() + CLAIM_SECONDS
+        while self._clock() < end:
+            record = self._runs.get(self._job, entry.run_key)
+            if record is not None and (record.execution == execution or record.complete):
+                self._forget(entry)
+                return Redriven(entry.run_key, execution, "is started again")
+            status = self._sfn.describe_execution(executionArn=execution)["status"]
+            if status == "SUCCEEDED":
+                return Redriven(
+                    entry.run_key, execution, "is held by another execution; its message stays"
+                )
+            self._pause(0.3)
+        raise Trouble(
+            f"Run {entry.run_key} was started as {execution}, but is not claimed yet.",
+            "Its message stays in the queue; look at that execution, then redrive again.",
+        )
+
+    def _forget(self, entry: Waiting) -> None:
+        self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=entry.receipt)

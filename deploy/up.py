@@ -1,0 +1,55 @@
+"""Brings the platform and its jobs up, and takes them down again.
+
+The platform comes first, since the jobs import what it exports; it goes last. What the templates retain
+(outputs, checkpoints, records of runs) outlives ``down`` and never blocks the next ``up``, since its
+names are generated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.config import Job
+from deploy.parameters import of_job, of_platform
+from deploy.screen import Screen
+from deploy.target import Target
+
+TEMPLATES = Path(__file__).parent / "templates"
+_KEPT = {"AWS::S3::Bucket", "AWS::DynamoDB::Table"}
+
+
+def deploy(target: Target, jobs: Sequence[Job], screen: Screen) -> None:
+    """Make AWS look like the configuration."""
+    platform = target.config.platform
+    _bring(target, target.platform_stack, "platform.yaml", of_platform(platform), screen)
+    for job in jobs:
+        _bring(target, target.config.job_stack(job), "job.yaml", of_job(platform, job), screen)
+
+
+def _bring(
+    target: Target, stack: str, template: str, parameters: dict[str, str], screen: Screen
+) -> None:
+    screen.heading(f"Stack {stack}")
+    body = (TEMPLATES / template).read_text("utf-8")
+    changed = target.stacks.deploy(stack, body, parameters, screen.stack_event)
+    screen.say("  up to date" if changed else "  nothing to change")
+
+
+def remove(target: Target, screen: Screen) -> None:
+    """Remove the jobs' stacks and the platform's, and say what is kept."""
+    kept = []
+    for job in target.config.jobs.values():
+        stack = target.config.job_stack(job)
+        if target.stacks.remove(stack, screen.stack_event):
+            screen.say(f"Removed {stack}.")
+    if target.stacks.exists(target.platform_stack):
+        kept = [
+            f"{resource['ResourceType']} {resource['PhysicalResourceId']}"
+            for resource in target.stacks.resources(target.platform_stack)
+            if resource["ResourceType"] in _KEPT
+        ]
+        target.stacks.remove(target.platform_stack, screen.stack_event)
+        screen.say(f"Removed {target.platform_stack}.")
+    for name in kept:
+        screen.say(f"Kept: {name}")
