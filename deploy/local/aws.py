@@ -24,8 +24,6 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from deploy.local.alarms import AlarmWatch
 from deploy.local.cloudformation import register
-from deploy.local import cloudformation
-from deploy.local.alarms import AlarmWatch
 from deploy.local.control import Control
 from deploy.local.ecs_api import FargateResponse
 from deploy.local.events import EventBus
@@ -36,8 +34,6 @@ from deploy.local.market import Market
 from deploy.local.outbox import Outbox
 from deploy.local.scheduler import SchedulerClock
 from deploy.local.session import LocalSession
-from deploy.local.outbox import Outbox
-from deploy.local.scheduler import SchedulerClock
 
 _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"
@@ -73,8 +69,6 @@ class LocalAws:
         self.images = Images()
         self.outbox = Outbox()
         self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
-        self.outbox = Outbox()
-        self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
         self._port = port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -102,7 +96,6 @@ class LocalAws:
             raise AlreadyRunning("This process already runs a local AWS. Stop that one first.")
         _silence()
         BackendDict.reset()
-        cloudformation.register()
         moto_app = DomainDispatcherApplication(create_backend_app)
         front = _Front(moto_app)
         self._server = make_server(
@@ -114,7 +107,11 @@ class LocalAws:
         os.environ["MOTO_PORT"] = str(self._server.server_port)
         _running = self
         atexit.register(self.stop)
-        front.app = self._wire(moto_app)
+        try:
+            front.app = self._wire(moto_app)
+        except BaseException:
+            self.stop()
+            raise
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
@@ -132,10 +129,12 @@ class LocalAws:
         for part in reversed(self._parts):
             part.stop()
         self._parts.clear()
-        if self._server is not None and self._thread is not None:
+        if self._thread is not None and self._server is not None:
             self._server.shutdown()
             self._thread.join()
+        if self._server is not None:
             self._server.server_close()
+        self._server = self._thread = None
         if self._port_before is None:
             os.environ.pop("MOTO_PORT", None)
         else:

@@ -91,7 +91,7 @@ class Control:
     def _register(self, body: dict[str, Any]) -> Any:
         self._images.register(
             str(body["name"]),
-            entrypoint=body.get("entrypoint") or (),
+            entrypoint=body.get("entrypoint"),
             workdir=body.get("workdir"),
             environment=body.get("environment"),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 WORKER_IMAGE = "steadyspot-worker:local"
@@ -26,28 +26,32 @@ class Image:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+_WORKER = Image(
+    entrypoint=(sys.executable, "-m", "worker"),
+    environment={"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1"},
+)
+
+
 class Images:
     """The registry. Any other image cannot be pulled."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._images = {
-            WORKER_IMAGE: Image(
-                entrypoint=(sys.executable, "-m", "worker"),
-                environment={"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1"},
-            )
-        }
+        self._images = {WORKER_IMAGE: _WORKER}
 
     def register(
         self,
         name: str,
         *,
-        entrypoint: Sequence[str] = (),
+        entrypoint: Sequence[str] | None = None,
         workdir: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Image:
-        """Add an image, or replace the one of this name."""
-        image = Image(tuple(entrypoint), workdir, dict(environment or {}))
+        """Add an image, or replace that of this name. Without entrypoint it is the worker's."""
+        image = Image(tuple(entrypoint or ()), workdir, dict(environment or {}))
+        if entrypoint is None:
+            layers = {**_WORKER.environment, **image.environment}
+            image = replace(_WORKER, workdir=workdir, environment=layers)
         with self._lock:
             self._images[name] = image
         return image

@@ -1,4 +1,4 @@
-"""Short ways for tests to define tasks and state machines on the embedded AWS, and to wait for them."""
+"""Short ways for tests to define and run tasks and state machines on the embedded AWS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def until(look: Callable[[], T], deadline_seconds: float = DEADLINE_SECONDS) -> T:
-    """Look again and again until what is seen is true; fail with the last look after the deadline."""
+    """Look again and again until what is seen is true; fail with the last look."""
     deadline = time.monotonic() + deadline_seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, f"waited in vain, last seen: {seen!r}"
@@ -141,11 +141,11 @@ class Bench:
             **more,
         }
 
-    def machine(self, states: dict[str, Any], start: str | None = None, **more: Any) -> str:
-        """Create a JSONata state machine; it starts at the first state unless `start` says otherwise."""
+    def machine(self, states: dict[str, Any], **more: Any) -> str:
+        """Create a JSONata state machine that starts at the first state; `more` are its fields."""
         definition = {
             "QueryLanguage": "JSONata",
-            "StartAt": start or next(iter(states)),
+            "StartAt": next(iter(states)),
             "States": states,
             **more,
         }

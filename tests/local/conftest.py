@@ -1,4 +1,4 @@
-"""One embedded AWS per process of the test run, and a market that is back to normal after each test."""
+"""One embedded AWS per process of the test run, whose market is as new for each test."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def clients(local_aws: LocalAws) -> dict[str, Any]:
     """Clients by service, made once: making one takes longer than a test."""
     session = local_aws.session()
     services = ("ec2", "ecs", "events", "logs", "sqs", "stepfunctions")
-    return {service: session.client(service) for service in services}  # type: ignore[call-overload]
+    return {service: session.client(service) for service in services}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""State machines on the embedded AWS: JSONata, failures, waits, executions and their events, as on AWS."""
+"""State machines on the embedded AWS: JSONata, failures, waits, executions and their events."""
 
 from __future__ import annotations
 
