@@ -75,6 +75,10 @@ class AlarmWatch:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def knows(self, name: str) -> bool:
+        """Whether an alarm was evaluated at least once."""
+        return name in self._known
+
     def _run(self) -> None:
         while not self._stopping.wait(self._look_seconds):
             try:

@@ -57,8 +57,8 @@ class LocalAws:
     ----------
     endpoint_url, account_id, region
         For clients of any kind; no credentials are checked.
-    market, images, outbox, scheduler
-        The Spot market, the images, the mails and the clock of the schedules, see there.
+    market, images, outbox, alarms, scheduler
+        The Spot market, images, mails, the watch over alarms and the schedules' clock, see there.
     """
 
     def __init__(self, *, port: int = 0, region: str = "us-east-1") -> None:
@@ -68,6 +68,7 @@ class LocalAws:
         self.market = Market()
         self.images = Images()
         self.outbox = Outbox()
+        self.alarms = AlarmWatch(region, _ACCOUNT_ID)
         self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
         self._port = port
         self._server: BaseWSGIServer | None = None
@@ -169,8 +170,7 @@ class LocalAws:
         # The routes name the class that answers the API of ECS; ours runs real tasks.
         moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch
         register()
-        alarms = AlarmWatch(self.region, self.account_id)
-        self._parts = [self.outbox, bus, fargate, interpreter, alarms, self.scheduler]
+        self._parts = [self.outbox, bus, fargate, interpreter, self.alarms, self.scheduler]
         for part in self._parts:
             part.start()
         return Control(

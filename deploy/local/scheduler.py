@@ -308,10 +308,9 @@ class SchedulerClock:
                 renamed = {key[0].lower() + key[1:]: value for key, value in parameters.items()}
                 started = self._client("stepfunctions").start_execution(**renamed)
                 return str(started["executionArn"])
-            queue = str(parameters["QueueUrl"])
-            self._client("sqs").send_message(
-                **{**parameters, "QueueUrl": self._queue_url(queue.rsplit("/", 1)[-1])}
-            )
+            # A templated target names the queue by its ARN, a universal one by its URL.
+            queue = str(parameters["QueueUrl"]).rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+            self._client("sqs").send_message(**{**parameters, "QueueUrl": self._queue_url(queue)})
         except ClientError as error:
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             told = error.response["Error"]

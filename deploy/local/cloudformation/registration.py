@@ -33,7 +33,7 @@ def register() -> None:
 
 
 def _not_enforced(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
-    """Let everybody use a bucket: moto reads no conditions, so "never without TLS" would be "never"."""
+    """Let everybody use a bucket: moto reads no conditions, "never without TLS" would be never."""
     return PermissionResult.NEUTRAL
 
 

@@ -1,0 +1,112 @@
+"""The two templates on the embedded AWS: deployed, changed and removed by plain CloudFormation."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from deploy.local.aws import LocalAws
+
+TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
+PLATFORM = (TEMPLATES / "platform.yaml").read_text()
+JOB = (TEMPLATES / "job.yaml").read_text()
+
+
+class Stacks:
+    """Stacks of one test, whose names nobody else has."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self.cloudformation = aws.session().client("cloudformation")
+        self.platform = f"p{uuid.uuid4().hex[:8]}"
+
+    def create(self, name: str, template: str, **parameters: Any) -> dict[str, str]:
+        """Create a stack; comes back with its outputs."""
+        self.cloudformation.create_stack(
+            StackName=name,
+            TemplateBody=template,
+            Parameters=given(parameters),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        stack = self.describe(name)
+        assert stack["StackStatus"] == "CREATE_COMPLETE", self.failures(name)
+        return self.outputs(name)
+
+    def create_platform(self, **parameters: Any) -> dict[str, str]:
+        """Create the platform of this test."""
+        return self.create(self.platform, PLATFORM, **parameters)
+
+    def create_job(self, job: str = "report", **parameters: Any) -> dict[str, str]:
+        """Create a job on the platform of this test."""
+        return self.create(
+            f"{self.platform}-{job}",
+            JOB,
+            Platform=self.platform,
+            Job=job,
+            **{"Image": "steadyspot-worker:local", **parameters},
+        )
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """The stack as DescribeStacks shows it."""
+        stack: dict[str, Any] = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return stack
+
+    def outputs(self, name: str) -> dict[str, str]:
+        """The outputs of a stack by key."""
+        shown = self.describe(name).get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in shown}
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        """Logical id and status of every event, oldest first."""
+        shown = self.cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(shown)]
+
+    def failures(self, name: str) -> list[str]:
+        """What went wrong, by event."""
+        shown = self.cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        return [
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}"
+            for event in reversed(shown)
+            if "FAILED" in event["ResourceStatus"] or "ROLLBACK" in event["ResourceStatus"]
+        ]
+
+    def change_set(
+        self, name: str, template: str | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """Make a change set with some parameters new and the rest as they were; described."""
+        old = [item["ParameterKey"] for item in self.describe(name).get("Parameters", [])]
+        arguments: dict[str, Any] = (
+            {"UsePreviousTemplate": True} if template is None else {"TemplateBody": template}
+        )
+        made = self.cloudformation.create_change_set(
+            StackName=name,
+            ChangeSetName=f"c{uuid.uuid4().hex[:8]}",
+            Parameters=given(parameters)
+            + [
+                {"ParameterKey": key, "UsePreviousValue": True}
+                for key in old
+                if key not in parameters
+            ],
+            Capabilities=["CAPABILITY_IAM"],
+            **arguments,
+        )
+        described: dict[str, Any] = self.cloudformation.describe_change_set(
+            ChangeSetName=made["Id"], StackName=name
+        )
+        return described
+
+    def change(self, name: str, template: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """Make a change set and carry it out; comes back with the stack."""
+        described = self.change_set(name, template, **parameters)
+        self.cloudformation.execute_change_set(
+            ChangeSetName=described["ChangeSetId"], StackName=name
+        )
+        return self.describe(name)
+
+
+def given(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Parameters in the API's shape."""
+    return [
+        {"ParameterKey": key, "ParameterValue": str(value)} for key, value in parameters.items()
+    ]
