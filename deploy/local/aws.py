@@ -23,6 +23,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from deploy.local.alarms import AlarmWatch
+from deploy.local.atomic import OneAtATime
 from deploy.local.cloudformation import register
 from deploy.local.control import Control
 from deploy.local.ecs_api import FargateResponse
@@ -174,7 +175,7 @@ class LocalAws:
         for part in self._parts:
             part.start()
         return Control(
-            moto_app,
+            OneAtATime(moto_app),
             fargate=fargate,
             market=self.market,
             images=self.images,

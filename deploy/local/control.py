@@ -85,7 +85,7 @@ class Control:
 
     def _reclaim(self, body: dict[str, Any]) -> Any:
         if not self._market.reclaim(str(body["task"])):
-            raise BadRequest(f"Task {body['task']} is not running.")
+            raise BadRequest(f"Task {body['task']} is not running on Spot.")
         return {"reclaimed": True}
 
     def _register(self, body: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult
+from moto.ecs.exceptions import ECSException
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from deploy.local.fargate import Fargate
@@ -37,6 +38,21 @@ class FargateResponse(EC2ContainerServiceResponse):
         if "FARGATE" in (self._get_param("requiresCompatibilities") or []):
             self.fargate.check_stop_timeouts(self._get_param("containerDefinitions") or [])
         return super().register_task_definition()
+
+    def describe_clusters(self) -> ActionResult:
+        for cluster in self.ecs_backend.clusters.values():
+            running, pending = self.fargate.counts(cluster.arn)
+            cluster.running_tasks_count, cluster.pending_tasks_count = running, pending
+        return super().describe_clusters()
+
+    def delete_cluster(self) -> ActionResult:
+        cluster = self.ecs_backend._get_cluster(self._get_param("cluster"))
+        if any(self.fargate.counts(cluster.arn)):
+            raise ECSException(
+                "ClusterContainsTasksException",
+                "The Cluster cannot be deleted while Tasks are active.",
+            )
+        return super().delete_cluster()
 
     def run_task(self) -> ActionResult:
         request = {name: self._get_param(name) for name in _RUN_TASK_FIELDS}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import InvalidName
-from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.api import ExecutionStatus, GetExecutionHistoryOutput
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
@@ -25,6 +26,7 @@ from moto.stepfunctions.parser.backend.execution import (
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from deploy.local.execution_logs import execution_log
 from deploy.local.shapes import compact_json, epoch_milliseconds, iso_seconds
 
 _PAGE = 100
@@ -55,11 +57,30 @@ class AwsExecution(Execution):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.exec_status = ExecutionStatus.RUNNING  # it is listed before it is started
         self.ended = threading.Event()
+        machine: Any = self.state_machine
+        log: Any = execution_log(machine.loggingConfiguration, self.exec_arn, self.start_date)
+        self._cloud_watch_logging_session = log
 
     def start(self) -> None:
         self.announce(status="RUNNING")
         super().start()
+
+    def stop(self, stop_date: datetime, error: str | None, cause: str | None) -> None:
+        """Stop it, once it runs: moto's interpreter ignores a stop before its first state."""
+        until = time.monotonic() + _STOP_SECONDS
+        while not self.ended.is_set() and time.monotonic() < until:
+            worker: Any = self.exec_worker
+            if worker is not None and worker.env is not None and worker.env.is_running():
+                worker.env.set_stop(stop_date=stop_date, error=error, cause=cause)
+                return
+            time.sleep(0.01)
+
+    def to_history_output(self) -> GetExecutionHistoryOutput:
+        if self.exec_worker is None:
+            return GetExecutionHistoryOutput(events=[])
+        return super().to_history_output()
 
     def announce(self, status: str | None = None) -> None:
         """Emit 'Step Functions Execution Status Change' for the status as it is, or as given."""
@@ -108,6 +129,10 @@ def status_change_event(execution: AwsExecution, status: str) -> dict[str, Any]:
 class AwsExecutions(StepFunctionsParserBackend):
     """moto's interpreting backend with AWS's answers for executions."""
 
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self._starting = threading.Lock()
+
     def start_execution(  # type: ignore[override]  # moto's two backends differ
         self,
         state_machine_arn: str,
@@ -117,12 +142,13 @@ class AwsExecutions(StepFunctionsParserBackend):
     ) -> Execution:
         if name is not None and (not 0 < len(name) <= 80 or _FORBIDDEN_IN_NAMES.search(name)):
             raise InvalidName(f"Invalid Name: '{name}'")
-        return super().start_execution(
-            state_machine_arn,
-            name or str(uuid.uuid4()),
-            execution_input or "{}",
-            trace_header or "",
-        )
+        with self._starting:  # so that a name is taken once, also by two starts at the same moment
+            return super().start_execution(
+                state_machine_arn,
+                name or str(uuid.uuid4()),
+                execution_input or "{}",
+                trace_header or "",
+            )
 
     def abort(self, execution_arn: str, error: str | None, cause: str | None) -> datetime:
         """StopExecution. Comes back when the execution is ABORTED, with the date of the stop."""

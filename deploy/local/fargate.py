@@ -6,6 +6,7 @@ definitions and subnets are moto's. What becomes of a task after its launch is i
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import threading
@@ -39,6 +40,8 @@ NO_CAPACITY = (
     "Please try again later or in a different availability zone"
 )
 STOP_TIMEOUT_LIMIT_SECONDS = 120
+OVERRIDES_LIMIT = 8192
+"""Characters of all overrides of a task together."""
 
 _NOT_ASSOCIATED = (
     "The specified capacity provider strategy cannot contain a capacity provider that is not "
@@ -139,6 +142,13 @@ class Fargate:
         with self._lock:
             return list(self._tasks.values())
 
+    def counts(self, cluster_arn: str) -> tuple[int, int]:
+        """How many tasks of a cluster are running, and how many pending."""
+        records = [task.record for task in self.tasks()]
+        statuses = [record.status for record in records if record.cluster_arn == cluster_arn]
+        pending = [one for one in statuses if one in ("PROVISIONING", "PENDING", "ACTIVATING")]
+        return statuses.count("RUNNING"), len(pending)
+
     def stop_task(self, task: str, *, cluster: str | None, reason: str | None) -> dict[str, Any]:
         """StopTask: the stop code is UserInitiated and the reason stays as given."""
         found = self.find(task, cluster)
@@ -148,20 +158,17 @@ class Fargate:
         return found.describe()
 
     def reclaim(self, task: str) -> bool:
-        """Take a task back as the Spot market does. False: there is none, or it is stopping."""
+        """Take a task back as the Spot market does. False: it is not on Spot, or it is stopping."""
         found = self.find(task)
-        if found is None or not found.reclaim():
+        if found is None or found.record.capacity_provider != SPOT or not found.reclaim():
             return False
-        record = found.record
-        capacity = record.capacity_provider or ON_DEMAND
-        self._market.note("reclaimed", record.family, capacity, task_arn=record.arn)
+        self._market.note("reclaimed", found.record.family, SPOT, task_arn=found.record.arn)
         return True
 
     def reclaim_all(self) -> None:
         """Take back every task on Spot."""
         for task in self.tasks():
-            if task.record.capacity_provider == SPOT:
-                self.reclaim(task.record.arn)
+            self.reclaim(task.record.arn)
 
     def stop(self) -> None:
         """End every process; the tasks' threads end with them."""
@@ -197,6 +204,8 @@ class Fargate:
         if definition.status != "ACTIVE":
             raise _bad_parameter("TaskDefinition is inactive")
         self.check_stop_timeouts(definition.container_definitions)
+        if len(json.dumps(request.get("overrides") or {})) > OVERRIDES_LIMIT:
+            raise _bad_parameter(f"Container Overrides length must be at most {OVERRIDES_LIMIT}")
         return _Launch(cluster, definition, provider, request)
 
     def _launch(self, launch: _Launch, refusal: Refusal | None) -> dict[str, Any]:

@@ -24,13 +24,14 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 from moto.stepfunctions.parser.asl.eval import environment
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.parse import asl_parser
+from moto.stepfunctions.parser.backend import execution_worker
 
 from deploy.local.clients import client_for, forget_clients
 from deploy.local.executions import AwsExecution, AwsExecutions, AwsExecutionsResponse
 from deploy.local.expressions import evaluate
 from deploy.local.fargate import Fargate
 from deploy.local.integrations import TASKS
-from deploy.local.language import AwsPreprocessor, AwsVariables
+from deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
 from deploy.local.market import Market
 from deploy.local.run_task import EcsTask
 
@@ -74,6 +75,9 @@ class Interpreter:
         _put(models, "Execution", AwsExecution)
         # The parser makes its visitor from this name; ours makes our components.
         _put(asl_parser, "Preprocessor", AwsPreprocessor)
+        # Definitions are validated and executions begun by this name; ours reads each only once.
+        for module in (models, execution_worker):
+            _put(module, "AmazonStateLanguageParser", RememberingParser)
         # An execution makes its variables from this name; ours write correct JSON into the history.
         _put(environment, "VariableStore", AwsVariables)
         # The hook for an evaluator of JSONata, empty in moto; variables in JSONPath states use it.

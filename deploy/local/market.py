@@ -124,7 +124,7 @@ class Market:
             self._refusals.append(_PlannedRefusal(family, Refusal(how), capacity, times))
 
     def reclaim(self, task_arn: str) -> bool:
-        """Take a task back now, with SIGTERM. False where it is not running."""
+        """Take a task back now, with SIGTERM. False where it is not on Spot, or stopping."""
         return self._reclaim(task_arn)
 
     def reclaim_after(self, family: str, seconds: float, *, times: int = 1) -> None:

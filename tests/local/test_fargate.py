@@ -524,6 +524,43 @@ def test_a_stop_timeout_above_two_minutes_is_refused(bench: Bench) -> None:
     bench.define(bench.container("exit 0", stopTimeout=120))
 
 
+def test_overrides_that_are_too_long_are_refused(bench: Bench) -> None:
+    definition = bench.define(bench.container("exit 0"))
+    environment = [{"name": "BIG", "value": "x" * 8192}]
+    overrides = {"containerOverrides": [{"name": "worker", "environment": environment}]}
+    assert refusal(bench, definition, overrides=overrides) == (
+        "InvalidParameterException",
+        "Container Overrides length must be at most 8192",
+    )
+
+
+def test_a_cluster_counts_its_tasks_and_does_not_go_before_them(bench: Bench) -> None:
+    arn = bench.run(bench.define(bench.container(LISTENS, image=PYTHON)))
+    bench.printed(arn, "ready")
+    bench.in_status(arn, "RUNNING")
+
+    def count() -> int:
+        shown = bench.ecs.describe_clusters(clusters=[bench.cluster])["clusters"][0]
+        return int(shown["runningTasksCount"])
+
+    assert count() == 1
+    with pytest.raises(ClientError, match="ClusterContainsTasksException"):
+        bench.ecs.delete_cluster(cluster=bench.cluster)
+    bench.ecs.stop_task(cluster=bench.cluster, task=arn)
+    bench.stopped(arn)
+    assert count() == 0
+    bench.ecs.delete_cluster(cluster=bench.cluster)
+
+
+def test_on_demand_capacity_is_never_taken_back(bench: Bench, market: Market) -> None:
+    definition = bench.define(bench.container(LISTENS, image=PYTHON))
+    arn = bench.run(definition, launchType="FARGATE")
+    bench.printed(arn, "ready")
+    assert not market.reclaim(arn)
+    assert bench.task(arn)["desiredStatus"] == "RUNNING"
+    bench.ecs.stop_task(cluster=bench.cluster, task=arn)
+
+
 def test_a_definition_keeps_its_stop_timeout(bench: Bench) -> None:
     definition = bench.define(bench.container("exit 0", stopTimeout=77))
     shown = bench.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]

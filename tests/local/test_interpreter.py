@@ -542,6 +542,115 @@ def test_a_rule_starts_a_state_machine_with_the_event(bench: Bench) -> None:
     assert given["detail"]["error"] == "E"
 
 
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("ALL", ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]),
+        ("FATAL", ["ExecutionFailed"]),
+        ("OFF", []),
+    ],
+)
+def test_the_history_is_logged_where_the_machine_says(
+    bench: Bench, level: str, expected: list[str]
+) -> None:
+    group = f"arn:aws:logs:us-east-1:123456789012:log-group:{bench.log_group}:*"
+    created = bench.sfn.create_state_machine(
+        name=bench.name,
+        definition=json.dumps({"StartAt": "End", "States": ENDINGS["FAILED"]}),
+        roleArn=ROLE,
+        loggingConfiguration={
+            "level": level,
+            "includeExecutionData": True,
+            "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": group}}],
+        },
+    )
+    execution = bench.start(created["stateMachineArn"], given=1)
+    bench.ended(execution)
+    streams = bench.logs.describe_log_streams(logGroupName=bench.log_group)["logStreams"]
+    logged = [
+        json.loads(event["message"])
+        for stream in streams
+        for event in bench.logs.get_log_events(
+            logGroupName=bench.log_group,
+            logStreamName=stream["logStreamName"],
+            startFromHead=True,
+        )["events"]
+    ]
+    assert [entry["type"] for entry in logged] == expected
+    assert {entry["execution_arn"] for entry in logged} <= {execution}
+    if level == "ALL":
+        assert json.loads(logged[0]["details"]["input"]) == {"given": 1}
+        assert logged[0]["event_timestamp"].isdigit()
+
+
+def test_output_does_not_see_what_the_same_state_assigns(bench: Bench) -> None:
+    def step(following: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {
+            "Assign": {"n": "{% $n + 1 %}"},
+            "Output": {"seen": "{% $append($states.input.seen, $n) %}"},
+            **more,
+            **following,
+        }
+
+    catch = [
+        {
+            "ErrorEquals": ["States.ALL"],
+            "Assign": {"n": "{% $n + 10 %}"},
+            "Output": {"seen": "{% $append($states.context.Execution.Input.seen, [$n]) %}"},
+            "Next": "End",
+        }
+    ]
+    states = {
+        "Begin": {"Type": "Pass", "Assign": {"n": 0}, "Next": "Pass"},
+        "Pass": step({"Next": "Task"}, Type="Pass"),
+        "Task": step({"Next": "Fails late"}, Type="Task", **describe_self()),
+        "Fails late": {
+            "Type": "Task",
+            **describe_self(),
+            "Assign": {"n": 100, "other": 1},
+            "Output": "{% $missing %}",
+            "Catch": catch,
+            "Next": "End",
+        },
+        "End": {"Type": "Succeed", "Output": {"seen": "{% $states.input.seen %}", "n": "{% $n %}"}},
+    }
+    execution = bench.start(bench.machine(states), seen=[])
+    assert json.loads(bench.ended(execution)["output"]) == {"seen": [2], "n": 12}
+    entered = [
+        json.loads(event["stateEnteredEventDetails"]["input"]).get("seen")
+        for event in bench.history(execution)
+        if "stateEnteredEventDetails" in event
+    ]
+    assert entered[2:4] == [[0], [0, 1]]
+
+
+def test_an_execution_can_be_stopped_right_after_its_start(bench: Bench) -> None:
+    machine = bench.machine({"Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
+    for _ in range(5):
+        execution = bench.start(machine)
+        bench.sfn.stop_execution(executionArn=execution)
+        shown = bench.sfn.describe_execution(executionArn=execution)
+        assert shown["status"] == "ABORTED"
+
+
+def test_of_two_starts_with_one_name_at_the_same_moment_one_wins(bench: Bench) -> None:
+    machine = bench.machine({"Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
+
+    def start(number: int) -> str:
+        try:
+            started = bench.sfn.start_execution(
+                stateMachineArn=machine, name="one", input=json.dumps({"number": number})
+            )
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return str(started["executionArn"])
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(start, range(16)))
+    assert answers.count("ExecutionAlreadyExists") == 15
+    bench.sfn.stop_execution(executionArn=f"{machine.replace('stateMachine', 'execution')}:one")
+
+
 def test_many_executions_at_once_do_not_mix(bench: Bench) -> None:
     states = {
         "Keep": {"Type": "Pass", "Assign": {"v": "{% $states.input.v %}"}, "Next": "Again"},

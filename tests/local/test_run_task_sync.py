@@ -391,12 +391,8 @@ def test_stopping_the_execution_stops_the_task(bench: Bench) -> None:
 @pytest.mark.parametrize("cut", [True, False])
 def test_a_cause_above_the_limit_may_be_cut(bench: Bench, market: Market, cut: bool) -> None:
     market.cut_causes = cut
-    big = [{"Name": "BIG", "Value": "x" * 33_000}]
-    arguments = {
-        "Overrides": {"ContainerOverrides": [{"Name": "worker", "Environment": big}]},
-    }
-    definition = bench.define(bench.container("exit 1"))
-    error, cause = failure(bench, bench.run_state(definition, arguments=arguments))
+    endless = bench.container("", image="x" * 20_000)  # in the cause twice
+    error, cause = failure(bench, bench.run_state(bench.define(endless)))
     assert error == "States.TaskFailed"
     assert (len(cause) == 32_768) is cut
 
