@@ -56,6 +56,7 @@ class Attempt:
         self._clock = clock
         self._began = clock()
         self.saved_at = self._began
+        self.saved_bytes = 0
         self._garbage: list[str] = []
         self._manifest = ""
         self._files: set[str] = set()
@@ -83,11 +84,8 @@ class Attempt:
         ledger.open_uploads = {}
         return False
 
-    def save(self, ledger: Ledger, **columns: Any) -> int:
-        """Make a copy of the ledger the one that counts; the bytes of its manifest.
-
-        ``columns`` go along in the same conditional write. Raises ``FenceLost``.
-        """
+    def save(self, ledger: Ledger) -> None:
+        """Make a copy of the ledger the one that counts. Raises ``FenceLost``."""
         ledger.sequence += 1
         seal(ledger, self.bucket, self.checkpoints)
         seconds = self._clock() - self._began
@@ -100,14 +98,14 @@ class Attempt:
         body, sha256 = encode(manifest(ledger, identity) | {"seconds": ledger.seconds + seconds})
         key = f"{self.checkpoints}manifests/{sha256}.json"
         self.bucket.put(key, body)
-        self.fence.write(self._columns(ledger, key, sha256, len(body)) | columns)
+        self.fence.write(self._columns(ledger, key, sha256, len(body)))
         if self._manifest and self._manifest != key:
             self._garbage.append(self._manifest)
         files = _file_keys(ledger)
         self._garbage += sorted(self._files - files)
         self._manifest, self._files = key, files
         self.saved_at = self._clock()
-        return len(body)
+        self.saved_bytes = len(body) + sum(file.size for file in ledger.files or ())
 
     def drop_old(self) -> None:
         """Delete what no checkpoint points to any more; only after a save that counted."""
@@ -146,23 +144,21 @@ class Attempt:
             "total_lost_seconds": round(self.ledger.lost_seconds + lost, 3),
             "units_done": len(self.ledger.units),
         }
-        self.fence.write({"word": word})
+        self.fence.write({"word": word}, during=None)
         return lost
 
-    def may_abort(self) -> bool:
-        """After the fence was lost: whether uploads of this attempt are surely nobody's.
+    def uploads_that_count(self) -> set[str] | None:
+        """After the fence was lost: upload ids that the winner may need, read consistently.
 
-        False while the winner commits or has committed, and when the record cannot be read.
+        None while the winner commits or has committed: then nothing may be aborted at all.
         """
         item = self.fence.read()
-        return item.get("status") not in (Status.COMMITTING, Status.COMPLETE)
-
-    def counted_uploads(self) -> set[str]:
-        """Upload ids of outputs in the checkpoint that counts now, read consistently."""
-        pointer = self.fence.read().get("checkpoint")
-        if not pointer:
+        if item.get("status") in (Status.COMMITTING, Status.COMPLETE):
+            return None
+        if not item.get("checkpoint"):
             return set()
-        return {output.upload_id for output in load(self.bucket, pointer).outputs.values()}
+        counted = load(self.bucket, item["checkpoint"]).outputs
+        return {output.upload_id for output in counted.values()}
 
     def _finish_found(self, item: Item) -> bool:
         plan = publishing.recorded(self.bucket, item["commit"])

@@ -48,15 +48,16 @@ class Fence:
         self,
         columns: Mapping[str, Any],
         *,
-        during: Status = Status.RUNNING,
+        during: Status | None = Status.RUNNING,
         remove: tuple[str, ...] = (),
     ) -> None:
-        """Set columns while the fence is ours and the run has the status ``during``.
+        """Set columns while the fence is ours and the run has the status ``during``, or is alive.
 
         A write whose reply was lost is sent again by botocore and then finds its own change,
         perhaps a status that it set itself; that counts as written.
         """
-        condition = Condition(self.execution, self.number, self.holder, frozenset({during}))
+        statuses = ALIVE if during is None else frozenset({during})
+        condition = Condition(self.execution, self.number, self.holder, statuses)
         try:
             self._table.update(columns, list(remove), condition)
         except ConditionFailed as failed:

@@ -83,8 +83,13 @@ class CheckpointFolder:
         self._go_on = go_on
         self._saved: dict[str, Captured] = {}
 
-    def restore(self, files: Iterable[File], bucket: Bucket) -> None:
-        """Make the folder what it was when saved. Raises ``SetupError`` where that fails."""
+    def restore(
+        self, files: Iterable[File], bucket: Bucket, cancelled: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Make the folder what it was when saved; false when that was cancelled half-way.
+
+        Raises ``SetupError`` where it fails.
+        """
         files = list(files)
         try:
             os.makedirs(self.root, exist_ok=True)
@@ -92,6 +97,8 @@ class CheckpointFolder:
             for path in set(scan(self.root)) - wanted:
                 _remove(os.path.join(self.root, path))
             for file in files:
+                if cancelled():
+                    return False
                 self._restore(file, bucket)
         except OSError as error:
             raise SetupError(
@@ -100,6 +107,7 @@ class CheckpointFolder:
             ) from None
         now = scan(self.root)
         self._saved = {f.path: Captured(f, now[f.path]) for f in files if f.path in now}
+        return True
 
     def capture(self, running: bool) -> list[Captured]:
         """The folder at one instant, with the bytes of what changed since the last ``keep``."""

@@ -33,14 +33,15 @@ from worker.processes import descendants, signal_group
 from worker.publish import Upload, Uploader, check_name
 from worker.store import Aws, Bucket, Table
 
-Connect = Callable[[Options, Identity], tuple[Table, Bucket]]
+Send = Callable[[str], None]
+Connect = Callable[[Options, Identity], tuple[Table, Bucket, Send]]
 
 
-def connect(options: Options, identity: Identity) -> tuple[Table, Bucket]:
-    """The real run table and bucket."""
+def connect(options: Options, identity: Identity) -> tuple[Table, Bucket, Send]:
+    """The real run table and bucket, and what sends a trace."""
     aws = Aws(connections=2 * options.uploads + 4)
     table = aws.table(identity.table, identity.job, identity.run_key)
-    return table, aws.bucket(identity.bucket)
+    return table, aws.bucket(identity.bucket), aws.send_trace
 
 
 def request_sha256(options: Options, identity: Identity) -> str:
@@ -80,8 +81,11 @@ class Keeper:
         self._staged: dict[str, Upload] = {}
         self._replaced: dict[str, str] = {}
         self._closed = False
+        self._hurry = threading.Event()
+        self._send: Send | None = None
         self.save_seconds = 0.0
-        self.restore_seconds = 0.0
+        self.restored: tuple[float, float] | None = None
+        self.trouble: WorkerError | None = None
         self._captured: list[Captured] = []
         self._checkpoint: CheckpointFolder | None = None
         self._outputs = OutputFolder(options.output_dir) if options.output_dir else None
@@ -150,7 +154,7 @@ class Keeper:
             uploads = [self._staged[name] for name in names if name in self._staged]
         if len(uploads) != len(names):
             raise SetupError("An output was marked that was never staged.", "Stage it first.")
-        outputs = [upload.future.result() for upload in uploads]
+        outputs = [self._settled(upload) for upload in uploads]
         self.opened.result()
         ticket: Future[None] = Future()
         with self._lock:
@@ -162,6 +166,13 @@ class Keeper:
         if not queued:
             self.submit(self._save)
         ticket.result()
+
+    def _settled(self, upload: Upload) -> Output:
+        try:
+            return upload.future.result()
+        except WorkerError as error:
+            self.trouble = error
+            raise
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; it is written with the next save."""
@@ -190,6 +201,29 @@ class Keeper:
         """Abort what is uploaded but counts for nothing; how many."""
         return self.submit(self._withdraw)
 
+    def hurry(self) -> None:
+        """A stop was noticed: a restore that is under way is pointless now."""
+        self._hurry.set()
+
+    def abandon(self) -> Future[Any]:
+        """The fence is lost: abort what surely is nobody's; how many."""
+        return self.submit(self._abandon)
+
+    def numbers(self) -> dict[str, float]:
+        """What was measured, by the names of the metrics."""
+        if not self.opened.done() or self.opened.exception():
+            return {}
+        ledger = self.attempt.ledger
+        return {
+            "Units": len(ledger.units),
+            "CheckpointSeconds": round(self.save_seconds, 3),
+            "CheckpointBytes": self.attempt.saved_bytes,
+        }
+
+    def send_trace(self, document: str) -> Future[None] | None:
+        """Send a trace beside everything else; none when there is nothing to send it with."""
+        return self.uploader.pool.submit(self._send, document) if self._send else None
+
     def commit(self) -> Future[Any]:
         """Publish all outputs and complete the run; the completion record."""
         with self._lock:
@@ -216,11 +250,11 @@ class Keeper:
 
     def _open(self) -> bool:
         identity = self._identity
-        table, bucket = self._connect(self._options, identity)
+        table, bucket, self._send = self._connect(self._options, identity)
         outputs = output_prefix(identity.job, identity.run_key)
-        token = f"{identity.fence}-{secrets.token_hex(8)}"
+        self._token = f"{identity.fence}-{secrets.token_hex(8)}"
         self.uploader = Uploader(
-            bucket, outputs, self._options.uploads, lambda: f"{token}-{secrets.token_hex(8)}"
+            bucket, outputs, self._options.uploads, lambda: f"{self._token}-{secrets.token_hex(8)}"
         )
         self._ready.set_result(None)
         about = About(
@@ -236,15 +270,20 @@ class Keeper:
         complete = self.attempt.open()
         files = self.attempt.ledger.files
         if self._checkpoint and files is not None and not complete:
-            begun = time.monotonic()
-            self._checkpoint.restore(files, bucket)
-            self.restore_seconds = time.monotonic() - begun
-            self._log.info(
-                "restore",
-                f"The folder {self._options.checkpoint_dir} was restored: {len(files)} entries.",
-                seconds=round(self.restore_seconds, 3),
-            )
+            self._restore(self._checkpoint, files, bucket)
         return complete
+
+    def _restore(self, folder: CheckpointFolder, files: list[File], bucket: Bucket) -> None:
+        begun = time.time()
+        if not folder.restore(files, bucket, self._hurry.is_set):
+            self._checkpoint = None  # What was saved stays as it is.
+            return
+        self.restored = (begun, time.time())
+        self._log.info(
+            "restore",
+            f"The folder {folder.root} was restored: {len(files)} entries.",
+            seconds=round(time.time() - begun, 3),
+        )
 
     def _count(self, unit: str | None, outputs: list[Output], state: Any) -> None:
         ledger = self.attempt.ledger
@@ -332,7 +371,10 @@ class Keeper:
                 ticket.set_exception(error)
             if isinstance(error, FenceLost):
                 self._lost(error)
+            elif isinstance(error, WorkerError):
+                self.trouble = error
             raise
+        self.trouble = None
         self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
         with self._lock:
             mine = self.attempt.ledger
@@ -371,6 +413,16 @@ class Keeper:
             ) from None
         self.uploader.abort(replaced)
         return record
+
+    def _abandon(self) -> int:
+        if self.opened.exception():
+            return self.uploader.withdraw()  # Never written down anywhere.
+        counted = self.attempt.uploads_that_count()
+        if counted is None:
+            return 0
+        outputs = self.attempt.ledger.outputs.values()
+        mine = {o.upload_id: o.key for o in outputs if o.token.startswith(self._token)}
+        return self.uploader.abandon(counted, mine)
 
     def _withdraw(self) -> int:
         return self.uploader.withdraw()

@@ -71,6 +71,11 @@ class Identity:
             )
 
     @property
+    def starts_at_once(self) -> bool:
+        """Whether the job need not wait for the fence: nothing to restore, and it may run twice."""
+        return self.fresh and self.rerun == "always"
+
+    @property
     def fresh(self) -> bool:
         """Nothing can be there to restore: the first launch of the first claim."""
         return self.fence <= FENCE_PER_CLAIM + 1

@@ -152,6 +152,12 @@ class Uploader:
             done.exception()
         return len(uploads)
 
+    def abandon(self, counted: set[str], also: dict[str, str]) -> int:
+        """Abort what was begun here, and ``also``, but nothing that counts; how many."""
+        ids = {i: key for i, key in (self.open_uploads() | also).items() if i not in counted}
+        self.abort(ids)
+        return len(ids)
+
     def abort(self, uploads: dict[str, str]) -> None:
         """Abort uploads by id; a failure is left to the bucket's lifecycle rule."""
         for done in [self.pool.submit(self._abort, key, i) for i, key in uploads.items()]:

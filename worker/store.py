@@ -128,11 +128,20 @@ class Aws:
     def bucket(self, bucket: str) -> S3Bucket:
         return S3Bucket(self.client("s3"), bucket)
 
-    def client(self, service: str) -> Any:
+    def send_trace(self, document: str) -> None:
+        """Send one segment to X-Ray; whatever goes wrong is nobody's trouble."""
+        try:
+            client = self.client("xray", timeout_seconds=1, attempts=1)
+            client.put_trace_segments(TraceSegmentDocuments=[document])
+        except (BotoCoreError, ClientError, WorkerError):
+            pass
+
+    def client(self, service: str, timeout_seconds: float = 20, attempts: int = 4) -> Any:
+        """A client that gives up after so many attempts, each answered in so many seconds."""
         config = Config(
-            connect_timeout=3,
-            read_timeout=20,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            connect_timeout=min(3, timeout_seconds),
+            read_timeout=timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=self._connections,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

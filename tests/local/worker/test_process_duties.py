@@ -1,0 +1,290 @@
+"""What dumb-init and tini do for a container's first process, done by the worker too.
+
+Each test runs the worker as an ordinary process and, where the machine allows namespaces, as PID 1.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.worker.kit import ROOT, wait_until
+
+WORKER = [sys.executable, "-m", "worker"]
+UNSHARE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def _namespaces_allowed() -> bool:
+    if not shutil.which("unshare"):
+        return False
+    return subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode == 0
+
+
+WAYS = {"as an ordinary process": WORKER}
+if _namespaces_allowed():
+    WAYS["as PID 1"] = [*UNSHARE, *WORKER]
+
+
+class Started:
+    """A worker whose output is read line by line; ``pid`` is the worker itself."""
+
+    def __init__(self, way: list[str], arguments: list[str]) -> None:
+        self.process = subprocess.Popen(
+            [*way, *arguments],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.outer = len(way) > len(WORKER)
+
+    @property
+    def pid(self) -> int:
+        if not self.outer:
+            return self.process.pid
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(wait_until(lambda: path.read_text().split())[0])
+
+    def line(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def end(self) -> int:
+        code = self.process.wait(20)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture(params=list(WAYS))
+def way(request: pytest.FixtureRequest) -> list[str]:
+    return WAYS[request.param]
+
+
+@pytest.fixture
+def started(way: list[str]) -> Iterator[list[Started]]:
+    workers: list[Started] = []
+    yield workers
+    for worker in workers:
+        if worker.process.poll() is None:
+            worker.process.kill()
+            worker.process.wait()
+
+
+def start(started: list[Started], way: list[str], *arguments: str) -> Started:
+    worker = Started(way, list(arguments))
+    started.append(worker)
+    return worker
+
+
+PRINTER = """
+import os, signal, sys
+def say(number, frame):
+    print(signal.Signals(number).name, flush=True)
+caught = [getattr(signal, "SIG" + name) for name in sys.argv[1:]]
+for number in caught:
+    signal.signal(number, say)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+FORWARDED = ["HUP", "INT", "QUIT", "USR1", "USR2", "CONT", "WINCH", "ALRM", "TSTP", "PWR", "URG"]
+
+
+def test_every_catchable_signal_reaches_the_job(way: list[str], started: list[Started]) -> None:
+    worker = start(started, way, sys.executable, "-c", PRINTER, *FORWARDED)
+    assert worker.line() == "ready"
+
+    for name in FORWARDED:
+        worker.send(getattr(signal, f"SIG{name}"))
+        assert worker.line() == f"SIG{name}"
+        if name == "TSTP":
+            worker.send(signal.SIGCONT)
+            assert worker.line() == "SIGCONT"
+
+
+def test_signals_reach_the_whole_group_and_only_the_first_process_on_request(
+    way: list[str], started: list[Started]
+) -> None:
+    script = (
+        "trap 'echo parent; exit 7' USR1;"
+        " sh -c \"trap 'echo child; exit' USR1; echo ready; while true; do sleep 0.05; done\" &"
+        " wait; wait"
+    )
+    group = start(started, way, "sh", "-c", script)
+    assert group.line() == "ready"
+    group.send(signal.SIGUSR1)
+    assert {group.line(), group.line()} == {"parent", "child"}
+    assert group.end() == 7
+
+    single = start(started, way, "--single-child", "sh", "-c", script)
+    assert single.line() == "ready"
+    single.send(signal.SIGUSR1)
+    assert single.line() == "parent"
+    assert single.line() == ""
+    assert single.end() == 7
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_ends_with_the_jobs_exit_code(code: int, way: list[str], started: list[Started]) -> None:
+    assert start(started, way, "sh", "-c", f"exit {code}").end() == code
+
+
+@pytest.mark.parametrize("name", ["KILL", "INT", "SEGV", "USR1"])
+def test_ends_with_128_and_the_signal_that_ended_the_job(
+    name: str, way: list[str], started: list[Started]
+) -> None:
+    number = getattr(signal, f"SIG{name}")
+    assert start(started, way, "sh", "-c", f"kill -{name} $$").end() == 128 + number
+
+
+def test_orphans_are_reaped(way: list[str], started: list[Started]) -> None:
+    """Double-forked children end as the worker's children and do not stay as zombies."""
+    script = "for i in 1 2 3 4 5; do (true & ) ; done; sleep 0.5; echo orphaned; sleep 30"
+    worker = start(started, way, "sh", "-c", script)
+    assert worker.line() == "orphaned"
+
+    def zombies() -> list[str]:
+        states = []
+        for pid in _below(worker.pid):
+            try:
+                states.append(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
+            except OSError:
+                continue
+        return [state for state in states if state == "Z"]
+
+    wait_until(lambda: not zombies(), 3)
+
+
+def test_leaves_no_process_behind(way: list[str], started: list[Started]) -> None:
+    """Neither one that left the group and session, nor one that ignores SIGTERM."""
+    script = (
+        "setsid sh -c 'trap \"\" TERM HUP; while true; do sleep 1; done' &"
+        " sh -c 'trap \"\" TERM; echo $$; while true; do sleep 1; done' & sleep 0.3; exit 4"
+    )
+    worker = start(started, way, "sh", "-c", script)
+    worker.line()
+    below = _below(worker.pid)
+    assert len(below) >= 2
+
+    assert worker.end() == 4
+    assert [pid for pid in below if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_killed_worker_takes_its_job_along(way: list[str], started: list[Started]) -> None:
+    worker = start(started, way, "sh", "-c", "echo ready; exec sleep 300")
+    worker.line()
+    below = _below(worker.pid)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.end()
+
+    wait_until(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()], 5)
+
+
+def test_second_sigterm_changes_nothing(way: list[str], started: list[Started]) -> None:
+    script = "trap 'echo term' TERM; echo ready; while true; do sleep 0.05; done"
+    worker = start(started, way, "--stop-timeout", "4", "sh", "-c", script)
+    assert worker.line() == "ready"
+    worker.send(signal.SIGTERM)
+    assert worker.line() == "term"
+    begun = time.monotonic()
+    worker.send(signal.SIGTERM)
+    worker.send(signal.SIGTERM)
+
+    assert worker.line() == ""
+    assert worker.end() == 143
+    assert time.monotonic() - begun > 1
+
+
+def test_another_signal_may_be_what_stops_the_job(way: list[str], started: list[Started]) -> None:
+    script = "trap 'echo int; exit 0' INT; echo ready; while true; do sleep 0.05; done"
+    worker = start(started, way, "--signal-job", "INT", "sh", "-c", script)
+    assert worker.line() == "ready"
+    worker.send(signal.SIGTERM)
+
+    assert worker.line() == "int"
+    assert worker.end() == 143
+
+
+def test_no_forwarding_means_no_signal_at_all(way: list[str], started: list[Started]) -> None:
+    worker = start(
+        started, way, "--no-forward", "--drain", "0.5", sys.executable, "-c", PRINTER, "TERM", "HUP"
+    )
+    assert worker.line() == "ready"
+    worker.send(signal.SIGHUP)
+    worker.send(signal.SIGTERM)
+
+    assert worker.line() == ""
+    assert worker.end() == 143
+
+
+def test_job_starts_with_default_dispositions_and_an_empty_mask(
+    way: list[str], started: list[Started]
+) -> None:
+    worker = start(started, way, "grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status")
+    assert [worker.line().split()[1], worker.line().split()[1]] == ["0" * 16, "0" * 16]
+
+
+def test_command_not_found_and_not_runnable(
+    way: list[str], started: list[Started], tmp_path: Path
+) -> None:
+    (tmp_path / "plain").write_text("no program")
+    assert start(started, way, "no-such-command").end() == 127
+    assert start(started, way, str(tmp_path / "plain")).end() == 126
+
+
+def test_on_a_terminal_the_job_is_in_the_foreground() -> None:
+    """Ctrl-C at the terminal reaches the job, which may also read from it."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        os.execve(
+            sys.executable,
+            [*WORKER, "sh", "-c", "read word; echo got $word; sleep 60"],
+            environment,
+        )
+    os.write(terminal, b"hello\n")
+    said = b""
+    while b"got hello" not in said:
+        said += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(status) == 130
+
+
+def test_standard_output_is_the_jobs_own(way: list[str], started: list[Started]) -> None:
+    """No copy in between: the job writes to the very pipe the worker was given."""
+    worker = start(started, way, "sh", "-c", "readlink /proc/self/fd/1; echo next")
+    assert worker.process.stdout
+    mine = os.readlink(f"/proc/self/fd/{worker.process.stdout.fileno()}")
+    assert worker.line() == mine
+    assert worker.line() == "next"
+
+
+def _below(pid: int) -> list[int]:
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+            if parent == pid:
+                found += [int(entry.name), *_below(int(entry.name))]
+    return found
