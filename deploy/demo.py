@@ -1,28 +1,27 @@
 """The main job on an embedded AWS, with real parts: TPC-H query 1 in eight parts.
 
-First its run is reclaimed in the middle, refused twice and finished on on-demand; then a start that
-cannot be delivered ends in the dead-letter queue and is redriven. What is shown comes from the
-executions' histories and the run table; the faults are caused beside it, by :class:`Faults`. The demo
-ends well only if everything it promises was checked.
+First its run is reclaimed in the middle, refused twice and finished on on-demand; then a start
+that cannot be delivered ends in the dead-letter queue and is redriven. What is shown comes from
+the executions' histories and the run table; the faults are caused beside it, by :class:`Faults`.
+The demo ends well only if everything it promises was checked.
 """
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from deploy.config import Backoff, Config, Job, Platform
 from deploy.local.aws import LocalAws
 from deploy.local.outbox import Mail
+from deploy.parameters import of_job, of_platform
 from deploy.prices import Prices
 from deploy.records import Run, money
 from deploy.redrive import Redrive, run_key_of
@@ -30,12 +29,16 @@ from deploy.runs import Follower
 from deploy.screen import Screen
 from deploy.target import Target
 from deploy.trouble import Trouble
-from deploy.up import deploy
+from deploy.up import TEMPLATES
 from examples.tpch_q1 import answer, data
+from worker.contract import output_prefix
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 PARTS, INTERRUPTED_AFTER = 8, 3
-START_SECONDS, END_SECONDS = 30.0, 90.0
+START_SECONDS = 30.0
+SHOWN_COLUMNS = (0, 1, 2, 5, 9)
 JOB = Job(
     name="tpch-q1",
     image="steadyspot-worker:local",
@@ -64,8 +67,8 @@ def show(screen: Screen) -> int:
     """Run the demo and return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
-    with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-demo-") as scratch:
-        demo = Demo(aws, Path(scratch), screen)
+    with LocalAws() as aws:
+        demo = Demo(aws, screen)
         checks = list(demo.run())
         screen.heading("Checked")
         for check in checks:
@@ -83,9 +86,8 @@ def show(screen: Screen) -> int:
 class Demo:
     """One showing, on an embedded AWS of its own."""
 
-    def __init__(self, aws: LocalAws, scratch: Path, screen: Screen) -> None:
+    def __init__(self, aws: LocalAws, screen: Screen) -> None:
         self._aws = aws
-        self._scratch = scratch
         self._screen = screen
         self._target = Target(CONFIG, aws.session())
 
@@ -99,10 +101,10 @@ class Demo:
         """Say where a newcomer goes from here."""
         self._screen.heading("Where to look further")
         for line in (
-            "statemachines/rendered/job.asl.json   the workflow you just saw, as the console shows it",
-            "deploy/templates/                     the two stacks that were deployed",
-            "examples/tpch_q1/job.py               the job: ten lines that make it resume",
-            "pipenv run steadyspot local           keeps such an AWS up, to play with",
+            "statemachines/rendered/job.asl.json  the workflow you just saw, for the console",
+            "deploy/templates/                    the two stacks that were deployed",
+            "examples/tpch_q1/job.py              the job, and what makes it resume",
+            ".venv/bin/python -m deploy local     keeps such an AWS up, to play with",
         ):
             self._screen.say("  " + line)
 
@@ -111,13 +113,18 @@ class Demo:
     def _set_up(self) -> None:
         self._screen.heading(f"An AWS of your own at {self._aws.endpoint_url}")
         self._aws.images.register(JOB.image, workdir=str(ROOT))
-        deploy(self._target, [JOB], _Quietly(self._screen))
-        self._screen.say(
-            f"  deployed by CloudFormation: {self._target.platform_stack}, {CONFIG.job_stack(JOB)}"
-        )
-        files = data.make(self._scratch / "input", parts=PARTS)
-        data.put(self._target.client("s3"), self._target.platform["Bucket"], files)
-        size = sum(file.stat().st_size for file in files) / 1e6
+        platform, job = self._target.platform_stack, CONFIG.job_stack(JOB)
+        for stack, template, parameters in (
+            (platform, "platform.yaml", of_platform(CONFIG.platform)),
+            (job, "job.yaml", of_job(CONFIG.platform, JOB)),
+        ):
+            body = (TEMPLATES / template).read_text("utf-8")
+            self._target.stacks.deploy(stack, body, parameters, lambda _event: None)
+        self._screen.say(f"  deployed by CloudFormation: {platform} and {job}")
+        with tempfile.TemporaryDirectory(prefix="steadyspot-demo-") as folder:
+            files = data.make(Path(folder), parts=PARTS)
+            size = sum(file.stat().st_size for file in files) / 1e6
+            data.put(self._target.client("s3"), self._target.platform["Bucket"], files)
         self._screen.say(f"  {PARTS} parts of TPC-H's lineitem, {size:.0f} MB, lie in the bucket")
 
     # --- first: interrupted, refused, finished ----------------------------------------------------
@@ -136,7 +143,7 @@ class Demo:
         first, last = run.attempts[0], run.attempts[-1]
         yield Check("the run finished and its record is complete", run.complete)
         yield Check(
-            f"attempt 1 was reclaimed on Spot in the middle, exit 143, {first.units_done} of {PARTS} parts done",
+            f"attempt 1 was reclaimed on Spot, exit 143, {first.units_done} of {PARTS} parts done",
             first.cause == "reclaimed" and first.exit_code == 143 and 0 < first.units_done < PARTS,
         )
         yield Check("then Spot was refused twice", causes[1:-1] == ["no-capacity", "no-capacity"])
@@ -146,6 +153,7 @@ class Demo:
             and self._parts_done(last.task) == PARTS - first.units_done,
         )
         yield from self._right_answer(run)
+        self._show_result(run)
         mail = self._mail(lambda mail: run.run_key in mail.subject)
         self._screen.heading("The mail in the outbox")
         self._screen.say(f"  Subject: {mail.subject}")
@@ -157,16 +165,26 @@ class Demo:
         )
 
     def _right_answer(self, run: Run) -> Iterator[Check]:
-        s3, bucket = self._target.client("s3"), self._target.platform["Bucket"]
-        result = self._scratch / f"{run.run_key}.csv"
-        s3.download_file(bucket, f"outputs/{run.job}/{run.run_key}/result.csv", str(result))
-        differences = answer.compare(answer.read(result), answer.published())
-        self._screen.heading("The result")
-        for line in result.read_text("utf-8").splitlines():
-            self._screen.say("  " + "  ".join(_short(cell) for cell in line.split(",")))
+        """Fetch the published result and hold it against TPC-H's own answer."""
+        differences = answer.compare(answer.parse(self._result(run)), answer.published())
         for difference in differences:
             self._screen.say(f"  {difference}", "red")
         yield Check("the result equals TPC-H's published answer", not differences)
+
+    def _result(self, run: Run) -> str:
+        key = f"{output_prefix(run.job, run.run_key)}result.csv"
+        s3 = self._target.client("s3")
+        found = s3.get_object(Bucket=self._target.platform["Bucket"], Key=key)
+        return str(found["Body"].read().decode())
+
+    def _show_result(self, run: Run) -> None:
+        lines = self._result(run).splitlines()
+        rows = [[line.split(",")[column] for column in SHOWN_COLUMNS] for line in lines]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        self._screen.heading("The result, from the bucket (some of its columns)")
+        for row in rows:
+            cells = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            self._screen.say("  " + "  ".join(cells))
 
     # --- second: undeliverable, redriven ----------------------------------------------------------
 
@@ -219,11 +237,11 @@ class Demo:
         return at
 
     def _execution_of(self, at: datetime) -> str:
-        return _until(
-            lambda: (run := self._target.runs.get(JOB.name, _key(at))) and run.execution,
-            START_SECONDS,
-            "the schedule started no run",
-        )
+        def started() -> str:
+            run = self._target.runs.get(JOB.name, _key(at))
+            return run.execution if run else ""
+
+        return _until(started, START_SECONDS, "the schedule started no run")
 
     def _follow(self, execution: str) -> None:
         for moment in Follower(self._target.client("stepfunctions"), execution).moments():
@@ -287,30 +305,11 @@ class Faults:
                 return
 
 
-class _Quietly(Screen):
-    """A screen that leaves the stacks' events out."""
-
-    def __init__(self, screen: Screen) -> None:
-        self.__dict__.update(screen.__dict__)
-
-    def say(self, text: str = "", style: str = "") -> None:
-        """Print nothing."""
-
-    heading = say
-
-    def stack_event(self, event: object) -> None:
-        """Print nothing."""
-
-
 def _key(at: datetime) -> str:
     return run_key_of(f"{at:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _short(cell: str) -> str:
-    return cell[:16].ljust(16)
-
-
-def _until(look: Callable[[], Any], seconds: float, complaint: str) -> Any:
+def _until(look: Callable[[], T], seconds: float, complaint: str) -> T:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = look()

@@ -49,7 +49,12 @@ def published(scale_factor: float = SCALE_FACTOR) -> Table:
 
 def read(result: Path) -> Table:
     """Return a ``result.csv`` of the job: a row per group, column to text."""
-    return _table(result.read_text("utf-8"), ",")
+    return parse(result.read_text("utf-8"))
+
+
+def parse(text: str) -> Table:
+    """Return the text of a ``result.csv``, as :func:`read` does."""
+    return _table(text, ",")
 
 
 def compare(result: Table, answer: Table) -> list[str]:
