@@ -1,0 +1,39 @@
+"""The parts of the README that are made from the workflow: its picture, and the cause table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from statemachines.causes import CAUSES, UNKNOWN, Cause
+from statemachines.diagram import mermaid
+from statemachines.render import definition
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def filled(text: str) -> str:
+    """Return the README with what stands between its ``<!-- made: NAME -->`` marks made anew."""
+    for name, made in (("workflow", _workflow()), ("causes", _causes())):
+        text = re.sub(
+            rf"(<!-- made: {name} -->\n).*?(<!-- made end -->)",
+            lambda found, made=made: found[1] + made + found[2],
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+def _workflow() -> str:
+    return f"```mermaid\n{mermaid(definition('job'))}```\n"
+
+
+def _causes() -> str:
+    rows = "".join(_row(cause) for cause in (*CAUSES, UNKNOWN))
+    return f"| cause | class | what people are told | what to do |\n|---|---|---|---|\n{rows}"
+
+
+def _row(cause: Cause) -> str:
+    told = cause.sentence.replace("{said}", "…").replace("{exit_code}", "N")
+    told = told.replace("{memory_gb}", "N")
+    return f"| {cause.name} | {cause.cause_class} | {told} | {cause.next_step} |\n"
