@@ -5,7 +5,7 @@ from __future__ import annotations
 from statemachines.readme import README, filled
 
 
-def test_the_picture_and_the_cause_table_are_made_from_the_code():
+def test_the_picture_and_the_cause_table_are_made_from_the_code() -> None:
     text = README.read_text("utf-8")
 
     assert "flowchart TD" in text
