@@ -82,6 +82,7 @@ class Stacks:
         made = self.cloudformation.create_change_set(
             StackName=name,
             ChangeSetName=f"c{uuid.uuid4().hex[:8]}",
+            ChangeSetType="UPDATE",
             Parameters=given(parameters)
             + [
                 {"ParameterKey": key, "UsePreviousValue": True}

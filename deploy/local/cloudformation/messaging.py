@@ -227,14 +227,14 @@ def metric_query(query: Properties) -> MetricDataQuery:
                     Dimension(item["Name"], item["Value"]) for item in metric.get("Dimensions", [])
                 ],
             ),
-            period=given["Period"],
+            period=str(int(given["Period"])),
             stat=given["Stat"],
             unit=given.get("Unit"),
         )
     return MetricDataQuery(
         query_id=query["Id"],
         label=query.get("Label", ""),
-        period=query.get("Period", ""),
+        period=query.get("Period"),  # type: ignore[arg-type]  # None, where the metric says
         return_data=query.get("ReturnData", True),
         expression=query.get("Expression"),
         metric_stat=statistic,

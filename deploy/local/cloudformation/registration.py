@@ -7,12 +7,14 @@ replaced through the names that moto itself looks them up by.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlparse
 
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Stack, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.iam.access_control import PermissionResult
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, s3_backends
 
 # Importing them defines the types, and that is what moto looks for.
 from deploy.local.cloudformation import messaging, network, storage, workflow  # noqa: F401
@@ -29,12 +31,28 @@ def register() -> None:
     CloudFormationResponse._validate_different_update = (  # type: ignore[method-assign]
         _validate_different_update
     )
+    CloudFormationResponse._get_stack_from_s3_url = (  # type: ignore[method-assign]
+        _template_at
+    )
     FakeBucket.get_permission = _not_enforced  # type: ignore[assignment, method-assign]
 
 
 def _not_enforced(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
     """Let everybody use a bucket: moto reads no conditions, "never without TLS" would be never."""
     return PermissionResult.NEUTRAL
+
+
+def _template_at(self: CloudFormationResponse, template_url: str) -> str:
+    """The text of a template in S3; moto does not know the address of a server on 127.0.0.1."""
+    address = urlparse(template_url)
+    host = str(address.hostname)
+    bucket, _, key = address.path.lstrip("/").partition("/")
+    if ".s3." in host:
+        bucket, key = host.split(".s3.", maxsplit=1)[0], address.path.lstrip("/")
+    stored = s3_backends[self.current_account][self.partition].get_object(bucket, key)
+    if stored is None:
+        raise ValidationError(message=f"S3 error: The specified key does not exist: {key}")
+    return stored.value.decode()
 
 
 def _validate_different_update(

@@ -1,0 +1,461 @@
+"""The templates, deployed by plain CloudFormation: what is there, what changes, what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from deploy.local.aws import LocalAws
+from tests.local.stacks import JOB, PLATFORM, TEMPLATES, Stacks
+
+MAIL = "on-call@example.com"
+
+
+@pytest.fixture(scope="module")
+def clients_of(local_aws: LocalAws) -> Any:
+    session = local_aws.session()
+    made: dict[str, Any] = {}
+
+    def client(service: str) -> Any:
+        if service not in made:
+            made[service] = session.client(service)
+        return made[service]
+
+    return client
+
+
+@pytest.fixture
+def stacks(local_aws: LocalAws) -> Stacks:
+    return Stacks(local_aws)
+
+
+@pytest.fixture(scope="module")
+def shared(local_aws: LocalAws) -> tuple[Stacks, dict[str, str], dict[str, str]]:
+    """A platform and a job that tests only look at."""
+    stacks = Stacks(local_aws)
+    platform = stacks.create_platform(MailAddress=MAIL, CustomerKey="true")
+    job = stacks.create_job(
+        ScheduleExpression="cron(0 2 * * ? *)",
+        TimeZone="Europe/Berlin",
+        ScheduleState="DISABLED",
+        MissedAfterHours=26,
+        Command='["python","-m","report"]',
+        Environment='{"LEVEL":"2"}',
+        Cpu=512,
+        MemoryGb=2,
+        DiskGb=40,
+        Architecture="ARM64",
+        StopTimeout=90,
+    )
+    return stacks, platform, job
+
+
+def test_the_bucket_is_closed_encrypted_tidy_and_tls_only(shared: Any, clients_of: Any) -> None:
+    s3, bucket = clients_of("s3"), shared[1]["Bucket"]
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert set(block.values()) == {True}
+    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    lifecycle = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    by_id = {rule["ID"]: rule for rule in lifecycle}
+    abandoned = by_id["abandoned-uploads"]["AbortIncompleteMultipartUpload"]
+    assert abandoned["DaysAfterInitiation"] == 15
+    assert by_id["old-checkpoints"]["Filter"]["Prefix"] == "checkpoints/"
+    assert by_id["old-checkpoints"]["Expiration"]["Days"] == 30
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_run_table_has_its_keys_and_can_be_recovered(shared: Any, clients_of: Any) -> None:
+    dynamodb, table = clients_of("dynamodb"), shared[1]["Table"]
+    shown = dynamodb.describe_table(TableName=table)["Table"]
+    assert shown["KeySchema"] == [
+        {"AttributeName": "job", "KeyType": "HASH"},
+        {"AttributeName": "run_key", "KeyType": "RANGE"},
+    ]
+    assert shown["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    recovery = dynamodb.describe_continuous_backups(TableName=table)
+    status = recovery["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert status["PointInTimeRecoveryStatus"] == "ENABLED"
+
+
+def test_the_topic_tells_by_mail_and_lets_alarms_in(shared: Any, clients_of: Any) -> None:
+    sns, topic = clients_of("sns"), shared[1]["Topic"]
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", MAIL)
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert attributes["KmsMasterKeyId"]
+    statements = {s["Sid"]: s for s in json.loads(attributes["Policy"])["Statement"]}
+    assert statements["TlsOnly"]["Effect"] == "Deny"
+    assert (
+        "cloudwatch.amazonaws.com"
+        in statements["AlarmsAndRulesOfThisAccount"]["Principal"]["Service"]
+    )
+
+
+def test_the_cluster_has_both_providers(shared: Any, clients_of: Any) -> None:
+    (cluster,) = clients_of("ecs").describe_clusters(clusters=[shared[1]["Cluster"]])["clusters"]
+    assert cluster["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+
+
+def test_a_network_of_its_own_has_three_zones_endpoints_and_no_way_in(
+    shared: Any, clients_of: Any
+) -> None:
+    ec2, platform = clients_of("ec2"), shared[1]
+    subnets = ec2.describe_subnets(SubnetIds=platform["Subnets"].split(","))["Subnets"]
+    assert len({subnet["AvailabilityZone"] for subnet in subnets}) == 3
+    vpc = subnets[0]["VpcId"]
+    mine = [{"Name": "vpc-id", "Values": [vpc]}]
+    endpoints = ec2.describe_vpc_endpoints(Filters=mine)["VpcEndpoints"]
+    assert {item["ServiceName"].rsplit(".", 1)[-1] for item in endpoints} == {"s3", "dynamodb"}
+    assert not ec2.describe_nat_gateways(Filters=mine)["NatGateways"]
+    (group,) = ec2.describe_security_groups(GroupIds=[platform["SecurityGroups"]])["SecurityGroups"]
+    assert group["IpPermissions"] == []
+    assert platform["AssignPublicIp"] == "ENABLED"
+
+
+def test_the_task_definition_says_all_that_fargate_and_worker_need(
+    shared: Any, clients_of: Any
+) -> None:
+    _, platform, job = shared
+    shown = clients_of("ecs").describe_task_definition(taskDefinition=job["TaskDefinition"])[
+        "taskDefinition"
+    ]
+    assert (shown["cpu"], shown["memory"]) == ("512", "2048")
+    assert shown["ephemeralStorage"] == {"sizeInGiB": 40}
+    assert shown["runtimePlatform"]["cpuArchitecture"] == "ARM64"
+    assert "ExecutionRole" in shown["executionRoleArn"]
+    assert "TaskRole" in shown["taskRoleArn"]
+    (container,) = shown["containerDefinitions"]
+    assert (container["name"], container["stopTimeout"]) == ("worker", 90)
+    assert container["logConfiguration"]["options"]["awslogs-group"] == job["LogGroup"]
+    environment = {pair["name"]: pair["value"] for pair in container["environment"]}
+    assert environment == {
+        "STEADYSPOT_JOB": "report",
+        "STEADYSPOT_TABLE": platform["Table"],
+        "STEADYSPOT_BUCKET": platform["Bucket"],
+        "STEADYSPOT_STOP_TIMEOUT": "90",
+        "STEADYSPOT_RERUN": "always",
+        "STEADYSPOT_COMMAND": '["python","-m","report"]',
+        "STEADYSPOT_ENVIRONMENT": '{"LEVEL":"2"}',
+    }
+
+
+def test_the_state_machines_can_run_and_have_nothing_left_to_substitute(
+    shared: Any, clients_of: Any
+) -> None:
+    for output in ("StateMachine", "AfterTheEnd"):
+        shown = clients_of("stepfunctions").describe_state_machine(
+            stateMachineArn=shared[2][output]
+        )
+        assert "${" not in shown["definition"]
+        assert shown["loggingConfiguration"]["includeExecutionData"] is False
+        assert shown["type"] == "STANDARD"
+
+
+def test_the_schedule_sends_its_time_and_keeps_what_it_cannot_start(
+    shared: Any, clients_of: Any
+) -> None:
+    _, platform, job = shared
+    shown = clients_of("scheduler").get_schedule(
+        Name=job["Schedule"], GroupName=platform["ScheduleGroup"]
+    )
+    assert (shown["State"], shown["ScheduleExpressionTimezone"]) == ("DISABLED", "Europe/Berlin")
+    assert shown["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    target = shown["Target"]
+    assert target["Arn"] == job["StateMachine"]
+    assert target["Input"] == '{"scheduledTime":"<aws.scheduler.scheduled-time>"}'
+    assert target["RetryPolicy"] == {
+        "MaximumRetryAttempts": 185,
+        "MaximumEventAgeInSeconds": 3600,
+    }
+    queue = clients_of("sqs").get_queue_attributes(QueueUrl=job["Queue"], AttributeNames=["All"])
+    assert target["DeadLetterConfig"]["Arn"] == queue["Attributes"]["QueueArn"]
+    assert queue["Attributes"]["MessageRetentionPeriod"] == str(14 * 24 * 3600)
+    assert "aws:SecureTransport" in queue["Attributes"]["Policy"]
+
+
+def test_alarms_watch_the_queue_the_failures_and_the_silence(shared: Any, clients_of: Any) -> None:
+    stacks, platform, job = shared
+    name = f"{stacks.platform}-report"
+    shown = clients_of("cloudwatch").describe_alarms(AlarmNamePrefix=name)["MetricAlarms"]
+    alarms = {alarm["AlarmName"].removeprefix(f"{name}-"): alarm for alarm in shown}
+    assert sorted(alarms) == ["failed", "missed", "parked"]
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == [platform["Topic"]]
+        assert job["StateMachine"] in alarm["AlarmDescription"]
+    assert alarms["parked"]["ActionsEnabled"] is True
+    assert alarms["failed"]["ActionsEnabled"] is False
+    assert alarms["missed"]["EvaluationPeriods"] == 26
+
+
+def test_the_dashboard_is_json_about_this_job(shared: Any, clients_of: Any) -> None:
+    stacks, _, job = shared
+    body = clients_of("cloudwatch").get_dashboard(DashboardName=f"{stacks.platform}-report")[
+        "DashboardBody"
+    ]
+    assert len(json.loads(body)["widgets"]) == 6
+    assert job["StateMachine"] in body
+    assert "${" not in body
+
+
+def test_an_end_that_went_wrong_reaches_the_second_machine(shared: Any, clients_of: Any) -> None:
+    _, _, job = shared
+    names = clients_of("events").list_rule_names_by_target(TargetArn=job["AfterTheEnd"])
+    (name,) = names["RuleNames"]
+    pattern = json.loads(clients_of("events").describe_rule(Name=name)["EventPattern"])
+    assert pattern["detail"]["stateMachineArn"] == [job["StateMachine"]]
+    assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
+
+
+def test_a_job_without_schedule_has_none_and_no_more_alarms_than_asked_for(
+    shared: Any, clients_of: Any
+) -> None:
+    stacks, platform, _ = shared
+    outputs = stacks.create_job("by-hand", Dashboard="false")
+    assert "Schedule" not in outputs
+    group = clients_of("scheduler").list_schedules(GroupName=platform["ScheduleGroup"])
+    assert "by-hand" not in [schedule["Name"] for schedule in group["Schedules"]]
+    shown = clients_of("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stacks.platform}-by-hand-")
+    assert len(shown["MetricAlarms"]) == 2
+
+
+def test_existing_subnets_are_used_as_they_are(stacks: Stacks, clients_of: Any) -> None:
+    subnets = clients_of("ec2").describe_subnets()["Subnets"]
+    default = [s for s in subnets if s["DefaultForAz"]][:3]
+    ids = ",".join(subnet["SubnetId"] for subnet in default)
+    platform = stacks.create_platform(
+        VpcId=default[0]["VpcId"], SubnetIds=ids, AssignPublicIp="DISABLED"
+    )
+    assert (platform["Subnets"], platform["AssignPublicIp"]) == (ids, "DISABLED")
+    assert "Vpc" not in [key for key, _ in stacks.events(stacks.platform)]
+
+
+def test_a_changed_size_makes_a_new_revision_and_leaves_the_old_one_alone(
+    stacks: Stacks, clients_of: Any
+) -> None:
+    stacks.create_platform()
+    before = stacks.create_job()["TaskDefinition"]
+    name = f"{stacks.platform}-report"
+    foreseen = {
+        change["ResourceChange"]["LogicalResourceId"]: change["ResourceChange"]
+        for change in stacks.change_set(name, Cpu=512)["Changes"]
+    }
+    assert foreseen["TaskDefinition"]["Replacement"] == "True"
+    assert foreseen["StateMachine"]["Replacement"] == "False"
+    assert set(foreseen) == {"TaskDefinition", "StateMachine"}
+    assert stacks.change(name, Cpu=512)["StackStatus"] == "UPDATE_COMPLETE"
+    after = stacks.outputs(name)["TaskDefinition"]
+    assert after != before
+    ecs = clients_of("ecs")
+    for arn in (before, after):
+        shown = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        assert shown["status"] == "ACTIVE"
+    machine = clients_of("stepfunctions").describe_state_machine(
+        stateMachineArn=stacks.outputs(name)["StateMachine"]
+    )
+    assert after in machine["definition"]
+    assert before not in machine["definition"]
+
+
+def test_a_schedule_is_switched_off_without_touching_anything_else(
+    stacks: Stacks, clients_of: Any
+) -> None:
+    platform = stacks.create_platform()
+    stacks.create_job(ScheduleExpression="rate(30 days)")
+    name = f"{stacks.platform}-report"
+    changes = stacks.change_set(name, ScheduleState="DISABLED")["Changes"]
+    assert [change["ResourceChange"]["LogicalResourceId"] for change in changes] == ["Schedule"]
+    stacks.change(name, ScheduleState="DISABLED")
+    shown = clients_of("scheduler").get_schedule(Name="report", GroupName=platform["ScheduleGroup"])
+    assert shown["State"] == "DISABLED"
+    stacks.change(name, ScheduleExpression="")
+    assert "Schedule" not in stacks.outputs(name)
+
+
+def test_a_change_set_without_changes_says_so(stacks: Stacks) -> None:
+    stacks.create_platform()
+    shown = stacks.change_set(stacks.platform, PLATFORM)
+    assert shown["Status"] == "FAILED"
+    assert "didn't contain changes" in shown["StatusReason"]
+
+
+def test_what_fails_is_rolled_back_and_says_why(stacks: Stacks, clients_of: Any) -> None:
+    name = f"{stacks.platform}-orphan"
+    stacks.cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=JOB,
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in {"Platform": "nowhere", "Job": "orphan", "Image": "i"}.items()
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    assert stacks.describe(name)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert any("No export named nowhere-" in line for line in stacks.failures(name))
+    assert clients_of("sqs").list_queues(QueueNamePrefix=name).get("QueueUrls", []) == []
+    with pytest.raises(ClientError, match="can not be updated"):
+        stacks.change_set(name, JOB)
+
+
+def test_a_change_that_fails_is_taken_back(stacks: Stacks) -> None:
+    stacks.create_platform()
+    outputs = stacks.create_job()
+    name = f"{stacks.platform}-report"
+    broken = JOB.replace('"StartAt":"Claim the run"', '"StartAt":"Nowhere"')
+    broken = broken.replace('{"Comment":"${Job}: once,', "{no JSON")
+    assert stacks.change(name, broken, Cpu=512)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("StateMachine" in line for line in stacks.failures(name))
+    kept = {key: value for key, value in stacks.outputs(name).items() if key != "TaskDefinition"}
+    assert kept == {key: value for key, value in outputs.items() if key != "TaskDefinition"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"Job": "Night_Report"}, "Job must be at most 32 lower-case letters"),
+        ({"Job": "j" * 33}, "Job must be at most 32"),
+        ({"Cpu": "1000"}, "'Cpu' must be one of AllowedValues"),
+        ({"StopTimeout": "121"}, "'StopTimeout' must be a number not greater than 120"),
+        ({"ScheduleExpression": "daily"}, "must be rate"),
+        ({"Command": "python -m report"}, "must be a JSON list"),
+        ({"Colour": "red"}, "do not exist in the template"),
+    ],
+)
+def test_a_parameter_that_is_not_allowed_is_refused_before_anything_is_made(
+    shared: Any, parameters: dict[str, str], complaint: str
+) -> None:
+    stacks = shared[0]
+    given = {"Platform": stacks.platform, "Job": "bad", "Image": "i", **parameters}
+    with pytest.raises(ClientError, match=complaint):
+        stacks.cloudformation.create_stack(
+            StackName=f"{stacks.platform}-bad",
+            TemplateBody=JOB,
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value} for key, value in given.items()
+            ],
+        )
+
+
+def everything(clients_of: Any, name: str) -> set[str]:
+    """All that bears a name, by service."""
+    found = {
+        *[m["name"] for m in clients_of("stepfunctions").list_state_machines()["stateMachines"]],
+        *[g["Name"] for g in clients_of("scheduler").list_schedule_groups()["ScheduleGroups"]],
+        *clients_of("ecs").list_clusters()["clusterArns"],
+        *clients_of("ecs").list_task_definitions()["taskDefinitionArns"],
+        *[a["AlarmName"] for a in clients_of("cloudwatch").describe_alarms()["MetricAlarms"]],
+        *[
+            d["DashboardName"]
+            for d in clients_of("cloudwatch").list_dashboards()["DashboardEntries"]
+        ],
+        *clients_of("sqs").list_queues().get("QueueUrls", []),
+        *[t["TopicArn"] for t in clients_of("sns").list_topics()["Topics"]],
+        *[r["Name"] for r in clients_of("events").list_rules()["Rules"]],
+        *[r["RoleName"] for r in clients_of("iam").list_roles()["Roles"]],
+        *[p["Arn"] for p in clients_of("iam").list_policies(Scope="Local")["Policies"]],
+        *[g["logGroupName"] for g in clients_of("logs").describe_log_groups()["logGroups"]],
+        *[r["repositoryName"] for r in clients_of("ecr").describe_repositories()["repositories"]],
+        *[
+            tag["Value"]
+            for vpc in clients_of("ec2").describe_vpcs()["Vpcs"]
+            for tag in vpc.get("Tags", [])
+        ],
+        *[b["Name"] for b in clients_of("s3").list_buckets()["Buckets"]],
+        *clients_of("dynamodb").list_tables()["TableNames"],
+    }
+    return {item for item in found if name in item}
+
+
+def test_what_is_deleted_leaves_bucket_and_table_and_can_come_again(
+    stacks: Stacks, clients_of: Any
+) -> None:
+    platform = stacks.create_platform(MailAddress=MAIL, CustomerKey="true")
+    stacks.create_job(ScheduleExpression="rate(30 days)", MissedAfterHours=26)
+    with pytest.raises(ClientError, match="in use by"):
+        stacks.cloudformation.delete_stack(StackName=stacks.platform)
+    for name in (f"{stacks.platform}-report", stacks.platform):
+        stacks.cloudformation.delete_stack(StackName=name)
+        with pytest.raises(ClientError, match="does not exist"):
+            stacks.describe(name)
+    assert everything(clients_of, stacks.platform) == {platform["Bucket"], platform["Table"]}
+    again = stacks.create_platform()
+    assert again["Bucket"] != platform["Bucket"]
+
+
+def test_a_bucket_that_is_not_retained_and_not_empty_stops_the_deletion(
+    stacks: Stacks, clients_of: Any
+) -> None:
+    template = json.dumps({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}})
+    stacks.create(stacks.platform, template)
+    (resource,) = stacks.cloudformation.list_stack_resources(StackName=stacks.platform)[
+        "StackResourceSummaries"
+    ]
+    s3, bucket = clients_of("s3"), resource["PhysicalResourceId"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"v")
+    stacks.cloudformation.delete_stack(StackName=stacks.platform)
+    assert stacks.describe(stacks.platform)["StackStatus"] == "DELETE_FAILED"
+    assert any("not empty" in line for line in stacks.failures(stacks.platform))
+    s3.delete_object(Bucket=bucket, Key="k")
+    stacks.cloudformation.delete_stack(StackName=stacks.platform)
+    with pytest.raises(ClientError, match="does not exist"):
+        stacks.describe(stacks.platform)
+
+
+def test_resources_are_made_after_what_they_need_and_every_step_is_an_event(
+    shared: Any,
+) -> None:
+    events = shared[0].events(f"{shared[0].platform}-report")
+    made = [key for key, status in events if status == "CREATE_COMPLETE"]
+    assert made.index("TaskRole") < made.index("TaskDefinition") < made.index("StateMachine")
+    assert made.index("StateMachine") < made.index("Schedule")
+    assert events[0][1] == "CREATE_IN_PROGRESS"
+    assert events[-1][1] == "CREATE_COMPLETE"
+
+
+def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("aws")), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "AWS_ENDPOINT_URL": aws.endpoint_url,
+            "AWS_DEFAULT_REGION": aws.region,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        },
+    )
+
+
+def test_the_cli_of_aws_deploys_both_templates(
+    local_aws: LocalAws, stacks: Stacks, tmp_path: Path
+) -> None:
+    def deploy(name: str, template: str, *more: str) -> subprocess.CompletedProcess[str]:
+        where = ("--stack-name", name, "--template-file", str(TEMPLATES / template))
+        return aws_cli(
+            local_aws, tmp_path, "cloudformation", "deploy", *where,
+            "--capabilities", "CAPABILITY_IAM", *more,
+        )  # fmt: skip
+
+    done = deploy(stacks.platform, "platform.yaml")
+    assert done.returncode == 0, done.stderr
+    bucket = stacks.outputs(stacks.platform)["Bucket"]
+    job = f"{stacks.platform}-report"
+    given = ("Job=report", "Image=i", f"Platform={stacks.platform}")
+    done = deploy(job, "job.yaml", "--s3-bucket", bucket, "--parameter-overrides", *given)
+    assert done.returncode == 0, done.stderr
+    assert "StateMachine" in stacks.outputs(job)
+    again = deploy(job, "job.yaml", "--s3-bucket", bucket, "--no-fail-on-empty-changeset")
+    assert again.returncode == 0, again.stderr
+    assert "No changes to deploy" in again.stdout
