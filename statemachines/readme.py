@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from statemachines.causes import CAUSES, UNKNOWN, Cause
@@ -15,12 +14,9 @@ README = Path(__file__).parents[1] / "README.md"
 def filled(text: str) -> str:
     """Return the README with what stands between its ``<!-- made: NAME -->`` marks made anew."""
     for name, made in (("workflow", _workflow()), ("causes", _causes())):
-        text = re.sub(
-            rf"(<!-- made: {name} -->\n).*?(<!-- made end -->)",
-            lambda found, made=made: found[1] + made + found[2],
-            text,
-            flags=re.DOTALL,
-        )
+        begin, end = f"<!-- made: {name} -->\n", "<!-- made end -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + made + end + rest.partition(end)[2]
     return text
 
 
