@@ -1,0 +1,1 @@
+"""The real image, with the worker as PID 1 under a container engine."""

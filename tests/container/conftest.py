@@ -1,0 +1,56 @@
+"""The image once for all tests, and a bucket and run table that its containers can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.container import engine
+from tests.local.worker.kit import Bench, serve_aws
+
+Start = Callable[..., engine.Container]
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> None:
+    why = engine.missing()
+    if why:
+        pytest.skip(f"the real image is not tested: {why}")
+    engine.build(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session")
+def endpoint(image: None) -> Iterator[str]:
+    with serve_aws() as address:
+        yield address
+
+
+@pytest.fixture
+def bench(endpoint: str, tmp_path: Path) -> Bench:
+    return Bench(endpoint, tmp_path)
+
+
+@pytest.fixture
+def start(image: None) -> Iterator[Start]:
+    """Start containers that are removed at the end of the test."""
+    started: list[engine.Container] = []
+
+    def begin(
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        options: list[str] | None = None,
+    ) -> engine.Container:
+        inside = {k: v for k, v in (environment or {}).items() if k not in OUTSIDE}
+        container = engine.Container(*arguments, environment=inside, options=options or [])
+        started.append(container)
+        return container
+
+    yield begin
+    for container in started:
+        container.remove()
+
+
+OUTSIDE = {"PATH", "PYTHONPATH", "TMPDIR"}
+"""Variables that mean something else inside a container."""

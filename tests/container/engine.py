@@ -1,0 +1,134 @@
+"""Building and running the worker's image with podman, also on a machine without an image registry.
+
+The base image is made of the distribution's own packages with debootstrap where that is there, and
+pip fetches the worker's libraries outside, so that the build itself needs no network.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = "localhost/steadyspot-python-base:bookworm"
+IMAGE = "localhost/steadyspot-worker:test"
+LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
+
+
+def missing() -> str:
+    """Why the real image cannot be built here, or nothing."""
+    for tool in ("podman", "buildah", "runc"):
+        if not shutil.which(tool):
+            return f"no {tool} on this machine"
+    if _has(BASE) or shutil.which("debootstrap"):
+        return ""
+    return "no base image and no debootstrap to make one"
+
+
+def build(folder: Path) -> None:
+    """Make the base image once, and the worker's image."""
+    if not _has(BASE):
+        _make_base(folder / "root")
+    wheels = folder / "wheels"
+    requirements = ROOT / "worker" / "requirements.txt"
+    _run(
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
+        "-r", str(requirements), "-d", str(wheels),
+    )  # fmt: skip
+    _run(
+        "buildah", "bud", "--network=host", "--isolation=chroot", f"--volume={wheels}:/wheels:ro",
+        "--build-arg", f"BASE_IMAGE={BASE}", "--build-arg", "PIP_FIND_LINKS=/wheels",
+        "--build-arg", "PIP_NO_INDEX=1", "-t", IMAGE, str(ROOT / "worker"),
+    )  # fmt: skip
+
+
+class Container:
+    """A started container; it is removed by ``remove``."""
+
+    def __init__(
+        self, *arguments: str, environment: Mapping[str, str] | None = None, options: list[str]
+    ) -> None:
+        given = [f"--env={name}={value}" for name, value in (environment or {}).items()]
+        self.id = _run(
+            "podman", "--runtime", "runc", "run", "--detach", *LIMITS, "--network=host",
+            *given, *options, IMAGE, *arguments,
+        ).strip()  # fmt: skip
+
+    def logs(self) -> str:
+        done = subprocess.run(
+            ["podman", "logs", self.id], check=False, capture_output=True, text=True
+        )
+        return done.stdout + done.stderr
+
+    def wait_for(self, says: str, timeout_seconds: float = 20) -> None:
+        """Wait until the container printed the text."""
+        end = time.monotonic() + timeout_seconds
+        while says not in (logs := self.logs()):
+            assert time.monotonic() < end, f"never said {says!r}: {logs}"
+            time.sleep(0.1)
+
+    def stop(self, grace_seconds: int) -> None:
+        """What ECS does: SIGTERM, and SIGKILL at the end of the grace."""
+        _run("podman", "--runtime", "runc", "stop", "-t", str(grace_seconds), self.id)
+
+    def signal(self, name: str) -> None:
+        _run("podman", "--runtime", "runc", "kill", f"--signal={name}", self.id)
+
+    def end(self) -> int:
+        return int(_run("podman", "wait", self.id))
+
+    def run(self, *command: str) -> str:
+        """Run a command inside; what it printed."""
+        return _run("podman", "--runtime", "runc", "exec", self.id, *command)
+
+    def exit_code(self) -> int:
+        return int(self.state()["ExitCode"])
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(_run("podman", "inspect", self.id))[0]["State"]
+        return found
+
+    def remove(self) -> None:
+        subprocess.run(
+            ["podman", "--runtime", "runc", "rm", "-f", "-v", "-t", "0", self.id],
+            check=False,
+            capture_output=True,
+        )
+
+
+def image() -> dict[str, Any]:
+    """What the engine says of the built image."""
+    found: dict[str, Any] = json.loads(_run("podman", "image", "inspect", IMAGE))[0]
+    return found
+
+
+def base_size() -> int:
+    """Bytes of the base image."""
+    return int(json.loads(_run("podman", "image", "inspect", BASE))[0]["Size"])
+
+
+def _make_base(root: Path) -> None:
+    packages = "python3,python3-venv,python3-pip,ca-certificates"
+    _run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(root))
+    try:
+        with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
+            subprocess.run(["podman", "import", "-q", "-", BASE], check=True, stdin=tar.stdout)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _has(name: str) -> bool:
+    done = subprocess.run(["podman", "image", "exists", name], check=False, capture_output=True)
+    return done.returncode == 0
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

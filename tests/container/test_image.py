@@ -1,0 +1,126 @@
+"""The image as ECS runs it: the worker is PID 1, not root, on a read-only root file system."""
+
+from __future__ import annotations
+
+import time
+
+from tests.container import engine
+from tests.container.conftest import Start
+from tests.local.worker.kit import Bench
+
+PARTS = """
+import time
+from worker import current_run
+run = current_run()
+for part in run.remaining(range(6)):
+    print("part", part, "attempt", run.attempt, flush=True)
+    with run.output(f"part-{part}") as path:
+        path.write_text(f"part {part}")
+    time.sleep(PAUSE)
+"""
+READ_ONLY = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"]
+
+
+def job(pause: float) -> list[str]:
+    return ["python3", "-c", PARTS.replace("PAUSE", str(pause))]
+
+
+def test_image_is_small_not_root_and_starts_the_worker_without_a_shell(image: None) -> None:
+    found = engine.image()
+    assert found["Config"]["Entrypoint"] == ["steadyspot-worker"]
+    assert found["Config"]["User"] == "10001:10001"
+    assert found["Size"] - engine.base_size() < 15e6
+
+
+def test_interrupted_container_leaves_with_143_and_the_next_resumes(
+    bench: Bench, start: Start
+) -> None:
+    first = start(*job(0.5), environment=bench.environment(), options=READ_ONLY)
+    first.wait_for("part 2")
+    first.stop(20)
+
+    assert first.exit_code() == 143, first.logs()
+    done = int(bench.item()["checkpoint"]["units_done"])
+    assert done in (2, 3)
+    assert bench.item()["word"]["reason"] == "interrupted"
+
+    second = start(*job(0), environment=bench.environment(), options=READ_ONLY)
+    assert second.end() == 0, second.logs()
+    assert f"part {done} attempt 2" in second.logs()
+    assert f"part {done - 1} attempt 2" not in second.logs()
+    assert len(bench.objects()) == 7
+
+
+def test_worker_is_pid_1_and_the_job_is_not_root(start: Start) -> None:
+    container = start("sh", "-c", "id -u; cat /proc/1/cmdline | tr '\\0' ' '; exit 9")
+
+    assert container.end() == 9
+    assert "10001" in container.logs()
+    assert "steadyspot-worker" in container.logs()
+
+
+def test_job_that_ignores_sigterm_is_ended_within_a_grace_of_two_seconds(start: Start) -> None:
+    container = start(
+        "sh", "-c", "trap '' TERM; echo ready; while true; do sleep 0.1; done",
+        environment={"STEADYSPOT_STOP_TIMEOUT": "2"},
+    )  # fmt: skip
+    container.wait_for("ready")
+    begun = time.monotonic()
+    container.stop(10)
+
+    assert container.exit_code() == 143
+    assert time.monotonic() - begun < 5
+
+
+def test_other_signals_reach_the_job_under_pid_1(start: Start) -> None:
+    container = start(
+        "sh", "-c", "trap 'echo caught; exit 5' USR1; echo ready; while true; do sleep 0.1; done"
+    )
+    container.wait_for("ready")
+    container.signal("USR1")
+
+    assert container.end() == 5
+    assert "caught" in container.logs()
+
+
+def test_folders_are_saved_and_restored_between_containers(bench: Bench, start: Start) -> None:
+    count = (
+        "n=$(cat state/n 2>/dev/null || echo 0); echo from $n; echo $((n+1)) > state/n; sleep 60"
+    )
+    options = ["--checkpoint-dir", "state"]
+    for expected in ("from 0", "from 1"):
+        container = start(
+            *options, "sh", "-c", count, environment=bench.environment(), options=READ_ONLY
+        )
+        container.wait_for(expected)
+        container.stop(20)
+        assert container.exit_code() == 143, container.logs()
+
+
+def test_without_a_place_to_write_it_says_so(bench: Bench, start: Start) -> None:
+    container = start(
+        "true", environment=bench.environment(), options=[*READ_ONLY, "--image-volume=ignore"]
+    )
+
+    assert container.end() == 125
+    assert "Mount a volume there" in container.logs()
+    assert "Traceback" not in container.logs()
+
+
+def test_command_that_is_not_in_the_image(start: Start) -> None:
+    container = start("no-such-program")
+
+    assert container.end() == 127
+    assert "not in the image" in container.logs()
+
+
+def test_memory_kill_is_told_as_such(bench: Bench, start: Start) -> None:
+    """The job only sees a child die; the worker counts the kernel's kills of its own group."""
+    eat = "import sys; x = bytearray(400 << 20)"
+    container = start(
+        "sh", "-c", f"python3 -c '{eat}' || exit 3",
+        environment=bench.environment(), options=["--memory=150m", "--memory-swap=150m"],
+    )  # fmt: skip
+
+    assert container.end() == 3, container.logs()
+    assert bench.item()["word"]["reason"] == "out-of-memory"
