@@ -21,6 +21,7 @@ from moto.cloudformation.utils import (
 
 from deploy.local.cloudformation.parameters import check_parameters, plain
 from deploy.local.cloudformation.stacks import LocalChangeSet, LocalStack
+from deploy.local.cloudformation.text import parsed
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. "
@@ -50,7 +51,7 @@ class LocalCloudFormation(CloudFormationBackend):
     ) -> Stack:
         if any(stack.name == name for stack in self.stacks.values()):
             raise AlreadyExistsException(f"Stack [{name}] already exists")
-        check_parameters(Stack.parse_template(template), parameters)
+        check_parameters(parsed(template), parameters)
         stack = LocalStack(
             stack_id=generate_stack_id(name, self.region_name, self.account_id),
             name=name,
@@ -85,8 +86,8 @@ class LocalCloudFormation(CloudFormationBackend):
     ) -> tuple[str, str]:
         validate_create_change_set(change_set_name)
         parameters = {key: plain(value) for key, value in parameters.items()}
-        parsed = Stack.parse_template(template)
-        check_parameters(parsed, parameters)
+        wanted = parsed(template)
+        check_parameters(wanted, parameters)
         stack = self._stack_to_change(stack_name, change_set_type, parameters, tags, role_arn)
         change_set = LocalChangeSet(
             change_set_type=change_set_type,
@@ -100,7 +101,7 @@ class LocalCloudFormation(CloudFormationBackend):
             tags=tags,
             role_arn=role_arn,
         )
-        if change_set.changes or outputs_differ(stack, parsed):
+        if change_set.changes or outputs_differ(stack, wanted):
             change_set.status, change_set.execution_status = "CREATE_COMPLETE", "AVAILABLE"
         else:
             change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
@@ -187,7 +188,7 @@ class LocalCloudFormation(CloudFormationBackend):
             key: plain(value)
             for key, value in self._resolve_update_parameters(stack, parameters).items()
         }
-        check_parameters(Stack.parse_template(template), given)
+        check_parameters(parsed(template), given)
         stack.tags = tags if tags is not None else stack.tags
         stack.rebuild(template, given)
         self._publish(stack)

@@ -14,6 +14,7 @@ from moto.cloudformation.models import Change, ChangeSet, Event, Stack
 from deploy.local.cloudformation.parameters import plain
 from deploy.local.cloudformation.preview import changes
 from deploy.local.cloudformation.resources import Planned, Resources, sentence
+from deploy.local.cloudformation.text import parsed
 
 OUTPUTS_KNOWN = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
@@ -52,6 +53,11 @@ class LocalStack(Stack):
         resources.start(self._report)
         resources.load()
         return resources
+
+    @staticmethod
+    def parse_template(template: str) -> dict[str, Any]:
+        """The template as data."""
+        return parsed(template)
 
     @property
     def stack_parameters(self) -> dict[str, Any]:
@@ -162,6 +168,9 @@ class LocalStack(Stack):
 
 class LocalChangeSet(ChangeSet):
     """A change set that compares resolved properties, so that a changed parameter shows."""
+
+    def _parse_template(self) -> None:
+        self.template_dict = parsed(self.template)
 
     def diff(self) -> list[Change]:
         """One change per resource that would be made, changed or removed."""
