@@ -1,0 +1,44 @@
+"""The two templates as data, with CloudFormation's short forms in their long ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deploy.local.cloudformation.text import parsed
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "templates"
+PATHS = {name: FOLDER / f"{name}.yaml" for name in ("platform", "job")}
+TEMPLATES: dict[str, dict[str, Any]] = {
+    name: parsed(path.read_text("utf-8")) for name, path in PATHS.items()
+}
+
+
+def listed(value: Any) -> list[Any]:
+    """A value that may stand alone or in a list, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def of_type(name: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The properties of a template's resources of a type, by logical id."""
+    resources = TEMPLATES[name]["Resources"]
+    return {
+        key: body.get("Properties", {}) for key, body in resources.items() if body["Type"] == kind
+    }
+
+
+def statements(role: str) -> dict[str, dict[str, Any]]:
+    """The statements of a role's inline policies in job.yaml, by Sid."""
+    policies = of_type("job", "AWS::IAM::Role")[role]["Policies"]
+    return {
+        statement["Sid"]: statement
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+
+
+def actions(role: str) -> set[str]:
+    """All actions that a role of job.yaml may call."""
+    return {
+        action for statement in statements(role).values() for action in listed(statement["Action"])
+    }

@@ -1,0 +1,234 @@
+"""What a security team reads in the templates: who may do what, on what, and become whom."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.templates import FOLDER, TEMPLATES, actions, listed, of_type, statements
+
+ROOT = FOLDER.parents[1]
+ROLES = of_type("job", "AWS::IAM::Role")
+TRUSTED = {
+    "TaskRole": "ecs-tasks.amazonaws.com",
+    "ExecutionRole": "ecs-tasks.amazonaws.com",
+    "StateMachineRole": "states.amazonaws.com",
+    "AfterTheEndRole": "states.amazonaws.com",
+    "RuleRole": "events.amazonaws.com",
+    "SchedulerRole": "scheduler.amazonaws.com",
+}
+ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken"}
+"""Actions that AWS knows no resource for."""
+
+OF_STATES = {
+    "dynamodb:updateItem": {"dynamodb:UpdateItem"},
+    "dynamodb:getItem": {"dynamodb:GetItem"},
+    "aws-sdk:dynamodb:query": {"dynamodb:Query"},
+    "aws-sdk:sfn:describeExecution": {"states:DescribeExecution"},
+    "sns:publish": {"sns:Publish"},
+    "sqs:sendMessage": {"sqs:SendMessage"},
+    "ecs:runTask.sync": {
+        "ecs:RunTask",
+        "ecs:DescribeTasks",
+        "ecs:StopTask",
+        "events:PutTargets",
+        "events:PutRule",
+        "events:DescribeRule",
+        "iam:PassRole",
+    },
+}
+"""What each integration needs, by the guide on IAM policies of Step Functions."""
+
+OF_WORKER = {
+    "get_item": {"dynamodb:GetItem"},
+    "update_item": {"dynamodb:UpdateItem"},
+    "put_trace_segments": {"xray:PutTraceSegments"},
+    # Without the right to list, S3 answers 403 where a key is missing.
+    "get_object": {"s3:GetObject", "s3:ListBucket"},
+    "head_object": {"s3:GetObject", "s3:ListBucket"},
+    "put_object": {"s3:PutObject"},
+    "delete_objects": {"s3:DeleteObject"},
+    "create_multipart_upload": {"s3:PutObject"},
+    "upload_part": {"s3:PutObject"},
+    "complete_multipart_upload": {"s3:PutObject"},
+    "abort_multipart_upload": {"s3:AbortMultipartUpload"},
+}
+"""What each call of the worker needs, by the service authorization reference."""
+
+
+def called_by_states(definition: str) -> set[str]:
+    graph = json.loads((ROOT / "statemachines" / "rendered" / definition).read_text("utf-8"))
+    resources = [state.get("Resource", "") for state in graph["States"].values()]
+    return {
+        action
+        for resource in resources
+        if resource
+        for action in OF_STATES[resource.removeprefix("arn:aws:states:::")]
+    }
+
+
+def called_by_worker() -> set[str]:
+    """The operations of AWS that stand in the worker's code, as method or as name of one."""
+    found = set()
+    for path in (ROOT / "worker").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return {action for call in found & set(OF_WORKER) for action in OF_WORKER[call]}
+
+
+@pytest.mark.parametrize(
+    ("role", "definition"),
+    [
+        ("StateMachineRole", "job.asl.json"),
+        ("AfterTheEndRole", "after-the-end.asl.json"),
+    ],
+)
+def test_a_workflow_may_do_what_its_states_call_and_nothing_else(
+    role: str, definition: str
+) -> None:
+    assert actions(role) == called_by_states(definition)
+
+
+def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
+    assert actions("TaskRole") == called_by_worker()
+
+
+def test_there_is_one_role_for_each_who_acts() -> None:
+    assert set(ROLES) == set(TRUSTED)
+
+
+@pytest.mark.parametrize("role", TRUSTED)
+def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
+    (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": TRUSTED[role]}
+    condition = statement["Condition"]
+    assert condition["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+    sources = [keys["aws:SourceArn"] for keys in condition.values() if "aws:SourceArn" in keys]
+    assert len(sources) == 1
+
+
+def test_the_scheduler_comes_from_the_platform_s_group_exactly() -> None:
+    (statement,) = ROLES["SchedulerRole"]["AssumeRolePolicyDocument"]["Statement"]
+    source = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"][0]
+    assert source.endswith(":schedule-group/${Group}")
+
+
+@pytest.mark.parametrize("role", TRUSTED)
+def test_nothing_is_allowed_on_everything_but_what_knows_no_resource(role: str) -> None:
+    for statement in statements(role).values():
+        if "*" in listed(statement["Resource"]):
+            assert set(listed(statement["Action"])) <= ON_EVERYTHING
+        assert not [action for action in listed(statement["Action"]) if "*" in action]
+
+
+def test_exactly_two_roles_are_passed_and_only_to_ecs() -> None:
+    statement = statements("StateMachineRole")["HandTheTaskItsRoles"]
+    assert statement["Resource"] == [
+        {"Fn::GetAtt": ["TaskRole", "Arn"]},
+        {"Fn::GetAtt": ["ExecutionRole", "Arn"]},
+    ]
+    assert statement["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    }
+
+
+@pytest.mark.parametrize("role", ["TaskRole", "StateMachineRole", "AfterTheEndRole"])
+def test_the_table_is_open_for_the_rows_of_this_job_only(role: str) -> None:
+    condition = statements(role)["OwnRuns"]["Condition"]
+    assert condition == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [{"Ref": "Job"}]}}
+
+
+def test_the_bucket_is_open_for_the_keys_of_this_job_only() -> None:
+    own = statements("TaskRole")
+    keys = [resource["Fn::Sub"][0] for resource in own["OwnCheckpointsAndOutputs"]["Resource"]]
+    keys.append(own["OwnInputs"]["Resource"]["Fn::Sub"][0])
+    assert {key.split("}/", 1)[1] for key in keys} == {
+        "checkpoints/${Job}/*",
+        "outputs/${Job}/*",
+        "inputs/${Job}/*",
+    }
+    assert own["OwnInputs"]["Action"] == "s3:GetObject"
+
+
+@pytest.mark.parametrize(
+    ("template", "kind"),
+    [
+        ("platform", "AWS::S3::BucketPolicy"),
+        ("platform", "AWS::SNS::TopicPolicy"),
+        ("job", "AWS::SQS::QueuePolicy"),
+    ],
+)
+def test_nothing_is_reached_without_tls(template: str, kind: str) -> None:
+    (policy,) = of_type(template, kind).values()
+    denied = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+    assert [s["Condition"] for s in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_parameter_says_what_it_is_for(name: str) -> None:
+    parameters = TEMPLATES[name]["Parameters"]
+    assert not [key for key, rule in parameters.items() if not rule.get("Description")]
+    groups = TEMPLATES[name]["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [key for group in groups for key in group["Parameters"]]
+    assert sorted(shown) == sorted(parameters)
+
+
+def test_only_what_must_be_named_has_no_default() -> None:
+    parameters = TEMPLATES["job"]["Parameters"]
+    needed = {key for key, rule in parameters.items() if "Default" not in rule}
+    assert needed == {"Platform", "Job", "Image"}
+    assert all("Default" in rule for rule in TEMPLATES["platform"]["Parameters"].values())
+
+
+def test_what_is_kept_has_a_generated_name() -> None:
+    for body in TEMPLATES["platform"]["Resources"].values():
+        if body.get("DeletionPolicy") == "Retain":
+            assert not {"BucketName", "TableName"} & set(body["Properties"])
+            assert body["UpdateReplacePolicy"] == "Retain"
+
+
+def imported(value: Any) -> set[str]:
+    """The export names that a piece of a template imports."""
+    if isinstance(value, list):
+        return {name for item in value for name in imported(item)}
+    if not isinstance(value, dict):
+        return set()
+    names = {name for key, item in value.items() for name in imported(item)}
+    if "Fn::ImportValue" in value:
+        names.add(value["Fn::ImportValue"]["Fn::Sub"])
+    return names
+
+
+def test_a_job_imports_only_what_the_platform_exports() -> None:
+    exported = {
+        output["Export"]["Name"]["Fn::Sub"].replace("${AWS::StackName}", "${Platform}")
+        for output in TEMPLATES["platform"]["Outputs"].values()
+    }
+    assert imported(TEMPLATES["job"]["Resources"]) <= exported
+
+
+def test_every_substitution_of_a_definition_is_given_and_every_given_one_is_used() -> None:
+    for machine in of_type("job", "AWS::StepFunctions::StateMachine").values():
+        text = machine["DefinitionString"]
+        used = {part.split("}", 1)[0] for part in text.split("${")[1:]}
+        assert used == set(machine["DefinitionSubstitutions"])
+
+
+def test_names_stay_within_what_aws_allows_for_the_longest_platform_and_job() -> None:
+    parameters = TEMPLATES["job"]["Parameters"]
+    longest = parameters["Platform"]["MaxLength"] + 1 + parameters["Job"]["MaxLength"]
+    assert longest + len("-after") <= 80  # a state machine
+    assert parameters["Job"]["MaxLength"] <= 64  # a schedule, named within its group
+
+
+def test_a_template_fits_into_what_cloudformation_takes_from_s3() -> None:
+    for path in Path(FOLDER).glob("*.yaml"):
+        assert path.stat().st_size < 1_000_000
+    assert (FOLDER / "platform.yaml").stat().st_size <= 51_200
