@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,15 @@ def market(local_aws: LocalAws) -> Iterator[Market]:
         "slow_seconds",
     ):
         setattr(local_aws.market, switch, getattr(normal, switch))
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads of this process, the server's too, take turns far more often: races show."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
 
 
 @pytest.fixture(scope="session")

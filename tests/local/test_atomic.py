@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from botocore.exceptions import ClientError
 
 from deploy.local.aws import LocalAws
+
+pytestmark = pytest.mark.usefixtures("restless")
 
 
 def test_of_many_claims_at_the_same_moment_one_wins(local_aws: LocalAws) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.stepfunctions.exceptions import ExecutionAlreadyExists
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from deploy.local.aws import LocalAws
 from tests.local.bench import ROLE, Bench, until
@@ -273,11 +276,28 @@ def test_a_fail_state_takes_error_and_cause_from_expressions(bench: Bench) -> No
     assert (shown["error"], shown["cause"]) == ("Steadyspot.JobExit3", NASTY)
 
 
-def test_states_all_does_not_catch_what_cannot_be_caught(bench: Bench) -> None:
-    # A Task without its API's required argument dies of something that is no error of a service.
+@pytest.mark.parametrize("errors", ["States.ALL", "States.Runtime", "States.TaskFailed"])
+def test_an_error_of_the_runtime_is_never_caught(bench: Bench, errors: str) -> None:
     state = {"Resource": "arn:aws:states:::aws-sdk:sfn:noSuchAction", "Arguments": {}}
-    shown = bench.execute(catching(state, "States.ALL"))
+    shown = bench.execute(catching(state, errors))
     assert (shown["status"], shown["error"]) == ("FAILED", "States.Runtime")
+
+
+@pytest.mark.parametrize("errors", ["States.ALL", "States.DataLimitExceeded"])
+def test_too_much_data_is_caught_by_its_name_only(
+    bench: Bench, local_aws: LocalAws, errors: str
+) -> None:
+    s3 = local_aws.session().client("s3")
+    s3.create_bucket(Bucket=bench.name)
+    s3.put_object(Bucket=bench.name, Key="k", Body=b"x" * 300_000)
+    state = {
+        "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+        "Arguments": {"Bucket": bench.name, "Key": "k"},
+    }
+    shown = bench.execute(catching(state, errors))
+    by_name = errors == "States.DataLimitExceeded"
+    assert shown["status"] == ("SUCCEEDED" if by_name else "FAILED")
+    assert "States.DataLimitExceeded" in (shown["output"] if by_name else shown["error"])
 
 
 def test_a_retry_knows_how_often_it_tried(bench: Bench) -> None:
@@ -612,10 +632,18 @@ def test_output_does_not_see_what_the_same_state_assigns(bench: Bench) -> None:
             "Catch": catch,
             "Next": "End",
         },
-        "End": {"Type": "Succeed", "Output": {"seen": "{% $states.input.seen %}", "n": "{% $n %}"}},
+        "End": {
+            "Type": "Succeed",
+            "Output": {
+                "seen": "{% $states.input.seen %}",
+                "n": "{% $n %}",
+                "other": "{% $exists($other) %}",
+            },
+        },
     }
     execution = bench.start(bench.machine(states), seen=[])
-    assert json.loads(bench.ended(execution)["output"]) == {"seen": [2], "n": 12}
+    output = json.loads(bench.ended(execution)["output"])
+    assert output == {"seen": [2], "n": 12, "other": False}
     entered = [
         json.loads(event["stateEnteredEventDetails"]["input"]).get("seen")
         for event in bench.history(execution)
@@ -624,6 +652,7 @@ def test_output_does_not_see_what_the_same_state_assigns(bench: Bench) -> None:
     assert entered[2:4] == [[0], [0, 1]]
 
 
+@pytest.mark.usefixtures("restless")
 def test_an_execution_can_be_stopped_right_after_its_start(bench: Bench) -> None:
     machine = bench.machine({"Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
     for _ in range(5):
@@ -633,22 +662,26 @@ def test_an_execution_can_be_stopped_right_after_its_start(bench: Bench) -> None
         assert shown["status"] == "ABORTED"
 
 
+@pytest.mark.usefixtures("restless")
 def test_of_two_starts_with_one_name_at_the_same_moment_one_wins(bench: Bench) -> None:
     machine = bench.machine({"Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
 
-    def start(number: int) -> str:
-        try:
-            started = bench.sfn.start_execution(
-                stateMachineArn=machine, name="one", input=json.dumps({"number": number})
-            )
-        except ClientError as error:
-            return str(error.response["Error"]["Code"])
-        return str(started["executionArn"])
+    backend = stepfunctions_parser_backends[bench.aws.account_id][bench.aws.region]
+    together = threading.Barrier(4)
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(start, range(16)))
-    assert answers.count("ExecutionAlreadyExists") == 15
-    bench.sfn.stop_execution(executionArn=f"{machine.replace('stateMachine', 'execution')}:one")
+    def start(number: int, name: str) -> str:
+        together.wait()
+        try:
+            return str(backend.start_execution(machine, name, json.dumps(number)).exec_arn)
+        except ExecutionAlreadyExists:
+            return "refused"
+
+    with ThreadPoolExecutor(4) as pool:
+        for name in map(str, range(20)):
+            answers = list(pool.map(start, range(4), [name] * 4))
+            assert answers.count("refused") == 3
+            started = next(answer for answer in answers if answer != "refused")
+            bench.sfn.stop_execution(executionArn=started)
 
 
 def test_many_executions_at_once_do_not_mix(bench: Bench) -> None:

@@ -24,7 +24,8 @@ class LateEnvironment:
         return self.looks > 3
 
     def set_stop(self, **stop: Any) -> None:
-        self.stops.append(stop)
+        if self.looks > 3:  # a stop before the first state is ignored
+            self.stops.append(stop)
 
 
 def execution(worker: object) -> Any:
