@@ -22,6 +22,11 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 _NOTHING = ("didn't contain changes", "No updates are to be performed", "no changes")
 
 
+def _source(template: str) -> dict[str, Any]:
+    """Return the argument that hands a template over, by its text or by its address in S3."""
+    return {"TemplateURL" if template.startswith("http") else "TemplateBody": template}
+
+
 @dataclass(frozen=True)
 class Event:
     """One line of a stack's progress."""
@@ -71,6 +76,9 @@ class Stacks:
     ) -> bool:
         """Make the stack as the template and the parameters say; return whether anything changed.
 
+        ``template`` is its text, or the address of an object in S3 that holds it: CloudFormation
+        takes at most 51,200 bytes within the call.
+
         Raises
         ------
         Trouble
@@ -82,7 +90,7 @@ class Stacks:
             StackName=name,
             ChangeSetName=change_set,
             ChangeSetType="CREATE" if new else "UPDATE",
-            TemplateBody=template,
+            **_source(template),
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
             ],

@@ -7,6 +7,7 @@ names are generated.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deploy.screen import Screen
 from deploy.target import Target
 
 TEMPLATES = Path(__file__).parent / "templates"
+_LARGEST_BODY_BYTES = 51_200
 _KEPT = {"AWS::S3::Bucket", "AWS::DynamoDB::Table"}
 
 
@@ -31,9 +33,20 @@ def _bring(
     target: Target, stack: str, template: str, parameters: dict[str, str], screen: Screen
 ) -> None:
     screen.heading(f"Stack {stack}")
-    body = (TEMPLATES / template).read_text("utf-8")
+    body = _within_limits(target, (TEMPLATES / template).read_text("utf-8"))
     changed = target.stacks.deploy(stack, body, parameters, screen.stack_event)
     screen.say("  up to date" if changed else "  nothing to change")
+
+
+def _within_limits(target: Target, template: str) -> str:
+    """Return a short template as it is, and of a long one its address in the platform's bucket."""
+    body = template.encode()
+    if len(body) <= _LARGEST_BODY_BYTES:
+        return template
+    s3, bucket = target.client("s3"), target.platform["Bucket"]
+    key = f"templates/{hashlib.sha256(body).hexdigest()[:32]}.yaml"
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
 
 def remove(target: Target, screen: Screen) -> None:

@@ -21,7 +21,7 @@ from moto.cloudformation.utils import (
 
 from deploy.local.cloudformation.parameters import check_parameters, plain
 from deploy.local.cloudformation.stacks import LocalChangeSet, LocalStack
-from deploy.local.cloudformation.text import parsed
+from deploy.local.cloudformation.text import check_size, parsed
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. "
@@ -51,6 +51,7 @@ class LocalCloudFormation(CloudFormationBackend):
     ) -> Stack:
         if any(stack.name == name for stack in self.stacks.values()):
             raise AlreadyExistsException(f"Stack [{name}] already exists")
+        check_size(template)
         check_parameters(parsed(template), parameters)
         stack = LocalStack(
             stack_id=generate_stack_id(name, self.region_name, self.account_id),
@@ -85,6 +86,7 @@ class LocalCloudFormation(CloudFormationBackend):
         role_arn: str | None = None,
     ) -> tuple[str, str]:
         validate_create_change_set(change_set_name)
+        check_size(template)
         parameters = {key: plain(value) for key, value in parameters.items()}
         wanted = parsed(template)
         check_parameters(wanted, parameters)
@@ -184,6 +186,7 @@ class LocalCloudFormation(CloudFormationBackend):
     ) -> Stack:
         stack = self.get_stack(name)
         assert isinstance(stack, LocalStack)
+        check_size(template)
         given = {
             key: plain(value)
             for key, value in self._resolve_update_parameters(stack, parameters).items()

@@ -19,6 +19,7 @@ from moto.s3.models import FakeBucket, s3_backends
 # Importing them defines the types, and that is what moto looks for.
 from deploy.local.cloudformation import messaging, network, storage, workflow  # noqa: F401
 from deploy.local.cloudformation.backend import LocalCloudFormation
+from deploy.local.cloudformation.text import StoredText
 
 _moto_validates = CloudFormationResponse._validate_different_update
 
@@ -52,7 +53,7 @@ def _template_at(self: CloudFormationResponse, template_url: str) -> str:
     stored = s3_backends[self.current_account][self.partition].get_object(bucket, key)
     if stored is None:
         raise ValidationError(message=f"S3 error: The specified key does not exist: {key}")
-    return stored.value.decode()
+    return StoredText(stored.value.decode())
 
 
 def _validate_different_update(
