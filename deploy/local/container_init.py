@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import time
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -184,8 +185,9 @@ def _watch(container: Container, owner: Owner) -> None:
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     container.reap()
+    watched: list[Any] = [owner, wake]
     while container.exit_code is None and not owner.closed:
-        ready, _, _ = select.select([owner, wake], [], [])
+        ready, _, _ = select.select(watched, [], [])
         if wake in ready:
             os.read(wake, 4096)
             container.reap()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Final, NoReturn, cast
 
@@ -30,7 +31,11 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType,
 )
+from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import (
+    MaxAttemptsOutcome,
+)
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.common.retry.retrier_outcome import RetrierOutcome
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
     TimeoutSeconds,
@@ -117,13 +122,20 @@ def _variables(env: Environment, expression: str) -> dict[str, Any]:
     variables = {name: value for name, value in assigned.items() if f"${name}" in expression}
     if "$states" in expression:
         states = env.states._states_data
-        visible = {"input": states["input"], "context": json_value(states["context"])}
+        visible = {"input": states["input"], "context": _context(states["context"])}
         for key in ("result", "errorOutput"):
             # null where there is none, so an expression that looks at it would not fail
             if states.get(key) is not None:
                 visible[key] = states.get(key)
         variables["states"] = visible
     return variables
+
+
+def _context(data: Mapping[str, Any]) -> Any:
+    context = json_value(data)
+    if state := context.get("State"):
+        state["EnteredTime"] = json_value(datetime.fromisoformat(state["EnteredTime"]))
+    return context
 
 
 class BooleanCondition(ConditionStringJSONata):
@@ -151,9 +163,13 @@ class _PunctualWait:
     """
 
     def _wait_interval(self, env: Environment, wait_seconds: int) -> None:
-        until = time.monotonic() + wait_seconds
-        while env.is_running() and (left := until - time.monotonic()) > 0:
-            env.program_state_event.wait(min(left, _WAIT_SLICE_SECONDS))
+        _wait_while_running(env, wait_seconds)
+
+
+def _wait_while_running(env: Environment, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while env.is_running() and (left := until - time.monotonic()) > 0:
+        env.program_state_event.wait(min(left, _WAIT_SLICE_SECONDS))
 
 
 class LiteralWait(_PunctualWait, Seconds):
@@ -203,6 +219,27 @@ class CatchableErrors(ErrorEqualsDecl):
             )
             matches = wildcard and name not in _UNCATCHABLE
         env.stack.append(matches)
+
+
+class PunctualRetrier(RetrierDecl):
+    """A Retrier whose back-off ends with the execution; moto sleeps through a stop."""
+
+    def _eval_body(self, env: Environment) -> None:
+        self.error_equals.eval(env)
+        if not env.stack.pop():
+            env.stack.append(RetrierOutcome.Skipped)
+            return
+        self.max_attempts.eval(env)
+        if env.stack.pop() == MaxAttemptsOutcome.EXHAUSTED:
+            env.stack.append(RetrierOutcome.Failed)
+            return
+        self.interval_seconds.eval(
+            env
+        )  # puts seconds on the stack; each of the others changes them
+        for change in (self.backoff_rate, self.max_delay_seconds, self.jitter_strategy):
+            change.eval(env)
+        _wait_while_running(env, env.stack.pop())
+        env.stack.append(RetrierOutcome.Executed)
 
 
 class _OutputIsSet:
@@ -286,10 +323,16 @@ class AwsPreprocessor(Preprocessor):
         return ExpressionWait(string_jsonata=self.visitString_jsonata(ctx.string_jsonata()))
 
     def visitRetrier_decl(self, ctx: ASLParser.Retrier_declContext) -> RetrierDecl:  # noqa: N802
-        retrier = super().visitRetrier_decl(ctx)
-        names = retrier.error_equals.error_names
-        retrier.error_equals = CatchableErrors(error_names=names)  # type: ignore[misc]
-        return retrier
+        read = super().visitRetrier_decl(ctx)
+        return PunctualRetrier(
+            error_equals=CatchableErrors(error_names=read.error_equals.error_names),
+            interval_seconds=read.interval_seconds,
+            max_attempts=read.max_attempts,
+            backoff_rate=read.backoff_rate,
+            max_delay_seconds=read.max_delay_seconds,
+            jitter_strategy=read.jitter_strategy,
+            comment=read.comment,
+        )
 
     def visitCatcher_decl(self, ctx: ASLParser.Catcher_declContext) -> CatcherDecl:  # noqa: N802
         catcher = super().visitCatcher_decl(ctx)

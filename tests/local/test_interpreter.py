@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -264,6 +266,36 @@ def test_stopping_an_execution_ends_its_wait_at_once(bench: Bench) -> None:
     assert bench.history(execution)[-1]["type"] == "ExecutionAborted"
 
 
+def test_stopping_an_execution_ends_the_back_off_of_a_retry_at_once(bench: Bench) -> None:
+    retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 600, "MaxAttempts": 3}]
+    state = describe_self(Arguments={"ExecutionArn": "{% $missing %}"}, Retry=retry)
+    execution = bench.start(bench.machine(catching(state)))
+    until(lambda: "EvaluationFailed" in [event["type"] for event in bench.history(execution)])
+    began = time.monotonic()
+    bench.sfn.stop_execution(executionArn=execution)
+    assert bench.ended(execution)["status"] == "ABORTED"
+    assert time.monotonic() - began < 2
+
+
+def test_a_back_off_grows_up_to_its_limit(bench: Bench) -> None:
+    retry = [
+        {
+            "ErrorEquals": ["States.QueryEvaluationError"],
+            "IntervalSeconds": 1,
+            "BackoffRate": 30,
+            "MaxDelaySeconds": 1,
+            "MaxAttempts": 2,
+        }
+    ]
+    state = describe_self(Arguments={"ExecutionArn": "{% $missing %}"}, Retry=retry)
+    execution = bench.start(bench.machine(catching(state)))
+    bench.ended(execution)
+    failed = [e["timestamp"] for e in bench.history(execution) if e["type"] == "EvaluationFailed"]
+    assert len(failed) == 3
+    for earlier, later in itertools.pairwise(failed):
+        assert 0.99 <= (later - earlier).total_seconds() < 1.6
+
+
 def test_a_fail_state_takes_error_and_cause_from_expressions(bench: Bench) -> None:
     states = {
         "Fail": {
@@ -315,7 +347,7 @@ def test_the_context_says_who_and_when(bench: Bench) -> None:
     assert context["Execution"]["Input"] == {"a": 1}
     assert context["Execution"]["StartTime"].endswith("Z")
     assert context["State"]["Name"] == "Tell"
-    assert "T" in context["State"]["EnteredTime"]
+    assert re.fullmatch(r"\S{10}T\S{8}\.\d{3}Z", context["State"]["EnteredTime"])
     assert context["StateMachine"]["Id"].startswith("arn:aws:states:us-east-1:123456789012:")
 
 
