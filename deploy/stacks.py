@@ -1,7 +1,7 @@
 """Stacks of CloudFormation: bring one to a template and its parameters, and take it away again.
 
-Every change goes through a change set, so that "nothing to change" is known before anything is touched.
-Waiting is polling with ``pause`` between the calls; events are handed on as they come.
+Every change goes through a change set, so that "nothing to change" is known before anything is
+touched. Waiting is polling with ``pause`` between the calls; events are handed on as they come.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Stacks:
     client
         A CloudFormation client.
     pause
-        Called between two looks at a stack, with seconds; ``time.sleep`` unless a test says otherwise.
+        Called between two looks at a stack, with seconds; ``time.sleep`` unless a test says
+        otherwise.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Brings the platform and its jobs up, and takes them down again.
 
-The platform comes first, since the jobs import what it exports; it goes last. What the templates retain
-(outputs, checkpoints, records of runs) outlives ``down`` and never blocks the next ``up``, since its
-names are generated.
+The platform comes first, since the jobs import what it exports; it goes last. What the templates
+retain (outputs, checkpoints, records of runs) outlives ``down`` and never blocks the next ``up``,
+since its names are generated.
 """
 
 from __future__ import annotations
@@ -33,16 +33,15 @@ def _bring(
     target: Target, stack: str, template: str, parameters: dict[str, str], screen: Screen
 ) -> None:
     screen.heading(f"Stack {stack}")
-    body = _within_limits(target, (TEMPLATES / template).read_text("utf-8"))
-    changed = target.stacks.deploy(stack, body, parameters, screen.stack_event)
+    changed = target.stacks.deploy(stack, source(target, template), parameters, screen.stack_event)
     screen.say("  up to date" if changed else "  nothing to change")
 
 
-def _within_limits(target: Target, template: str) -> str:
-    """Return a short template as it is, and of a long one its address in the platform's bucket."""
-    body = template.encode()
+def source(target: Target, name: str) -> str:
+    """Return a template's text, or its address in the bucket where a call cannot carry it."""
+    body = (TEMPLATES / name).read_bytes()
     if len(body) <= _LARGEST_BODY_BYTES:
-        return template
+        return body.decode()
     s3, bucket = target.client("s3"), target.platform["Bucket"]
     key = f"templates/{hashlib.sha256(body).hexdigest()[:32]}.yaml"
     s3.put_object(Bucket=bucket, Key=key, Body=body)
