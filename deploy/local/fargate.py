@@ -212,10 +212,11 @@ class Fargate:
         record = self._record(launch)
         family = launch.definition.family
         fate = Fate(
+            stop_code=lambda: self._market.reclaim_stop_code,
+            reclaim=self.reclaim,
             stopped_before_start=refusal is Refusal.STOPPED_BEFORE_START,
             provisioning_seconds=self._market.slow_seconds if refusal is Refusal.SLOW else 0.0,
             reclaim_after_seconds=self._market.reclaim_delay(family, launch.capacity),
-            reclaim_stop_code=self._market.reclaim_stop_code,
         )
         definitions = {one["name"]: one for one in launch.definition.container_definitions}
         task = FargateTask(

@@ -38,12 +38,16 @@ class ContainerPlan:
 
 @dataclass(frozen=True)
 class Fate:
-    """What the market has in store: a stop before the start, a long wait, a reclaim later on."""
+    """What the market has in store: a stop before the start, a long wait, a reclaim later on.
 
+    `stop_code` is asked at a reclaim; `reclaim` is called when the while is over, by ARN.
+    """
+
+    stop_code: Callable[[], str | None]
+    reclaim: Callable[[str], object]
     stopped_before_start: bool = False
     provisioning_seconds: float = 0.0
     reclaim_after_seconds: float | None = None
-    reclaim_stop_code: str | None = "SpotInterruption"
 
 
 class _Stopped(Exception):
@@ -97,7 +101,7 @@ class FargateTask:
 
     def reclaim(self) -> bool:
         """Take it back, as the Spot market does. False where it is already stopping."""
-        return self.stop(self._fate.reclaim_stop_code, INTERRUPTED)
+        return self.stop(self._fate.stop_code(), INTERRUPTED)
 
     def kill(self) -> None:
         """End every process now; for the end of the whole local target."""
@@ -216,7 +220,7 @@ class FargateTask:
             while not self._is_stopping() and not self._is_over():
                 left = None if until is None else until - time.monotonic()
                 if left is not None and left <= 0:
-                    self.reclaim()
+                    self._fate.reclaim(self.record.arn)
                 else:
                     self._changed.wait(left)
 

@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from deploy.local.aws import LocalAws
@@ -26,6 +27,15 @@ def until(look: Callable[[], T], deadline_seconds: float = DEADLINE_SECONDS) -> 
         assert time.monotonic() < deadline, f"waited in vain, last seen: {seen!r}"
         time.sleep(0.01)
     return seen
+
+
+def is_alive(process: int) -> bool:
+    """Whether the process runs; one that ended and waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 class Bench:
@@ -202,6 +212,24 @@ class Bench:
             Rule=name, Targets=[{"Id": "queue", "Arn": arn["Attributes"]["QueueArn"]}]
         )
         return url
+
+    def message(self, queue: str) -> dict[str, Any]:
+        """Wait for a message of the queue."""
+
+        def look() -> dict[str, Any]:
+            got = self.sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])
+            return dict(got["Messages"][0]) if got.get("Messages") else {}
+
+        return until(look)
+
+    def started(self, machine: str) -> str:
+        """Wait for an execution of the machine that something else started."""
+
+        def look() -> str:
+            listed = self.sfn.list_executions(stateMachineArn=machine)["executions"]
+            return str(listed[0]["executionArn"]) if listed else ""
+
+        return until(look)
 
     def received(
         self, queue: str, enough: Callable[[Sequence[dict[str, Any]]], bool]

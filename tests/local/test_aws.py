@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.aws import AlreadyRunning, LocalAws
-from tests.local.bench import until
+from tests.local.bench import is_alive, until
 
 OWNER = """
 import sys, time
@@ -39,13 +39,6 @@ finally:
     if sys.argv[2] == 'tidy':
         aws.stop()
 """
-
-
-def is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def content(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from deploy.local.market import Market
-from tests.local.bench import PYTHON, Bench, until
+from tests.local.bench import PYTHON, Bench, is_alive, until
 
 LISTENS = """
 import signal, sys, time
@@ -32,14 +33,6 @@ print('me', os.getpid(), flush=True)
 print('ready', flush=True)
 while True: time.sleep(60)
 """
-
-
-def is_alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def number_after(word: str, lines: list[str]) -> int:
@@ -413,8 +406,6 @@ for path in ('', '/task'):
 """
     arn = bench.run(bench.define(bench.container(script, image=PYTHON)))
     task = bench.stopped(arn)
-    import json
-
     container, whole = (json.loads(line) for line in bench.lines(arn))
     assert container["Name"] == "worker"
     assert container["Labels"]["com.amazonaws.ecs.task-arn"] == arn

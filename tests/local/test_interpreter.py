@@ -587,8 +587,7 @@ def test_a_rule_starts_a_state_machine_with_the_event(bench: Bench) -> None:
         Rule=bench.name, Targets=[{"Id": "after", "Arn": after, "RoleArn": ROLE}]
     )
     execution = bench.start(failing)
-    started = until(lambda: bench.sfn.list_executions(stateMachineArn=after)["executions"])
-    given = json.loads(bench.ended(started[0]["executionArn"])["input"])
+    given = json.loads(bench.ended(bench.started(after))["input"])
     assert given["detail-type"] == "Step Functions Execution Status Change"
     assert given["detail"]["executionArn"] == execution
     assert given["detail"]["error"] == "E"

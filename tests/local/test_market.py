@@ -71,6 +71,9 @@ def test_a_task_can_be_taken_back_a_while_after_it_runs(bench: Bench, market: Ma
     first = bench.stopped(bench.run(definition))
     assert first["stopCode"] == "SpotInterruption"
     assert (first["stoppingAt"] - first["startedAt"]).total_seconds() >= 0.5
+    entries = [entry for entry in market.log() if entry.family == bench.name]
+    assert [entry.what for entry in entries] == ["granted", "reclaimed"]
+    assert entries[1].task_arn == first["taskArn"]
     second = bench.run(definition)
     bench.printed(second, "ready")
     assert bench.task(second)["desiredStatus"] == "RUNNING"
