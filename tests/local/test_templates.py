@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.cloudformation.models import cloudformation_backends
 
 from deploy.local.aws import LocalAws
 from tests.local.stacks import JOB, PLATFORM, TEMPLATES, Stacks
@@ -303,6 +304,35 @@ def test_what_fails_is_rolled_back_and_says_why(stacks: Stacks, clients_of: Any)
     assert clients_of("sqs").list_queues(QueueNamePrefix=name).get("QueueUrls", []) == []
     with pytest.raises(ClientError, match="can not be updated"):
         stacks.change_set(name, JOB)
+
+
+def test_a_platform_of_another_region_has_the_zones_of_that_region(local_aws: LocalAws) -> None:
+    session = local_aws.session()
+    cloudformation = session.client("cloudformation", region_name="eu-central-1")
+    cloudformation.create_stack(StackName="abroad", TemplateBody=PLATFORM)
+    (stack,) = cloudformation.describe_stacks(StackName="abroad")["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    subnets = session.client("ec2", region_name="eu-central-1").describe_subnets(
+        SubnetIds=outputs["Subnets"].split(",")
+    )["Subnets"]
+    zones = [subnet["AvailabilityZone"] for subnet in subnets]
+    assert zones == ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+    cloudformation.delete_stack(StackName="abroad")
+
+
+def test_two_cannot_change_a_stack_at_once(stacks: Stacks) -> None:
+    template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    stacks.create(stacks.platform, template)
+    stack = cloudformation_backends[stacks.aws.account_id][stacks.aws.region].get_stack(
+        stacks.platform
+    )
+    stack.status = "UPDATE_IN_PROGRESS"
+    with pytest.raises(ClientError, match="UPDATE_IN_PROGRESS state and can not be updated"):
+        stacks.change_set(stacks.platform, template)
+    with pytest.raises(ClientError, match="can not be updated"):
+        stacks.cloudformation.delete_stack(StackName=stacks.platform)
+    stack.status = "UPDATE_COMPLETE"
+    stacks.cloudformation.delete_stack(StackName=stacks.platform)
 
 
 def test_a_template_that_is_too_long_for_a_call_is_refused_as_by_aws(stacks: Stacks) -> None:

@@ -130,6 +130,7 @@ class LocalCloudFormation(CloudFormationBackend):
                     message=f"Stack:{existing.stack_id} is in {existing.status} state "
                     "and can not be updated."
                 )
+            refuse_if_busy(existing)
             assert isinstance(existing, LocalStack)
             return existing
         if existing is not None:
@@ -159,6 +160,7 @@ class LocalCloudFormation(CloudFormationBackend):
                 message=f"ChangeSet [{change_set_name}] cannot be executed in its current status."
             )
         stack = self.stacks[change_set.stack_id]
+        refuse_if_busy(stack)
         assert isinstance(stack, LocalStack)
         if change_set.tags:
             stack.tags = change_set.tags
@@ -185,6 +187,7 @@ class LocalCloudFormation(CloudFormationBackend):
         tags: dict[str, str] | None,
     ) -> Stack:
         stack = self.get_stack(name)
+        refuse_if_busy(stack)
         assert isinstance(stack, LocalStack)
         check_size(template)
         given = {
@@ -200,6 +203,7 @@ class LocalCloudFormation(CloudFormationBackend):
     def delete_stack(self, name_or_stack_id: str) -> None:
         for stack in list(self.stacks.values()):
             if name_or_stack_id in (stack.name, stack.stack_id):
+                refuse_if_busy(stack)
                 self._refuse_while_imported(stack)
                 stack.delete()
                 if stack.status == "DELETE_COMPLETE":
@@ -227,6 +231,20 @@ class LocalCloudFormation(CloudFormationBackend):
             for name in self._exports_of(stack):
                 del self.exports[name]
             self.exports.update({export.name: export for export in stack.exports})
+
+
+def refuse_if_busy(stack: Stack) -> None:
+    """Let only one change a stack at a time, which is the lock that everybody relies on.
+
+    Raises
+    ------
+    ValidationError
+        Someone else's change is under way.
+    """
+    if stack.status.endswith("IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
+        raise ValidationError(
+            message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
+        )
 
 
 def outputs_differ(stack: Stack, template: Mapping[str, Any]) -> bool:

@@ -91,9 +91,8 @@ class Resources(ResourceMap):
     def resolved(self, key: str) -> dict[str, Any]:
         """The properties of a resource with every function in them carried out."""
         body = self._resource_json_map[key]
-        properties: dict[str, Any] = without_nothing(
-            parsing.clean_json(dict(body.get("Properties", {})), self)
-        )
+        given = with_zones(dict(body.get("Properties", {})), self._region_name)
+        properties: dict[str, Any] = without_nothing(parsing.clean_json(given, self))
         return properties
 
     def _adopt(self, template: dict[str, Any], parameters: dict[str, Any]) -> None:
@@ -204,6 +203,17 @@ class Planned(Resources):
         if key in self._resource_json_map and self.wanted(key):
             return self._parsed_resources.get(key, PLACEHOLDER)
         return super().__getitem__(key)
+
+
+def with_zones(value: Any, region: str) -> Any:
+    """The structure with ``Fn::GetAZs ""`` as the zones of the region; moto's are of us-east-1."""
+    if isinstance(value, list):
+        return [with_zones(item, region) for item in value]
+    if isinstance(value, dict):
+        if value.get("Fn::GetAZs") in ("", {"Ref": "AWS::Region"}):
+            return [f"{region}{letter}" for letter in "abc"]
+        return {key: with_zones(item, region) for key, item in value.items()}
+    return value
 
 
 def without_nothing(value: Any) -> Any:
