@@ -22,15 +22,15 @@ class LocalSession(boto3.Session):
         self.switches = Switches(endpoint_url)
         self._endpoint_url = endpoint_url
 
-    def client(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def client(self, *args: Any, **kwargs: Any) -> Any:
         """A client as of boto3, of the local target unless `endpoint_url` says otherwise."""
         kwargs.setdefault("endpoint_url", self._endpoint_url)
-        return super().client(*args, **kwargs)  # type: ignore[call-overload]
+        return super().client(*args, **kwargs)
 
-    def resource(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def resource(self, *args: Any, **kwargs: Any) -> Any:
         """A resource as of boto3, of the local target unless `endpoint_url` says otherwise."""
         kwargs.setdefault("endpoint_url", self._endpoint_url)
-        return super().resource(*args, **kwargs)  # type: ignore[call-overload]
+        return super().resource(*args, **kwargs)
 
 
 class Switches:
