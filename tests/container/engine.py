@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,6 +130,9 @@ def _has(name: str) -> bool:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    # conmon leaves a file called "oom" where it was started.
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=tempfile.gettempdir()
+    )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
