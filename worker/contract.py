@@ -1,7 +1,8 @@
 """What the worker, the state machine and the command line must agree on.
 
-Names of environment variables, exit codes, the columns of the run table and the keys of objects stand
-here once, so that no side can drift. The worker's image carries this file; the other rooms import it.
+Names of environment variables, exit codes, the columns of the run table and the keys of objects
+stand here once, so that no side can drift. The worker's image carries this file; the other rooms
+import it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from enum import IntEnum, StrEnum
 
 
 class Env(StrEnum):
-    """Environment variables that the worker reads. All but the first group come from the task definition.
+    """Environment variables that the worker reads; the first group changes with every launch.
 
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds, ``COMMAND`` is a JSON list of strings and
