@@ -186,7 +186,7 @@ class Keeper:
 
     def save_folders(self) -> Future[Any]:
         """Make the folders durable as they are now, with the job running."""
-        return self.submit(lambda: self._save_folders(running=True))
+        return self.submit(self._save_running)
 
     def save_last(self, held: set[str]) -> Future[Any]:
         """Make durable what is marked and what is in the folders; later marks are refused.
@@ -296,15 +296,23 @@ class Keeper:
             self.uploader.forget(output)
             self._staged.pop(output.name, None)
 
+    def _save_running(self) -> None:
+        """A save that fails while the job runs is said; the next one tries again."""
+        if self.opened.exception() or self._closed:
+            return
+        try:
+            self._save_folders(running=True)
+        except WorkerError as error:
+            self._log.warning("save", f"The folders could not be saved this time: {error}")
+            raise
+
     def _save_folders(self, running: bool, held: set[str] | None = None) -> None:
         """Capture first and stage outputs after: what the capture calls done is then staged."""
         begun = time.monotonic()
         changed = False
         ledger = self.attempt.ledger
         if self._checkpoint:
-            captured = self._checkpoint.capture(running)
-            files = list(self.uploader.pool.map(self._stored, captured))
-            self._checkpoint.clear_spool()
+            captured, files = self._captured_and_stored(self._checkpoint, running)
             changed = files != ledger.files
             with self._lock:
                 ledger.files = files
@@ -318,6 +326,20 @@ class Keeper:
             self._checkpoint.keep(self._captured)
         if changed:
             self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
+
+    def _captured_and_stored(
+        self, folder: CheckpointFolder, running: bool
+    ) -> tuple[list[Captured], list[File]]:
+        try:
+            captured = folder.capture(running)
+            return captured, list(self.uploader.pool.map(self._stored, captured))
+        except OSError as error:
+            raise SetupError(
+                f"The folder {folder.root} cannot be read and copied: {error.strerror}.",
+                "Give the task more disk, or let the job keep less there.",
+            ) from None
+        finally:
+            folder.clear_spool()
 
     def _stored(self, captured: Captured) -> File:
         """The entry with its object; the bytes are uploaded where they changed."""

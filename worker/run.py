@@ -17,9 +17,11 @@ import contextvars
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from worker.contract import Exit
@@ -243,6 +245,16 @@ def check_name(name: str) -> None:
         )
 
 
+def _say_run_errors_plainly(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Where a ``RunError`` ends the job, its sentences say more than a traceback."""
+    if isinstance(error, RunError):
+        sys.stderr.write(f"{error}\n")
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
 _current: Run | None = None
 _current_lock = threading.Lock()
 
@@ -257,6 +269,8 @@ def current_run() -> Run:
     with _current_lock:
         if _current is None:
             from worker.channel import FolderChannel, SocketChannel
+
+            sys.excepthook = _say_run_errors_plainly
 
             path = os.environ.get(SOCKET)
             _current = Run(SocketChannel(path) if path else FolderChannel.from_environment())

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from worker.stages import Shares
 
 
+SOCKET_PATH_BYTES = 100
+"""Longer paths do not fit into the address of a Unix socket (108 on Linux)."""
+
+
 class Supervisor:
     """One attempt from the fork to the exit code."""
 
@@ -38,7 +42,7 @@ class Supervisor:
         self.log = log
         self.inbox = signals.Inbox()
         self.environ = dict(environ) | options.environment
-        self.scratch = ""
+        self.scratch = self.socket_folder = ""
         self.ooms = 0
         self.job: processes.Job
         self.job_status: int | None = None
@@ -110,8 +114,13 @@ class Supervisor:
             self.scratch = name
             os.mkdir(f"{name}/outputs")
             os.mkdir(f"{name}/spool")
+            if len(f"{name}/socket".encode()) > SOCKET_PATH_BYTES:
+                self.socket_folder = f"/tmp/steadyspot-{os.urandom(8).hex()}"
+                os.mkdir(self.socket_folder, 0o700)
+            else:
+                self.socket_folder = name
             self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(f"{name}/socket")
+            self._listener.bind(f"{self.socket_folder}/socket")
             self._listener.listen(128)
             for place in (self.options.checkpoint_dir, self.options.output_dir):
                 if place:
@@ -121,7 +130,7 @@ class Supervisor:
                 f"The worker cannot write in {place}: {error.strerror or error}.",
                 "Mount a volume there, or name another folder (--scratch-dir for its own).",
             ) from None
-        self.environ[SOCKET] = f"{name}/socket"
+        self.environ[SOCKET] = f"{self.socket_folder}/socket"
 
     def _open(self) -> None:
         """Load what is slow to load, now that the job runs or has to wait for it."""

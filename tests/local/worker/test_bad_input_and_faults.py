@@ -1,0 +1,254 @@
+"""Bad input and a world that fails: one sentence what, one what to do, the right exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.worker.kit import Bench, wait_until
+
+ONE_UNIT = """
+from worker import current_run
+run = current_run()
+for part in run.remaining(range(UNITS)):
+    with run.output(f"part-{part}") as path:
+        path.write_text("x")
+"""
+
+
+def job(units: int = 1) -> str:
+    return ONE_UNIT.replace("UNITS", str(units))
+
+
+def assert_said(worker: Any, code: int, *words: str) -> None:
+    """It ended so, said all that, and printed no traceback of the worker's."""
+    assert worker.end() == code, worker.said()
+    for word in words:
+        assert word in worker.said()
+    assert "worker/supervisor.py" not in worker.said()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("STEADYSPOT_FENCE", "many", "Give a whole number"),
+        ("STEADYSPOT_JOB", "../up", "cannot be part of an object's key"),
+        ("STEADYSPOT_RUN_KEY", "a/b", "cannot be part of an object's key"),
+        ("STEADYSPOT_TABLE", "", "STEADYSPOT_TABLE not set"),
+        ("STEADYSPOT_STOP_BY", "soon", "Give an ISO time"),
+        ("STEADYSPOT_STOP_TIMEOUT", "-1", "0 or more"),
+        ("STEADYSPOT_RERUN", "perhaps", "'always' or 'never'"),
+        ("STEADYSPOT_ENVIRONMENT", "{", "is not JSON"),
+        ("STEADYSPOT_SIGNAL_JOB", "NOTHING", "There is no signal"),
+    ],
+)
+def test_wrong_value_in_the_environment(bench: Bench, name: str, value: str, words: str) -> None:
+    assert_said(bench.start("sh", "-c", "echo ran", **{name: value}), 125, words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sideways"], "There is no option '--sideways'"),
+        (["--every"], "has no value"),
+        (["--every", "often", "true"], "Give seconds"),
+        ([], "There is no command to run"),
+    ],
+)
+def test_wrong_options(bench: Bench, arguments: list[str], words: str) -> None:
+    assert_said(bench.start(*arguments), 125, words)
+
+
+def test_command_and_environment_may_come_from_the_task_definition(bench: Bench) -> None:
+    worker = bench.start(
+        STEADYSPOT_COMMAND=json.dumps(["sh", "-c", "echo $COLOUR"]),
+        STEADYSPOT_ENVIRONMENT=json.dumps({"COLOUR": "green"}),
+    )
+    assert worker.end() == 0
+    assert "green" in worker.text
+
+
+def test_command_not_found_leaves_a_word(bench: Bench) -> None:
+    assert_said(bench.start("no-such-command"), 127, "is not in the image")
+    assert bench.item()["word"]["reason"] == "not-found"
+
+
+def test_bucket_that_is_not_there(bench: Bench) -> None:
+    command = bench.job_file(job())
+    assert_said(bench.start(*command, STEADYSPOT_BUCKET="not-there"), 125, "There is no such place")
+    assert bench.item()["status"] == "running"
+
+
+def test_table_that_is_not_there_ends_the_job_early(bench: Bench) -> None:
+    worker = bench.start("sleep", "60", STEADYSPOT_TABLE="not-there")
+    assert_said(worker, 125, "There is no such place", "Deploy the platform")
+
+
+def test_aws_out_of_reach_is_worth_another_try(bench: Bench) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        worker = bench.start("sleep", "60", AWS_ENDPOINT_URL=address)
+        assert_said(worker, 75, "did not answer", "Try again")
+
+
+def test_run_that_was_never_claimed(bench: Bench) -> None:
+    worker = bench.start("sleep", "60", STEADYSPOT_RUN_KEY="another")
+    assert_said(worker, 125, "not in the run table", "state machine")
+
+
+def test_checkpoint_of_a_newer_worker(bench: Bench) -> None:
+    assert bench.start(*bench.job_file(job()), STEADYSPOT_FENCE="10001").end() == 0
+    _reopen(bench)
+    pointer = bench.item()["checkpoint"]
+    _replace(bench, json.dumps({"format": 99, "worker_version": "9.9"}).encode())
+    assert pointer
+    worker = bench.start("sh", "-c", "echo ran")
+
+    assert_said(worker, 125, "format 99", "newer image")
+    assert "ran" not in worker.text
+
+
+def test_checkpoint_that_was_cut(bench: Bench) -> None:
+    assert bench.start(*bench.job_file(job())).end() == 0
+    _reopen(bench)
+    key = bench.item()["checkpoint"]["key"]
+    bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=b'{"form')
+
+    assert_said(bench.start("sh", "-c", "echo ran"), 125, "was changed or cut", "older version")
+
+
+def test_output_name_that_climbs_out(bench: Bench) -> None:
+    command = bench.job_file(
+        "from worker import current_run\n"
+        "with current_run().output('../up') as path: path.write_text('x')\n"
+    )
+    worker = bench.start(*command)
+
+    assert worker.end() == 1
+    assert "climbs out of its folder" in worker.said()
+    assert "Traceback" not in worker.said()
+    assert bench.objects() == {}
+
+
+def test_climbing_name_is_refused_by_the_worker_itself_too(bench: Bench) -> None:
+    """Whoever speaks the protocol directly gets no further."""
+    command = bench.job_file(
+        "import json, os, socket\n"
+        "s = socket.socket(socket.AF_UNIX); s.connect(os.environ['STEADYSPOT_SOCKET'])\n"
+        "f = s.makefile('rw')\n"
+        "def ask(**r):\n"
+        "    f.write(json.dumps(r) + '\\n'); f.flush(); return json.loads(f.readline())\n"
+        "folder = ask(do='hello')['folder']\n"
+        "open(folder + '/file', 'w').write('x')\n"
+        "print(ask(do='stage', name='../up', path=folder + '/file'))\n"
+        "print(ask(do='stage', name='ok', path='/etc/hostname'))\n"
+        "print(ask(do='nonsense')); f.write('no json\\n'); f.flush(); print(f.readline())\n"
+    )
+    worker = bench.start(*command)
+    assert worker.end() == 0, worker.said()
+
+    assert "climbs out" in worker.said()
+    assert "not in the folder for outputs" in worker.said()
+    assert worker.said().count("'ok': False") == 3
+
+
+def test_permission_lost_half_way_ends_with_125_and_publishes_nothing(bench: Bench) -> None:
+    """The bucket goes away under a running job, as it does when a policy is withdrawn."""
+    text = job(3).replace("        path.write", "        input_();path.write")
+    command = bench.job_file("import os,time\ndef input_():\n"
+        " while not os.path.exists('go'): time.sleep(0.02)\n" + text)  # fmt: skip
+    worker = bench.start(*command)
+    wait_until(lambda: bench.item().get("fence"))
+    bench.s3.delete_bucket(Bucket=bench.bucket)
+    (bench.folder / "go").touch()
+
+    assert_said(worker, 125, "There is no such place")
+    assert bench.item()["word"]["reason"] == "bad-setup"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a small file system can be mounted by root only")
+def test_full_disk_fails_the_save_but_not_the_run(bench: Bench) -> None:
+    """The copy of a changing folder finds no room: said once a try, and the job goes on."""
+    small = bench.folder / "small"
+    small.mkdir()
+    assert os.system(f"mount -t tmpfs -o size=1m tmpfs {small}") == 0
+    try:
+        worker = bench.start(
+            "--checkpoint-dir", "state", "--every", "0.2", "--scratch-dir", str(small),
+            "sh", "-c", "head -c 3000000 /dev/zero > state/big; sleep 1.5; echo went on",
+        )  # fmt: skip
+        assert_said(worker, 0, "went on", "No space left")
+    finally:
+        os.system(f"umount {small}")
+
+
+def test_sigterm_while_s3_hangs_still_leaves_within_the_grace(bench: Bench) -> None:
+    """A bucket that takes connections and never answers costs no more than the share for saving."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(64)
+        worker = bench.start(
+            "--checkpoint-dir", "state", "--stop-timeout", "4", "sh", "-c", "echo ready; sleep 60",
+            AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{deaf.getsockname()[1]}",
+        )  # fmt: skip
+        worker.wait_for("ready")
+        wait_until(lambda: bench.item().get("fence"))
+        worker.terminate()
+        assert worker.end(6) == 143
+
+
+def test_stop_while_waiting_for_the_fence_runs_nothing(bench: Bench, tmp_path: Path) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(64)
+        worker = bench.start(
+            "--stop-timeout", "3", "sh", "-c", "echo ran",
+            STEADYSPOT_RERUN="never",
+            AWS_ENDPOINT_URL=f"http://127.0.0.1:{deaf.getsockname()[1]}",
+        )  # fmt: skip
+        wait_until(lambda: b"worker" in _command_of(worker.process.pid))
+        wait_until(lambda: _catches(worker.process.pid, signal.SIGTERM))
+        worker.terminate()
+        assert worker.end(6) == 143
+    assert "ran" not in worker.text
+
+
+def _catches(pid: int, number: int) -> bool:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
+def _command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _reopen(bench: Bench) -> None:
+    """Make the run look as if its last attempt had been interrupted after its checkpoint."""
+    bench.runs.update_item(
+        Key={"job": bench.job, "run_key": bench.run_key},
+        UpdateExpression="SET #s = :s REMOVE completion, #c",
+        ExpressionAttributeNames={"#s": "status", "#c": "commit"},
+        ExpressionAttributeValues={":s": "running"},
+    )
+
+
+def _replace(bench: Bench, body: bytes) -> None:
+    """Replace the manifest and point to it with its true hash."""
+    from tests.local.worker.kit import sha256
+
+    key = bench.item()["checkpoint"]["key"]
+    bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=body)
+    bench.runs.update_item(
+        Key={"job": bench.job, "run_key": bench.run_key},
+        UpdateExpression="SET checkpoint.sha256 = :h",
+        ExpressionAttributeValues={":h": sha256(body)},
+    )
