@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from deploy.local.alarms import AlarmWatch
 from deploy.local.aws import LocalAws
 from deploy.local.outbox import Mail
 from tests.local.bench import ROLE, until
@@ -109,6 +111,26 @@ def test_an_alarm_rings_again_after_it_was_quiet(
         until(lambda: state(own_clients, name) == "OK")
     states = [mail.subject.split(":")[0] for mail in mails_of(local_aws, topic)]
     assert states[-4:] == ["ALARM", "OK", "ALARM", "OK"]
+
+
+def test_looking_again_at_the_same_state_rings_no_more(local_aws: LocalAws) -> None:
+    region = "eu-west-1"  # where nobody else looks
+    session = local_aws.session()
+    clients = {
+        service: session.client(service, region_name=region)
+        for service in ("sqs", "sns", "cloudwatch")
+    }
+    topic = clients["sns"].create_topic(Name="quiet")["TopicArn"]
+    subscribe(clients, topic, "on-call@example.com")
+    queue = clients["sqs"].create_queue(QueueName="quiet")["QueueUrl"]
+    watch_depth(clients, queue, topic)
+    clients["sqs"].send_message(QueueUrl=queue, MessageBody="parked")
+    watch = AlarmWatch(region, local_aws.account_id)
+    for _ in range(3):
+        watch.look(datetime.now(UTC))
+    assert [mail.subject for mail in mails_of(local_aws, topic)] == [
+        'ALARM: "quiet-depth" in EU (Ireland)'
+    ]
 
 
 def test_an_alarm_without_actions_changes_its_state_in_silence(

@@ -342,7 +342,22 @@ def test_a_template_that_is_too_long_for_a_call_is_refused_as_by_aws(stacks: Sta
         )
 
 
-def test_a_change_that_fails_is_taken_back(stacks: Stacks) -> None:
+def test_what_was_made_before_a_failure_is_taken_away(stacks: Stacks, clients_of: Any) -> None:
+    machine = {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "DependsOn": "Queue",
+        "Properties": {"RoleArn": "arn:aws:iam::123456789012:role/r", "DefinitionString": "{"},
+    }
+    template = {"Resources": {"Machine": machine, "Queue": {"Type": "AWS::SQS::Queue"}}}
+    name = stacks.platform
+    stacks.cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    assert stacks.describe(name)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert ("Queue", "CREATE_COMPLETE") in stacks.events(name)
+    assert ("Machine", "CREATE_FAILED") in stacks.events(name)
+    assert clients_of("sqs").list_queues(QueueNamePrefix=name).get("QueueUrls", []) == []
+
+
+def test_a_change_that_fails_is_taken_back(stacks: Stacks, clients_of: Any) -> None:
     stacks.create_platform()
     outputs = stacks.create_job()
     name = f"{stacks.platform}-report"
@@ -350,6 +365,13 @@ def test_a_change_that_fails_is_taken_back(stacks: Stacks) -> None:
     broken = broken.replace('{"Comment":"${Job}: once,', "{no JSON")
     assert stacks.change(name, broken, Cpu=512)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert any("StateMachine" in line for line in stacks.failures(name))
+    resource = stacks.cloudformation.describe_stack_resource(
+        StackName=name, LogicalResourceId="TaskDefinition"
+    )["StackResourceDetail"]
+    shown = clients_of("ecs").describe_task_definition(
+        taskDefinition=resource["PhysicalResourceId"]
+    )
+    assert shown["taskDefinition"]["cpu"] == "1024"
     kept = {key: value for key, value in stacks.outputs(name).items() if key != "TaskDefinition"}
     assert kept == {key: value for key, value in outputs.items() if key != "TaskDefinition"}
 
