@@ -7,7 +7,7 @@ out from the attempts and the dated prices, so that nothing derived is stored.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -108,13 +108,17 @@ def run_of(item: Mapping[str, Any]) -> Run:
         name: TypeDeserializer().deserialize(value) for name, value in item.items()
     }
     progress = values.get("progress", {})
+    attempts = [_attempt(attempt) for attempt in values.get("attempts", [])]
+    if attempts and values.get("status") == Status.COMPLETE and not attempts[-1].cause:
+        # Nothing is written any more once the run is told to be complete.
+        attempts[-1] = replace(attempts[-1], cause="finished")
     return Run(
         job=values["job"],
         run_key=values["run_key"],
         status=values.get("status", ""),
         execution=values.get("execution", ""),
         scheduled_time=values.get("scheduled_time", ""),
-        attempts=tuple(_attempt(attempt) for attempt in values.get("attempts", [])),
+        attempts=tuple(attempts),
         units_done=int(progress.get("units_done", 0)),
         units_total=int(progress.get("units_total", 0)),
         completion=values.get("completion"),

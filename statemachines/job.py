@@ -337,7 +337,8 @@ def record() -> Task:
             "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
                 ":none": {"S": "-"},
-                ":attempts": {"L": expression(x.to_dynamodb("$append($attempts, [$last])"))},
+                # Why it stopped is decided after this: written with the next call, else left empty.
+                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("", "")))},
             },
             "ReturnValues": "ALL_NEW",
         },
