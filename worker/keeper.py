@@ -33,6 +33,9 @@ from worker.processes import descendants, signal_group
 from worker.publish import Upload, Uploader, check_name
 from worker.store import Aws, Bucket, Table
 
+PROGRESS_SECONDS = 5.0
+"""How often progress is written where nothing else is saved."""
+
 Send = Callable[[str], None]
 Connect = Callable[[Options, Identity], tuple[Table, Bucket, Send]]
 
@@ -81,6 +84,8 @@ class Keeper:
         self._staged: dict[str, Upload] = {}
         self._replaced: dict[str, str] = {}
         self._closed = False
+        self._progress: dict[str, Any] = {}
+        self._progress_due = time.monotonic() + PROGRESS_SECONDS
         self._hurry = threading.Event()
         self._send: Send | None = None
         self.save_seconds = 0.0
@@ -175,12 +180,18 @@ class Keeper:
             raise
 
     def progress(self, fraction: float | None, total: int | None) -> None:
-        """Note how far the job is; it is written with the next save."""
-        if self.opened.done() and not self.opened.exception():
-            with self._lock:
-                self.attempt.ledger.fraction = fraction
-                if total is not None:
-                    self.attempt.ledger.total = total
+        """Note how far the job is; written with the next save, and by itself every 5 seconds."""
+        with self._lock:
+            if fraction is not None:
+                self._progress["fraction"] = float(fraction)
+            if total is not None:
+                self._progress["total"] = int(total)
+            due = time.monotonic() >= self._progress_due and not self._closed
+            if not due or fraction is None or self._save_queued:
+                return
+            self._progress_due = time.monotonic() + PROGRESS_SECONDS
+            self._save_queued = True
+        self.submit(self._save)
 
     # What the supervisor asks, as futures.
 
@@ -377,12 +388,15 @@ class Keeper:
             self._replaced[old.upload_id] = old.key
 
     def _save(self, last: bool = False, changed: bool = True) -> None:
+        self.opened.result()
         with self._lock:
             tickets, self._waiting = self._waiting, []
             self._save_queued = False
             if not changed and not tickets:
                 return
             replaced, self._replaced = self._replaced, {}
+            for name, value in self._progress.items():
+                setattr(self.attempt.ledger, name, value)
             self.attempt.ledger.open_uploads = self.uploader.open_uploads() | replaced
             ledger = self.attempt.ledger.copy()
         begun = time.monotonic()

@@ -1,0 +1,166 @@
+"""The jobs that the benchmark runs, and how it looks at their processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import resource
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import botocore
+
+from tests.local.worker.kit import ROOT, Bench
+
+WORK = """
+import json, sys, time
+def python():
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end: sum(range(1000))
+def duckdb():
+    import duckdb
+    duckdb.sql("select sum(hash(a.range + b.range)) from range(30000) a, range(10000) b").fetchall()
+def numpy():
+    import numpy
+    numpy.linalg.svd(numpy.random.rand(900, 900))
+TEXT = None
+def json_loads():
+    global TEXT
+    TEXT = TEXT or json.dumps([{"key": i, "value": str(i) * 4} for i in range(800_000)])
+    json.loads(TEXT)
+work = {"python": python, "duckdb": duckdb, "numpy": numpy, "json": json_loads}[sys.argv[1]]
+"""
+UNITS = (
+    WORK
+    + """
+from worker import current_run
+run = current_run()
+for unit in run.remaining(range(10**6)):
+    with run.output(f"{unit}") as path:
+        path.write_text("x")
+    if unit:
+        work()
+    time.sleep(float(sys.argv[2]))
+"""
+)
+PLAIN = (
+    WORK
+    + """
+import signal
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+work()
+print("ready", flush=True)
+while True: work()
+"""
+)
+WRITER = """
+import os, sys, time
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    with open("state/new", "wb") as file: file.write(os.urandom(4096))
+    os.replace("state/new", "state/checkpoint")
+    time.sleep(0.9)
+"""
+CLOSED = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+"""Nothing answers there, so that a short job is not slowed by what goes on beside it."""
+
+
+def available_kinds() -> list[str]:
+    kinds = ["python", "json", "duckdb"]
+    return kinds + (["numpy"] if importlib.util.find_spec("numpy") else [])
+
+
+def launcher(folder: Path) -> Path:
+    """The worker as the image starts it: without ``site`` and with bytecode at hand."""
+    path = folder / "steadyspot-worker"
+    libraries = Path(botocore.__file__).parents[1]
+    path.write_text(
+        f"#!/usr/bin/env -S {sys.executable} -IS\n"
+        "import sys\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(libraries)!r}]\n"
+        "from worker.__main__ import leave\n"
+        "leave()\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def resident(pid: int) -> float:
+    """Resident memory in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def resident_before(bench: Bench, path: Path) -> float:
+    """The supervisor's memory when the job's first instruction runs, as the job sees it."""
+    done = subprocess.run(
+        [str(path), "--", "sh", "-c", "grep VmRSS /proc/$PPID/status"],
+        env=bench.environment() | CLOSED,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return int(done.stdout.split()[1]) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def published(bench: Bench, count: int, size: int) -> dict[str, float]:
+    """Seconds that the worker's way and boto3's take for so many files, and the peak in MiB."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.jobs", str(count), str(size)],
+        env=bench.environment() | {"BENCH_FOLDER": str(bench.folder)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    worker, plain, peak = (float(word) for word in done.stdout.split())
+    return {"worker": worker, "boto3": plain, "memory": peak}
+
+
+def _publish(count: int, size: int) -> None:
+    """In a process of its own: both ways, the worker's first, best of three where they are
+    short.
+    """
+    from worker.publish import Uploader
+    from worker.store import Aws
+
+    folder, bucket = Path(os.environ["BENCH_FOLDER"]), os.environ["STEADYSPOT_BUCKET"]
+    paths = [folder / f"file-{i}" for i in range(count)]
+    for path in paths:
+        with path.open("wb") as file:
+            for at in range(0, size, 1 << 20):
+                file.write(os.urandom(min(1 << 20, size - at)))
+    s3 = Aws(connections=24).bucket(bucket)
+    uploader = Uploader(s3, "outputs/", 8, lambda: "token")
+    client = boto3.client("s3")
+    mine: list[float] = []
+    plain: list[float] = []
+    peak = 0.0
+    for _ in range(3):
+        begun = time.monotonic()
+        staged = [uploader.stage(path.name, str(path)) for path in paths]
+        outputs = [upload.future.result() for upload in staged]
+        list(uploader.pool.map(lambda o: s3.complete(o.key, o.upload_id, list(o.parts)), outputs))
+        mine.append(time.monotonic() - begun)
+        peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        begun = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda p: client.upload_file(str(p), bucket, f"plain/{p.name}"), paths))
+        plain.append(time.monotonic() - begun)
+    print(min(mine), min(plain), peak)
+
+
+if __name__ == "__main__":
+    _publish(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,240 @@
+"""Measures of the worker: what it costs a job, and how fast it lets one go.
+
+Each line is a ratio or a duration taken in this run on this machine, beside what must be reached.
+``--full`` takes the long numbers (1,000 signals, 1,000 kills of each kind, 2 GB); names choose
+lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import jobs
+from tests.local.worker.kit import Bench, serve_aws, wait_until
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``reached`` is none where there is nothing to reach."""
+
+    what: str
+    measured: str
+    must: str = ""
+    reached: bool | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how much is measured."""
+
+    endpoint: str
+    folder: Path
+    full: bool
+
+    def bench(self, name: str) -> Bench:
+        folder = self.folder / f"{name}-{random.randrange(10**9)}"
+        folder.mkdir()
+        return Bench(self.endpoint, folder)
+
+
+def startup(setting: Setting) -> Iterator[Row]:
+    """What is added before the job's first instruction, with nothing to restore."""
+    launcher = jobs.launcher(setting.folder)
+    say = [sys.executable, "-c", "import time; print(time.monotonic())"]
+    ways: dict[str, list[str]] = {"alone": [], "the worker": [str(launcher), "--"]}
+    for tool in ("dumb-init", "tini"):
+        if found := shutil.which(tool):
+            ways[tool] = [found, "--"]
+    bench = setting.bench("startup")
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(60 if setting.full else 20):
+        for name, before in ways.items():
+            bench.claim()
+            environment = bench.environment() | jobs.CLOSED
+            begun = time.monotonic()
+            out = subprocess.run(
+                [*before, *say], env=environment, capture_output=True, check=False, text=True
+            ).stdout
+            took[name].append(float(out.split()[0]) - begun)
+    alone = statistics.median(took.pop("alone"))
+    for name, times in took.items():
+        added = (statistics.median(times) - alone) * 1000
+        reached = added <= 25 if name == "the worker" else None
+        must = "≤ 25 ms" if name == "the worker" else ""
+        yield Row(f"start-up added by {name}", f"{added:.1f} ms", must, reached)
+
+
+def memory(setting: Setting) -> Iterator[Row]:
+    """Resident memory of the supervisor."""
+    before = jobs.resident_before(setting.bench("memory"), jobs.launcher(setting.folder))
+    yield Row("memory before S3 is loaded", f"{before:.1f} MiB", "≤ 15 MiB", before <= 15)
+    bench = setting.bench("memory")
+    worker = bench.start(*bench.job_file(jobs.UNITS), "python", "0.05")
+    wait_until(lambda: bench.item().get("checkpoint", {}).get("units_done", 0) >= 20)
+    after = jobs.resident(worker.process.pid)
+    worker.kill_all()
+    worker.end()
+    yield Row("memory while units are marked", f"{after:.1f} MiB", "≤ 60 MiB", after <= 60)
+
+
+def output(setting: Setting) -> Iterator[Row]:
+    """Passing standard output through: the job holds the very same pipe."""
+    command = ["head", "-c", str(4 << 30), "/dev/zero"]
+    times: dict[str, list[float]] = {"without": [], "with": []}
+    for _ in range(3):
+        for name, before in {
+            "without": [],
+            "with": [sys.executable, "-m", "worker", "--"],
+        }.items():
+            begun = time.monotonic()
+            with subprocess.Popen([*before, *command], stdout=subprocess.PIPE) as job:
+                subprocess.run(["cat"], stdin=job.stdout, stdout=subprocess.DEVNULL, check=True)
+            times[name].append(time.monotonic() - begun)
+    ratio = min(times["with"]) / min(times["without"])
+    yield Row("4 GB of stdout, time with / without", f"{ratio:.2f}", "≤ 1.10", ratio <= 1.10)
+
+
+def signal_to_exit(setting: Setting) -> Iterator[Row]:
+    """SIGTERM to exit with draining off, beside a plain Python handler."""
+    chance = random.Random(1)
+    count = 250 if setting.full else 12
+    every: list[float] = []
+    for kind in jobs.available_kinds():
+        worker_times = [_worker_exit(setting, kind, chance) for _ in range(count)]
+        plain_times = [_plain_exit(setting, kind, chance) for _ in range(max(6, count // 10))]
+        every += worker_times
+        ratio = statistics.median(plain_times) / statistics.median(worker_times)
+        must = "" if kind == "python" else "≥ 25"
+        reached = None if kind == "python" else ratio >= 25
+        yield Row(
+            f"signal to exit, {kind}: plain handler / worker at p50", f"{ratio:.1f}", must, reached
+        )
+        yield Row(
+            f"signal to exit, {kind}: p50", f"{statistics.median(worker_times) * 1000:.0f} ms"
+        )
+    every.sort()
+    p99 = every[min(len(every) - 1, int(len(every) * 0.99))] * 1000
+    yield Row(f"signal to exit, p99 of {len(every)}", f"{p99:.0f} ms", "≤ 100 ms", p99 <= 100)
+    yield Row("signal to exit, max", f"{every[-1] * 1000:.0f} ms", "≤ 400 ms", every[-1] <= 0.4)
+
+
+def _worker_exit(setting: Setting, kind: str, chance: random.Random) -> float:
+    bench = setting.bench("signal")
+    worker = bench.start("--drain", "0", *bench.job_file(jobs.UNITS), kind, "0")
+    wait_until(lambda: bench.item().get("checkpoint", {}).get("units_done", 0) >= 1, 60)
+    time.sleep(chance.uniform(0, 1.0))
+    begun = time.monotonic()
+    worker.process.send_signal(signal.SIGTERM)
+    code = worker.process.wait(30)
+    took = time.monotonic() - begun
+    worker.end()
+    assert code == 143, worker.said()
+    return took
+
+
+def _plain_exit(setting: Setting, kind: str, chance: random.Random) -> float:
+    path = setting.folder / "plain.py"
+    path.write_text(jobs.PLAIN)
+    with subprocess.Popen(
+        [sys.executable, str(path), kind], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as job:
+        assert job.stdout
+        job.stdout.readline()
+        time.sleep(chance.uniform(0, 1.0))
+        begun = time.monotonic()
+        job.send_signal(signal.SIGTERM)
+        job.wait(60)
+        return time.monotonic() - begun
+
+
+def publish(setting: Setting) -> Iterator[Row]:
+    """One large file and 200 small ones against boto3's ``upload_file`` in a thread pool."""
+    size = (2 << 30) if setting.full else (256 << 20)
+    bench = setting.bench("publish")
+    large = jobs.published(bench, 1, size)
+    label = f"publishing {size >> 20} MiB"
+    ratio = large["worker"] / large["boto3"]
+    yield Row(f"{label}, time against boto3", f"{ratio:.2f}", "≤ 1.0", ratio <= 1.0)
+    yield Row(f"{label}, memory of the process", f"{large['memory']:.0f} MiB", "flat")
+    small = jobs.published(bench, 200, 10_000)
+    ratio = small["worker"] / small["boto3"]
+    yield Row("publishing 200 small files, against boto3", f"{ratio:.2f}", "≤ 3", ratio <= 3)
+
+
+def checkpoint(setting: Setting) -> Iterator[Row]:
+    """A durable checkpoint of 4 KiB every second."""
+    bench = setting.bench("checkpoint")
+    seconds = 30 if setting.full else 10
+    worker = bench.start(
+        "--checkpoint-dir", "state", "--every", "1", *bench.job_file(jobs.WRITER), str(seconds + 3)
+    )
+    wait_until(lambda: bench.item().get("checkpoint", {}).get("sequence", 0) >= 2)
+    first, cpu = int(bench.item()["checkpoint"]["sequence"]), jobs.cpu_seconds(worker.process.pid)
+    time.sleep(seconds)
+    saved = int(bench.item()["checkpoint"]["sequence"]) - first
+    share = (jobs.cpu_seconds(worker.process.pid) - cpu) / seconds
+    worker.end()
+    yield Row(
+        f"{saved} checkpoints of 4 KiB in {seconds} s", f"{share:.2%} CPU", "≤ 1 %", share <= 0.01
+    )
+
+
+def kills(setting: Setting) -> Iterator[Row]:
+    """SIGTERM and SIGKILL at random instants, until a run is complete each time."""
+    from tests.local.worker.test_random_kills import one_run
+
+    count = 1000 if setting.full else 10
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        chance, done, runs = random.Random(int(number)), 0, 0
+        while done < count:
+            bench = setting.bench("kills")
+            done += one_run(bench, number, chance, bench.folder / "journal")
+            runs += 1
+        what = f"{done} × {number.name} over {runs} runs: units lost beyond the one in hand"
+        yield Row(what, "0", "0", True)
+
+
+MEASURES: list[Callable[[Setting], Iterator[Row]]] = [
+    startup,
+    memory,
+    output,
+    signal_to_exit,
+    publish,
+    checkpoint,
+    kills,
+]
+
+
+def main(arguments: list[str]) -> int:
+    """Measure what was asked for; 1 when something was not reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the long numbers")
+    parser.add_argument("names", nargs="*", help=", ".join(m.__name__ for m in MEASURES))
+    chosen = parser.parse_args(arguments)
+    table = Table("measure", "measured", "must reach", "", title="The worker")
+    missed = 0
+    with serve_aws() as endpoint, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
+        setting = Setting(endpoint, Path(folder), chosen.full)
+        for measure in MEASURES:
+            if chosen.names and measure.__name__ not in chosen.names:
+                continue
+            for row in measure(setting):
+                mark = {None: "", True: "yes", False: "NO"}[row.reached]
+                table.add_row(row.what, row.measured, row.must, mark)
+                missed += row.reached is False
+    Console(width=110).print(table)
+    return min(missed, 1)
