@@ -5,7 +5,7 @@ PYTHON_HERE := .venv/bin/python
 READY := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types render bench lock clean
+.PHONY: help setup demo test lint format types scan render bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ format: $(READY) ## mend format and what lint can mend
 	$(PYTHON_HERE) -m ruff format .
 	$(PYTHON_HERE) -m ruff check --fix .
 
+scan: tests/scan/.venv/.synced ## hold the templates and their roles against security rules
+	tests/scan/.venv/bin/checkov --directory deploy/templates --framework cloudformation \
+		--compact --quiet --skip-download
+	tests/scan/.venv/bin/python -m tests.scan
+
+tests/scan/.venv/.synced: tests/scan/Pipfile.lock .ci/setup
+	@PYTHON='$(PYTHON)' .ci/setup tests/scan
+
 render: $(READY) ## write the state machines' definitions from the code
 	$(PYTHON_HERE) -m statemachines
 
@@ -42,7 +50,8 @@ endif
 
 lock: ## write Pipfile.lock anew with the newest releases
 	.ci/setup lock
+	.ci/setup lock tests/scan
 
 clean: ## remove what was set up and what tests left
-	rm -rf .venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/scan/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

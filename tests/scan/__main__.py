@@ -1,0 +1,90 @@
+"""Holds every policy of every role against parliament's rules.
+
+The stacks are deployed on the embedded AWS, so that policies are read as IAM would get them, every
+function of CloudFormation resolved. The scanner runs from an environment of its own beside this file.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deploy.config import Job, Platform
+from deploy.local.aws import LocalAws
+from deploy.parameters import of_job, of_platform
+
+PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
+TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
+EXPLAINED = {
+    "RESOURCE_STAR": "",  # X-Ray's segments and the registry's log-in know no resources.
+    # parliament knows the ARNs of express executions only; ours are Standard.
+    "RESOURCE_MISMATCH": "states:DescribeExecution",
+}
+
+
+def main() -> int:
+    """Print each finding; the exit code is 1 if there is one."""
+    found = list(policies())
+    findings = [line for name, policy in found for line in judged(name, policy)]
+    for line in findings:
+        print(line)
+    print(f"{len(findings)} findings in {len(found)} policies of the roles")
+    return 1 if findings else 0
+
+
+def policies() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every policy that the two stacks give to a role, under the role's name."""
+    platform, job = Platform(name="scan"), Job(name="job", image="image", schedule="rate(1 hour)")
+    with LocalAws() as aws:
+        cloudformation = aws.session().client("cloudformation")
+        s3 = aws.session().client("s3")
+        create(cloudformation, "scan", TEMPLATES / "platform.yaml", of_platform(platform))
+        outputs = cloudformation.describe_stacks(StackName="scan")["Stacks"][0]["Outputs"]
+        bucket = next(o["OutputValue"] for o in outputs if o["OutputKey"] == "Bucket")
+        s3.upload_file(str(TEMPLATES / "job.yaml"), bucket, "job.yaml")
+        url = s3.generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": "job.yaml"}
+        ).partition("?")[0]
+        create(cloudformation, "scan-job", url, of_job(platform, job))
+        iam = aws.session().client("iam")
+        for role in iam.list_roles()["Roles"]:
+            name = role["RoleName"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+                found = iam.get_role_policy(RoleName=name, PolicyName=policy)
+                yield name.rpartition("-")[0], found["PolicyDocument"]
+
+
+def create(client: Any, name: str, template: Path | str, parameters: dict[str, str]) -> None:
+    """Create a stack and wait for it."""
+    body = {"TemplateBody": template.read_text("utf-8")} if isinstance(template, Path) else {}
+    client.create_stack(
+        StackName=name,
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+        **(body or {"TemplateURL": template}),
+    )
+    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+
+
+def judged(name: str, policy: dict[str, Any]) -> Iterator[str]:
+    """Yield what parliament finds in a policy."""
+    run = subprocess.run(
+        [str(PARLIAMENT), "--string", json.dumps(policy), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode and not run.stdout:
+        raise SystemExit(f"parliament failed: {run.stderr}")
+    for line in run.stdout.splitlines():
+        finding = json.loads(line)
+        if EXPLAINED.get(finding["issue"], "no such text") not in str(finding["detail"]):
+            yield f"{name}: {finding['severity']} {finding['issue']}: {finding['detail']}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
