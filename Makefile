@@ -32,10 +32,10 @@ format: $(READY) ## mend format and what lint can mend
 	$(PYTHON_HERE) -m ruff format .
 	$(PYTHON_HERE) -m ruff check --fix .
 
-scan: tests/scan/.venv/.synced ## hold the templates and their roles against security rules
+scan: $(READY) tests/scan/.venv/.synced ## hold the templates and their roles against security rules
 	tests/scan/.venv/bin/checkov --directory deploy/templates --framework cloudformation \
 		--compact --quiet --skip-download
-	tests/scan/.venv/bin/python -m tests.scan
+	$(PYTHON_HERE) -m tests.scan
 
 tests/scan/.venv/.synced: tests/scan/Pipfile.lock .ci/setup
 	@PYTHON='$(PYTHON)' .ci/setup tests/scan

@@ -1,0 +1,1 @@
+"""The templates under a security scanner: `make scan`."""

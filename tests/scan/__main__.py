@@ -1,7 +1,8 @@
 """Holds every policy of every role against parliament's rules.
 
 The stacks are deployed on the embedded AWS, so that policies are read as IAM would get them, every
-function of CloudFormation resolved. The scanner runs from an environment of its own beside this file.
+function of CloudFormation resolved. The scanner runs from an environment of its own beside this
+file.
 """
 
 from __future__ import annotations
@@ -42,14 +43,15 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
     with LocalAws() as aws:
         cloudformation = aws.session().client("cloudformation")
         s3 = aws.session().client("s3")
-        create(cloudformation, "scan", TEMPLATES / "platform.yaml", of_platform(platform))
+        body = (TEMPLATES / "platform.yaml").read_text("utf-8")
+        create(cloudformation, "scan", {"TemplateBody": body}, of_platform(platform))
         outputs = cloudformation.describe_stacks(StackName="scan")["Stacks"][0]["Outputs"]
         bucket = next(o["OutputValue"] for o in outputs if o["OutputKey"] == "Bucket")
         s3.upload_file(str(TEMPLATES / "job.yaml"), bucket, "job.yaml")
         url = s3.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": "job.yaml"}
         ).partition("?")[0]
-        create(cloudformation, "scan-job", url, of_job(platform, job))
+        create(cloudformation, "scan-job", {"TemplateURL": url}, of_job(platform, job))
         iam = aws.session().client("iam")
         for role in iam.list_roles()["Roles"]:
             name = role["RoleName"]
@@ -58,14 +60,13 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield name.rpartition("-")[0], found["PolicyDocument"]
 
 
-def create(client: Any, name: str, template: Path | str, parameters: dict[str, str]) -> None:
+def create(client: Any, name: str, template: dict[str, str], parameters: dict[str, str]) -> None:
     """Create a stack and wait for it."""
-    body = {"TemplateBody": template.read_text("utf-8")} if isinstance(template, Path) else {}
     client.create_stack(
         StackName=name,
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
-        **(body or {"TemplateURL": template}),
+        **template,
     )
     client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 
