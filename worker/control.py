@@ -35,17 +35,17 @@ class Stopping:
 
 
 class Control:
-    """Serves a listening socket that was bound before the job started."""
+    """Serves a listening socket, given by its descriptor, bound before the job started."""
 
     def __init__(
         self,
-        listener: socket.socket,
+        listener: int,
         folder: str,
         identity: Identity,
         keeper: Keeper,
         stopping: Stopping,
     ) -> None:
-        self._listener = listener
+        self._listener = socket.socket(fileno=listener)
         self._folder = folder
         self._identity = identity
         self._keeper = keeper

@@ -7,7 +7,6 @@ for.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
@@ -47,6 +46,8 @@ class Log:
 
     def raw(self, line: dict[str, object]) -> None:
         """Write a line that has its own shape, such as CloudWatch's embedded metrics."""
+        import json
+
         data = (json.dumps(line, default=str) + "\n").encode()
         try:
             while data:

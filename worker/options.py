@@ -6,8 +6,6 @@ can also be set in the environment, because that is what a task definition has.
 
 from __future__ import annotations
 
-import json
-import re
 import signal
 
 from worker.contract import FENCE_PER_CLAIM, Env
@@ -45,8 +43,9 @@ OPTIONS: dict[str, tuple[str, str, str]] = {
     "--scratch-dir": ("STEADYSPOT_SCRATCH_DIR", "DIR", "where outputs are written first (/tmp)"),
 }
 FLAGS = {name for name, (_, value, _) in OPTIONS.items() if not value}
-RUN_KEY = re.compile(r"[A-Za-z0-9._=-]{1,128}")
-JOB = re.compile(r"[A-Za-z0-9_-]{1,80}")
+JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+RUN_KEY = JOB | frozenset(".=")
+LONGEST_KEY = 128
 IDENTITY = (Env.RUN_KEY, Env.EXECUTION, Env.FENCE, Env.JOB, Env.TABLE, Env.BUCKET)
 
 
@@ -190,6 +189,8 @@ def _identity(environ: Mapping[str, str]) -> Identity | None:
 
 
 def _parsed(name: str, text: str) -> object:
+    import json
+
     try:
         return json.loads(text)
     except ValueError as error:
@@ -198,13 +199,14 @@ def _parsed(name: str, text: str) -> object:
         ) from None
 
 
-def _matching(environ: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> str:
-    if not pattern.fullmatch(environ[name]) or environ[name] in (".", ".."):
+def _matching(environ: Mapping[str, str], name: str, allowed: frozenset[str]) -> str:
+    value = environ[name]
+    if not allowed.issuperset(value) or value in (".", "..") or len(value) > LONGEST_KEY:
         raise SetupError(
-            f"{name} is '{environ[name]}', which cannot be part of an object's key.",
-            f"Use only what fits {pattern.pattern}.",
+            f"{name} is '{value}', which cannot be part of an object's key.",
+            f"Use letters, digits and {' '.join(sorted(c for c in allowed if not c.isalnum()))}.",
         )
-    return environ[name]
+    return value
 
 
 def _whole(name: str, text: str) -> int:

@@ -77,12 +77,9 @@ class Job:
         os.close(self._go_write)
         if os.getppid() != parent or not os.read(self._go_read, 1):
             os._exit(0)
-        # Python ignores SIGPIPE and SIGXFSZ, and ignored signals stay so over exec.
-        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            try:
-                signal.signal(number, signal.SIG_DFL)
-            except OSError:
-                pass
+        # Caught signals become default at exec; those that Python ignores would stay ignored.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         try:
             os.execvpe(self.command[0], self.command, environment)

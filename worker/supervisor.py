@@ -18,7 +18,7 @@ from worker.protocol import SOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    import _socket
     from collections.abc import Callable, Mapping
 
     from worker.control import Control, Stopping
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 SOCKET_PATH_BYTES = 100
 """Longer paths do not fit into the address of a Unix socket (108 on Linux)."""
+
+
+FIRST_STEPS_SECONDS = 0.05
+"""How long the job has the processor to itself before the worker loads what is slow to load."""
 
 
 class Supervisor:
@@ -59,7 +63,7 @@ class Supervisor:
         self.rhythm: Rhythm | None = None
         self.began = time.time()
         self.job_began = self.job_ended = 0.0
-        self._listener: socket.socket | None = None
+        self._listener: _socket.socket | None = None
         stop_by = self.identity.stop_by if self.identity else None
         self._stop_at = None if stop_by is None else time.monotonic() + stop_by - time.time()
 
@@ -74,6 +78,7 @@ class Supervisor:
         at_once = self.identity is None or self.identity.starts_at_once
         if at_once:
             self._go()
+            self.turn(FIRST_STEPS_SECONDS)
         processes.adopt_orphans()
         self.ooms = processes.oom_kills()
         self._open()
@@ -105,7 +110,7 @@ class Supervisor:
 
     def _listen(self) -> None:
         """Make the scratch folder and the socket, before the job is forked."""
-        import socket
+        import _socket  # The wrapper in Python costs more to load than all the rest of this.
 
         name = f"{self.options.scratch_dir}/steadyspot-{os.getpid()}-{os.urandom(4).hex()}"
         place = self.options.scratch_dir
@@ -119,7 +124,7 @@ class Supervisor:
                 os.mkdir(self.socket_folder, 0o700)
             else:
                 self.socket_folder = name
-            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener = _socket.socket(_socket.AF_UNIX)
             self._listener.bind(f"{self.socket_folder}/socket")
             self._listener.listen(128)
             for place in (self.options.checkpoint_dir, self.options.output_dir):
@@ -144,7 +149,9 @@ class Supervisor:
         keeper.start(f"{self.scratch}/spool", self.job.pid)
         keeper.opened.add_done_callback(lambda _: self.inbox.note())
         outputs = f"{self.scratch}/outputs"
-        self.control = Control(self._listener, outputs, self.identity, keeper, self.stopping)
+        self.control = Control(
+            self._listener.detach(), outputs, self.identity, keeper, self.stopping
+        )
         self.keeper = keeper
         if self.options.checkpoint_dir or self.options.output_dir:
             from worker.rhythm import Rhythm

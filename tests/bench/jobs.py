@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -69,6 +70,15 @@ CLOSED = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
 """Nothing answers there, so that a short job is not slowed by what goes on beside it."""
 
 
+UNSHARE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def namespaces_allowed() -> bool:
+    if not shutil.which("unshare"):
+        return False
+    return subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode == 0
+
+
 def available_kinds() -> list[str]:
     kinds = ["python", "json", "duckdb"]
     return kinds + (["numpy"] if importlib.util.find_spec("numpy") else [])
@@ -81,7 +91,7 @@ def launcher(folder: Path) -> Path:
     path.write_text(
         f"#!/usr/bin/env -S {sys.executable} -IS\n"
         "import sys\n"
-        f"sys.path[:0] = [{str(ROOT)!r}, {str(libraries)!r}]\n"
+        f"sys.path += [{str(ROOT)!r}, {str(libraries)!r}]\n"
         "from worker.__main__ import leave\n"
         "leave()\n"
     )
@@ -130,9 +140,7 @@ def published(bench: Bench, count: int, size: int) -> dict[str, float]:
 
 
 def _publish(count: int, size: int) -> None:
-    """In a process of its own: both ways, the worker's first, best of three where they are
-    short.
-    """
+    """Publish both ways, the best of three each."""
     from worker.publish import Uploader
     from worker.store import Aws
 
