@@ -1,25 +1,25 @@
 """The small state machine that speaks for a run that could not: stopped by hand, out of time, broken.
 
 An EventBridge rule starts it with the event of every execution of the job that was FAILED, ABORTED or
-TIMED_OUT. A run that parked itself is marked ``unfinished`` already, so the first call finds nothing to
-do; one whose message the queue refused carries the error ``Steadyspot.NotParked`` and is parked here.
+TIMED_OUT. A run that parked itself ended under an error of ours, so there is nothing to do; one whose
+message the queue refused carries the error ``Steadyspot.NotParked`` and is parked here.
 """
 
 from __future__ import annotations
 
-from statemachines.causes import CauseClass
 from statemachines.job import CALL_SECONDS, CONDITION_FAILED, patient, table_call
-from statemachines.jsonata import Catch, Machine, Succeed, Task, expression
+from statemachines.jsonata import Catch, Choice, Machine, Rule, Succeed, Task, expression
 from worker.contract import Status
 
 _RUN_KEY = """
-( $input := $exists($request) ? $request : {};
-  $time := $input.scheduledTime;
+( $time := $request.scheduledTime;
   $type($time) = 'string' and $contains($time, /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$/)
-    ? $replace($time, /[-:]/, '') : $exists($input.runKey) ? $input.runKey : $ended.name )
+    ? $replace($time, /[-:]/, '') : $type($request.runKey) = 'string' ? $request.runKey : $ended.name )
 """
 
 _HOW = "($ended.status = 'ABORTED' ? 'stopped' : $ended.status = 'TIMED_OUT' ? 'out of time' : 'broken off')"
+
+_SPOKE = "$contains($ended.error, /^Steadyspot[.]/) and $ended.error != 'Steadyspot.NotParked'"
 
 _SENTENCE = (
     f"'The execution was ' & {_HOW} & ' before the run had finished"
@@ -33,7 +33,7 @@ _NEXT_STEP = (
 _PARKED = f"""
 $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'scheduledTime': $exists($request.scheduledTime)
   ? $request.scheduledTime : '', 'execution': $ended.execution, 'cause': 'execution-ended',
-  'class': '{CauseClass.UNKNOWN}', 'sentence': {_SENTENCE}, 'nextStep': '{_NEXT_STEP}',
+  'sentence': {_SENTENCE}, 'nextStep': '{_NEXT_STEP}',
   'request': $merge([$request, {{ 'redrive': true }}, $exists($request.scheduledTime) ? {{}} : {{ 'runKey': $key }}]) }})
 """
 
@@ -61,7 +61,10 @@ def build() -> Machine:
         retry=patient(),
         arguments={"ExecutionArn": "{% $states.input.detail.executionArn %}"},
         assign={
-            "request": "{% $type($states.result.Input) = 'string' ? $parse($states.result.Input) : $states.result.Input %}",
+            "request": expression(
+                """( $input := $type($states.result.Input) = 'string' ? $parse($states.result.Input)
+                : $states.result.Input; $type($input) = 'object' ? $input : {} )"""
+            ),
             "ended": expression(
                 """{ 'execution': $states.result.ExecutionArn, 'name': $states.result.Name,
                 'status': $states.result.Status, 'error': $exists($states.result.Error) ? $states.result.Error : '' }"""
@@ -69,6 +72,7 @@ def build() -> Machine:
         },
         output={},
     )
+    asked = Choice("Did it speak for itself?", comment="Who ends under a name of ours has parked.")
     mark = table_call(
         "Mark it unfinished",
         "updateItem",
@@ -126,7 +130,9 @@ def build() -> Machine:
         output={},
     )
     done = Succeed("Done")
-    look.next_step = mark
+    look.next_step = asked
+    asked.add_choice(Rule(_SPOKE), done)
+    asked.default_choice(mark)
     mark.next_step = park
     mark.add_catch(Catch(done, error_equals=[CONDITION_FAILED], comment="It spoke for itself."))
     park.next_step = tell

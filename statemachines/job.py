@@ -79,8 +79,10 @@ $given := function($name, $default) { $exists($lookup($input, $name)) ? $lookup(
 """
 
 RUN_KEY = """
-$exists($time) ? $replace($fromMillis($toMillis($time)), /[.][0-9]+|[-:]/, '')
-  : $given('runKey', $states.context.Execution.Name)
+( $key := $exists($time) ? $replace($fromMillis($toMillis($time)), /[.][0-9]+|[-:]/, '')
+    : $given('runKey', $states.context.Execution.Name);
+  $type($key) = 'string' and $contains($key, /^[A-Za-z0-9._=-]+$/) ? $key
+    : $error('runKey must be letters, digits and . _ = -') )
 """
 
 SETTINGS = f"""
@@ -90,13 +92,22 @@ SETTINGS = f"""
   $start := $toMillis($exists($time) ? $time : $states.context.Execution.StartTime);
   $within := $atLeast0('finishWithinMinutes', ${{FinishWithinMinutes}});
   $expected := 60 * $atLeast0('expectedMinutes', ${{ExpectedMinutes}});
+  $capacity := $given('capacity', '${{Capacity}}');
+  $command := $given('command', []);
+  $budgets := $merge([{{ 'interruptions': ${{Interruptions}}, 'throttles': ${{Throttles}},
+    'infrastructure': ${{Infrastructure}}, 'failures': ${{Failures}} }}, $given('budgets', {{}})]);
+  $wrong := $capacity in ['spot-first', 'spot-only', 'on-demand-only']
+    ? $type($command) != 'array' or $count($command[$type($) = 'string']) < $count($command)
+      ? 'command must be a list of strings'
+    : true in $each($budgets, function($value) {{ $type($value) != 'number' }})
+      ? 'budgets must be numbers' : ''
+    : 'capacity must be spot-first, spot-only or on-demand-only';
+  $wrong = '' ? '' : $error($wrong);
   {{ 'key': {RUN_KEY}, 'scheduledTime': $time & '', 'claims': $number($item.claims.N),
     'before': $count($item.attempts.L), 'finishBy': $within > 0 ? $start + 60000 * $within : 0,
     'expected': $expected, 'limit': $max([3 * $expected, 3600]),
     'reserve': ${{StartUpSeconds}} + ${{StopTimeoutSeconds}} + ${{MarginSeconds}},
-    'capacity': $given('capacity', '${{Capacity}}'), 'command': $given('command', []),
-    'budgets': $merge([{{ 'interruptions': ${{Interruptions}}, 'throttles': ${{Throttles}},
-      'infrastructure': ${{Infrastructure}}, 'failures': ${{Failures}} }}, $given('budgets', {{}})]) }} )
+    'capacity': $capacity, 'command': $command, 'budgets': $budgets }} )
 """
 """``run`` from the input and the job's defaults; an error, which is caught, if the input makes no sense."""
 

@@ -90,6 +90,7 @@ def publish_arguments() -> dict[str, Any]:
 PARKED = """
 { 'version': 1, 'job': '${Job}', 'runKey': $run.key, 'scheduledTime': $run.scheduledTime,
   'execution': $states.context.Execution.Id, 'cause': $cause.name, 'sentence': $cause.sentence,
-  'nextStep': $cause.nextStep, 'request': $merge([$states.context.Execution.Input, { 'redrive': true },
+  'nextStep': $cause.nextStep, 'request': $merge([
+    $type($states.context.Execution.Input) = 'object' ? $states.context.Execution.Input : {}, { 'redrive': true },
     $run.scheduledTime = '' ? { 'runKey': $run.key } : {}]) }
 """
