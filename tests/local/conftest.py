@@ -11,6 +11,7 @@ import pytest
 from deploy.local.aws import LocalAws
 from deploy.local.market import Market
 from tests.local.bench import Bench
+from tests.local.runs import Place
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +59,15 @@ def clients(local_aws: LocalAws) -> dict[str, Any]:
 def bench(local_aws: LocalAws, clients: dict[str, Any]) -> Bench:
     """A cluster, a log group and short ways to define and run things, with names of its own."""
     return Bench(local_aws, clients)
+
+
+@pytest.fixture(scope="session")
+def platform(local_aws: LocalAws) -> Place:
+    """The platform of this process, on which tests deploy jobs."""
+    return Place(local_aws)
+
+
+@pytest.fixture
+def place(platform: Place, market: Market) -> Place:
+    """The platform, with a market that forgets what a test planned."""
+    return platform

@@ -1,0 +1,195 @@
+"""Runs that cannot start, end with a failure, or are not told about: each in its own class."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from deploy.runs import start
+from tests.local.runs import PART_OUTPUTS, Place, Work, parts
+
+SIDECAR = "sidecar:local"
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "cause"),
+    [
+        ("failures", "AmazonECS.Unknown", "no-capacity"),
+        ("exception", "ECS.AmazonECSException", "no-capacity"),
+        ("stopped-before-start", "States.TaskFailed", "reclaimed-before-start"),
+    ],
+)
+def test_a_refusal_waits_and_falls_back_to_on_demand(
+    place: Place, how: str, error: str, cause: str
+) -> None:
+    work = place.job(*parts())
+    place.aws.market.refuse(work.family, times=100, how=how)
+    execution = work.start()
+
+    run = work.succeeded(execution)
+    *refused, last = run.attempts
+    assert refused
+    assert {(a.capacity, a.cause, a.exit_code, a.seconds) for a in refused} == {
+        ("spot", cause, -1, 0.0)
+    }
+    assert (last.capacity, last.cause) == ("on-demand", "finished")
+    assert {name for name, _ in work.causes(execution)} == {error}
+    entered = work.entered(execution)
+    assert entered.count("Wait for capacity") == len(refused)
+    assert entered.count("Run on on-demand Fargate") == 1
+    assert work.published(run.run_key).keys() == {*PART_OUTPUTS, "merged.txt"}
+    mail = work.mail()
+    assert mail.attributes["outcome"] == "fell-back"
+    assert cause in mail.body
+    assert len(work.tasks()) == 1
+
+
+def test_a_job_that_exits_3_fails_the_run_and_waits_to_be_redriven(
+    place: Place, tmp_path: Path
+) -> None:
+    work = place.job(*parts(tmp_path / "met", at=3, do="exit", code=3))
+    execution = work.start()
+
+    assert work.failed(execution)["error"] == "Steadyspot.JobExit3"
+    assert "Run on on-demand Fargate" not in work.entered(execution)
+    run = work.run(execution)
+    assert (run.status, run.units_done) == ("unfinished", 2)
+    assert [(a.cause, a.exit_code) for a in run.attempts] == [("job-failed", 3)]
+    assert "exit code 3" in work.mail(lambda mail: "failed" in mail.subject).body
+    parked = work.parked()
+    assert (parked["runKey"], parked["cause"]) == (run.run_key, "job-failed")
+
+    (redriven,) = work.redrive()
+    work.ended(redriven.execution)
+    again = work.record(run.run_key)
+    assert again.complete
+    assert work.begun(again.attempts[-1].task) == [3, 4, 5, 6, 7, 8]
+    assert not work.waiting()
+
+
+def test_a_task_definition_deregistered_before_the_start_is_told_and_mended_by_deploying_again(
+    place: Place,
+) -> None:
+    work = place.job(*parts())
+    work.ecs.deregister_task_definition(taskDefinition=work.outputs["TaskDefinition"])
+    execution = work.start()
+
+    assert work.failed(execution)["error"] == "Steadyspot.Misconfigured"
+    ((error, text),) = work.causes(execution)
+    assert error == "ECS.InvalidParameterException"
+    assert "TaskDefinition is inactive" in text
+    run = work.run(execution)
+    assert [(a.cause, a.exit_code) for a in run.attempts] == [("definition-inactive", -1)]
+    assert "Deploy the job again" in work.mail(lambda mail: "failed" in mail.subject).body
+    assert work.parked()["cause"] == "definition-inactive"
+
+    inactive = work.outputs["TaskDefinition"]
+    work.deploy(memory_gb=3)
+    assert work.outputs["TaskDefinition"] != inactive
+    (redriven,) = work.redrive()
+    work.ended(redriven.execution)
+    again = work.record(run.run_key)
+    assert again.complete
+    assert [a.cause for a in again.attempts] == ["definition-inactive", "finished"]
+    assert not work.waiting()
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_sidecar_that_is_killed_after_the_job_has_finished_does_not_fail_the_run(
+    place: Place, counts: bool
+) -> None:
+    def accompanied(template: str) -> str:
+        worker = "        - Name: worker\n"
+        assert template.count(worker) == 1
+        sidecar = (
+            f"        - Name: sidecar\n          Image: {SIDECAR}\n          Essential: false\n"
+            "          StopTimeout: 2\n          Command: [\"trap '' TERM; sleep 60 & wait; wait\"]\n"
+        )
+        return template.replace(worker, sidecar + worker)
+
+    place.aws.market.sidecars_count = counts
+    place.aws.images.register(SIDECAR, entrypoint=["/bin/sh", "-c"])
+    work = place.job(*parts(), template=accompanied)
+    execution = work.start()
+
+    run = work.succeeded(execution)
+    assert run.complete
+    assert [(a.cause, a.exit_code) for a in run.attempts] == [("finished", 0)]
+    containers = work.stopped(run.attempts[0].task)["containers"]
+    assert {c["name"]: c["exitCode"] for c in containers} == {"worker": 0, "sidecar": 137}
+    assert len(work.causes(execution)) == counts
+
+
+def test_a_topic_that_refuses_does_not_fail_the_run(place: Place) -> None:
+    work = place.job(*parts())
+    topic = work.target.platform["Topic"]
+    place.aws.market.refuse(work.family, times=100, how="failures")
+    place.aws.outbox.refuse(topic)
+    try:
+        execution = work.start()
+        run = work.succeeded(execution)
+    finally:
+        place.aws.outbox.accept(topic)
+    assert run.complete
+    assert work.entered(execution)[-3:] == ["Tell people", "How did it end?", "Finished"]
+    assert work.mails() == []
+
+
+def test_a_topic_that_refuses_does_not_keep_a_failed_run_from_being_parked(
+    place: Place, tmp_path: Path
+) -> None:
+    work = place.job(*parts(tmp_path / "met", at=1, do="exit", code=3))
+    topic = work.target.platform["Topic"]
+    place.aws.outbox.refuse(topic)
+    try:
+        execution = work.start()
+        assert work.failed(execution)["error"] == "Steadyspot.JobExit3"
+    finally:
+        place.aws.outbox.accept(topic)
+    assert work.parked()["cause"] == "job-failed"
+
+
+def test_an_input_that_is_no_object_is_a_run_with_defaults_that_can_be_parked(
+    place: Place, tmp_path: Path
+) -> None:
+    work = place.job(*parts(tmp_path / "met", at=1, do="exit", code=3))
+    execution = start(work.sfn, work.outputs["StateMachine"], cast("Any", 17))
+    assert work.failed(execution)["error"] == "Steadyspot.JobExit3"
+    assert work.parked()["request"] == {"redrive": True, "runKey": work.key(execution)}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"scheduledTime": "yesterday"},
+        {"scheduledTime": 17},
+        {"expectedMinutes": "soon"},
+        {"finishWithinMinutes": -1},
+        {"budgets": {"interruptions": "many"}},
+        {"command": "ls"},
+        {"command": [["ls"]]},
+        {"runKey": "../other"},
+        {"runKey": {"not": "text"}},
+        {"capacity": "moon"},
+    ],
+    ids=json.dumps,
+)
+def test_a_nonsense_input_is_told_and_parked_once(nonsense: Work, request_: Any) -> None:
+    nonsense.empty()
+    execution = start(nonsense.sfn, nonsense.outputs["StateMachine"], request_)
+    assert nonsense.failed(execution)["error"] == "Steadyspot.Misconfigured"
+    assert "Done" in nonsense.entered(nonsense.after(execution))
+    message = nonsense.parked()
+    assert message["execution"] == execution
+    assert message["request"]["redrive"] is True
+    (mail,) = [mail for mail in nonsense.mails() if execution in mail.body]
+    assert mail.attributes["severity"] == "error"
+    assert nonsense.tasks() == []
+
+
+@pytest.fixture(scope="module")
+def nonsense(platform: Place) -> Work:
+    return platform.job(*parts())
