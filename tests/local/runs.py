@@ -13,8 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -391,21 +390,3 @@ def parts(once: Path | None = None, **options: object) -> tuple[str, ...]:
     given = {**options, **({"once": once} if once else {})}
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     return ("python", "-m", "tests.local.parts", *words)
-
-
-@contextmanager
-def schedule_of(work: Work, name: str, target: Mapping[str, Any], at: Any) -> Iterator[str]:
-    """A one-time schedule like the job's own but for ``target``; its ARN. Removed afterwards."""
-    scheduler, group = work.target.client("scheduler"), work.target.platform["ScheduleGroup"]
-    own = scheduler.get_schedule(Name=work.outputs["Schedule"], GroupName=group)
-    made = scheduler.create_schedule(
-        Name=name,
-        GroupName=group,
-        ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={**own["Target"], **target},
-    )
-    try:
-        yield made["ScheduleArn"]
-    finally:
-        scheduler.delete_schedule(Name=name, GroupName=group)
