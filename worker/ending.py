@@ -48,6 +48,8 @@ class Ending:
     def __init__(self, supervisor: Supervisor) -> None:
         self._of = supervisor
         self._lost_seconds = 0.0
+        self._traced = False
+        self._sent: Future[None] | None = None
         identity = supervisor.identity
         annotations: dict[str, Any] = {"capacity": identity.capacity} if identity else {}
         if identity:
@@ -200,6 +202,7 @@ class Ending:
         of = self._of
         assert of.keeper is not None
         assert outcome.reason is not None
+        self._send_trace(outcome)
         until = of.save_end() or time.monotonic() + WORD_SECONDS
         word = self._ask(of.keeper.leave(outcome.reason, outcome.code, outcome.sentence), until)
         error = word.exception() if word.done() else None
@@ -245,13 +248,22 @@ class Ending:
         } | keeper.numbers()
         if of.job_began:
             values["StartupSeconds"] = round(of.job_began - of.began, 3)
-            self._trace.add("job", of.job_began, of.job_ended or now)
         if of.why is Reason.INTERRUPTED:
             values["SignalToExitSeconds"] = round(time.monotonic() - of.noticed, 3)
         line = embedded_metrics(identity.job, identity.capacity, values, now)
         of.log.raw(line | of.log.about)
+        self._send_trace(outcome)
+        if self._sent is not None:
+            self._ask(self._sent, time.monotonic() + min(TRACE_SECONDS, max(0.0, of.time_left())))
+
+    def _send_trace(self, outcome: Outcome) -> None:
+        """Send the trace, once, beside whatever else there is to wait for."""
+        of, keeper = self._of, self._of.keeper
+        if self._traced or keeper is None:
+            return
+        self._traced = True
+        if of.job_began:
+            self._trace.add("job", of.job_began, of.job_ended or time.time())
         if keeper.restored:
             self._trace.add("restore", *keeper.restored)
-        sent = keeper.send_trace(self._trace.document(outcome.code, outcome.sentence))
-        if sent is not None:
-            self._ask(sent, time.monotonic() + min(TRACE_SECONDS, max(0.0, of.time_left())))
+        self._sent = keeper.send_trace(self._trace.document(outcome.code, outcome.sentence))

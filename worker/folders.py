@@ -240,29 +240,6 @@ class OutputFolder:
         return True
 
 
-def held_open(root: str, pids: Iterable[int]) -> set[str]:
-    """Real paths below a folder that these processes have open for writing."""
-    below = os.path.realpath(root) + "/"
-    held: set[str] = set()
-    for pid in pids:
-        for entry in _entries(f"/proc/{pid}/fd"):
-            try:
-                path = os.readlink(entry.path)
-                if path.startswith(below) and _writes(pid, entry.name):
-                    held.add(path)
-            except OSError:
-                pass
-    return held
-
-
-def _writes(pid: int, descriptor: str) -> bool:
-    with open(f"/proc/{pid}/fdinfo/{descriptor}") as file:
-        for line in file:
-            if line.startswith("flags:"):
-                return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
-    return False
-
-
 def _half_made(path: str) -> bool:
     return path.endswith(HALF_MADE) or any(piece.startswith(".") for piece in path.split("/"))
 

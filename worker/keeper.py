@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any
 
@@ -26,25 +26,20 @@ from worker.commit import OutputsLost
 from worker.contract import Reason, output_prefix
 from worker.errors import FenceLost, SetupError, WorkerError
 from worker.fence import Fence
-from worker.folders import Captured, CheckpointFolder, OutputFolder, held_open
+from worker.folders import Captured, CheckpointFolder, OutputFolder
 from worker.log import Log, now
 from worker.options import Identity, Options
-from worker.processes import descendants, signal_group
+from worker.processes import descendants, held_open, signal_group
 from worker.publish import Upload, Uploader, check_name
-from worker.store import Aws, Bucket, Table
+from worker.store import Aws, Bucket
 
 PROGRESS_SECONDS = 5.0
 """How often progress is written where nothing else is saved."""
 
-Send = Callable[[str], None]
-Connect = Callable[[Options, Identity], tuple[Table, Bucket, Send]]
 
-
-def connect(options: Options, identity: Identity) -> tuple[Table, Bucket, Send]:
-    """The real run table and bucket, and what sends a trace."""
-    aws = Aws(connections=2 * options.uploads + 4)
-    table = aws.table(identity.table, identity.job, identity.run_key)
-    return table, aws.bucket(identity.bucket), aws.send_trace
+def connect(options: Options) -> Aws:
+    """The real thing; loading it takes a while."""
+    return Aws(connections=2 * options.uploads + 4)
 
 
 def request_sha256(options: Options, identity: Identity) -> str:
@@ -70,7 +65,7 @@ class Keeper:
         identity: Identity,
         log: Log,
         lost: Callable[[FenceLost], None],
-        connect: Connect = connect,
+        connect: Callable[[Options], Aws] = connect,
     ) -> None:
         self._options = options
         self._identity = identity
@@ -87,7 +82,8 @@ class Keeper:
         self._progress: dict[str, Any] = {}
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
         self._hurry = threading.Event()
-        self._send: Send | None = None
+        self._aws: Aws | None = None
+        self._aborts: list[Future[None]] = []
         self.save_seconds = 0.0
         self.restored: tuple[float, float] | None = None
         self.trouble: WorkerError | None = None
@@ -209,7 +205,7 @@ class Keeper:
         return self.submit(lambda: self._save_folders(running=False, held=held))
 
     def withdraw(self) -> Future[Any]:
-        """Abort what is uploaded but counts for nothing; how many."""
+        """Begin to abort what is uploaded but counts for nothing; ``leave`` waits for it."""
         return self.submit(self._withdraw)
 
     def hurry(self) -> None:
@@ -233,7 +229,9 @@ class Keeper:
 
     def send_trace(self, document: str) -> Future[None] | None:
         """Send a trace beside everything else; none when there is nothing to send it with."""
-        return self.uploader.pool.submit(self._send, document) if self._send else None
+        if self._aws is None or not self._ready.done() or self._ready.exception():
+            return None
+        return self.uploader.pool.submit(self._aws.send_trace, document)
 
     def commit(self) -> Future[Any]:
         """Publish all outputs and complete the run; the completion record."""
@@ -256,12 +254,16 @@ class Keeper:
             self.opened.set_exception(error)
         else:
             self.opened.set_result(complete)
+            assert self._aws is not None
+            self._aws.prepare_trace()
         while True:
             self._queue.get()()
 
     def _open(self) -> bool:
         identity = self._identity
-        table, bucket, self._send = self._connect(self._options, identity)
+        self._aws = self._connect(self._options)
+        bucket = self._aws.bucket(identity.bucket)
+        table = self._aws.table(identity.table, identity.job, identity.run_key)
         outputs = output_prefix(identity.job, identity.run_key)
         self._token = f"{identity.fence}-{secrets.token_hex(8)}"
         self.uploader = Uploader(
@@ -452,7 +454,9 @@ class Keeper:
 
     def _abandon(self) -> int:
         if self.opened.exception():
-            return self.uploader.withdraw()  # Never written down anywhere.
+            aborts = self.uploader.withdraw()  # Never written down anywhere.
+            wait(aborts)
+            return len(aborts)
         counted = self.attempt.uploads_that_count()
         if counted is None:
             return 0
@@ -460,13 +464,15 @@ class Keeper:
         mine = {o.upload_id: o.key for o in outputs if o.token.startswith(self._token)}
         return self.uploader.abandon(counted, mine)
 
-    def _withdraw(self) -> int:
-        return self.uploader.withdraw()
+    def _withdraw(self) -> None:
+        self._aborts = self.uploader.withdraw()
 
     def _leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
         if self.opened.exception():
             return 0.0
-        return self.attempt.leave(reason, exit_code, sentence)
+        lost = self.attempt.leave(reason, exit_code, sentence)
+        wait(self._aborts)
+        return lost
 
 
 def _remove(path: str) -> None:

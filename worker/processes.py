@@ -13,7 +13,7 @@ from worker.errors import NotFound, NotRunnable, SetupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -158,6 +158,29 @@ def exit_code(status: int) -> int:
     """A wait status as exit code, 128 + signal for a process ended by one."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+def held_open(root: str, pids: Iterable[int]) -> set[str]:
+    """Real paths below a folder that these processes have open for writing."""
+    below = os.path.realpath(root) + "/"
+    held: set[str] = set()
+    for pid in pids:
+        for descriptor in _entries(f"/proc/{pid}/fd"):
+            try:
+                path = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+                if path.startswith(below) and _writes(pid, descriptor):
+                    held.add(path)
+            except OSError:
+                pass
+    return held
+
+
+def _writes(pid: int, descriptor: str) -> bool:
+    with open(f"/proc/{pid}/fdinfo/{descriptor}") as file:
+        for line in file:
+            if line.startswith("flags:"):
+                return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
+    return False
 
 
 def oom_kills() -> int:

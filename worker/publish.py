@@ -139,18 +139,14 @@ class Uploader:
         with self._lock:
             self.under_way.pop(output.token, None)
 
-    def withdraw(self) -> int:
-        """Abort everything under way; how many. Errors are left to the lifecycle rule."""
+    def withdraw(self) -> list[Future[None]]:
+        """Begin to abort everything under way. Errors are left to the lifecycle rule."""
         with self._lock:
             uploads = list(self.under_way.values())
             self.under_way.clear()
         for upload in uploads:
             upload.withdrawn.set()
-        for done in [
-            self.pool.submit(self._abort, u.key, u.upload_id) for u in uploads if u.upload_id
-        ]:
-            done.exception()
-        return len(uploads)
+        return [self.pool.submit(self._abort, u.key, u.upload_id) for u in uploads if u.upload_id]
 
     def abandon(self, counted: set[str], also: dict[str, str]) -> int:
         """Abort what was begun here, and ``also``, but nothing that counts; how many."""

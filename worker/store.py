@@ -121,6 +121,7 @@ class Aws:
         self._session = botocore.session.get_session()
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         self._connections = connections
+        self._xray: Any = None
 
     def table(self, table: str, job: str, run_key: str) -> DynamoTable:
         return DynamoTable(self.client("dynamodb"), table, job, run_key)
@@ -128,12 +129,19 @@ class Aws:
     def bucket(self, bucket: str) -> S3Bucket:
         return S3Bucket(self.client("s3"), bucket)
 
+    def prepare_trace(self) -> None:
+        """Load what ``send_trace`` needs, so that it costs no time at the end."""
+        try:
+            self._xray = self.client("xray", timeout_seconds=1, attempts=1)
+        except WorkerError:
+            pass
+
     def send_trace(self, document: str) -> None:
         """Send one segment to X-Ray; whatever goes wrong is nobody's trouble."""
         try:
-            client = self.client("xray", timeout_seconds=1, attempts=1)
-            client.put_trace_segments(TraceSegmentDocuments=[document])
-        except (BotoCoreError, ClientError, WorkerError):
+            if self._xray:
+                self._xray.put_trace_segments(TraceSegmentDocuments=[document])
+        except (BotoCoreError, ClientError):
             pass
 
     def client(self, service: str, timeout_seconds: float = 20, attempts: int = 4) -> Any:

@@ -256,10 +256,9 @@ class Supervisor:
         """End the job's group by SIGKILL, having looked which outputs it is writing."""
         if self.job_running and not self.killed:
             self.killed = True
-            if self.keeper and self.options.output_dir:
-                from worker.folders import held_open
-
-                self.held = held_open(self.options.output_dir, processes.descendants())
+            if self.identity and self.options.output_dir:
+                below = processes.descendants()
+                self.held = processes.held_open(self.options.output_dir, below)
             processes.signal_group(self.job.pid, signal.SIGKILL)
 
     def _on_deadlines(self) -> None:

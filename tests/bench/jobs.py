@@ -24,7 +24,11 @@ def python():
     while time.monotonic() < end: sum(range(1000))
 def duckdb():
     import duckdb
-    duckdb.sql("select sum(hash(a.range + b.range)) from range(30000) a, range(10000) b").fetchall()
+    pairs = "range(100000) a, range(2000) b"
+    duckdb.sql(f"select sum(hash(a.range + b.range)) from {pairs}").fetchall()
+def native():
+    import hashlib
+    hashlib.pbkdf2_hmac("sha256", b"word", b"salt", 4_000_000)
 def numpy():
     import numpy
     numpy.linalg.svd(numpy.random.rand(900, 900))
@@ -33,7 +37,8 @@ def json_loads():
     global TEXT
     TEXT = TEXT or json.dumps([{"key": i, "value": str(i) * 4} for i in range(800_000)])
     json.loads(TEXT)
-work = {"python": python, "duckdb": duckdb, "numpy": numpy, "json": json_loads}[sys.argv[1]]
+work = {"python": python, "duckdb": duckdb, "numpy": numpy, "json": json_loads,
+        "native": native}[sys.argv[1]]
 """
 UNITS = (
     WORK
@@ -80,7 +85,7 @@ def namespaces_allowed() -> bool:
 
 
 def available_kinds() -> list[str]:
-    kinds = ["python", "json", "duckdb"]
+    kinds = ["python", "json", "native", "duckdb"]
     return kinds + (["numpy"] if importlib.util.find_spec("numpy") else [])
 
 

@@ -118,14 +118,15 @@ def signal_to_exit(setting: Setting) -> Iterator[Row]:
     """SIGTERM to exit with draining off, beside a plain Python handler."""
     chance = random.Random(1)
     count = 250 if setting.full else 12
+    _worker_exit(setting, "python", chance)  # The local S3 loads its parts at their first use.
     every: list[float] = []
     for kind in jobs.available_kinds():
         worker_times = [_worker_exit(setting, kind, chance) for _ in range(count)]
         plain_times = [_plain_exit(setting, kind, chance) for _ in range(max(6, count // 10))]
         every += worker_times
         ratio = statistics.median(plain_times) / statistics.median(worker_times)
-        must = "" if kind == "python" else "≥ 25"
-        reached = None if kind == "python" else ratio >= 25
+        compared = kind not in ("python", "duckdb")  # Python and DuckDB let a handler run soon.
+        must, reached = ("≥ 25", ratio >= 25) if compared else ("", None)
         yield Row(
             f"signal to exit, {kind}: plain handler / worker at p50", f"{ratio:.1f}", must, reached
         )
