@@ -34,7 +34,10 @@ class About:
 
 
 class Attempt:
-    """Holds the ledger and the right to write. ``now`` gives ISO time, ``clock`` seconds."""
+    """Holds the ledger and the right to write.
+
+    ``now`` gives ISO time, ``clock`` seconds; ``began`` is when the attempt did, by that clock.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Attempt:
         pool: Executor,
         now: Callable[[], str],
         clock: Callable[[], float],
+        began: float,
     ) -> None:
         self.about = about
         self.fence = fence
@@ -54,7 +58,7 @@ class Attempt:
         self.outputs = output_prefix(about.job, about.run_key)
         self._now = now
         self._clock = clock
-        self._began = clock()
+        self._began = began
         self.saved_at = self._began
         self.saved_bytes = 0
         self._garbage: list[str] = []

@@ -81,6 +81,7 @@ class Keeper:
         self._closed = False
         self._progress: dict[str, Any] = {}
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
+        self._began = time.monotonic()
         self._hurry = threading.Event()
         self._aws: Aws | None = None
         self._aborts: list[Future[None]] = []
@@ -279,7 +280,9 @@ class Keeper:
             request_sha256(self._options, identity),
         )
         fence = Fence(table, identity.execution, identity.fence, secrets.token_hex(16))
-        self.attempt = Attempt(about, fence, bucket, self.uploader.pool, now, time.monotonic)
+        self.attempt = Attempt(
+            about, fence, bucket, self.uploader.pool, now, time.monotonic, self._began
+        )
         complete = self.attempt.open()
         files = self.attempt.ledger.files
         if self._checkpoint and files is not None and not complete:

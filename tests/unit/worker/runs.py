@@ -37,6 +37,7 @@ def attempt(
         Inline(),
         lambda: "2026-11-24T02:00:00.000Z",
         lambda: float(next(ticks)),
+        0.0,
     )
 
 

@@ -1,0 +1,85 @@
+"""The table's conditions mean on DynamoDB what they mean in the code; numbers and traces go out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from tests.local.worker.kit import Bench
+from worker.contract import Status
+from worker.store import Aws, Condition, ConditionFailed
+
+
+def test_conditions_mean_the_same_in_dynamodb_and_in_the_code(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bench.environment().items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    table = Aws(4, os.environ).table(bench.table, bench.job, bench.run_key)
+    rows: list[dict[str, Any]] = [
+        {"status": status, "execution": execution, **fence}
+        for status in ("running", "committing", "complete")
+        for execution in ("mine", "other")
+        for fence in ({}, *({"fence": f, "holder": h} for f in (1, 2, 3) for h in ("me", "you")))
+    ]
+    alive = frozenset({Status.RUNNING, Status.COMMITTING})
+    for row, taking in itertools.product(rows, (True, False)):
+        bench.runs.put_item(Item={"job": bench.job, "run_key": bench.run_key} | row)
+        condition = Condition("mine", 2, "me", alive, taking)
+        if condition.holds(row):
+            table.update({"seen": 1}, [], condition)
+            continue
+        with pytest.raises(ConditionFailed) as failed:
+            table.update({"seen": 1}, [], condition)
+        assert failed.value.item["status"] == row["status"]
+
+
+def test_metrics_of_an_interrupted_attempt(bench: Bench) -> None:
+    worker = bench.start("sh", "-c", "echo ready; sleep 60")
+    worker.wait_for("ready")
+    worker.terminate()
+    assert worker.end() == 143
+
+    (line,) = [line for line in worker.lines if "_aws" in line]
+    assert line["Job"] == bench.job
+    assert line["Capacity"] == "spot"
+    assert line["SignalToExitSeconds"] < 5
+    assert {"StartupSeconds", "RunSeconds", "LostSeconds", "CheckpointSeconds", "Units"} <= set(
+        line
+    )
+
+
+def test_a_trace_that_is_not_taken_costs_a_second_at_most_and_fails_nothing(bench: Bench) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(8)
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        worker = bench.start("sh", "-c", "sleep 2; exit 0", AWS_ENDPOINT_URL_XRAY=address)
+        begun = time.monotonic()
+        assert worker.end() == 0
+        assert time.monotonic() - begun < 6
+        deaf.settimeout(5)
+        connection, _ = deaf.accept()
+        asked = connection.recv(4096)
+        connection.close()
+    assert asked.startswith(b"POST /TraceSegments")
+
+
+def test_lost_seconds_add_up_over_attempts(bench: Bench) -> None:
+    for _ in range(2):
+        worker = bench.start("--drain", "0", "sh", "-c", "echo ready; sleep 60")
+        worker.wait_for("ready")
+        time.sleep(1)
+        worker.terminate()
+        assert worker.end() == 143
+    lost = float(bench.item()["word"]["total_lost_seconds"])
+    assert lost >= 1.8
+
+    assert bench.start("true").end() == 0
+    assert bench.completion()["lost_seconds"] == pytest.approx(lost)

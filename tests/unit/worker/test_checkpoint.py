@@ -1,0 +1,121 @@
+"""A manifest brings back what was saved, and refuses to be read when it is not that."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.worker.fakes import FakeBucket, World
+from worker.checkpoint import File, Ledger, Output, encode, load, manifest, seal
+from worker.errors import SetupError
+from worker.publish import check_name, expected_etag, part_ranges
+from worker.store import Part, from_dynamo, to_dynamo
+
+UNITS = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=600)
+
+
+def output(name: str) -> Output:
+    part = Part(1, '"0cc175b9c0f1b6a831c399e269772661"', "AAAAAA==")
+    return Output(name, f"outputs/{name}", f"id-{name}", f"token-{name}", 1, "0" * 64, "", (part,))
+
+
+def save(ledger: Ledger, bucket: FakeBucket) -> dict[str, str]:
+    seal(ledger, bucket, "p/")
+    body, sha256 = encode(manifest(ledger, {}))
+    bucket.put("manifest", body)
+    return {"key": "manifest", "sha256": sha256}
+
+
+@given(UNITS, st.integers(1, 4))
+def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], saves: int) -> None:
+    bucket = FakeBucket(World())
+    ledger = Ledger(files=[File("a/b", "file", 0o644, 3, "0" * 64, "key")], started_at="then")
+    pointer = save(ledger, bucket)
+    for start in range(saves):
+        for unit in units[start::saves]:
+            ledger.mark(unit, [output(f"out-{unit}")], {"last": unit})
+        pointer = save(ledger, bucket)
+
+    loaded = load(bucket, pointer)
+    assert loaded.units == ledger.units
+    assert loaded.outputs == ledger.outputs
+    assert (loaded.state, loaded.files) == (ledger.state, ledger.files)
+
+
+def test_output_made_again_replaces_the_one_in_a_sealed_segment() -> None:
+    bucket = FakeBucket(World())
+    ledger = Ledger()
+    for unit in range(300):
+        ledger.mark(str(unit), [output(str(unit))], None)
+    save(ledger, bucket)
+    newer = Output(**(vars(output("7")) | {"upload_id": "new", "token": "new"}))
+    replaced = ledger.mark("other", [newer], None)
+
+    assert [old.upload_id for old in replaced] == ["id-7"]
+    assert load(bucket, save(ledger, bucket)).outputs["7"].upload_id == "new"
+
+
+def test_a_mark_costs_the_same_however_many_units_came_before() -> None:
+    bucket = FakeBucket(World())
+    ledger = Ledger()
+    sizes = []
+    for unit in range(2000):
+        ledger.mark(str(unit), [output(str(unit))], None)
+        save(ledger, bucket)
+        sizes.append(len(bucket.get("manifest") or b""))
+    assert max(sizes[1000:]) < 1.1 * max(sizes[:1000])
+
+
+@pytest.mark.parametrize("body", [None, b"", b'{"format":1'])
+def test_checkpoint_that_is_gone_or_cut_is_refused(body: bytes | None) -> None:
+    bucket = FakeBucket(World())
+    pointer = save(Ledger(), bucket)
+    if body is None:
+        bucket.delete(["manifest"])
+    else:
+        bucket.put("manifest", body)
+    with pytest.raises(SetupError):
+        load(bucket, pointer)
+
+
+@given(st.integers(0, 1 << 44))
+def test_parts_cover_the_file_and_are_at_most_ten_thousand(size: int) -> None:
+    ranges = part_ranges(size)
+
+    assert 1 <= len(ranges) <= 10_000
+    assert sum(length for _, length in ranges) == size
+    assert all(
+        start + length == after for (start, length), (after, _) in itertools.pairwise(ranges)
+    )
+
+
+def test_etag_of_parts_is_the_one_s3_gives_and_unknown_with_kms() -> None:
+    part = Part(1, '"0cc175b9c0f1b6a831c399e269772661"', "")
+    digest = hashlib.md5(hashlib.md5(b"a").digest()).hexdigest()
+    assert expected_etag([part]) == f'"{digest}-1"'
+    assert expected_etag([Part(1, '"not-an-md5"', "")]) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "/etc", "../up", "a/../b", "a//b", "./a", "a/", "completion.json", "a\nb", "x" * 800],
+)
+def test_names_that_are_no_keys_are_refused(name: str) -> None:
+    with pytest.raises(SetupError):
+        check_name(name)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**15), 10**15) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(VALUES)
+def test_values_survive_dynamodb(value: object) -> None:
+    assert from_dynamo(to_dynamo(value)) == value
