@@ -109,9 +109,11 @@ def run_of(item: Mapping[str, Any]) -> Run:
     }
     progress = values.get("progress", {})
     attempts = [_attempt(attempt) for attempt in values.get("attempts", [])]
-    if attempts and values.get("status") == Status.COMPLETE and not attempts[-1].cause:
-        # Nothing is written any more once the run is told to be complete.
-        attempts[-1] = replace(attempts[-1], cause="finished")
+    if attempts and values.get("status") == Status.COMPLETE:
+        # Once the worker has said complete, nothing is written about the attempt that got there.
+        attempts[-1] = replace(
+            attempts[-1], cause="finished", units_done=int(progress.get("units_done", 0))
+        )
     return Run(
         job=values["job"],
         run_key=values["run_key"],

@@ -348,8 +348,8 @@ def record() -> Task:
             "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
                 ":none": {"S": "-"},
-                # Why it stopped is decided after this: written with the next call, else left empty.
-                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("", "")))},
+                # Why it stopped is decided after this, and written with the next call if there is one.
+                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("unknown", "unknown")))},
             },
             "ReturnValues": "ALL_NEW",
         },
