@@ -153,13 +153,13 @@ class Work:
 
         return eventually(look)
 
-    def succeeded(self, execution: str) -> Run:
+    def succeeded(self, execution: str, run_key: str = "") -> Run:
         """Wait for the end, which has to be Finished; the run's record."""
         shown = self.ended(execution)
         entered = self.entered(execution)
         assert shown["status"] == "SUCCEEDED", (shown.get("error"), shown.get("cause"), entered)
         assert entered[-1] in ("Finished", "Close the run"), entered
-        return self.run(execution)
+        return self.record(run_key or self.key(execution))
 
     def failed(self, execution: str) -> dict[str, Any]:
         """Wait for the end, which has to be Failed; what DescribeExecution shows."""

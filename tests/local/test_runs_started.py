@@ -75,6 +75,7 @@ def test_a_quiet_run_enters_4_states_and_publishes_what_the_job_does_by_hand(
     assert (run.units_done, run.units_total) == (8, 8)
     (attempt,) = run.attempts
     assert (attempt.capacity, attempt.cause, attempt.exit_code) == ("spot", "finished", 0)
+    assert (attempt.units_done, attempt.lost_seconds) == (8, 0)
     shown = work.task(attempt.task)
     assert attempt.zone == shown["availabilityZone"]
     assert shown["capacityProviderName"] == "FARGATE_SPOT"

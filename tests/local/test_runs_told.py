@@ -1,0 +1,159 @@
+"""What is told and kept of a run: executions stopped by hand, notifications, secrets, drills."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.drills import DRILLS, Stage
+from deploy.listening import Ear, listening
+from deploy.timeline import Moment
+from tests.local.runs import DEADLINE_SECONDS, PART_OUTPUTS, Place, eventually, faults, parts
+
+SECRET = "hunter2-of-the-warehouse"
+SCHEDULED = "2026-11-24T02:00:00Z"
+KEY = "20261124T020000Z"
+
+
+@pytest.fixture
+def ear(platform: Place) -> Iterator[Ear]:
+    """A queue that is subscribed to the platform's topic."""
+    with listening(platform.target()) as heard:
+        yield heard
+
+
+def told(ear: Ear, execution: str) -> dict[str, Any]:
+    """Wait for the notification about an execution, which must be as its schema says."""
+    found = ear.wait_for(
+        lambda one: isinstance(one.body, dict) and one.body.get("execution") == execution,
+        DEADLINE_SECONDS,
+    )
+    assert found is not None
+    assert faults("notification", found.body) == []
+    return dict(found.body)
+
+
+def test_an_execution_stopped_by_hand_ends_its_task_and_is_parked_told_and_redriven(
+    place: Place, tmp_path: Path, ear: Ear
+) -> None:
+    work = place.job(*parts(tmp_path / "met", at=3))
+    execution = work.start(scheduledTime=SCHEDULED)
+    task = work.held()
+    work.sfn.stop_execution(executionArn=execution, cause="not today")
+
+    assert work.exit_code(task) == 143
+    assert "notice" in work.events(task)
+    parked = work.parked()
+    assert (parked["runKey"], parked["execution"]) == (KEY, execution)
+    assert parked["request"] == {"scheduledTime": SCHEDULED, "redrive": True}
+    assert work.record(KEY).status == "unfinished"
+    assert work.item(KEY)["cause"] == {"S": "execution-ended"}
+    said = told(ear, execution)
+    assert (said["outcome"], said["severity"]) == ("stopped", "error")
+    mail = work.mail(lambda mail: "was stopped" in mail.subject)
+    assert "Redrive the run" in mail.body
+    assert len([m for m in work.mails() if execution in m.body]) == 1
+
+    (redriven,) = work.redrive()
+    assert redriven.run_key == KEY
+    assert work.ended(redriven.execution)["status"] == "SUCCEEDED"
+    run = work.record(KEY)
+    assert (run.complete, run.execution) == (True, redriven.execution)
+    assert work.begun(work.tasks()[-1]) == [4, 5, 6, 7, 8]
+    assert work.published(KEY).keys() == {*PART_OUTPUTS, "merged.txt"}
+    assert not work.waiting()
+
+
+def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_history(
+    place: Place, ear: Ear
+) -> None:
+    work = place.job(*parts(), maximum_wait_minutes=10)
+    place.aws.market.refuse(work.family, times=1, how="failures")
+    execution = work.start(scheduledTime=SCHEDULED)
+    eventually(lambda: "Wait for capacity" in work.entered(execution))
+    work.sfn.stop_execution(executionArn=execution)
+    assert work.parked()["runKey"] == KEY
+
+    (redriven,) = work.redrive()
+    assert work.ended(redriven.execution)["status"] == "SUCCEEDED"
+    attempts = work.record(KEY).attempts
+    assert [(a.attempt, a.cause, a.exit_code) for a in attempts] == [
+        (1, "unknown", -1),
+        (2, "finished", 0),
+    ]
+    said = told(ear, redriven.execution)
+    assert [a["attempt"] for a in said["attempts"]] == [1, 2]
+
+
+def test_a_run_that_fell_back_notifies_machines_with_what_it_tells_people(
+    place: Place, ear: Ear
+) -> None:
+    work = place.job(*parts())
+    place.aws.market.refuse(work.family, times=100, how="failures")
+    execution = work.start(scheduledTime=SCHEDULED)
+    run = work.succeeded(execution, KEY)
+    said = told(ear, execution)
+    assert (said["job"], said["runKey"], said["scheduledTime"]) == (work.name, KEY, SCHEDULED)
+    assert (said["outcome"], said["severity"], said["cause"]) == (
+        "fell-back",
+        "info",
+        "no-capacity",
+    )
+    assert said["outputs"] == f"s3://{work.bucket}/outputs/{work.name}/{KEY}/"
+    assert [
+        (a["attempt"], a["capacity"], a["cause"], a["unitsDone"]) for a in said["attempts"]
+    ] == [(a.attempt, a.capacity, a.cause, a.units_done) for a in run.attempts]
+    assert said["onDemandSeconds"] == run.attempts[-1].seconds
+    assert said["cost"] >= 0
+    mail = work.mail()
+    assert mail.attributes == {name: said[name] for name in mail.attributes}
+    assert mail.subject.isascii()
+    assert len(mail.subject) < 100
+
+
+def test_no_value_of_the_environment_is_told_parked_or_recorded(
+    place: Place, tmp_path: Path, ear: Ear
+) -> None:
+    work = place.job(
+        *parts(tmp_path / "met", at=3, do="exit", code=3),
+        environment={"TOKEN": SECRET, "FORGED": '"StopCode":"SpotInterruption"'},
+    )
+    execution = work.start()
+    assert work.failed(execution)["error"] == "Steadyspot.JobExit3"
+    work.parked()
+    work.mail(lambda mail: "failed" in mail.subject)
+    texts = work.texts(work.key(execution)) + json.dumps(told(ear, execution))
+    assert "job-failed" in texts
+    definition = work.ecs.describe_task_definition(taskDefinition=work.outputs["TaskDefinition"])
+    (container,) = definition["taskDefinition"]["containerDefinitions"]
+    values = {pair["name"]: pair["value"] for pair in container["environment"]}
+    assert SECRET in values["STEADYSPOT_ENVIRONMENT"]
+    ((_, cause),) = work.causes(execution)
+    (overridden,) = json.loads(cause)["Overrides"]["ContainerOverrides"]
+    values |= {pair["Name"]: pair["Value"] for pair in overridden["Environment"]}
+    for name in ("ENVIRONMENT", "COMMAND", "STOP_BY"):
+        assert values[f"STEADYSPOT_{name}"] not in texts
+    assert SECRET not in texts
+
+
+@pytest.mark.parametrize("name", ["interrupt", "no-capacity", "undeliverable"])
+def test_a_drill_causes_its_fault_and_finds_the_run_finished(place: Place, name: str) -> None:
+    work = place.job(*parts(pause=0.3), schedule="cron(0 2 * * ? *)")
+    shown: list[Moment] = []
+    queues = set(work.sqs.list_queues()["QueueUrls"])
+    stage = Stage(work.target, work.job, shown.append, pause=lambda _seconds: time.sleep(0.1))
+    findings = list(DRILLS[name](stage))
+    assert findings
+    assert [finding.text for finding in findings if not finding.good] == []
+    assert shown
+    # Everything is put back.
+    assert set(work.sqs.list_queues()["QueueUrls"]) == queues
+    group = work.target.platform["ScheduleGroup"]
+    schedules = work.target.client("scheduler").list_schedules(GroupName=group)["Schedules"]
+    assert [one["Name"] for one in schedules if one["Name"].startswith("drill-")] == []
+    assert work.waiting() == []
