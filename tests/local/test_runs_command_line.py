@@ -1,0 +1,195 @@
+"""`steadyspot local` as a process of its own, and the verbs that work on it with `--local`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.session import LocalSession
+from deploy.target import ADDRESS
+from tests.local.bench import is_alive
+from tests.local.parts import HELD
+from tests.local.runs import ROOT, eventually, parts
+
+CONFIG = """
+[platform]
+name = "shop"
+mail = "oncall@example.com"
+[jobs.quick]
+image = "steadyspot-worker:local"
+command = {quick}
+schedule = "cron(0 2 * * ? *)"
+expected_minutes = 1
+maximum_wait_minutes = 0.02
+backoff = {{ seconds = 1, cap_seconds = 2 }}
+[jobs.held]
+image = "steadyspot-worker:local"
+command = {held}
+stop_timeout = 5
+"""
+
+
+class Local:
+    """A folder with a configuration, and the embedded AWS that runs beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "steadyspot.toml"
+        quick, held = parts(pause=0.2), parts(folder / "met", at=3)
+        self.config.write_text(CONFIG.format(quick=json.dumps(quick), held=json.dumps(held)))
+        # A short one: a worker's socket lies below it, and its path has at most 107 characters.
+        self.scratch = Path(tempfile.mkdtemp(prefix="s-", dir="/tmp"))
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
+            "TMPDIR": str(self.scratch),
+            "PYTHONPATH": str(ROOT),
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deploy", "local"],
+            cwd=folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.address = folder / ADDRESS
+        found = eventually(self._announced)
+        self.session = LocalSession(found["endpoint_url"], found["region"])
+
+    def _announced(self) -> dict[str, Any]:
+        assert self.process.poll() is None, self.process.communicate()[0]
+        text = self.address.read_text() if self.address.exists() else ""
+        return dict(json.loads(text)) if text else {}
+
+    def verb(self, *words: str, code: int = 0) -> str:
+        """Run a verb; what it printed, or what it complained of."""
+        done = self.steadyspot(*words, "--local")
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout or done.stderr
+
+    def steadyspot(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "deploy", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    def output(self, job: str, name: str) -> str:
+        """An output of a job's stack."""
+        cloudformation = self.session.client("cloudformation")
+        (stack,) = cloudformation.describe_stacks(StackName=f"shop-{job}")["Stacks"]
+        return str(next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == name))
+
+    def held(self) -> list[int]:
+        """Start a run of the job that stops in its middle; its processes once it is there."""
+        self.verb("up", "held")
+        self.session.client("stepfunctions").start_execution(
+            stateMachineArn=self.output("held", "StateMachine"), input="{}"
+        )
+        logs, group = self.session.client("logs"), self.output("held", "LogGroup")
+
+        def look() -> list[int]:
+            said = logs.filter_log_events(logGroupName=group)["events"]
+            line = next((e["message"] for e in said if HELD in e["message"]), "")
+            return family(int(line.split()[-1])) if line else []
+
+        return eventually(look)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def family(process: int) -> list[int]:
+    """A process, its parent and its children."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(fields[1]), process, *map(int, children)]
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Local]:
+    local = Local(tmp_path)
+    yield local
+    local.close()
+
+
+@pytest.fixture(scope="module")
+def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    """One that serves more than one test."""
+    local = Local(tmp_path_factory.mktemp("staying"))
+    yield local
+    local.close()
+
+
+def test_a_second_one_beside_the_same_configuration_is_refused(staying: Local) -> None:
+    second = staying.steadyspot("local")
+    assert second.returncode == 1
+    assert "already runs here" in second.stderr
+    assert staying.process.poll() is None
+
+
+def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> None:
+    assert "Stack shop-quick" in staying.verb("up")
+    assert staying.verb("up").count("nothing to change") == 3
+    assert "finished" in staying.verb("run", "quick")
+
+    fails_once = "test -e failed || { touch failed; exit 3; }"
+    request = {"scheduledTime": "2026-11-24T02:00:00Z", "command": ["sh", "-c", fails_once]}
+    failed = staying.verb("run", "quick", "--json", "--input", json.dumps(request), code=1)
+    run = json.loads(failed)["run"]
+    assert (run["status"], run["run_key"]) == ("unfinished", "20261124T020000Z")
+    (waiting,) = json.loads(staying.verb("redrive", "quick", "--json", "--dry-run"))
+    assert waiting["runKey"] == run["run_key"]
+    (redriven,) = json.loads(staying.verb("redrive", "quick", "--json"))
+    sfn = staying.session.client("stepfunctions")
+    eventually(
+        lambda: sfn.describe_execution(executionArn=redriven["execution"])["status"] == "SUCCEEDED"
+    )
+    assert "Nothing waits" in staying.verb("redrive", "quick")
+
+    drilled = json.loads(staying.verb("drill", "interrupt", "quick", "--yes", "--json"))
+    assert [finding["text"] for finding in drilled["findings"] if not finding["good"]] == []
+
+    assert "Kept: AWS::S3::Bucket" in staying.verb("down", "--yes")
+    stacks = staying.session.client("cloudformation").list_stacks()["StackSummaries"]
+    assert {stack["StackStatus"] for stack in stacks} == {"DELETE_COMPLETE"}
+    assert "Deploy first" in staying.verb("run", "quick", code=1)
+
+
+def test_ctrl_c_ends_all_processes_and_leaves_no_file(local: Local) -> None:
+    processes = local.held()
+    assert all(is_alive(process) for process in processes)
+    assert list(local.scratch.iterdir())
+    local.process.send_signal(signal.SIGINT)
+    said, _ = local.process.communicate(timeout=20)
+    assert local.process.returncode == 0, said
+    assert "Traceback" not in said
+    assert [process for process in processes if is_alive(process)] == []
+    assert not local.address.exists()
+    assert list(local.scratch.iterdir()) == []
+
+
+def test_kill_9_leaves_no_orphan_and_no_verb_believes_that_it_still_runs(local: Local) -> None:
+    processes = local.held()
+    local.process.kill()
+    local.process.wait()
+    eventually(lambda: not any(is_alive(process) for process in processes), 10)
+    eventually(lambda: list(local.scratch.iterdir()) == [], 10)
+    assert "No embedded AWS runs" in local.verb("up", code=1)
