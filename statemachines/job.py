@@ -256,14 +256,20 @@ SPENT = f"""
 def launch(state_id: str, capacity: Capacity, *, placement: dict[str, Any], comment: str) -> Task:
     """Return the Task that runs the container once and waits for its end."""
     environment = {
-        Env.RUN_KEY: "{% $run.key %}",
-        Env.EXECUTION: EXECUTION,
-        Env.FENCE: expression(f"$string({x.FENCE})"),
-        Env.ATTEMPT: "{% $string($run.before + $launches) %}",
-        Env.CAPACITY: capacity.value,
-        Env.STOP_BY: "{% $fromMillis($stopBy) %}",
+        Env.RUN_KEY: "$run.key",
+        Env.EXECUTION: "$states.context.Execution.Id",
+        Env.FENCE: f"$string({x.FENCE})",
+        Env.ATTEMPT: "$string($run.before + $launches)",
+        Env.CAPACITY: x.quoted(capacity),
+        Env.STOP_BY: "$fromMillis($stopBy)",
     }
-    pairs = [{"Name": str(name), "Value": value} for name, value in environment.items()]
+
+    def pair(name: str, value: str) -> str:
+        return f"{{'Name': '{name}', 'Value': {value}}}"
+
+    always = ", ".join(pair(name, value) for name, value in environment.items())
+    command = pair(Env.COMMAND, "$string($run.command)")
+    pairs = f"$append([{always}], $count($run.command) > 0 ? [{command}] : [])"
     return Task(
         state_id,
         comment=comment,
@@ -284,8 +290,7 @@ def launch(state_id: str, capacity: Capacity, *, placement: dict[str, Any], comm
                 "ContainerOverrides": [
                     {
                         "Name": WORKER_CONTAINER,
-                        "Environment": pairs,
-                        "Command": "{% $run.command %}",
+                        "Environment": expression(pairs),
                     }
                 ]
             },

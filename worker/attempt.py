@@ -17,7 +17,7 @@ import worker
 from worker import commit as publishing
 from worker.checkpoint import Ledger, Output, encode, load, manifest, seal
 from worker.contract import Reason, Status, checkpoint_prefix, output_prefix
-from worker.fence import Fence
+from worker.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
 from worker.store import Bucket, Item
 
 
@@ -80,7 +80,7 @@ class Attempt:
         if word.get("fence", 0) != self.about.fence:
             ledger.lost_seconds = max(ledger.lost_seconds, float(word.get("total_lost_seconds", 0)))
         self.ledger = ledger
-        if item.get("status") == Status.COMMITTING and self._finish_found(item):
+        if item.get("commit") and self._finish_found(item):
             return True
         wanted = {output.upload_id for output in ledger.outputs.values()}
         stale = {i: key for i, key in ledger.open_uploads.items() if i not in wanted}
@@ -102,7 +102,7 @@ class Attempt:
         body, sha256 = encode(manifest(ledger, identity) | {"seconds": ledger.seconds + seconds})
         key = f"{self.checkpoints}manifests/{sha256}.json"
         self.bucket.put(key, body)
-        self.fence.write(self._columns(ledger, key, sha256, len(body)))
+        self.fence.write(self._columns(ledger, key, sha256, len(body)), during=SAVING)
         if self._manifest and self._manifest != key:
             self._garbage.append(self._manifest)
         files = _file_keys(ledger)
@@ -132,7 +132,7 @@ class Attempt:
         key = f"{self.checkpoints}manifests/{sha256}.json"
         self.bucket.put(key, body)
         columns = self._columns(ledger, key, sha256, len(body)) | {"status": str(Status.RUNNING)}
-        self.fence.write(columns, during=Status.COMMITTING, remove=("commit",))
+        self.fence.write(columns, during=COMMITTING, remove=("commit",))
         self._manifest = key
 
     def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
@@ -148,7 +148,7 @@ class Attempt:
             "total_lost_seconds": round(self.ledger.lost_seconds + lost, 3),
             "units_done": len(self.ledger.units),
         }
-        self.fence.write({"word": word}, during=None)
+        self.fence.write({"word": word}, during=LEAVING)
         return lost
 
     def uploads_that_count(self) -> set[str] | None:
@@ -165,6 +165,9 @@ class Attempt:
         return {output.upload_id for output in counted.values()}
 
     def _finish_found(self, item: Item) -> bool:
+        if item.get("status") == Status.RUNNING:
+            # A commit broke off, and another execution has claimed the run since.
+            self.fence.write({"status": str(Status.COMMITTING)}, during=RUNNING)
         plan = publishing.recorded(self.bucket, item["commit"])
         try:
             publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)

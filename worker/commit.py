@@ -18,7 +18,7 @@ from typing import Any
 from worker.checkpoint import Output, encode, output_from
 from worker.contract import COMPLETION, Status
 from worker.errors import SetupError
-from worker.fence import Fence
+from worker.fence import COMMITTING, RUNNING, Fence
 from worker.store import Bucket, NoSuchUpload
 
 
@@ -39,7 +39,10 @@ def begin(
     body, sha256 = encode(plan)
     key = f"{prefix}commits/{sha256}.json"
     bucket.put(key, body)
-    fence.write({"status": str(Status.COMMITTING), "commit": {"key": key, "sha256": sha256}})
+    fence.write(
+        {"status": str(Status.COMMITTING), "commit": {"key": key, "sha256": sha256}},
+        during=RUNNING,
+    )
     return plan
 
 
@@ -73,7 +76,7 @@ def finish(
     if not bucket.put_new(prefix + COMPLETION, body):
         _settle_record(fence, bucket, prefix, body)
     column = completion_column(prefix, record, body)
-    fence.write({"status": str(Status.COMPLETE), "completion": column}, during=Status.COMMITTING)
+    fence.write({"status": str(Status.COMPLETE), "completion": column}, during=COMMITTING)
     return record
 
 
@@ -99,7 +102,7 @@ def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: bytes) -> No
     The write under the fence comes first, so that a zombie is refused before it can overwrite.
     """
     if bucket.get(prefix + COMPLETION) != body:
-        fence.write({"status": str(Status.COMMITTING)}, during=Status.COMMITTING)
+        fence.write({"status": str(Status.COMMITTING)}, during=COMMITTING)
         bucket.put(prefix + COMPLETION, body)
 
 

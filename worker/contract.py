@@ -14,8 +14,8 @@ class Env(StrEnum):
     """Environment variables that the worker reads; the first group changes with every launch.
 
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
-    ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds, ``COMMAND`` is a JSON list of strings and
-    ``ENVIRONMENT`` a JSON object of strings for the job.
+    ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds, ``COMMAND`` is a JSON list of strings that
+    goes before the image's CMD, and ``ENVIRONMENT`` a JSON object of strings for the job.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"

@@ -14,6 +14,12 @@ from worker.errors import AlreadyComplete, FenceLost, SetupError
 from worker.store import Condition, ConditionFailed, Item, Table
 
 ALIVE = frozenset({Status.RUNNING, Status.COMMITTING})
+RUNNING = frozenset({Status.RUNNING})
+COMMITTING = frozenset({Status.COMMITTING})
+SAVING = frozenset({Status.RUNNING, Status.UNFINISHED})
+LEAVING = frozenset({*ALIVE, Status.UNFINISHED})
+"""An execution that is stopped by hand is marked ``unfinished`` while its task still saves. As long
+as the record names that execution, nobody else has taken the run up."""
 
 
 class Fence:
@@ -48,16 +54,15 @@ class Fence:
         self,
         columns: Mapping[str, Any],
         *,
-        during: Status | None = Status.RUNNING,
+        during: frozenset[Status],
         remove: tuple[str, ...] = (),
     ) -> None:
-        """Set columns while the fence is ours and the run has the status ``during``, or is alive.
+        """Set columns while the fence is ours and the status is one of ``during``.
 
         A write whose reply was lost is sent again by botocore and then finds its own change,
         perhaps a status that it set itself; that counts as written.
         """
-        statuses = ALIVE if during is None else frozenset({during})
-        condition = Condition(self.execution, self.number, self.holder, statuses)
+        condition = Condition(self.execution, self.number, self.holder, during)
         try:
             self._table.update(columns, list(remove), condition)
         except ConditionFailed as failed:

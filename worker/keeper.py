@@ -84,7 +84,7 @@ class Keeper:
         self._began = time.monotonic()
         self._hurry = threading.Event()
         self._aws: Aws | None = None
-        self._aborts: list[Future[None]] = []
+        self._aborts: list[Future[Any]] = []
         self.save_seconds = 0.0
         self.restored: tuple[float, float] | None = None
         self.trouble: WorkerError | None = None
@@ -324,6 +324,7 @@ class Keeper:
 
     def _save_folders(self, running: bool, held: set[str] | None = None) -> None:
         """Capture first and stage outputs after: what the capture calls done is then staged."""
+        self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         begun = time.monotonic()
         changed = False
         ledger = self.attempt.ledger
@@ -434,6 +435,7 @@ class Keeper:
             self._log.warning("tidy", f"Old checkpoints could not be deleted: {error}")
 
     def _commit(self) -> dict[str, Any]:
+        self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         with self._lock:
             loose = list(self._staged.values())
         ledger = self.attempt.ledger

@@ -112,7 +112,13 @@ class Options:
         self.scratch_dir = values["--scratch-dir"] or environ.get("TMPDIR") or "/tmp"
         if self.show_help or self.show_version:
             return
-        self.command = command or _command(environ.get(Env.COMMAND, ""))
+        # What is configured goes before the image's CMD, which arrives as arguments.
+        self.command = _command(environ.get(Env.COMMAND, "")) or command
+        if not self.command:
+            raise SetupError(
+                "There is no command to run.",
+                f"Give the job's command as arguments, or as a JSON list in {Env.COMMAND}.",
+            )
         self.environment = _environment(environ.get(Env.ENVIRONMENT, ""))
         self.identity = _identity(environ)
 
@@ -122,7 +128,7 @@ def usage() -> str:
     lines = ["Usage: steadyspot-worker [options] [--] command [arguments]", ""]
     for name, (key, value, meaning) in OPTIONS.items():
         lines.append(f"  {f'{name} {value}'.strip():<28}{meaning} [{key}]")
-    lines += ["", f"Without a command, {Env.COMMAND} (a JSON list) is run."]
+    lines += ["", f"{Env.COMMAND} (a JSON list that is not empty) goes before the command."]
     return "\n".join(lines) + "\n"
 
 
@@ -152,13 +158,8 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _command(text: str) -> list[str]:
-    if not text:
-        raise SetupError(
-            "There is no command to run.",
-            f"Give the job's command as arguments, or as a JSON list in {Env.COMMAND}.",
-        )
-    command = _parsed(Env.COMMAND, text)
-    if not isinstance(command, list) or not command or not all(isinstance(c, str) for c in command):
+    command = _parsed(Env.COMMAND, text) if text else []
+    if not isinstance(command, list) or not all(isinstance(c, str) for c in command):
         raise SetupError(
             f"{Env.COMMAND} is not a list of strings.", 'Write it like ["python", "job.py"].'
         )

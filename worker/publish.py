@@ -139,14 +139,22 @@ class Uploader:
         with self._lock:
             self.under_way.pop(output.token, None)
 
-    def withdraw(self) -> list[Future[None]]:
-        """Begin to abort everything under way. Errors are left to the lifecycle rule."""
+    def withdraw(self) -> list[Future[Any]]:
+        """Begin to abort everything under way. Errors are left to the lifecycle rule.
+
+        An upload whose id is still on its way aborts itself as soon as it has it.
+        """
         with self._lock:
             uploads = list(self.under_way.values())
             self.under_way.clear()
         for upload in uploads:
             upload.withdrawn.set()
-        return [self.pool.submit(self._abort, u.key, u.upload_id) for u in uploads if u.upload_id]
+        return [
+            self.pool.submit(self._abort, upload.key, upload.upload_id)
+            if upload.upload_id
+            else upload.future
+            for upload in uploads
+        ]
 
     def abandon(self, counted: set[str], also: dict[str, str]) -> int:
         """Abort what was begun here, and ``also``, but nothing that counts; how many."""
@@ -191,6 +199,13 @@ class Uploader:
         if upload.withdrawn.is_set():
             raise _withdrawn(upload)
         upload.upload_id = self._bucket.create(upload.key, upload.token)
+        try:
+            return self._send_parts(upload, file, size)
+        finally:
+            if upload.withdrawn.is_set():
+                self._abort(upload.key, upload.upload_id)
+
+    def _send_parts(self, upload: Upload, file: IO[bytes], size: int) -> Output:
         ranges = part_ranges(size)
         if len(ranges) == 1:
             parts, sha256 = self._send_small(upload, file, size)
@@ -203,7 +218,6 @@ class Uploader:
             wait(sending)
             parts = [part.result() for part in sending]
         if upload.withdrawn.is_set():
-            self._abort(upload.key, upload.upload_id)
             raise _withdrawn(upload)
         if os.fstat(file.fileno()).st_size != size:
             raise SetupError(
