@@ -1,23 +1,27 @@
-"""The small state machine that speaks for a run that could not: stopped by hand, out of time, broken.
+"""The small state machine that speaks for a run that could not: stopped, out of time, broken.
 
-An EventBridge rule starts it with the event of every execution of the job that was FAILED, ABORTED or
-TIMED_OUT. A run that parked itself ended under an error of ours, so there is nothing to do; one whose
-message the queue refused carries the error ``Steadyspot.NotParked`` and is parked here.
+An EventBridge rule starts it with the event of every execution of the job that was FAILED, ABORTED
+or TIMED_OUT. A run that parked itself ended under an error of ours, so there is nothing to do; one
+whose message the queue refused carries the error ``Steadyspot.NotParked`` and is parked here.
 """
 
 from __future__ import annotations
 
-from statemachines.job import CALL_SECONDS, CONDITION_FAILED, patient, table_call
+from statemachines.calls import CALL_SECONDS, CONDITION_FAILED, patient, table_call
 from statemachines.jsonata import Catch, Choice, Machine, Rule, Succeed, Task, expression
 from worker.contract import Status
 
 _RUN_KEY = """
 ( $time := $request.scheduledTime;
   $type($time) = 'string' and $contains($time, /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$/)
-    ? $replace($time, /[-:]/, '') : $type($request.runKey) = 'string' ? $request.runKey : $ended.name )
+    ? $replace($time, /[-:]/, '') : $type($request.runKey) = 'string' ? $request.runKey :
+      $ended.name )
 """
 
-_HOW = "($ended.status = 'ABORTED' ? 'stopped' : $ended.status = 'TIMED_OUT' ? 'out of time' : 'broken off')"
+_HOW = """
+($ended.status = 'ABORTED' ? 'stopped' : $ended.status = 'TIMED_OUT' ? 'out of time'
+  : 'broken off')
+"""
 
 _SPOKE = "$contains($ended.error, /^Steadyspot[.]/) and $ended.error != 'Steadyspot.NotParked'"
 
@@ -31,22 +35,26 @@ _NEXT_STEP = (
 )
 
 _PARKED = f"""
-$string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'scheduledTime': $exists($request.scheduledTime)
+$string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'scheduledTime':
+  $exists($request.scheduledTime)
   ? $request.scheduledTime : '', 'execution': $ended.execution, 'cause': 'execution-ended',
   'sentence': {_SENTENCE}, 'nextStep': '{_NEXT_STEP}',
-  'request': $merge([$request, {{ 'redrive': true }}, $exists($request.scheduledTime) ? {{}} : {{ 'runKey': $key }}]) }})
+  'request': $merge([$request, {{ 'redrive': true }}, $exists($request.scheduledTime) ? {{}} : {{
+    'runKey': $key }}]) }})
 """
 
 _SUBJECT = f"'Steadyspot: ${{Job}} ' & $key & ' was ' & {_HOW} & ', parked for redrive'"
 
 _TEXT = f"""
 $join([{_SUBJECT} & '.', '', {_SENTENCE}, 'What to do: {_NEXT_STEP}', '',
-  'Execution: https://${{Region}}.console.aws.amazon.com/states/home?region=${{Region}}#/v2/executions/details/' & $ended.execution],
+  'Execution: https://${{Region}}.console.aws.amazon.com/states/home?region=${{Region}}'
+    & '#/v2/executions/details/' & $ended.execution],
   '\\n')
 """
 
 _NOTIFICATION = f"""
-{{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'outcome': 'stopped', 'severity': 'error', 'cause': 'execution-ended',
+{{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'outcome': 'stopped', 'severity': 'error',
+  'cause': 'execution-ended',
   'sentence': {_SENTENCE}, 'nextStep': '{_NEXT_STEP}', 'execution': $ended.execution }}
 """
 
@@ -55,7 +63,7 @@ def build() -> Machine:
     """Return the definition, its defaults still to be substituted."""
     look = Task(
         "How did it end?",
-        comment="Its error tells a run whose message the queue refused from one that parked itself.",
+        comment="Its error tells a run that the queue refused from one that parked itself.",
         resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
@@ -67,7 +75,8 @@ def build() -> Machine:
             ),
             "ended": expression(
                 """{ 'execution': $states.result.ExecutionArn, 'name': $states.result.Name,
-                'status': $states.result.Status, 'error': $exists($states.result.Error) ? $states.result.Error : '' }"""
+                'status': $states.result.Status, 'error': $exists($states.result.Error) ?
+                $states.result.Error : '' }"""
             ),
         },
         output={},
@@ -81,7 +90,10 @@ def build() -> Machine:
             "TableName": "${Table}",
             "Key": {"job": {"S": "${Job}"}, "run_key": {"S": expression(_RUN_KEY)}},
             "UpdateExpression": "SET #status = :unfinished, #execution = :ended, #cause = :cause",
-            "ConditionExpression": "attribute_not_exists(#status) OR (#execution = :ended AND #status IN (:running, :committing, :also))",
+            "ConditionExpression": (
+                "attribute_not_exists(#status) OR "
+                "(#execution = :ended AND #status IN (:running, :committing, :also))"
+            ),
             "ExpressionAttributeNames": {
                 "#status": "status",
                 "#execution": "execution",
@@ -92,7 +104,9 @@ def build() -> Machine:
                 ":running": {"S": Status.RUNNING.value},
                 ":committing": {"S": Status.COMMITTING.value},
                 ":also": {
-                    "S": f"{{% $ended.error = 'Steadyspot.NotParked' ? '{Status.UNFINISHED}' : '-' %}}"
+                    "S": expression(
+                        f"$ended.error = 'Steadyspot.NotParked' ? '{Status.UNFINISHED}' : '-'"
+                    )
                 },
                 ":ended": {"S": "{% $ended.execution %}"},
                 ":cause": {"S": "execution-ended"},

@@ -1,9 +1,10 @@
 """The cause table: what can stop an attempt, how it is recognised, and what is done about it.
 
-This one table is the source of the Choice rules of *Why did it stop?*, of the sentences in the mails, of
-the faults that the local target can cause and of the table in the README. The order is the order of
-the tests: what AWS says of Spot comes before exit codes, since a reclaimed container may end with any
-code (143, 137, 2 were seen), and text comes before codes, since 137 is the code of a memory kill as well.
+This one table is the source of the Choice rules of *Why did it stop?*, of the sentences in the
+mails, of the faults that the local target can cause and of the table in the README. The order is
+the order of the tests: what AWS says of Spot comes before exit codes, since a reclaimed container
+may end with any code (143, 137, 2 were seen), and text comes before codes, since 137 is the code of
+a memory kill as well.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ class CauseClass(StrEnum):
 class Stop:
     """What is known of an attempt that ended, taken from ``Error``, ``Cause`` and the run's record.
 
-    ``said`` is what AWS says in words: the message of a failed call, or the reasons inside the JSON of a
-    stopped task. It never holds an environment value. ``exit_code`` is that of the worker's container.
-    ``word`` is the worker's own reason if it was written by this very attempt.
+    ``said`` is what AWS says in words: the message of a failed call, or the reasons inside the JSON
+    of a stopped task. It never holds an environment value. ``exit_code`` is that of the worker's
+    container. ``word`` is the worker's own reason if it was written by this very attempt.
     """
 
     error: str = ""
@@ -53,9 +54,9 @@ class Stop:
 class Cause:
     """A row. It matches if any of its marks does and, where set, ``never_started`` holds as well.
 
-    ``sentence`` may hold ``{exit_code}`` and ``{said}``; ``next_step`` is told where the run ends with it.
-    ``also_says`` narrows ``says``: one text of each must be there. ``waits``: the next attempt comes after
-    a back-off.
+    ``sentence`` may hold ``{exit_code}`` and ``{said}``; ``next_step`` is told where the run ends
+    with it. ``also_says`` narrows ``says``: one text of each must be there. ``waits``: the next
+    attempt comes after a back-off.
     """
 
     name: str
@@ -75,7 +76,7 @@ class Cause:
     waits: bool = False
 
     def matches(self, stop: Stop) -> bool:
-        """Whether this row names what stopped the attempt; the same test as its Choice rule makes."""
+        """Whether this row names what stopped the attempt; its Choice rule tests the same."""
         if self.never_started and (stop.started or stop.exit_code is not None):
             return False
         silent = not stop.word
@@ -183,7 +184,7 @@ CAUSES: tuple[Cause, ...] = (
         says=("CannotPullContainerError", "ResourceInitializationError"),
         also_says=_PASSING,
         sentence="The task could not reach what it needs to start: {said}",
-        next_step="Check routes and endpoints to the registry and to the log group, then redrive the run.",
+        next_step="Check the routes to the registry and to the log group, then redrive the run.",
     ),
     Cause(
         name="host-failed",
@@ -228,7 +229,7 @@ CAUSES: tuple[Cause, ...] = (
         words=(Reason.BAD_SETUP, Reason.NOT_RUNNABLE, Reason.NOT_FOUND),
         exit_codes=(Exit.BAD_SETUP, Exit.NOT_RUNNABLE, Exit.NOT_FOUND),
         sentence="The worker could not start the job (exit code {exit_code}).",
-        next_step="The task's log names the setting or the command to correct; then redrive the run.",
+        next_step="Correct the setting or command that the task's log names, then redrive the run.",
     ),
     Cause(
         name="bad-request",
@@ -259,7 +260,7 @@ CAUSES: tuple[Cause, ...] = (
         words=(Reason.TIMED_OUT,),
         exit_codes=(Exit.TIMED_OUT,),
         sentence="The attempt used up the time it was given.",
-        next_step="Raise expected_minutes or finish_within_minutes, deploy again, then redrive the run.",
+        next_step="Raise expected_minutes, deploy again, then redrive the run.",
     ),
     Cause(
         name="try-again",

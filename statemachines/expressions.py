@@ -1,55 +1,57 @@
 """JSONata that more than one state uses.
 
-Every expression here is total: a Choice, a Wait and a catcher have no Catch, so an undefined value there
-would end the run unseen. A ``Cause`` is read as text and never parsed: it may be empty, cut at 32,768
-characters or no JSON at all. Marks carry their unescaped quotes, which an environment value inside the
-same JSON cannot forge, since there its quotes are escaped.
+Every expression here is total: a Choice, a Wait and a catcher have no Catch, so an undefined value
+there would end the run unseen. A ``Cause`` is read as text and never parsed: it may be empty, cut
+at 32,768 characters or no JSON at all. Marks carry their unescaped quotes, which an environment
+value inside the same JSON cannot forge, since there its quotes are escaped.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from statemachines.causes import Cause
 from statemachines.jsonata import expression
 from worker.contract import FENCE_PER_CLAIM, WORKER_CONTAINER
 
 EXIT_TAIL_SECONDS = 60
-"""What may pass, beside the stopTimeout, between a stop-by time and the end that the workflow sees."""
+"""What may pass, beside the stopTimeout, between a stop-by time and the end that the workflow
+sees."""
 
 
 def quoted(text: str) -> str:
-    """Return a JSONata string literal; JSONata escapes as JSON does, so it knows no escaped apostrophe."""
+    """Return a JSONata string literal; like JSON it knows no escaped apostrophe."""
     return json.dumps(text, ensure_ascii=False) if "'" in text or "\\" in text else f"'{text}'"
 
 
 def condition(cause: Cause) -> str:
     """Return the test of a row of the cause table, on ``$last`` and ``$work``."""
-    tests = []
+    test = " or ".join(_tests(cause))
+    if cause.never_started:
+        return f"$not($last.started) and $last.exit_code < 0 and ({test})"
+    return test
+
+
+def _tests(cause: Cause) -> Iterator[str]:
     if cause.complete:
-        tests.append("$work.status = 'complete'")
+        yield "$work.status = 'complete'"
     if cause.errors:
-        tests.append(_in("$last.error", cause.errors))
+        yield _in("$last.error", cause.errors)
     if cause.stop_codes:
-        tests.append(_in("$last.stop_code", cause.stop_codes))
+        yield _in("$last.stop_code", cause.stop_codes)
     if cause.says:
-        says = _contains("$last.said", cause.says)
-        if cause.also_says:
-            says = f"{says} and {_contains('$last.said', cause.also_says)}"
-        tests.append(says)
+        also = [_contains("$last.said", cause.also_says)] if cause.also_says else []
+        yield " and ".join([_contains("$last.said", cause.says), *also])
     if cause.words:
-        tests.append(_in("$work.word", tuple(cause.words)))
+        yield _in("$work.word", tuple(cause.words))
     if cause.exit_codes:
         codes = ",".join(str(int(code)) for code in cause.exit_codes)
-        tests.append(f"$work.word = '' and $last.exit_code in [{codes}]")
+        yield f"$work.word = '' and $last.exit_code in [{codes}]"
     if cause.any_exit_code:
-        tests.append("$work.word = '' and $last.exit_code > 0")
+        yield "$work.word = '' and $last.exit_code > 0"
     if cause.any_ecs_error:
-        tests.append("$contains($last.error, /^ECS[.]/)")
-    test = " or ".join(tests)
-    if cause.never_started:
-        test = f"$not($last.started) and $last.exit_code < 0 and ({test})"
-    return test
+        yield "$contains($last.error, /^ECS[.]/)"
 
 
 def _in(value: str, texts: tuple[str, ...]) -> str:
@@ -64,7 +66,7 @@ def _contains(value: str, texts: tuple[str, ...]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a sentence of the cause table as an expression, or as it is where nothing is to be filled in."""
+    """Return a sentence of the cause table, an expression where something is to be filled in."""
     values = {
         "{exit_code}": "($last.exit_code < 0 ? 'none' : $string($last.exit_code))",
         "{said}": "$last.said",
@@ -94,29 +96,41 @@ $refused := $attempts[attempt > $calm];
 SLACK_ENDS = (
     REFUSED
     + """
-$ends := $run.finishBy > 0 ? $run.finishBy - 1000 * ($run.reserve + $run.expected * (1 - $work.fraction))
-  : ($exists($refused) ? $toMillis($refused[0].started_at) : $millis()) + 60000 * ${MaximumWaitMinutes};
+$ends := $run.finishBy > 0 ? $run.finishBy - 1000 * ($run.reserve + $run.expected * (1 -
+$work.fraction))
+  : ($exists($refused) ? $toMillis($refused[0].started_at) : $millis()) + 60000 *
+  ${MaximumWaitMinutes};
 """
 )
-"""``$ends``: the last safe moment in milliseconds. Until then Spot may be tried; then only on-demand is on time.
-Without a deadline, the longest wait that the job allows counts from the first of the refusals in a row."""
+"""``$ends``: the last safe moment in milliseconds. Until then Spot may be tried; then only
+on-demand is on time. Without a deadline, the longest wait that the job allows counts from the first
+of the refusals in a row."""
 
 STALLED = """
 $gain := $max([$run.before, $attempts[gained].attempt]);
-$stalled := $count($attempts[attempt > $gain and class in ['interrupted', 'incomplete', 'timed-out']]);
+$stalled := $count($attempts[attempt > $gain and class in ['interrupted', 'incomplete',
+  'timed-out']]);
 """
-"""``$stalled``: attempts stopped since the run last made progress; progress gives the budget back."""
+"""``$stalled``: attempts stopped since the run last made progress; progress gives the budget
+back."""
 
 STOP_BY_LIMIT = "$millis() + 1000 * $run.limit"
 STOP_BY_SLACK = (
     f"( {SLACK_ENDS} $run.finishBy > 0 ? $min([$ends, {STOP_BY_LIMIT}]) : {STOP_BY_LIMIT} )"
 )
 
-TIMEOUT_SECONDS = f"$max([1, $ceil(($stopBy - $millis()) * 0.001)]) + ${{StopTimeoutSeconds}} + {EXIT_TAIL_SECONDS}"
+TIMEOUT_SECONDS = (
+    "$max([1, $ceil(($stopBy - $millis()) * 0.001)])"
+    f" + ${{StopTimeoutSeconds}} + {EXIT_TAIL_SECONDS}"
+)
 """What stands behind the worker's stop-by time; a positive integer always."""
 
 
-_ATTEMPT = "'attempt': $run.before + $launches, 'capacity': '{capacity}', 'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(), 'gained': false, 'units_done': 0, 'lost_seconds': 0"
+_ATTEMPT = """
+'attempt': $run.before + $launches, 'capacity': '{capacity}',
+'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(),
+'gained': false, 'units_done': 0, 'lost_seconds': 0
+""".strip()
 
 
 def failed_attempt(capacity: str) -> str:
@@ -128,14 +142,16 @@ def failed_attempt(capacity: str) -> str:
   $own := $json ? $substringBefore($cause, '"Overrides":') : '';
   $text := function($mark) {{ $json and $contains($cause, $mark)
     ? $substringBefore($substringAfter($cause, $mark), '"') : '' }};
-  $digits := function($part, $mark) {{( $found := $match($substringAfter($part, $mark), /^[0-9]+/).match;
+  $digits := function($part, $mark) {{( $found := $match($substringAfter($part, $mark),
+    /^[0-9]+/).match;
     $contains($part, $mark) and $exists($found) ? $number($found) : -1 )}};
   $worker := $split($own, '"ContainerArn":"')[$contains($, '"Name":"{WORKER_CONTAINER}"')][0];
   $reasons := $map($split($own, '"Reason":"'), function($part, $i) {{
     $i > 0 ? $substringBefore($part, '"') : $text('"StoppedReason":"') }});
   $from := $digits($cause, '"StartedAt":'); $to := $digits($cause, '"StoppedAt":');
   $late := $error = 'States.Timeout';
-  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $error, 'stop_code': $text('"StopCode":"'),
+  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $error, 'stop_code':
+    $text('"StopCode":"'),
     'said': $substring($json ? $trim($join($reasons, ' ')) : $cause, 0, 500),
     'zone': $text('"AvailabilityZone":"'), 'task': $text('"TaskArn":"'),
     'exit_code': $exists($worker) ? $digits($worker, '"ExitCode":') : -1,
@@ -149,10 +165,12 @@ def succeeded_attempt(capacity: str) -> str:
     """Return ``$last`` for a task whose state succeeded, whether or not the run did."""
     return f"""
 ( $t := $states.result;
-  $at := function($time) {{ $type($time) = 'string' ? $toMillis($time) : $exists($time) ? $time : 0 }};
+  $at := function($time) {{ $type($time) = 'string' ? $toMillis($time) : $exists($time) ? $time : 0
+    }};
   $code := $t.Containers[Name = '{WORKER_CONTAINER}'][0].ExitCode;
   {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': '', 'stop_code': $t.StopCode & '',
-    'said': $t.StoppedReason & '', 'zone': $t.AvailabilityZone & '', 'task': $t.TaskArn & '', 'started': true,
+    'said': $t.StoppedReason & '', 'zone': $t.AvailabilityZone & '', 'task': $t.TaskArn & '',
+      'started': true,
     'exit_code': $exists($code) ? $code : -1,
     'seconds': $max([0, $round(($at($t.StoppedAt) - $at($t.StartedAt)) * 0.001)]) }} )
 """
@@ -166,7 +184,8 @@ def with_cause(name: str, cause_class: str) -> str:
 def to_dynamodb(rows: str) -> str:
     """Return a list of flat objects as a DynamoDB list."""
     return f"""
-[$map([{rows}], function($row) {{ {{'M': $merge($each($row, function($v, $k) {{ {{$k: $type($v) = 'number'
+[$map([{rows}], function($row) {{ {{'M': $merge($each($row, function($v, $k) {{ {{$k: $type($v) =
+  'number'
   ? {{'N': $string($v)}} : $type($v) = 'boolean' ? {{'BOOL': $v}} : {{'S': $v}} }} }}))}} }})]
 """
 

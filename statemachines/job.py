@@ -1,11 +1,12 @@
 """The state machine of a job: claim, run on Spot, judge, wait, fall back, tell, park.
 
-States are built in the order in which a run meets them; :func:`build` wires them into the picture that
-the console shows. Tasks decide with others and make one call each; Choices decide alone. Variables:
-``run`` (settings of this execution), ``launches``, ``last`` (the latest attempt), ``attempts`` (all of
-them, those of earlier executions included, each with its cause), ``work`` (what the record says of the
-work: status, word, done, total, fraction) and ``cause`` (what stopped the latest attempt). Budgets are
-counted from ``attempts``, so there is no counter that could be forgotten.
+States are built in the order in which a run meets them; :func:`build` wires them into the picture
+that the console shows. Tasks decide with others and make one call each; Choices decide alone.
+Variables: ``run`` (settings of this execution), ``launches``, ``last`` (the latest attempt),
+``attempts`` (all of them, those of earlier executions included, each with its cause), ``work``
+(what the record says of the work: status, word, done, total, fraction) and ``cause`` (what stopped
+the latest attempt). Budgets are counted from ``attempts``, so there is no counter that could be
+forgotten.
 """
 
 from __future__ import annotations
@@ -14,13 +15,22 @@ from typing import Any
 
 from statemachines import expressions as x
 from statemachines import mail
+from statemachines.calls import (
+    CALL_SECONDS,
+    CONDITION_FAILED,
+    EXECUTION,
+    WORK,
+    of_item,
+    patient,
+    table_call,
+)
 from statemachines.causes import CAUSES, UNKNOWN, Cause, CauseClass
+from statemachines.claiming import claiming
 from statemachines.jsonata import (
     Catch,
     Choice,
     Fail,
     Machine,
-    Retry,
     Rule,
     State,
     Succeed,
@@ -30,202 +40,12 @@ from statemachines.jsonata import (
 )
 from worker.contract import WORKER_CONTAINER, Capacity, Env, Status
 
-CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
-EXECUTION = "{% $states.context.Execution.Id %}"
-KEY = {"job": {"S": "${Job}"}, "run_key": {"S": "{% $run.key %}"}}
 OTHERWISE = "true"
-"""Condition of a last rule. A Default would need the state's own Assign, whose meaning beside that of a
-matching rule is not the same everywhere."""
-CALL_SECONDS = 60
-"""TimeoutSeconds of a short call."""
+"""Condition of a last rule. A Default would need the state's own Assign, whose meaning beside that
+of a matching rule is not the same everywhere."""
 
 
-def patient(*never: str) -> list[Retry]:
-    """Return retriers for a call that may be refused for a moment, but not for the errors ``never``."""
-    return [
-        Retry(error_equals=[*never, "States.QueryEvaluationError"], max_attempts=0),
-        Retry(
-            error_equals=["States.ALL"],
-            max_attempts=5,
-            max_delay_seconds=20,
-            jitter_strategy="FULL",
-        ),
-    ]
-
-
-def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: Any) -> Task:
-    """Return a Task that makes one call on the run's item; ``status`` is a reserved word of DynamoDB."""
-    return Task(
-        state_id,
-        resource=f"arn:aws:states:::dynamodb:{action}",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient(CONDITION_FAILED),
-        arguments={
-            "TableName": "${Table}",
-            "Key": KEY,
-            "ExpressionAttributeNames": {"#status": "status"},
-            **arguments,
-        },
-        output={},
-        **fields,
-    )
-
-
-# --- claiming -------------------------------------------------------------------------------------------
-
-_INPUT = """
-$input := $states.context.Execution.Input; $time := $input.scheduledTime;
-$given := function($name, $default) { $exists($lookup($input, $name)) ? $lookup($input, $name) : $default };
-"""
-
-RUN_KEY = """
-( $key := $exists($time) ? $replace($fromMillis($toMillis($time)), /[.][0-9]+|[-:]/, '')
-    : $given('runKey', $states.context.Execution.Name);
-  $type($key) = 'string' and $contains($key, /^[A-Za-z0-9._=-]+$/) ? $key
-    : $error('runKey must be letters, digits and . _ = -') )
-"""
-
-SETTINGS = f"""
-( {_INPUT}
-  $atLeast0 := function($name, $default) {{( $value := $given($name, $default);
-    $type($value) = 'number' and $value >= 0 ? $value : $error($name & ' must be a number, 0 or more') )}};
-  $start := $toMillis($exists($time) ? $time : $states.context.Execution.StartTime);
-  $within := $atLeast0('finishWithinMinutes', ${{FinishWithinMinutes}});
-  $expected := 60 * $atLeast0('expectedMinutes', ${{ExpectedMinutes}});
-  $capacity := $given('capacity', '${{Capacity}}');
-  $command := $given('command', []);
-  $budgets := $merge([{{ 'interruptions': ${{Interruptions}}, 'throttles': ${{Throttles}},
-    'infrastructure': ${{Infrastructure}}, 'failures': ${{Failures}} }}, $given('budgets', {{}})]);
-  $wrong := $capacity in ['spot-first', 'spot-only', 'on-demand-only']
-    ? $type($command) != 'array' or $count($command[$type($) = 'string']) < $count($command)
-      ? 'command must be a list of strings'
-    : true in $each($budgets, function($value) {{ $type($value) != 'number' }})
-      ? 'budgets must be numbers' : ''
-    : 'capacity must be spot-first, spot-only or on-demand-only';
-  $wrong = '' ? '' : $error($wrong);
-  {{ 'key': {RUN_KEY}, 'scheduledTime': $time & '', 'claims': $number($item.claims.N),
-    'before': $count($item.attempts.L), 'finishBy': $within > 0 ? $start + 60000 * $within : 0,
-    'expected': $expected, 'limit': $max([3 * $expected, 3600]),
-    'reserve': ${{StartUpSeconds}} + ${{StopTimeoutSeconds}} + ${{MarginSeconds}},
-    'capacity': $capacity, 'command': $command, 'budgets': $budgets }} )
-"""
-"""``run`` from the input and the job's defaults; an error, which is caught, if the input makes no sense."""
-
-KEY_ONLY = """
-( $time := $states.context.Execution.Input.scheduledTime;
-  $known := $type($time) = 'string' and $contains($time, /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$/);
-  $key := $states.context.Execution.Input.runKey;
-  { 'key': $known ? $replace($time, /[-:]/, '') : $type($key) = 'string' ? $key : $states.context.Execution.Name,
-    'scheduledTime': $known ? $time : '', 'finishBy': 0 } )
-"""
-"""``run`` where it could not be claimed: total, whatever the input, and enough to park and tell."""
-
-_WORK = """
-{ 'status': $item.status.S & '', 'word': WORD,
-  'done': $exists($item.progress.M.units_done.N) ? $number($item.progress.M.units_done.N) : 0,
-  'total': $exists($item.progress.M.units_total.N) ? $number($item.progress.M.units_total.N) : 0,
-  'fraction': $exists($item.progress.M.fraction.N) ? $number($item.progress.M.fraction.N)
-    : $number($item.progress.M.units_total.N) > 0
-      ? $number($item.progress.M.units_done.N) / $number($item.progress.M.units_total.N) : 0 }
-"""
-
-NO_WORK: dict[str, Any] = {"status": "", "word": "", "done": 0, "total": 0, "fraction": 0}
-
-
-def of_item(text: str) -> str:
-    """Return an expression on ``$item``, the record that a call brought back."""
-    return expression(f"( $item := $states.result.Attributes; {text} )")
-
-
-def claim_arguments(condition: str, **values: Any) -> dict[str, Any]:
-    """Return the call that writes this execution into the record, under ``condition``."""
-    return {
-        "ConditionExpression": condition,
-        "ExpressionAttributeValues": {":me": {"S": EXECUTION}, **values},
-    }
-
-
-def claim() -> Task:
-    """Take the run: it is new, or already ours, or ended unfinished and is redriven."""
-    redriven = "$states.context.Execution.Input.redrive = true"
-    return table_call(
-        "Claim the run",
-        "updateItem",
-        comment="One execution works off a scheduled time, whatever is delivered twice.",
-        arguments={
-            "Key": {
-                "job": {"S": "${Job}"},
-                "run_key": {"S": expression(f"( {_INPUT} {RUN_KEY} )")},
-            },
-            "UpdateExpression": "SET #status=:running,execution=:me,claimed_at=:now,scheduled_time=:time ADD claims :one",
-            **claim_arguments(
-                "attribute_not_exists(#status) OR execution=:me OR #status=:claimable",
-                **{
-                    ":claimable": {"S": f"{{% {redriven} ? '{Status.UNFINISHED}' : '-' %}}"},
-                    ":running": {"S": Status.RUNNING.value},
-                    ":now": {"S": "{% $now() %}"},
-                    ":time": {"S": "{% $states.context.Execution.Input.scheduledTime & '' %}"},
-                    ":one": {"N": "1"},
-                },
-            ),
-            "ReturnValues": "ALL_NEW",
-        },
-        assign={
-            "run": of_item(SETTINGS),
-            "launches": 0,
-            "attempts": of_item(x.FROM_DYNAMODB),
-            "work": of_item(_WORK.replace("WORD", "''")),
-            "last": {"capacity": "", "started": False},
-            "cause": {"name": "", "class": ""},
-        },
-    )
-
-
-def who_holds_it() -> Task:
-    """Read the record, consistently."""
-    return table_call(
-        "Who holds it?",
-        "getItem",
-        arguments={"ConsistentRead": True, "ProjectionExpression": "#status,execution"},
-        assign={
-            "work": expression(
-                "( $item := $states.result.Item; $merge([$work, {'status': $item.status.S & ''}]) )"
-            ),
-            "holder": "{% $states.result.Item.execution.S & '' %}",
-        },
-    )
-
-
-def is_it_running() -> Task:
-    """Ask Step Functions whether the execution that holds the run still runs."""
-    return Task(
-        "Is it still running?",
-        resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient("Sfn.ExecutionDoesNotExistException"),
-        arguments={"ExecutionArn": "{% $holder %}", "IncludedData": "METADATA_ONLY"},
-        assign={"holderStatus": "{% $states.result.Status %}"},
-        output={},
-    )
-
-
-def take_over() -> Task:
-    """Take a run whose execution ended without saying so, unless somebody else was faster."""
-    return table_call(
-        "Take the run over",
-        "updateItem",
-        comment="Its execution is gone without a word; the record must still name it.",
-        arguments={
-            "UpdateExpression": "SET execution=:me",
-            **claim_arguments(
-                "execution=:holder AND #status<>:complete",
-                **{":holder": {"S": "{% $holder %}"}, ":complete": {"S": Status.COMPLETE.value}},
-            ),
-        },
-    )
-
-
-# --- running --------------------------------------------------------------------------------------------
+# --- running ------------------------------------------------------------------------------------
 
 
 def choose_capacity() -> Choice:
@@ -237,15 +57,17 @@ def choose_capacity() -> Choice:
 
 
 def launched(stop_by: str) -> dict[str, Any]:
-    """Return what a choice of capacity assigns: one launch more, and when its worker stops itself."""
+    """Return what a choice of capacity assigns: a launch more, and when its worker stops."""
     return {"launches": "{% $launches + 1 %}", "stopBy": expression(stop_by)}
 
 
 SPENT = f"""
 ( {x.STALLED} {x.SLACK_ENDS}
   $of := function($class) {{ $count($attempts[attempt > $run.before and class = $class]) }};
-  $of('failed') > ($cause.name = 'try-again' ? $max([3, $run.budgets.failures]) : $run.budgets.failures)
-  or $of('throttled') > $run.budgets.throttles or $of('infrastructure') > $run.budgets.infrastructure
+  $of('failed') > ($cause.name = 'try-again' ? $max([3, $run.budgets.failures]) :
+    $run.budgets.failures)
+  or $of('throttled') > $run.budgets.throttles or $of('infrastructure') >
+    $run.budgets.infrastructure
   or $stalled > $run.budgets.interruptions or $cause.class = 'timed-out' and $stalled > 1
   or '${{Rerun}}' = 'never' and $last.started
   or $exists($refused) and ($run.capacity = 'spot-only' ? $millis() >= $ends
@@ -328,7 +150,9 @@ def close() -> Task:
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         arguments={
             "UpdateExpression": "SET attempts=:attempts",
-            "ConditionExpression": "#status=:complete AND execution=:me AND attribute_not_exists(attempts)",
+            "ConditionExpression": (
+                "#status=:complete AND execution=:me AND attribute_not_exists(attempts)"
+            ),
             "ExpressionAttributeValues": {
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
@@ -353,17 +177,18 @@ def record() -> Task:
             "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
                 ":none": {"S": "-"},
-                # Why it stopped is decided after this, and written with the next call if there is one.
+                # Why it stopped is decided after this, and written with the next call.
                 ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("unknown", "unknown")))},
             },
             "ReturnValues": "ALL_NEW",
         },
         assign={
-            "work": of_item(_WORK.replace("WORD", f"{_WORD} ? $item.word.M.reason.S : ''")),
+            "work": of_item(WORK.replace("WORD", f"{_WORD} ? $item.word.M.reason.S : ''")),
             "last": of_item(
                 f"""
-$now := {_WORK.replace("WORD", "''")}; $said := {_WORD};
-$merge([$last, {{ 'units_done': $now.done, 'gained': $now.fraction + $now.done > $work.fraction + $work.done,
+$now := {WORK.replace("WORD", "''")}; $said := {_WORD};
+$merge([$last, {{ 'units_done': $now.done, 'gained': $now.fraction + $now.done > $work.fraction +
+  $work.done,
   'exit_code': $last.exit_code < 0 and $said ? $number($item.word.M.exit_code.N) : $last.exit_code,
   'lost_seconds': $now.status = 'complete' ? 0
     : $said ? $min([$last.seconds, $number($item.word.M.lost_seconds.N)]) : $last.seconds }}])"""
@@ -372,7 +197,7 @@ $merge([$last, {{ 'units_done': $now.done, 'gained': $now.fraction + $now.done >
     )
 
 
-# --- judging --------------------------------------------------------------------------------------------
+# --- judging ------------------------------------------------------------------------------------
 
 _ENDS_THE_RUN = {CauseClass.MISCONFIGURED, CauseClass.OUT_OF_MEMORY, CauseClass.UNKNOWN}
 
@@ -391,7 +216,7 @@ def verdict(cause: Cause) -> dict[str, Any]:
 
 
 def why_did_it_stop(*, finished: State, wait_first: State, try_again: State, stop: State) -> Choice:
-    """Return the Choice with one rule for each row of the cause table, in its order; *unknown* is the last."""
+    """Return the Choice with one rule for each row of the cause table; *unknown* is the last."""
     choice = Choice(
         "Why did it stop?",
         comment="One rule for each row of the cause table, in its order; the last knows none.",
@@ -412,8 +237,10 @@ def wait() -> Wait:
     """Wait for a back-off that doubles, is capped, and ends at the last safe moment."""
     backoff = f"""
 ( {x.SLACK_ENDS}
-  $n := $cause.class = 'refused' ? $count($refused) : $count($attempts[attempt > $run.before and class = $cause.class]);
-  $pause := $min([${{BackoffCapSeconds}}, ${{BackoffSeconds}} * $power(2, $min([$max([0, $n - 1]), 20]))]);
+  $n := $cause.class = 'refused' ? $count($refused) : $count($attempts[attempt > $run.before and
+    class = $cause.class]);
+  $pause := $min([${{BackoffCapSeconds}}, ${{BackoffSeconds}} * $power(2, $min([$max([0, $n - 1]),
+    20]))]);
   $pause := $cause.class = 'throttled' ? $pause * (0.5 + $random()) : $pause;
   $left := ($ends - $millis()) / 1000;
   $max([1, $ceil($last.capacity = 'spot' and $left > 0 ? $min([$left, $pause]) : $pause)]) )
@@ -425,7 +252,7 @@ def wait() -> Wait:
     )
 
 
-# --- ending ---------------------------------------------------------------------------------------------
+# --- ending -------------------------------------------------------------------------------------
 
 
 def mark() -> Task:
@@ -480,7 +307,8 @@ def failed() -> Fail:
     name = """
 $cause.class = 'failed' ? 'JobExit' & $string($last.exit_code)
   : $cause.parked = false ? 'NotParked'
-  : $join($map($split($cause.class, '-'), function($w) { $uppercase($substring($w, 0, 1)) & $substring($w, 1) }))
+  : $join($map($split($cause.class, '-'), function($w) { $uppercase($substring($w, 0, 1)) &
+    $substring($w, 1) }))
 """
     return Fail(
         "Failed",
@@ -489,35 +317,11 @@ $cause.class = 'failed' ? 'JobExit' & $string($last.exit_code)
     )
 
 
-def not_claimed() -> dict[str, Any]:
-    """Return the cause assigned where the run could not be taken at all; total."""
-    return {
-        "name": "not-claimed",
-        "class": CauseClass.MISCONFIGURED.value,
-        "sentence": expression(
-            """( $e := $states.errorOutput; 'The run could not be taken up: ' & $e.Error & ' '
-            & $substring($e.Cause & '', -200) )"""
-        ),
-        "nextStep": "Correct the input, or what the text names; then redrive the run.",
-    }
-
-
 def build() -> Machine:
     """Return the definition, its defaults still to be substituted."""
-    claiming, choosing, spot, demand, closing = (
-        claim(),
-        choose_capacity(),
-        on_spot(),
-        on_demand(),
-        close(),
-    )
+    choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
     recording, waiting, marking, parking, telling = record(), wait(), mark(), park(), tell()
-    holder, settled, running = who_holds_it(), Choice("Is it settled?"), is_it_running()
-    abandoned, takeover, ending = (
-        Choice("Was it abandoned?"),
-        take_over(),
-        Choice("How did it end?"),
-    )
+    ending = Choice("How did it end?")
     judging = why_did_it_stop(
         finished=telling, wait_first=waiting, try_again=choosing, stop=marking
     )
@@ -527,39 +331,9 @@ def build() -> Machine:
         comment="Another execution works this scheduled time off, or has done so.",
         output={"outcome": "duplicate", "runKey": "{% $run.key %}"},
     )
-    given_up = {"cause": not_claimed()}
-
-    claiming.next_step = choosing
-    nothing = {
-        "run": expression(KEY_ONLY),
-        "attempts": [],
-        "work": NO_WORK,
-        "last": {"exit_code": -1},
-        "holder": "",
-    }
-    claiming.catches = [
-        Catch(holder, error_equals=[CONDITION_FAILED], assign={**nothing, "cause": {}}),
-        Catch(marking, error_equals=["States.ALL"], assign={**nothing, **given_up}),
-    ]
-    holder.next_step = settled
-    holder.catches = [Catch(parking, error_equals=["States.ALL"], assign=given_up)]
-    ours = "$holder = $states.context.Execution.Id"
-    settled.add_choice(Rule(f"{ours} and $work.status = 'complete'"), telling)
-    settled.add_choice(Rule(f"{ours} or $holder = ''"), parking)
-    settled.add_choice(Rule("$work.status in ['complete', 'unfinished']"), duplicate)
-    settled.default_choice(running)
-    running.next_step = abandoned
-    running.catches = [
-        Catch(takeover, error_equals=["Sfn.ExecutionDoesNotExistException"]),
-        Catch(parking, error_equals=["States.ALL"], assign=given_up),
-    ]
-    abandoned.add_choice(Rule("$holderStatus in ['RUNNING', 'PENDING_REDRIVE']"), duplicate)
-    abandoned.default_choice(takeover)
-    takeover.next_step = claiming
-    takeover.catches = [
-        Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(parking, error_equals=["States.ALL"], assign=given_up),
-    ]
+    first = claiming(
+        go_on=choosing, told=telling, parked=parking, marked=marking, duplicate=duplicate
+    )
 
     on_demand_limit, spot_limit = launched(x.STOP_BY_LIMIT), launched(x.STOP_BY_SLACK)
     wish = "The job's own wish."
@@ -595,10 +369,7 @@ def build() -> Machine:
     waiting.next_step = choosing
 
     marking.next_step = parking
-    marking.catches = [
-        Catch(holder, error_equals=[CONDITION_FAILED]),
-        Catch(parking, error_equals=["States.ALL"]),
-    ]
+    marking.add_catch(Catch(parking, error_equals=["States.ALL"]))
     parking.next_step = telling
     unparked = {"cause": "{% $merge([$cause, {'parked': false}]) %}"}
     parking.catches = [Catch(telling, error_equals=["States.ALL"], assign=unparked)]
@@ -607,5 +378,5 @@ def build() -> Machine:
     ending.add_choice(Rule("$work.status = 'complete'"), finished)
     ending.default_choice(failing)
     return Machine(
-        claiming, comment="${Job}: once, on Fargate Spot while there is slack, else on on-demand."
+        first, comment="${Job}: once, on Fargate Spot while there is slack, else on on-demand."
     )

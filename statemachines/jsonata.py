@@ -1,7 +1,7 @@
 """States of the ``stepfunctions`` SDK that speak JSONata.
 
-The SDK knows JSONPath only: these subclasses add ``Arguments``, ``Assign``, ``Output`` and the newer
-fields of a Retry, and leave chaining, visiting and validation to it.
+The SDK knows JSONPath only: these subclasses add ``Arguments``, ``Assign``, ``Output`` and the
+newer fields of a Retry, and leave chaining, visiting and validation to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Writes the definitions as Amazon States Language, pretty beside the code and compact into the template.
+"""Writes the definitions as Amazon States Language, beside the code and into the template.
 
-Both are committed; a test keeps them equal to the code. The template carries the text itself, so that it
-deploys alone and the console shows exactly what is reviewed here.
+Both are committed; a test keeps them equal to the code. The template carries the text itself, so
+that it deploys alone and the console shows exactly what is reviewed here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pretty(name: str) -> str:
 
 
 def filled(template: str) -> str:
-    """Return the template with each definition between its marks, ``# definition: NAME`` and ``# definition end``."""
+    """Return the template with each definition after its mark ``# definition: NAME``."""
     return "\n".join(_fill(iter(template.splitlines()))) + "\n"
 
 
