@@ -150,12 +150,13 @@ def failed_attempt(capacity: str) -> str:
     $i > 0 ? $substringBefore($part, '"') : $text('"StoppedReason":"') }});
   $from := $digits($cause, '"StartedAt":'); $to := $digits($cause, '"StoppedAt":');
   $late := $error = 'States.Timeout';
+  $exit := $exists($worker) ? $digits($worker, '"ExitCode":') : -1;
   {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $error, 'stop_code':
     $text('"StopCode":"'),
     'said': $substring($json ? $trim($join($reasons, ' ')) : $cause, 0, 500),
     'zone': $text('"AvailabilityZone":"'), 'task': $text('"TaskArn":"'),
-    'exit_code': $exists($worker) ? $digits($worker, '"ExitCode":') : -1,
-    'started': $late or $contains($own, '"ExitCode":') or $contains($cause, '"StartedAt":'),
+    'exit_code': $exit,
+    'started': $late or $exit >= 0 or $contains($cause, '"StartedAt":'),
     'seconds': $late ? $round(($millis() - $toMillis($states.context.State.EnteredTime)) * 0.001)
       : $from > 0 and $to > $from ? $round(($to - $from) * 0.001) : 0 }} )
 """

@@ -1,0 +1,70 @@
+"""The rendered definitions: equal to the code, readable, and made of expressions that compile."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import jsonata
+import pytest
+from jsonschema import Draft202012Validator
+
+from statemachines.render import DEFINITIONS, ROOM, TEMPLATE, definition, filled, pretty
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_what_the_console_shows_is_what_the_code_says(name: str) -> None:
+    assert (ROOM / "rendered" / f"{name}.asl.json").read_text() == pretty(name), "make render"
+
+
+def test_the_template_carries_the_same_definitions() -> None:
+    assert TEMPLATE.read_text() == filled(TEMPLATE.read_text()), "make render"
+
+
+def expressions(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from expressions(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from expressions(item)
+    elif isinstance(value, str) and value.startswith("{%"):
+        yield value.removeprefix("{%").removesuffix("%}")
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_every_expression_compiles_once_its_defaults_are_substituted(name: str) -> None:
+    found = list(expressions(definition(name)))
+
+    assert found
+    for text in found:
+        jsonata.Jsonata(re.sub(r"\$\{\w+\}", "1", text))
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_choices_decide_by_rules_alone_and_tasks_have_an_end(name: str) -> None:
+    for state in definition(name)["States"].values():
+        if state["Type"] == "Choice":
+            assert "Assign" not in state, "its meaning beside that of a rule is not settled"
+        if state["Type"] == "Task":
+            assert state["TimeoutSeconds"]
+
+
+def test_a_launch_on_spot_names_a_strategy_and_no_launch_type() -> None:
+    spot = definition("job")["States"]["Run on Fargate Spot"]["Arguments"]
+    on_demand = definition("job")["States"]["Run on on-demand Fargate"]["Arguments"]
+
+    assert spot["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
+    assert "LaunchType" not in spot
+    assert on_demand["LaunchType"] == "FARGATE"
+    assert "CapacityProviderStrategy" not in on_demand
+
+
+@pytest.mark.parametrize("name", ["config", "run-request", "notification", "parked-run"])
+def test_the_schemas_are_schemas(name: str) -> None:
+    text = (resources.files("statemachines") / "schemas" / f"{name}.schema.json").read_text()
+
+    Draft202012Validator.check_schema(json.loads(text))
