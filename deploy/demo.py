@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from deploy.config import Backoff, Config, Job, Platform
 from deploy.local.aws import LocalAws
 from deploy.local.outbox import Mail
+from deploy.pace import Pace
 from deploy.parameters import of_job, of_platform
 from deploy.prices import Prices
 from deploy.records import Run, money
@@ -244,7 +245,8 @@ class Demo:
         return _until(started, START_SECONDS, "the schedule started no run")
 
     def _follow(self, execution: str) -> None:
-        for moment in Follower(self._target.client("stepfunctions"), execution).moments():
+        pace = Pace(per_minute=600)  # The embedded AWS may be asked often.
+        for moment in Follower(self._target.client("stepfunctions"), execution, pace).moments():
             self._screen.moment(moment)
 
     def _run(self, at: datetime) -> Run:

@@ -1,4 +1,4 @@
-"""Hears what a topic tells, for as long as a drill lasts: a queue of its own, subscribed and removed."""
+"""Hears what a topic tells while a drill lasts: a queue of its own, subscribed and removed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Ear:
 
 @contextmanager
 def listening(target: Target) -> Iterator[Ear]:
-    """Subscribe a new queue to the platform's topic, and remove both afterwards whatever happens."""
+    """Subscribe a new queue to the platform's topic; remove both whatever happens."""
     sqs, sns = target.client("sqs"), target.client("sns")
     topic = target.platform["Topic"]
     queue = sqs.create_queue(QueueName=f"steadyspot-drill-{uuid.uuid4().hex[:8]}")["QueueUrl"]

@@ -46,7 +46,8 @@ def stay(config: Config, port: int, screen: Screen) -> None:
         screen.say("In another terminal: steadyspot up --local, steadyspot run --local")
         screen.say(
             "Any client can look inside: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local "
-            f"aws --endpoint-url {aws.endpoint_url} --region {aws.region} stepfunctions list-state-machines"
+            f"aws --endpoint-url {aws.endpoint_url} --region {aws.region} "
+            "stepfunctions list-state-machines"
         )
         told.wait()
         screen.say("Ending.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from deploy.config import Job, Platform
+from deploy.image_names import repository_in
 
 Parameters = dict[str, str]
 
@@ -26,6 +26,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Platform": platform.name,
         "Job": job.name,
         "Image": job.image,
+        "ImageRepository": repository_in(job.image),
         "Command": json.dumps(job.command),
         "Environment": json.dumps(dict(job.environment)),
         "Cpu": str(round(job.vcpu * 1024)),

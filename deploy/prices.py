@@ -1,7 +1,7 @@
 """What Fargate costs, with the date of the figures.
 
-From third-party pages of June 2026 for us-east-1, Linux, x86; Spot moves with supply and was seen 67 to
-70 % below on-demand. The template's parameters of the same meaning put them into the mails.
+From third-party pages of June 2026 for us-east-1, Linux, x86; Spot moves with supply and was seen
+67 to 70 % below on-demand. The template's parameters of the same meaning put them into the mails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs as the run table keeps them, and what they cost.
 
-The table is the one place where it is decided who may do what; it is the history, too. Money is worked
-out from the attempts and the dated prices, so that nothing derived is stored.
+The table is the one place where it is decided who may do what; it is the history, too. Money is
+worked out from the attempts and the dated prices, so that nothing derived is stored.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from worker.contract import Capacity, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
+
+
+_BATCH = 100
+_FINISHED = ("", "finished")
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Run:
-    """One scheduled time of one job."""
+    """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty."""
 
     job: str
     run_key: str
     status: str
     execution: str
     scheduled_time: str
+    claimed_at: str
+    cause: str
     attempts: tuple[Attempt, ...]
     units_done: int
     units_total: int
@@ -59,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Money:
-    """Seconds and US dollars of one run; ``saving`` is a share of what on-demand only would have cost."""
+    """Seconds and US dollars of one run, and of the same on on-demand only."""
 
     spot_seconds: float
     on_demand_seconds: float
@@ -89,17 +95,49 @@ class RunTable:
         )
         return run_of(found["Item"]) if "Item" in found else None
 
-    def latest(self, job: str, most: int) -> list[Run]:
-        """Return the runs with the highest keys, newest first."""
+    def scheduled(self, job: str, most: int) -> list[Run]:
+        """Return the latest runs of scheduled times, newest first; runs by hand have other keys."""
         found = self._client.query(
             TableName=self._table,
-            KeyConditionExpression="job = :job",
-            ExpressionAttributeValues={":job": {"S": job}},
+            KeyConditionExpression="job = :job AND run_key BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":job": {"S": job},
+                ":first": {"S": "20000101T000000Z"},
+                ":last": {"S": "20991231T235959Z"},
+            },
             ScanIndexForward=False,
             Limit=most,
             ConsistentRead=True,
         )
         return [run_of(item) for item in found["Items"]]
+
+    def several(self, job: str, run_keys: Sequence[str]) -> list[Run]:
+        """Return those of the runs that the table has, in no order; one call for each hundred."""
+        found: list[Run] = []
+        for begin in range(0, len(run_keys), _BATCH):
+            keys: list[Any] = [
+                {"job": {"S": job}, "run_key": {"S": key}}
+                for key in dict.fromkeys(run_keys[begin : begin + _BATCH])
+            ]
+            while keys:
+                answer = self._client.batch_get_item(
+                    RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
+                )
+                found += [run_of(item) for item in answer["Responses"].get(self._table, [])]
+                left: Any = answer.get("UnprocessedKeys", {})
+                keys = list(left.get(self._table, {}).get("Keys", []))
+        return found
+
+    def since(self, job: str, claimed: str) -> list[Run]:
+        """Return all runs that were last claimed at that ISO time or later, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="job = :job",
+            FilterExpression="claimed_at >= :claimed",
+            ExpressionAttributeValues={":job": {"S": job}, ":claimed": {"S": claimed}},
+        )
+        runs = [run_of(item) for page in pages for item in page["Items"]]
+        return sorted(runs, key=lambda run: run.claimed_at)
 
 
 def run_of(item: Mapping[str, Any]) -> Run:
@@ -120,6 +158,8 @@ def run_of(item: Mapping[str, Any]) -> Run:
         status=values.get("status", ""),
         execution=values.get("execution", ""),
         scheduled_time=values.get("scheduled_time", ""),
+        claimed_at=values.get("claimed_at", ""),
+        cause=values.get("cause", ""),
         attempts=tuple(attempts),
         units_done=int(progress.get("units_done", 0)),
         units_total=int(progress.get("units_total", 0)),
@@ -145,7 +185,7 @@ def _attempt(values: Mapping[str, Any]) -> Attempt:
 
 
 def money(attempts: Sequence[Attempt], prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
-    """Return what these attempts cost, and what their useful seconds would have cost on on-demand only."""
+    """Return what attempts cost, and their useful seconds on on-demand only would have."""
     spot = sum(a.seconds for a in attempts if a.capacity == Capacity.SPOT)
     on_demand = sum(a.seconds for a in attempts if a.capacity == Capacity.ON_DEMAND)
     wasted = sum(a.lost_seconds for a in attempts)

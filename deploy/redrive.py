@@ -1,9 +1,9 @@
 """Takes up again what waits in a job's dead-letter queue.
 
-Two kinds of messages lie there: runs that the workflow parked, and starts that the Scheduler could not
-deliver (body: the target's input; attribute ``SCHEDULED_TIME``). A message is deleted only once the
-run's record names the new execution or says complete, so that nothing is lost when this is interrupted;
-doing it twice is safe, since a run is claimed once.
+Two kinds of messages lie there: runs that the workflow parked, and starts that the Scheduler
+could not deliver (body: the target's input; attribute ``SCHEDULED_TIME``). A message is deleted
+only once the run's record names the new execution or says complete, so that nothing is lost when
+this is interrupted; doing it twice is safe, since a run is claimed once.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from deploy.records import RunTable
 from deploy.runs import check_request, start
 from deploy.trouble import Trouble
+from worker.contract import Status
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 HIDDEN_SECONDS = 120
 """How long a message is hidden from others while it is redriven."""
 CLAIM_SECONDS = 60.0
+_ALIVE = (Status.RUNNING, Status.COMMITTING)
 """How long the new execution may take to claim the run."""
 
 
@@ -40,11 +44,12 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Redriven:
-    """What became of a message; ``execution`` is empty where none was needed."""
+    """What became of a message; ``execution`` is empty where none was started."""
 
     run_key: str
     execution: str
     note: str
+    good: bool = True
 
 
 def waiting_of(message: Mapping[str, Any]) -> Waiting:
@@ -62,9 +67,9 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
     attributes = {
         name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()
     }
-    if isinstance(body, dict) and isinstance(body.get("request"), dict):
-        request, key = body["request"], body["runKey"]
-        why = body["sentence"]
+    if isinstance(body, dict) and isinstance(body.get("request"), dict) and "runKey" in body:
+        request, key = body["request"], str(body["runKey"])
+        why = str(body.get("sentence", ""))
     elif isinstance(body, dict) and "SCHEDULED_TIME" in attributes:
         key = run_key_of(attributes["SCHEDULED_TIME"])
         request = {
@@ -76,14 +81,38 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
         why = f"The Scheduler could not start it: {error}"
     else:
         raise _unknown(message)
-    check_request(request)
+    try:
+        check_request(request)
+    except Trouble as trouble:
+        raise Trouble(
+            f"The message {message.get('MessageId', '')} cannot be redriven: {trouble.what}",
+            "Start that run yourself with a request that fits, then delete the message.",
+        ) from None
     return Waiting(run_key=key, why=why, request=request, receipt=message["ReceiptHandle"])
 
 
 def _input_of(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the execution's input, whether the body is that input or the whole request to the target."""
+    """Return the input, whether the body is that or the whole request to the target."""
     text = body.get("Input", body.get("input"))
-    return dict(json.loads(text)) if isinstance(text, str) else body
+    if not isinstance(text, str):
+        return {name: value for name, value in body.items() if name != "scheduledTime"}
+    try:
+        parsed = json.loads(text)
+    except json.JSONDecodeError:
+        return {}
+    return dict(parsed) if isinstance(parsed, dict) else {}
+
+
+def run_key_in(text: str) -> str:
+    """Return the run key that an input names, empty where the execution's name is it."""
+    try:
+        request = json.loads(text)
+    except json.JSONDecodeError:
+        return ""
+    if not isinstance(request, dict):
+        return ""
+    time_of_it = request.get("scheduledTime")
+    return run_key_of(time_of_it) if isinstance(time_of_it, str) else str(request.get("runKey", ""))
 
 
 def run_key_of(scheduled_time: str) -> str:
@@ -91,9 +120,17 @@ def run_key_of(scheduled_time: str) -> str:
     return scheduled_time.replace("-", "").replace(":", "")
 
 
+def _readable(message: Mapping[str, Any]) -> Waiting:
+    """Return a message as what waits, also one that cannot be redriven."""
+    try:
+        return waiting_of(message)
+    except Trouble as trouble:
+        return Waiting("", str(trouble), {}, message["ReceiptHandle"])
+
+
 def _unknown(message: Mapping[str, Any]) -> Trouble:
     return Trouble(
-        f"The message {message.get('MessageId', '')} in the queue is none of Steadyspot's.",
+        f"The message {message.get('MessageId', '')} in the queue is none that can be redriven.",
         "Look at it in the SQS console; it is left where it is.",
     )
 
@@ -137,7 +174,7 @@ class Redrive:
             self._sqs.change_message_visibility(
                 QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
-        return [waiting_of(message) for message in messages]
+        return [_readable(message) for message in messages]
 
     def run(self) -> Iterator[Redriven]:
         """Start each run that waits, and take its message away once the run is in good hands."""
@@ -145,7 +182,7 @@ class Redrive:
             try:
                 entry = waiting_of(message)
             except Trouble as trouble:
-                yield Redriven("", "", str(trouble))
+                yield Redriven("", "", str(trouble), good=False)
             else:
                 yield self._redrive(entry)
 
@@ -166,6 +203,10 @@ class Redrive:
 
     def _redrive(self, entry: Waiting) -> Redriven:
         before = self._runs.get(self._job, entry.run_key)
+        if before is not None and before.status in _ALIVE and self._lives(before.execution):
+            return Redriven(
+                entry.run_key, "", "is under way already; its message stays", good=False
+            )
         if before is not None and before.complete:
             self._forget(entry)
             return Redriven(entry.run_key, "", "is complete already")
@@ -176,16 +217,25 @@ class Redrive:
             if record is not None and (record.execution == execution or record.complete):
                 self._forget(entry)
                 return Redriven(entry.run_key, execution, "is started again")
-            status = self._sfn.describe_execution(executionArn=execution)["status"]
-            if status == "SUCCEEDED":
-                return Redriven(
-                    entry.run_key, execution, "is held by another execution; its message stays"
-                )
+            if self._status(execution) == "SUCCEEDED":
+                note = "is held by another execution; its message stays"
+                return Redriven(entry.run_key, execution, note, good=False)
             self._pause(0.3)
         raise Trouble(
             f"Run {entry.run_key} was started as {execution}, but is not claimed yet.",
             "Its message stays in the queue; look at that execution, then redrive again.",
         )
+
+    def _lives(self, execution: str) -> bool:
+        return self._status(execution) == "RUNNING"
+
+    def _status(self, execution: str) -> str:
+        try:
+            return self._sfn.describe_execution(executionArn=execution)["status"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
+                return ""
+            raise
 
     def _forget(self, entry: Waiting) -> None:
         self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=entry.receipt)

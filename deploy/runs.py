@@ -1,26 +1,32 @@
 """Starting an execution, and following it to its end.
 
-Following is polling the history, quickly while something happens and slowly while nothing does, so that
-a long run costs few calls.
+Following is reading the history's end, newest event first, at a pace: one call a look, whatever
+the length of the history. That the execution has ended is in the history, too.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
+from botocore.exceptions import ClientError
 
+from deploy.pace import Pace
 from deploy.timeline import Moment, Story
 from deploy.trouble import Trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
-QUICK_SECONDS, SLOW_SECONDS = 0.3, 5.0
+ENDED = {
+    "ExecutionSucceeded": "SUCCEEDED",
+    "ExecutionFailed": "FAILED",
+    "ExecutionAborted": "ABORTED",
+    "ExecutionTimedOut": "TIMED_OUT",
+}
+_PAGE = 100
 
 
 def request_of(text: str) -> dict[str, Any]:
@@ -47,6 +53,8 @@ def check_request(request: Any) -> None:
     Trouble
         When it does not fit.
     """
+    from jsonschema import Draft202012Validator
+
     schema = json.loads(
         (resources.files("statemachines") / "schemas" / "run-request.schema.json").read_text(
             "utf-8"
@@ -68,47 +76,82 @@ def start(client: SFNClient, machine: str, request: Mapping[str, Any]) -> str:
     ]
 
 
+def history(client: SFNClient, execution: str) -> list[Any]:
+    """Return the whole history of an execution, oldest first; empty once AWS has forgotten it.
+
+    AWS keeps a history for 90 days after the execution's end.
+    """
+    pages = client.get_paginator("get_execution_history").paginate(
+        executionArn=execution, PaginationConfig={"PageSize": 1000}
+    )
+    try:
+        return [event for page in pages for event in page["events"]]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+            return []
+        raise
+
+
 class Follower:
     """Follows one execution.
 
     Parameters
     ----------
-    pause
-        Called with seconds between two looks.
+    pace
+        How often AWS is asked.
+    beside
+        Called at every look, so that something else of the run is shown in the same order; it takes
+        ``calls_beside`` calls and says whether it found something.
     """
 
     def __init__(
-        self, client: SFNClient, execution: str, pause: Callable[[float], None] = time.sleep
+        self,
+        client: SFNClient,
+        execution: str,
+        pace: Pace | None = None,
+        beside: Callable[[], bool] | None = None,
+        calls_beside: int = 1,
     ) -> None:
         self._client = client
         self._execution = execution
-        self._pause = pause
+        self._pace = pace or Pace()
+        self._beside = beside
+        self._calls = 1 + (calls_beside if beside else 0)
         self._story = Story()
         self._seen = 0
         self.status = "RUNNING"
 
     def moments(self) -> Iterator[Moment]:
         """Yield what happens, until the execution has ended; then ``status`` is its last."""
-        wait = QUICK_SECONDS
         while True:
-            # The status first: events written after it are read by the history below.
-            self.status = self._client.describe_execution(executionArn=self._execution)["status"]
-            fresh = list(self.news())
-            yield from fresh
+            events = self._fresh()
+            found = self._look_beside()
+            yield from self._story.tell(events)
             if self.status != "RUNNING":
                 return
-            wait = QUICK_SECONDS if fresh else min(SLOW_SECONDS, wait * 1.3)
-            self._pause(wait)
+            self._pace.wait(busy=bool(events) or found, calls=self._calls)
 
-    def news(self) -> Iterator[Moment]:
-        """Yield what happened since the last look."""
-        events = [event for event in self._history() if event["id"] > self._seen]
-        if events:
-            self._seen = events[-1]["id"]
-        yield from self._story.tell(events)
+    def _look_beside(self) -> bool:
+        if self._beside is None:
+            return False
+        self._pace.spend(self._calls - 1)
+        return self._beside()
 
-    def _history(self) -> list[Any]:
-        pages = self._client.get_paginator("get_execution_history").paginate(
-            executionArn=self._execution, PaginationConfig={"PageSize": 1000}
-        )
-        return [event for page in pages for event in page["events"]]
+    def _fresh(self) -> Sequence[Any]:
+        """Return the events since the last look, oldest first; one call as a rule."""
+        found: list[Any] = []
+        more: dict[str, Any] = {}
+        while True:
+            self._pace.spend()
+            page = self._client.get_execution_history(
+                executionArn=self._execution, reverseOrder=True, maxResults=_PAGE, **more
+            )
+            fresh = [event for event in page["events"] if event["id"] > self._seen]
+            found += fresh
+            if len(fresh) < len(page["events"]) or not page.get("nextToken"):
+                break
+            more = {"nextToken": page["nextToken"]}
+        if found:
+            self._seen = found[0]["id"]
+            self.status = ENDED.get(found[0]["type"], "RUNNING")
+        return found[::-1]

@@ -1,47 +1,80 @@
-"""What people see: colour and width for a terminal, plain lines where the output is piped."""
+"""What people see: colour and width for a terminal, plain lines where the output is piped.
+
+A terminal's lines are folded at its width, under their own beginning; a pipe gets every line
+whole and no control characters, so that ``grep`` and ``cut`` find what they look for. JSON is one
+document.
+"""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from deploy.changes import Plan, lines_of
+from deploy.logs import LogLine
 from deploy.records import Attempt, Money
 from deploy.stacks import Event
 from deploy.timeline import Moment, Tone
 from deploy.trouble import Trouble
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.TROUBLE: "red", Tone.DECISION: "bold yellow"}
+_CHANGES = {"add": "green", "change": "yellow", "replace": "bold yellow", "remove": "bold red"}
+_RIGHT = {
+    "#",
+    "s",
+    "units",
+    "attempts",
+    "Spot s",
+    "on-demand s",
+    "wasted s",
+    "cost",
+    "saved",
+    "runs",
+}
 
 
 class Screen:
     """Prints to standard output, and trouble to standard error."""
 
     def __init__(self, console: Console | None = None, errors: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=not _is_terminal())
-        self._errors = errors or Console(highlight=False, stderr=True, soft_wrap=True)
+        self._console = console or Console(highlight=False)
+        self._errors = errors or Console(highlight=False, stderr=True)
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line."""
-        self._console.print(text, style=style, markup=False)
+        self._console.print(text, style=style, markup=False, soft_wrap=not self._folds)
 
     def heading(self, text: str) -> None:
         """Print a line that begins a part."""
-        self._console.print()
-        self._console.print(text, style="bold", markup=False)
+        self.say()
+        self.say(text, "bold")
 
     def moment(self, moment: Moment) -> None:
         """Print a line of a timeline, its time in UTC."""
         time = moment.at.astimezone(UTC).strftime("%H:%M:%S")
+        self._under(time, moment.text, _STYLES[moment.tone])
+
+    def pair(self, name: str, text: str, style: str = "") -> None:
+        """Print a named line, its text folded under itself."""
+        self._under(f"{name:11}", text, style)
+
+    def _under(self, first: str, text: str, style: str) -> None:
+        """Print a text beside a first column, folded under itself on a terminal."""
+        if not self._folds:
+            self.say(f"{first}  {text}", style)
+            return
         row = Table.grid(padding=(0, 2))
         row.add_column(no_wrap=True)
         row.add_column(overflow="fold")
-        row.add_row(time, moment.text, style=_STYLES[moment.tone])
-        self._console.print(row) if _is_terminal() else self.say(f"{time}  {moment.text}")
+        row.add_row(first, Text(text), style=style)
+        self._console.print(row)
 
     def stack_event(self, event: Event) -> None:
         """Print a resource that is done, and everything that fails."""
@@ -54,48 +87,97 @@ class Screen:
                 f"  {event.status.lower().replace('_', ' '):16}  {event.resource}", style="dim"
             )
 
+    def plan(self, plan: Plan) -> None:
+        """Print what a change set will do."""
+        for kind, line in lines_of(plan):
+            self.say(f"  {line}", _CHANGES.get(kind, ""))
+
     def attempts(self, attempts: Iterable[Attempt]) -> None:
         """Print the attempts of a run as a table."""
-        table = Table(box=None, pad_edge=False)
-        for name in ("#", "capacity", "zone", "from", "to", "s", "stopped by", "units"):
-            table.add_column(name, justify="right" if name in ("#", "s", "units") else "left")
-        for attempt in attempts:
-            table.add_row(
-                str(attempt.attempt),
-                attempt.capacity,
-                attempt.zone or "-",
-                attempt.started_at[11:19],
-                attempt.ended_at[11:19],
-                f"{attempt.seconds:.0f}",
-                attempt.cause or "-",
-                str(attempt.units_done),
+        names = ("#", "capacity", "zone", "from", "to", "s", "stopped by", "units")
+        self.table(
+            names,
+            [
+                (
+                    str(attempt.attempt),
+                    attempt.capacity,
+                    attempt.zone or "-",
+                    attempt.started_at[11:19],
+                    attempt.ended_at[11:19],
+                    f"{attempt.seconds:.0f}",
+                    attempt.cause or "-",
+                    str(attempt.units_done),
+                )
+                for attempt in attempts
+            ],
+        )
+
+    def table(self, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table; piped, with columns two spaces apart and nothing cut."""
+        rows = [tuple(row) for row in rows]
+        if self._folds:
+            table = Table(box=None, pad_edge=False)
+            for name in names:
+                table.add_column(
+                    name, justify="right" if name in _RIGHT else "left", overflow="fold"
+                )
+            for row in rows:
+                table.add_row(*map(Text, row))
+            self._console.print(table)
+            return
+        widths = [max(len(row[n]) for row in (tuple(names), *rows)) for n in range(len(names))]
+        for row in (tuple(names), *rows):
+            cells = (
+                cell.rjust(width) if name in _RIGHT else cell.ljust(width)
+                for name, cell, width in zip(names, row, widths, strict=True)
             )
-        self._console.print(table)
+            self.say("  ".join(cells).rstrip())
 
     def money(self, money: Money, date: str) -> None:
         """Print the money line of a run."""
-        saved = (
-            f"saved {money.saving:.0%}" if money.saving >= 0 else f"cost {-money.saving:.0%} more"
-        )
-        self.say(
-            f"Spot {money.spot_seconds:.0f} s, on-demand {money.on_demand_seconds:.0f} s, "
-            f"wasted {money.wasted_seconds:.1f} s: ${money.cost:.6f} instead of "
-            f"${money.cost_on_demand_only:.6f} on on-demand only, {saved} (prices of {date})."
-        )
+        self.say(money_line(money, date))
 
     def json(self, value: Any) -> None:
         """Print a value for machines."""
-        self._console.print_json(json.dumps(value, default=str)) if _is_terminal() else self.say(
-            json.dumps(value, default=str)
-        )
+        text = json.dumps(value, default=str, indent=2 if self._folds else None)
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def raw(self, text: str) -> None:
+        """Print a text as it is."""
+        self._console.print(text, markup=False, soft_wrap=True, end="")
+
+    def log_line(self, line: LogLine) -> None:
+        """Print a line that an attempt printed, behind the end of its task's id."""
+        time = line.at.astimezone(UTC).strftime("%H:%M:%S")
+        self._under(f"{time}  {line.task[:8]}", line.text, "dim")
 
     def trouble(self, trouble: Trouble) -> None:
         """Print what went wrong and what to do."""
-        self._errors.print(f"Error: {trouble.what}", style="bold red", markup=False)
-        self._errors.print(trouble.what_to_do, markup=False)
+        soft = not self._errors.is_terminal
+        self._errors.print(f"Error: {trouble.what}", style="bold red", markup=False, soft_wrap=soft)
+        self._errors.print(trouble.what_to_do, markup=False, soft_wrap=soft)
+
+    @property
+    def _folds(self) -> bool:
+        return self._console.is_terminal
 
 
-def _is_terminal() -> bool:
-    import sys
+def silent() -> Screen:
+    """Return a screen that shows nothing, for a verb that prints JSON at its end."""
+    return Screen(Console(file=io.StringIO()))
 
-    return sys.stdout.isatty()
+
+def dollars(amount: float) -> str:
+    """Return an amount with as many places as it takes to see something."""
+    places = 2 if amount >= 10 else 4 if amount >= 0.01 else 6
+    return f"${amount:.{places}f}"
+
+
+def money_line(money: Money, date: str) -> str:
+    """Return what a run cost, as a sentence."""
+    saved = f"saved {money.saving:.0%}" if money.saving >= 0 else f"cost {-money.saving:.0%} more"
+    return (
+        f"Spot {money.spot_seconds:.0f} s, on-demand {money.on_demand_seconds:.0f} s, "
+        f"wasted {money.wasted_seconds:.1f} s: ${money.cost:.6f} instead of "
+        f"${money.cost_on_demand_only:.6f} on on-demand only, {saved} (prices of {date})."
+    )

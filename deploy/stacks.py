@@ -1,7 +1,9 @@
 """Stacks of CloudFormation: bring one to a template and its parameters, and take it away again.
 
-Every change goes through a change set, so that "nothing to change" is known before anything is
-touched. Waiting is polling with ``pause`` between the calls; events are handed on as they come.
+Every change goes through a change set, so that what will happen is known before anything is
+touched. A stack that is under way, or that a failure left where it cannot be changed, is settled
+first: so a command that was interrupted is continued by the next. Waiting is polling with
+``pause`` between the calls.
 """
 
 from __future__ import annotations
@@ -13,13 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from deploy.changes import Plan, changes_of, parameters_that_change, states_that_change
+from deploy.errors import of_resource
 from deploy.trouble import Trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+TAG = "steadyspot"
 _NOTHING = ("didn't contain changes", "No updates are to be performed", "no changes")
+_NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+"""States in which AWS lets a stack only be deleted; none of them ever was, or still is, whole."""
+_WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+_LOOK_SECONDS = 2.0
 
 
 def _source(template: str) -> dict[str, Any]:
@@ -37,6 +46,9 @@ class Event:
     reason: str
 
 
+Told = Callable[[Event], None]
+
+
 class Stacks:
     """The stacks of one account and region.
 
@@ -45,8 +57,7 @@ class Stacks:
     client
         A CloudFormation client.
     pause
-        Called between two looks at a stack, with seconds; ``time.sleep`` unless a test says
-        otherwise.
+        Called between two looks at a stack, with seconds.
     """
 
     def __init__(
@@ -54,6 +65,8 @@ class Stacks:
     ) -> None:
         self._client = client
         self._pause = pause
+
+    # --- looking -------------------------------------------------------------------------------
 
     def outputs(self, name: str) -> dict[str, str]:
         """Return the outputs of a stack.
@@ -63,18 +76,66 @@ class Stacks:
         Trouble
             When there is no such stack.
         """
-        stack = self._describe(name)
+        stack = self.describe(name)
         if stack is None:
             raise Trouble(f"There is no stack {name}.", "Deploy first: steadyspot up.")
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def exists(self, name: str) -> bool:
         """Return whether there is a stack of that name, in whatever state."""
-        return self._describe(name) is not None
+        return self.describe(name) is not None
 
-    def deploy(
-        self, name: str, template: str, parameters: Mapping[str, str], told: Callable[[Event], None]
-    ) -> bool:
+    def describe(self, name: str) -> Any:
+        """Return what CloudFormation says of a stack; None where there is none."""
+        try:
+            stacks = self._client.describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        gone = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+        return next((stack for stack in stacks if stack["StackStatus"] not in gone), None)
+
+    def of_platform(self, platform: str) -> list[str]:
+        """Return the names of the jobs' stacks on a platform, whoever deployed them and how."""
+        pages = self._client.get_paginator("describe_stacks").paginate()
+        return [
+            stack["StackName"]
+            for page in pages
+            for stack in page["Stacks"]
+            if stack["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+            and {"Platform", "Job"} <= _parameters(stack).keys()
+            and _parameters(stack)["Platform"] == platform
+        ]
+
+    def resources(self, name: str) -> list[dict[str, Any]]:
+        """Return what a stack is made of."""
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=name)
+        return [dict(summary) for page in pages for summary in page["StackResourceSummaries"]]
+
+    def is_current(self, name: str, text: str, parameters: Mapping[str, str]) -> bool:
+        """Return whether a stack is whole and is already as this template and these parameters say.
+
+        Takes three calls at most, where a change set takes four and some seconds.
+        """
+        stack = self.describe(name)
+        if stack is None or stack["StackStatus"] not in _WHOLE:
+            return False
+        if parameters_that_change(_parameters(stack), parameters):
+            return False
+        if self._template(name).strip() != text.strip():
+            return False
+        declared = self._client.get_template_summary(StackName=name)["Parameters"]
+        defaults = {p["ParameterKey"]: p.get("DefaultValue", "") for p in declared}
+        return not parameters_that_change(_parameters(stack), {**defaults, **parameters})
+
+    def _template(self, name: str) -> str:
+        body: Any = self._client.get_template(StackName=name)["TemplateBody"]
+        return body if isinstance(body, str) else ""
+
+    # --- changing ------------------------------------------------------------------------------
+
+    def deploy(self, name: str, template: str, parameters: Mapping[str, str], told: Told) -> bool:
         """Make the stack as the template and the parameters say; return whether anything changed.
 
         ``template`` is its text, or the address of an object in S3 that holds it: CloudFormation
@@ -85,93 +146,187 @@ class Stacks:
         Trouble
             When CloudFormation refuses the change or it fails; names the resource and the reason.
         """
-        new = not self.exists(name)
-        change_set = f"steadyspot-{time.time_ns()}"
-        self._client.create_change_set(
-            StackName=name,
-            ChangeSetName=change_set,
-            ChangeSetType="CREATE" if new else "UPDATE",
-            **_source(template),
-            Parameters=[
-                {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
-            ],
-            Capabilities=CAPABILITIES,  # type: ignore[arg-type]
-            Tags=[{"Key": "steadyspot", "Value": name}],
-        )
-        if not self._change_set_is_ready(name, change_set):
-            self._client.delete_change_set(StackName=name, ChangeSetName=change_set)
+        self.settle(name, told)
+        plan = self.plan(name, template, parameters)
+        if plan is None:
             return False
-        seen = {event["EventId"] for event in self._events(name)}
-        self._client.execute_change_set(StackName=name, ChangeSetName=change_set)
-        self._follow(name, seen, told, wanted=("CREATE_COMPLETE", "UPDATE_COMPLETE"))
+        self.execute(plan, told)
         return True
 
-    def remove(self, name: str, told: Callable[[Event], None]) -> bool:
-        """Delete the stack; return whether there was one. What its template retains stays."""
-        stack = self._describe(name)
+    def settle(self, name: str, told: Told) -> None:
+        """Bring a stack that is under way, or broken, to where it can be changed.
+
+        Waits for what another command, or an earlier one, set going. A stack whose creation or
+        removal failed is removed, since AWS allows nothing else; what its template retains stays.
+
+        Raises
+        ------
+        Trouble
+            When it cannot be brought there; names the resource and the reason.
+        """
+        stack = self.describe(name)
+        if stack is None:
+            return
+        status = stack["StackStatus"]
+        if status.endswith("_IN_PROGRESS"):
+            status, _ = self._watch(stack["StackId"], set(self._known(name)), told)
+        if status == "UPDATE_ROLLBACK_FAILED":
+            seen = set(self._known(name))
+            self._client.continue_update_rollback(StackName=name)
+            self._follow(name, seen, told, wanted={"UPDATE_ROLLBACK_COMPLETE"})
+        elif status in _NEVER_MADE:
+            self.remove(name, told)
+
+    def plan(
+        self, name: str, template: str, parameters: Mapping[str, str], text: str = ""
+    ) -> Plan | None:
+        """Ask CloudFormation what it would change, without changing it; None where that is nothing.
+
+        ``text`` is the template itself where ``template`` is an address: from it come the states.
+        """
+        stack = self.describe(name)
+        change_set = f"steadyspot-{time.time_ns()}"
+        self._create(name, change_set, new=stack is None, template=template, parameters=parameters)
+        try:
+            described = self._ready(name, change_set)
+        except BaseException:
+            self._drop(name, change_set, new=stack is None)
+            raise
+        if described is None:
+            self._drop(name, change_set, new=False)
+            return None
+        text = text or ("" if template.startswith("http") else template)
+        return Plan(
+            stack=name,
+            change_set=change_set,
+            new=stack is None,
+            changes=changes_of(described),
+            parameters=parameters_that_change(_parameters(stack or {}), parameters),
+            states=states_that_change(self._template(name), text) if stack and text else (),
+        )
+
+    def discard(self, plan: Plan) -> None:
+        """Drop a plan that is not carried out; nothing of it is left."""
+        self._drop(plan.stack, plan.change_set, new=plan.new)
+
+    def execute(self, plan: Plan, told: Told) -> None:
+        """Carry a plan out and follow it to its end.
+
+        Raises
+        ------
+        Trouble
+            When it fails; names the resource and the reason.
+        """
+        seen = set(self._known(plan.stack))
+        self._client.execute_change_set(StackName=plan.stack, ChangeSetName=plan.change_set)
+        self._follow(plan.stack, seen, told, wanted=_WHOLE)
+
+    def remove(self, name: str, told: Told) -> bool:
+        """Delete the stack; return whether there was one. What its template retains stays.
+
+        Raises
+        ------
+        Trouble
+            When something in it cannot be deleted; names it and the reason.
+        """
+        stack = self.describe(name)
         if stack is None:
             return False
-        seen = {event["EventId"] for event in self._events(name)}
+        seen = set(self._known(name))
         self._client.delete_stack(StackName=name)
-        self._follow(stack["StackId"], seen, told, wanted=("DELETE_COMPLETE",))
+        self._follow(stack["StackId"], seen, told, wanted={"DELETE_COMPLETE"})
         return True
 
-    def resources(self, name: str) -> list[dict[str, Any]]:
-        """Return what a stack is made of."""
-        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=name)
-        return [dict(summary) for page in pages for summary in page["StackResourceSummaries"]]
-
-    def _describe(self, name: str) -> Any:
+    def _create(
+        self, name: str, change_set: str, *, new: bool, template: str, parameters: Mapping[str, str]
+    ) -> None:
         try:
-            stacks = self._client.describe_stacks(StackName=name)["Stacks"]
+            self._client.create_change_set(
+                StackName=name,
+                ChangeSetName=change_set,
+                ChangeSetType="CREATE" if new else "UPDATE",
+                **_source(template),
+                Parameters=[
+                    {"ParameterKey": key, "ParameterValue": value}
+                    for key, value in parameters.items()
+                ],
+                Capabilities=CAPABILITIES,  # type: ignore[arg-type]
+                Tags=[{"Key": TAG, "Value": name}],
+            )
         except ClientError as error:
-            if "does not exist" in str(error):
-                return None
+            if "_IN_PROGRESS state" in str(error):
+                raise Trouble(
+                    f"Somebody else is changing the stack {name} at this moment.",
+                    "Run the same command again: it waits for them, then goes on.",
+                ) from None
             raise
-        live = [
-            s for s in stacks if s["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
-        ]
-        return live[0] if live else None
 
-    def _change_set_is_ready(self, name: str, change_set: str) -> bool:
+    def _ready(self, name: str, change_set: str) -> Any:
+        """Return the change set once it is made; None where there is nothing to change."""
         while True:
             found = self._client.describe_change_set(StackName=name, ChangeSetName=change_set)
             if found["Status"] == "CREATE_COMPLETE":
-                return bool(found.get("Changes"))
+                return self._whole(found) if found.get("Changes") else None
             if found["Status"] == "FAILED":
                 reason = found.get("StatusReason", "")
                 if any(text in reason for text in _NOTHING):
-                    return False
+                    return None
                 raise Trouble(
                     f"CloudFormation cannot change the stack {name}: {reason}",
                     "Correct what it names, then run steadyspot up again.",
                 )
-            self._pause(1)
+            self._pause(_LOOK_SECONDS)
 
-    def _follow(
-        self, name: str, seen: set[str], told: Callable[[Event], None], wanted: tuple[str, ...]
-    ) -> None:
+    def _whole(self, found: Any) -> Any:
+        """Return a change set with the changes of all its pages."""
+        changes, token = list(found["Changes"]), found.get("NextToken")
+        while token:
+            page = self._client.describe_change_set(
+                StackName=found["StackName"],
+                ChangeSetName=found["ChangeSetName"],
+                NextToken=token,
+            )
+            changes += page["Changes"]
+            token = page.get("NextToken")
+        return {**found, "Changes": changes}
+
+    def _drop(self, name: str, change_set: str, *, new: bool) -> None:
+        self._client.delete_change_set(StackName=name, ChangeSetName=change_set)
+        if new:  # A change set that would create a stack leaves an empty one behind.
+            self._client.delete_stack(StackName=name)
+
+    # --- following -----------------------------------------------------------------------------
+
+    def _follow(self, name: str, seen: set[str], told: Told, wanted: set[str]) -> None:
         failures: list[Event] = []
+
+        def listen(event: Event) -> None:
+            if event.status.endswith("FAILED"):
+                failures.append(event)
+            told(event)
+
+        status, reason = self._watch(name, seen, listen)
+        if status in wanted:
+            return
+        first = next((f for f in failures if "cancelled" not in f.reason.lower()), None)
+        if first is None:
+            raise Trouble(
+                f"The stack ended as {status}: {reason or 'no reason given'}.",
+                "Mend that, then run the same command again; it goes on from there.",
+            )
+        raise of_resource(status, first.resource, first.kind, first.reason)
+
+    def _watch(self, name: str, seen: set[str], told: Told) -> tuple[str, str]:
+        """Hand on what happens until nothing is under way; return status and its reason."""
         while True:
             for event in self._fresh(name, seen):
-                if event.status.endswith("FAILED"):
-                    failures.append(event)
                 told(event)
             status, reason = self._status(name)
-            if status in wanted:
-                return
-            if not status.endswith("IN_PROGRESS"):
-                first = next((f for f in failures if "cancelled" not in f.reason), None)
-                raise Trouble(
-                    f"The stack ended as {status}: "
-                    + (
-                        f"{first.resource} ({first.kind}): {first.reason}"
-                        if first
-                        else reason or "no reason given."
-                    ),
-                    "Mend that, then run the same command again; it goes on from there.",
-                )
-            self._pause(2)
+            if not status.endswith("_IN_PROGRESS"):
+                for event in self._fresh(name, seen):
+                    told(event)
+                return status, reason
+            self._pause(_LOOK_SECONDS)
 
     def _status(self, name: str) -> tuple[str, str]:
         try:
@@ -185,8 +340,13 @@ class Stacks:
     def _events(self, name: str) -> list[Any]:
         try:
             return list(self._client.describe_stack_events(StackName=name)["StackEvents"])
-        except ClientError:
-            return []
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return []
+            raise
+
+    def _known(self, name: str) -> Iterator[str]:
+        return (event["EventId"] for event in self._events(name))
 
     def _fresh(self, name: str, seen: set[str]) -> Iterator[Event]:
         for event in reversed(self._events(name)):
@@ -198,3 +358,7 @@ class Stacks:
                     status=event.get("ResourceStatus", ""),
                     reason=event.get("ResourceStatusReason", ""),
                 )
+
+
+def _parameters(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {p["ParameterKey"]: p.get("ParameterValue", "") for p in stack.get("Parameters", [])}

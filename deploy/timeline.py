@@ -1,8 +1,8 @@
 """A run as a plain story, from the history of its execution; pure.
 
-Only what Step Functions wrote down is told: which states were entered, what the calls brought, what the
-machine assigned. So the same lines come out live, afterwards, and for an execution that somebody started
-in the console.
+Only what Step Functions wrote down is told: which states were entered, what the calls brought,
+what the machine assigned. So the same lines come out live, afterwards, and for an execution that
+somebody started in the console.
 """
 
 from __future__ import annotations
@@ -36,14 +36,22 @@ class Moment:
     tone: Tone = Tone.PLAIN
 
 
+Told = Iterator[tuple[str, Tone]]
+
+
 class Story:
     """Turns events of a history, in their order, into moments; feed it as they come."""
 
     def __init__(self) -> None:
         self._launches = 0
         self._before = 0
+        self._done = 0
+        self._worked = False
+        self._wish = ""
         self._waiting_since: datetime | None = None
         self._capacity = ""
+        self._last_capacity = ""
+        self._call_failed = False
 
     def tell(self, events: Iterable[Mapping[str, Any]]) -> Iterator[Moment]:
         """Yield what these events mean to a person."""
@@ -51,91 +59,155 @@ class Story:
             for text, tone in self._of(event):
                 yield Moment(event["timestamp"], text, tone)
 
-    def _of(self, event: Mapping[str, Any]) -> Iterator[tuple[str, Tone]]:
+    def _of(self, event: Mapping[str, Any]) -> Told:
         kind: str = event["type"]
         if kind.endswith("StateEntered"):
             yield from self._entered(event["stateEnteredEventDetails"]["name"], event["timestamp"])
         elif kind.endswith("StateExited"):
             yield from self._exited(event["stateExitedEventDetails"], event["timestamp"])
         elif kind == "TaskSubmitted" and self._capacity:
-            yield from self._submitted(event["taskSubmittedEventDetails"])
+            yield from _submitted(event["taskSubmittedEventDetails"])
+        elif kind in ("TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed"):
+            self._call_failed = True
+        elif kind == "ExecutionRedriven":
+            yield "the execution is redriven in the console", Tone.DECISION
         elif kind in _ENDINGS:
             yield from _ended(kind, event)
 
-    def _entered(self, state: str, at: datetime) -> Iterator[tuple[str, Tone]]:
+    def _entered(self, state: str, at: datetime) -> Told:
         self._capacity = _LAUNCHES.get(state, "")
+        self._call_failed = False
         if state == "Wait for capacity":
             self._waiting_since = at
-            yield "backs off", Tone.DECISION
+            yield "backs off before the next attempt", Tone.DECISION
+        elif state == "Who holds it?":
+            yield "another execution holds the run", Tone.DECISION
         elif self._capacity:
             self._launches += 1
-            tone = Tone.DECISION if self._launches > 1 else Tone.PLAIN
-            number = self._before + self._launches
-            yield f"attempt {number} is asked for on {self._capacity}", tone
+            yield self._launched(self._before + self._launches)
+            self._last_capacity = self._capacity
 
-    def _submitted(self, details: Mapping[str, Any]) -> Iterator[tuple[str, Tone]]:
-        tasks = json.loads(details.get("output", "{}")).get("Tasks") or []
-        if tasks:
-            where = tasks[0].get("AvailabilityZone")
-            yield (
-                f"task {_short(tasks[0]['TaskArn'])} accepted" + (f" in {where}" if where else ""),
-                Tone.PLAIN,
-            )
+    def _launched(self, number: int) -> tuple[str, Tone]:
+        again = number > 1
+        where = f"behind {_units(self._done)} already done" if self._done else "from the beginning"
+        if self._last_capacity == "Spot" and self._capacity == "on-demand":
+            does = "resumes" if self._done else "begins again"
+            return f"falls back to on-demand: attempt {number} {does} {where}", Tone.DECISION
+        if again and not self._worked and not self._done:
+            return f"attempt {number} is asked for on {self._capacity}", Tone.DECISION
+        if again:
+            does = f"resumes {where}" if self._done else "begins again, since no unit is done yet"
+            return f"attempt {number} on {self._capacity} {does}", Tone.DECISION
+        if self._capacity == "on-demand" and self._wish and self._wish != "on-demand-only":
+            return "attempt 1 is asked for on on-demand: there is no time for Spot", Tone.DECISION
+        return f"attempt {number} is asked for on {self._capacity}", Tone.PLAIN
 
-    def _exited(self, details: Mapping[str, Any], at: datetime) -> Iterator[tuple[str, Tone]]:
+    def _exited(self, details: Mapping[str, Any], at: datetime) -> Told:
         state = details["name"]
-        assigned = {
-            name: json.loads(text)
-            for name, text in (details.get("assignedVariables") or {}).items()
-        }
+        assigned = _assigned(details)
+        self._done = assigned.get("work", {}).get("done", self._done)
         if state == "Claim the run" and assigned.get("run", {}).get("claims"):
-            self._before = assigned["run"]["before"]
-            again = f", claim {assigned['run']['claims']}" if assigned["run"]["claims"] > 1 else ""
-            done = assigned["work"]["done"]
-            resumed = f"; {done} units are done already" if done else ""
-            yield f"run {assigned['run']['key']} is claimed{again}{resumed}", Tone.PLAIN
+            yield self._claimed(assigned["run"])
         elif state == "Why did it stop?" and "cause" in assigned:
+            self._worked = bool((assigned.get("attempts") or [{}])[-1].get("started"))
             yield from _stopped(assigned)
+        elif state == "Choose capacity" and "launches" not in assigned and self._launches:
+            yield "no more is tried: budget or time is used up", Tone.DECISION
         elif state == "Wait for capacity" and self._waiting_since:
-            yield (
-                f"waited {(at - self._waiting_since).total_seconds():.0f} s for capacity",
-                Tone.PLAIN,
-            )
-        elif state == "Close the run" and not assigned:
-            yield "the record says complete", Tone.GOOD
-        elif state == "Park the run":
-            yield "parked in the dead-letter queue", Tone.TROUBLE
-        elif state == "Tell people":
-            yield "people are told", Tone.PLAIN
+            yield f"waited {(at - self._waiting_since).total_seconds():.0f} s", Tone.PLAIN
+        elif state in _AFTER:
+            done, failed = _AFTER[state]
+            if self._call_failed and failed:
+                yield failed, Tone.TROUBLE
+            elif not self._call_failed:
+                yield done, _TONES.get(state, Tone.PLAIN)
+
+    def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
+        self._before, self._wish = run.get("before", 0), run.get("capacity", "")
+        if run["claims"] == 1:
+            return f"run {run['key']} is claimed", Tone.PLAIN
+        resumed = f"; {_units(self._done)} done already" if self._done else ""
+        return f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}", (
+            Tone.DECISION
+        )
 
 
-def _stopped(assigned: Mapping[str, Any]) -> Iterator[tuple[str, Tone]]:
+def _assigned(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a state assigned; very long values are cut by AWS, and left out here."""
+    values = {}
+    for name, text in (details.get("assignedVariables") or {}).items():
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+    return values
+
+
+_AFTER: Mapping[str, tuple[str, str]] = {
+    "Close the run": ("the run's record says complete", ""),
+    "Take the run over": ("the execution that held it is gone: the run is taken over", ""),
+    "Park the run": ("the run is parked in the dead-letter queue", "the run could not be parked"),
+    "Tell people": ("people are told", "people could not be told"),
+}
+"""What a state has done once it is left, and what is said where its call failed and was caught."""
+_TONES = {
+    "Close the run": Tone.GOOD,
+    "Take the run over": Tone.DECISION,
+    "Park the run": Tone.TROUBLE,
+}
+
+
+def _submitted(details: Mapping[str, Any]) -> Told:
+    try:
+        tasks = json.loads(details.get("output", "{}")).get("Tasks") or []
+    except json.JSONDecodeError:
+        return
+    if tasks:
+        where = tasks[0].get("AvailabilityZone")
+        text = f"task {_short(tasks[0]['TaskArn'])} is accepted"
+        yield text + (f" in {where}" if where else ""), Tone.PLAIN
+
+
+_HOW = {
+    "refused": "was refused",
+    "interrupted": "was interrupted",
+    "incomplete": "ended without finishing",
+    "throttled": "was throttled",
+    "infrastructure": "was lost",
+    "misconfigured": "cannot run",
+    "out-of-memory": "ran out of memory",
+    "timed-out": "ran out of time",
+    "failed": "failed",
+}
+
+
+def _stopped(assigned: Mapping[str, Any]) -> Told:
     cause = assigned["cause"]
-    attempt = assigned["attempts"][-1]
+    attempts = assigned.get("attempts") or [{}]
+    attempt = attempts[-1]
+    number = attempt.get("attempt", "")
     if cause["name"] == "finished":
-        text = f"attempt {attempt['attempt']} finished the run"
-        yield f"{text}: {attempt['units_done']} units done", Tone.GOOD
+        done = attempt.get("units_done", 0)
+        yield f"attempt {number} finished the run: {_units(done)} done", Tone.GOOD
         return
     facts = [cause["name"]]
-    if attempt["exit_code"] >= 0:
+    if attempt.get("exit_code", -1) >= 0:
         facts.append(f"exit {attempt['exit_code']}")
-    if attempt["started"]:
-        facts.append(f"{attempt['units_done']} units done")
-    yield (
-        f"attempt {attempt['attempt']} stopped ({', '.join(facts)}): {cause['sentence']}",
-        Tone.TROUBLE,
-    )
+    if attempt.get("started"):
+        facts.append(f"{_units(attempt['units_done'])} done")
+    how = _HOW.get(cause.get("class", ""), "stopped")
+    yield f"attempt {number} {how} ({', '.join(facts)}): {cause['sentence']}", Tone.TROUBLE
 
 
 _ENDINGS = {
     "ExecutionSucceeded": ("the execution succeeded", Tone.GOOD),
     "ExecutionFailed": ("the execution failed", Tone.TROUBLE),
-    "ExecutionAborted": ("the execution was stopped", Tone.TROUBLE),
+    "ExecutionAborted": ("the execution was stopped by hand", Tone.TROUBLE),
     "ExecutionTimedOut": ("the execution ran out of time", Tone.TROUBLE),
 }
 
 
-def _ended(kind: str, event: Mapping[str, Any]) -> Iterator[tuple[str, Tone]]:
+def _ended(kind: str, event: Mapping[str, Any]) -> Told:
     text, tone = _ENDINGS[kind]
     details = (
         event.get("executionFailedEventDetails") or event.get("executionAbortedEventDetails") or {}
@@ -146,6 +218,15 @@ def _ended(kind: str, event: Mapping[str, Any]) -> Iterator[tuple[str, Tone]]:
         yield "a duplicate: another execution works this time off", tone
         return
     yield text + (f" as {error}" if error else ""), tone
+
+
+def _units(number: float) -> str:
+    return "1 unit" if number == 1 else f"{number:g} units"
+
+
+def _nth(number: int) -> str:
+    last = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number}{last or 'th'}"
 
 
 def _short(arn: str) -> str:

@@ -1,0 +1,64 @@
+"""Drills, by name: what each announces, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from deploy.drills import trouble
+from deploy.drills.stage import Finding, Stage
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A drill; ``announces``: what it will do, ``on_copy``: to a copy of the job."""
+
+    announces: str
+    run: Callable[[Stage], Iterator[Finding]]
+    on_copy: bool = False
+
+
+DRILLS: dict[str, Drill] = {
+    "interrupt": Drill(
+        "It runs {job} for real and stops its first attempt as a Spot reclaim does.",
+        trouble.interrupt,
+    ),
+    "no-capacity": Drill(
+        "Local: it runs {job} for real while Spot is refused twice. On AWS, which cannot be "
+        "made to refuse, it asks Step Functions what the deployed workflow would do, and runs "
+        "nothing.",
+        trouble.no_capacity,
+    ),
+    "deregister": Drill(
+        "It deregisters the task definition, starts a run, repairs it and redrives the run.",
+        trouble.deregister,
+        on_copy=True,
+    ),
+    "bad-image": Drill(
+        "It names an image that is not there, starts a run, repairs it and redrives the run.",
+        trouble.bad_image,
+        on_copy=True,
+    ),
+    "hang": Drill(
+        "It runs a job that never ends, against a deadline of three minutes.",
+        trouble.hang,
+        on_copy=True,
+    ),
+    "sidecar": Drill(
+        "It runs a job beside a container that ends with exit code 137 after it.",
+        trouble.sidecar,
+        on_copy=True,
+    ),
+    "undeliverable": Drill(
+        "It schedules a start of {job} that is refused, waits for the alarm, and redrives the run "
+        "for real.",
+        trouble.undeliverable,
+    ),
+    "short-grace": Drill(
+        "It reclaims a job that ignores SIGTERM and has two seconds before SIGKILL.",
+        trouble.short_grace,
+        on_copy=True,
+    ),
+}
+
+__all__ = ["DRILLS", "Drill", "Finding", "Stage"]

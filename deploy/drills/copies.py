@@ -1,0 +1,83 @@
+"""A throwaway copy of a job: its stack under another name, without schedule, removed afterwards.
+
+What a drill breaks for good (a task definition's revision, an image) it breaks on the copy. The
+copy has the job's size, image and settings but runs a harmless command, so that nothing is done
+twice outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from deploy.drills.stage import Stage
+from deploy.stacks import Event
+from deploy.up import TEMPLATES
+
+HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
+
+
+class Copy:
+    """The copy's stack; ``stage`` is there once it is deployed."""
+
+    def __init__(self, stage: Stage, edit: Callable[[str], str]) -> None:
+        self._original = stage
+        self._edit = edit
+        self._name = f"drill-{uuid.uuid4().hex[:6]}"
+        self.job = replace(stage.job, name=self._name, schedule=None)
+        self.stack = stage.target.config.job_stack(self.job)
+        self.stage = stage
+
+    def deploy(self, command: Sequence[str] = HARMLESS, **changes: str) -> None:
+        """Bring the copy up, or bring it to other parameters; those not named are the job's own."""
+        target = self._original.target
+        own = target.stacks.describe(target.config.job_stack(self._original.job))
+        theirs = {p["ParameterKey"]: p.get("ParameterValue", "") for p in own["Parameters"]}
+        parameters: Mapping[str, str] = {
+            **theirs,
+            "Job": self._name,
+            "ScheduleExpression": "",
+            "Dashboard": "false",
+            "Command": json.dumps(list(command)),
+            "BackoffSeconds": "1",
+            **changes,
+        }
+        target.stacks.deploy(self.stack, self._source(), parameters, _quiet)
+        self.stage = self._original.on(self.job)
+
+    def remove(self) -> None:
+        """Take the copy away, with the revisions of its task definition."""
+        target, ecs = self._original.target, self._original.ecs
+        target.stacks.settle(self.stack, _quiet)
+        target.stacks.remove(self.stack, _quiet)
+        listed = ecs.list_task_definitions(familyPrefix=self.stack, status="ACTIVE")
+        for arn in listed["taskDefinitionArns"]:
+            ecs.deregister_task_definition(taskDefinition=arn)
+
+    def _source(self) -> str:
+        """Return the address of the template, edited, in the platform's bucket."""
+        body = self._edit((TEMPLATES / "job.yaml").read_text("utf-8")).encode()
+        target = self._original.target
+        s3: Any = target.client("s3")
+        key = f"templates/{hashlib.sha256(body).hexdigest()[:32]}.yaml"
+        s3.put_object(Bucket=target.platform["Bucket"], Key=key, Body=body)
+        return f"{s3.meta.endpoint_url}/{target.platform['Bucket']}/{key}"
+
+
+@contextmanager
+def throwaway(stage: Stage, edit: Callable[[str], str] = lambda text: text) -> Iterator[Copy]:
+    """Give a copy of the job and take it away again; ``edit`` changes its template."""
+    copy = Copy(stage, edit)
+    try:
+        yield copy
+    finally:
+        copy.remove()
+
+
+def _quiet(_event: Event) -> None:
+    """Tell nobody: what happens to a copy's stack is no part of the drill."""

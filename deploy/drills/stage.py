@@ -1,0 +1,142 @@
+"""What a drill works with, and what it finds."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.config import Job
+from deploy.listening import Ear
+from deploy.pace import Pace
+from deploy.records import Run
+from deploy.redrive import Redrive
+from deploy.runs import Follower, start
+from deploy.target import Target
+from deploy.timeline import Moment
+from deploy.trouble import Trouble
+
+TASK_SECONDS, MAIL_SECONDS = 300.0, 120.0
+_LOOK_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked."""
+
+    text: str
+    good: bool = True
+
+
+class Stage:
+    """What a drill works with: the job, its stacks' outputs, and the caller's eyes.
+
+    Parameters
+    ----------
+    show
+        Called with what happens, as it happens.
+    pause
+        Called with seconds.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        job: Job,
+        show: Callable[[Moment], None],
+        pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.target = target
+        self.job = job
+        self.outputs = target.job(job)
+        self.show = show
+        self.pause = pause
+        self.clock = clock
+        self.sfn = target.client("stepfunctions")
+        self.ecs = target.client("ecs")
+        self.switches = getattr(target.session, "switches", None)
+
+    def on(self, job: Job) -> Stage:
+        """Return the same stage for another job."""
+        return Stage(self.target, job, self.show, self.pause, self.clock)
+
+    @property
+    def family(self) -> str:
+        """The family of the job's task definition."""
+        return self.outputs["TaskDefinition"].rsplit("/", 1)[-1].rsplit(":", 1)[0]
+
+    def start(self, **request: Any) -> str:
+        """Start a run by hand and return its execution."""
+        return start(self.sfn, self.outputs["StateMachine"], request)
+
+    def follow(self, execution: str) -> str:
+        """Show the execution to its end and return its status."""
+        follower = Follower(self.sfn, execution, Pace(pause=self.pause, clock=self.clock))
+        for moment in follower.moments():
+            self.show(moment)
+        return follower.status
+
+    def record(self, run_key: str) -> Run | None:
+        """Return the run's record."""
+        return self.target.runs.get(self.job.name, run_key)
+
+    def running_task(self, execution: str) -> str:
+        """Return the task of the execution once it runs.
+
+        Raises
+        ------
+        Trouble
+            When the execution ends, or five minutes pass, before a task runs.
+        """
+        cluster = self.target.platform["Cluster"]
+        end = self.clock() + TASK_SECONDS
+        while self.clock() < end:
+            arns = self.ecs.list_tasks(cluster=cluster, family=self.family)["taskArns"]
+            tasks = self.ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+            for task in tasks:
+                if task["lastStatus"] == "RUNNING" and execution in json.dumps(task["overrides"]):
+                    return str(task["taskArn"])
+            if self.sfn.describe_execution(executionArn=execution)["status"] != "RUNNING":
+                break
+            self.pause(_LOOK_SECONDS if self.switches is None else 0.3)
+        raise Trouble(
+            "No task of the run came to run.",
+            f"See why: steadyspot explain {self.job.name} {execution.rsplit(':', 1)[-1]}.",
+        )
+
+    def redrive(self) -> Redrive:
+        """Return what redrives the job's queue."""
+        return Redrive(
+            sqs=self.target.client("sqs"),
+            sfn=self.sfn,
+            runs=self.target.runs,
+            job=self.job.name,
+            queue=self.outputs["Queue"],
+            machine=self.outputs["StateMachine"],
+            pause=self.pause,
+            clock=self.clock,
+        )
+
+    def until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds, so many seconds at most; return whether it does."""
+        end = self.clock() + seconds
+        while self.clock() < end:
+            if holds():
+                return True
+            self.pause(1)
+        return False
+
+
+def told_of(ear: Ear, execution: str) -> Finding:
+    """Return whether people were told of an execution, waiting for it."""
+    mail = ear.wait_for(lambda told: _is_about(told.body, execution), MAIL_SECONDS)
+    return Finding("people were told", mail is not None)
+
+
+def _is_about(body: Any, execution: str) -> bool:
+    return isinstance(body, dict) and body.get("execution") == execution

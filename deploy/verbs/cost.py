@@ -1,0 +1,73 @@
+"""``steadyspot cost``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deploy import options
+
+if TYPE_CHECKING:
+    from deploy.screen import Screen
+    from deploy.target import Target
+
+
+@click.command(name="cost")
+@options.job
+@click.option("--days", default=31, show_default=True, type=click.IntRange(1, 3660))
+@click.option("--each", is_flag=True, help="Each run by itself instead of months.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for spreadsheets.")
+@options.as_json
+@options.on_target
+def command(
+    target: Target,
+    screen: Screen,
+    job: str | None,
+    days: int,
+    each: bool,
+    as_csv: bool,
+    machine: bool,
+) -> None:
+    """Show what runs cost, against on-demand only: all jobs, or one JOB."""
+    from dataclasses import asdict
+    from datetime import UTC, datetime, timedelta
+
+    from deploy.costs import COLUMNS, advice, by_month, cells, of_run, sentences, together
+    from deploy.prices import Prices
+
+    prices = Prices()
+    wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
+    since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
+    bills, tips = [], []
+    for one in wanted:
+        runs = target.runs.since(one.name, since)
+        bills += [of_run(one, run, prices) for run in runs] if each else by_month(one, runs, prices)
+        if runs and (tip := advice(one, together(one, runs, prices), prices)):
+            tips.append(tip)
+    rows: list[dict[str, Any]] = [{**asdict(bill), "saving": bill.saving} for bill in bills]
+    if machine:
+        best = max(tips, key=lambda tip: tip.saves, default=None)
+        screen.json(
+            {"prices": prices.date, "bills": rows, "advice": asdict(best) if best else None}
+        )
+    elif as_csv:
+        screen.raw(_csv(rows))
+    elif bills:
+        screen.table(COLUMNS, map(cells, bills))
+        screen.say()
+        for sentence in sentences(bills, tips, prices, days):
+            screen.say(sentence)
+    else:
+        screen.say(f"There was no run in the last {days} days.")
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()

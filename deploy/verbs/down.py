@@ -1,0 +1,70 @@
+"""``steadyspot down``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy import options
+
+if TYPE_CHECKING:
+    from deploy.down import Inventory
+    from deploy.screen import Screen
+    from deploy.target import Target
+
+
+@click.command(name="down")
+@options.job
+@click.option(
+    "--delete-data", "data", is_flag=True, help="Delete outputs, checkpoints and records, too."
+)
+@options.yes
+@options.as_json
+@options.on_target
+def command(
+    target: Target, screen: Screen, job: str | None, data: bool, yes: bool, machine: bool
+) -> None:
+    """Remove the platform and all its jobs, or one JOB; outputs and records of runs are kept."""
+    from deploy.down import inventory, remove
+    from deploy.screen import silent
+    from deploy.trouble import Trouble
+
+    name = job or target.config.platform.name
+    jobs = [target.config.job_stack(target.config.job(job))] if job else None
+    if job and data:
+        raise Trouble("--delete-data is for the whole platform.", "Leave JOB or --delete-data out.")
+    there = inventory(target, jobs)
+    if not machine:
+        _list(screen, there, data)
+    if not there.nothing:
+        if not yes:
+            if not sys.stdin.isatty():
+                raise Trouble("Nobody is there to agree.", "Add --yes to remove it all the same.")
+            if click.prompt(f"To remove all that, type {name}") != name:
+                raise Trouble("That is not its name.", "Nothing was removed.")
+        remove(target, there, silent() if machine else screen, data=data)
+    if machine:
+        kept = [] if data else [asdict(kept) for kept in there.kept]
+        screen.json({"removed": list(there.stacks), "kept": kept})
+
+
+def _list(screen: Screen, there: Inventory, data: bool) -> None:
+    if there.nothing:
+        screen.say("There is nothing to remove.")
+        return
+    screen.say(
+        f"This removes {len(there.stacks)} stacks with {there.resources} resources: "
+        f"{', '.join(there.stacks)}."
+    )
+    if there.running:
+        screen.say(f"{there.running} executions are under way and will break off.", "yellow")
+    if there.parked:
+        screen.say(
+            f"{there.parked} runs wait in a dead-letter queue and will be forgotten.", "yellow"
+        )
+    for kept in there.kept:
+        does = "DELETES WITH ALL IT HOLDS" if data else "keeps"
+        screen.say(f"It {does} the {kept.what} {kept.name}.", "bold red" if data else "")

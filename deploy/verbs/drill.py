@@ -1,0 +1,85 @@
+"""``steadyspot drill``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy import options
+
+if TYPE_CHECKING:
+    from deploy.config import Job
+    from deploy.drills import Drill
+    from deploy.screen import Screen
+    from deploy.target import Target
+
+NAMES = (
+    "interrupt",
+    "no-capacity",
+    "deregister",
+    "bad-image",
+    "hang",
+    "sidecar",
+    "undeliverable",
+    "short-grace",
+)
+
+
+@click.command(name="drill")
+@click.argument("name", type=click.Choice(NAMES))
+@options.job
+@options.yes
+@options.as_json
+@options.on_target
+def command(
+    target: Target, screen: Screen, name: str, job: str | None, yes: bool, machine: bool
+) -> None:
+    """Cause a fault, follow the run, check how it ended, and put everything back."""
+    from dataclasses import asdict
+
+    from deploy.drills import DRILLS, Stage
+    from deploy.trouble import Trouble
+
+    wanted = target.config.job(job)
+    drill = DRILLS[name]
+    stage = Stage(target, wanted, lambda moment: None if machine else screen.moment(moment))
+    if not machine:
+        for line in announcement(drill, wanted):
+            screen.say(line)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Trouble("Nobody is there to agree.", "Add --yes to drill all the same.")
+        click.confirm("Go on?", abort=True)
+    findings = []
+    for finding in drill.run(stage):
+        findings.append(finding)
+        if not machine:
+            screen.say(
+                ("ok      " if finding.good else "NOT OK  ") + finding.text,
+                "green" if finding.good else "red",
+            )
+    if machine:
+        screen.json({"drill": name, "job": wanted.name, "findings": [asdict(f) for f in findings]})
+    sys.exit(0 if findings and all(finding.good for finding in findings) else 1)
+
+
+def announcement(drill: Drill, job: Job) -> list[str]:
+    """Return what a drill will do and what it costs; pure."""
+    from deploy.prices import Prices
+
+    hour = 3600 * Prices().second(vcpu=job.vcpu, memory_gb=job.memory_gb)
+    lines = [drill.announces.format(job=job.name)]
+    if drill.on_copy:
+        minutes = 10.0
+        lines.append(
+            f"It does so to a throwaway copy of {job.name} that runs a harmless command and is "
+            "removed again."
+        )
+    else:
+        minutes = 2 * job.expected_minutes
+    lines.append(
+        f"It costs about ${hour * minutes / 60:.4f} of Fargate at most; people get the mails of it."
+    )
+    return lines

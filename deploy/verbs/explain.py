@@ -1,0 +1,32 @@
+"""``steadyspot explain``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy import options
+
+if TYPE_CHECKING:
+    from deploy.screen import Screen
+    from deploy.target import Target
+
+
+@click.command(name="explain")
+@options.job
+@click.argument("run", required=False)
+@options.as_json
+@options.on_target
+def command(
+    target: Target, screen: Screen, job: str | None, run: str | None, machine: bool
+) -> None:
+    """Tell JOB's last run as a plain story, or that of RUN: a run key, a time or an execution."""
+    from deploy.explaining import as_data, explanation_of, show
+
+    wanted = target.config.job(job)
+    story = explanation_of(target, wanted, run)
+    if machine:
+        screen.json(as_data(story, wanted))
+    else:
+        show(screen, story, wanted)

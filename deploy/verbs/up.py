@@ -1,0 +1,57 @@
+"""``steadyspot up``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy import options
+
+if TYPE_CHECKING:
+    from deploy.changes import Plan
+    from deploy.screen import Screen
+    from deploy.target import Target
+
+
+@click.command(name="up")
+@options.job
+@click.option("--image", help="Deploy JOB with this image, best named by digest, as it is.")
+@options.yes
+@options.as_json
+@options.on_target
+def command(
+    target: Target, screen: Screen, job: str | None, image: str | None, yes: bool, machine: bool
+) -> None:
+    """Deploy the platform and its jobs, or one JOB of them."""
+    from dataclasses import replace
+
+    from deploy.images import pinned
+    from deploy.screen import silent
+    from deploy.up import bring, platform_of, stack_of
+
+    wanted = [target.config.job(job)] if job or image else list(target.config.jobs.values())
+    shown = silent() if machine else screen
+    agreed = (lambda _plan: True) if yes or machine else _agreed
+    stacks = [platform_of(target)]
+    changed = {stacks[0].stack: bring(target, stacks[0], shown, agreed)}
+    for one in wanted:
+        ready = replace(one, image=pinned(target, one, shown, image))
+        stack = stack_of(target, ready)
+        changed[stack.stack] = bring(target, stack, shown, agreed)
+    if machine:
+        screen.json({"stacks": [{"stack": name, "changed": did} for name, did in changed.items()]})
+    elif not any(changed.values()):
+        screen.say()
+        screen.say("Nothing to change: AWS is as the configuration says.")
+
+
+def _agreed(plan: Plan) -> bool:
+    """Ask where something that holds data would go; a pipe cannot be asked and does not agree."""
+    lost = [change.resource for change in plan.changes if change.loses_data]
+    if not lost:
+        return True
+    if not sys.stdin.isatty():
+        return False
+    return click.confirm(f"What {', '.join(lost)} holds will no longer be used. Go on?")
