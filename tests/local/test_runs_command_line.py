@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,12 @@ stop_timeout = 5
 class Local:
     """A folder with a configuration, and the embedded AWS that runs beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path) -> None:
         self.folder = folder
         self.config = folder / "steadyspot.toml"
         quick, held = parts(pause=0.2), parts(folder / "met", at=3)
         self.config.write_text(CONFIG.format(quick=json.dumps(quick), held=json.dumps(held)))
-        # A short one: a worker's socket lies below it, and its path has at most 107 characters.
-        self.scratch = Path(tempfile.mkdtemp(prefix="s-", dir="/tmp"))
+        self.scratch = scratch
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
             "TMPDIR": str(self.scratch),
@@ -113,7 +112,19 @@ class Local:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Local]:
+    # A short name: a worker's socket lies below it, and its path has at most 107 characters.
+    with tempfile.TemporaryDirectory(
+        prefix="s-", dir="/tmp", ignore_cleanup_errors=True
+    ) as scratch:
+        local = Local(folder, Path(scratch))
+        try:
+            yield local
+        finally:
+            local.close()
 
 
 def family(process: int) -> list[int]:
@@ -125,17 +136,15 @@ def family(process: int) -> list[int]:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Local]:
-    local = Local(tmp_path)
-    yield local
-    local.close()
+    with running(tmp_path) as local:
+        yield local
 
 
 @pytest.fixture(scope="module")
 def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     """One that serves more than one test."""
-    local = Local(tmp_path_factory.mktemp("staying"))
-    yield local
-    local.close()
+    with running(tmp_path_factory.mktemp("staying")) as local:
+        yield local
 
 
 def test_a_second_one_beside_the_same_configuration_is_refused(staying: Local) -> None:

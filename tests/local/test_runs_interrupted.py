@@ -156,10 +156,9 @@ def test_a_job_that_exits_0_on_sigterm_without_the_worker_never_succeeds(
     place: Place, counts_as_success: bool
 ) -> None:
     place.aws.market.exit_zero_succeeds = counts_as_success
-    place.aws.images.register(BARE, entrypoint=[sys.executable, "-c"])
-    work = place.job(EXITS_ZERO, image=BARE, budgets=Budgets(interruptions=1))
-    # Without the worker nobody reads STEADYSPOT_COMMAND: the program comes as the container's own.
-    execution = work.start(command=[EXITS_ZERO])
+    place.aws.images.register(BARE, entrypoint=[sys.executable, "-c", EXITS_ZERO])
+    work = place.job(image=BARE, budgets=Budgets(interruptions=1))
+    execution = work.start()
     task, _ = work.prints("without a worker")
     place.aws.market.reclaim(task)
 
