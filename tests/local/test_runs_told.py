@@ -147,7 +147,7 @@ def test_a_drill_causes_its_fault_and_finds_the_run_finished(place: Place, name:
     shown: list[Moment] = []
     queues = set(work.sqs.list_queues()["QueueUrls"])
     stage = Stage(work.target, work.job, shown.append, pause=lambda _seconds: time.sleep(0.1))
-    findings = list(DRILLS[name](stage))
+    findings = list(DRILLS[name].run(stage))
     assert findings
     assert [finding.text for finding in findings if not finding.good] == []
     assert shown
