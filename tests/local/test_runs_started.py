@@ -14,7 +14,7 @@ import pytest
 
 from deploy.config import Retry
 from deploy.redrive import run_key_of
-from tests.local.runs import PART_OUTPUTS, Place, Work, by_hand, eventually, parts
+from tests.local.runs import PART_OUTPUTS, Place, Work, by_hand, eventually, faults, parts
 
 NIGHTLY = "cron(0 2 * * ? *)"
 START_EXECUTION = "arn:aws:scheduler:::aws-sdk:sfn:startExecution"
@@ -90,6 +90,7 @@ def test_the_completion_record_is_the_same_in_the_bucket_and_in_the_table(place:
     body = work.completion(run.run_key)
     said, column = json.loads(body), run.completion
     assert column is not None
+    assert faults("completion", said) == []
     assert column["sha256"] == hashlib.sha256(body).hexdigest()
     assert column["key"] == f"outputs/{work.name}/{run.run_key}/completion.json"
     same = ("request_sha256", "units", "worker_version", "completed_at")

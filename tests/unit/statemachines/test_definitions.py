@@ -63,7 +63,9 @@ def test_a_launch_on_spot_names_a_strategy_and_no_launch_type() -> None:
     assert "CapacityProviderStrategy" not in on_demand
 
 
-@pytest.mark.parametrize("name", ["config", "run-request", "notification", "parked-run"])
+@pytest.mark.parametrize(
+    "name", ["config", "run-request", "notification", "parked-run", "completion"]
+)
 def test_the_schemas_are_schemas(name: str) -> None:
     text = (resources.files("statemachines") / "schemas" / f"{name}.schema.json").read_text()
 
