@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from deploy.config import Job
-from deploy.prices import Prices
+from deploy.prices import Prices, dollars
 from deploy.records import Money, Run, money
 
 
@@ -137,8 +137,8 @@ def cells(bill: Bill) -> tuple[str, ...]:
         f"{bill.spot_seconds:.0f}",
         f"{bill.on_demand_seconds:.0f}",
         f"{bill.wasted_seconds:.0f}",
-        f"${bill.cost:.4f}",
-        f"${bill.cost_on_demand_only:.4f}",
+        dollars(bill.cost),
+        dollars(bill.cost_on_demand_only),
         f"{bill.saving:.0%}",
     )
 
@@ -151,9 +151,9 @@ def sentences(
     without = sum(bill.cost_on_demand_only for bill in bills)
     share = f"{1 - cost / without:.0%}" if without else "0%"
     yield (
-        f"The last {days} days cost ${cost:.4f}; on on-demand only the same work would have cost "
-        f"${without:.4f}: saved {share} after waste (prices of {prices.date})."
+        f"The last {days} days cost {dollars(cost)}; on on-demand only the same work would have cost "
+        f"{dollars(without)}: saved {share} after waste (prices of {prices.date})."
     )
     best = max(tips, key=lambda tip: tip.saves, default=None)
     if best:
-        yield f"What would save most, up to ${best.saves:.4f}: for {best.job}, {best.text}."
+        yield f"What would save most, up to {dollars(best.saves)}: for {best.job}, {best.text}."

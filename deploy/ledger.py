@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.prices import Prices
+from deploy.prices import Prices, dollars
 from deploy.records import Run, RunTable, money
 
 _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
@@ -105,7 +105,7 @@ def cells(line: Line) -> Iterator[str]:
     yield line.begun[:19].replace("T", " ")
     yield str(line.attempts)
     yield line.units
-    yield f"${line.cost:.4f}"
+    yield dollars(line.cost)
     yield f"{line.saved:.0%}" if line.attempts else "-"
     yield line.cause or "-"
 

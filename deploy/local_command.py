@@ -57,7 +57,7 @@ def _refuse_a_second(address: Path) -> None:
     try:
         found = json.loads(address.read_text())
         os.kill(found["pid"], 0)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return
     raise Trouble(
         f"An embedded AWS already runs here, at {found['endpoint_url']} (process {found['pid']}).",

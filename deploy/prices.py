@@ -21,3 +21,9 @@ class Prices:
     def second(self, *, vcpu: float, memory_gb: float) -> float:
         """Return the price of one on-demand second of a task of that size."""
         return (vcpu * self.vcpu_hour + memory_gb * self.gb_hour) / 3600
+
+
+def dollars(amount: float) -> str:
+    """Return an amount with as many places as it takes to see something."""
+    places = 2 if amount >= 10 else 4 if amount >= 0.01 else 6
+    return f"${amount:.{places}f}"

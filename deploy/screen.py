@@ -19,6 +19,7 @@ from rich.text import Text
 
 from deploy.changes import Plan, lines_of
 from deploy.logs import LogLine
+from deploy.prices import dollars
 from deploy.records import Attempt, Money
 from deploy.stacks import Event
 from deploy.timeline import Moment, Tone
@@ -119,7 +120,10 @@ class Screen:
             table = Table(box=None, pad_edge=False)
             for name in names:
                 table.add_column(
-                    name, justify="right" if name in _RIGHT else "left", overflow="fold"
+                    name,
+                    justify="right" if name in _RIGHT else "left",
+                    overflow="fold",
+                    no_wrap=name == "run",
                 )
             for row in rows:
                 table.add_row(*map(Text, row))
@@ -167,17 +171,11 @@ def silent() -> Screen:
     return Screen(Console(file=io.StringIO()))
 
 
-def dollars(amount: float) -> str:
-    """Return an amount with as many places as it takes to see something."""
-    places = 2 if amount >= 10 else 4 if amount >= 0.01 else 6
-    return f"${amount:.{places}f}"
-
-
 def money_line(money: Money, date: str) -> str:
     """Return what a run cost, as a sentence."""
     saved = f"saved {money.saving:.0%}" if money.saving >= 0 else f"cost {-money.saving:.0%} more"
     return (
         f"Spot {money.spot_seconds:.0f} s, on-demand {money.on_demand_seconds:.0f} s, "
-        f"wasted {money.wasted_seconds:.1f} s: ${money.cost:.6f} instead of "
-        f"${money.cost_on_demand_only:.6f} on on-demand only, {saved} (prices of {date})."
+        f"wasted {money.wasted_seconds:.1f} s: {dollars(money.cost)} instead of "
+        f"{dollars(money.cost_on_demand_only)} on on-demand only, {saved} (prices of {date})."
     )

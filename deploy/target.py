@@ -102,9 +102,10 @@ def on_this_machine(config: Config) -> Target:
     try:
         found = json.loads(address.read_text())
         os.kill(found["pid"], 0)
-    except (OSError, ValueError, KeyError):
+        session = LocalSession(found["endpoint_url"], found["region"])
+    except (OSError, ValueError, KeyError, TypeError):
         raise Trouble(
             "No embedded AWS runs beside this configuration.",
             "Start one in another terminal: steadyspot local.",
         ) from None
-    return Target(config, LocalSession(found["endpoint_url"], found["region"]))
+    return Target(config, session)

@@ -1,0 +1,123 @@
+"""A window of scheduled times: which there were, which are to be run, and never too many at once."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from deploy.backfill import Backfill, anchor_of, due_of, moment_of, times
+from deploy.records import Run, run_of
+from deploy.trouble import Trouble
+from tests.unit.deploy.fakes import Clock
+
+DAY = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def run(key: str, status: str, scheduled: str = "") -> Run:
+    return run_of(
+        {
+            "job": {"S": "night"},
+            "run_key": {"S": key},
+            "status": {"S": status},
+            "scheduled_time": {"S": scheduled},
+        }
+    )
+
+
+def test_a_cron_window_holds_both_ends_and_knows_the_time_zone() -> None:
+    found = times(
+        "cron(0 2 * * ? *)",
+        "Europe/Berlin",
+        first=DAY + timedelta(hours=1),
+        last=DAY + timedelta(days=2, hours=1),
+        anchor=DAY,
+    )
+    assert [moment.isoformat() for moment in found] == [
+        "2026-11-24T01:00:00+00:00",
+        "2026-11-25T01:00:00+00:00",
+        "2026-11-26T01:00:00+00:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    "anchor", [DAY - timedelta(minutes=45), DAY + timedelta(days=3, minutes=15)]
+)
+def test_a_rate_keeps_the_step_of_the_runs_there_were(anchor: datetime) -> None:
+    found = times("rate(1 hour)", "UTC", first=DAY, last=DAY + timedelta(hours=2), anchor=anchor)
+    assert [moment.minute for moment in found] == [15, 15]
+    assert found[0] == DAY + timedelta(minutes=15)
+
+
+def test_a_window_that_is_too_great_is_refused_before_anything_is_started() -> None:
+    with pytest.raises(Trouble, match="smaller window"):
+        times("rate(1 minute)", "UTC", first=DAY, last=DAY + timedelta(days=30), anchor=DAY)
+
+
+def test_finished_ones_are_skipped_and_unfinished_ones_are_taken_up_again() -> None:
+    moments = [DAY + timedelta(hours=hour) for hour in range(4)]
+    due = due_of(
+        moments,
+        [
+            run("20261124T000000Z", "complete"),
+            run("20261124T010000Z", "running"),
+            run("20261124T020000Z", "unfinished"),
+        ],
+    )
+    assert [(one.note, one.again) for one in due] == [
+        ("is complete already", True),
+        ("is under way", True),
+        ("", True),
+        ("", False),
+    ]
+
+
+class Machine:
+    """Executions that run for 25 seconds of the clock each."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.begun: list[float] = []
+        self.inputs: list[dict[str, Any]] = []
+        self.most = 0
+
+    def start_execution(self, **request: Any) -> dict[str, str]:
+        self.begun.append(self.clock())
+        self.inputs.append(json.loads(request["input"]))
+        alive = sum(self.clock() - begun < 25 for begun in self.begun)
+        self.most = max(self.most, alive)
+        return {"executionArn": str(len(self.begun) - 1)}
+
+    def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803
+        ended = self.clock() - self.begun[int(executionArn)] >= 25
+        return {"status": "SUCCEEDED" if ended else "RUNNING"}
+
+
+def test_no_more_run_at_once_than_wanted() -> None:
+    clock = Clock()
+    machine = Machine(clock)
+    backfill = Backfill(
+        sfn=machine,
+        runs=None,  # type: ignore[arg-type]
+        job="night",
+        machine="m",
+        at_once=2,
+        pause=clock.pause,
+    )
+    moments = [DAY + timedelta(hours=hour) for hour in range(6)]
+    started = list(backfill.run(due_of(moments, [run("20261124T010000Z", "unfinished")])))
+    assert [one.note for one in started] == ["is started"] * 6
+    assert machine.most == 2
+    assert machine.inputs[0] == {"scheduledTime": "2026-11-24T00:00:00Z"}
+    assert machine.inputs[1] == {"scheduledTime": "2026-11-24T01:00:00Z", "redrive": True}
+
+
+def test_moments_and_anchors() -> None:
+    assert moment_of("2026-11-24", "--from") == DAY
+    assert moment_of("2026-11-24T02:00:00+02:00", "--from") == DAY
+    with pytest.raises(Trouble, match="--to yesterday is no time"):
+        moment_of("yesterday", "--to")
+    assert anchor_of([], DAY) == DAY
+    assert anchor_of([run("k", "complete", "2026-11-24T00:15:00Z")], DAY).minute == 15

@@ -1,0 +1,168 @@
+"""Images: pinned by digest, pushed once, refused where they cannot run."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploy.checks import architectures
+from deploy.config import Config, Job, Platform
+from deploy.image_names import in_registry, repository_in
+from deploy.images import Engine, engine_here, pinned
+from deploy.screen import silent
+from deploy.trouble import Trouble
+from tests.unit.deploy.fakes import Calls, refusal
+
+URI = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop"
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("image", "there"),
+    [
+        ("night:1", False),
+        ("team/night:1", False),
+        ("localhost:5000/night", True),
+        (f"{URI}:1", True),
+        ("public.ecr.aws/docker/library/python:3", True),
+    ],
+)
+def test_which_names_are_of_a_registry(image: str, there: bool) -> None:
+    assert in_registry(image) is there
+
+
+def test_the_repository_in_a_name() -> None:
+    assert repository_in(f"{URI}/night:1") == "shop/night"
+    assert repository_in(f"{URI}@{DIGEST}") == "shop"
+    assert repository_in("public.ecr.aws/x/y:1") == ""
+
+
+class Registry(Calls):
+    def __init__(self, *found: str | None) -> None:
+        self.answers = list(found)
+        token = base64.b64encode(b"AWS:secret").decode()
+        super().__init__(
+            describe_images=self._describe,
+            get_authorization_token=lambda: {"authorizationData": [{"authorizationToken": token}]},
+        )
+
+    def _describe(self, **_: Any) -> dict[str, Any]:
+        digest = self.answers.pop(0)
+        if digest is None:
+            raise refusal("ImageNotFoundException")
+        return {"imageDetails": [{"imageDigest": digest}]}
+
+
+class Programs:
+    """Stands in for docker: knows some images, and keeps what it was asked to do."""
+
+    def __init__(self, *known: str, architecture: str = "amd64", fails: str = "") -> None:
+        self.known = known
+        self.architecture = architecture
+        self.fails = fails
+        self.done: list[str] = []
+        self.inputs: list[str] = []
+
+    def __call__(self, command: Sequence[str], text: str) -> str:
+        self.done.append(" ".join(command))
+        self.inputs.append(text)
+        if self.fails and self.fails in command:
+            raise subprocess.CalledProcessError(1, command)
+        if "ls" in command:
+            return "id\n" if command[-1] in self.known else ""
+        return f"sha256:{'b' * 64} {self.architecture}\n" if "inspect" in command else ""
+
+
+def deploy(
+    tmp_path: Path, image: str, registry: Registry, programs: Programs, given: str | None = None
+) -> str:
+    job = Job(name="night", image=image)
+    target: Any = SimpleNamespace(
+        session=object(),
+        config=Config(tmp_path / "steadyspot.toml", Platform(), {"night": job}),
+        platform={"Repository": "shop", "RepositoryUri": URI},
+        client=lambda _service: registry,
+    )
+    return pinned(target, job, silent(), given, lambda: Engine("docker", programs))
+
+
+def test_a_tag_of_ecr_is_pinned_by_its_digest(tmp_path: Path) -> None:
+    assert deploy(tmp_path, f"{URI}:1", Registry(DIGEST), Programs()) == f"{URI}@{DIGEST}"
+
+
+def test_a_digest_is_taken_as_it_is_and_given_goes_before_configured(tmp_path: Path) -> None:
+    registry, programs = Registry(), Programs()
+    assert deploy(tmp_path, "night", registry, programs, f"{URI}@{DIGEST}") == f"{URI}@{DIGEST}"
+    assert (registry.made, programs.done) == ([], [])
+
+
+def test_a_tag_that_is_not_there_is_said_before_anything_is_deployed(tmp_path: Path) -> None:
+    with pytest.raises(Trouble, match="There is no image"):
+        deploy(tmp_path, f"{URI}:1", Registry(None), Programs())
+
+
+def test_an_image_of_this_machine_is_pushed_under_a_tag_of_its_content(tmp_path: Path) -> None:
+    programs = Programs("night")
+    assert deploy(tmp_path, "night", Registry(None, DIGEST), programs) == f"{URI}@{DIGEST}"
+    assert programs.done[-1] == f"docker push {URI}:night-bbbbbbbbbbbb"
+    assert programs.inputs[-3] == "secret"
+    assert not any("secret" in command for command in programs.done)
+
+
+def test_what_was_pushed_already_is_not_pushed_again(tmp_path: Path) -> None:
+    programs = Programs("night")
+    deploy(tmp_path, "night", Registry(DIGEST), programs)
+    assert not any("push" in command for command in programs.done)
+
+
+def test_a_dockerfile_beside_the_configuration_is_built_for_the_jobs_architecture(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM steadyspot-worker\n")
+    programs = Programs()
+    deploy(tmp_path, "night", Registry(DIGEST), programs)
+    assert programs.done[0].startswith("docker build --platform linux/amd64 ")
+
+
+@pytest.mark.parametrize(
+    ("programs", "said"),
+    [
+        (Programs(), "no image night on this machine"),
+        (Programs("night", architecture="arm64"), "is for arm64, but night runs on x86_64"),
+        (Programs("night", fails="push"), "docker push .* failed"),
+    ],
+    ids=["not there", "wrong architecture", "refused by the registry"],
+)
+def test_an_image_that_cannot_be_used_is_trouble(
+    tmp_path: Path, programs: Programs, said: str
+) -> None:
+    with pytest.raises(Trouble, match=said):
+        deploy(tmp_path, "night", Registry(None, DIGEST), programs)
+
+
+def test_the_first_engine_of_three_is_taken_and_none_is_trouble() -> None:
+    asked: list[str] = []
+
+    def only_finch(name: str) -> str | None:
+        asked.append(name)
+        return name if name == "finch" else None
+
+    engine_here(only_finch)
+    assert asked == ["docker", "podman", "finch"]
+    with pytest.raises(Trouble, match="none of docker, podman, finch"):
+        engine_here(lambda _: None)
+
+
+def test_the_architectures_of_a_manifest_list() -> None:
+    manifest = (
+        '{"manifests": [{"platform": {"architecture": "amd64"}},'
+        '{"platform": {"architecture": "unknown"}}]}'
+    )
+    assert architectures(manifest) == {"amd64"}
+    assert architectures('{"config": {}}') == set()

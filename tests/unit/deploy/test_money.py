@@ -1,0 +1,240 @@
+"""Records, what they cost, and the listings made of them; golden at 80 and 140 columns, and piped."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from deploy import costs, ledger
+from deploy.config import Job
+from deploy.explain import explain
+from deploy.explaining import show
+from deploy.prices import Prices
+from deploy.records import Run, RunTable, money, run_of
+from deploy.screen import Screen
+from tests.unit.deploy.fakes import Calls, Pages
+
+JOB = Job(name="night", image="i", vcpu=1, memory_gb=2)
+
+
+def attempt(number: int, capacity: str, seconds: float, cause: str, **more: Any) -> dict[str, Any]:
+    values = {
+        "attempt": number,
+        "capacity": capacity,
+        "zone": "eu-central-1a",
+        "started_at": f"2026-11-24T02:0{number}:00Z",
+        "ended_at": f"2026-11-24T02:0{number}:40Z",
+        "seconds": seconds,
+        "exit_code": 143,
+        "cause": cause,
+        "said": "",
+        "task": "arn:aws:ecs:eu-central-1:1:task/shop/abc",
+        "units_done": 3,
+        "lost_seconds": 0,
+        **more,
+    }
+    return {
+        "M": {k: {"N" if isinstance(v, int | float) else "S": str(v)} for k, v in values.items()}
+    }
+
+
+def item(*attempts: dict[str, Any], status: str = "complete", **more: Any) -> dict[str, Any]:
+    return {
+        "job": {"S": "night"},
+        "run_key": {"S": "20261124T020000Z"},
+        "status": {"S": status},
+        "execution": {"S": "arn:aws:states:eu-central-1:1:execution:shop-night:e1"},
+        "scheduled_time": {"S": "2026-11-24T02:00:00Z"},
+        "claimed_at": {"S": "2026-11-24T02:00:01Z"},
+        "progress": {"M": {"units_done": {"N": "8"}, "units_total": {"N": "8"}}},
+        "attempts": {"L": list(attempts)},
+        **more,
+    }
+
+
+def bad_night() -> Run:
+    return run_of(
+        item(
+            attempt(1, "spot", 100, "reclaimed", lost_seconds=10),
+            attempt(2, "spot", 0, "no-capacity", zone="", said="Capacity is unavailable."),
+            attempt(3, "on-demand", 60, "", exit_code=0, units_done=0),
+        )
+    )
+
+
+def test_the_last_attempt_of_a_complete_run_is_the_one_that_finished() -> None:
+    last = bad_night().attempts[-1]
+    assert (last.cause, last.units_done) == ("finished", 8)
+
+
+def test_an_unfinished_run_keeps_its_last_cause() -> None:
+    run = run_of(
+        item(attempt(1, "spot", 5, "job-failed"), status="unfinished", cause={"S": "job-failed"})
+    )
+    assert (run.attempts[-1].cause, run.cause, run.complete) == ("job-failed", "job-failed", False)
+
+
+def test_an_item_that_was_only_claimed_is_a_run() -> None:
+    run = run_of({"job": {"S": "night"}, "run_key": {"S": "k"}})
+    assert (run.attempts, run.units_done, run.complete) == ((), 0, False)
+
+
+def test_money_counts_waste_against_what_useful_seconds_would_have_cost() -> None:
+    cost = money(bad_night().attempts, Prices(), vcpu=1, memory_gb=2)
+    second = (0.04048 + 2 * 0.004445) / 3600
+    assert cost.cost == pytest.approx(second * (100 * 0.3 + 60))
+    assert cost.cost_on_demand_only == pytest.approx(second * 150)
+    assert cost.saving == pytest.approx(0.4)
+
+
+def test_a_run_that_did_nothing_saved_nothing_and_waste_can_cost_more() -> None:
+    assert money([], Prices(), vcpu=1, memory_gb=2).saving == 0
+    (one,) = run_of(item(attempt(1, "on-demand", 100, "x", lost_seconds=50))).attempts
+    assert money([one], Prices(), vcpu=1, memory_gb=2).saving == pytest.approx(-1)
+
+
+def test_the_table_is_read_in_batches_and_what_was_not_processed_is_asked_again() -> None:
+    left = {"t": {"Keys": [{"run_key": {"S": "20261124T020000Z"}}]}}
+    answers = iter([{"Responses": {}, "UnprocessedKeys": left}, {"Responses": {"t": [item()]}}])
+    client = Calls(batch_get_item=lambda **_: next(answers))
+    runs = RunTable(client, "t").several("night", ["20261124T020000Z"])  # type: ignore[arg-type]
+    assert [run.run_key for run in runs] == ["20261124T020000Z"]
+    assert client.made == ["batch_get_item"] * 2
+
+
+def test_all_runs_since_a_day_come_oldest_first() -> None:
+    late = item(claimed_at={"S": "2026-11-25T02:00:00Z"})
+    client = Calls(get_paginator=lambda _: Pages({"Items": [late]}, {"Items": [item()]}))
+    runs = RunTable(client, "t").since("night", "2026-11-01")  # type: ignore[arg-type]
+    assert [run.claimed_at[:10] for run in runs] == ["2026-11-24", "2026-11-25"]
+
+
+def test_the_bill_of_a_month_and_the_knob_that_would_save_most() -> None:
+    runs = [bad_night(), replace(bad_night(), claimed_at="2026-12-01T02:00:00Z")]
+    bills = costs.by_month(JOB, runs, Prices())
+    assert [(bill.when, bill.runs, bill.attempts) for bill in bills] == [
+        ("2026-11", 1, 3),
+        ("2026-12", 1, 3),
+    ]
+    tip = costs.advice(JOB, bills[0], Prices())
+    assert tip is not None
+    assert "maximum_wait_minutes" in tip.text
+    late = costs.advice(replace(JOB, finish_within_minutes=60), bills[0], Prices())
+    assert late is not None
+    assert "finish_within_minutes" in late.text
+
+
+def test_no_knob_is_named_where_none_would_save() -> None:
+    quiet = run_of(item(attempt(1, "spot", 100, "finished")))
+    assert costs.advice(JOB, costs.of_run(JOB, quiet, Prices()), Prices()) is None
+
+
+EXECUTION = {
+    "executionArn": "arn:aws:states:eu-central-1:1:execution:shop-night:e2",
+    "name": "e2",
+    "status": "FAILED",
+    "startDate": datetime(2026, 11, 24, 3, tzinfo=UTC),
+}
+
+
+def test_an_execution_without_a_record_is_listed_too_and_a_duplicate_is_not() -> None:
+    twin = {**EXECUTION, "status": "SUCCEEDED", "executionArn": "e3"}
+    lines = ledger.lines_of([bad_night()], [EXECUTION, twin], vcpu=1, memory_gb=2)
+    assert [(line.run_key, line.status) for line in lines] == [
+        ("(no record)", "failed"),
+        ("20261124T020000Z", "complete"),
+    ]
+
+
+def screen(width: int | None) -> tuple[Screen, io.StringIO]:
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=width is not None, color_system=None, highlight=False
+    )
+    return Screen(console), out
+
+
+def golden(width: int | None) -> str:
+    shown, out = screen(width)
+    lines = ledger.lines_of([bad_night()], [EXECUTION], vcpu=1, memory_gb=2)
+    shown.table(ledger.COLUMNS, map(tuple, map(ledger.cells, lines)))
+    show(shown, explain(run=bad_night(), execution=None, events=[]), JOB)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+PIPED = """\
+run               status    begun (UTC)          attempts  units       cost  saved  trouble
+(no record)       failed    2026-11-24 03:00:00         0      0  $0.000000      -  see steadyspot explain
+20261124T020000Z  complete  2026-11-24 02:00:01         3    8/8  $0.001234    40%  reclaimed, no-capacity
+night 20261124T020000Z
+outcome      The run is complete and its outputs are published.
+what to do   Nothing to do.
+scheduled    2026-11-24T02:00:00Z
+execution    arn:aws:states:eu-central-1:1:execution:shop-night:e1
+
+Step Functions no longer has its history; this is what the record says.
+
+Its attempts
+#  capacity   zone           from      to          s  stopped by   units
+1  spot       eu-central-1a  02:01:00  02:01:40  100  reclaimed        3
+2  spot       -              02:02:00  02:02:40    0  no-capacity      3
+3  on-demand  eu-central-1a  02:03:00  02:03:40   60  finished         8
+attempt 1: row reclaimed, class interrupted
+attempt 2: row no-capacity, class refused: Capacity is unavailable.
+Spot 100 s, on-demand 60 s, wasted 10.0 s: $0.001234 instead of $0.002057 on on-demand only, saved 40% (prices of 2026-06)."""
+
+
+def test_piped_output_is_plain_whole_lines() -> None:
+    assert golden(None) == PIPED
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_terminals_lines_fit_it_and_lose_nothing(width: int) -> None:
+    text = golden(width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "".join(text.split()).count("20261124T020000Z") == 2
+    assert "\x1b" not in text
+    folded = "".join(text.split("execution")[-1].split())
+    assert "execution:shop-night:e1" in folded or "shop-night:e1" in folded
+
+
+def test_the_story_at_80_columns_is_folded_under_its_own_beginning() -> None:
+    shown, out = screen(80)
+    shown.pair("outcome", "word " * 30)
+    first, second, *_ = out.getvalue().splitlines()
+    assert first.startswith("outcome      word")
+    assert second.startswith(" " * 13 + "word")
+
+
+@pytest.mark.parametrize(
+    ("run", "status", "outcome"),
+    [
+        (None, "FAILED", "ended as FAILED before it had claimed"),
+        (None, "SUCCEEDED", "duplicate"),
+        (None, "RUNNING", "not claimed a run yet"),
+        (run_of(item(status="running")), "RUNNING", "under way"),
+        (run_of(item(status="running")), "ABORTED", "its execution ended (aborted)"),
+        (
+            run_of(item(attempt(1, "spot", 5, "job-failed"), status="unfinished")),
+            "FAILED",
+            "exit code 143",
+        ),
+    ],
+)
+def test_every_end_has_an_outcome_and_a_next_step(
+    run: Run | None, status: str, outcome: str
+) -> None:
+    story = explain(run=run, execution={"executionArn": "a:b", "status": status}, events=[])
+    assert outcome in story.outcome
+    assert story.next_step
+
+
+def test_a_start_that_never_came_is_explained_from_the_queue() -> None:
+    story = explain(run=None, execution=None, events=[], waits="The Scheduler could not start it.")
+    assert story.outcome == "The Scheduler could not start it."
+    assert "redrive" in story.next_step

@@ -1,0 +1,170 @@
+"""The story of a run, and following it with few calls."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from deploy.pace import Pace
+from deploy.runs import Follower
+from deploy.timeline import Story
+from tests.unit.deploy.fakes import BEGUN, Clock, History
+
+
+class Machine:
+    """Writes a history as Step Functions does."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.seconds = 0.0
+
+    def add(self, kind: str, **details: Any) -> Machine:
+        at = BEGUN + timedelta(seconds=self.seconds)
+        self.events.append({"id": len(self.events) + 1, "timestamp": at, "type": kind, **details})
+        return self
+
+    def state(self, name: str, *between: str, seconds: float = 0, **assigned: Any) -> Machine:
+        self.add("TaskStateEntered", stateEnteredEventDetails={"name": name})
+        for kind in between:
+            self.add(kind)
+        self.seconds += seconds
+        variables = {key: json.dumps(value) for key, value in assigned.items()}
+        details = {"name": name, "assignedVariables": variables}
+        return self.add("TaskStateExited", stateExitedEventDetails=details)
+
+    def stopped(
+        self, number: int, name: str, kind: str, done: int, started: bool = True
+    ) -> Machine:
+        attempt = {"attempt": number, "exit_code": 143, "started": started, "units_done": done}
+        cause = {"name": name, "class": kind, "sentence": f"It was {name}."}
+        self.state("Record the attempt", work={"done": done})
+        return self.state("Why did it stop?", cause=cause, attempts=[attempt])
+
+
+def claimed(capacity: str = "spot-first", **more: Any) -> Machine:
+    run = {"key": "20261124T020000Z", "claims": 1, "before": 0, "capacity": capacity, **more}
+    return Machine().state("Claim the run", run=run, work={"done": 0})
+
+
+def told(machine: Machine) -> list[str]:
+    return [moment.text for moment in Story().tell(machine.events)]
+
+
+def test_a_run_that_is_interrupted_refused_and_falls_back_reads_as_a_story() -> None:
+    machine = claimed().state("Run on Fargate Spot", "TaskFailed", seconds=60)
+    machine.stopped(1, "reclaimed", "interrupted", 4)
+    machine.state("Run on Fargate Spot", "TaskFailed")
+    machine.stopped(2, "no-capacity", "refused", 4, started=False)
+    machine.state("Wait for capacity", seconds=30)
+    machine.state("Run on on-demand Fargate", seconds=60)
+    machine.state("Close the run", "TaskFailed").stopped(3, "finished", "finished", 8)
+    machine.state("Tell people").add("ExecutionSucceeded")
+    assert told(machine) == [
+        "run 20261124T020000Z is claimed",
+        "attempt 1 is asked for on Spot",
+        "attempt 1 was interrupted (reclaimed, exit 143, 4 units done): It was reclaimed.",
+        "attempt 2 on Spot resumes behind 4 units already done",
+        "attempt 2 was refused (no-capacity, exit 143): It was no-capacity.",
+        "backs off before the next attempt",
+        "waited 30 s",
+        "falls back to on-demand: attempt 3 resumes behind 4 units already done",
+        "attempt 3 finished the run: 8 units done",
+        "people are told",
+        "the execution succeeded",
+    ]
+
+
+def test_a_quiet_run_is_four_lines() -> None:
+    machine = claimed().state("Run on Fargate Spot").state("Close the run")
+    assert told(machine.add("ExecutionSucceeded")) == [
+        "run 20261124T020000Z is claimed",
+        "attempt 1 is asked for on Spot",
+        "the run's record says complete",
+        "the execution succeeded",
+    ]
+
+
+def test_on_demand_at_once_is_explained_unless_it_was_the_jobs_wish() -> None:
+    late = told(claimed().state("Run on on-demand Fargate"))
+    wish = told(claimed("on-demand-only").state("Run on on-demand Fargate"))
+    assert late[-1] == "attempt 1 is asked for on on-demand: there is no time for Spot"
+    assert wish[-1] == "attempt 1 is asked for on on-demand"
+
+
+def test_a_run_taken_up_again_counts_on() -> None:
+    machine = Machine().state(
+        "Claim the run",
+        run={"key": "k", "claims": 2, "before": 3, "capacity": "spot-first"},
+        work={"done": 1},
+    )
+    assert told(machine.state("Run on Fargate Spot")) == [
+        "run k is taken up again, for the 2nd time; 1 unit done already",
+        "attempt 4 on Spot resumes behind 1 unit already done",
+    ]
+
+
+def test_a_mail_that_could_not_be_sent_and_a_duplicate_are_said() -> None:
+    assert told(claimed().state("Tell people", "TaskFailed"))[-1] == "people could not be told"
+    output = {"output": '{"outcome":"duplicate"}'}
+    (line,) = told(Machine().add("ExecutionSucceeded", executionSucceededEventDetails=output))
+    assert line == "a duplicate: another execution works this time off"
+
+
+def test_variables_that_were_cut_do_not_break_the_story() -> None:
+    details = {"name": "Claim the run", "assignedVariables": {"run": '{"key": "20'}}
+    assert told(Machine().add("TaskStateExited", stateExitedEventDetails=details)) == []
+
+
+def busy(minutes: int, every: float) -> Machine:
+    machine = Machine()
+    while machine.seconds < 60 * minutes:
+        machine.state("Tell people", seconds=every)
+    return machine.add("ExecutionSucceeded")
+
+
+def followed(machine: Machine) -> tuple[list[str], History, Clock, Follower]:
+    clock = Clock()
+    history = History(clock, machine.events)
+    pace = Pace(pause=clock.pause, clock=clock)
+    follower = Follower(history, "arn", pace)  # type: ignore[arg-type]
+    return [moment.text for moment in follower.moments()], history, clock, follower
+
+
+def busiest_minute(calls: list[float]) -> int:
+    return max(sum(begin <= at < begin + 60 for at in calls) for begin in calls)
+
+
+def test_following_takes_at_most_twenty_calls_in_any_minute_however_much_happens() -> None:
+    moments, history, _, follower = followed(busy(10, every=0.7))
+    assert follower.status == "SUCCEEDED"
+    assert moments.count("people are told") == busy(10, every=0.7).events[-1]["id"] // 2
+    assert busiest_minute(history.calls) <= 20
+
+
+def test_a_quiet_execution_is_asked_after_four_times_a_minute() -> None:
+    machine = claimed().state("Run on Fargate Spot", seconds=3600).add("ExecutionFailed")
+    _, history, clock, follower = followed(machine)
+    assert follower.status == "FAILED"
+    assert len(history.calls) < 4.5 * 60
+    assert clock() - 3600 <= 15
+
+
+def test_a_short_run_is_seen_within_seconds_of_its_end() -> None:
+    machine = claimed().state("Run on Fargate Spot", seconds=8).add("ExecutionSucceeded")
+    _, _, clock, _ = followed(machine)
+    assert clock() < 14
+
+
+def test_what_is_looked_at_beside_it_counts_into_the_same_pace() -> None:
+    clock, looks = Clock(), []
+    history = History(clock, busy(5, every=1).events)
+    pace = Pace(pause=clock.pause, clock=clock)
+
+    def look() -> bool:
+        looks.append(clock())
+        return True
+
+    list(Follower(history, "arn", pace, look).moments())  # type: ignore[arg-type]
+    assert len(looks) == len(history.calls)
+    assert busiest_minute(sorted([*looks, *history.calls])) <= 20
