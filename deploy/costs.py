@@ -151,8 +151,8 @@ def sentences(
     without = sum(bill.cost_on_demand_only for bill in bills)
     share = f"{1 - cost / without:.0%}" if without else "0%"
     yield (
-        f"The last {days} days cost {dollars(cost)}; on on-demand only the same work would have cost "
-        f"{dollars(without)}: saved {share} after waste (prices of {prices.date})."
+        f"The last {days} days cost {dollars(cost)}; on on-demand only the same work would have "
+        f"cost {dollars(without)}: saved {share} after waste (prices of {prices.date})."
     )
     best = max(tips, key=lambda tip: tip.saves, default=None)
     if best:

@@ -102,12 +102,11 @@ def cells(line: Line) -> Iterator[str]:
     """Yield the cells of a line, as :data:`COLUMNS` names them."""
     yield line.run_key
     yield line.status
-    yield line.begun[:19].replace("T", " ")
+    yield line.begun[:16].replace("T", " ")
     yield str(line.attempts)
     yield line.units
     yield dollars(line.cost)
-    yield f"{line.saved:.0%}" if line.attempts else "-"
     yield line.cause or "-"
 
 
-COLUMNS = ("run", "status", "begun (UTC)", "attempts", "units", "cost", "saved", "trouble")
+COLUMNS = ("run", "status", "begun (UTC)", "#", "units", "cost", "trouble")

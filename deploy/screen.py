@@ -27,6 +27,7 @@ from deploy.trouble import Trouble
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.TROUBLE: "red", Tone.DECISION: "bold yellow"}
 _CHANGES = {"add": "green", "change": "yellow", "replace": "bold yellow", "remove": "bold red"}
+_WHOLE = {"run", "status", "begun (UTC)", "units", "cost", "saved"}
 _RIGHT = {
     "#",
     "s",
@@ -123,7 +124,7 @@ class Screen:
                     name,
                     justify="right" if name in _RIGHT else "left",
                     overflow="fold",
-                    no_wrap=name == "run",
+                    no_wrap=name in _WHOLE,
                 )
             for row in rows:
                 table.add_row(*map(Text, row))

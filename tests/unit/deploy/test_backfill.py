@@ -1,4 +1,4 @@
-"""A window of scheduled times: which there were, which are to be run, and never too many at once."""
+"""A window of scheduled times: which there were, which are run, and never too many at once."""
 
 from __future__ import annotations
 

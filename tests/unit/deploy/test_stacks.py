@@ -1,4 +1,4 @@
-"""Stacks: planned before they are changed, settled where they are broken, continued after Ctrl-C."""
+"""Stacks: planned before they are changed, settled where broken, continued after Ctrl-C."""
 
 from __future__ import annotations
 

@@ -1,0 +1,237 @@
+"""The whole life of a platform through the command line: up, diff, run, drill, explain, down.
+
+In this process, with the verbs' own code on the embedded AWS; what needs a process of its own is
+in test_runs_command_line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from deploy.cli import main
+from deploy.config import load
+from deploy.drills import DRILLS, Stage
+from deploy.local.aws import LocalAws
+from deploy.screen import Screen
+from deploy.target import ADDRESS, Target, on_this_machine
+from deploy.verbs import check, up
+from tests.local.runs import eventually, parts
+
+NIGHT = """
+[platform]
+name = "{name}"
+mail = "oncall@example.com"
+[jobs.night]
+image = "steadyspot-worker:local"
+command = {command}
+schedule = "cron(0 2 * * ? *)"
+expected_minutes = 1
+maximum_wait_minutes = 0.02
+backoff = {{ seconds = 1, cap_seconds = 2 }}
+"""
+
+
+class Shop:
+    """A configuration beside which the embedded AWS of this process seems to have been started."""
+
+    def __init__(self, folder: Path, aws: LocalAws) -> None:
+        self.folder = folder
+        self.aws = aws
+        self.path = folder / "steadyspot.toml"
+        self.write("night")
+        (folder / ADDRESS).parent.mkdir()
+        address = {"pid": os.getpid(), "endpoint_url": aws.endpoint_url, "region": aws.region}
+        (folder / ADDRESS).write_text(json.dumps(address))
+
+    def write(self, _name: str, old: str = "", new: str = "") -> None:
+        text = NIGHT.format(name="cli", command=json.dumps(parts(pause=0.5)))
+        self.path.write_text(text.replace(old, new) if old else text)
+
+    def verb(self, *words: str, code: int = 0) -> str:
+        result: Result = CliRunner().invoke(
+            main, [*words, "--local", "--config", str(self.path)], catch_exceptions=False
+        )
+        assert result.exit_code == code, result.output
+        return result.output
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.verb(*words, "--json", code=code))
+
+    @property
+    def target(self) -> Target:
+        return on_this_machine(load(self.path))
+
+    def stage(self) -> Stage:
+        target = self.target
+        return Stage(target, target.config.job(), lambda _moment: None)
+
+
+@pytest.fixture(scope="module")
+def shop(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    shop = Shop(tmp_path_factory.mktemp("shop"), local_aws)
+    shop.verb("up", "--yes")
+    yield shop
+    shop.verb("down", "--yes", "--delete-data")
+
+
+def counted(shop: Shop, verb: click.Command, **options: Any) -> tuple[Counter[str], str]:
+    """Run a verb on a session that counts its calls to AWS."""
+    calls: Counter[str] = Counter()
+    target, out = shop.target, io.StringIO()
+    target.session.events.register("before-call.*", lambda model, **_: calls.update([model.name]))
+    inner = getattr(verb.callback, "__wrapped__")  # noqa: B009  # the verb behind its options
+    with contextlib.suppress(SystemExit):
+        inner(target, Screen(Console(file=out)), job=None, machine=False, **options)
+    return calls, out.getvalue()
+
+
+def test_up_with_nothing_to_change_takes_at_most_ten_calls_and_says_so(shop: Shop) -> None:
+    calls, said = counted(shop, up.command, image=None, yes=False)
+    assert "Nothing to change: AWS is as the configuration says." in said
+    assert 0 < calls.total() <= 10, calls
+    assert "CreateChangeSet" not in calls
+
+
+def test_diff_is_empty_after_up_and_names_what_a_change_would_do(shop: Shop) -> None:
+    assert shop.verb("diff", "--exit-code").count("nothing to change") == 2
+    shop.write("night", "expected_minutes = 1", "expected_minutes = 2\nstop_timeout = 60")
+    try:
+        (platform, night) = shop.json("diff", "--exit-code", code=2)["stacks"]
+        assert platform["changes"] == []
+        assert night["parameters"] == {"ExpectedMinutes": ["1", "2"], "StopTimeout": ["120", "60"]}
+        replaced = [one["resource"] for one in night["changes"] if one["replaces"]]
+        assert replaced == ["TaskDefinition"]
+        assert "ExpectedMinutes: 1 -> 2" in shop.verb("diff")
+    finally:
+        shop.write("night")
+    assert shop.json("diff")["stacks"][1]["changes"] == []
+
+
+def test_check_finds_nothing_bad_and_changes_nothing(shop: Shop) -> None:
+    calls, _ = counted(shop, check.command)
+    findings = shop.json("check")
+    assert [f for f in findings if f["level"] == "BAD"] == []
+    assert {"zones", "capacity", "mail", "night: image"} <= {f["about"] for f in findings}
+    assert [name for name in calls if not name.startswith(("Describe", "List", "Get"))] == []
+
+
+def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
+    said = shop.verb("run", "--logs")
+    assert "part 8 done" in said
+    assert "the execution succeeded" in said
+    listed = shop.json("runs")
+    assert listed[0]["status"] == "complete"
+    key = listed[0]["run_key"]
+    story = shop.json("explain", "night", key)
+    assert story["outcome"].startswith("The run is complete")
+    assert story["next_step"] == "Nothing to do."
+    assert story["money"]["saving"] > 0.6
+    assert "part 8 done" in shop.verb("logs", "night", key)
+    assert "the execution succeeded" in shop.verb("watch", "night", key)
+    bill = shop.json("cost")["bills"][0]
+    assert bill["complete"] >= 1
+    assert shop.verb("cost", "--csv").startswith("job,when,runs,complete,attempts")
+    assert "on on-demand only the same work would have cost" in shop.verb("cost")
+
+
+def test_an_input_that_never_claimed_a_run_is_explained_all_the_same(shop: Shop) -> None:
+    target = shop.target
+    sfn = target.client("stepfunctions")
+    machine = target.job(target.config.job())["StateMachine"]
+    execution = sfn.start_execution(
+        stateMachineArn=machine, input='{"finishWithinMinutes": "soon"}', name="nonsense"
+    )["executionArn"]
+    eventually(lambda: sfn.describe_execution(executionArn=execution)["status"] == "FAILED")
+    story = shop.json("explain", "night", "nonsense")
+    assert "finishWithinMinutes" in story["outcome"]
+    assert story["next_step"]
+    shop.json("redrive", code=1)
+    queue = target.job(target.config.job())["Queue"]
+    target.client("sqs").purge_queue(QueueUrl=queue)
+
+
+def test_a_run_that_nobody_knows_is_a_sentence(shop: Shop) -> None:
+    said = shop.verb("explain", "night", "never", code=1)
+    assert "There is no run or execution never of night" in said
+
+
+def test_a_window_is_worked_off_once(shop: Shop) -> None:
+    window = ("redrive", "--from", "2026-01-01", "--to", "2026-01-03T00:00:00Z")
+    planned = shop.json(*window, "--dry-run")
+    assert [one["runKey"] for one in planned] == ["20260101T020000Z", "20260102T020000Z"]
+    started = shop.json(*window)
+    sfn = shop.target.client("stepfunctions")
+
+    def done(execution: str) -> bool:
+        shown = sfn.describe_execution(executionArn=execution)
+        return str(shown["status"]) == "SUCCEEDED"
+
+    for one in started:
+        eventually(functools.partial(done, one["execution"]))
+    assert [one["note"] for one in shop.json(*window)] == ["is complete already"] * 2
+
+
+@pytest.mark.parametrize(
+    "name", ["interrupt", "no-capacity", "deregister", "bad-image", "sidecar", "short-grace"]
+)
+def test_a_drill_finds_all_well_and_leaves_nothing(shop: Shop, name: str) -> None:
+    before = left(shop)
+    found = list(DRILLS[name].run(shop.stage()))
+    assert [finding.text for finding in found if not finding.good] == []
+    assert len(found) >= 4
+    assert left(shop) == before
+
+
+def test_the_drill_hang_parks_a_run_that_never_ends(shop: Shop) -> None:
+    before = left(shop)
+    found = list(DRILLS["hang"].run(shop.stage()))
+    assert [finding.text for finding in found if not finding.good] == []
+    assert left(shop) == before
+
+
+def test_a_drill_that_is_broken_off_puts_everything_back(shop: Shop) -> None:
+    before = left(shop)
+    drilling = DRILLS["deregister"].run(shop.stage())
+    next(drilling)
+    assert left(shop) != before
+    drilling.close()  # type: ignore[attr-defined]
+    assert left(shop) == before
+
+
+def left(shop: Shop) -> dict[str, Any]:
+    """What a drill must leave as it was."""
+    target = shop.target
+    queues = target.client("sqs").list_queues().get("QueueUrls", [])
+    return {
+        "stacks": sorted(target.stacks.of_platform("cli")),
+        "queues": sorted(
+            url.rsplit("/", 1)[-1] for url in queues if "cli" in url or "drill" in url
+        ),
+        "subscriptions": len(
+            target.client("sns").list_subscriptions_by_topic(TopicArn=target.platform["Topic"])[
+                "Subscriptions"
+            ]
+        ),
+        "schedules": sorted(
+            one["Name"]
+            for one in target.client("scheduler").list_schedules(GroupName="cli")["Schedules"]
+        ),
+        "definitions": sorted(
+            target.client("ecs").list_task_definitions(familyPrefix="cli-", status="ACTIVE")[
+                "taskDefinitionArns"
+            ]
+        ),
+    }

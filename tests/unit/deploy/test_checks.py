@@ -1,0 +1,155 @@
+"""What `check` finds in an account that is not ready, with what to do about each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploy import checks
+from deploy.checks import Finding, Level, Looks
+from deploy.config import Config, Job, Platform
+from deploy.images import Engine
+from tests.unit.deploy.fakes import Calls, refusal
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+URI = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop"
+
+
+def account(**services: Calls) -> dict[str, Calls]:
+    """An account in which all is well, but for the services given."""
+    arn = "arn:aws:sts::123456789012:assumed-role/Deployer/me"
+    subnets = [
+        {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "eu-central-1a"},
+        {"SubnetId": "subnet-2", "VpcId": "vpc-1", "AvailabilityZone": "eu-central-1b"},
+    ]
+    well = {
+        "sts": Calls(get_caller_identity=lambda: {"Account": "123456789012", "Arn": arn}),
+        "iam": Calls(
+            get_role=lambda **_: {},
+            simulate_principal_policy=lambda **_: {"EvaluationResults": []},
+        ),
+        "service-quotas": Calls(get_service_quota=lambda **_: {"Quota": {"Value": 5}}),
+        "ec2": Calls(
+            describe_availability_zones=lambda **_: {
+                "AvailabilityZones": [{"ZoneName": name} for name in "abc"]
+            },
+            describe_subnets=lambda **_: {"Subnets": subnets},
+            describe_vpcs=lambda: {"Vpcs": [{}]},
+        ),
+        "ecs": Calls(describe_clusters=lambda **_: {"clusters": []}),
+        "ecr": Calls(batch_get_image=lambda **_: {"images": [{"imageManifest": "{}"}]}),
+    }
+    return {**well, **services}
+
+
+def findings(
+    services: dict[str, Calls], tmp_path: Path, stack: str = "", **settings: Any
+) -> list[Finding]:
+    platform = settings.pop("platform", Platform(mail="a@example.com"))
+    job = Job(name="night", schedule="rate(1 hour)", **{"image": f"{URI}:1", **settings})
+    config = Config(tmp_path / "steadyspot.toml", platform, {"night": job})
+    target: Any = SimpleNamespace(
+        session=SimpleNamespace(region_name="eu-central-1"),
+        config=config,
+        client=services.__getitem__,
+        platform_stack="shop",
+        stacks=SimpleNamespace(
+            exists=lambda _: False,
+            describe=lambda _: {"StackStatus": stack} if stack else None,
+        ),
+    )
+    engine = Engine("docker", lambda command, _: "x arm64" if "inspect" in command else "")
+    return list(checks.run(Looks(target, [job], NOW, lambda: engine)))
+
+
+def bad(found: list[Finding]) -> list[tuple[str, str]]:
+    assert all(one.what_to_do for one in found if one.level is Level.BAD)
+    return [(one.about, one.text) for one in found if one.level is Level.BAD]
+
+
+def test_a_good_account_has_nothing_bad(tmp_path: Path) -> None:
+    assert bad(findings(account(), tmp_path)) == []
+
+
+def denied(**_: Any) -> Any:
+    return {
+        "EvaluationResults": [{"EvalActionName": "iam:CreateRole", "EvalDecision": "implicitDeny"}]
+    }
+
+
+CLUSTER = {"clusters": [{"status": "ACTIVE", "capacityProviders": ["FARGATE"]}]}
+ONE_ZONE = [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "eu-central-1a"}]
+OWN = Platform(vpc="vpc-1", subnets=("subnet-1",))
+
+
+@pytest.mark.parametrize(
+    ("services", "settings", "about", "text"),
+    [
+        (
+            {"iam": Calls(get_role=lambda **_: {}, simulate_principal_policy=denied)},
+            {},
+            "permissions",
+            "iam:CreateRole",
+        ),
+        ({"ecs": Calls(describe_clusters=lambda **_: CLUSTER)}, {}, "capacity", "FARGATE_SPOT"),
+        (
+            {"ec2": Calls(describe_subnets=lambda **_: {"Subnets": ONE_ZONE})},
+            {"platform": OWN},
+            "zones",
+            "eu-central-1a",
+        ),
+        ({}, {"platform": Platform(vpc="vpc-2", subnets=("subnet-1",))}, "zones", "not in vpc-2"),
+        (
+            {"ecr": Calls(batch_get_image=lambda **_: {"images": []})},
+            {},
+            "night: image",
+            "not there",
+        ),
+        ({}, {"vcpu": 8, "memory_gb": 16}, "quotas", "the largest job takes 8"),
+        ({}, {"image": "night:1"}, "night: image", "not on this machine"),
+    ],
+    ids=["role", "provider", "one zone", "stranger's subnet", "no image", "quota", "not built"],
+)
+def test_what_is_not_ready_is_found_and_told_what_to_do(
+    tmp_path: Path, services: dict[str, Calls], settings: dict[str, Any], about: str, text: str
+) -> None:
+    found = bad(findings(account(**services), tmp_path, **settings))
+    assert any(one == about and text in said for one, said in found), found
+
+
+def test_an_image_for_another_architecture_is_found(tmp_path: Path) -> None:
+    manifest = '{"manifests": [{"platform": {"architecture": "arm64"}}]}'
+    ecr = Calls(batch_get_image=lambda **_: {"images": [{"imageManifest": manifest}]})
+    ((about, text),) = bad(findings(account(ecr=ecr), tmp_path))
+    assert (about, "is for arm64, but the job runs on x86_64" in text) == ("night: image", True)
+
+
+def test_where_one_may_not_look_is_a_note_and_the_rest_is_still_checked(tmp_path: Path) -> None:
+    def refuse(**_: Any) -> Any:
+        raise refusal("AccessDenied", "not allowed")
+
+    quotas = Calls(get_service_quota=refuse)
+    found = findings(account(**{"service-quotas": quotas}), tmp_path)
+    (note,) = [one for one in found if one.about == "quotas"]
+    assert (note.level, "could not be checked" in note.text) == (Level.NOTE, True)
+    assert found[-1].about == "stack shop-night" or found[-1].about.startswith("stack")
+
+
+def test_the_role_of_ecs_that_is_missing_is_named_with_the_command_that_makes_it(
+    tmp_path: Path,
+) -> None:
+    def missing(**_: Any) -> Any:
+        raise refusal("NoSuchEntity")
+
+    iam = Calls(get_role=missing, simulate_principal_policy=lambda **_: {"EvaluationResults": []})
+    (note,) = [one for one in findings(account(iam=iam), tmp_path) if one.about == "role of ECS"]
+    assert "create-service-linked-role" in note.what_to_do
+
+
+def test_a_broken_stack_is_named(tmp_path: Path) -> None:
+    found = findings(account(), tmp_path, stack="ROLLBACK_FAILED")
+    assert any("ROLLBACK_FAILED" in one.text and "up settles" in one.what_to_do for one in found)
