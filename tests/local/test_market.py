@@ -82,11 +82,12 @@ def test_a_task_can_be_taken_back_a_while_after_it_runs(bench: Bench, market: Ma
 
 def test_a_recorded_series_rules_spot(bench: Bench, market: Market) -> None:
     definition = bench.define(bench.container(LISTENS, image=PYTHON))
-    market.follow([1, 0, 1], 1.0, how="failures")
+    market.follow([1, 0], 1.0, how="failures")
     task = bench.stopped(bench.run(definition))
     assert task["stoppedReason"] == "Your Spot Task was interrupted."
     assert outcome(bench, definition) == "failures"
     assert outcome(bench, definition, launchType="FARGATE") == "launched"
+    market.follow([0, 1], 0.5)
     until(lambda: outcome(bench, definition) == "launched")
     for arn in bench.ecs.list_tasks(cluster=bench.cluster)["taskArns"]:
         bench.ecs.stop_task(cluster=bench.cluster, task=arn)
