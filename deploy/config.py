@@ -79,8 +79,8 @@ class Budgets:
 class Backoff:
     """The waits after a refusal of capacity: the first, doubled each time up to the longest."""
 
-    seconds: int = 30
-    cap_seconds: int = 300
+    seconds: int = 120
+    cap_seconds: int = 3600
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ JOB = Job(
     command=("python", "-m", "examples.tpch_q1", "--parts", str(PARTS), "--pause", "0.6"),
     schedule="cron(0 2 * * ? *)",
     expected_minutes=1,
-    maximum_wait_minutes=0.05,
+    maximum_wait_minutes=0.03,
     backoff=Backoff(seconds=1, cap_seconds=2),
 )
 CONFIG = Config(

@@ -43,7 +43,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Run:
-    """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty."""
+    """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty.
+
+    ``fence`` is the number of the attempt whose worker holds the run, 0 before one did.
+    """
 
     job: str
     run_key: str
@@ -56,6 +59,7 @@ class Run:
     units_done: int
     units_total: int
     completion: Mapping[str, Any] | None
+    fence: int
 
     @property
     def complete(self) -> bool:
@@ -164,6 +168,7 @@ def run_of(item: Mapping[str, Any]) -> Run:
         units_done=int(progress.get("units_done", 0)),
         units_total=int(progress.get("units_total", 0)),
         completion=values.get("completion"),
+        fence=int(values.get("fence", 0)),
     )
 
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 SPOT, ON_DEMAND = "Run on Fargate Spot", "Run on on-demand Fargate"
+_WAITS = ("Wait for capacity", "Wait a moment")
 _LAUNCHES = {SPOT: "Spot", ON_DEMAND: "on-demand"}
 
 
@@ -46,12 +47,14 @@ class Story:
         self._launches = 0
         self._before = 0
         self._done = 0
+        self._last: Mapping[str, Any] = {}
         self._worked = False
         self._wish = ""
         self._waiting_since: datetime | None = None
         self._capacity = ""
         self._last_capacity = ""
         self._call_failed = False
+        self._chose = False
 
     def tell(self, events: Iterable[Mapping[str, Any]]) -> Iterator[Moment]:
         """Yield what these events mean to a person."""
@@ -77,15 +80,19 @@ class Story:
     def _entered(self, state: str, at: datetime) -> Told:
         self._capacity = _LAUNCHES.get(state, "")
         self._call_failed = False
-        if state == "Wait for capacity":
+        if state in _WAITS:
             self._waiting_since = at
-            yield "backs off before the next attempt", Tone.DECISION
+            if state == "Wait for capacity":
+                yield "backs off before the next attempt", Tone.DECISION
+        elif state == "Mark it unfinished" and self._chose:
+            yield "no more is tried: budget or time is used up", Tone.DECISION
         elif state == "Who holds it?":
             yield "another execution holds the run", Tone.DECISION
         elif self._capacity:
             self._launches += 1
             yield self._launched(self._before + self._launches)
             self._last_capacity = self._capacity
+        self._chose = state == "Choose capacity" and bool(self._launches)
 
     def _launched(self, number: int) -> tuple[str, Tone]:
         again = number > 1
@@ -106,15 +113,16 @@ class Story:
         state = details["name"]
         assigned = _assigned(details)
         self._done = assigned.get("work", {}).get("done", self._done)
+        self._last = assigned.get("last", self._last)
         if state == "Claim the run" and assigned.get("run", {}).get("claims"):
             yield self._claimed(assigned["run"])
         elif state == "Why did it stop?" and "cause" in assigned:
-            self._worked = bool((assigned.get("attempts") or [{}])[-1].get("started"))
-            yield from _stopped(assigned)
-        elif state == "Choose capacity" and "launches" not in assigned and self._launches:
-            yield "no more is tried: budget or time is used up", Tone.DECISION
-        elif state == "Wait for capacity" and self._waiting_since:
-            yield f"waited {(at - self._waiting_since).total_seconds():.0f} s", Tone.PLAIN
+            self._worked = bool(self._last.get("started"))
+            yield from _stopped(assigned["cause"], self._last)
+        elif state in _WAITS and self._waiting_since:
+            seconds = (at - self._waiting_since).total_seconds()
+            if seconds >= 1:
+                yield f"waited {seconds:.0f} s", Tone.PLAIN
         elif state in _AFTER:
             done, failed = _AFTER[state]
             if self._call_failed and failed:
@@ -181,10 +189,7 @@ _HOW = {
 }
 
 
-def _stopped(assigned: Mapping[str, Any]) -> Told:
-    cause = assigned["cause"]
-    attempts = assigned.get("attempts") or [{}]
-    attempt = attempts[-1]
+def _stopped(cause: Mapping[str, Any], attempt: Mapping[str, Any]) -> Told:
     number = attempt.get("attempt", "")
     if cause["name"] == "finished":
         done = attempt.get("units_done", 0)

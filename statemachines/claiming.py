@@ -57,8 +57,10 @@ SETTINGS = f"""
   $wrong = '' ? '' : $error($wrong);
   {{ 'key': {RUN_KEY}, 'scheduledTime': $time & '', 'claims': $number($item.claims.N),
     'before': $count($item.attempts.L), 'finishBy': $within > 0 ? $start + 60000 * $within : 0,
+    'hopeless': $within > 0 and $millis() + 1000 * (${{StartUpSeconds}} + $expected)
+      > $start + 60000 * $within,
     'expected': $expected, 'limit': $max([3 * $expected, 3600]),
-    'reserve': ${{StartUpSeconds}} + ${{StopTimeoutSeconds}} + ${{MarginSeconds}},
+    'reserve': 2 * ${{StartUpSeconds}} + ${{StopTimeoutSeconds}} + ${{MarginSeconds}},
     'capacity': $capacity, 'command': $command, 'budgets': $budgets }} )
 """
 """``run`` from the input and the job's defaults; an error, which is caught, if the input makes no
@@ -71,7 +73,7 @@ KEY_ONLY = """
   $key := $states.context.Execution.Input.runKey;
   { 'key': $known ? $replace($time, /[-:]/, '') : $type($key) = 'string' ? $key :
     $states.context.Execution.Name,
-    'scheduledTime': $known ? $time : '', 'finishBy': 0 } )
+    'scheduledTime': $known ? $time : '', 'finishBy': 0, 'before': 0 } )
 """
 """``run`` where it could not be claimed: total, whatever the input, and enough to park and tell."""
 
@@ -114,11 +116,13 @@ def claim() -> Task:
         },
         assign={
             "run": of_item(SETTINGS),
-            "launches": 0,
             "attempts": of_item(x.FROM_DYNAMODB),
             "work": of_item(WORK.replace("WORD", "''")),
-            "last": {"capacity": "", "started": False},
+            "last": of_item(
+                "{ 'attempt': $count($item.attempts.L), 'capacity': '', 'started': false }"
+            ),
             "cause": {"name": "", "class": ""},
+            "drought": expression(x.NO_DROUGHT),
         },
     )
 
@@ -190,7 +194,7 @@ def claiming(*, go_on: State, told: State, parked: State, marked: State, duplica
         "run": expression(KEY_ONLY),
         "attempts": [],
         "work": NO_WORK,
-        "last": {"exit_code": -1},
+        "last": {"attempt": 0, "exit_code": -1},
         "holder": "",
     }
     first.next_step = go_on

@@ -15,10 +15,6 @@ from statemachines.causes import Cause
 from statemachines.jsonata import expression
 from worker.contract import FENCE_PER_CLAIM, WORKER_CONTAINER
 
-EXIT_TAIL_SECONDS = 60
-"""What may pass, beside the stopTimeout, between a stop-by time and the end that the workflow
-sees."""
-
 
 def quoted(text: str) -> str:
     """Return a JSONata string literal; like JSON it knows no escaped apostrophe."""
@@ -85,78 +81,111 @@ def _split(part: str, placeholder: str) -> list[str]:
     return [before, found, after] if found else [before]
 
 
-FENCE = f"$run.claims * {FENCE_PER_CLAIM} + $launches"
+ATTEMPT = "($last.attempt + 1)"
+"""Number of the attempt that is launched now; ``$last.attempt`` is the one before."""
 
-REFUSED = """
-$calm := $max([$run.before, $attempts[class != 'refused'].attempt]);
-$refused := $attempts[attempt > $calm];
-"""
-"""``$refused``: the refusals since something else happened."""
+FENCE = f"$run.claims * {FENCE_PER_CLAIM} + $last.attempt - $run.before"
+"""Fence of the attempt that ended last; that of the next one is one more."""
 
-SLACK_ENDS = (
-    REFUSED
-    + """
-$ends := $run.finishBy > 0 ? $run.finishBy - 1000 * ($run.reserve + $run.expected * (1 -
-$work.fraction))
-  : ($exists($refused) ? $toMillis($refused[0].started_at) : $millis()) + 60000 *
-  ${MaximumWaitMinutes};
-"""
-)
-"""``$ends``: the last safe moment in milliseconds. Until then Spot may be tried; then only
-on-demand is on time. Without a deadline, the longest wait that the job allows counts from the first
-of the refusals in a row."""
+ALL = """
+$append($attempts, $last.attempt > $run.before
+  ? [$merge([$last, { 'cause': $cause.name, 'class': $cause.class }])] : [])
+""".strip()
+"""All attempts, the latest with its cause; ``$attempts`` ends with the one before."""
+
+NEVER = "9e15"
+"""Milliseconds, later than anything."""
+
+NO_DROUGHT = f"{{ 'since': {NEVER}, 'waits': 0 }}"
+
+ENDS = """
+($run.finishBy > 0 ? $run.finishBy - 1000 * ($run.reserve + $run.expected * (1 - $work.fraction))
+  : $drought.since + 60000 * ${MaximumWaitMinutes})
+""".strip()
+"""The last moment, in milliseconds, at which an attempt may begin on Spot, make nothing of it, and
+leave on-demand enough time. Without a deadline, the longest wait that the job allows counts from
+the first of the refusals in a row."""
+
+SLACK = f"$millis() + 1000 <= {ENDS}"
+"""There is time for Spot, after a wait of a second even."""
+
+SPOT_AGAIN = f"$last.capacity = 'spot' and {SLACK}"
 
 STALLED = """
-$gain := $max([$run.before, $attempts[gained].attempt]);
-$stalled := $count($attempts[attempt > $gain and class in ['interrupted', 'incomplete',
-  'timed-out']]);
+$gain := $max([$run.before, $all[gained].attempt]);
+$stalled := $count($all[attempt > $gain and class in ['interrupted', 'incomplete', 'timed-out']]);
 """
 """``$stalled``: attempts stopped since the run last made progress; progress gives the budget
-back."""
+back. On ``$all``."""
+
+HAS_TO_YIELD = "$run.finishBy > 0 and $run.capacity != 'spot-only'"
+"""Whether an attempt on Spot has to leave time for on-demand."""
 
 STOP_BY_LIMIT = "$millis() + 1000 * $run.limit"
 STOP_BY_SLACK = (
-    f"( {SLACK_ENDS} $run.finishBy > 0 ? $min([$ends, {STOP_BY_LIMIT}]) : {STOP_BY_LIMIT} )"
+    f"({HAS_TO_YIELD} ? $min([{ENDS} + 1000 * ${{StartUpSeconds}}, {STOP_BY_LIMIT}])"
+    f" : {STOP_BY_LIMIT})"
 )
+"""When a worker stops that has made no progress. What it makes moves this on, see the contract."""
 
-TIMEOUT_SECONDS = (
-    "$max([1, $ceil(($stopBy - $millis()) * 0.001)])"
-    f" + ${{StopTimeoutSeconds}} + {EXIT_TAIL_SECONDS}"
-)
-"""What stands behind the worker's stop-by time; a positive integer always."""
-
-
-_ATTEMPT = """
-'attempt': $run.before + $launches, 'capacity': '{capacity}',
-'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(),
-'gained': false, 'units_done': 0, 'lost_seconds': 0
+STATE_ENDS = f"""
+( $left := 1000 * $run.expected * (1 - $work.fraction); $by := {STOP_BY_SLACK};
+  {HAS_TO_YIELD} ? $max([$by, $min([$millis() + 1000 * ${{StartUpSeconds}} + 1.2 * $left,
+    $by + $left])]) : $by )
 """.strip()
+"""When an attempt on Spot is given up, for all that goes as expected and a fifth more: the latest
+that its worker's stop-by time can move to, if the deadline is near."""
+
+
+def timeout_seconds(stop_by: str) -> str:
+    """Return what stands behind a worker's stop-by time: a positive integer always."""
+    return (
+        f"$max([1, $ceil(({stop_by} - $millis()) * 0.001)])"
+        " + ${StopTimeoutSeconds} + ${MarginSeconds}"
+    )
+
+
+_ATTEMPT = f"""
+'attempt': {ATTEMPT}, 'capacity': '{{capacity}}',
+'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(),
+'gained': false, 'units_done': $work.done, 'lost_seconds': 0
+""".strip()
+
+CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerException")
+"""Errors of the call itself: nothing was launched, so the record has nothing to say."""
+
+
+def refused_attempt(capacity: str) -> str:
+    """Return ``$last`` for a launch that failed as a call; the Cause is a text, or has a Reason."""
+    return f"""
+( $e := $states.errorOutput; $said := $match($e.Cause & '', /"Reason":"([^"]*)/, 1).groups[0];
+  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $e.Error, 'stop_code': '',
+    'said': $substring($exists($said) ? $said : $e.Cause & '', 0, 500), 'zone': '', 'task': '',
+    'exit_code': -1, 'started': false, 'seconds': 0 }} )
+"""
 
 
 def failed_attempt(capacity: str) -> str:
     """Return ``$last`` for an attempt that failed: what its Error and Cause say, read as text."""
     return f"""
-( $e := $states.errorOutput; $error := $exists($e.Error) ? $string($e.Error) : '';
-  $cause := $exists($e.Cause) ? $string($e.Cause) : '';
+( $e := $states.errorOutput; $error := $e.Error & ''; $cause := $e.Cause & '';
   $json := $substring($cause, 0, 1) = '{{';
   $own := $json ? $substringBefore($cause, '"Overrides":') : '';
-  $text := function($mark) {{ $json and $contains($cause, $mark)
-    ? $substringBefore($substringAfter($cause, $mark), '"') : '' }};
-  $digits := function($part, $mark) {{( $found := $match($substringAfter($part, $mark),
-    /^[0-9]+/).match;
-    $contains($part, $mark) and $exists($found) ? $number($found) : -1 )}};
-  $worker := $split($own, '"ContainerArn":"')[$contains($, '"Name":"{WORKER_CONTAINER}"')][0];
-  $reasons := $map($split($own, '"Reason":"'), function($part, $i) {{
-    $i > 0 ? $substringBefore($part, '"') : $text('"StoppedReason":"') }});
-  $from := $digits($cause, '"StartedAt":'); $to := $digits($cause, '"StoppedAt":');
+  $in := function($text, $mark) {{ $match($text, $mark, 1).groups[0] }};
+  $of := function($mark) {{ $json ? $in($cause, $mark) & '' : '' }};
+  $at := function($mark) {{ $number('0' & $of($mark)) }};
+  $code := $in($split($own, '"ContainerArn":"')[$contains($, '"Name":"{WORKER_CONTAINER}"')][0]
+    & '', /"ExitCode":([0-9]+)/);
+  $reasons := $match($own, /"Reason":"([^"]*)/).groups;
+  $from := $at(/"StartedAt":([0-9]+)/); $to := $at(/"StoppedAt":([0-9]+)/);
   $late := $error = 'States.Timeout';
-  $exit := $exists($worker) ? $digits($worker, '"ExitCode":') : -1;
-  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $error, 'stop_code':
-    $text('"StopCode":"'),
-    'said': $substring($json ? $trim($join($reasons, ' ')) : $cause, 0, 500),
-    'zone': $text('"AvailabilityZone":"'), 'task': $text('"TaskArn":"'),
-    'exit_code': $exit,
-    'started': $late or $exit >= 0 or $contains($cause, '"StartedAt":'),
+  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $error,
+    'stop_code': $of(/"StopCode":"([^"]*)/),
+    'said': $substring($json ? $trim($join($append($of(/"StoppedReason":"([^"]*)/), $reasons), ' '))
+      : $cause, 0, 500),
+    'zone': $of(/"AvailabilityZone":"([^"]*)/), 'task': $of(/"TaskArn":"([^"]*)/),
+    'exit_code': $exists($code) ? $number($code) : -1,
+    'started': $late or $exists($code) or $contains($cause, '"StartedAt":'),
     'seconds': $late ? $round(($millis() - $toMillis($states.context.State.EnteredTime)) * 0.001)
       : $from > 0 and $to > $from ? $round(($to - $from) * 0.001) : 0 }} )
 """
@@ -177,9 +206,9 @@ def succeeded_attempt(capacity: str) -> str:
 """
 
 
-def with_cause(name: str, cause_class: str) -> str:
-    """Return ``$attempts`` with the latest attempt, under the name and class of its cause."""
-    return f"$append($attempts, [$merge([$last, {{'cause': '{name}', 'class': '{cause_class}'}}])])"
+def with_cause(name: str) -> str:
+    """Return all attempts, the latest under a cause that is not yet assigned."""
+    return f"$append($attempts, [$merge([$last, {{'cause': '{name}', 'class': '{name}'}}])])"
 
 
 def to_dynamodb(rows: str) -> str:

@@ -2,16 +2,17 @@
 
 States are built in the order in which a run meets them; :func:`build` wires them into the picture
 that the console shows. Tasks decide with others and make one call each; Choices decide alone.
-Variables: ``run`` (settings of this execution), ``launches``, ``last`` (the latest attempt),
-``attempts`` (all of them, those of earlier executions included, each with its cause), ``work``
-(what the record says of the work: status, word, done, total, fraction) and ``cause`` (what stopped
-the latest attempt). Budgets are counted from ``attempts``, so there is no counter that could be
+Variables: ``run`` (settings of this execution), ``last`` (the latest attempt), ``attempts`` (those
+before it, those of earlier executions included, each with its cause), ``work``
+(what the record says of the work: status, word, done, total, fraction), ``drought`` (since when
+Spot is refused, in milliseconds, and how often that was waited for) and ``cause`` (what stopped
+the latest attempt). Budgets are counted from the attempts, so there is no counter that could be
 forgotten.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from statemachines import expressions as x
 from statemachines import mail
@@ -45,6 +46,24 @@ OTHERWISE = "true"
 of a matching rule is not the same everywhere."""
 
 
+REFUSALS_OF_ON_DEMAND = 50
+"""After so many the run is parked: the quota is too small, or the region is in trouble."""
+
+GROWTH = 3
+"""Factor from one wait to the next. A drought is left the less likely the longer it has lasted."""
+
+
+UNREAD = {"work": "{% $merge([$work, {'status': '', 'word': ''}]) %}"}
+"""What is known of the work stays, but it says nothing of the attempt that ended."""
+
+
+class Waits(NamedTuple):
+    """The two waits: for Spot, after which it is tried, and for all else."""
+
+    for_spot: Wait
+    for_all_else: Wait
+
+
 # --- running ------------------------------------------------------------------------------------
 
 
@@ -56,34 +75,41 @@ def choose_capacity() -> Choice:
     )
 
 
-def launched(stop_by: str) -> dict[str, Any]:
-    """Return what a choice of capacity assigns: a launch more, and when its worker stops."""
-    return {"launches": "{% $launches + 1 %}", "stopBy": expression(stop_by)}
-
-
 SPENT = f"""
-( {x.STALLED} {x.SLACK_ENDS}
-  $of := function($class) {{ $count($attempts[attempt > $run.before and class = $class]) }};
+( $all := {x.ALL}; {x.STALLED}
+  $of := function($class) {{ $count($all[attempt > $run.before and class = $class]) }};
   $of('failed') > ($cause.name = 'try-again' ? $max([3, $run.budgets.failures]) :
     $run.budgets.failures)
-  or $of('throttled') > $run.budgets.throttles or $of('infrastructure') >
-    $run.budgets.infrastructure
+  or $of('throttled') > $run.budgets.throttles
+  or $of('infrastructure') > $run.budgets.infrastructure
   or $stalled > $run.budgets.interruptions or $cause.class = 'timed-out' and $stalled > 1
   or '${{Rerun}}' = 'never' and $last.started
-  or $exists($refused) and ($run.capacity = 'spot-only' ? $millis() >= $ends
-    : $count($refused[capacity = 'on-demand']) > 50) )
+  or $cause.class = 'refused' and ($run.capacity = 'spot-only' ? $not({x.SLACK})
+    : $count($all[capacity = 'on-demand' and class = 'refused']) > {REFUSALS_OF_ON_DEMAND}) )
 """
 
+LEADS_NOWHERE = f"( $all := {x.ALL}; {x.STALLED} $stalled > 1 )"
 
-def launch(state_id: str, capacity: Capacity, *, placement: dict[str, Any], comment: str) -> Task:
+
+def launch(
+    state_id: str,
+    capacity: Capacity,
+    *,
+    placement: dict[str, Any],
+    stop_by: str,
+    state_ends: str,
+    comment: str,
+    **more: str,
+) -> Task:
     """Return the Task that runs the container once and waits for its end."""
     environment = {
         Env.RUN_KEY: "$run.key",
         Env.EXECUTION: "$states.context.Execution.Id",
-        Env.FENCE: f"$string({x.FENCE})",
-        Env.ATTEMPT: "$string($run.before + $launches)",
+        Env.FENCE: f"$string({x.FENCE} + 1)",
+        Env.ATTEMPT: f"$string{x.ATTEMPT}",
         Env.CAPACITY: x.quoted(capacity),
-        Env.STOP_BY: "$fromMillis($stopBy)",
+        Env.STOP_BY: f"$fromMillis({stop_by})",
+        **more,
     }
 
     def pair(name: str, value: str) -> str:
@@ -96,7 +122,7 @@ def launch(state_id: str, capacity: Capacity, *, placement: dict[str, Any], comm
         state_id,
         comment=comment,
         resource="arn:aws:states:::ecs:runTask.sync",
-        timeout_seconds=expression(x.TIMEOUT_SECONDS),
+        timeout_seconds=expression(x.timeout_seconds(state_ends)),
         arguments={
             "Cluster": "${Cluster}",
             "TaskDefinition": "${TaskDefinition}",
@@ -117,9 +143,14 @@ def launch(state_id: str, capacity: Capacity, *, placement: dict[str, Any], comm
                 ]
             },
         },
-        assign={"last": expression(x.succeeded_attempt(capacity))},
+        assign=attempted(x.succeeded_attempt(capacity)),
         output={},
     )
+
+
+def attempted(last: str) -> dict[str, Any]:
+    """Return what the end of an attempt assigns."""
+    return {"attempts": expression(x.ALL), "last": expression(last)}
 
 
 def on_spot() -> Task:
@@ -128,6 +159,9 @@ def on_spot() -> Task:
         "Run on Fargate Spot",
         Capacity.SPOT,
         placement={"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]},
+        stop_by=x.STOP_BY_SLACK,
+        state_ends=x.STATE_ENDS,
+        **{Env.EXPECTED_SECONDS: f"$string({x.HAS_TO_YIELD} ? $run.expected : 0)"},
         comment="All zones are offered; the worker stops itself in time for on-demand to finish.",
     )
 
@@ -138,8 +172,16 @@ def on_demand() -> Task:
         "Run on on-demand Fargate",
         Capacity.ON_DEMAND,
         placement={"LaunchType": "FARGATE"},
+        stop_by=x.STOP_BY_LIMIT,
+        state_ends=f"({x.STOP_BY_LIMIT})",
         comment="Resumes behind the work that is already durable.",
     )
+
+
+QUIET = """
+$last.attempt = 1 and ($run.finishBy = 0 or $millis() <= $run.finishBy)
+and '${TellEveryRun}' != 'true'
+"""
 
 
 def close() -> Task:
@@ -150,13 +192,12 @@ def close() -> Task:
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         arguments={
             "UpdateExpression": "SET attempts=:attempts",
-            "ConditionExpression": (
-                "#status=:complete AND execution=:me AND attribute_not_exists(attempts)"
-            ),
+            "ConditionExpression": ("#status=:complete AND execution=:me AND claims=:quiet"),
             "ExpressionAttributeValues": {
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
-                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("finished", "finished")))},
+                ":quiet": {"N": expression(f"$string({QUIET} ? $run.claims : 0)")},
+                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("finished")))},
             },
         },
     )
@@ -178,12 +219,13 @@ def record() -> Task:
                 ":me": {"S": EXECUTION},
                 ":none": {"S": "-"},
                 # Why it stopped is decided after this, and written with the next call.
-                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("unknown", "unknown")))},
+                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("unknown")))},
             },
             "ReturnValues": "ALL_NEW",
         },
         assign={
             "work": of_item(WORK.replace("WORD", f"{_WORD} ? $item.word.M.reason.S : ''")),
+            "drought": expression(f"$last.started ? {x.NO_DROUGHT} : $drought"),
             "last": of_item(
                 f"""
 $now := {WORK.replace("WORD", "''")}; $said := {_WORD};
@@ -210,45 +252,73 @@ def verdict(cause: Cause) -> dict[str, Any]:
             "class": cause.cause_class.value,
             "sentence": x.sentence(cause.sentence),
             "nextStep": cause.next_step,
-        },
-        "attempts": expression(x.with_cause(cause.name, cause.cause_class)),
+        }
     }
 
 
-def why_did_it_stop(*, finished: State, wait_first: State, try_again: State, stop: State) -> Choice:
-    """Return the Choice with one rule for each row of the cause table; *unknown* is the last."""
+def why_did_it_stop(
+    *, finished: State, choose: State, waits: Waits, spot: State, stop: State
+) -> Choice:
+    """Return the Choice with a rule for each row of the cause table; *unknown* is the last.
+
+    What happens to Spot most has a rule before its own, which goes back to Spot without asking
+    anew: a refusal waits and a reclaim that left progress behind does not, both while there is
+    slack.
+    """
     choice = Choice(
         "Why did it stop?",
         comment="One rule for each row of the cause table, in its order; the last knows none.",
     )
     for cause in CAUSES:
+        known = x.condition(cause)
+        if cause.cause_class is CauseClass.REFUSED:
+            again = Rule(f"{x.SPOT_AGAIN} and ({known})", assign=verdict(cause))
+            choice.add_choice(again, waits.for_spot)
+        if cause.name == "reclaimed":
+            gained = f"$last.gained and '${{Rerun}}' = 'always' and {x.SPOT_AGAIN}"
+            choice.add_choice(Rule(f"{gained} and ({known})", assign=verdict(cause)), spot)
         if cause.cause_class is CauseClass.FINISHED:
             following = finished
         elif cause.cause_class in _ENDS_THE_RUN:
             following = stop
         else:
-            following = wait_first if cause.waits else try_again
-        choice.add_choice(Rule(x.condition(cause), assign=verdict(cause)), following)
+            following = waits.for_all_else if cause.waits else choose
+        choice.add_choice(Rule(known, assign=verdict(cause)), following)
     choice.add_choice(Rule(OTHERWISE, assign=verdict(UNKNOWN)), stop)
     return choice
 
 
-def wait() -> Wait:
-    """Wait for a back-off that doubles, is capped, and ends at the last safe moment."""
-    backoff = f"""
-( {x.SLACK_ENDS}
-  $n := $cause.class = 'refused' ? $count($refused) : $count($attempts[attempt > $run.before and
-    class = $cause.class]);
-  $pause := $min([${{BackoffCapSeconds}}, ${{BackoffSeconds}} * $power(2, $min([$max([0, $n - 1]),
-    20]))]);
-  $pause := $cause.class = 'throttled' ? $pause * (0.5 + $random()) : $pause;
-  $left := ($ends - $millis()) / 1000;
-  $max([1, $ceil($last.capacity = 'spot' and $left > 0 ? $min([$left, $pause]) : $pause)]) )
-"""
+def wait_for_spot() -> Wait:
+    """Wait for a back-off that trebles, is capped, and ends at the last safe moment."""
+    since = "$min([$drought.since, $toMillis($states.context.State.EnteredTime)])"
+    ends = x.ENDS.replace("$drought.since", since)
     return Wait(
         "Wait for capacity",
-        comment="Backs off, never past the last safe moment.",
-        seconds=expression(backoff),
+        comment="Backs off, never past the last safe moment; then Spot is tried again.",
+        seconds=expression(
+            f"""
+$max([0, $floor($min([${{BackoffCapSeconds}},
+  ${{BackoffSeconds}} * $power({GROWTH}, $drought.waits), ({ends} - $millis()) * 0.001]))])
+"""
+        ),
+        assign={"drought": expression(f"{{ 'since': {since}, 'waits': $drought.waits + 1 }}")},
+    )
+
+
+def wait_a_moment() -> Wait:
+    """Wait before what is tried again for another reason; not at all before on-demand is taken."""
+    return Wait(
+        "Wait a moment",
+        comment="Backs off; then it is decided anew.",
+        seconds=expression(
+            f"""
+( $all := {x.ALL}; $n := $count($all[attempt > $run.before and class = $cause.class
+    and capacity = $last.capacity]);
+  $pause := $min([${{BackoffCapSeconds}}, ${{BackoffSeconds}} * $power({GROWTH}, $n - 1)]);
+  $left := $last.capacity = 'spot' ? ({x.ENDS} - $millis()) * 0.001 : $pause;
+  $max([0, $floor($min([$left, $cause.class = 'throttled' ? $pause * $random() : $pause]))]) )
+"""
+        ),
     )
 
 
@@ -268,7 +338,7 @@ def mark() -> Task:
                 ":unfinished": {"S": Status.UNFINISHED.value},
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
-                ":attempts": {"L": expression(x.to_dynamodb("$attempts"))},
+                ":attempts": {"L": expression(x.to_dynamodb(x.ALL))},
                 ":cause": {"S": "{% $cause.name %}"},
             },
         },
@@ -320,10 +390,11 @@ $cause.class = 'failed' ? 'JobExit' & $string($last.exit_code)
 def build() -> Machine:
     """Return the definition, its defaults still to be substituted."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
-    recording, waiting, marking, parking, telling = record(), wait(), mark(), park(), tell()
+    recording, marking, parking, telling = record(), mark(), park(), tell()
+    waits = Waits(for_spot=wait_for_spot(), for_all_else=wait_a_moment())
     ending = Choice("How did it end?")
     judging = why_did_it_stop(
-        finished=telling, wait_first=waiting, try_again=choosing, stop=marking
+        finished=telling, choose=choosing, waits=waits, spot=spot, stop=marking
     )
     finished, failing = Succeed("Finished", output=mail.OUTCOME), failed()
     duplicate = Succeed(
@@ -335,38 +406,35 @@ def build() -> Machine:
         go_on=choosing, told=telling, parked=parking, marked=marking, duplicate=duplicate
     )
 
-    on_demand_limit, spot_limit = launched(x.STOP_BY_LIMIT), launched(x.STOP_BY_SLACK)
-    wish = "The job's own wish."
-    choosing.add_choice(Rule(SPENT, comment="The budget of what stopped it is spent."), marking)
-    choosing.add_choice(
-        Rule("$run.capacity = 'on-demand-only'", comment=wish, assign=on_demand_limit), demand
-    )
-    choosing.add_choice(Rule("$run.capacity = 'spot-only'", comment=wish, assign=spot_limit), spot)
-    leads_nowhere = Rule(
-        f"( {x.STALLED} $stalled > 1 )", comment="Two without progress.", assign=on_demand_limit
-    )
-    choosing.add_choice(leads_nowhere, demand)
-    slack = Rule(
-        f"( {x.SLACK_ENDS} $millis() < $ends )", comment="There is slack.", assign=spot_limit
-    )
-    choosing.add_choice(slack, spot)
-    choosing.add_choice(
-        Rule(OTHERWISE, comment="On-demand is what is still on time.", assign=on_demand_limit),
-        demand,
-    )
+    for condition, comment, following in (
+        (SPENT, "The budget of what stopped it is spent.", marking),
+        ("$run.capacity = 'on-demand-only'", "The job's own wish.", demand),
+        ("$run.capacity = 'spot-only'", "The job's own wish.", spot),
+        (LEADS_NOWHERE, "Two without progress.", demand),
+        (x.SLACK, "There is slack.", spot),
+        (OTHERWISE, "On-demand is what is still on time.", demand),
+    ):
+        choosing.add_choice(Rule(condition, comment=comment), following)
 
     for attempt, capacity in ((spot, Capacity.SPOT), (demand, Capacity.ON_DEMAND)):
         attempt.next_step = closing
-        what = {"last": expression(x.failed_attempt(capacity))}
-        attempt.catches = [Catch(recording, error_equals=["States.ALL"], assign=what)]
+        unheard = {**attempted(x.refused_attempt(capacity)), **UNREAD}
+        attempt.catches = [
+            Catch(judging, error_equals=list(x.CALL_ERRORS), assign=unheard),
+            Catch(
+                recording,
+                error_equals=["States.ALL"],
+                assign=attempted(x.failed_attempt(capacity)),
+            ),
+        ]
     closing.catches = [Catch(recording, error_equals=["States.ALL"])]
     recording.next_step = judging
-    unread = {"work": "{% $merge([$work, {'status': '', 'word': ''}]) %}"}
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(judging, error_equals=["States.ALL"], assign=unread),
+        Catch(judging, error_equals=["States.ALL"], assign=UNREAD),
     ]
-    waiting.next_step = choosing
+    waits.for_spot.next_step = spot
+    waits.for_all_else.next_step = choosing
 
     marking.next_step = parking
     marking.add_catch(Catch(parking, error_equals=["States.ALL"]))

@@ -9,70 +9,71 @@ from __future__ import annotations
 
 from typing import Any
 
+from statemachines.expressions import ALL
 from statemachines.jsonata import expression
 
 SHOWN_ATTEMPTS = 20
 """Attempts that a mail lists; a long drought makes more."""
 
 OUTCOME = {
-    "outcome": "{% $work.status = 'complete' ? 'finished' : 'failed' %}",
+    "outcome": "finished",
     "runKey": "{% $run.key %}",
-    "attempts": "{% $count($attempts) %}",
+    "attempts": "{% $last.attempt %}",
 }
 
+_LATE = "$run.finishBy > 0 and $millis() > $run.finishBy"
+
 _OUTCOME = """
-($work.status != 'complete' ? 'failed' : $count($distinct($attempts.capacity)) > 1 ? 'fell-back' :
-  'finished')
+($work.status != 'complete' ? 'failed'
+  : $last.capacity = 'on-demand' and 'spot' in $attempts.capacity ? 'fell-back' : 'finished')
 """
 
+_SEVERITY = f"($work.status != 'complete' ? 'error' : {_LATE} ? 'warning' : 'info')"
+
 _TROUBLE = (
-    "($work.status = 'complete' and $count($attempts) > 1 ? $attempts[-2].cause : $cause.name)"
+    "($work.status = 'complete' and $count($attempts) > 0 ? $attempts[-1].cause : $cause.name)"
 )
 
-_SUBJECT = """
-( $done := $work.status = 'complete'; $n := $count($attempts);
-  $substring('Steadyspot: ${Job} ' & $run.key & ($done ? ' finished on ' & $last.capacity &
-    ' after ' & $n
-    & ($n = 1 ? ' attempt' : ' attempts') : ' failed: ' & $cause.name & ', parked for redrive'), 0,
-      99) )
+_SUBJECT = f"""
+$substring('Steadyspot: ${{Job}} ' & $run.key & ($work.status = 'complete'
+  ? ' finished ' & ({_LATE} ? 'late ' : '') & 'on ' & $last.capacity & ' after ' & $last.attempt
+    & ($last.attempt = 1 ? ' attempt' : ' attempts')
+  : ' failed: ' & $cause.name & ($cause.parked = false ? '' : ', parked for redrive')), 0, 99)
 """
 
 _TOLD = f"""
-$done := $work.status = 'complete'; $n := $count($attempts);
-$on := function($capacity) {{ $sum([$attempts[capacity = $capacity].seconds]) }};
-$spot := $on('spot'); $onDemand := $on('on-demand'); $wasted := $sum([$attempts.lost_seconds]);
+$all := {ALL}; $done := $work.status = 'complete';
+$on := function($capacity) {{ $sum([$all[capacity = $capacity].seconds]) }};
+$spot := $on('spot'); $onDemand := $on('on-demand'); $wasted := $sum([$all.lost_seconds]);
 $second := (${{Vcpu}} * ${{VcpuHourPrice}} + ${{MemoryGb}} * ${{GbHourPrice}}) / 3600;
 $cost := $second * ($spot * (1 - ${{SpotDiscount}}) + $onDemand);
 $without := $second * $max([0, $spot + $onDemand - $wasted]);
-$saved := $without > 0 ? $round(100 * (1 - $cost / $without)) : 0;
-$late := $run.finishBy > 0 and $millis() > $run.finishBy;
+$money := function($usd) {{ '$' & $formatNumber($usd, '0.0000##') }};
 $outputs := 's3://${{Bucket}}/outputs/${{Job}}/' & $run.key & '/';
 $why := $done ? 'The run is complete and its outputs are published.' : $cause.sentence;
 $step := $done ? 'Nothing to do.' : $cause.nextStep;
-$line := function($a) {{ $pad($string($a.attempt), -3) & '  ' & $pad($a.capacity, 9) & '  ' &
-  $pad($a.zone, 14) & '  '
-  & $substring($a.started_at, 11, 8) & '-' & $substring($a.ended_at, 11, 8) & '  ' &
-    $pad($a.seconds & ' s', -7)
-  & '  ' & $pad($a.cause, 22) & ' ' & $a.units_done & ($work.total > 0 ? '/' & $work.total) }};
-$text := $join([{_SUBJECT} & '.', '', $why, $step, $late ? 'It is late: due at ' &
-  $fromMillis($run.finishBy) & '.' : '',
-  'Attempts (UTC; last column: units done):',
-  $map($attempts[attempt > $n - {SHOWN_ATTEMPTS}], $line), '',
-  'Spot ' & $spot & ' s, on-demand ' & $onDemand & ' s, of these wasted ' & $wasted & ' s. Cost $'
-    & $formatNumber($cost, '0.0000##') & ', on on-demand only $' & $formatNumber($without,
-      '0.0000##') & ': saving '
-    & $saved & ' % (prices of ${{PriceDate}}).', '',
+$text := $join([{_SUBJECT} & '.', '', $why, $step,
+  $run.finishBy = 0 ? [] : ($run.hopeless ? 'Its deadline could not be met from the start'
+    : {_LATE} ? 'It is late' : 'It is in time') & ', due at ' & $fromMillis($run.finishBy) & '.',
+  '', 'Attempts (UTC; last column: units done):',
+  $map($all[attempt > $last.attempt - {SHOWN_ATTEMPTS}], function($a) {{
+    $pad($string($a.attempt), -3) & '  ' & $pad($a.capacity, 9) & '  ' & $pad($a.zone, 14) & '  '
+    & $substring($a.started_at, 11, 8) & '-' & $substring($a.ended_at, 11, 8) & '  '
+    & $pad($a.seconds & ' s', -7) & '  ' & $pad($a.cause, 22) & ' ' & $a.units_done
+    & ($work.total > 0 ? '/' & $work.total) }}), '',
+  'Spot ' & $spot & ' s, on-demand ' & $onDemand & ' s, of these wasted ' & $wasted & ' s. Cost '
+    & $money($cost) & ', on on-demand only ' & $money($without) & ': saving '
+    & ($without > 0 ? $round(100 * (1 - $cost / $without)) : 0)
+    & ' % (prices of ${{PriceDate}}).', '',
   'Execution: https://${{Region}}.console.aws.amazon.com/states/home?region=${{Region}}#/v2/executions/details/'
-    & $states.context.Execution.Id, 'Logs: ${{LogGroup}}', 'Outputs: ' & $outputs], '\\n');
-$json := $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $run.key, 'scheduledTime':
-  $run.scheduledTime,
-  'outcome': {_OUTCOME}, 'severity': $done ? 'info' : 'error', 'cause': {_TROUBLE}, 'sentence':
-    $why, 'nextStep': $step,
-  'late': $late, 'execution': $states.context.Execution.Id, 'outputs': $outputs,
-  'attempts': [$map($attempts, function($a) {{ {{ 'attempt': $a.attempt, 'capacity': $a.capacity,
-    'zone': $a.zone,
-    'from': $a.started_at, 'to': $a.ended_at, 'seconds': $a.seconds, 'cause': $a.cause,
-      'unitsDone': $a.units_done }} }})],
+    & $states.context.Execution.Id, 'Logs: ${{LogGroup}}', 'Outputs: ' & $outputs], '\n');
+$json := $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $run.key,
+  'scheduledTime': $run.scheduledTime, 'outcome': {_OUTCOME}, 'severity': {_SEVERITY},
+  'cause': {_TROUBLE}, 'sentence': $why, 'nextStep': $step, 'late': {_LATE},
+  'execution': $states.context.Execution.Id, 'outputs': $outputs,
+  'attempts': [$map($all, function($a) {{ {{ 'attempt': $a.attempt, 'capacity': $a.capacity,
+    'zone': $a.zone, 'from': $a.started_at, 'to': $a.ended_at, 'seconds': $a.seconds,
+    'cause': $a.cause, 'unitsDone': $a.units_done }} }})],
   'spotSeconds': $spot, 'onDemandSeconds': $onDemand, 'wastedSeconds': $wasted, 'cost': $cost,
   'costOnDemandOnly': $without, 'priceDate': '${{PriceDate}}' }});
 """
@@ -93,7 +94,7 @@ def publish_arguments() -> dict[str, Any]:
             "job": attribute("${Job}"),
             "outcome": attribute(expression(_OUTCOME)),
             "cause": attribute(expression(_TROUBLE)),
-            "severity": attribute("{% $work.status = 'complete' ? 'info' : 'error' %}"),
+            "severity": attribute(expression(_SEVERITY)),
         },
     }
 

@@ -84,6 +84,13 @@ class Ledger:
     sealed_units: set[str] = field(default_factory=set)
     sealed_tokens: set[str] = field(default_factory=set)
 
+    @property
+    def share(self) -> float:
+        """How much of the work is done, 0 to 1; 0 where the job does not say."""
+        if self.fraction is not None:
+            return self.fraction
+        return min(1.0, len(self.units) / self.total) if self.total else 0.0
+
     def mark(self, unit: str, outputs: list[Output], state: Any) -> list[Output]:
         """Count a unit as done; the outputs it replaces are returned, to be withdrawn later."""
         old = [self.outputs[o.name] for o in outputs if o.name in self.outputs]

@@ -13,6 +13,8 @@ from enum import IntEnum, StrEnum
 class Env(StrEnum):
     """Environment variables that the worker reads; the first group changes with every launch.
 
+    ``EXPECTED_SECONDS`` is what the whole work takes at its usual pace: ``STOP_BY`` moves on by the
+    share of it that has become durable since the attempt began; empty or 0, it stays.
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds, ``COMMAND`` is a JSON list of strings that
     goes before the image's CMD, and ``ENVIRONMENT`` a JSON object of strings for the job.
@@ -24,6 +26,7 @@ class Env(StrEnum):
     ATTEMPT = "STEADYSPOT_ATTEMPT"
     CAPACITY = "STEADYSPOT_CAPACITY"
     STOP_BY = "STEADYSPOT_STOP_BY"
+    EXPECTED_SECONDS = "STEADYSPOT_EXPECTED_SECONDS"
 
     JOB = "STEADYSPOT_JOB"
     TABLE = "STEADYSPOT_TABLE"

@@ -85,6 +85,7 @@ class Keeper:
         self._hurry = threading.Event()
         self._aws: Aws | None = None
         self._aborts: list[Future[Any]] = []
+        self._share_before = self.share_gained = 0.0
         self.save_seconds = 0.0
         self.restored: tuple[float, float] | None = None
         self.trouble: WorkerError | None = None
@@ -284,6 +285,7 @@ class Keeper:
             about, fence, bucket, self.uploader.pool, now, time.monotonic, self._began
         )
         complete = self.attempt.open()
+        self._share_before = self.attempt.ledger.share
         files = self.attempt.ledger.files
         if self._checkpoint and files is not None and not complete:
             self._restore(self._checkpoint, files, bucket)
@@ -417,6 +419,7 @@ class Keeper:
                 self.trouble = error
             raise
         self.trouble = None
+        self.share_gained = max(0.0, ledger.share - self._share_before)
         self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
         with self._lock:
             mine = self.attempt.ledger

@@ -50,7 +50,10 @@ IDENTITY = (Env.RUN_KEY, Env.EXECUTION, Env.FENCE, Env.JOB, Env.TABLE, Env.BUCKE
 
 
 class Identity:
-    """Which run this attempt belongs to. ``stop_by`` is seconds since the epoch, or none."""
+    """Which run this attempt belongs to. ``stop_by`` is seconds since the epoch, or none.
+
+    ``expected_seconds``: the stop-by moves on by this for the whole of the work, 0 for not at all.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.job = _matching(environ, Env.JOB, JOB)
@@ -62,6 +65,9 @@ class Identity:
         self.table = environ[Env.TABLE]
         self.bucket = environ[Env.BUCKET]
         self.stop_by = _time(Env.STOP_BY, environ.get(Env.STOP_BY, ""))
+        self.expected_seconds = _number(
+            Env.EXPECTED_SECONDS, environ.get(Env.EXPECTED_SECONDS) or "0"
+        )
         self.rerun = environ.get(Env.RERUN) or "always"
         if self.rerun not in ("always", "never"):
             raise SetupError(

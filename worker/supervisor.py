@@ -65,7 +65,7 @@ class Supervisor:
         self.job_began = self.job_ended = 0.0
         self._listener: _socket.socket | None = None
         stop_by = self.identity.stop_by if self.identity else None
-        self._stop_at = None if stop_by is None else time.monotonic() + stop_by - time.time()
+        self._stop_by = None if stop_by is None else time.monotonic() + stop_by - time.time()
 
     def run(self) -> int:
         """Run the job to its end; the exit code."""
@@ -263,7 +263,8 @@ class Supervisor:
 
     def _on_deadlines(self) -> None:
         now = time.monotonic()
-        due = self._stop_at is not None and now >= self._stop_at
+        stop_at = self._stop_at()
+        due = stop_at is not None and now >= stop_at
         if due and self.why is None and self.job_status is None:
             self._notice(Reason.TIMED_OUT)
         if self.why and self.job_running and now >= self.noticed + self.shares.drain_end:
@@ -271,10 +272,18 @@ class Supervisor:
                 self.log.warning("drain", "The job did not end in its share of the grace; killed.")
             self.kill_job()
 
+    def _stop_at(self) -> float | None:
+        """When the attempt ends itself: what has become durable leaves less to do for another."""
+        if self._stop_by is None or self.identity is None:
+            return None
+        gained = self.keeper.share_gained if self.keeper else 0.0
+        return self._stop_by + self.identity.expected_seconds * gained
+
     def _next_deadline(self) -> float | None:
         now = time.monotonic()
         if self.why is None:
-            return None if self._stop_at is None else max(0.0, self._stop_at - now)
+            stop_at = self._stop_at()
+            return None if stop_at is None else max(0.0, stop_at - now)
         if self.job_running and not self.killed:
             return max(0.0, self.noticed + self.shares.drain_end - now)
         return max(0.0, self.time_left())

@@ -86,7 +86,10 @@ class Stage:
         return self.target.runs.get(self.job.name, run_key)
 
     def running_task(self, execution: str) -> str:
-        """Return the task of the execution once it runs.
+        """Return the task of the execution once its worker runs.
+
+        A container that has only just begun is no good: the kernel drops a SIGTERM for a first
+        process that does not listen yet.
 
         Raises
         ------
@@ -98,7 +101,8 @@ class Stage:
         while self.clock() < end:
             arns = self.ecs.list_tasks(cluster=cluster, family=self.family)["taskArns"]
             tasks = self.ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
-            for task in tasks:
+            run = self.record(execution.rsplit(":", 1)[-1])
+            for task in tasks if run and run.fence else []:
                 if task["lastStatus"] == "RUNNING" and execution in json.dumps(task["overrides"]):
                     return str(task["taskArn"])
             if self.sfn.describe_execution(executionArn=execution)["status"] != "RUNNING":

@@ -128,7 +128,7 @@ def hang(stage: Stage) -> Iterator[Finding]:
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(_SLEEPS, StartUpSeconds="0", MarginSeconds="0", StopTimeout="2")
         execution = copy.stage.start(
-            capacity="spot-only", finishWithinMinutes=minutes, expectedMinutes=0
+            finishWithinMinutes=minutes, expectedMinutes=0, budgets={"interruptions": 0}
         )
         status = copy.stage.follow(execution)
         yield Finding(f"the execution ended as {status}", status == "FAILED")

@@ -70,11 +70,13 @@ def test_an_execution_stopped_by_hand_ends_its_task_and_is_parked_told_and_redri
 
 
 def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_history(
-    place: Place, ear: Ear
+    place: Place, ear: Ear, tmp_path: Path
 ) -> None:
-    work = place.job(*parts(), maximum_wait_minutes=10)
-    place.aws.market.refuse(work.family, times=1, how="failures")
+    work = place.job(*parts(tmp_path / "met", at=3), maximum_wait_minutes=10)
     execution = work.start(scheduledTime=SCHEDULED)
+    task = work.held()
+    place.aws.market.refuse(work.family, times=1, how="failures")
+    place.aws.market.reclaim(task)
     eventually(lambda: "Wait for capacity" in work.entered(execution))
     work.sfn.stop_execution(executionArn=execution)
     assert work.parked()["runKey"] == KEY
@@ -83,7 +85,7 @@ def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_h
     assert work.ended(redriven.execution)["status"] == "SUCCEEDED"
     attempts = work.record(KEY).attempts
     assert [(a.attempt, a.cause, a.exit_code) for a in attempts] == [
-        (1, "unknown", -1),
+        (1, "unknown", 143),
         (2, "finished", 0),
     ]
     said = told(ear, redriven.execution)

@@ -154,8 +154,8 @@ def test_every_key_arrives() -> None:
             "jobs.ab.finish_within_minutes is 5, but must be at least expected_minutes, which is 6",
         ),
         (
-            JOB + "backoff = {seconds = 301}",
-            "jobs.ab.backoff.cap_seconds is 300, but must be at least backoff.seconds, which i",
+            JOB + "backoff = {seconds = 30, cap_seconds = 20}",
+            "jobs.ab.backoff.cap_seconds is 20, but must be at least backoff.seconds, which i",
         ),
         (
             '[platform]\nvpc = "vpc-1"\n' + JOB,

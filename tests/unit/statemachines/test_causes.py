@@ -9,11 +9,10 @@ import pytest
 
 from deploy.local.expressions import evaluate
 from statemachines.causes import CAUSES, UNKNOWN, CauseClass, Stop, classify
-from statemachines.expressions import failed_attempt
-from statemachines.jsonata import compact
-from statemachines.render import definition
+from tests.virtual.defaults import job_definition
 
-RULES = definition("job")["States"]["Why did it stop?"]["Choices"]
+STATES = job_definition()["States"]
+RULES = STATES["Why did it stop?"]["Choices"]
 CAPACITY_TEXT = (
     "Capacity is unavailable at this time. "
     "Please try again later or in a different availability zone"
@@ -144,20 +143,36 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
 ]
 
 
+def value(text: str, names: dict[str, Any]) -> Any:
+    return evaluate(text.removeprefix("{%").removesuffix("%}"), names)
+
+
 def read(error: str, cause: str) -> dict[str, Any]:
     """`$last` as the catcher of a launch assigns it."""
-    entered = {"State": {"EnteredTime": "2026-11-24T02:00:00.000Z"}}
-    states = {"errorOutput": {"Error": error, "Cause": cause}, "context": entered}
-    names = {"states": states, "run": {"before": 0}, "launches": 1}
-    last: dict[str, Any] = evaluate(compact(failed_attempt("spot")), names)
+    catches = STATES["Run on Fargate Spot"]["Catch"]
+    catcher = next(c for c in catches if {error, "States.ALL"} & set(c["ErrorEquals"]))
+    names = {
+        "states": {
+            "errorOutput": {"Error": error, "Cause": cause},
+            "context": {"State": {"EnteredTime": "2026-11-24T02:00:00.000Z"}},
+        },
+        "last": {"attempt": 0},
+        "work": {"done": 0},
+    }
+    last: dict[str, Any] = value(catcher["Assign"]["last"], names)
     return last
 
 
 def judged(last: dict[str, Any], word: str, status: str = "running") -> str:
     """The cause that the rendered Choice assigns."""
-    names = {"last": last, "work": {"word": word, "status": status}}
+    names = {
+        "last": last,
+        "work": {"word": word, "status": status, "fraction": 0},
+        "run": {"finishBy": 0},
+        "drought": {"since": 0},
+    }
     for rule in RULES:
-        if evaluate(rule["Condition"].removeprefix("{%").removesuffix("%}"), names):
+        if value(rule["Condition"], names):
             return str(rule["Assign"]["cause"]["name"])
     raise AssertionError("no rule matched")
 

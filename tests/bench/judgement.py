@@ -1,0 +1,122 @@
+"""Measures of the workflow's judgement: cost, lateness and states over series of Spot capacity.
+
+The recorded series are EC2's ('Can't Be Late', NSDI'24), a hostile regime, and are not part of
+this repository: ``--traces FOLDER`` names them. Nothing public is known of Fargate Spot. Without
+them the generator that was fitted to them draws the weather. What decides is the kernel, which a
+test holds equal to the rendered definition.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.replay import measures
+from tests.bench.replay.series import WEATHER, Region, Zone, generated, recorded
+from tests.bench.worker import Row
+
+GENERATED_SECONDS = 60 * 86_400.0
+GENERATED_ZONES = 3
+NEAREST = "cpu"
+"""The set that is nearest to our case; what must be reached is said of it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Measure; 1 when something was not reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the long numbers")
+    parser.add_argument("--traces", type=Path, help="folder with a folder of series for each set")
+    chosen = parser.parse_args(arguments)
+    windows = 600 if chosen.full else 60
+    missed = 0
+    table = Table("measure", "measured", "must reach", "", title="The workflow's judgement")
+    for name in WEATHER:
+        regions = _regions(name, chosen.traces)
+        lines = measures.table(regions, windows)
+        Console(width=110).print(_cells(name, chosen.traces is None, lines))
+        for row in _of_set(name, regions, lines, windows):
+            missed += _add(table, row)
+    for row in _of_all(100_000 if chosen.full else 10_000, calm_windows=2_000):
+        missed += _add(table, row)
+    Console(width=110).print(table)
+    return min(missed, 1)
+
+
+def _regions(name: str, traces: Path | None) -> Sequence[Region]:
+    if traces is None:
+        rng = random.Random(name)
+        return [generated(WEATHER[name], GENERATED_ZONES, GENERATED_SECONDS, rng)]
+    return list(recorded(traces / name).values())
+
+
+def _add(table: Table, row: Row) -> bool:
+    mark = {None: "", True: "yes", False: "NO"}[row.reached]
+    table.add_row(row.what, row.measured, row.must, mark)
+    return row.reached is False
+
+
+def _cells(name: str, is_generated: bool, lines: Sequence[measures.Line]) -> Table:
+    """One line for each cell, costs as shares of on-demand alone."""
+    title = f"{name}: cost against on-demand only{', weather generated' if is_generated else ''}"
+    table = Table(
+        "work and time", "ours", "greedy", "uniform", "3 tries", "oracle", "states", title=title
+    )
+    for line in lines:
+        costs = (line.ours, line.greedy, line.uniform, line.tries, line.oracle)
+        table.add_row(line.cell.name, *(f"{cost:.3f}" for cost in costs), f"{line.states:.1f}")
+    means = measures.means(lines)
+    table.add_row(
+        "mean",
+        *(f"{value:.3f}" for name, value in means.items() if name != "states"),
+        f"{means['states']:.1f}",
+    )
+    return table
+
+
+def _of_set(
+    name: str, regions: Sequence[Region], lines: Sequence[measures.Line], windows: int
+) -> Iterator[Row]:
+    """What is said of one set; only of the nearest must it be reached."""
+
+    def row(what: str, value: float, most: float, form: str) -> Row:
+        if name != NEAREST:
+            return Row(f"{name}: {what}", f"{value:{form}}")
+        return Row(f"{name}: {what}", f"{value:{form}}", f"≤ {most:g}", value <= most)
+
+    means = measures.means(lines)
+    longest = [line for line in lines if line.cell.work == max(measures.WORKS)]
+    zones: list[Zone] = [zone for region in regions for zone in region]
+    worst, states, cost = measures.worst_zone(zones, max(20, windows // 6))
+    late = sum(line.late for line in lines)
+    yield row("cost against on-demand only, mean of six cells", means["ours"], 0.34, ".3f")
+    tries = fmean(line.ours / line.tries for line in longest)
+    yield row("cost against three Spot tries from zero, 4 h", tries, 0.60, ".3f")
+    yield row("cost against the oracle of one zone", means["ours"] / means["oracle"], 0.82, ".3f")
+    yield row("states entered, mean", means["states"], 10, ".1f")
+    yield row(f"states entered, worst zone ({worst}, cost {cost:.2f})", states, 24, ".1f")
+    yield Row(
+        f"{name}: runs late of {windows * len(regions) * len(lines)}", str(late), "0", not late
+    )
+
+
+def _of_all(windows: int, *, calm_windows: int) -> Iterator[Row]:
+    found = measures.lateness(windows)
+    yield Row(
+        f"runs late of {windows:,} windows of generated weather",
+        f"{found.late} (nearest: {found.nearest_seconds:.0f} s before its deadline)",
+        "0",
+        found.late == 0,
+    )
+    quiet = measures.quiet_states()
+    yield Row("states entered, quiet run", str(quiet), "≤ 4", quiet <= 4)
+    for work in measures.WORKS:
+        most = 1.06 if work == min(measures.WORKS) else 1.02
+        cost = measures.calm(work, windows=calm_windows)
+        what = f"calm regime, cost against pure Spot, {work / 60:.0f} min"
+        yield Row(what, f"{cost:.4f}", f"≤ {most}", cost <= most)

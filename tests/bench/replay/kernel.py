@@ -1,0 +1,237 @@
+"""The decisions of the rendered definition as plain Python, fast enough for 100,000 runs.
+
+A test runs the definition itself in virtual time beside this and compares them, decision by
+decision. Only what a market of capacity can do to a run is here: refuse, take back before or after
+the start, and let it be. Times are seconds since the epoch; where the definition counts
+milliseconds, so does this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+SPOT, ON_DEMAND = "spot", "on-demand"
+NEVER = 9e15
+FOREVER = float("inf")
+GROWTH = 3
+LONGEST_EXPECTED = 1.2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The job's settings that matter here; the names are those of the template's parameters."""
+
+    expected_minutes: float
+    finish_within_minutes: float = 0
+    maximum_wait_minutes: float = 60
+    start_up_seconds: float = 60
+    stop_timeout_seconds: float = 120
+    margin_seconds: float = 15
+    backoff_seconds: float = 120
+    backoff_cap_seconds: float = 3600
+    interruptions: int = 5
+
+
+class Met(NamedTuple):
+    """What a launch meets; ``refused``: the call itself fails.
+
+    Seconds until the worker starts, until the task is taken back, and from the notice to the exit.
+    """
+
+    refused: bool = False
+    start_seconds: float = 60.0
+    taken_after: float = FOREVER
+    exit_seconds: float = 10.0
+
+
+class Decision(NamedTuple):
+    """A launch or a wait: when, and what was decided (stop-by and the state's time-out, or 0s)."""
+
+    what: str
+    at: float
+    seconds: int
+    stop_by: int
+
+
+@dataclass
+class Replayed:
+    """What became of a run."""
+
+    finished_at: float = 0.0
+    complete: bool = False
+    spot_seconds: float = 0.0
+    on_demand_seconds: float = 0.0
+    entered: list[str] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+
+
+class Replay:
+    """One run. ``market(capacity, at)`` says what a launch meets."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        work_seconds: float,
+        market: Callable[[str, float], Met],
+        now: float,
+    ) -> None:
+        self.s = settings
+        self.work = work_seconds
+        self.market = market
+        self.now = now
+        self.done = 0.0
+        self.out = Replayed()
+        self.expected = 60 * settings.expected_minutes
+        self.reserve = (
+            2 * settings.start_up_seconds + settings.stop_timeout_seconds + settings.margin_seconds
+        )
+        within = settings.finish_within_minutes
+        self.finish_by = math.floor(now) * 1000 + 60_000 * within if within > 0 else 0.0
+        self.limit = max(3 * self.expected, 3600)
+        self.since = NEVER
+        self.waits = 0
+        self.stalled = 0
+        self.attempts = 0
+        self.refused_on_demand = 0
+
+    # What the definition computes.
+
+    def millis(self) -> int:
+        return round(self.now * 1000)
+
+    def fraction(self) -> float:
+        return round(min(1.0, self.done / self.work), 9)
+
+    def ends(self, since: float | None = None) -> float:
+        """The last moment for a beginning on Spot, in milliseconds."""
+        if self.finish_by > 0:
+            return self.finish_by - 1000 * (self.reserve + self.expected * (1 - self.fraction()))
+        return (self.since if since is None else since) + 60_000 * self.s.maximum_wait_minutes
+
+    def slack(self) -> bool:
+        return self.millis() + 1000 <= self.ends()
+
+    def stop_by(self, capacity: str) -> float:
+        limit = self.millis() + 1000 * self.limit
+        if capacity == SPOT and self.finish_by > 0:
+            return math.floor(min(self.ends() + 1000 * self.s.start_up_seconds, limit))
+        return limit
+
+    def state_ends(self, capacity: str, stop_by: float) -> float:
+        if capacity == ON_DEMAND or self.finish_by == 0:
+            return stop_by
+        left = 1000 * self.expected * (1 - self.fraction())
+        course = self.millis() + 1000 * self.s.start_up_seconds + LONGEST_EXPECTED * left
+        return max(stop_by, min(course, stop_by + left))
+
+    # The states.
+
+    def run(self) -> Replayed:
+        """Run to the end."""
+        enter = self.out.entered.append
+        enter("Claim the run")
+        following = self._choose()
+        while following:
+            if following == "wait":
+                following = self._wait()
+            elif following in (SPOT, ON_DEMAND):
+                following = self._launch(following)
+            else:
+                following = self._choose(following)
+        self.out.finished_at = self.now
+        return self.out
+
+    def _choose(self, last_class: str = "") -> str:
+        self.out.entered.append("Choose capacity")
+        if self.stalled > self.s.interruptions or (last_class == "timed-out" and self.stalled > 1):
+            return self._end(["Mark it unfinished", "Park the run", "Tell people"], "Failed")
+        if self.stalled > 1:
+            return ON_DEMAND
+        return SPOT if self.slack() else ON_DEMAND
+
+    def _wait(self) -> str:
+        self.out.entered.append("Wait for capacity")
+        since = min(self.since, self.millis())
+        left = (self.ends(since) - self.millis()) * 0.001
+        backoff = self.s.backoff_seconds * GROWTH**self.waits
+        seconds = max(0, math.floor(min(self.s.backoff_cap_seconds, backoff, left)))
+        self.since, self.waits = since, self.waits + 1
+        self.out.decisions.append(Decision("wait", self.now, seconds, 0))
+        self.now += seconds
+        return SPOT
+
+    def _launch(self, capacity: str) -> str:
+        out = self.out
+        self.attempts += 1
+        stop_by = self.stop_by(capacity)
+        gives_up = self.state_ends(capacity, stop_by)
+        seconds = max(1, math.ceil((gives_up - self.millis()) * 0.001)) + round(
+            self.s.stop_timeout_seconds + self.s.margin_seconds
+        )
+        out.entered.append(
+            "Run on Fargate Spot" if capacity == SPOT else "Run on on-demand Fargate"
+        )
+        out.decisions.append(Decision(capacity, self.now, seconds, round(stop_by)))
+        met = self.market(capacity, self.now)
+        if met.refused:
+            out.entered.append("Why did it stop?")
+            return self._refused()
+        return self._task(capacity, met, stop_by / 1000, self.now + seconds)
+
+    def _refused(self) -> str:
+        if self.slack():
+            return "wait"
+        self.out.entered.append("Wait a moment")
+        left = (self.ends() - self.millis()) * 0.001
+        self.now += max(0, math.floor(min(left, self.s.backoff_seconds)))
+        return "refused"
+
+    def _task(self, capacity: str, met: Met, stop_by: float, gives_up: float) -> str:
+        out, began, done = self.out, self.now, self.done
+        starts = began + met.start_seconds
+        finishes, taken = starts + self.work - done, began + met.taken_after
+        moves = self.expected if capacity == SPOT and self.finish_by > 0 else 0.0
+        stops = _stops_itself(stop_by, starts, moves / self.work)
+        notice = min(taken, finishes, stops)
+        self.done += max(0.0, notice - starts)
+        ended = notice if notice == finishes else notice + met.exit_seconds
+        if capacity == SPOT:
+            out.spot_seconds += ended - began
+        else:
+            out.on_demand_seconds += ended - began
+        self.now = min(ended, gives_up)
+        if ended <= gives_up and notice == finishes:
+            return self._finished()
+        out.entered += ["Record the attempt", "Why did it stop?"]
+        gained = self.fraction() > round(min(1.0, done / self.work), 9)
+        timed_out = ended > gives_up or notice != taken
+        if not timed_out and notice <= starts:
+            return self._refused()
+        self.since, self.waits = NEVER, 0
+        self.stalled = 0 if gained else self.stalled + 1
+        if not timed_out and gained and self.slack() and capacity == SPOT:
+            return SPOT
+        return "timed-out" if timed_out else "interrupted"
+
+    def _finished(self) -> str:
+        out = self.out
+        out.complete = True
+        out.entered.append("Close the run")
+        late = self.finish_by > 0 and self.millis() > self.finish_by
+        if self.attempts == 1 and not late:
+            return ""
+        return self._end(["Record the attempt", "Why did it stop?", "Tell people"], "Finished")
+
+    def _end(self, states: list[str], last: str) -> str:
+        self.out.entered += [*states, "How did it end?", last]
+        return ""
+
+
+def _stops_itself(stop_by: float, starts: float, pace: float) -> float:
+    """When a worker stops by its own clock: the share of the work it makes moves that on."""
+    if stop_by < starts:
+        return starts
+    return FOREVER if pace >= 1 else stop_by + (stop_by - starts) * pace / (1 - pace)

@@ -1,0 +1,129 @@
+"""The replay's kernel decides as the rendered definition does, decision by decision."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.bench.replay.kernel import ON_DEMAND, Decision, Met, Replay, Replayed, Settings
+from tests.virtual.defaults import job_definition
+from tests.virtual.machine import Ended, Machine, iso
+from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
+
+WINDOWS = 2_000
+BATCHES = 20
+START = 1_790_000_000.25
+MACHINE = Machine(job_definition(silent=True))
+
+
+def market(seed: int) -> list[Met]:
+    """What successive launches meet: mostly trouble, so that there is something to decide."""
+    rng = random.Random(seed)
+    bad = rng.random() ** 2
+    return [
+        Met(
+            refused=rng.random() < bad,
+            start_seconds=rng.uniform(20, 90),
+            taken_after=rng.choice([float("inf"), rng.expovariate(1 / 1500), rng.uniform(5, 60)]),
+            exit_seconds=rng.choice([0.4, 10.0, rng.uniform(0, 119), 500.0]),
+        )
+        for _ in range(200)
+    ]
+
+
+def window(seed: int) -> tuple[Settings, float]:
+    rng = random.Random(-seed)
+    minutes = rng.choice([10, 60, 240, rng.uniform(1, 300)])
+    within = rng.choice([0.0, minutes / 0.8 + 2, 2 * minutes, rng.uniform(1, 3) * minutes])
+    settings = Settings(
+        expected_minutes=round(minutes, 2),
+        finish_within_minutes=round(within, 2),
+        maximum_wait_minutes=rng.choice([0.0, 1.0, 60.0]),
+    )
+    return settings, round(minutes, 2) * 60 * rng.uniform(0.8, 1.2)
+
+
+def by_kernel(seed: int) -> Replayed:
+    settings, work = window(seed)
+    offers = iter(market(seed))
+
+    def meets(capacity: str, _at: float) -> Met:
+        met = next(offers)
+        return (
+            met._replace(refused=False, taken_after=float("inf")) if capacity == ON_DEMAND else met
+        )
+
+    return Replay(settings, work, meets, START).run()
+
+
+def by_definition(seed: int) -> tuple[Ended, RunWorld, list[Decision]]:
+    settings, work = window(seed)
+    offers = iter(market(seed))
+
+    def meets(launch: Launch, _left: float) -> Offer:
+        met = next(offers)
+        if launch.capacity == ON_DEMAND:
+            return Offer(start_seconds=met.start_seconds, exit_seconds=met.exit_seconds)
+        return Offer(
+            error=REFUSED if met.refused else None,
+            start_seconds=met.start_seconds,
+            ends_after=met.taken_after,
+            exit_seconds=met.exit_seconds,
+        )
+
+    world = RunWorld(now=START, work_seconds=work, market=meets)
+    request = {
+        "scheduledTime": iso(START)[:-5] + "Z",
+        "expectedMinutes": settings.expected_minutes,
+        "finishWithinMinutes": settings.finish_within_minutes,
+    }
+    machine = MACHINES[settings.maximum_wait_minutes]
+    waits: list[tuple[float, float]] = []
+    at: list[Any] = [0.0, ""]
+
+    def watch(state: str, _variables: object) -> None:
+        if at[1] == "Wait for capacity":
+            waits.append((at[0], world.now))
+        at[:] = [world.now, state]
+
+    ended = machine.run(world, request, name="x", watch=watch)
+    decisions = [Decision("wait", began, round(end - began), 0) for began, end in waits] + [
+        Decision(
+            launch.capacity,
+            launch.at,
+            round(launch.state_ends - launch.at),
+            round(launch.stop_by * 1000),
+        )
+        for launch in world.launches
+    ]
+    return ended, world, decisions
+
+
+MACHINES = {
+    wait: Machine(job_definition(silent=True, MaximumWaitMinutes=f"{wait:g}"))
+    for wait in (0.0, 1.0, 60.0)
+}
+
+
+def order(decision: Decision) -> tuple[float, bool]:
+    return decision.at, decision.what == "wait"
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_kernel_and_definition_decide_the_same_in_every_window(batch: int) -> None:
+    for seed in range(batch + 1, WINDOWS + 1, BATCHES):
+        mine = by_kernel(seed)
+        ended, world, decisions = by_definition(seed)
+        where = f"window {seed}"
+        assert mine.entered == ended.entered, where
+        assert (ended.status == "SUCCEEDED") == mine.complete, where
+        for left, right in zip(
+            sorted(mine.decisions, key=order), sorted(decisions, key=order), strict=True
+        ):
+            assert left.what == right.what, where
+            assert left.at == pytest.approx(right.at, abs=0.002), where
+            assert abs(left.seconds - right.seconds) <= 1, where
+            assert abs(left.stop_by - right.stop_by) <= 1, where
+        assert mine.finished_at == pytest.approx(world.now, abs=0.002), where

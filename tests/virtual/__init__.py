@@ -1,0 +1,1 @@
+"""The rendered definition in virtual time: an interpreter, and a world without waiting."""

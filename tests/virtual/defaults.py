@@ -1,0 +1,62 @@
+"""The job's definition with the template's defaults filled in, for tests and measures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from statemachines.render import definition
+from tests.virtual.machine import substituted
+
+DEFAULTS = {
+    "Job": "nightly",
+    "Table": "runs",
+    "Cluster": "cluster",
+    "TaskDefinition": "arn:aws:ecs:us-east-1:123456789012:task-definition/nightly:1",
+    "Subnets": "subnet-a,subnet-b,subnet-c",
+    "SecurityGroups": "sg-1",
+    "AssignPublicIp": "ENABLED",
+    "Topic": "arn:aws:sns:us-east-1:123456789012:topic",
+    "Queue": "https://sqs.us-east-1.amazonaws.com/123456789012/queue",
+    "Bucket": "bucket",
+    "Region": "us-east-1",
+    "LogGroup": "/steadyspot/platform/nightly",
+    "Capacity": "spot-first",
+    "Rerun": "always",
+    "TellEveryRun": "false",
+    "FinishWithinMinutes": "0",
+    "ExpectedMinutes": "60",
+    "MaximumWaitMinutes": "60",
+    "StopTimeoutSeconds": "120",
+    "BackoffSeconds": "120",
+    "BackoffCapSeconds": "3600",
+    "Interruptions": "5",
+    "Throttles": "8",
+    "Infrastructure": "3",
+    "Failures": "0",
+    "StartUpSeconds": "60",
+    "MarginSeconds": "15",
+    "Vcpu": "1",
+    "MemoryGb": "2",
+    "SpotDiscount": "0.7",
+    "VcpuHourPrice": "0.04048",
+    "GbHourPrice": "0.004445",
+    "PriceDate": "2026-06",
+}
+
+
+def job_definition(*, silent: bool = False, **values: str) -> Any:
+    """Return the rendered definition of a job.
+
+    ``silent``: what people are told and what is written down of the attempts is left out: it
+    decides nothing, and takes most of the time of a run.
+    """
+    graph = definition("job")
+    if silent:
+        graph["States"]["Tell people"]["Arguments"] = {}
+        for state in graph["States"].values():
+            values_written = state.get("Arguments", {}).get("ExpressionAttributeValues", {})
+            if ":attempts" in values_written:
+                values_written[":attempts"] = {"L": []}
+    filled = {**DEFAULTS, **values}
+    return substituted(json.dumps(graph), tuple(sorted(filled.items())))

@@ -1,0 +1,297 @@
+"""A world for the virtual machine: the run table, the queue, the topic, and a market of capacity.
+
+Tasks are events on a line of time. What happens to a launch, an :class:`Offer`, comes from whoever
+makes the world: a replayed series, a generator, or a plan of outcomes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tests.virtual.machine import TaskFailed
+
+CAUSE_LENGTH = 32_768
+
+REFUSED = (
+    "AmazonECS.Unknown",
+    '{"Failures":[{"Reason":"Capacity is unavailable at this time. Please try again later or in a'
+    ' different availability zone"}],"Tasks":[]}',
+)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a launch asks for; times in seconds since the epoch."""
+
+    capacity: str
+    at: float
+    stop_by: float
+    expected_seconds: float
+    state_ends: float
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What becomes of a launch.
+
+    ``error``: the call fails so, at once. Else the worker starts after ``start_seconds``, and
+    ``ends_after`` seconds from the launch the task is over: interrupted, unless the work was done
+    before. ``exit_seconds`` pass between the notice and the exit. ``stop``: fields of the stopped
+    task. ``word``: what the worker writes, nothing where it is empty. ``completes``: the record
+    says complete all the same.
+    """
+
+    error: tuple[str, str] | None = None
+    start_seconds: float = 60.0
+    ends_after: float = float("inf")
+    exit_seconds: float = 10.0
+    stop: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int | None = 143
+    word: str = "interrupted"
+    completes: bool = False
+    zone: str = "us-east-1a"
+
+
+@dataclass
+class Spell:
+    """A stretch of time that a task was there, which is what is paid for; and how it ended."""
+
+    capacity: str
+    began: float
+    ended: float
+    how: str
+
+
+class RunWorld:
+    """One run's world; ``work_seconds`` is what the job takes undisturbed.
+
+    ``reports``: whether the job reports its progress, so that its work is durable bit by bit.
+    ``value``: of an environment variable of the task, which stands in what AWS says of it; AWS is
+    taken to cut that at 32,768 characters.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: float,
+        work_seconds: float,
+        market: Callable[[Launch, float], Offer],
+        reports: bool = True,
+        value: str = "",
+    ) -> None:
+        self.now = now
+        self.work_seconds = work_seconds
+        self.done_seconds = 0.0
+        self.item: dict[str, Any] = {}
+        self.mails: list[dict[str, Any]] = []
+        self.parked: list[dict[str, Any]] = []
+        self.spells: list[Spell] = []
+        self.launches: list[Launch] = []
+        self.arguments: list[Any] = []
+        self.faults: dict[str, list[tuple[str, str]]] = {}
+        self._market = market
+        self._reports = reports
+        self._value = value
+
+    # The calls.
+
+    def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
+        """Answer a Task."""
+        faults = self.faults.get(state)
+        if faults:
+            raise TaskFailed(*faults.pop(0))
+        service = resource.removeprefix("arn:aws:states:::")
+        if service == "ecs:runTask.sync":
+            return self._run_task(arguments, timeout_seconds)
+        self.arguments.append(arguments)
+        if service == "dynamodb:updateItem":
+            return self._update(arguments)
+        if service == "dynamodb:getItem":
+            return {"Item": self.item}
+        if service == "sqs:sendMessage":
+            self.parked.append(json.loads(arguments["MessageBody"]))
+            return {}
+        if service == "sns:publish":
+            self.mails.append(arguments)
+            return {}
+        if service == "aws-sdk:sfn:describeExecution":
+            raise TaskFailed("Sfn.ExecutionDoesNotExistException")
+        if service == "aws-sdk:dynamodb:query":
+            return {"Items": []}
+        raise AssertionError(f"nobody answers {resource}")
+
+    def _update(self, arguments: Any) -> Any:
+        names = arguments["ExpressionAttributeNames"]
+        values = arguments["ExpressionAttributeValues"]
+        if not _holds(arguments["ConditionExpression"], self.item, names, values):
+            raise TaskFailed("DynamoDB.ConditionalCheckFailedException", "The conditional request")
+        sets, _, adds = arguments["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
+        for part in sets.split(","):
+            column, value = (piece.strip() for piece in part.split("="))
+            self.item[names.get(column, column)] = values[value]
+        for part in filter(None, adds.split(",")):
+            column, value = part.split()
+            before = float(self.item.get(column, {"N": "0"})["N"])
+            self.item[column] = {"N": str(int(before + float(values[value]["N"])))}
+        return {"Attributes": json.loads(json.dumps(self.item))}
+
+    # The task.
+
+    def _run_task(self, arguments: Any, timeout_seconds: int) -> Any:
+        pairs = arguments["Overrides"]["ContainerOverrides"][0]["Environment"]
+        environment = {pair["Name"]: pair["Value"] for pair in pairs}
+        launch = Launch(
+            capacity=environment["STEADYSPOT_CAPACITY"],
+            at=self.now,
+            stop_by=_seconds(environment["STEADYSPOT_STOP_BY"]),
+            expected_seconds=float(environment.get("STEADYSPOT_EXPECTED_SECONDS") or 0),
+            state_ends=self.now + timeout_seconds,
+            environment=environment,
+        )
+        self.launches.append(launch)
+        offer = self._market(launch, self.work_seconds - self.done_seconds)
+        if offer.error:
+            raise TaskFailed(*offer.error)
+        return self._task(launch, offer)
+
+    def _task(self, launch: Launch, offer: Offer) -> Any:
+        starts = launch.at + offer.start_seconds
+        left = self.work_seconds - self.done_seconds
+        reclaimed = launch.at + offer.ends_after
+        finishes = starts + left
+        stops = self._stops_itself(launch, starts)
+        notice = min(reclaimed, finishes, stops)
+        began = notice > starts
+        gained = max(0.0, notice - starts)
+        if self._reports or notice == finishes:
+            self.done_seconds += gained
+        exits = notice + (0.0 if notice == finishes else offer.exit_seconds)
+        if exits > launch.state_ends:
+            # A zombie, if anything: what it did after its state was given up is refused.
+            self.now = launch.state_ends
+            self._spell(launch, exits, "timed out")
+            self._note(launch, "")
+            raise TaskFailed("States.Timeout", "")
+        self.now = exits
+        if notice == finishes:
+            return self._finished(launch, offer, starts)
+        how = "reclaimed" if notice == reclaimed else "stopped itself"
+        self._spell(launch, exits, how)
+        if how == "stopped itself":
+            self._note(launch, "timed-out")
+            stop = {"StopCode": "EssentialContainerExited", "StoppedReason": "Essential container"}
+            raise self._failed(launch, offer, starts, stop, 124)
+        self._note(launch, offer.word if began else "")
+        if offer.completes and began:
+            self.item["status"] = {"S": "complete"}
+        stop = dict(offer.stop) or {
+            "StopCode": "SpotInterruption",
+            "StoppedReason": "Your Spot Task was interrupted.",
+        }
+        code = offer.exit_code if began else None
+        raise self._failed(launch, offer, starts if began else None, stop, code)
+
+    def _failed(self, *about: Any) -> TaskFailed:
+        return TaskFailed("States.TaskFailed", self._cause(*about)[:CAUSE_LENGTH])
+
+    def _stops_itself(self, launch: Launch, starts: float) -> float:
+        """When the worker stops by its own clock: what it makes moves that on."""
+        pace = launch.expected_seconds / self.work_seconds if self._reports else 0.0
+        if launch.stop_by < starts:
+            return starts
+        if pace >= 1:
+            return float("inf")
+        return launch.stop_by + (launch.stop_by - starts) * pace / (1 - pace)
+
+    def _finished(self, launch: Launch, offer: Offer, starts: float) -> Any:
+        self._spell(launch, self.now, "finished")
+        self._note(launch, "")
+        self.item["status"] = {"S": "complete"}
+        self.item["completion"] = {"M": {"seconds": {"N": str(self.work_seconds)}}}
+        return json.loads(
+            self._cause(
+                launch,
+                offer,
+                starts,
+                {"StopCode": "EssentialContainerExited", "StoppedReason": "Essential container"},
+                0,
+            )
+        )
+
+    def _spell(self, launch: Launch, ended: float, how: str) -> None:
+        self.spells.append(Spell(launch.capacity, launch.at, ended, how))
+
+    def _note(self, launch: Launch, word: str) -> None:
+        if self._reports:
+            fraction = min(1.0, self.done_seconds / self.work_seconds)
+            self.item["progress"] = {"M": {"fraction": {"N": repr(round(fraction, 9))}}}
+        if word:
+            fence = launch.environment["STEADYSPOT_FENCE"]
+            self.item["word"] = {
+                "M": {
+                    "fence": {"N": fence},
+                    "reason": {"S": word},
+                    "exit_code": {"N": "143"},
+                    "lost_seconds": {"N": "0"},
+                }
+            }
+
+    def _cause(
+        self,
+        launch: Launch,
+        offer: Offer,
+        starts: float | None,
+        stop: Mapping[str, Any],
+        code: int | None,
+    ) -> str:
+        worker: dict[str, Any] = {"ContainerArn": "arn:container"}
+        if code is not None:
+            worker["ExitCode"] = code
+        worker["Name"] = "worker"
+        given = {**launch.environment, "VALUE": self._value}
+        pairs = [{"Name": key, "Value": value} for key, value in given.items()]
+        task = {
+            "AvailabilityZone": offer.zone,
+            "Containers": [worker],
+            "Overrides": {"ContainerOverrides": [{"Environment": pairs, "Name": "worker"}]},
+            **({"StartedAt": round(starts * 1000)} if starts is not None else {}),
+            **stop,
+            "StoppedAt": round(self.now * 1000),
+            "TaskArn": "arn:aws:ecs:us-east-1:123456789012:task/c/0123456789abcdef",
+        }
+        return json.dumps(task, separators=(",", ":"))
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+_TERM = re.compile(
+    r"attribute_not_exists\((?P<absent>[#\w]+)\)|(?P<left>[#:\w]+)\s*(?P<op>=|<>)\s*(?P<right>[#:\w]+)"
+)
+
+
+def _holds(
+    condition: str, item: Mapping[str, Any], names: Mapping[str, str], values: Mapping[str, Any]
+) -> bool:
+    """Whether a condition holds: terms joined by AND or by OR, as definitions write them."""
+
+    def value(name: str) -> Any:
+        return values[name] if name.startswith(":") else item.get(names.get(name, name))
+
+    def term(text: str) -> bool:
+        found = _TERM.fullmatch(text.strip())
+        assert found, text
+        if found["absent"]:
+            return names.get(found["absent"], found["absent"]) not in item
+        same = value(found["left"]) == value(found["right"])
+        return same if found["op"] == "=" else not same
+
+    joined = all if " AND " in condition else any
+    return joined(term(text) for text in re.split(r" AND | OR ", condition))
