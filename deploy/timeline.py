@@ -156,6 +156,7 @@ _AFTER: Mapping[str, tuple[str, str]] = {
     "Take the run over": ("the execution that held it is gone: the run is taken over", ""),
     "Park the run": ("the run is parked in the dead-letter queue", "the run could not be parked"),
     "Tell people": ("people are told", "people could not be told"),
+    "Tell people of the failure": ("people are told", "people could not be told"),
 }
 """What a state has done once it is left, and what is said where its call failed and was caught."""
 _TONES = {

@@ -61,7 +61,7 @@ SETTINGS = f"""
       > $start + 60000 * $within,
     'expected': $expected, 'limit': $max([3 * $expected, 3600]),
     'reserve': 2 * ${{StartUpSeconds}} + ${{StopTimeoutSeconds}} + ${{MarginSeconds}},
-    'capacity': $capacity, 'command': $command, 'budgets': $budgets }} )
+    'capacity': $capacity, 'command': $command, 'budgets': $budgets, 'learned': false }} )
 """
 """``run`` from the input and the job's defaults; an error, which is caught, if the input makes no
 sense."""
@@ -123,6 +123,7 @@ def claim() -> Task:
             ),
             "cause": {"name": "", "class": ""},
             "drought": expression(x.NO_DROUGHT),
+            "entered": 1,
         },
     )
 
@@ -196,6 +197,7 @@ def claiming(*, go_on: State, told: State, parked: State, marked: State, duplica
         "work": NO_WORK,
         "last": {"attempt": 0, "exit_code": -1},
         "holder": "",
+        "entered": 1,
     }
     first.next_step = go_on
     first.catches = [

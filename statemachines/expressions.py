@@ -81,6 +81,11 @@ def _split(part: str, placeholder: str) -> list[str]:
     return [before, found, after] if found else [before]
 
 
+def entered(states: int = 1) -> dict[str, str]:
+    """Return the assignment that counts states as entered."""
+    return {"entered": f"{{% $entered + {states} %}}"}
+
+
 ATTEMPT = "($last.attempt + 1)"
 """Number of the attempt that is launched now; ``$last.attempt`` is the one before."""
 

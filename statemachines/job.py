@@ -3,10 +3,11 @@
 States are built in the order in which a run meets them; :func:`build` wires them into the picture
 that the console shows. Tasks decide with others and make one call each; Choices decide alone.
 Variables: ``run`` (settings of this execution), ``last`` (the latest attempt), ``attempts`` (those
-before it, those of earlier executions included, each with its cause), ``work``
-(what the record says of the work: status, word, done, total, fraction), ``drought`` (since when
-Spot is refused, in milliseconds, and how often that was waited for) and ``cause`` (what stopped
-the latest attempt). Budgets are counted from the attempts, so there is no counter that could be
+before it, those of earlier executions included, each with its cause), ``work`` (what the record
+says of the work: status, word, done, total, fraction), ``drought`` (since when Spot is refused, in
+milliseconds, and how often that was waited for), ``cause`` (what stopped the latest attempt) and
+``entered`` (states entered, which is what a workflow costs; *Why did it stop?* is counted by
+whatever leads there). Budgets are counted from the attempts, so there is no counter that could be
 forgotten.
 """
 
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from statemachines import expressions as x
 from statemachines import mail
+from statemachines import money as m
 from statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
@@ -27,6 +29,7 @@ from statemachines.calls import (
 )
 from statemachines.causes import CAUSES, UNKNOWN, Cause, CauseClass
 from statemachines.claiming import claiming
+from statemachines.expressions import entered
 from statemachines.jsonata import (
     Catch,
     Choice,
@@ -39,6 +42,7 @@ from statemachines.jsonata import (
     Wait,
     expression,
 )
+from statemachines.learning import learn
 from worker.contract import WORKER_CONTAINER, Capacity, Env, Status
 
 OTHERWISE = "true"
@@ -53,15 +57,20 @@ GROWTH = 3
 """Factor from one wait to the next. A drought is left the less likely the longer it has lasted."""
 
 
+UNLEARNED = {"run": "{% $merge([$run, {'learned': true}]) %}"}
 UNREAD = {"work": "{% $merge([$work, {'status': '', 'word': ''}]) %}"}
 """What is known of the work stays, but it says nothing of the attempt that ended."""
 
 
 class Waits(NamedTuple):
-    """The two waits: for Spot, after which it is tried, and for all else."""
+    """What comes after a refusal: the wait for Spot, which is tried then, and that for all else.
+
+    ``learning`` comes before the first of a run.
+    """
 
     for_spot: Wait
     for_all_else: Wait
+    learning: Task
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -148,9 +157,18 @@ def launch(
     )
 
 
-def attempted(last: str) -> dict[str, Any]:
+def attempted(last: str, *, states: int = 1) -> dict[str, Any]:
     """Return what the end of an attempt assigns."""
-    return {"attempts": expression(x.ALL), "last": expression(last)}
+    return {"attempts": expression(x.ALL), "last": expression(last), **entered(states)}
+
+
+def ledger(rows: str, more: int) -> dict[str, Any]:
+    """Return the record's columns of attempts and money; ``more`` states follow, this one too."""
+    money = m.money(rows, f"$entered + {more}")
+    return {
+        ":attempts": {"L": expression(x.to_dynamodb(rows))},
+        ":money": {"M": expression(m.to_dynamodb(money))},
+    }
 
 
 def on_spot() -> Task:
@@ -191,13 +209,13 @@ def close() -> Task:
         "updateItem",
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         arguments={
-            "UpdateExpression": "SET attempts=:attempts",
-            "ConditionExpression": ("#status=:complete AND execution=:me AND claims=:quiet"),
+            "UpdateExpression": "SET attempts=:attempts,money=:money",
+            "ConditionExpression": "#status=:complete AND execution=:me AND claims=:quiet",
             "ExpressionAttributeValues": {
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
                 ":quiet": {"N": expression(f"$string({QUIET} ? $run.claims : 0)")},
-                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("finished")))},
+                **ledger(x.with_cause("finished"), 1),
             },
         },
     )
@@ -213,19 +231,20 @@ def record() -> Task:
         "updateItem",
         comment="Also one whose worker never started. Complete all the same? How far did it get?",
         arguments={
-            "UpdateExpression": "SET attempts=:attempts",
+            "UpdateExpression": "SET attempts=:attempts,money=:money",
             "ConditionExpression": "execution=:me AND #status<>:none",
             "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
                 ":none": {"S": "-"},
                 # Why it stopped is decided after this, and written with the next call.
-                ":attempts": {"L": expression(x.to_dynamodb(x.with_cause("unknown")))},
+                **ledger(x.with_cause("unknown"), 4),
             },
             "ReturnValues": "ALL_NEW",
         },
         assign={
             "work": of_item(WORK.replace("WORD", f"{_WORD} ? $item.word.M.reason.S : ''")),
             "drought": expression(f"$last.started ? {x.NO_DROUGHT} : $drought"),
+            **entered(2),
             "last": of_item(
                 f"""
 $now := {WORK.replace("WORD", "''")}; $said := {_WORD};
@@ -242,6 +261,10 @@ $merge([$last, {{ 'units_done': $now.done, 'gained': $now.fraction + $now.done >
 # --- judging ------------------------------------------------------------------------------------
 
 _ENDS_THE_RUN = {CauseClass.MISCONFIGURED, CauseClass.OUT_OF_MEMORY, CauseClass.UNKNOWN}
+
+
+TO_LEARN = "$run.finishBy > 0 and $run.learned = false"
+GAINED = "$last.gained and '${Rerun}' = 'always'"
 
 
 def verdict(cause: Cause) -> dict[str, Any]:
@@ -261,9 +284,9 @@ def why_did_it_stop(
 ) -> Choice:
     """Return the Choice with a rule for each row of the cause table; *unknown* is the last.
 
-    What happens to Spot most has a rule before its own, which goes back to Spot without asking
-    anew: a refusal waits and a reclaim that left progress behind does not, both while there is
-    slack.
+    What happens to Spot most has rules before its own, which go back to Spot without asking anew:
+    a refusal waits and a reclaim that left progress behind does not, both while there is slack.
+    The first time, the run time is learned before.
     """
     choice = Choice(
         "Why did it stop?",
@@ -272,11 +295,15 @@ def why_did_it_stop(
     for cause in CAUSES:
         known = x.condition(cause)
         if cause.cause_class is CauseClass.REFUSED:
-            again = Rule(f"{x.SPOT_AGAIN} and ({known})", assign=verdict(cause))
-            choice.add_choice(again, waits.for_spot)
+            again = f"{x.SPOT_AGAIN} and ({known})"
+            first = Rule(f"{TO_LEARN} and {again}", assign=verdict(cause))
+            choice.add_choice(first, waits.learning)
+            choice.add_choice(Rule(again, assign=verdict(cause)), waits.for_spot)
         if cause.name == "reclaimed":
-            gained = f"$last.gained and '${{Rerun}}' = 'always' and {x.SPOT_AGAIN}"
-            choice.add_choice(Rule(f"{gained} and ({known})", assign=verdict(cause)), spot)
+            gained = f"{GAINED} and {x.SPOT_AGAIN} and ({known})"
+            first = Rule(f"{TO_LEARN} and {gained}", assign=verdict(cause))
+            choice.add_choice(first, waits.learning)
+            choice.add_choice(Rule(gained, assign=verdict(cause)), spot)
         if cause.cause_class is CauseClass.FINISHED:
             following = finished
         elif cause.cause_class in _ENDS_THE_RUN:
@@ -297,11 +324,17 @@ def wait_for_spot() -> Wait:
         comment="Backs off, never past the last safe moment; then Spot is tried again.",
         seconds=expression(
             f"""
-$max([0, $floor($min([${{BackoffCapSeconds}},
+$cause.class != 'refused' ? 0 : $max([0, $floor($min([${{BackoffCapSeconds}},
   ${{BackoffSeconds}} * $power({GROWTH}, $drought.waits), ({ends} - $millis()) * 0.001]))])
 """
         ),
-        assign={"drought": expression(f"{{ 'since': {since}, 'waits': $drought.waits + 1 }}")},
+        assign={
+            "drought": expression(
+                f"$cause.class != 'refused' ? $drought :"
+                f" {{ 'since': {since}, 'waits': $drought.waits + 1 }}"
+            ),
+            **entered(),
+        },
     )
 
 
@@ -319,6 +352,7 @@ def wait_a_moment() -> Wait:
   $max([0, $floor($min([$left, $cause.class = 'throttled' ? $pause * $random() : $pause]))]) )
 """
         ),
+        assign=entered(),
     )
 
 
@@ -332,13 +366,15 @@ def mark() -> Task:
         "updateItem",
         comment="Before it is parked, so that a redrive never meets a run that still looks alive.",
         arguments={
-            "UpdateExpression": "SET #status=:unfinished,attempts=:attempts,cause=:cause",
+            "UpdateExpression": (
+                "SET #status=:unfinished,attempts=:attempts,money=:money,cause=:cause"
+            ),
             "ConditionExpression": "execution=:me AND #status<>:complete",
             "ExpressionAttributeValues": {
                 ":unfinished": {"S": Status.UNFINISHED.value},
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
-                ":attempts": {"L": expression(x.to_dynamodb(x.ALL))},
+                **ledger(x.ALL, 4),
                 ":cause": {"S": "{% $cause.name %}"},
             },
         },
@@ -359,10 +395,10 @@ def park() -> Task:
     )
 
 
-def tell() -> Task:
+def tell(state_id: str) -> Task:
     """Publish what happened; a mail that can't be sent never fails a run."""
     return Task(
-        "Tell people",
+        state_id,
         comment="A mail that cannot be sent never fails a run.",
         resource="arn:aws:states:::sns:publish",
         timeout_seconds=CALL_SECONDS,
@@ -390,9 +426,9 @@ $cause.class = 'failed' ? 'JobExit' & $string($last.exit_code)
 def build() -> Machine:
     """Return the definition, its defaults still to be substituted."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
-    recording, marking, parking, telling = record(), mark(), park(), tell()
-    waits = Waits(for_spot=wait_for_spot(), for_all_else=wait_a_moment())
-    ending = Choice("How did it end?")
+    recording, marking, parking = record(), mark(), park()
+    telling, complaining = tell("Tell people"), tell("Tell people of the failure")
+    waits = Waits(for_spot=wait_for_spot(), for_all_else=wait_a_moment(), learning=learn())
     judging = why_did_it_stop(
         finished=telling, choose=choosing, waits=waits, spot=spot, stop=marking
     )
@@ -414,11 +450,11 @@ def build() -> Machine:
         (x.SLACK, "There is slack.", spot),
         (OTHERWISE, "On-demand is what is still on time.", demand),
     ):
-        choosing.add_choice(Rule(condition, comment=comment), following)
+        choosing.add_choice(Rule(condition, comment=comment, assign=entered()), following)
 
     for attempt, capacity in ((spot, Capacity.SPOT), (demand, Capacity.ON_DEMAND)):
         attempt.next_step = closing
-        unheard = {**attempted(x.refused_attempt(capacity)), **UNREAD}
+        unheard = {**attempted(x.refused_attempt(capacity), states=2), **UNREAD}
         attempt.catches = [
             Catch(judging, error_equals=list(x.CALL_ERRORS), assign=unheard),
             Catch(
@@ -427,24 +463,27 @@ def build() -> Machine:
                 assign=attempted(x.failed_attempt(capacity)),
             ),
         ]
-    closing.catches = [Catch(recording, error_equals=["States.ALL"])]
+    closing.catches = [Catch(recording, error_equals=["States.ALL"], assign=entered())]
     recording.next_step = judging
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(judging, error_equals=["States.ALL"], assign=UNREAD),
+        Catch(judging, error_equals=["States.ALL"], assign={**UNREAD, **entered(2)}),
+    ]
+    waits.learning.next_step = waits.for_spot
+    waits.learning.catches = [
+        Catch(waits.for_spot, error_equals=["States.ALL"], assign={**UNLEARNED, **entered()})
     ]
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
 
     marking.next_step = parking
     marking.add_catch(Catch(parking, error_equals=["States.ALL"]))
-    parking.next_step = telling
+    parking.next_step = complaining
     unparked = {"cause": "{% $merge([$cause, {'parked': false}]) %}"}
-    parking.catches = [Catch(telling, error_equals=["States.ALL"], assign=unparked)]
-    telling.next_step = ending
-    telling.catches = [Catch(ending, error_equals=["States.ALL"])]
-    ending.add_choice(Rule("$work.status = 'complete'"), finished)
-    ending.default_choice(failing)
+    parking.catches = [Catch(complaining, error_equals=["States.ALL"], assign=unparked)]
+    for told, end in ((telling, finished), (complaining, failing)):
+        told.next_step = end
+        told.catches = [Catch(end, error_equals=["States.ALL"])]
     return Machine(
         first, comment="${Job}: once, on Fargate Spot while there is slack, else on on-demand."
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from statemachines.expressions import ALL
 from statemachines.jsonata import expression
+from statemachines.money import money
 
 SHOWN_ATTEMPTS = 20
 """Attempts that a mail lists; a long drought makes more."""
@@ -43,12 +44,9 @@ $substring('Steadyspot: ${{Job}} ' & $run.key & ($work.status = 'complete'
 
 _TOLD = f"""
 $all := {ALL}; $done := $work.status = 'complete';
-$on := function($capacity) {{ $sum([$all[capacity = $capacity].seconds]) }};
-$spot := $on('spot'); $onDemand := $on('on-demand'); $wasted := $sum([$all.lost_seconds]);
-$second := (${{Vcpu}} * ${{VcpuHourPrice}} + ${{MemoryGb}} * ${{GbHourPrice}}) / 3600;
-$cost := $second * ($spot * (1 - ${{SpotDiscount}}) + $onDemand);
-$without := $second * $max([0, $spot + $onDemand - $wasted]);
-$money := function($usd) {{ '$' & $formatNumber($usd, '0.0000##') }};
+$money := {money("$all", "$entered + ($work.status = 'complete' ? 2 : 4)")};
+$without := $money.cost_on_demand_only;
+$dollars := function($usd) {{ '$' & $formatNumber($usd, '0.0000##') }};
 $outputs := 's3://${{Bucket}}/outputs/${{Job}}/' & $run.key & '/';
 $why := $done ? 'The run is complete and its outputs are published.' : $cause.sentence;
 $step := $done ? 'Nothing to do.' : $cause.nextStep;
@@ -61,9 +59,10 @@ $text := $join([{_SUBJECT} & '.', '', $why, $step,
     & $substring($a.started_at, 11, 8) & '-' & $substring($a.ended_at, 11, 8) & '  '
     & $pad($a.seconds & ' s', -7) & '  ' & $pad($a.cause, 22) & ' ' & $a.units_done
     & ($work.total > 0 ? '/' & $work.total) }}), '',
-  'Spot ' & $spot & ' s, on-demand ' & $onDemand & ' s, of these wasted ' & $wasted & ' s. Cost '
-    & $money($cost) & ', on on-demand only ' & $money($without) & ': saving '
-    & ($without > 0 ? $round(100 * (1 - $cost / $without)) : 0)
+  'Spot ' & $money.spot_seconds & ' s, on-demand ' & $money.on_demand_seconds
+    & ' s, of these wasted ' & $money.wasted_seconds & ' s; ' & $money.transitions
+    & ' transitions. Cost ' & $dollars($money.cost) & ', on on-demand only ' & $dollars($without)
+    & ': saving ' & ($done ? $round(100 * (1 - $money.cost / $without)) : 0)
     & ' % (prices of ${{PriceDate}}).', '',
   'Execution: https://${{Region}}.console.aws.amazon.com/states/home?region=${{Region}}#/v2/executions/details/'
     & $states.context.Execution.Id, 'Logs: ${{LogGroup}}', 'Outputs: ' & $outputs], '\n');
@@ -74,8 +73,9 @@ $json := $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $run.key,
   'attempts': [$map($all, function($a) {{ {{ 'attempt': $a.attempt, 'capacity': $a.capacity,
     'zone': $a.zone, 'from': $a.started_at, 'to': $a.ended_at, 'seconds': $a.seconds,
     'cause': $a.cause, 'unitsDone': $a.units_done }} }})],
-  'spotSeconds': $spot, 'onDemandSeconds': $onDemand, 'wastedSeconds': $wasted, 'cost': $cost,
-  'costOnDemandOnly': $without, 'priceDate': '${{PriceDate}}' }});
+  'spotSeconds': $money.spot_seconds, 'onDemandSeconds': $money.on_demand_seconds,
+  'wastedSeconds': $money.wasted_seconds, 'transitions': $money.transitions,
+  'cost': $money.cost, 'costOnDemandOnly': $without, 'priceDate': '${{PriceDate}}' }});
 """
 
 

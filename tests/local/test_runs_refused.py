@@ -136,7 +136,7 @@ def test_a_topic_that_refuses_does_not_fail_the_run(place: Place) -> None:
     finally:
         place.aws.outbox.accept(topic)
     assert run.complete
-    assert work.entered(execution)[-3:] == ["Tell people", "How did it end?", "Finished"]
+    assert work.entered(execution)[-3:] == ["Why did it stop?", "Tell people", "Finished"]
     assert work.mails() == []
 
 
@@ -195,3 +195,33 @@ def test_a_nonsense_input_is_told_and_parked_once(nonsense: Work, request_: Any)
 @pytest.fixture(scope="module")
 def nonsense(platform: Place) -> Work:
     return platform.job(*parts())
+
+
+def test_a_run_with_a_deadline_learns_its_run_time_from_the_job_s_records(place: Place) -> None:
+    work = place.job(*parts())
+    for number in range(5):
+        place.aws.session().client("dynamodb").put_item(
+            TableName=work.target.platform["Table"],
+            Item={
+                "job": {"S": work.name},
+                "run_key": {"S": f"2026110{number + 1}T020000Z"},
+                "status": {"S": "complete"},
+                "completion": {"M": {"seconds": {"N": f"{number + 20}.5"}}},
+            },
+        )
+    place.aws.market.refuse(work.family, times=1, how="failures")
+    execution = work.start(finishWithinMinutes=60)
+
+    run = work.succeeded(execution)
+    assert [a.capacity for a in run.attempts] == ["spot", "spot"]
+    entered = work.entered(execution)
+    assert entered.count("Learn the run time") == 1
+    events = work.sfn.get_execution_history(executionArn=execution, maxResults=1000)["events"]
+    (learned,) = [
+        json.loads(event["stateExitedEventDetails"]["assignedVariables"]["run"])
+        for event in events
+        if event.get("stateExitedEventDetails", {}).get("name") == "Learn the run time"
+    ]
+    assert (learned["learned"], learned["expected"]) == (True, 24.5)
+    transitions = work.item(run.run_key)["money"]["M"]["transitions"]["N"]
+    assert int(transitions) == len(entered)

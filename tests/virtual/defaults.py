@@ -53,10 +53,11 @@ def job_definition(*, silent: bool = False, **values: str) -> Any:
     """
     graph = definition("job")
     if silent:
-        graph["States"]["Tell people"]["Arguments"] = {}
+        for name in ("Tell people", "Tell people of the failure"):
+            graph["States"][name]["Arguments"] = {}
         for state in graph["States"].values():
             values_written = state.get("Arguments", {}).get("ExpressionAttributeValues", {})
             if ":attempts" in values_written:
-                values_written[":attempts"] = {"L": []}
+                values_written |= {":attempts": {"L": []}, ":money": {"M": {}}}
     filled = {**DEFAULTS, **values}
     return substituted(json.dumps(graph), tuple(sorted(filled.items())))

@@ -95,7 +95,7 @@ class Replay:
         self.waits = 0
         self.stalled = 0
         self.attempts = 0
-        self.refused_on_demand = 0
+        self.learned = False
 
     # What the definition computes.
 
@@ -147,7 +147,9 @@ class Replay:
     def _choose(self, last_class: str = "") -> str:
         self.out.entered.append("Choose capacity")
         if self.stalled > self.s.interruptions or (last_class == "timed-out" and self.stalled > 1):
-            return self._end(["Mark it unfinished", "Park the run", "Tell people"], "Failed")
+            return self._end(
+                "Mark it unfinished", "Park the run", "Tell people of the failure", "Failed"
+            )
         if self.stalled > 1:
             return ON_DEMAND
         return SPOT if self.slack() else ON_DEMAND
@@ -183,6 +185,7 @@ class Replay:
 
     def _refused(self) -> str:
         if self.slack():
+            self._learn()
             return "wait"
         self.out.entered.append("Wait a moment")
         left = (self.ends() - self.millis()) * 0.001
@@ -213,8 +216,19 @@ class Replay:
         self.since, self.waits = NEVER, 0
         self.stalled = 0 if gained else self.stalled + 1
         if not timed_out and gained and self.slack() and capacity == SPOT:
+            if self._learn():
+                out.entered.append("Wait for capacity")
+                out.decisions.append(Decision("wait", self.now, 0, 0))
             return SPOT
         return "timed-out" if timed_out else "interrupted"
+
+    def _learn(self) -> bool:
+        """Enter the state that learns the run time, once; there are no records to learn from."""
+        if self.learned or self.finish_by == 0:
+            return False
+        self.learned = True
+        self.out.entered.append("Learn the run time")
+        return True
 
     def _finished(self) -> str:
         out = self.out
@@ -223,10 +237,10 @@ class Replay:
         late = self.finish_by > 0 and self.millis() > self.finish_by
         if self.attempts == 1 and not late:
             return ""
-        return self._end(["Record the attempt", "Why did it stop?", "Tell people"], "Finished")
+        return self._end("Record the attempt", "Why did it stop?", "Tell people", "Finished")
 
-    def _end(self, states: list[str], last: str) -> str:
-        self.out.entered += [*states, "How did it end?", last]
+    def _end(self, *states: str) -> str:
+        self.out.entered += states
         return ""
 
 

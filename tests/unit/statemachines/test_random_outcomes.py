@@ -125,6 +125,10 @@ def holds(ended: Ended, world: RunWorld, request: dict[str, Any], faults: tuple[
     if not complete and "Mark it unfinished" not in faults:
         assert world.item["status"]["S"] == "unfinished"
 
+    told_or_quiet = {"Close the run", "Finished", "Failed"}
+    if not {"Record the attempt", "Close the run", "Mark it unfinished"} & set(faults):
+        assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.entered)
+        assert ended.entered[-1] in told_or_quiet
     quiet = ended.entered[-1] == "Close the run"
     tells = 0 if quiet or "Tell people" in faults else 1
     assert len(world.mails) == tells

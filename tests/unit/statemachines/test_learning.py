@@ -1,0 +1,86 @@
+"""The run time that is learned from the job's records moves the last safe moment, and only then."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.virtual.defaults import job_definition
+from tests.virtual.machine import Machine, iso
+from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
+
+START = 1_790_000_000.0
+MACHINE = Machine(job_definition(silent=True))
+EXPECTED_MINUTES = 60
+WITHIN_MINUTES = 200
+RESERVE_SECONDS = 2 * 60 + 120 + 15
+"""Two start-ups, the stopTimeout and the margin of the template's defaults."""
+
+
+def fell_back_at(history: list[float], **request: object) -> tuple[float, RunWorld, list[str]]:
+    """When on-demand was taken, in seconds from the start, with Spot refused all the time."""
+
+    def market(launch: Launch, _left: float) -> Offer:
+        return Offer(error=REFUSED) if launch.capacity == "spot" else Offer()
+
+    world = RunWorld(now=START, work_seconds=600.0, market=market, history=history)
+    asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
+    ended = MACHINE.run(world, {**asked, **request}, name="x")
+    assert ended.status == "SUCCEEDED"
+    (launch,) = [launch for launch in world.launches if launch.capacity == "on-demand"]
+    return launch.at - START, world, ended.entered
+
+
+def last_moment(run_seconds: float) -> float:
+    return 60 * WITHIN_MINUTES - RESERVE_SECONDS - run_seconds
+
+
+def test_nineteen_of_twenty_of_the_latest_runs_decide() -> None:
+    history = [float(seconds) for seconds in range(1_000, 3_000, 100)]
+    at, _, entered = fell_back_at(history)
+    assert at == pytest.approx(last_moment(2_800), abs=2)
+    assert entered.count("Learn the run time") == 1
+
+
+@pytest.mark.parametrize("history", [[], [1_000.0], [1_000.0] * 4])
+def test_too_few_runs_teach_nothing(history: list[float]) -> None:
+    at, _, _ = fell_back_at(history)
+    assert at == pytest.approx(last_moment(60 * EXPECTED_MINUTES), abs=2)
+
+
+def test_without_a_deadline_nothing_is_asked() -> None:
+    _, _, entered = fell_back_at([1_000.0] * 9, finishWithinMinutes=0)
+    assert "Learn the run time" not in entered
+
+
+def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
+    offers = [Offer(ends_after=300.0), Offer()]
+    world = RunWorld(
+        now=START, work_seconds=600.0, market=lambda *_: offers.pop(0), history=[900.0] * 5
+    )
+    asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
+    ended = MACHINE.run(world, asked, name="x")
+    assert ended.entered[3:8] == [
+        "Record the attempt",
+        "Why did it stop?",
+        "Learn the run time",
+        "Wait for capacity",
+        "Run on Fargate Spot",
+    ]
+    first, second = world.launches
+    assert second.at - first.at == pytest.approx(310.0, abs=0.01)
+    assert (first.expected_seconds, second.expected_seconds) == (3_600.0, 900.0)
+
+
+def test_a_query_that_fails_leaves_the_guess_and_is_not_asked_again() -> None:
+    world = RunWorld(
+        now=START,
+        work_seconds=600.0,
+        market=lambda launch, _: Offer(error=REFUSED) if launch.capacity == "spot" else Offer(),
+        history=[900.0] * 5,
+    )
+    world.faults = {"Learn the run time": [("DynamoDB.ThrottlingException", "slow down")]}
+    asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
+    ended = MACHINE.run(world, asked, name="x")
+    assert ended.entered.count("Learn the run time") == 1
+    (launch,) = [launch for launch in world.launches if launch.capacity == "on-demand"]
+    assert launch.at - START == pytest.approx(last_moment(60 * EXPECTED_MINUTES), abs=2)
