@@ -93,8 +93,10 @@ def _parked(target: Target, queue: str) -> int:
     return int(found["Attributes"][name])
 
 
-def remove(target: Target, there: Inventory, screen: Screen, *, data: bool = False) -> None:
-    """Remove what is there; with ``data`` what the templates retain, too.
+def remove(
+    target: Target, there: Inventory, screen: Screen, *, data: bool = False
+) -> Iterator[str]:
+    """Remove what is there; with ``data`` what the templates retain, too. Yields what is gone.
 
     Raises
     ------
@@ -107,6 +109,7 @@ def remove(target: Target, there: Inventory, screen: Screen, *, data: bool = Fal
         target.stacks.settle(stack, screen.stack_event)
         target.stacks.remove(stack, screen.stack_event)
         screen.say("  removed")
+        yield stack
     for stack in there.stacks:
         revisions = _deregister(target, stack)
         if revisions:
@@ -115,6 +118,7 @@ def remove(target: Target, there: Inventory, screen: Screen, *, data: bool = Fal
         if data:
             _delete(target, kept)
             screen.say(f"Deleted the {kept.what} {kept.name}.")
+            yield kept.name
         else:
             screen.say(f"Kept: {_TYPES[kept.what]} {kept.name} (to delete it: {kept.command})")
 
