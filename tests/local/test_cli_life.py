@@ -160,7 +160,31 @@ def test_an_input_that_never_claimed_a_run_is_explained_all_the_same(shop: Shop)
     assert story["next_step"]
     shop.json("redrive", code=1)
     queue = target.job(target.config.job())["Queue"]
-    target.client("sqs").purge_queue(QueueUrl=queue)
+    sqs = target.client("sqs")
+    sqs.purge_queue(QueueUrl=queue)
+    undelivered_end(shop, sqs, queue, execution)
+    (delivered,) = shop.json("redrive")
+    assert delivered["execution"].endswith(":event-of-nonsense")
+    after = functools.partial(sfn.describe_execution, executionArn=delivered["execution"])
+    eventually(lambda: after()["status"] == "SUCCEEDED")
+    assert "Nothing waits" in shop.verb("redrive")
+
+
+def undelivered_end(shop: Shop, sqs: Any, queue: str, execution: str) -> None:
+    """Put into the queue what a rule leaves there that could not start *After the end*."""
+    detail = {"executionArn": execution, "name": "nonsense", "status": "FAILED", "input": "{}"}
+    attributes = {
+        "RULE_ARN": "arn:aws:events:::rule/broken-end",
+        "TARGET_ARN": shop.target.job(shop.target.config.job())["AfterTheEnd"],
+        "ERROR_CODE": "ThrottlingException",
+    }
+    sqs.send_message(
+        QueueUrl=queue,
+        MessageBody=json.dumps({"id": "event-of-nonsense", "detail": detail}),
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )
 
 
 def test_a_run_that_nobody_knows_is_a_sentence(shop: Shop) -> None:
