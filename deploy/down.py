@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.buckets import empty
 from deploy.screen import Screen
 from deploy.target import Target
 
@@ -141,13 +142,5 @@ def _delete(target: Target, kept: Kept) -> None:
         target.client("dynamodb").delete_table(TableName=kept.name)
         return
     s3 = target.client("s3")
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=kept.name):
-        for upload in page.get("Uploads", []):
-            s3.abort_multipart_upload(
-                Bucket=kept.name, Key=upload["Key"], UploadId=upload["UploadId"]
-            )
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=kept.name):
-        keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
-        if keys:
-            s3.delete_objects(Bucket=kept.name, Delete={"Objects": keys, "Quiet": True})
+    empty(s3, kept.name)
     s3.delete_bucket(Bucket=kept.name)

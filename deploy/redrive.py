@@ -190,9 +190,7 @@ class Redrive:
         """Return what waits, without taking it: messages are visible again at once."""
         messages = list(self._receive())
         for message in messages:
-            self._sqs.change_message_visibility(
-                QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
+            self._show_again(message["ReceiptHandle"])
         return [_readable(message) for message in messages]
 
     def run(self) -> Iterator[Redriven]:
@@ -204,6 +202,15 @@ class Redrive:
                 yield Redriven("", "", str(trouble), good=False)
             else:
                 yield self._deliver(entry) if entry.undelivered_to else self._redrive(entry)
+
+    def drop(self, run_key: str) -> None:
+        """Delete the messages about a run; all others are visible again at once."""
+        for message in list(self._receive()):
+            entry = _readable(message)
+            if entry.run_key == run_key:
+                self._forget(entry)
+            else:
+                self._show_again(entry.receipt)
 
     def _receive(self) -> Iterator[Any]:
         seen: set[str] = set()
@@ -270,6 +277,11 @@ class Redrive:
             if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
                 return ""
             raise
+
+    def _show_again(self, receipt: str) -> None:
+        self._sqs.change_message_visibility(
+            QueueUrl=self._queue, ReceiptHandle=receipt, VisibilityTimeout=0
+        )
 
     def _forget(self, entry: Waiting) -> None:
         self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=entry.receipt)

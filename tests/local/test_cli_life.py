@@ -235,6 +235,26 @@ def test_a_drill_that_is_broken_off_puts_everything_back(shop: Shop) -> None:
     assert left(shop) == before
 
 
+def test_a_start_that_was_to_be_refused_leaves_nothing_when_it_is_broken_off(shop: Shop) -> None:
+    before = left(shop)
+    drilling = DRILLS["undeliverable"].run(shop.stage())
+    assert next(drilling).good
+    assert shop.stage().redrive().waiting()
+    drilling.close()  # type: ignore[attr-defined]
+    assert left(shop) == before
+    assert not shop.stage().redrive().waiting()
+
+
+def test_capacity_is_there_again_when_its_drill_is_broken_off(shop: Shop) -> None:
+    def ctrl_c(_moment: object) -> None:
+        raise KeyboardInterrupt
+
+    target = shop.target
+    with pytest.raises(KeyboardInterrupt):
+        list(DRILLS["no-capacity"].run(Stage(target, target.config.job(), ctrl_c)))
+    assert "refused" not in shop.verb("run")
+
+
 def left(shop: Shop) -> dict[str, Any]:
     """What a drill must leave as it was."""
     target = shop.target
@@ -244,6 +264,18 @@ def left(shop: Shop) -> dict[str, Any]:
         "queues": sorted(
             url.rsplit("/", 1)[-1] for url in queues if "cli" in url or "drill" in url
         ),
+        "records": target.client("dynamodb").scan(
+            TableName=target.platform["Table"],
+            FilterExpression="begins_with(job, :drill)",
+            ExpressionAttributeValues={":drill": {"S": "drill-"}},
+        )["Items"],
+        "objects": [
+            item["Key"]
+            for item in target.client("s3")
+            .list_objects_v2(Bucket=target.platform["Bucket"])
+            .get("Contents", [])
+            if "/drill-" in item["Key"]
+        ],
         "subscriptions": len(
             target.client("sns").list_subscriptions_by_topic(TopicArn=target.platform["Topic"])[
                 "Subscriptions"

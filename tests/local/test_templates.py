@@ -226,6 +226,14 @@ def test_a_job_without_schedule_has_none_and_no_more_alarms_than_asked_for(
     assert len(shown["MetricAlarms"]) == 2
 
 
+def test_a_list_that_was_given_is_shown_as_the_text_that_it_was(stacks: Stacks) -> None:
+    stacks.create_platform()
+    stacks.create_job("empty", TaskPolicyArns="")
+    shown = stacks.describe(f"{stacks.platform}-empty")["Parameters"]
+    values = {one["ParameterKey"]: one.get("ParameterValue", "") for one in shown}
+    assert values["TaskPolicyArns"] == ""
+
+
 def test_existing_subnets_are_used_as_they_are(stacks: Stacks, clients_of: Any) -> None:
     subnets = clients_of("ec2").describe_subnets()["Subnets"]
     default = [s for s in subnets if s["DefaultForAz"]][:3]
