@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from deploy.drills import rehearsal
 from deploy.drills.copies import Copy, throwaway
 from deploy.drills.stage import Finding, Stage, told_of
 from deploy.listening import Ear, listening
@@ -64,9 +65,7 @@ def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Finding]:
 def no_capacity(stage: Stage) -> Iterator[Finding]:
     """Have Spot refused until the slack is used up; the run must finish on on-demand."""
     if stage.switches is None:
-        from deploy.drills.rehearsal import no_capacity as on_paper
-
-        yield from on_paper(stage)
+        yield from rehearsal.no_capacity(stage)
         return
     with listening(stage.target) as ear:
         fault = stage.clock()

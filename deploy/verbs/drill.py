@@ -25,6 +25,7 @@ NAMES = (
     "sidecar",
     "undeliverable",
     "short-grace",
+    "verify",
 )
 
 
@@ -68,6 +69,8 @@ def command(
 
 def announcement(drill: Drill, job: Job, prices: Prices) -> list[str]:
     """Return what a drill will do and what it costs; pure."""
+    if drill.free:
+        return [drill.announces.format(job=job.name), "It runs nothing and costs nothing."]
     hour = 3600 * prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
     lines = [drill.announces.format(job=job.name)]
     if drill.on_copy:
