@@ -87,7 +87,12 @@ Check = Callable[[Looks], Iterator[Finding]]
 
 
 def run(looks: Looks) -> Iterator[Finding]:
-    """Yield all findings, in an order in which one would mend them."""
+    """Yield all findings, in an order in which one would mend them.
+
+    Who is asking comes first. AWS answers that to everybody, so an error there is not caught:
+    credentials or region are wrong, and nothing else could be looked at.
+    """
+    yield from _identity(looks)
     for about, check in CHECKS:
         try:
             yield from check(looks)
@@ -375,7 +380,6 @@ def _stacks(looks: Looks) -> Iterator[Finding]:
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    ("account", _identity),
     ("permissions", _permissions),
     ("role of ECS", _linked_role),
     ("quotas", _quotas),

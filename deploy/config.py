@@ -22,6 +22,7 @@ from typing import Any, Literal
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
+from deploy.prices import US_EAST_1, Prices
 from deploy.schedule import fault_of, is_timezone
 
 DEFAULT_PATH = Path("steadyspot.toml")
@@ -55,6 +56,11 @@ class Platform:
     vpc: str | None = None
     subnets: tuple[str, ...] = ()
     assign_public_ip: bool = True
+    vpc_prefix: str = "10.74"
+    customer_key: bool = False
+    checkpoint_days: int = 30
+    container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"
+    prices: Prices = US_EAST_1
 
 
 @dataclass(frozen=True)
@@ -89,14 +95,18 @@ class Job:
 
     ``command`` empty means the image's own. ``schedule`` None means: started by hand only.
     ``finish_within_minutes`` None means no deadline. Times of day are those of ``timezone``.
+    ``checkpoint_dir`` and ``output_dir`` None mean: as the image says, or none.
     """
 
     name: str
     image: str
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    checkpoint_dir: str | None = None
+    output_dir: str | None = None
     vcpu: float = 1
     memory_gb: float = 2
+    disk_gb: int = 20
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     stop_timeout_seconds: int = 120
     schedule: str | None = None
@@ -105,11 +115,18 @@ class Job:
     finish_within_minutes: float | None = None
     expected_minutes: float = 60
     maximum_wait_minutes: float = 60
+    start_up_seconds: int = 60
+    margin_seconds: int = 60
     capacity: Literal["spot-first", "spot-only", "on-demand-only"] = "spot-first"
     rerun: Literal["always", "never"] = "always"
     retry: Retry = Retry()
     budgets: Budgets = Budgets()
     backoff: Backoff = Backoff()
+    policies: tuple[str, ...] = ()
+    missed_after_hours: int = 0
+    failed_alarm_mails: bool = False
+    log_days: int = 30
+    dashboard: bool = True
 
 
 @dataclass(frozen=True)
@@ -177,10 +194,9 @@ def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
     fault = next(chain(_faults_of_form(content), _faults_between(content)), None)
     if fault:
         raise ConfigError(f"{path}: {fault}.")
-    platform = content.get("platform", {})
     return Config(
         path=path,
-        platform=Platform(**{**platform, "subnets": tuple(platform.get("subnets", ()))}),
+        platform=_platform(content.get("platform", {})),
         jobs={name: _job(name, job) for name, job in content["jobs"].items()},
     )
 
@@ -192,13 +208,25 @@ def _broken(said: str) -> str:
     return f"{place[1] or place[2]} is no TOML: {said[: place.start()]}"
 
 
-_RENAMED = {"cpu": "vcpu", "memory": "memory_gb", "stop_timeout": "stop_timeout_seconds"}
+_RENAMED = {
+    "cpu": "vcpu",
+    "memory": "memory_gb",
+    "disk": "disk_gb",
+    "stop_timeout": "stop_timeout_seconds",
+}
 _TABLES = {"retry": Retry, "budgets": Budgets, "backoff": Backoff}
+
+
+def _platform(table: Mapping[str, Any]) -> Platform:
+    values = {**table, "subnets": tuple(table.get("subnets", ()))}
+    prices = Prices(**values.pop("prices", {}))
+    return Platform(**values, prices=prices)
 
 
 def _job(name: str, table: Mapping[str, Any]) -> Job:
     values = {_RENAMED.get(key, key): value for key, value in table.items()}
-    values["command"] = tuple(values.get("command", ()))
+    for key in ("command", "policies"):
+        values[key] = tuple(values.get(key, ()))
     for key, kind in _TABLES.items():
         values[key] = kind(**values.get(key, {}))
     return Job(name=name, **values)
@@ -273,6 +301,8 @@ def _faults_between(content: Mapping[str, Any]) -> Iterator[str]:
     if ("vpc" in platform) != ("subnets" in platform):
         there, missing = ("vpc", "subnets") if "vpc" in platform else ("subnets", "vpc")
         yield f"platform.{there} needs platform.{missing} beside it; without both a VPC is made"
+    if "vpc_prefix" in platform and "vpc" in platform:
+        yield "platform.vpc_prefix is for the VPC that is made; with platform.vpc none is"
     if "assign_public_ip" in platform and "vpc" not in platform:
         yield "platform.assign_public_ip needs platform.vpc and platform.subnets beside it"
     for name, table in content["jobs"].items():

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.buckets import empty
 from deploy.screen import Screen
 from deploy.target import Target
 
@@ -93,8 +94,10 @@ def _parked(target: Target, queue: str) -> int:
     return int(found["Attributes"][name])
 
 
-def remove(target: Target, there: Inventory, screen: Screen, *, data: bool = False) -> None:
-    """Remove what is there; with ``data`` what the templates retain, too.
+def remove(
+    target: Target, there: Inventory, screen: Screen, *, data: bool = False
+) -> Iterator[str]:
+    """Remove what is there; with ``data`` what the templates retain, too. Yields what is gone.
 
     Raises
     ------
@@ -107,6 +110,7 @@ def remove(target: Target, there: Inventory, screen: Screen, *, data: bool = Fal
         target.stacks.settle(stack, screen.stack_event)
         target.stacks.remove(stack, screen.stack_event)
         screen.say("  removed")
+        yield stack
     for stack in there.stacks:
         revisions = _deregister(target, stack)
         if revisions:
@@ -115,6 +119,7 @@ def remove(target: Target, there: Inventory, screen: Screen, *, data: bool = Fal
         if data:
             _delete(target, kept)
             screen.say(f"Deleted the {kept.what} {kept.name}.")
+            yield kept.name
         else:
             screen.say(f"Kept: {_TYPES[kept.what]} {kept.name} (to delete it: {kept.command})")
 
@@ -137,13 +142,5 @@ def _delete(target: Target, kept: Kept) -> None:
         target.client("dynamodb").delete_table(TableName=kept.name)
         return
     s3 = target.client("s3")
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=kept.name):
-        for upload in page.get("Uploads", []):
-            s3.abort_multipart_upload(
-                Bucket=kept.name, Key=upload["Key"], UploadId=upload["UploadId"]
-            )
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=kept.name):
-        keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
-        if keys:
-            s3.delete_objects(Bucket=kept.name, Delete={"Objects": keys, "Quiet": True})
+    empty(s3, kept.name)
     s3.delete_bucket(Bucket=kept.name)

@@ -70,6 +70,11 @@ ROWS = (
         "Ask for that permission, or use another --profile.",
     ),
     Row(
+        ("BucketNotEmpty",),
+        "The bucket is not empty: something was written to it while it was emptied.",
+        "Stop what writes to it (aws ecs list-tasks), then run the same command again.",
+    ),
+    Row(
         ("InternalFailure", "InternalError", "ServiceUnavailable", "ServiceException"),
         "AWS could not answer {call}: {said}",
         "Try again in a minute; if it stays, look at the AWS Health Dashboard.",

@@ -55,7 +55,7 @@ def _waits(target: Target, job: Job, meant: str) -> str:
     return next((w.why for w in redrive.waiting() if keys is None or w.run_key in keys), "")
 
 
-def show(screen: Screen, story: Explanation, job: Job) -> None:
+def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
     """Print a story."""
     run = story.run
     name = run.run_key if run else story.execution.rsplit(":", 1)[-1]
@@ -81,7 +81,6 @@ def show(screen: Screen, story: Explanation, job: Job) -> None:
         for stop in story.stops:
             said = f": {stop.said}" if stop.said else ""
             screen.say(f"attempt {stop.attempt}: row {stop.cause}, class {stop.cause_class}{said}")
-        prices = Prices()
         screen.money(
             money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date
         )
@@ -101,10 +100,10 @@ def _completion(screen: Screen, story: Explanation) -> None:
     screen.say(f"under {output_prefix(run.job, run.run_key)}, told in {COMPLETION}")
 
 
-def as_data(story: Explanation, job: Job) -> dict[str, Any]:
+def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
     """Return a story for machines."""
     run = story.run
-    cost = money(run.attempts, Prices(), vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
+    cost = money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
     return {
         "job": job.name,
         "outcome": story.outcome,

@@ -1,14 +1,16 @@
 """Brings a job's image to where Fargate can pull it, and names it by its digest.
 
 An image in a registry is taken from there. Any other name is one of this machine's container
-engine: it is built where a Dockerfile lies beside the configuration, pushed to the platform's
-repository under a tag made of its content, and so pushed once. A digest in the task definition
-means that a run gets what was deployed.
+engine: it is built where a Dockerfile lies beside the configuration (and the worker's image before
+it, where it is made from that), pushed to the platform's repository under a tag made of its
+content, and so pushed once. A digest in the task definition means that a run gets what was
+deployed.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -23,7 +25,10 @@ from deploy.screen import Screen
 from deploy.target import Target
 from deploy.trouble import Trouble
 
+WORKER = "steadyspot-worker"
+WORKER_DOCKERFILE = Path(__file__).parents[1] / "worker" / "Dockerfile"
 ENGINES = ("docker", "podman", "finch")
+_FROM_WORKER = re.compile(rf"^\s*FROM\s+{WORKER}(\s|$)", re.IGNORECASE | re.MULTILINE)
 _PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 Run = Callable[[Sequence[str], str], str]
@@ -166,6 +171,9 @@ def _digest(ecr: Any, repository: str, tag: str, account: str | None = None) -> 
 def _pushed(target: Target, job: Job, image: str, screen: Screen, engine: Engine) -> str:
     dockerfile = target.config.path.parent / "Dockerfile"
     if dockerfile.is_file():
+        if _FROM_WORKER.search(dockerfile.read_text("utf-8")):
+            screen.say(f"  building {WORKER}, which {image} is made from")
+            engine.build(WORKER, WORKER_DOCKERFILE, job.architecture)
         screen.say(f"  building {image} from {dockerfile}")
         engine.build(image, dockerfile, job.architecture)
     elif not engine.has(image):

@@ -36,7 +36,12 @@ class Line:
 
 
 def lines_of(
-    runs: Sequence[Run], executions: Sequence[Mapping[str, Any]], *, vcpu: float, memory_gb: float
+    runs: Sequence[Run],
+    executions: Sequence[Mapping[str, Any]],
+    prices: Prices,
+    *,
+    vcpu: float,
+    memory_gb: float,
 ) -> list[Line]:
     """Return runs and executions without one as lines, newest first; pure."""
     named = {run.execution for run in runs}
@@ -45,12 +50,12 @@ def lines_of(
         for execution in executions
         if execution["executionArn"] not in named and execution["status"] in _NO_RECORD
     )
-    lines = [*(_of_run(run, vcpu, memory_gb) for run in runs), *unclaimed]
+    lines = [*(_of_run(run, prices, vcpu, memory_gb) for run in runs), *unclaimed]
     return sorted(lines, key=lambda line: line.begun, reverse=True)
 
 
-def _of_run(run: Run, vcpu: float, memory_gb: float) -> Line:
-    cost = money(run.attempts, Prices(), vcpu=vcpu, memory_gb=memory_gb)
+def _of_run(run: Run, prices: Prices, vcpu: float, memory_gb: float) -> Line:
+    cost = money(run.attempts, prices, vcpu=vcpu, memory_gb=memory_gb)
     total = f"/{run.units_total}" if run.units_total else ""
     troubles = [a.cause for a in run.attempts if a.cause not in ("", "finished")]
     return Line(

@@ -12,7 +12,13 @@ Parameters = dict[str, str]
 
 def of_platform(platform: Platform) -> Parameters:
     """Return the parameters of ``platform.yaml``; what is left out keeps the template's default."""
-    parameters = {"MailAddress": platform.mail or ""}
+    parameters = {
+        "MailAddress": platform.mail or "",
+        "CustomerKey": _yes(platform.customer_key),
+        "VpcPrefix": platform.vpc_prefix,
+        "CheckpointDays": str(platform.checkpoint_days),
+        "ContainerInsights": platform.container_insights,
+    }
     if platform.vpc:
         parameters["VpcId"] = platform.vpc
         parameters["SubnetIds"] = ",".join(platform.subnets)
@@ -29,8 +35,11 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "ImageRepository": repository_in(job.image),
         "Command": json.dumps(job.command),
         "Environment": json.dumps(dict(job.environment)),
+        "CheckpointDir": job.checkpoint_dir or "",
+        "OutputDir": job.output_dir or "",
         "Cpu": str(round(job.vcpu * 1024)),
         "MemoryGb": _number(job.memory_gb),
+        "DiskGb": str(job.disk_gb),
         "Architecture": job.architecture.upper(),
         "StopTimeout": str(job.stop_timeout_seconds),
         "ScheduleExpression": job.schedule or "",
@@ -49,7 +58,22 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Throttles": str(job.budgets.throttles),
         "Infrastructure": str(job.budgets.infrastructure),
         "Failures": str(job.budgets.failures),
+        "StartUpSeconds": str(job.start_up_seconds),
+        "MarginSeconds": str(job.margin_seconds),
+        "SpotDiscount": _number(platform.prices.spot_discount),
+        "VcpuHourPrice": _number(platform.prices.vcpu_hour),
+        "GbHourPrice": _number(platform.prices.gb_hour),
+        "PriceDate": platform.prices.date,
+        "TaskPolicyArns": ",".join(job.policies),
+        "MissedAfterHours": str(job.missed_after_hours),
+        "FailedAlarmMails": _yes(job.failed_alarm_mails),
+        "LogDays": str(job.log_days),
+        "Dashboard": _yes(job.dashboard),
     }
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _number(value: float) -> str:

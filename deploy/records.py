@@ -143,6 +143,19 @@ class RunTable:
         runs = [run_of(item) for page in pages for item in page["Items"]]
         return sorted(runs, key=lambda run: run.claimed_at)
 
+    def forget(self, job: str) -> None:
+        """Delete the records of all runs of a job."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="job = :job",
+            ExpressionAttributeValues={":job": {"S": job}},
+            ProjectionExpression="run_key",
+        )
+        for page in pages:
+            for item in page["Items"]:
+                key = {"job": {"S": job}, "run_key": item["run_key"]}
+                self._client.delete_item(TableName=self._table, Key=key)
+
 
 def run_of(item: Mapping[str, Any]) -> Run:
     """Return an item of the table as a run."""

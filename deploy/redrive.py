@@ -1,9 +1,11 @@
 """Takes up again what waits in a job's dead-letter queue.
 
-Two kinds of messages lie there: runs that the workflow parked, and starts that the Scheduler
-could not deliver (body: the target's input; attribute ``SCHEDULED_TIME``). A message is deleted
-only once the run's record names the new execution or says complete, so that nothing is lost when
-this is interrupted; doing it twice is safe, since a run is claimed once.
+Three kinds of messages lie there: runs that the workflow parked, starts that the Scheduler could
+not deliver (body: the target's input; attribute ``SCHEDULED_TIME``), and ends of executions that
+the rule could not deliver to *After the end* (body: the event; attributes ``RULE_ARN``,
+``TARGET_ARN``). A message is deleted only once the run's record names the new execution or says
+complete, or what the rule should have started has started, so that nothing is lost when this is
+interrupted; doing it twice is safe, since a run is claimed once.
 """
 
 from __future__ import annotations
@@ -34,12 +36,16 @@ _ALIVE = (Status.RUNNING, Status.COMMITTING)
 
 @dataclass(frozen=True)
 class Waiting:
-    """One message of the queue. ``run_key`` is empty where the start will make it."""
+    """One message of the queue. ``run_key`` is empty where the start will make it.
+
+    ``undelivered_to`` is the state machine that a rule could not start with ``request``, an event.
+    """
 
     run_key: str
     why: str
     request: Mapping[str, Any]
     receipt: str
+    undelivered_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
     Raises
     ------
     Trouble
-        When neither the workflow nor the Scheduler can have written it.
+        When neither the workflow nor the Scheduler nor the rule can have written it.
     """
     try:
         body = json.loads(message["Body"])
@@ -67,6 +73,15 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
     attributes = {
         name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()
     }
+    error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE", "")
+    if isinstance(body, dict) and "RULE_ARN" in attributes and "id" in body:
+        return Waiting(
+            run_key=_run_key_of_event(body),
+            why=f"Its end could not be told to what parks it: {error}",
+            request=body,
+            receipt=message["ReceiptHandle"],
+            undelivered_to=attributes.get("TARGET_ARN", ""),
+        )
     if isinstance(body, dict) and isinstance(body.get("request"), dict) and "runKey" in body:
         request, key = body["request"], str(body["runKey"])
         why = str(body.get("sentence", ""))
@@ -77,7 +92,6 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
             "scheduledTime": attributes["SCHEDULED_TIME"],
             "redrive": True,
         }
-        error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE", "")
         why = f"The Scheduler could not start it: {error}"
     else:
         raise _unknown(message)
@@ -89,6 +103,11 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
             "Start that run yourself with a request that fits, then delete the message.",
         ) from None
     return Waiting(run_key=key, why=why, request=request, receipt=message["ReceiptHandle"])
+
+
+def _run_key_of_event(event: Mapping[str, Any]) -> str:
+    detail = event.get("detail") or {}
+    return run_key_in(detail.get("input") or "{}") or str(detail.get("name", ""))
 
 
 def _input_of(body: dict[str, Any]) -> dict[str, Any]:
@@ -171,9 +190,7 @@ class Redrive:
         """Return what waits, without taking it: messages are visible again at once."""
         messages = list(self._receive())
         for message in messages:
-            self._sqs.change_message_visibility(
-                QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
+            self._show_again(message["ReceiptHandle"])
         return [_readable(message) for message in messages]
 
     def run(self) -> Iterator[Redriven]:
@@ -184,7 +201,16 @@ class Redrive:
             except Trouble as trouble:
                 yield Redriven("", "", str(trouble), good=False)
             else:
-                yield self._redrive(entry)
+                yield self._deliver(entry) if entry.undelivered_to else self._redrive(entry)
+
+    def drop(self, run_key: str) -> None:
+        """Delete the messages about a run; all others are visible again at once."""
+        for message in list(self._receive()):
+            entry = _readable(message)
+            if entry.run_key == run_key:
+                self._forget(entry)
+            else:
+                self._show_again(entry.receipt)
 
     def _receive(self) -> Iterator[Any]:
         seen: set[str] = set()
@@ -226,6 +252,21 @@ class Redrive:
             "Its message stays in the queue; look at that execution, then redrive again.",
         )
 
+    def _deliver(self, entry: Waiting) -> Redriven:
+        """Start what the rule could not; named by the event, it starts once however often."""
+        execution = ""
+        try:
+            execution = self._sfn.start_execution(
+                stateMachineArn=entry.undelivered_to,
+                name=str(entry.request["id"]),
+                input=json.dumps(entry.request),
+            )["executionArn"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+        self._forget(entry)
+        return Redriven(entry.run_key, execution, "is parked now; redrive it next if it is wanted")
+
     def _lives(self, execution: str) -> bool:
         return self._status(execution) == "RUNNING"
 
@@ -236,6 +277,11 @@ class Redrive:
             if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
                 return ""
             raise
+
+    def _show_again(self, receipt: str) -> None:
+        self._sqs.change_message_visibility(
+            QueueUrl=self._queue, ReceiptHandle=receipt, VisibilityTimeout=0
+        )
 
     def _forget(self, entry: Waiting) -> None:
         self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=entry.receipt)

@@ -27,6 +27,7 @@ TAG = "steadyspot"
 _NOTHING = ("didn't contain changes", "No updates are to be performed", "no changes")
 _NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 """States in which AWS lets a stack only be deleted; none of them ever was, or still is, whole."""
+_IN_BETWEEN = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"}
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _LOOK_SECONDS = 2.0
 
@@ -74,11 +75,20 @@ class Stacks:
         Raises
         ------
         Trouble
-            When there is no such stack.
+            When there is no such stack, or it is not whole: then what it makes may be missing.
         """
         stack = self.describe(name)
         if stack is None:
-            raise Trouble(f"There is no stack {name}.", "Deploy first: steadyspot up.")
+            raise Trouble(
+                f"There is no stack {name} in {self._client.meta.region_name}.",
+                "Deploy first: steadyspot up; or name its region with --region.",
+            )
+        status = stack["StackStatus"]
+        if status in _NEVER_MADE or status in _IN_BETWEEN:
+            raise Trouble(
+                f"The stack {name} is {status}, so it cannot be worked with.",
+                "Bring it up again: steadyspot up settles that first.",
+            )
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def exists(self, name: str) -> bool:

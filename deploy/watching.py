@@ -45,14 +45,13 @@ def watch(
             }
         )
     elif run:
-        show_run(screen, run, job)
+        show_run(screen, run, job, target.config.platform.prices)
     sys.exit(0 if follower.status == "SUCCEEDED" else 1)
 
 
-def show_run(screen: Screen, run: Run, job: Job) -> None:
+def show_run(screen: Screen, run: Run, job: Job, prices: Prices) -> None:
     """Print a run's attempts and its money line."""
     if run.attempts:
-        prices = Prices()
         screen.say()
         screen.attempts(run.attempts)
         screen.money(

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from deploy.drills import trouble
+from deploy.drills import rehearsal, trouble
 from deploy.drills.stage import Finding, Stage
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A drill; ``announces``: what it will do, ``on_copy``: to a copy of the job."""
+    """A drill; ``announces``: what it will do, ``on_copy``: to a copy of the job.
+
+    ``free``: it runs nothing.
+    """
 
     announces: str
     run: Callable[[Stage], Iterator[Finding]]
     on_copy: bool = False
+    free: bool = False
 
 
 DRILLS: dict[str, Drill] = {
@@ -58,6 +62,12 @@ DRILLS: dict[str, Drill] = {
         "It reclaims a job that ignores SIGTERM and has two seconds before SIGKILL.",
         trouble.short_grace,
         on_copy=True,
+    ),
+    "verify": Drill(
+        "It asks Step Functions what the deployed workflow of {job} would do with each row of the "
+        "cause table. It works on AWS only.",
+        rehearsal.every_row,
+        free=True,
     ),
 }
 

@@ -2,7 +2,7 @@
 
 What a drill breaks for good (a task definition's revision, an image) it breaks on the copy. The
 copy has the job's size, image and settings but runs a harmless command, so that nothing is done
-twice outside.
+twice outside. Its records and objects go with it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from deploy.buckets import empty
 from deploy.drills.stage import Stage
 from deploy.stacks import Event
 from deploy.up import TEMPLATES
+from worker.contract import checkpoint_prefix, output_prefix
 
 HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
 
@@ -51,13 +53,30 @@ class Copy:
         self.stage = self._original.on(self.job)
 
     def remove(self) -> None:
-        """Take the copy away, with the revisions of its task definition."""
+        """Take the copy away with all it left: runs, revisions, records, objects."""
         target, ecs = self._original.target, self._original.ecs
         target.stacks.settle(self.stack, _quiet)
+        self._stop_what_runs()
         target.stacks.remove(self.stack, _quiet)
         listed = ecs.list_task_definitions(familyPrefix=self.stack, status="ACTIVE")
         for arn in listed["taskDefinitionArns"]:
             ecs.deregister_task_definition(taskDefinition=arn)
+
+        target.runs.forget(self._name)
+        for prefix in (checkpoint_prefix(self._name, ""), output_prefix(self._name, "")):
+            folder = f"{prefix.rstrip('/')}/"
+            empty(target.client("s3"), target.platform["Bucket"], folder)
+
+    def _stop_what_runs(self) -> None:
+        """Stop executions that a drill left under way, which their state machine would outlive."""
+        if self.stage is self._original:
+            return
+        sfn, machine = self.stage.sfn, self.stage.outputs["StateMachine"]
+        running = sfn.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
+        for execution in running["executions"]:
+            sfn.stop_execution(
+                executionArn=execution["executionArn"], cause="The drill was broken off."
+            )
 
     def _source(self) -> str:
         """Return the address of the template, edited, in the platform's bucket."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deploy.drills.stage import Finding, Stage
+from deploy.trouble import Trouble
 from statemachines.causes import CAUSES, Cause
 from worker.contract import Status
 
@@ -37,6 +38,22 @@ def no_capacity(stage: Stage) -> Iterator[Finding]:
     caught = answer["status"] == "CAUGHT_ERROR" and answer.get("nextState") == _RECORD
     yield Finding(f"a refusal of Spot is caught and goes to '{answer.get('nextState')}'", caught)
     yield from verify(stage, [cause for cause in CAUSES if cause.name == "no-capacity"])
+
+
+def every_row(stage: Stage) -> Iterator[Finding]:
+    """Put the whole cause table to the deployed workflow.
+
+    Raises
+    ------
+    Trouble
+        On the embedded AWS, which has no TestState.
+    """
+    if stage.switches is not None:
+        raise Trouble(
+            "The embedded AWS cannot be asked what a state would do.",
+            "Verify on AWS; here, interrupt, no-capacity and the others run for real.",
+        )
+    yield from verify(stage, list(CAUSES))
 
 
 def verify(stage: Stage, causes: list[Cause]) -> Iterator[Finding]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from deploy.drills import rehearsal
 from deploy.drills.copies import Copy, throwaway
 from deploy.drills.stage import Finding, Stage, told_of
 from deploy.listening import Ear, listening
@@ -63,15 +65,16 @@ def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Finding]:
 def no_capacity(stage: Stage) -> Iterator[Finding]:
     """Have Spot refused until the slack is used up; the run must finish on on-demand."""
     if stage.switches is None:
-        from deploy.drills.rehearsal import no_capacity as on_paper
-
-        yield from on_paper(stage)
+        yield from rehearsal.no_capacity(stage)
         return
     with listening(stage.target) as ear:
-        stage.switches.refuse(stage.family, times=2, how="failures")
         fault = stage.clock()
-        execution = stage.start()
-        status = stage.follow(execution)
+        try:
+            stage.switches.refuse(stage.family, times=2, how="failures")
+            execution = stage.start()
+            status = stage.follow(execution)
+        finally:
+            stage.switches.refuse(stage.family, times=0, how="failures")
         yield from _finished_after(stage, ear, execution, status, "no-capacity")
         yield _recovered(stage, fault)
 
@@ -174,29 +177,37 @@ def undeliverable(stage: Stage) -> Iterator[Finding]:
             f"Runs wait in the queue of {stage.job.name} already; the drill would redrive them.",
             f"Work them off first: steadyspot redrive {stage.job.name}.",
         )
-    scheduler = stage.target.client("scheduler")
-    group, name = stage.target.platform["ScheduleGroup"], f"drill-{uuid.uuid4().hex[:8]}"
-    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
-    with listening(stage.target) as ear:
+    with listening(stage.target) as ear, refused_start(stage) as key:
         fault = stage.clock()
-        scheduler.create_schedule(
-            Name=name,
-            GroupName=group,
-            ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
-            FlexibleTimeWindow={"Mode": "OFF"},
-            Target=refused_target(stage, scheduler),
-        )
-        try:
-            waited = stage.until(lambda: bool(stage.redrive().waiting()), UNDELIVERED_SECONDS)
-        finally:
-            scheduler.delete_schedule(Name=name, GroupName=group)
+        waited = stage.until(lambda: bool(stage.redrive().waiting()), UNDELIVERED_SECONDS)
         yield Finding("the start that was refused lies in the dead-letter queue", waited)
         rung = ear.wait_for(lambda told: "AlarmName" in json.dumps(told.body), UNDELIVERED_SECONDS)
         yield Finding("its alarm told people", rung is not None)
         yield from _redriven(stage)
-        run = stage.record(run_key_of(f"{at:%Y-%m-%dT%H:%M:%SZ}"))
+        run = stage.record(key)
         yield Finding("the scheduled time has a complete run", run is not None and run.complete)
         yield _recovered(stage, fault)
+
+
+@contextmanager
+def refused_start(stage: Stage) -> Iterator[str]:
+    """Schedule a start that is refused and give its run key; its message does not outlive it."""
+    scheduler = stage.target.client("scheduler")
+    group, name = stage.target.platform["ScheduleGroup"], f"drill-{uuid.uuid4().hex[:8]}"
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    key = run_key_of(f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    scheduler.create_schedule(
+        Name=name,
+        GroupName=group,
+        ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=refused_target(stage, scheduler),
+    )
+    try:
+        yield key
+    finally:
+        scheduler.delete_schedule(Name=name, GroupName=group)
+        stage.redrive().drop(key)
 
 
 def refused_target(stage: Stage, scheduler: Any) -> dict[str, Any]:

@@ -119,8 +119,14 @@ class Market:
         self._reclaim_all = reclaim_all
 
     def refuse(self, family: str, *, times: int, how: Refusal | str, capacity: str = SPOT) -> None:
-        """Refuse the next `times` launches of the family (`*`: any). Plans are used in order."""
+        """Refuse the next `times` launches of the family (`*`: any). Plans are used in order.
+
+        0 takes back what is planned for the family.
+        """
         with self._lock:
+            if times <= 0:
+                self._refusals = [plan for plan in self._refusals if plan.family != family]
+                return
             self._refusals.append(_PlannedRefusal(family, Refusal(how), capacity, times))
 
     def reclaim(self, task_arn: str) -> bool:

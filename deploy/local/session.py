@@ -40,7 +40,7 @@ class Switches:
         self._url = endpoint_url + "/_steadyspot/"
 
     def refuse(self, family: str, *, times: int, how: str) -> None:
-        """Refuse the next launches of a task family on Spot; `how` as in `Refusal`."""
+        """Refuse the next launches of a task family on Spot; `how` as in `Refusal`; 0: no more."""
         self._post("market", {"family": family, "refuse": {"times": times, "how": how}})
 
     def reclaim(self, task_arn: str) -> None:

@@ -36,9 +36,8 @@ def command(
     from datetime import UTC, datetime, timedelta
 
     from deploy.costs import COLUMNS, advice, by_month, cells, of_run, sentences, together
-    from deploy.prices import Prices
 
-    prices = Prices()
+    prices = target.config.platform.prices
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
     since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
     bills, tips = [], []

@@ -39,16 +39,27 @@ def command(
     there = inventory(target, jobs)
     if not machine:
         _list(screen, there, data)
-    if not there.nothing:
-        if not yes:
-            if not sys.stdin.isatty():
-                raise Trouble("Nobody is there to agree.", "Add --yes to remove it all the same.")
-            if click.prompt(f"To remove all that, type {name}") != name:
-                raise Trouble("That is not its name.", "Nothing was removed.")
-        remove(target, there, silent() if machine else screen, data=data)
-    if machine:
-        kept = [] if data else [asdict(kept) for kept in there.kept]
-        screen.json({"removed": list(there.stacks), "kept": kept})
+    if not there.nothing and not yes:
+        if not sys.stdin.isatty():
+            raise Trouble("Nobody is there to agree.", "Add --yes to remove it all the same.")
+        if click.prompt(f"To remove all that, type {name}") != name:
+            raise Trouble("That is not its name.", "Nothing was removed.")
+    shown = silent() if machine else screen
+    gone: list[str] = []
+    whole = False
+    try:
+        for name in remove(target, there, shown, data=data):
+            gone.append(name)
+        whole = True
+    finally:
+        left = [stack for stack in there.stacks if stack not in gone]
+        if (
+            machine
+        ):  # Also where it broke off: what is gone by then, and what is not, must be known.
+            kept = [asdict(kept) for kept in there.kept if kept.name not in gone]
+            screen.json({"removed": gone, "left": left, "kept": kept, "whole": whole})
+        elif left:
+            screen.say(f"Still there: {', '.join(left)}.", "yellow")
 
 
 def _list(screen: Screen, there: Inventory, data: bool) -> None:

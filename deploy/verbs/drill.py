@@ -12,6 +12,7 @@ from deploy import options
 if TYPE_CHECKING:
     from deploy.config import Job
     from deploy.drills import Drill
+    from deploy.prices import Prices
     from deploy.screen import Screen
     from deploy.target import Target
 
@@ -24,6 +25,7 @@ NAMES = (
     "sidecar",
     "undeliverable",
     "short-grace",
+    "verify",
 )
 
 
@@ -46,7 +48,7 @@ def command(
     drill = DRILLS[name]
     stage = Stage(target, wanted, lambda moment: None if machine else screen.moment(moment))
     if not machine:
-        for line in announcement(drill, wanted):
+        for line in announcement(drill, wanted, target.config.platform.prices):
             screen.say(line)
     if not yes:
         if not sys.stdin.isatty():
@@ -65,11 +67,11 @@ def command(
     sys.exit(0 if findings and all(finding.good for finding in findings) else 1)
 
 
-def announcement(drill: Drill, job: Job) -> list[str]:
+def announcement(drill: Drill, job: Job, prices: Prices) -> list[str]:
     """Return what a drill will do and what it costs; pure."""
-    from deploy.prices import Prices
-
-    hour = 3600 * Prices().second(vcpu=job.vcpu, memory_gb=job.memory_gb)
+    if drill.free:
+        return [drill.announces.format(job=job.name), "It runs nothing and costs nothing."]
+    hour = 3600 * prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
     lines = [drill.announces.format(job=job.name)]
     if drill.on_copy:
         minutes = 10.0

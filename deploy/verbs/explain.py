@@ -26,7 +26,8 @@ def command(
 
     wanted = target.config.job(job)
     story = explanation_of(target, wanted, run)
+    prices = target.config.platform.prices
     if machine:
-        screen.json(as_data(story, wanted))
+        screen.json(as_data(story, wanted, prices))
     else:
-        show(screen, story, wanted)
+        show(screen, story, wanted, prices)

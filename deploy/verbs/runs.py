@@ -32,7 +32,8 @@ def command(target: Target, screen: Screen, job: str | None, most: int, machine:
         machine=target.job(wanted)["StateMachine"],
         most=most,
     )
-    lines = lines_of(runs, executions, vcpu=wanted.vcpu, memory_gb=wanted.memory_gb)[:most]
+    prices = target.config.platform.prices
+    lines = lines_of(runs, executions, prices, vcpu=wanted.vcpu, memory_gb=wanted.memory_gb)[:most]
     if machine:
         screen.json([asdict(line) for line in lines])
     elif lines:

@@ -34,15 +34,21 @@ def command(
     wanted = [target.config.job(job)] if job or image else list(target.config.jobs.values())
     shown = silent() if machine else screen
     agreed = (lambda _plan: True) if yes or machine else _agreed
-    stacks = [platform_of(target)]
-    changed = {stacks[0].stack: bring(target, stacks[0], shown, agreed)}
-    for one in wanted:
-        ready = replace(one, image=pinned(target, one, shown, image))
-        stack = stack_of(target, ready)
-        changed[stack.stack] = bring(target, stack, shown, agreed)
-    if machine:
-        screen.json({"stacks": [{"stack": name, "changed": did} for name, did in changed.items()]})
-    elif not any(changed.values()):
+    changed: dict[str, bool] = {}
+    whole = False
+    try:
+        platform = platform_of(target)
+        changed[platform.stack] = bring(target, platform, shown, agreed)
+        for one in wanted:
+            ready = replace(one, image=pinned(target, one, shown, image))
+            stack = stack_of(target, ready)
+            changed[stack.stack] = bring(target, stack, shown, agreed)
+        whole = True
+    finally:
+        if machine:  # Also where it broke off: what was done until then must be known.
+            stacks = [{"stack": name, "changed": did} for name, did in changed.items()]
+            screen.json({"stacks": stacks, "whole": whole})
+    if not machine and not any(changed.values()):
         screen.say()
         screen.say("Nothing to change: AWS is as the configuration says.")
 

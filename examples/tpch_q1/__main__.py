@@ -1,7 +1,8 @@
 """The job's command line.
 
     python -m examples.tpch_q1 --parts 8 --pause 0.5        as Steadyspot runs it, from the bucket
-    python -m examples.tpch_q1 --input FOLDER               by hand, from a folder
+    python -m examples.tpch_q1 --input FOLDER               by hand, from a folder; or the one that
+                                                            TPCH_Q1_INPUT names
 
 Ends with 0; with 1 when the input is not there, which only people can mend; with 75 ("try again")
 when S3 did not answer.
@@ -22,6 +23,9 @@ from examples.tpch_q1.source import Bucket, Folder, InputMissing, InputUnreachab
 from worker import current_run
 from worker.contract import Env, Exit
 
+INPUT = "TPCH_Q1_INPUT"
+"""Environment variable that names a folder with the parts."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the job and return its exit code."""
@@ -31,7 +35,12 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--parts", type=int, default=8, help="how many parts there are (8)")
     parser.add_argument("--pause", type=float, default=0, help="seconds to rest in each part (0)")
-    parser.add_argument("--input", type=Path, help="folder with the parts; else from the bucket")
+    parser.add_argument(
+        "--input",
+        type=Path,
+        default=os.environ.get(INPUT),
+        help=f"folder with the parts; else that of {INPUT}, else from the bucket",
+    )
     options = parser.parse_args(arguments)
     try:
         work(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
-from tests.bench import judgement, worker
+from tests.bench import command_line, judgement, worker
 
 SECTIONS = {"worker": worker.main, "judgement": judgement.main}
 
@@ -13,7 +14,16 @@ def main(arguments: list[str]) -> int:
     """Run the section that is named first, else all of them; 1 when something was not reached."""
     if arguments and arguments[0] in SECTIONS:
         return SECTIONS[arguments[0]](arguments[1:])
-    return max([section(arguments) for section in SECTIONS.values()])
+    if arguments == ["command-line"]:
+        return command_line.main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the long numbers")
+    parser.add_argument("--traces", help="see the section judgement")
+    chosen = parser.parse_args(arguments)
+    full = ["--full"] if chosen.full else []
+    traces = ["--traces", chosen.traces] if chosen.traces else []
+    missed = [judgement.main([*full, *traces]), command_line.main(), worker.main(full)]
+    return max(missed)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,33 @@ def given(parameters: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"ParameterKey": key, "ParameterValue": str(value)} for key, value in parameters.items()
     ]
+
+
+def everything(clients_of: Callable[[str], Any], name: str) -> set[str]:
+    """All that bears a name, by service."""
+    found = {
+        *[m["name"] for m in clients_of("stepfunctions").list_state_machines()["stateMachines"]],
+        *[g["Name"] for g in clients_of("scheduler").list_schedule_groups()["ScheduleGroups"]],
+        *clients_of("ecs").list_clusters()["clusterArns"],
+        *clients_of("ecs").list_task_definitions()["taskDefinitionArns"],
+        *[a["AlarmName"] for a in clients_of("cloudwatch").describe_alarms()["MetricAlarms"]],
+        *[
+            d["DashboardName"]
+            for d in clients_of("cloudwatch").list_dashboards()["DashboardEntries"]
+        ],
+        *clients_of("sqs").list_queues().get("QueueUrls", []),
+        *[t["TopicArn"] for t in clients_of("sns").list_topics()["Topics"]],
+        *[r["Name"] for r in clients_of("events").list_rules()["Rules"]],
+        *[r["RoleName"] for r in clients_of("iam").list_roles()["Roles"]],
+        *[p["Arn"] for p in clients_of("iam").list_policies(Scope="Local")["Policies"]],
+        *[g["logGroupName"] for g in clients_of("logs").describe_log_groups()["logGroups"]],
+        *[r["repositoryName"] for r in clients_of("ecr").describe_repositories()["repositories"]],
+        *[
+            tag["Value"]
+            for vpc in clients_of("ec2").describe_vpcs()["Vpcs"]
+            for tag in vpc.get("Tags", [])
+        ],
+        *[b["Name"] for b in clients_of("s3").list_buckets()["Buckets"]],
+        *clients_of("dynamodb").list_tables()["TableNames"],
+    }
+    return {item for item in found if name in item}

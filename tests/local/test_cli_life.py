@@ -160,7 +160,31 @@ def test_an_input_that_never_claimed_a_run_is_explained_all_the_same(shop: Shop)
     assert story["next_step"]
     shop.json("redrive", code=1)
     queue = target.job(target.config.job())["Queue"]
-    target.client("sqs").purge_queue(QueueUrl=queue)
+    sqs = target.client("sqs")
+    sqs.purge_queue(QueueUrl=queue)
+    undelivered_end(shop, sqs, queue, execution)
+    (delivered,) = shop.json("redrive")
+    assert delivered["execution"].endswith(":event-of-nonsense")
+    after = functools.partial(sfn.describe_execution, executionArn=delivered["execution"])
+    eventually(lambda: after()["status"] == "SUCCEEDED")
+    assert "Nothing waits" in shop.verb("redrive")
+
+
+def undelivered_end(shop: Shop, sqs: Any, queue: str, execution: str) -> None:
+    """Put into the queue what a rule leaves there that could not start *After the end*."""
+    detail = {"executionArn": execution, "name": "nonsense", "status": "FAILED", "input": "{}"}
+    attributes = {
+        "RULE_ARN": "arn:aws:events:::rule/broken-end",
+        "TARGET_ARN": shop.target.job(shop.target.config.job())["AfterTheEnd"],
+        "ERROR_CODE": "ThrottlingException",
+    }
+    sqs.send_message(
+        QueueUrl=queue,
+        MessageBody=json.dumps({"id": "event-of-nonsense", "detail": detail}),
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )
 
 
 def test_a_run_that_nobody_knows_is_a_sentence(shop: Shop) -> None:
@@ -211,6 +235,26 @@ def test_a_drill_that_is_broken_off_puts_everything_back(shop: Shop) -> None:
     assert left(shop) == before
 
 
+def test_a_start_that_was_to_be_refused_leaves_nothing_when_it_is_broken_off(shop: Shop) -> None:
+    before = left(shop)
+    drilling = DRILLS["undeliverable"].run(shop.stage())
+    assert next(drilling).good
+    assert shop.stage().redrive().waiting()
+    drilling.close()  # type: ignore[attr-defined]
+    assert left(shop) == before
+    assert not shop.stage().redrive().waiting()
+
+
+def test_capacity_is_there_again_when_its_drill_is_broken_off(shop: Shop) -> None:
+    def ctrl_c(_moment: object) -> None:
+        raise KeyboardInterrupt
+
+    target = shop.target
+    with pytest.raises(KeyboardInterrupt):
+        list(DRILLS["no-capacity"].run(Stage(target, target.config.job(), ctrl_c)))
+    assert "refused" not in shop.verb("run")
+
+
 def left(shop: Shop) -> dict[str, Any]:
     """What a drill must leave as it was."""
     target = shop.target
@@ -220,6 +264,18 @@ def left(shop: Shop) -> dict[str, Any]:
         "queues": sorted(
             url.rsplit("/", 1)[-1] for url in queues if "cli" in url or "drill" in url
         ),
+        "records": target.client("dynamodb").scan(
+            TableName=target.platform["Table"],
+            FilterExpression="begins_with(job, :drill)",
+            ExpressionAttributeValues={":drill": {"S": "drill-"}},
+        )["Items"],
+        "objects": [
+            item["Key"]
+            for item in target.client("s3")
+            .list_objects_v2(Bucket=target.platform["Bucket"])
+            .get("Contents", [])
+            if "/drill-" in item["Key"]
+        ],
         "subscriptions": len(
             target.client("sns").list_subscriptions_by_topic(TopicArn=target.platform["Topic"])[
                 "Subscriptions"

@@ -20,6 +20,7 @@ from deploy.target import ADDRESS
 from tests.local.bench import is_alive
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, eventually, parts
+from tests.local.stacks import everything
 
 CONFIG = """
 [platform]
@@ -87,11 +88,19 @@ class Local:
             check=False,
         )
 
+    def outputs(self, stack: str) -> dict[str, str]:
+        """The outputs of a stack."""
+        cloudformation = self.session.client("cloudformation")
+        (shown,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in shown["Outputs"]}
+
     def output(self, job: str, name: str) -> str:
         """An output of a job's stack."""
-        cloudformation = self.session.client("cloudformation")
-        (stack,) = cloudformation.describe_stacks(StackName=f"shop-{job}")["Stacks"]
-        return str(next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == name))
+        return self.outputs(f"shop-{job}")[name]
+
+    def everything(self) -> set[str]:
+        """All that there is, of every service."""
+        return everything(self.session.client, "")
 
     def held(self) -> list[int]:
         """Start a run of the job that stops in its middle; its processes once it is there."""
@@ -155,8 +164,10 @@ def test_a_second_one_beside_the_same_configuration_is_refused(staying: Local) -
 
 
 def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> None:
+    before = staying.everything()
     assert "Stack shop-quick" in staying.verb("up")
     assert staying.verb("up").count("nothing to change") == 3
+    assert staying.verb("diff", "--exit-code").count("nothing to change") == 3
     assert "finished" in staying.verb("run", "quick")
 
     fails_once = "test -e failed || { touch failed; exit 3; }"
@@ -176,7 +187,12 @@ def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> 
     drilled = json.loads(staying.verb("drill", "interrupt", "quick", "--yes", "--json"))
     assert [finding["text"] for finding in drilled["findings"] if not finding["good"]] == []
 
+    assert "The run is complete" in staying.verb("explain", "quick")
+    assert "on on-demand only" in staying.verb("cost", "quick")
+
+    shop = staying.outputs("shop")
     assert "Kept: AWS::S3::Bucket" in staying.verb("down", "--yes")
+    assert staying.everything() - before == {shop["Bucket"], shop["Table"]}
     stacks = staying.session.client("cloudformation").list_stacks()["StackSummaries"]
     assert {stack["StackStatus"] for stack in stacks} == {"DELETE_COMPLETE"}
     assert "Deploy first" in staying.verb("run", "quick", code=1)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
 from deploy.local.aws import LocalAws
-from tests.local.stacks import JOB, PLATFORM, TEMPLATES, Stacks
+from tests.local.stacks import JOB, PLATFORM, Stacks, everything
 
 MAIL = "on-call@example.com"
 
@@ -49,6 +45,7 @@ def shared(local_aws: LocalAws) -> tuple[Stacks, dict[str, str], dict[str, str]]
         MissedAfterHours=26,
         Command='["python","-m","report"]',
         Environment='{"LEVEL":"2"}',
+        CheckpointDir="/work/kept",
         Cpu=512,
         MemoryGb=2,
         DiskGb=40,
@@ -146,6 +143,7 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
         "STEADYSPOT_RERUN": "always",
         "STEADYSPOT_COMMAND": '["python","-m","report"]',
         "STEADYSPOT_ENVIRONMENT": '{"LEVEL":"2"}',
+        "STEADYSPOT_CHECKPOINT_DIR": "/work/kept",
     }
 
 
@@ -226,6 +224,14 @@ def test_a_job_without_schedule_has_none_and_no_more_alarms_than_asked_for(
     assert "by-hand" not in [schedule["Name"] for schedule in group["Schedules"]]
     shown = clients_of("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stacks.platform}-by-hand-")
     assert len(shown["MetricAlarms"]) == 2
+
+
+def test_a_list_that_was_given_is_shown_as_the_text_that_it_was(stacks: Stacks) -> None:
+    stacks.create_platform()
+    stacks.create_job("empty", TaskPolicyArns="")
+    shown = stacks.describe(f"{stacks.platform}-empty")["Parameters"]
+    values = {one["ParameterKey"]: one.get("ParameterValue", "") for one in shown}
+    assert values["TaskPolicyArns"] == ""
 
 
 def test_existing_subnets_are_used_as_they_are(stacks: Stacks, clients_of: Any) -> None:
@@ -403,36 +409,6 @@ def test_a_parameter_that_is_not_allowed_is_refused_before_anything_is_made(
         )
 
 
-def everything(clients_of: Any, name: str) -> set[str]:
-    """All that bears a name, by service."""
-    found = {
-        *[m["name"] for m in clients_of("stepfunctions").list_state_machines()["stateMachines"]],
-        *[g["Name"] for g in clients_of("scheduler").list_schedule_groups()["ScheduleGroups"]],
-        *clients_of("ecs").list_clusters()["clusterArns"],
-        *clients_of("ecs").list_task_definitions()["taskDefinitionArns"],
-        *[a["AlarmName"] for a in clients_of("cloudwatch").describe_alarms()["MetricAlarms"]],
-        *[
-            d["DashboardName"]
-            for d in clients_of("cloudwatch").list_dashboards()["DashboardEntries"]
-        ],
-        *clients_of("sqs").list_queues().get("QueueUrls", []),
-        *[t["TopicArn"] for t in clients_of("sns").list_topics()["Topics"]],
-        *[r["Name"] for r in clients_of("events").list_rules()["Rules"]],
-        *[r["RoleName"] for r in clients_of("iam").list_roles()["Roles"]],
-        *[p["Arn"] for p in clients_of("iam").list_policies(Scope="Local")["Policies"]],
-        *[g["logGroupName"] for g in clients_of("logs").describe_log_groups()["logGroups"]],
-        *[r["repositoryName"] for r in clients_of("ecr").describe_repositories()["repositories"]],
-        *[
-            tag["Value"]
-            for vpc in clients_of("ec2").describe_vpcs()["Vpcs"]
-            for tag in vpc.get("Tags", [])
-        ],
-        *[b["Name"] for b in clients_of("s3").list_buckets()["Buckets"]],
-        *clients_of("dynamodb").list_tables()["TableNames"],
-    }
-    return {item for item in found if name in item}
-
-
 def test_what_is_deleted_leaves_bucket_and_table_and_can_come_again(
     stacks: Stacks, clients_of: Any
 ) -> None:
@@ -478,44 +454,3 @@ def test_resources_are_made_after_what_they_need_and_every_step_is_an_event(
     assert made.index("StateMachine") < made.index("Schedule")
     assert events[0][1] == "CREATE_IN_PROGRESS"
     assert events[-1][1] == "CREATE_COMPLETE"
-
-
-def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("aws")), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "AWS_ENDPOINT_URL": aws.endpoint_url,
-            "AWS_DEFAULT_REGION": aws.region,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-        },
-    )
-
-
-def test_the_cli_of_aws_deploys_both_templates(
-    local_aws: LocalAws, stacks: Stacks, tmp_path: Path
-) -> None:
-    def deploy(name: str, template: str, *more: str) -> subprocess.CompletedProcess[str]:
-        where = ("--stack-name", name, "--template-file", str(TEMPLATES / template))
-        return aws_cli(
-            local_aws, tmp_path, "cloudformation", "deploy", *where,
-            "--capabilities", "CAPABILITY_IAM", *more,
-        )  # fmt: skip
-
-    done = deploy(stacks.platform, "platform.yaml")
-    assert done.returncode == 0, done.stderr
-    bucket = stacks.outputs(stacks.platform)["Bucket"]
-    job = f"{stacks.platform}-report"
-    given = ("Job=report", "Image=i", f"Platform={stacks.platform}")
-    done = deploy(job, "job.yaml", "--s3-bucket", bucket, "--parameter-overrides", *given)
-    assert done.returncode == 0, done.stderr
-    assert "StateMachine" in stacks.outputs(job)
-    again = deploy(job, "job.yaml", "--s3-bucket", bucket, "--no-fail-on-empty-changeset")
-    assert again.returncode == 0, again.stderr
-    assert "No changes to deploy" in again.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 
 from deploy import config
 from deploy.config import Backoff, Budgets, ConfigError, Job, Platform, Retry, load, parse
+from deploy.parameters import of_job, of_platform
+from deploy.prices import Prices
+from tests.unit.templates import TEMPLATES
 
 CHECKOUT = Path(__file__).parents[2]
 JOB = '[jobs.ab]\nimage = "x"\n'
@@ -43,11 +47,22 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     text = (CHECKOUT / "steadyspot.toml").read_text("utf-8")
     shown = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
     assert shown != text
-    shown = re.sub(r"(?m)^(region|vpc|subnets|assign_public_ip|environment) .*\n", "", shown)
+    shown = re.sub(
+        r"(?m)^(region|vpc|subnets|assign_public_ip|environment|checkpoint_dir|output_dir) .*\n",
+        "",
+        shown,
+    )
     shown_job, plain_job = parse(shown).job(), parse(text).job()
     assert shown_job == plain_job
-    keys = tomllib.loads(shown)["jobs"]["tpch-q1"].keys() | {"environment"}
+    keys = tomllib.loads(shown)["jobs"]["tpch-q1"].keys() | {
+        "environment",
+        "checkpoint_dir",
+        "output_dir",
+    }
     assert keys == keys_of_a_job()
+    assert parse(shown).platform == parse(text).platform
+    named = set(re.findall(r"(?m)^(?:# )?([a-z_]+) = ", text.partition("[jobs.")[0]))
+    assert named == set(Platform.__dataclass_fields__)
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -66,10 +81,17 @@ def test_every_key_arrives() -> None:
         vpc = "vpc-0a"
         subnets = ["subnet-1", "subnet-2"]
         assign_public_ip = false
+        customer_key = true
+        checkpoint_days = 16
+        container_insights = "enhanced"
+        prices = { vcpu_hour = 0.05, gb_hour = 0.005, spot_discount = 0.75, date = "2026-11" }
         [jobs.report-2]
         image = "registry/x@sha256:1"
         command = ["run", "it"]
         environment = { A = "1" }
+        checkpoint_dir = "/c"
+        output_dir = "/o"
+        disk = 21
         cpu = 0.25
         memory = 0.5
         architecture = "arm64"
@@ -80,21 +102,33 @@ def test_every_key_arrives() -> None:
         finish_within_minutes = 90
         expected_minutes = 1.5
         maximum_wait_minutes = 0
+        start_up_seconds = 0
+        margin_seconds = 1
         capacity = "spot-only"
         rerun = "never"
         retry = { attempts = 0, age_minutes = 1 }
         budgets = { interruptions = 1, throttles = 2, infrastructure = 3, failures = 4 }
         backoff = { seconds = 1, cap_seconds = 2 }
+        policies = ["arn:aws:iam::123456789012:policy/more"]
+        missed_after_hours = 26
+        failed_alarm_mails = true
+        log_days = 1
+        dashboard = false
     """
     read = parse(text)
     assert read.platform == Platform(
-        "night", "eu-central-1", "a@b.example", "vpc-0a", ("subnet-1", "subnet-2"), False
-    )
+        "night", "eu-central-1", "a@b.example", "vpc-0a", ("subnet-1", "subnet-2"), False,
+        customer_key=True, checkpoint_days=16, container_insights="enhanced",
+        prices=Prices(0.05, 0.005, 0.75, "2026-11"),
+    )  # fmt: skip
     assert read.job() == Job(
         name="report-2",
         image="registry/x@sha256:1",
         command=("run", "it"),
         environment={"A": "1"},
+        checkpoint_dir="/c",
+        output_dir="/o",
+        disk_gb=21,
         vcpu=0.25,
         memory_gb=0.5,
         architecture="arm64",
@@ -105,11 +139,18 @@ def test_every_key_arrives() -> None:
         finish_within_minutes=90,
         expected_minutes=1.5,
         maximum_wait_minutes=0,
+        start_up_seconds=0,
+        margin_seconds=1,
         capacity="spot-only",
         rerun="never",
         retry=Retry(0, 1),
         budgets=Budgets(1, 2, 3, 4),
         backoff=Backoff(1, 2),
+        policies=("arn:aws:iam::123456789012:policy/more",),
+        missed_after_hours=26,
+        failed_alarm_mails=True,
+        log_days=1,
+        dashboard=False,
     )
 
 
@@ -161,6 +202,13 @@ def test_every_key_arrives() -> None:
             '[platform]\nvpc = "vpc-1"\n' + JOB,
             "platform.vpc needs platform.subnets beside it; without both a VPC is made",
         ),
+        (
+            '[platform]\nvpc = "vpc-1"\nsubnets = ["subnet-1"]\nvpc_prefix = "10.1"\n' + JOB,
+            "platform.vpc_prefix is for the VPC that is made; with platform.vpc none is",
+        ),
+        (JOB + 'output_dir = "out"', 'jobs.ab.output_dir is "out", but must be the path of a fold'),
+        (JOB + "log_days = 2", "jobs.ab.log_days is 2, but must be one of 1, 3, 5, 7, 14, 30, 60"),
+        (JOB + 'policies = ["mine"]', 'jobs.ab.policies.0 is "mine", but must be the ARN of a man'),
         ("[platform]\nassign_public_ip = true\n" + JOB, "platform.assign_public_ip needs platform"),
         ('[platform]\nname = "A"\n' + JOB, 'platform.name is "A", but must be 2 to 24 lower-case'),
         ('[platform]\nmail = "me"\n' + JOB, 'platform.mail is "me", but must be a mail address'),
@@ -279,3 +327,31 @@ def test_whatever_a_job_says_it_is_typed_or_refused(table: dict[str, object]) ->
         assert 2 <= job.stop_timeout_seconds <= 120
         assert job.memory_gb in config._MEMORY_GB[job.vcpu]
         assert job.expected_minutes <= (job.finish_within_minutes or job.expected_minutes)
+
+
+MADE_OF_OTHERS = {"VpcId", "SubnetIds", "AssignPublicIp"}
+"""Parameters that are only given where the configuration names a network."""
+
+
+@pytest.mark.parametrize(
+    ("template", "given"),
+    [
+        ("platform", of_platform(Platform(vpc="vpc-1", subnets=("subnet-1",)))),
+        ("job", of_job(Platform(), Job("ab", "x"))),
+    ],
+)
+def test_every_parameter_of_a_template_is_reached_from_the_configuration(
+    template: str, given: dict[str, str]
+) -> None:
+    declared = TEMPLATES[template]["Parameters"]
+    assert set(given) == set(declared)
+    for name in set(declared) - MADE_OF_OTHERS:
+        if "Default" in declared[name]:
+            assert given[name] == str(declared[name]["Default"]), name
+
+
+def test_every_key_of_the_schema_is_a_field_and_the_other_way_round() -> None:
+    properties = json.loads((CHECKOUT / "statemachines/schemas/config.schema.json").read_text())
+    assert set(properties["$defs"]["job"]["properties"]) == keys_of_a_job()
+    platform = properties["properties"]["platform"]["properties"]
+    assert set(platform) == set(Platform.__dataclass_fields__)

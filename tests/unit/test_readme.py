@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deploy.cli import VERBS
+from deploy.verbs.drill import NAMES
 from statemachines.readme import README, filled
 
 
@@ -11,3 +13,9 @@ def test_the_picture_and_the_cause_table_are_made_from_the_code() -> None:
     assert "flowchart TD" in text
     assert "| reclaimed | interrupted |" in text
     assert text == filled(text), "run `make render`"
+
+
+def test_every_verb_and_every_drill_is_named() -> None:
+    text = README.read_text("utf-8")
+    assert [verb for verb in VERBS if f"| `steadyspot {verb}" not in text] == []
+    assert [drill for drill in NAMES if f"`{drill}`" not in text] == []

@@ -232,3 +232,17 @@ def test_a_template_fits_into_what_cloudformation_takes_from_s3() -> None:
     for path in Path(FOLDER).glob("*.yaml"):
         assert path.stat().st_size < 1_000_000
     assert (FOLDER / "platform.yaml").stat().st_size <= 51_200
+
+
+def test_every_alarm_names_what_to_type_and_a_section_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    alarms = of_type("job", "AWS::CloudWatch::Alarm")
+    assert len(alarms) == 3
+    for alarm in alarms.values():
+        said = alarm["AlarmDescription"]["Fn::Sub"]
+        said = said if isinstance(said, str) else said[0]
+        assert "steadyspot " in said
+        assert "https://console.aws.amazon.com/" in said
+        section = said.partition('README, "')[2].partition('"')[0]
+        assert f"\n## {section}\n" in readme
+        assert f"`PLATFORM-JOB-{alarm['AlarmName']['Fn::Sub'].rpartition('-')[2]}`" in readme

@@ -63,14 +63,14 @@ def do(run: RunInMemory, parts: Path) -> list[str]:
 
 
 def by_hand(
-    parts: Path, kept: Path, *options: str, input_option: bool = True
+    parts: Path, kept: Path, *options: str, input_option: bool = True, **more: str
 ) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if "STEADYSPOT" not in name}
     where = ["--input", str(parts)] if input_option else []
     return subprocess.Popen(
         [sys.executable, "-m", "examples.tpch_q1", *where, *options],
         cwd=CHECKOUT,
-        env={**environment, "STEADYSPOT_LOCAL_DIR": str(kept)},
+        env={**environment, "STEADYSPOT_LOCAL_DIR": str(kept), **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -113,6 +113,12 @@ def test_by_hand_it_is_stopped_and_goes_on(parts: Path, tmp_path: Path) -> None:
     assert said.startswith(f"part {finished + 1} of 8: ")
     result = answer.read(tmp_path / "outputs" / RESULT)
     assert answer.compare(result, answer.published()) == []
+
+
+def test_an_image_may_bring_its_input(parts: Path, tmp_path: Path) -> None:
+    job = by_hand(parts, tmp_path, input_option=False, TPCH_Q1_INPUT=str(parts))
+    _, complaint = job.communicate(timeout=30)
+    assert (job.returncode, complaint) == (0, "")
 
 
 def test_the_published_answer_has_four_groups() -> None:

@@ -65,6 +65,14 @@ class LocalStack(Stack):
         return {key: plain(value) for key, value in self.resource_map.resolved_parameters.items()}
 
     @property
+    def parameter_list(self) -> list[dict[str, Any]]:
+        """The same, as moto's serializer shows them; a list there would read as Python's."""
+        return [
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in self.stack_parameters.items()
+        ]
+
+    @property
     def stack_name(self) -> str:
         """The name under which moto's serializer looks for a stack's name in a list."""
         return self.name

@@ -68,6 +68,15 @@ def test_bad_input_ends_in_a_sentence_and_a_next_step(
     assert isinstance(result.exception, SystemExit)
 
 
+@pytest.mark.parametrize(
+    "verb", ["check", "diff", "run", "watch", "logs", "runs", "explain", "redrive", "cost", "down"]
+)
+def test_no_verb_goes_anywhere_without_credentials(tmp_path: Path, verb: str) -> None:
+    result = steadyspot(tmp_path, verb, "--region", "eu-central-1")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: There are no AWS credentials.")
+
+
 @pytest.fixture
 def local(tmp_path: Path) -> Path:
     """A folder whose embedded AWS seems to run: the address names a process that lives."""

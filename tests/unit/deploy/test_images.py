@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from deploy.screen import silent
 from deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Calls, refusal
 
+ROOT = Path(__file__).parents[3]
 URI = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop"
 DIGEST = "sha256:" + "a" * 64
 
@@ -124,10 +126,29 @@ def test_what_was_pushed_already_is_not_pushed_again(tmp_path: Path) -> None:
 def test_a_dockerfile_beside_the_configuration_is_built_for_the_jobs_architecture(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM steadyspot-worker\n")
+    (tmp_path / "Dockerfile").write_text("FROM python\n")
     programs = Programs()
     deploy(tmp_path, "night", Registry(DIGEST), programs)
     assert programs.done[0].startswith("docker build --platform linux/amd64 ")
+    assert programs.done[0].endswith(f"--tag night {tmp_path}")
+
+
+@pytest.mark.parametrize("line", ["FROM steadyspot-worker", "from steadyspot-worker AS job"])
+def test_an_image_made_from_the_worker_has_that_built_before_it(tmp_path: Path, line: str) -> None:
+    (tmp_path / "Dockerfile").write_text(f"# ours\n{line}\nCMD job\n")
+    programs = Programs()
+    deploy(tmp_path, "night", Registry(DIGEST), programs)
+    worker, job = programs.done[:2]
+    assert f"--file {ROOT / 'worker' / 'Dockerfile'} --tag steadyspot-worker" in worker
+    assert worker.startswith("docker build --platform linux/amd64 ")
+    assert "--tag night" in job
+
+
+def test_the_demos_image_is_made_from_the_worker_with_the_libraries_that_are_tested() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert "FROM steadyspot-worker" in text
+    for library in ("duckdb", "boto3", "tpchgen-cli"):
+        assert f"{library}=={version(library)}" in text
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ EXECUTION = {
 
 def test_an_execution_without_a_record_is_listed_too_and_a_duplicate_is_not() -> None:
     twin = {**EXECUTION, "status": "SUCCEEDED", "executionArn": "e3"}
-    lines = ledger.lines_of([bad_night()], [EXECUTION, twin], vcpu=1, memory_gb=2)
+    lines = ledger.lines_of([bad_night()], [EXECUTION, twin], Prices(), vcpu=1, memory_gb=2)
     assert [(line.run_key, line.status) for line in lines] == [
         ("(no record)", "failed"),
         ("20261124T020000Z", "complete"),
@@ -163,9 +163,9 @@ def screen(width: int | None) -> tuple[Screen, io.StringIO]:
 
 def golden(width: int | None) -> str:
     shown, out = screen(width)
-    lines = ledger.lines_of([bad_night()], [EXECUTION], vcpu=1, memory_gb=2)
+    lines = ledger.lines_of([bad_night()], [EXECUTION], Prices(), vcpu=1, memory_gb=2)
     shown.table(ledger.COLUMNS, map(tuple, map(ledger.cells, lines)))
-    show(shown, explain(run=bad_night(), execution=None, events=[]), JOB)
+    show(shown, explain(run=bad_night(), execution=None, events=[]), JOB, Prices())
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from deploy.redrive import Redrive, run_key_in, waiting_of
 from deploy.trouble import Trouble
-from tests.unit.deploy.fakes import Clock
+from tests.unit.deploy.fakes import Clock, refusal
 
 PARKED = {
     "version": 1,
@@ -84,11 +85,18 @@ class Queue:
 
 
 class Machine:
-    def __init__(self, status: str) -> None:
+    def __init__(self, status: str, refuse: str = "") -> None:
         self.status = status
+        self.refuse = refuse
         self.started: list[str] = []
+        self.machines: list[str] = []
+        self.names: list[str] = []
 
     def start_execution(self, **request: Any) -> dict[str, str]:
+        if self.refuse:
+            raise refusal(self.refuse, operation="StartExecution")
+        self.machines.append(request["stateMachineArn"])
+        self.names.append(request.get("name", ""))
         self.started.append(request["input"])
         return {"executionArn": "new"}
 
@@ -161,4 +169,45 @@ def test_a_strangers_message_stops_neither_listing_nor_redriving() -> None:
     assert "none that can be redriven" in redriving.waiting()[0].why
     (done,) = redriving.run()
     assert not done.good
+    assert len(queue.messages) == 1
+
+
+AFTER = "arn:aws:states:eu-central-1:123456789012:stateMachine:shop-night-after"
+EVENT = {
+    "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+    "detail": {"name": "by-hand", "input": json.dumps(INPUT), "status": "ABORTED"},
+}
+
+
+def undelivered(event: Any = EVENT) -> dict[str, Any]:
+    return message(event, RULE_ARN="rule", TARGET_ARN=AFTER, ERROR_MESSAGE="throttled")
+
+
+def test_an_end_that_the_rule_could_not_deliver_is_known_by_its_run() -> None:
+    waiting = waiting_of(undelivered())
+    assert waiting.run_key == "20261124T020000Z"
+    assert "throttled" in waiting.why
+    by_hand = {**EVENT, "detail": {"name": "by-hand"}}
+    assert waiting_of(undelivered(by_hand)).run_key == "by-hand"
+
+
+def test_it_is_delivered_to_its_target_and_deleted_once_that_has_started() -> None:
+    queue, machine = Queue(undelivered()), Machine("RUNNING")
+    (done,) = redrive(queue, machine, Runs(None)).run()
+    assert (done.good, done.execution, queue.messages) == (True, "new", [])
+    assert machine.machines == [AFTER]
+    assert machine.names == [EVENT["id"]]
+    assert json.loads(machine.started[0]) == EVENT
+
+
+def test_delivering_it_twice_does_nothing_twice() -> None:
+    queue, machine = Queue(undelivered()), Machine("RUNNING", refuse="ExecutionAlreadyExists")
+    (done,) = redrive(queue, machine, Runs(None)).run()
+    assert (done.good, queue.messages) == (True, [])
+
+
+def test_it_stays_where_its_target_cannot_be_started() -> None:
+    queue, machine = Queue(undelivered()), Machine("RUNNING", refuse="StateMachineDoesNotExist")
+    with pytest.raises(ClientError):
+        list(redrive(queue, machine, Runs(None)).run())
     assert len(queue.messages) == 1

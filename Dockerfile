@@ -1,0 +1,14 @@
+# The demo job's image. `steadyspot up` builds and pushes it, and before it the worker's image that
+# it is made from; beside a configuration of one's own stands a Dockerfile such as this one.
+FROM steadyspot-worker
+
+USER root
+RUN python3 -m pip install --no-cache-dir --disable-pip-version-check duckdb==1.5.5 boto3==1.44.8 \
+    tpchgen-cli==4.0.0
+COPY examples /opt/job/examples
+ENV PYTHONPATH=/opt/job:/opt/steadyspot/api
+# Its input lies in the image, so that the first run needs no bucket to be filled.
+ENV TPCH_Q1_INPUT=/opt/job/input
+RUN python3 -m examples.tpch_q1.data "$TPCH_Q1_INPUT"
+USER 10001:10001
+CMD ["python", "-m", "examples.tpch_q1"]

@@ -1,0 +1,148 @@
+"""Measures of the command line: how fast it answers, and how little it asks of AWS.
+
+Calls are counted as they leave the client, on the embedded AWS; following is counted against an
+hour's history whose clock only the follower's own pauses move on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.config import Config, Job, Platform
+from deploy.local.aws import LocalAws
+from deploy.pace import Pace
+from deploy.runs import Follower
+from deploy.screen import Screen, silent
+from deploy.target import Target
+from deploy.up import deploy
+from deploy.verbs import up
+from tests.bench.worker import Row
+from tests.unit.deploy.fakes import BEGUN, Clock, History
+
+ROOT = Path(__file__).parents[2]
+HELP_SECONDS, UP_CALLS, FOLLOW_CALLS = 0.150, 10, 20
+TYPED_ON_AWS, TYPED_HERE = 3, 1
+
+
+def main() -> int:
+    """Print the measures; 1 when something was not reached."""
+    table = Table("measure", "measured", "must reach", "", title="The command line")
+    missed = 0
+    for row in rows():
+        mark = {None: "", True: "yes", False: "NO"}[row.reached]
+        table.add_row(row.what, row.measured, row.must, mark)
+        missed += row.reached is False
+    Console(width=110).print(table)
+    return min(missed, 1)
+
+
+def rows() -> Iterator[Row]:
+    """Yield each measure."""
+    seconds = help_seconds()
+    yield Row(
+        "steadyspot --help (middle of 10)",
+        f"{seconds * 1000:.0f} ms",
+        f"<= {HELP_SECONDS * 1000:.0f} ms",
+        seconds <= HELP_SECONDS,
+    )
+    calls, said = calls_of_idle_up()
+    reached = 0 < calls <= UP_CALLS and "Nothing to change" in said
+    yield Row("up of one job, nothing to change", f"{calls} calls", f"<= {UP_CALLS}", reached)
+    for what, every in (("something happens every second", 1.0), ("nothing happens", 3600.0)):
+        busiest, mean = calls_of_following(every)
+        yield Row(
+            f"calls of the busiest minute of following, {what}",
+            f"{busiest} (mean {mean:.1f})",
+            f"<= {FOLLOW_CALLS}",
+            busiest <= FOLLOW_CALLS,
+        )
+    for where, heading, most in (
+        ("on AWS", "Deploy to AWS", TYPED_ON_AWS),
+        ("local", "See it work", TYPED_HERE),
+    ):
+        typed = commands_under(heading)[:most]
+        enough = any(re.search(r"steadyspot run|make demo", command) for command in typed)
+        yield Row(
+            f"from clone to a finished run, {where}",
+            f"{len(typed)} commands",
+            f"<= {most}",
+            enough,
+        )
+
+
+def help_seconds() -> float:
+    """Return how long a person waits for the list of verbs, the middle of ten times."""
+
+    def once() -> float:
+        begun = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "deploy", "--help"], cwd=ROOT, capture_output=True, check=True
+        )
+        return time.perf_counter() - begun
+
+    once()  # Files are read for the first time, and byte code is written.
+    return statistics.median(once() for _ in range(10))
+
+
+def calls_of_idle_up() -> tuple[int, str]:
+    """Return how many calls `up` makes where all is as it should be, and what it says."""
+    job = Job(name="night", image="steadyspot-worker:local", schedule="rate(1 hour)")
+    with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
+        config = Config(Path(folder) / "steadyspot.toml", Platform("bench"), {"night": job})
+        target = Target(config, aws.session())
+        deploy(target, [job], silent())
+        calls: Counter[str] = Counter()
+        session = aws.session()
+        session.events.register("before-call.*", lambda model, **_: calls.update([model.name]))
+        out = io.StringIO()
+        verb = getattr(up.command.callback, "__wrapped__")  # noqa: B009  # behind its options
+        with contextlib.suppress(SystemExit):
+            verb(
+                Target(config, session),
+                Screen(Console(file=out)),
+                job=None,
+                image=None,
+                yes=False,
+                machine=False,
+            )
+    return calls.total(), out.getvalue()
+
+
+def calls_of_following(every: float) -> tuple[int, float]:
+    """Return the calls of the busiest minute, and per minute, of following an hour's execution."""
+    clock = Clock()
+    entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Tell people"}}
+    ends = {"type": "ExecutionSucceeded", "timestamp": BEGUN + timedelta(hours=1)}
+    steps = int(3600 / every)
+    events = [
+        {**entered, "timestamp": BEGUN + timedelta(seconds=every * step)} for step in range(steps)
+    ]
+    numbered = [{**event, "id": n} for n, event in enumerate([*events, ends], start=1)]
+    history = History(clock, numbered)
+    pace = Pace(pause=clock.pause, clock=clock)
+    for _ in Follower(history, "arn", pace).moments():  # type: ignore[arg-type]
+        pass
+    times = history.calls
+    busiest = max(sum(begin <= at < begin + 60 for at in times) for begin in times)
+    return busiest, len(times) / (clock() / 60)
+
+
+def commands_under(heading: str) -> list[str]:
+    """Return the commands that the README shows first under a heading."""
+    text = (ROOT / "README.md").read_text("utf-8").partition(f"## {heading}")[2]
+    block = text.partition("```sh\n")[2].partition("```")[0]
+    return [line.partition("#")[0].strip() for line in block.splitlines() if line.strip()]

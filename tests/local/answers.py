@@ -1,0 +1,122 @@
+"""An endpoint that answers as AWS does, errors first: for verbs whose account is in trouble.
+
+A verb reaches it as a user's command would (``AWS_ENDPOINT_URL``), so that real clients sign, send,
+retry and read. What a service answers comes from an object with the client's methods; a service
+that is not given answers as ``refuse`` says.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+JSON_SERVICES = {
+    "ecs", "states", "dynamodb", "sqs", "logs", "ecr", "servicequotas", "scheduler",
+}  # fmt: skip
+
+
+class Refuse:
+    """A service that refuses every call with the same error."""
+
+    def __init__(self, code: str, message: str = "") -> None:
+        self._code, self._message = code, message
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**_: Any) -> Any:
+            raise ClientError({"Error": {"Code": self._code, "Message": self._message}}, name)
+
+        return call
+
+
+class _Handler(BaseHTTPRequestHandler):
+    services: Mapping[str, Any]
+    other: Any
+
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    do_POST = do_PUT = do_DELETE = do_HEAD = do_GET  # noqa: N815
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        signed = self.headers.get("Authorization", "").partition("Credential=")[2]
+        service = signed.split("/")[3] if signed.count("/") > 3 else ""
+        operation, request = self._operation(body)
+        try:
+            method = getattr(self.services.get(service, self.other), xform_name(operation))
+            self._send(200, service, operation, method(**request) or {})
+        except ClientError as error:
+            self._send_error(service, error.response["Error"])
+
+    def _operation(self, body: bytes) -> tuple[str, dict[str, Any]]:
+        if "X-Amz-Target" in self.headers:
+            return self.headers["X-Amz-Target"].partition(".")[2], json.loads(body)
+        form = {
+            name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()
+        }
+        if "Action" in form:
+            operation = form.pop("Action")
+            return operation, {n: v for n, v in form.items() if n == "StackName"}
+        return f"{self.command.title()}{'Bucket' if self.path.count('/') == 1 else 'Object'}", {}
+
+    def _send(self, code: int, service: str, operation: str, answer: Mapping[str, Any]) -> None:
+        if service in JSON_SERVICES:
+            self._write(code, "application/x-amz-json-1.1", json.dumps(answer, default=str))
+        else:
+            inner = f"<{operation}Result>{_xml(answer)}</{operation}Result>"
+            self._write(code, "text/xml", f"<{operation}Response>{inner}</{operation}Response>")
+
+    def _send_error(self, service: str, error: Any) -> None:
+        code, message = error["Code"], error.get("Message", "")
+        if service in JSON_SERVICES:
+            text = json.dumps({"__type": code, "message": message})
+            self._write(400, "application/x-amz-json-1.1", text)
+            return
+        inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+        wrapped = inner if service == "s3" else f"<Error>{inner}</Error>"
+        root = {"s3": "Error", "ec2": "Response"}.get(service, "ErrorResponse")
+        wrapped = f"<Errors>{wrapped}</Errors>" if service == "ec2" else wrapped
+        self._write(400, "text/xml", f"<{root}>{wrapped}</{root}>")
+
+    def _write(self, code: int, kind: str, text: str) -> None:
+        body = text.encode()
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _xml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "".join(f"<{name}>{_xml(item)}</{name}>" for name, item in value.items())
+    if isinstance(value, list):
+        return "".join(f"<member>{_xml(item)}</member>" for item in value)
+    return escape(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+@contextmanager
+def answering(other: Any, **services: Any) -> Iterator[str]:
+    """Serve on a free port; services are named as their signatures do (``states``, ``ecs``)."""
+    handler = type("Handler", (_Handler,), {"services": services, "other": other})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
