@@ -8,13 +8,13 @@ attempt ends once the job is gone is led by ``ending``.
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from worker import processes, signals
 from worker.contract import Reason
 from worker.errors import SetupError, WorkerError
 from worker.protocol import SOCKET
+from worker.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Supervisor:
         """Run the job to its end; the exit code."""
         if self.identity:
             self._listen()
+        processes.adopt_orphans()
         signals.block_all()
         self.job = processes.Job(self.options.command, self.environ, tied=os.getpid() != 1)
         self.inbox.catch(self.job.terminal)
@@ -79,7 +80,6 @@ class Supervisor:
         if at_once:
             self._go()
             self.turn(FIRST_STEPS_SECONDS)
-        processes.adopt_orphans()
         self.ooms = processes.oom_kills()
         self._open()
         from worker.ending import Ending
