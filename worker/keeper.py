@@ -39,7 +39,7 @@ PROGRESS_SECONDS = 5.0
 
 def connect(options: Options) -> Aws:
     """The real thing; loading it takes a while."""
-    return Aws(connections=2 * options.uploads + 4)
+    return Aws(2 * options.uploads + 4, options.stop_timeout_seconds)
 
 
 def request_sha256(options: Options, identity: Identity) -> str:
