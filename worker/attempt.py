@@ -20,6 +20,10 @@ from worker.contract import Reason, Status, checkpoint_prefix, output_prefix
 from worker.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
 from worker.store import Bucket, Item
 
+OLD_AT_ONCE = 20
+LARGE_BYTES = 1 << 20
+"""So many old objects of small checkpoints may lie in the bucket; of larger ones, none."""
+
 
 @dataclass(frozen=True)
 class About:
@@ -112,9 +116,12 @@ class Attempt:
         self.saved_bytes = len(body) + sum(file.size for file in ledger.files or ())
 
     def drop_old(self) -> None:
-        """Delete what no checkpoint points to any more; only after a save that counted."""
-        garbage, self._garbage = self._garbage, []
-        if garbage:
+        """Delete what no checkpoint points to any more; only after a save that counted.
+
+        Small ones many at once, since a call costs as much as such a checkpoint itself.
+        """
+        if len(self._garbage) >= OLD_AT_ONCE or (self._garbage and self.saved_bytes >= LARGE_BYTES):
+            garbage, self._garbage = self._garbage, []
             self.bucket.delete(garbage)
 
     def commit(self, ledger: Ledger, outputs: list[Output]) -> dict[str, Any]:

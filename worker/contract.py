@@ -7,7 +7,11 @@ import it.
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from enum import IntEnum, StrEnum
+else:
+    from worker.words import IntEnum, StrEnum
 
 
 class Env(StrEnum):

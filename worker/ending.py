@@ -170,7 +170,10 @@ class Ending:
             return Outcome(Exit.FINISHED, None, "The job finished.")
         of.log.info("publish", "The job finished; its outputs are published.")
         with self._trace.part("publish"):
-            published = self._ask(of.keeper.commit(), None)
+            published = self._ask(of.keeper.commit())
+        if not published.done():
+            sentence = "Interrupted by SIGTERM while publishing; the next attempt finishes it."
+            return Outcome(Exit.INTERRUPTED, Reason.INTERRUPTED, sentence)
         if published.exception() is not None:
             return self._trouble(as_trouble(published.exception()))
         record = published.result()
@@ -186,7 +189,7 @@ class Ending:
         assert outcome.reason is not None
         of.log.info("save", "What is done is made durable.")
         with self._trace.part("save"):
-            saved = self._ask(of.keeper.save_last(of.held), of.save_end())
+            saved = self._ask(of.keeper.save_last(of.held))
         error = saved.exception() if saved.done() else None
         if isinstance(error, FenceLost):
             return self._trouble(error)
@@ -203,7 +206,7 @@ class Ending:
         assert of.keeper is not None
         assert outcome.reason is not None
         self._send_trace(outcome)
-        until = of.save_end() or time.monotonic() + WORD_SECONDS
+        until = None if of.noticed else time.monotonic() + WORD_SECONDS
         word = self._ask(of.keeper.leave(outcome.reason, outcome.code, outcome.sentence), until)
         error = word.exception() if word.done() else None
         if isinstance(error, FenceLost):
@@ -230,8 +233,8 @@ class Ending:
         of.keeper.withdraw()
         return self._say(outcome) or outcome
 
-    def _ask(self, future: Future[Any], until: float | None) -> Future[Any]:
-        """Wait for the keeper while signals go on being answered."""
+    def _ask(self, future: Future[Any], until: float | None = None) -> Future[Any]:
+        """Wait for the keeper, within the grace of a stop, while signals are answered."""
         future.add_done_callback(lambda _: self._of.inbox.note())
         self._of.wait(future.done, until)
         return future
@@ -254,7 +257,7 @@ class Ending:
         of.log.raw(line | of.log.about)
         self._send_trace(outcome)
         if self._sent is not None:
-            self._ask(self._sent, time.monotonic() + min(TRACE_SECONDS, max(0.0, of.time_left())))
+            self._ask(self._sent, time.monotonic() + TRACE_SECONDS)
 
     def _send_trace(self, outcome: Outcome) -> None:
         """Send the trace, once, beside whatever else there is to wait for."""

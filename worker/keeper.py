@@ -12,12 +12,10 @@ import json
 import os
 import queue
 import secrets
-import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import replace
 from typing import Any
 
 from worker.attempt import About, Attempt
@@ -26,20 +24,19 @@ from worker.commit import OutputsLost
 from worker.contract import Reason, output_prefix
 from worker.errors import FenceLost, SetupError, WorkerError
 from worker.fence import Fence
-from worker.folders import Captured, CheckpointFolder, OutputFolder
 from worker.log import Log, now
 from worker.options import Identity, Options
-from worker.processes import descendants, held_open, signal_group
 from worker.publish import Upload, Uploader, check_name
-from worker.store import Aws, Bucket
+from worker.saved_folders import SavedFolders
+from worker.store import Aws, Clients
 
 PROGRESS_SECONDS = 5.0
 """How often progress is written where nothing else is saved."""
 
 
-def connect(options: Options) -> Aws:
+def connect(options: Options) -> Clients:
     """The real thing; loading it takes a while."""
-    return Aws(connections=2 * options.uploads + 4)
+    return Aws(2 * options.uploads + 4, options.stop_timeout_seconds)
 
 
 def request_sha256(options: Options, identity: Identity) -> str:
@@ -65,7 +62,7 @@ class Keeper:
         identity: Identity,
         log: Log,
         lost: Callable[[FenceLost], None],
-        connect: Callable[[Options], Aws] = connect,
+        connect: Callable[[Options], Clients] = connect,
     ) -> None:
         self._options = options
         self._identity = identity
@@ -82,16 +79,12 @@ class Keeper:
         self._progress: dict[str, Any] = {}
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
         self._began = time.monotonic()
-        self._hurry = threading.Event()
-        self._aws: Aws | None = None
+        self._aws: Clients | None = None
         self._aborts: list[Future[Any]] = []
         self._share_before = self.share_gained = 0.0
         self.save_seconds = 0.0
-        self.restored: tuple[float, float] | None = None
         self.trouble: WorkerError | None = None
-        self._captured: list[Captured] = []
-        self._checkpoint: CheckpointFolder | None = None
-        self._outputs = OutputFolder(options.output_dir) if options.output_dir else None
+        self._folders = SavedFolders(options, log)
         self.opened: Future[bool] = Future()
         self._ready: Future[None] = Future()
         self.attempt: Attempt
@@ -99,13 +92,7 @@ class Keeper:
 
     def start(self, spool: str, job: int) -> None:
         """Begin in a thread of its own; ``spool`` is a folder for copies, ``job`` a process id."""
-        if self._options.checkpoint_dir:
-            self._checkpoint = CheckpointFolder(
-                self._options.checkpoint_dir,
-                spool,
-                lambda: signal_group(job, signal.SIGSTOP),
-                lambda: signal_group(job, signal.SIGCONT),
-            )
+        self._folders.begin(spool, job)
         threading.Thread(target=self._run, name="keeper", daemon=True).start()
 
     def submit(self, function: Callable[[], Any]) -> Future[Any]:
@@ -212,11 +199,16 @@ class Keeper:
 
     def hurry(self) -> None:
         """A stop was noticed: a restore that is under way is pointless now."""
-        self._hurry.set()
+        self._folders.hurry()
 
     def abandon(self) -> Future[Any]:
         """The fence is lost: abort what surely is nobody's; how many."""
         return self.submit(self._abandon)
+
+    @property
+    def restored(self) -> tuple[float, float] | None:
+        """When a restore began and ended, in seconds since the epoch."""
+        return self._folders.restored
 
     def numbers(self) -> dict[str, float]:
         """What was measured, by the names of the metrics."""
@@ -286,22 +278,9 @@ class Keeper:
         )
         complete = self.attempt.open()
         self._share_before = self.attempt.ledger.share
-        files = self.attempt.ledger.files
-        if self._checkpoint and files is not None and not complete:
-            self._restore(self._checkpoint, files, bucket)
+        if not complete:
+            self._folders.restore(self.attempt.ledger.files, bucket)
         return complete
-
-    def _restore(self, folder: CheckpointFolder, files: list[File], bucket: Bucket) -> None:
-        begun = time.time()
-        if not folder.restore(files, bucket, self._hurry.is_set):
-            self._checkpoint = None  # What was saved stays as it is.
-            return
-        self.restored = (begun, time.time())
-        self._log.info(
-            "restore",
-            f"The folder {folder.root} was restored: {len(files)} entries.",
-            seconds=round(time.time() - begun, 3),
-        )
 
     def _count(self, unit: str | None, outputs: list[Output], state: Any) -> None:
         ledger = self.attempt.ledger
@@ -319,76 +298,45 @@ class Keeper:
         if self.opened.exception() or self._closed:
             return
         try:
-            self._save_folders(running=True)
+            self._save_folders(running=True, held=None)
         except WorkerError as error:
             self._log.warning("save", f"The folders could not be saved this time: {error}")
             raise
 
-    def _save_folders(self, running: bool, held: set[str] | None = None) -> None:
+    def _save_folders(self, running: bool, held: set[str] | None) -> None:
         """Capture first and stage outputs after: what the capture calls done is then staged."""
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         begun = time.monotonic()
-        changed = False
         ledger = self.attempt.ledger
-        if self._checkpoint:
-            captured, files = self._captured_and_stored(self._checkpoint, running)
-            changed = files != ledger.files
+        files = self._folders.capture(running, self.uploader, self._key_of)
+        changed = files is not None and files != ledger.files
+        if changed:
             with self._lock:
                 ledger.files = files
-            self._captured = [replace(c, file=f) for c, f in zip(captured, files, strict=True)]
-        if self._outputs:
-            if held is None:
-                held = held_open(self._outputs.root, descendants()) if running else set()
-            changed = self._stage_folder(self._outputs, held) or changed
+        changed = self._stage_folder(held) or changed
         self._save(last=not running, changed=changed)
-        if self._checkpoint:
-            self._checkpoint.keep(self._captured)
+        self._folders.keep()
         if changed:
             self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
 
-    def _captured_and_stored(
-        self, folder: CheckpointFolder, running: bool
-    ) -> tuple[list[Captured], list[File]]:
-        try:
-            captured = folder.capture(running)
-            return captured, list(self.uploader.pool.map(self._stored, captured))
-        except OSError as error:
-            raise SetupError(
-                f"The folder {folder.root} cannot be read and copied: {error.strerror}.",
-                "Give the task more disk, or let the job keep less there.",
-            ) from None
-        finally:
-            folder.clear_spool()
+    def _key_of(self, file: File) -> str:
+        return f"{self.attempt.checkpoints}files/{file.sha256}-{self._identity.fence}"
 
-    def _stored(self, captured: Captured) -> File:
-        """The entry with its object; the bytes are uploaded where they changed."""
-        if not captured.source:
-            return captured.file
-        key = f"{self.attempt.checkpoints}files/{captured.file.sha256}-{self._identity.fence}"
-        self.uploader.store(key, captured.source)
-        return replace(captured.file, key=key)
-
-    def _stage_folder(self, folder: OutputFolder, held: set[str]) -> bool:
+    def _stage_folder(self, held: set[str] | None) -> bool:
         """Stage files that are new in the folder for outputs; whether anything changed."""
-        changed, gone = folder.changed(held)
-        uploads = [
-            (self.uploader.stage(check_name(name), folder.path(name)), seen)
-            for name, seen in changed.items()
-        ]
-        ledger = self.attempt.ledger
-        for upload, seen in uploads:
-            output = upload.future.result()
-            if not folder.keep(upload.name, seen):
-                self.uploader.drop(upload)
-                continue
-            with self._lock:
-                self._replace(output.name)
-                ledger.outputs[output.name] = output
-            self.uploader.forget(output)
+        new, gone = self._folders.look(held)
         with self._lock:
             for name in gone:
                 self._replace(name)
-        return bool(changed or gone)
+        for output in self._folders.stage(self.uploader, new):
+            with self._lock:
+                self._take(output)
+        return bool(new or gone)
+
+    def _take(self, output: Output) -> None:
+        self._replace(output.name)
+        self.attempt.ledger.outputs[output.name] = output
+        self.uploader.forget(output)
 
     def _replace(self, name: str) -> None:
         old = self.attempt.ledger.outputs.pop(name, None)
@@ -442,12 +390,9 @@ class Keeper:
         with self._lock:
             loose = list(self._staged.values())
         ledger = self.attempt.ledger
-        if self._outputs:
-            self._stage_folder(self._outputs, set())
+        self._stage_folder(set())
         for output in [upload.future.result() for upload in loose]:
-            self._replace(output.name)
-            ledger.outputs[output.name] = output
-            self.uploader.forget(output)
+            self._take(output)
         replaced = dict(self._replaced)
         try:
             record = self.attempt.commit(ledger, list(ledger.outputs.values()))

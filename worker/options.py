@@ -6,10 +6,9 @@ can also be set in the environment, because that is what a task definition has.
 
 from __future__ import annotations
 
-import signal
-
 from worker.contract import FENCE_PER_CLAIM, Env
 from worker.errors import SetupError
+from worker.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,9 +240,9 @@ def _flag(name: str, text: str) -> bool:
 
 def _signal(text: str) -> int:
     name = text.upper().removeprefix("SIG")
-    for known in signal.valid_signals():
-        if str(int(known)) == name or getattr(known, "name", "") == f"SIG{name}":
-            return int(known)
+    number = int(name) if name.isdecimal() else getattr(signal, f"SIG{name}", 0)
+    if name.isalnum() and number in signal.valid_signals():
+        return int(number)
     raise SetupError(
         f"There is no signal '{text}'.", "Use a name such as INT or a number such as 2."
     )

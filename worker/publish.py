@@ -13,14 +13,14 @@ import os
 import threading
 import zlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import IO, Any
 
 from worker.checkpoint import Output
 from worker.errors import SetupError, WorkerError
 from worker.store import Bucket, NoSuchUpload, Part
 
-PART_BYTES = 16 << 20
+PART_BYTES = 8 << 20
 MAX_PARTS = 10_000
 BLOCK = 1 << 20
 
@@ -126,8 +126,7 @@ class Uploader:
                 self._parts.submit(self._store_part, key, upload_id, number, Slice(file, *place))
                 for number, place in enumerate(part_ranges(size), start=1)
             ]
-            wait(sending)
-            self._bucket.complete(key, upload_id, [part.result() for part in sending])
+            self._bucket.complete(key, upload_id, _parts_of(sending))
 
     def open_uploads(self) -> dict[str, str]:
         """Upload id to key of everything begun here and not yet forgotten."""
@@ -215,8 +214,7 @@ class Uploader:
                 for number, place in enumerate(ranges, start=1)
             ]
             sha256 = _sha256(file, upload.withdrawn)
-            wait(sending)
-            parts = [part.result() for part in sending]
+            parts = _parts_of(sending)
         if upload.withdrawn.is_set():
             raise _withdrawn(upload)
         if os.fstat(file.fileno()).st_size != size:
@@ -257,6 +255,15 @@ class Uploader:
             self._bucket.abort(key, upload_id)
         except WorkerError:
             pass
+
+
+def _parts_of(sending: list[Future[Part]]) -> list[Part]:
+    """What was sent; where one fails, those that have not begun are not sent any more."""
+    wait(sending, return_when=FIRST_EXCEPTION)
+    for part in sending:
+        part.cancel()
+    wait(sending)
+    return [part.result() for part in sending]
 
 
 def _withdrawn(upload: Upload) -> SetupError:

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import os
 import select
-import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as signal  # noqa: PLC0414
+else:
+    # The wrapper in Python loads ``enum``, for which the job's first instruction would wait.
+    import _signal as signal
 
 OF_A_FAULT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 """A handler would return to the faulty instruction for ever."""

@@ -114,25 +114,40 @@ class Bucket(Protocol):
     def abort(self, key: str, upload_id: str) -> None: ...
 
 
-class Aws:
-    """Clients of one session; creating it costs about 0.3 s of importing and reading models."""
+class Clients(Protocol):
+    """What an attempt speaks to."""
 
-    def __init__(self, connections: int, environ: Mapping[str, str] = os.environ) -> None:
+    def table(self, table: str, job: str, run_key: str) -> Table: ...
+    def bucket(self, bucket: str) -> Bucket: ...
+    def prepare_trace(self) -> None: ...
+    def send_trace(self, document: str) -> None: ...
+
+
+class Aws:
+    """Clients of one session; creating it costs about 0.3 s of importing and reading models.
+
+    ``grace_seconds`` is the task's: calls that nobody answers are given up well before it is over.
+    """
+
+    def __init__(
+        self, connections: int, grace_seconds: float, environ: Mapping[str, str] = os.environ
+    ) -> None:
         self._session = botocore.session.get_session()
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         self._connections = connections
+        self._timeout_seconds = max(1.0, grace_seconds / 8)
         self._xray: Any = None
 
     def table(self, table: str, job: str, run_key: str) -> DynamoTable:
-        return DynamoTable(self.client("dynamodb"), table, job, run_key)
+        return DynamoTable(self._client("dynamodb"), table, job, run_key)
 
     def bucket(self, bucket: str) -> S3Bucket:
-        return S3Bucket(self.client("s3"), bucket)
+        return S3Bucket(self._client("s3"), bucket)
 
     def prepare_trace(self) -> None:
         """Load what ``send_trace`` needs, so that it costs no time at the end."""
         try:
-            self._xray = self.client("xray", timeout_seconds=1, attempts=1)
+            self._xray = self._client("xray", timeout_seconds=1, attempts=1)
         except WorkerError:
             pass
 
@@ -144,8 +159,9 @@ class Aws:
         except (BotoCoreError, ClientError):
             pass
 
-    def client(self, service: str, timeout_seconds: float = 20, attempts: int = 4) -> Any:
-        """A client that gives up after so many attempts, each answered in so many seconds."""
+    def _client(self, service: str, timeout_seconds: float = 0, attempts: int = 3) -> Any:
+        """A client that gives up after so many attempts, each silent for so many seconds."""
+        timeout_seconds = timeout_seconds or self._timeout_seconds
         config = Config(
             connect_timeout=min(3, timeout_seconds),
             read_timeout=timeout_seconds,
@@ -153,6 +169,7 @@ class Aws:
             max_pool_connections=self._connections,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
+            s3={"payload_signing_enabled": False},  # TLS and the parts' CRC32 vouch for the bytes.
         )
         try:
             return self._session.create_client(service, region_name=self._region, config=config)

@@ -8,13 +8,13 @@ attempt ends once the job is gone is led by ``ending``.
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from worker import processes, signals
 from worker.contract import Reason
 from worker.errors import SetupError, WorkerError
 from worker.protocol import SOCKET
+from worker.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SOCKET_PATH_BYTES = 100
 """Longer paths do not fit into the address of a Unix socket (108 on Linux)."""
 
+
+NO_END_SECONDS = 1e9
+"""What is left while no stop was noticed."""
 
 FIRST_STEPS_SECONDS = 0.05
 """How long the job has the processor to itself before the worker loads what is slow to load."""
@@ -71,6 +74,7 @@ class Supervisor:
         """Run the job to its end; the exit code."""
         if self.identity:
             self._listen()
+        processes.adopt_orphans()
         signals.block_all()
         self.job = processes.Job(self.options.command, self.environ, tied=os.getpid() != 1)
         self.inbox.catch(self.job.terminal)
@@ -79,7 +83,6 @@ class Supervisor:
         if at_once:
             self._go()
             self.turn(FIRST_STEPS_SECONDS)
-        processes.adopt_orphans()
         self.ooms = processes.oom_kills()
         self._open()
         from worker.ending import Ending
@@ -179,21 +182,24 @@ class Supervisor:
         self._reap()
 
     def wait(self, done: Callable[[], bool], until: float | None = None) -> bool:
-        """Go on answering until ``done`` or the monotonic time ``until``; whether it is done."""
+        """Go on answering until ``done`` or the monotonic time ``until``; whether it is done.
+
+        A stop may be noticed meanwhile: never longer than until its grace is over.
+        """
         while not done():
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
+            left = self.time_left()
+            if until is not None:
+                left = min(left, until - time.monotonic())
+            if left <= 0:
                 return False
-            self.turn(left)
+            self.turn(left if left < NO_END_SECONDS else None)
         return True
 
     def time_left(self) -> float:
         """Seconds until saving has to be over; much, where no stop was noticed."""
-        return self.noticed + self.shares.save_end - time.monotonic() if self.why else 1e9
-
-    def save_end(self) -> float | None:
-        """Monotonic time at which saving has to be over, or none."""
-        return self.noticed + self.shares.save_end if self.why else None
+        if not self.noticed:
+            return NO_END_SECONDS
+        return self.noticed + self.shares.save_end - time.monotonic()
 
     def _reap(self) -> None:
         self.ended = processes.reap()
@@ -214,24 +220,17 @@ class Supervisor:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def _on_sigterm(self) -> None:
-        if self.job_status is not None:
-            self.log.info("notice", "SIGTERM after the job had ended; what is under way goes on.")
-        elif self.why is None:
+        if self.noticed:
+            self.log.info("notice", "Another SIGTERM; the stop goes on as it is.")
+        elif self.job_status is None:
             self._notice(Reason.INTERRUPTED)
         else:
-            self.log.info("notice", "Another SIGTERM; the stop goes on as it is.")
+            self._share_out()
+            self.log.info("notice", "SIGTERM after the job had ended; its end may take the grace.")
 
     def _notice(self, why: Reason) -> None:
         """Stage one: tell the job, and share out the grace."""
-        from worker.stages import shares
-
-        self.noticed = time.monotonic()
-        self.shares = shares(
-            self.options.stop_timeout_seconds,
-            self.keeper.save_seconds if self.keeper else 0.0,
-            self.options.on_stop_seconds if self.options.on_stop else 0.0,
-            self.options.drain_seconds,
-        )
+        self._share_out()
         self.why = why
         drain = self.shares.drain_end
         if drain <= 0:
@@ -251,6 +250,18 @@ class Supervisor:
             grace_seconds=self.options.stop_timeout_seconds,
         )
         self.log.info("drain", "The unit in hand may end.")
+
+    def _share_out(self) -> None:
+        """The grace begins now."""
+        from worker.stages import shares
+
+        self.noticed = time.monotonic()
+        self.shares = shares(
+            self.options.stop_timeout_seconds,
+            self.keeper.save_seconds if self.keeper else 0.0,
+            self.options.on_stop_seconds if self.options.on_stop else 0.0,
+            self.options.drain_seconds,
+        )
 
     def kill_job(self) -> None:
         """End the job's group by SIGKILL, having looked which outputs it is writing."""

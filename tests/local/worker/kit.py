@@ -225,6 +225,10 @@ class Bench:
         reply = self.s3.list_multipart_uploads(Bucket=self.bucket)
         return [upload["Key"] for upload in reply.get("Uploads", [])]
 
+    def open_upload_ids(self) -> set[str]:
+        reply = self.s3.list_multipart_uploads(Bucket=self.bucket)
+        return {upload["UploadId"] for upload in reply.get("Uploads", [])}
+
     def completion(self) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(self.objects()["completion.json"])
         return record

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,48 +185,6 @@ def test_full_disk_fails_the_save_but_not_the_run(bench: Bench) -> None:
         assert_said(worker, 0, "went on", "No space left")
     finally:
         os.system(f"umount {small}")
-
-
-def test_sigterm_while_s3_hangs_still_leaves_within_the_grace(bench: Bench) -> None:
-    """A bucket that takes connections and never answers costs no more than the share for saving."""
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(64)
-        worker = bench.start(
-            "--checkpoint-dir", "state", "--stop-timeout", "4", "sh", "-c", "echo ready; sleep 60",
-            AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{deaf.getsockname()[1]}",
-        )  # fmt: skip
-        worker.wait_for("ready")
-        wait_until(lambda: bench.item().get("fence"))
-        worker.terminate()
-        assert worker.end(6) == 143
-
-
-def test_stop_while_waiting_for_the_fence_runs_nothing(bench: Bench, tmp_path: Path) -> None:
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(64)
-        worker = bench.start(
-            "--stop-timeout", "3", "sh", "-c", "echo ran",
-            STEADYSPOT_RERUN="never",
-            AWS_ENDPOINT_URL=f"http://127.0.0.1:{deaf.getsockname()[1]}",
-        )  # fmt: skip
-        wait_until(lambda: b"worker" in _command_of(worker.process.pid))
-        wait_until(lambda: _catches(worker.process.pid, signal.SIGTERM))
-        worker.terminate()
-        assert worker.end(6) == 143
-    assert "ran" not in worker.text
-
-
-def _catches(pid: int, number: int) -> bool:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("SigCgt:"):
-            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
-    return False
-
-
-def _command_of(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _reopen(bench: Bench) -> None:

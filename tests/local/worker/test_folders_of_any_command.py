@@ -16,6 +16,7 @@ while [ "$(cat state/count 2>/dev/null || echo 0)" -lt 6 ]; do
   sleep "$PAUSE"
 done
 """
+BIG = 2 << 20
 FOLDERS = ("--checkpoint-dir", "state", "--output-dir", "out")
 
 
@@ -74,7 +75,7 @@ def test_marker_is_removed_once_its_save_is_durable(bench: Bench) -> None:
 def test_only_what_changed_is_uploaded_and_old_files_are_dropped(bench: Bench) -> None:
     wait = "touch m; while [ -e m ]; do sleep 0.05; done;"
     job = (
-        f"echo big > state/big; echo one > state/small; {wait}"
+        f"head -c {BIG} /dev/zero > state/big; echo one > state/small; {wait}"
         f" echo two > state/small; {wait} echo saved; sleep 60"
     )
     worker = bench.start("--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
@@ -87,7 +88,7 @@ def test_only_what_changed_is_uploaded_and_old_files_are_dropped(bench: Bench) -
             and {key: data for key, data in now.items() if key.startswith("files/")}
         )
     )
-    assert sorted(files.values()) == [b"big\n", b"two\n"]
+    assert sorted(files.values()) == [bytes(BIG), b"two\n"]
     worker.kill_all()
     worker.end()
 

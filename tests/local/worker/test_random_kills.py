@@ -5,15 +5,17 @@ The seed is fixed and the number of kills small; ``STEADYSPOT_KILLS=1000`` makes
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.local.worker.kit import Bench
+from tests.local.worker.kit import Bench, sha256
 
 KILLS = int(os.environ.get("STEADYSPOT_KILLS", "12"))
 UNITS = 4
@@ -23,6 +25,8 @@ import os, sys
 from worker import current_run
 run = current_run()
 journal = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+with run.output("head") as path:
+    path.write_bytes(b"head" * 20000)
 for unit in run.remaining(range({UNITS})):
     os.write(journal, b"%d\\n" % unit)
     for i in range({OUTPUTS}):
@@ -34,7 +38,15 @@ with run.output("sum") as path:
 """
 EXPECTED = {
     f"{unit}/{i}": bytes([unit, i]) * 20000 for unit in range(UNITS) for i in range(OUTPUTS)
-} | {"sum": b"6"}
+} | {"sum": b"6", "head": b"head" * 20000}
+
+
+@dataclass
+class Tally:
+    """What the attempts at one run came to: how many were killed, the units each kill cost."""
+
+    kills: int = 0
+    lost: list[int] = field(default_factory=list)
 
 
 def journal_of(path: Path) -> list[int]:
@@ -52,20 +64,25 @@ def test_random_signals_cost_the_unit_in_hand_at_most(
         runs += 1
         folder = tmp_path / str(runs)
         folder.mkdir()
-        kills += one_run(Bench(endpoint, folder), number, chance, folder / "journal")
+        tally = one_run(Bench(endpoint, folder), number, chance)
+        kills += tally.kills
+        assert set(tally.lost) <= {0, 1}, "more than the unit in hand was lost"
 
 
-def one_run(bench: Bench, number: signal.Signals, chance: random.Random, journal: Path) -> int:
-    """Attempts at one run until it is complete; how many were killed."""
+def one_run(bench: Bench, number: signal.Signals, chance: random.Random) -> Tally:
+    """Attempts at one run until it is complete, and all that must hold of it then."""
+    journal = bench.folder / "journal"
     command = [*bench.job_file(JOB), str(journal)]
-    kills = 0
+    tally = Tally()
+    written_down: set[str] = set()
     while bench.item()["status"] != "complete":
         before = journal_of(journal)
         worker = bench.start("--drain", "0", *command)
         try:
-            code = worker.process.wait(chance.uniform(0.05, 1.4) if kills < KILLS else 30)
+            # Longer and longer, so that also a slow machine comes to an end.
+            code = worker.process.wait(chance.uniform(0.05, 1.4 + 0.2 * tally.kills))
         except subprocess.TimeoutExpired:
-            kills += 1
+            tally.kills += 1
             worker.process.send_signal(number)
             code = worker.end()
         else:
@@ -74,13 +91,27 @@ def one_run(bench: Bench, number: signal.Signals, chance: random.Random, journal
         assert code == 0 or code in allowed, worker.said()
         new = journal_of(journal)[len(before) :]
         if before and new:
-            assert new[0] in (before[-1], before[-1] + 1), "more than the unit in hand was lost"
+            tally.lost.append(before[-1] + 1 - new[0])
         assert sorted(new) == new
+        written_down |= uploads_written_down(bench)
 
     objects = bench.objects()
-    objects.pop("completion.json")
+    record = objects.pop("completion.json")
+    assert bench.item()["completion"]["sha256"] == sha256(record), "two commits"
     assert objects == EXPECTED
     assert bench.item()["completion"]["units"] == UNITS
+    left = bench.open_upload_ids()
+    assert not left & written_down, "an upload whose id was written down is still open"
     if number == signal.SIGTERM:
-        assert bench.open_uploads() == [], "a half-made output was not withdrawn"
-    return kills
+        assert not left, "a half-made output was not withdrawn"
+    return tally
+
+
+def uploads_written_down(bench: Bench) -> set[str]:
+    """Ids of uploads that the checkpoint which counts names, done or only begun."""
+    pointer = bench.item().get("checkpoint")
+    if pointer is None:
+        return set()
+    reply = bench.s3.get_object(Bucket=bench.bucket, Key=pointer["key"])
+    manifest = json.loads(reply["Body"].read())
+    return set(manifest["open_uploads"]) | {o["upload_id"] for o in manifest["outputs"]}

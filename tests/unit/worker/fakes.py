@@ -158,6 +158,26 @@ class FakeBucket:
         self._world.objects[key] = (data, head)
 
 
+class FakeAws:
+    """What ``store.Aws`` hands out, in memory."""
+
+    def __init__(self, world: World, gate: Gate = straight) -> None:
+        self._world = world
+        self._gate = gate
+
+    def bucket(self, bucket: str) -> FakeBucket:
+        return FakeBucket(self._world, self._gate)
+
+    def table(self, table: str, job: str, run_key: str) -> FakeTable:
+        return FakeTable(self._world, self._gate)
+
+    def prepare_trace(self) -> None:
+        pass
+
+    def send_trace(self, document: str) -> None:
+        pass
+
+
 class Inline(Executor):
     """Does everything at once in the caller's thread."""
 

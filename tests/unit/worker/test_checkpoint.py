@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.worker.fakes import FakeBucket, World
+from tests.unit.worker.runs import attempt, new_world, work
+from worker.attempt import OLD_AT_ONCE
 from worker.checkpoint import File, Ledger, Output, encode, load, manifest, seal
 from worker.errors import SetupError
 from worker.publish import check_name, expected_etag, part_ranges
@@ -68,6 +72,22 @@ def test_a_mark_costs_the_same_however_many_units_came_before() -> None:
         save(ledger, bucket)
         sizes.append(len(bucket.get("manifest") or b""))
     assert max(sizes[1000:]) < 1.1 * max(sizes[:1000])
+
+
+def test_old_checkpoints_are_deleted_many_at_once_so_that_few_lie_about() -> None:
+    world = new_world()
+    deletions = 0
+
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        nonlocal deletions
+        deletions += name == "delete"
+        return call()
+
+    work(attempt(world, 10_001, gate), [str(unit) for unit in range(100)])
+
+    lying = [key for key in world.objects if "/manifests/" in key]
+    assert len(lying) <= OLD_AT_ONCE + 1
+    assert 2 <= deletions <= 100 / OLD_AT_ONCE
 
 
 @pytest.mark.parametrize("body", [None, b"", b'{"format":1'])

@@ -1,0 +1,87 @@
+"""The keeper with a bucket and a table in memory: what fails once is done by the next save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.worker.fakes import FakeAws, World
+from tests.unit.worker.runs import EXECUTION, new_world
+from worker.contract import Env
+from worker.errors import Unreachable
+from worker.keeper import Keeper
+from worker.log import Log
+from worker.options import Options
+
+
+def keeper_of(world: World, folder: Path, gate: Callable[[str, Callable[[], Any]], Any]) -> Keeper:
+    environment: dict[str, str] = {
+        Env.JOB: "job",
+        Env.RUN_KEY: "key",
+        Env.EXECUTION: EXECUTION,
+        Env.FENCE: "10001",
+        Env.TABLE: "table",
+        Env.BUCKET: "bucket",
+    }
+    options = Options(["--output-dir", str(folder), "--uploads", "1", "true"], environment)
+    assert options.identity
+    log = Log(descriptor=-1)
+    keeper = Keeper(options, options.identity, log, print, lambda _: FakeAws(world, gate))
+    keeper.start(str(folder), 0)
+    return keeper
+
+
+def done(future: Future[Any]) -> Any:
+    return future.result(20)
+
+
+def test_output_that_was_staged_beside_one_that_failed_is_published(tmp_path: Path) -> None:
+    failing = True
+
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        if name == "part" and failing and world.ids == 2:
+            raise Unreachable("AWS did not answer.")
+        return call()
+
+    world = new_world()
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    keeper = keeper_of(world, tmp_path, gate)
+    with pytest.raises(Unreachable):
+        done(keeper.save_folders())
+    failing = False
+
+    done(keeper.save_folders())
+    done(keeper.commit())
+
+    assert {"outputs/job/key/a", "outputs/job/key/b"} <= set(world.objects)
+    assert world.item["completion"]["outputs"] == 2
+
+
+def test_file_that_went_away_beside_one_that_failed_is_not_published(tmp_path: Path) -> None:
+    failing = False
+
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        if name == "part" and failing:
+            raise Unreachable("AWS did not answer.")
+        return call()
+
+    world = new_world()
+    (tmp_path / "a").write_text("a")
+    keeper = keeper_of(world, tmp_path, gate)
+    done(keeper.save_folders())
+    (tmp_path / "a").unlink()
+    (tmp_path / "b").write_text("b")
+    failing = True
+    with pytest.raises(Unreachable):
+        done(keeper.save_folders())
+    failing = False
+
+    done(keeper.commit())
+
+    assert "outputs/job/key/a" not in world.objects
+    assert "outputs/job/key/b" in world.objects
