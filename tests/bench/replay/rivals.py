@@ -9,7 +9,7 @@ of on-demand costs 1.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tests.bench.replay.series import FOREVER, Region, Zone
@@ -122,46 +122,67 @@ def _stepwise(window: Window, rng: random.Random, behind: object) -> Bill:
     return Bill(cost, at - window.begin)
 
 
+class _Plan(NamedTuple):
+    """What an oracle may do up to a moment, in seconds of work and of on-demand's price.
+
+    ``entries``: paid for changeovers; ``spot``: done on Spot; ``most``: done if on-demand is used
+    to the full where it runs. ``idle``: what the gap since the last Spot holds, which is on-demand
+    from its begin to its end or nothing; None right after Spot.
+    """
+
+    entries: float
+    spot: float
+    most: float
+    idle: bool | None
+
+
 def oracle(zone: Zone, begin: float, work: float, within: float) -> Bill:
     """The cheapest that can be done by who knows one zone's whole future.
 
-    Cost depends on how long Spot is used and how often anything is begun, so the longest stretches
-    are the best; on-demand does the rest in the longest gaps. A test holds this against a dynamic
-    programme over the series.
+    A stretch of Spot is used whole or not at all, unless the work ends in it, and on-demand has
+    whole gaps between those that are used. Plans that cost no less and do no more than another are
+    dropped, as are those that cannot get below the best known. A test holds this against a dynamic
+    programme, minute by minute.
     """
     stretches = zone.stretches(begin, begin + within)
-    ups = sorted((seconds for up, seconds in stretches if up), reverse=True)
     best = CHANGEOVER_SECONDS + work if CHANGEOVER_SECONDS + work <= within else FOREVER
-    for used in range(1, len(ups) + 1):
-        useful = sum(ups[:used]) - used * CHANGEOVER_SECONDS
-        if ups[used - 1] <= CHANGEOVER_SECONDS:
-            break
-        if useful >= work:
-            best = min(best, SPOT_PRICE * (work + used * CHANGEOVER_SECONDS))
-            break
-        cost = _with_on_demand(stretches, ups[used - 1], used, work - useful)
-        best = min(best, SPOT_PRICE * sum(ups[:used]) + cost)
+    useful = [max(0.0, seconds - CHANGEOVER_SECONDS) if up else 0.0 for up, seconds in stretches]
+    to_come = sum(useful)
+    plans = [_Plan(0.0, 0.0, 0.0, None)]
+    for (_, seconds), gains in zip(stretches, useful, strict=True):
+        to_come -= gains
+        grown = [after for plan in plans for after in _grown(plan, seconds, gains)]
+        done = (_costs(plan, plan.spot, work) for plan in grown if plan.most >= work)
+        best = min(best, *done, FOREVER)
+        plans = _worth_it(
+            [plan for plan in grown if _costs(plan, plan.spot + to_come, work) < best]
+        )
     return Bill(best, within)
 
 
-def _with_on_demand(
-    stretches: Sequence[tuple[bool, float]], shortest: float, used: int, rest: float
-) -> float:
-    """On-demand's cost for the rest of the work, in the longest gaps between the used stretches."""
-    gaps, gap, left = [], 0.0, used
-    for up, seconds in stretches:
-        if up and seconds >= shortest and left:
-            gaps.append(gap)
-            gap, left = 0.0, left - 1
-        else:
-            gap += seconds
-    gaps.append(gap)
-    cost = 0.0
-    for gap in sorted(gaps, reverse=True):
-        if gap <= CHANGEOVER_SECONDS:
-            break
-        does = min(rest, gap - CHANGEOVER_SECONDS)
-        cost, rest = cost + CHANGEOVER_SECONDS + does, rest - does
-        if rest <= 0:
-            return cost
-    return FOREVER
+def _grown(plan: _Plan, seconds: float, gains: float) -> Iterator[_Plan]:
+    """What may follow in a stretch: Spot if that gains anything, nothing, or on-demand."""
+    entries, spot, most, idle = plan
+    if gains:
+        yield _Plan(entries + SPOT_PRICE * CHANGEOVER_SECONDS, spot + gains, most + gains, None)
+    if idle is not False:
+        yield _Plan(entries, spot, most, True)
+    if idle is not True:
+        entry = CHANGEOVER_SECONDS if idle is None else 0.0
+        yield _Plan(entries + entry, spot, most + seconds - entry, False)
+
+
+def _costs(plan: _Plan, spot: float, work: float) -> float:
+    """Cost if so much is done on Spot in the end, and the rest of the work on on-demand."""
+    return plan.entries + work - (1 - SPOT_PRICE) * min(spot, work)
+
+
+def _worth_it(plans: Sequence[_Plan]) -> list[_Plan]:
+    kept: list[_Plan] = []
+    for plan in sorted(plans, key=lambda plan: (plan.entries, -plan.spot, -plan.most)):
+        if not any(
+            other.idle == plan.idle and other.spot >= plan.spot and other.most >= plan.most
+            for other in kept
+        ):
+            kept.append(plan)
+    return kept
