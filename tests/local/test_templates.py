@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,27 +10,9 @@ from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
 from deploy.local.aws import LocalAws
-from tests.local.stacks import JOB, PLATFORM, TEMPLATES, Stacks
+from tests.local.stacks import JOB, PLATFORM, Stacks
 
 MAIL = "on-call@example.com"
-
-
-@pytest.fixture(scope="module")
-def clients_of(local_aws: LocalAws) -> Any:
-    session = local_aws.session()
-    made: dict[str, Any] = {}
-
-    def client(service: str) -> Any:
-        if service not in made:
-            made[service] = session.client(service)
-        return made[service]
-
-    return client
-
-
-@pytest.fixture
-def stacks(local_aws: LocalAws) -> Stacks:
-    return Stacks(local_aws)
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +130,8 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
 def test_the_state_machines_can_run_and_have_nothing_left_to_substitute(
     shared: Any, clients_of: Any
 ) -> None:
-    for output in ("StateMachine", "AfterTheEnd"):
-        shown = clients_of("stepfunctions").describe_state_machine(
-            stateMachineArn=shared[2][output]
-        )
+    for machine in (shared[2]["StateMachine"], shared[1]["AfterTheEnd"]):
+        shown = clients_of("stepfunctions").describe_state_machine(stateMachineArn=machine)
         assert "${" not in shown["definition"]
         assert shown["loggingConfiguration"]["includeExecutionData"] is False
         assert shown["type"] == "STANDARD"
@@ -205,15 +181,6 @@ def test_the_dashboard_is_json_about_this_job(shared: Any, clients_of: Any) -> N
     assert len(json.loads(body)["widgets"]) == 6
     assert job["StateMachine"] in body
     assert "${" not in body
-
-
-def test_an_end_that_went_wrong_reaches_the_second_machine(shared: Any, clients_of: Any) -> None:
-    _, _, job = shared
-    names = clients_of("events").list_rule_names_by_target(TargetArn=job["AfterTheEnd"])
-    (name,) = names["RuleNames"]
-    pattern = json.loads(clients_of("events").describe_rule(Name=name)["EventPattern"])
-    assert pattern["detail"]["stateMachineArn"] == [job["StateMachine"]]
-    assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
 
 
 def test_a_job_without_schedule_has_none_and_no_more_alarms_than_asked_for(
@@ -478,44 +445,3 @@ def test_resources_are_made_after_what_they_need_and_every_step_is_an_event(
     assert made.index("StateMachine") < made.index("Schedule")
     assert events[0][1] == "CREATE_IN_PROGRESS"
     assert events[-1][1] == "CREATE_COMPLETE"
-
-
-def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("aws")), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "AWS_ENDPOINT_URL": aws.endpoint_url,
-            "AWS_DEFAULT_REGION": aws.region,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-        },
-    )
-
-
-def test_the_cli_of_aws_deploys_both_templates(
-    local_aws: LocalAws, stacks: Stacks, tmp_path: Path
-) -> None:
-    def deploy(name: str, template: str, *more: str) -> subprocess.CompletedProcess[str]:
-        where = ("--stack-name", name, "--template-file", str(TEMPLATES / template))
-        return aws_cli(
-            local_aws, tmp_path, "cloudformation", "deploy", *where,
-            "--capabilities", "CAPABILITY_IAM", *more,
-        )  # fmt: skip
-
-    done = deploy(stacks.platform, "platform.yaml")
-    assert done.returncode == 0, done.stderr
-    bucket = stacks.outputs(stacks.platform)["Bucket"]
-    job = f"{stacks.platform}-report"
-    given = ("Job=report", "Image=i", f"Platform={stacks.platform}")
-    done = deploy(job, "job.yaml", "--s3-bucket", bucket, "--parameter-overrides", *given)
-    assert done.returncode == 0, done.stderr
-    assert "StateMachine" in stacks.outputs(job)
-    again = deploy(job, "job.yaml", "--s3-bucket", bucket, "--no-fail-on-empty-changeset")
-    assert again.returncode == 0, again.stderr
-    assert "No changes to deploy" in again.stdout
