@@ -45,7 +45,7 @@ class Advice:
 
 def of_run(job: Job, run: Run, prices: Prices) -> Bill:
     """Return the bill of one run."""
-    cost = money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
+    cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
     return _bill(job.name, run.run_key, [(run, cost)])
 
 
@@ -53,7 +53,7 @@ def by_month(job: Job, runs: Iterable[Run], prices: Prices) -> list[Bill]:
     """Return the bills of a job, a month each, oldest first."""
     months: dict[str, list[tuple[Run, Money]]] = {}
     for run in runs:
-        cost = money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
+        cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
         months.setdefault(run.claimed_at[:7], []).append((run, cost))
     return [_bill(job.name, month, found) for month, found in sorted(months.items())]
 
@@ -107,9 +107,7 @@ def _knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
 
 def together(job: Job, runs: Sequence[Run], prices: Prices) -> Bill:
     """Return one bill for all these runs."""
-    found = [
-        (run, money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)) for run in runs
-    ]
+    found = [(run, money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)) for run in runs]
     return _bill(job.name, "all", found)
 
 

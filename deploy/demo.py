@@ -259,9 +259,7 @@ class Demo:
         prices = Prices()
         self._screen.say()
         self._screen.attempts(run.attempts)
-        self._screen.money(
-            money(run.attempts, prices, vcpu=JOB.vcpu, memory_gb=JOB.memory_gb), prices.date
-        )
+        self._screen.money(money(run, prices, vcpu=JOB.vcpu, memory_gb=JOB.memory_gb), prices.date)
 
     def _parts_done(self, task: str) -> int:
         """Count the parts that a task did, from what it printed."""

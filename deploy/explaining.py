@@ -81,9 +81,7 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
         for stop in story.stops:
             said = f": {stop.said}" if stop.said else ""
             screen.say(f"attempt {stop.attempt}: row {stop.cause}, class {stop.cause_class}{said}")
-        screen.money(
-            money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date
-        )
+        screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
     _completion(screen, story)
 
 
@@ -103,7 +101,7 @@ def _completion(screen: Screen, story: Explanation) -> None:
 def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
     """Return a story for machines."""
     run = story.run
-    cost = money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
+    cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
     return {
         "job": job.name,
         "outcome": story.outcome,

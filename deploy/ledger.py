@@ -55,7 +55,7 @@ def lines_of(
 
 
 def _of_run(run: Run, prices: Prices, vcpu: float, memory_gb: float) -> Line:
-    cost = money(run.attempts, prices, vcpu=vcpu, memory_gb=memory_gb)
+    cost = money(run, prices, vcpu=vcpu, memory_gb=memory_gb)
     total = f"/{run.units_total}" if run.units_total else ""
     troubles = [a.cause for a in run.attempts if a.cause not in ("", "finished")]
     return Line(

@@ -18,6 +18,7 @@ def of_platform(platform: Platform) -> Parameters:
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),
         "ContainerInsights": platform.container_insights,
+        "SpotDiscount": _number(platform.prices.spot_discount),
     }
     if platform.vpc:
         parameters["VpcId"] = platform.vpc
@@ -68,7 +69,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "MissedAfterHours": str(job.missed_after_hours),
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "LogDays": str(job.log_days),
-        "Dashboard": _yes(job.dashboard),
+        "TellEveryRun": _yes(job.tell_every_run),
     }
 
 

@@ -8,6 +8,9 @@ parameters of the same meaning put what counts into the mails.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from statemachines.money import TRANSITION_PRICE
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Prices:
     vcpu_hour: float = 0.04048
     gb_hour: float = 0.004445
     spot_discount: float = 0.7
+    transition: ClassVar[float] = float(TRANSITION_PRICE)
     date: str = "2026-06"
 
     @property

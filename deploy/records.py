@@ -1,7 +1,7 @@
 """Runs as the run table keeps them, and what they cost.
 
-The table is the one place where it is decided who may do what; it is the history, too. Money is
-worked out from the attempts and the dated prices, so that nothing derived is stored.
+The table is the one place where it is decided who may do what; it is the history, too. The
+record keeps what a run cost at the prices of its day; here it is worked out at those of today.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from deploy.prices import Prices
+from statemachines.money import QUIET_TRANSITIONS
 from worker.contract import Capacity, Status
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Attempt:
 class Run:
     """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty.
 
-    ``fence`` is the number of the attempt whose worker holds the run, 0 before one did.
+    ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
+    ``transitions`` the states that its executions entered as far as they wrote that down.
     """
 
     job: str
@@ -60,6 +62,7 @@ class Run:
     units_total: int
     completion: Mapping[str, Any] | None
     fence: int
+    transitions: int
 
     @property
     def complete(self) -> bool:
@@ -182,6 +185,7 @@ def run_of(item: Mapping[str, Any]) -> Run:
         units_total=int(progress.get("units_total", 0)),
         completion=values.get("completion"),
         fence=int(values.get("fence", 0)),
+        transitions=int(values.get("money", {}).get("transitions", 0)),
     )
 
 
@@ -202,8 +206,9 @@ def _attempt(values: Mapping[str, Any]) -> Attempt:
     )
 
 
-def money(attempts: Sequence[Attempt], prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
-    """Return what attempts cost, and their useful seconds on on-demand only would have."""
+def money(run: Run, prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
+    """Return what a run cost, and its useful seconds on on-demand only would have."""
+    attempts = run.attempts
     spot = sum(a.seconds for a in attempts if a.capacity == Capacity.SPOT)
     on_demand = sum(a.seconds for a in attempts if a.capacity == Capacity.ON_DEMAND)
     wasted = sum(a.lost_seconds for a in attempts)
@@ -212,6 +217,7 @@ def money(attempts: Sequence[Attempt], prices: Prices, *, vcpu: float, memory_gb
         spot_seconds=spot,
         on_demand_seconds=on_demand,
         wasted_seconds=wasted,
-        cost=second * (spot * prices.spot_ratio + on_demand),
-        cost_on_demand_only=second * max(0.0, spot + on_demand - wasted),
+        cost=second * (spot * prices.spot_ratio + on_demand) + prices.transition * run.transitions,
+        cost_on_demand_only=second * max(0.0, spot + on_demand - wasted)
+        + prices.transition * min(QUIET_TRANSITIONS, run.transitions),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,11 +75,11 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
         name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()
     }
     error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE", "")
-    if isinstance(body, dict) and "RULE_ARN" in attributes and "id" in body:
+    if "RULE_ARN" in attributes and _ended_in(body):
         return Waiting(
             run_key=_run_key_of_event(body),
             why=f"Its end could not be told to what parks it: {error}",
-            request=body,
+            request={"detail": {"executionArn": _ended_in(body)}},
             receipt=message["ReceiptHandle"],
             undelivered_to=attributes.get("TARGET_ARN", ""),
         )
@@ -105,9 +106,15 @@ def waiting_of(message: Mapping[str, Any]) -> Waiting:
     return Waiting(run_key=key, why=why, request=request, receipt=message["ReceiptHandle"])
 
 
+def _ended_in(body: Any) -> str:
+    """Return the execution whose end an event tells, whether the rule has reshaped it or not."""
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return str(detail.get("executionArn", "")) if isinstance(detail, dict) else ""
+
+
 def _run_key_of_event(event: Mapping[str, Any]) -> str:
-    detail = event.get("detail") or {}
-    return run_key_in(detail.get("input") or "{}") or str(detail.get("name", ""))
+    detail = event["detail"]
+    return run_key_in(detail.get("input") or "{}") or _ended_in(event).rsplit(":", 1)[-1]
 
 
 def _input_of(body: dict[str, Any]) -> dict[str, Any]:
@@ -253,13 +260,13 @@ class Redrive:
         )
 
     def _deliver(self, entry: Waiting) -> Redriven:
-        """Start what the rule could not; named by the event, it starts once however often."""
+        """Start what the rule could not; named by what ended, it starts once however often."""
         execution = ""
         try:
             execution = self._sfn.start_execution(
                 stateMachineArn=entry.undelivered_to,
-                name=str(entry.request["id"]),
-                input=json.dumps(entry.request),
+                name=str(uuid.uuid5(uuid.NAMESPACE_URL, _ended_in(entry.request))),
+                input=json.dumps({**entry.request, "job": self._job, "queue": self._queue}),
             )["executionArn"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExecutionAlreadyExists":

@@ -54,9 +54,7 @@ def show_run(screen: Screen, run: Run, job: Job, prices: Prices) -> None:
     if run.attempts:
         screen.say()
         screen.attempts(run.attempts)
-        screen.money(
-            money(run.attempts, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date
-        )
+        screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
 
 
 def _printing(target: Target, screen: Screen, job: Job, begun: Any) -> Callable[[], bool]:

@@ -1,15 +1,22 @@
 """The small state machine that speaks for a run that could not: stopped, out of time, broken.
 
-An EventBridge rule starts it with the event of every execution of the job that was FAILED, ABORTED
-or TIMED_OUT. A run that parked itself ended under an error of ours, so there is nothing to do; one
-whose message the queue refused carries the error ``Steadyspot.NotParked`` and is parked here.
+One for all jobs of a platform. Each job's EventBridge rule starts it for every execution of the job
+that was FAILED, ABORTED or TIMED_OUT, with what it needs of the event and two things more, the name
+of the job and the URL of its queue. A run that parked itself ended under an error of ours, so there
+is nothing to do; one whose message the queue refused carries the error ``Steadyspot.NotParked`` and
+is parked here.
 """
 
 from __future__ import annotations
 
 from statemachines.calls import CALL_SECONDS, CONDITION_FAILED, patient, table_call
-from statemachines.jsonata import Catch, Choice, Machine, Rule, Succeed, Task, expression
+from statemachines.jsonata import Catch, Choice, Fail, Machine, Rule, Succeed, Task, expression
 from worker.contract import Status
+
+_WHOLE = """
+$type($states.input.detail.executionArn) = 'string' and $type($states.input.job) = 'string'
+and $type($states.input.queue) = 'string'
+"""
 
 _RUN_KEY = """
 ( $time := $request.scheduledTime;
@@ -35,7 +42,7 @@ _NEXT_STEP = (
 )
 
 _PARKED = f"""
-$string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'scheduledTime':
+$string({{ 'version': 1, 'job': $job, 'runKey': $key, 'scheduledTime':
   $exists($request.scheduledTime)
   ? $request.scheduledTime : '', 'execution': $ended.execution, 'cause': 'execution-ended',
   'sentence': {_SENTENCE}, 'nextStep': '{_NEXT_STEP}',
@@ -43,7 +50,7 @@ $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'scheduledTime':
     'runKey': $key }}]) }})
 """
 
-_SUBJECT = f"'Steadyspot: ${{Job}} ' & $key & ' was ' & {_HOW} & ', parked for redrive'"
+_SUBJECT = f"'Steadyspot: ' & $job & ' ' & $key & ' was ' & {_HOW} & ', parked for redrive'"
 
 _TEXT = f"""
 $join([{_SUBJECT} & '.', '', {_SENTENCE}, 'What to do: {_NEXT_STEP}', '',
@@ -53,14 +60,20 @@ $join([{_SUBJECT} & '.', '', {_SENTENCE}, 'What to do: {_NEXT_STEP}', '',
 """
 
 _NOTIFICATION = f"""
-{{ 'version': 1, 'job': '${{Job}}', 'runKey': $key, 'outcome': 'stopped', 'severity': 'error',
+{{ 'version': 1, 'job': $job, 'runKey': $key, 'outcome': 'stopped', 'severity': 'error',
   'cause': 'execution-ended',
   'sentence': {_SENTENCE}, 'nextStep': '{_NEXT_STEP}', 'execution': $ended.execution }}
 """
 
 
 def build() -> Machine:
-    """Return the definition, its defaults still to be substituted."""
+    """Return the definition, the platform's names still to be substituted."""
+    asked_right = Choice("Is it all there?")
+    odd = Fail(
+        "Not an end",
+        error="Steadyspot.NotAnEnd",
+        cause="The input must be the event of an execution's end, and the job's name and queue.",
+    )
     look = Task(
         "How did it end?",
         comment="Its error tells a run that the queue refused from one that parked itself.",
@@ -88,7 +101,7 @@ def build() -> Machine:
         comment="Only if the record still names that execution and nobody marked it.",
         arguments={
             "TableName": "${Table}",
-            "Key": {"job": {"S": "${Job}"}, "run_key": {"S": expression(_RUN_KEY)}},
+            "Key": {"job": {"S": "{% $job %}"}, "run_key": {"S": expression(_RUN_KEY)}},
             "UpdateExpression": "SET #status = :unfinished, #execution = :ended, #cause = :cause",
             "ConditionExpression": (
                 "attribute_not_exists(#status) OR "
@@ -119,7 +132,7 @@ def build() -> Machine:
         resource="arn:aws:states:::sqs:sendMessage",
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
-        arguments={"QueueUrl": "${Queue}", "MessageBody": expression(_PARKED)},
+        arguments={"QueueUrl": "{% $queue %}", "MessageBody": expression(_PARKED)},
         output={},
     )
     tell = Task(
@@ -135,7 +148,7 @@ def build() -> Machine:
                 f"$string({{ 'default': $string({_NOTIFICATION}), 'email': {_TEXT} }})"
             ),
             "MessageAttributes": {
-                "job": {"DataType": "String", "StringValue": "${Job}"},
+                "job": {"DataType": "String", "StringValue": "{% $job %}"},
                 "outcome": {"DataType": "String", "StringValue": "stopped"},
                 "cause": {"DataType": "String", "StringValue": "execution-ended"},
                 "severity": {"DataType": "String", "StringValue": "error"},
@@ -144,6 +157,9 @@ def build() -> Machine:
         output={},
     )
     done = Succeed("Done")
+    named = {"job": "{% $states.input.job %}", "queue": "{% $states.input.queue %}"}
+    asked_right.add_choice(Rule(_WHOLE, assign=named), look)
+    asked_right.default_choice(odd)
     look.next_step = asked
     asked.add_choice(Rule(_SPOKE), done)
     asked.default_choice(mark)
@@ -153,5 +169,5 @@ def build() -> Machine:
     tell.next_step = done
     tell.add_catch(Catch(done, error_equals=["States.ALL"]))
     return Machine(
-        look, comment="${Job}: marks, parks and tells for an execution that could not do so itself."
+        asked_right, comment="Marks, parks and tells for an execution that could not do so itself."
     )

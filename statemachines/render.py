@@ -1,7 +1,7 @@
-"""Writes the definitions as Amazon States Language, beside the code and into the template.
+"""Writes the definitions as Amazon States Language, beside the code and into the templates.
 
-Both are committed; a test keeps them equal to the code. The template carries the text itself, so
-that it deploys alone and the console shows exactly what is reviewed here.
+All are committed; a test keeps them equal to the code. A template carries the text itself, so that
+it deploys alone and the console shows exactly what is reviewed here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from statemachines import after_the_end, job
 
 ROOM = Path(__file__).parent
-TEMPLATE = ROOM.parent / "deploy" / "templates" / "job.yaml"
+FOLDER = ROOM.parent / "deploy" / "templates"
+TEMPLATES = (FOLDER / "job.yaml", FOLDER / "platform.yaml")
 
 DEFINITIONS = {"job": job.build, "after-the-end": after_the_end.build}
 
@@ -55,5 +56,6 @@ def write() -> Iterator[Path]:
         path.parent.mkdir(exist_ok=True)
         path.write_text(pretty(name))
         yield path
-    TEMPLATE.write_text(filled(TEMPLATE.read_text()))
-    yield TEMPLATE
+    for path in TEMPLATES:
+        path.write_text(filled(path.read_text()))
+        yield path

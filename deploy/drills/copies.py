@@ -44,7 +44,6 @@ class Copy:
             **theirs,
             "Job": self._name,
             "ScheduleExpression": "",
-            "Dashboard": "false",
             "Command": json.dumps(list(command)),
             "BackoffSeconds": "1",
             **changes,

@@ -20,7 +20,7 @@ REFUSED = (
     "Capacity is unavailable at this time. Please try again later or in a different "
     "availability zone"
 )
-_JUDGE, _LAUNCH, _RECORD = "Why did it stop?", "Run on Fargate Spot", "Record the attempt"
+_JUDGE, _LAUNCH = "Why did it stop?", "Run on Fargate Spot"
 
 
 def no_capacity(stage: Stage) -> Iterator[Finding]:
@@ -35,7 +35,7 @@ def no_capacity(stage: Stage) -> Iterator[Finding]:
         context=json.dumps(_CONTEXT),
         mock={"errorOutput": {"error": "AmazonECS.Unknown", "cause": REFUSED}},
     )
-    caught = answer["status"] == "CAUGHT_ERROR" and answer.get("nextState") == _RECORD
+    caught = answer["status"] == "CAUGHT_ERROR" and answer.get("nextState") == _JUDGE
     yield Finding(f"a refusal of Spot is caught and goes to '{answer.get('nextState')}'", caught)
     yield from verify(stage, [cause for cause in CAUSES if cause.name == "no-capacity"])
 
@@ -138,6 +138,8 @@ def variables(marks: Mapping[str, Any]) -> dict[str, Any]:
             "claims": 1,
             "before": 0,
             "finishBy": 0,
+            "hopeless": False,
+            "learned": False,
             "expected": 60,
             "limit": 3600,
             "reserve": 60,
@@ -145,8 +147,8 @@ def variables(marks: Mapping[str, Any]) -> dict[str, Any]:
             "command": [],
             "budgets": {"interruptions": 5, "throttles": 8, "infrastructure": 3, "failures": 0},
         },
-        "launches": 1,
-        "stopBy": 1_767_229_200_000,
+        "drought": {"since": 9e15, "waits": 0},
+        "entered": 3,
         "attempts": [],
         "last": last,
         "work": work,

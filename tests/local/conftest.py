@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from deploy.local.aws import LocalAws
 from deploy.local.market import Market
 from tests.local.bench import Bench
 from tests.local.runs import Place
+from tests.local.stacks import Stacks
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +54,26 @@ def clients(local_aws: LocalAws) -> dict[str, Any]:
     session = local_aws.session()
     services = ("ec2", "ecs", "events", "logs", "sqs", "stepfunctions")
     return {service: session.client(service) for service in services}
+
+
+@pytest.fixture(scope="module")
+def clients_of(local_aws: LocalAws) -> Callable[[str], Any]:
+    """Gives a client of a service, and the same one when asked again."""
+    session = local_aws.session()
+    made: dict[str, Any] = {}
+
+    def client(service: str) -> Any:
+        if service not in made:
+            made[service] = session.client(service)
+        return made[service]
+
+    return client
+
+
+@pytest.fixture
+def stacks(local_aws: LocalAws) -> Stacks:
+    """Stacks of one test by plain CloudFormation, under names of their own."""
+    return Stacks(local_aws)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from deploy.local.aws import LocalAws
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
 PLATFORM = (TEMPLATES / "platform.yaml").read_text()
 JOB = (TEMPLATES / "job.yaml").read_text()
+DEFINITION = Path(__file__).parents[2] / "statemachines" / "rendered" / "job.asl.json"
 
 
 class Stacks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,27 +11,9 @@ from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
 from deploy.local.aws import LocalAws
-from tests.local.stacks import JOB, PLATFORM, Stacks, everything
+from tests.local.stacks import DEFINITION, JOB, PLATFORM, Stacks, everything
 
 MAIL = "on-call@example.com"
-
-
-@pytest.fixture(scope="module")
-def clients_of(local_aws: LocalAws) -> Any:
-    session = local_aws.session()
-    made: dict[str, Any] = {}
-
-    def client(service: str) -> Any:
-        if service not in made:
-            made[service] = session.client(service)
-        return made[service]
-
-    return client
-
-
-@pytest.fixture
-def stacks(local_aws: LocalAws) -> Stacks:
-    return Stacks(local_aws)
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +133,8 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
 def test_the_state_machines_can_run_and_have_nothing_left_to_substitute(
     shared: Any, clients_of: Any
 ) -> None:
-    for output in ("StateMachine", "AfterTheEnd"):
-        shown = clients_of("stepfunctions").describe_state_machine(
-            stateMachineArn=shared[2][output]
-        )
+    for machine in (shared[2]["StateMachine"], shared[1]["AfterTheEnd"]):
+        shown = clients_of("stepfunctions").describe_state_machine(stateMachineArn=machine)
         assert "${" not in shown["definition"]
         assert shown["loggingConfiguration"]["includeExecutionData"] is False
         assert shown["type"] == "STANDARD"
@@ -195,30 +176,35 @@ def test_alarms_watch_the_queue_the_failures_and_the_silence(shared: Any, client
     assert alarms["missed"]["EvaluationPeriods"] == 26
 
 
-def test_the_dashboard_is_json_about_this_job(shared: Any, clients_of: Any) -> None:
-    stacks, _, job = shared
-    body = clients_of("cloudwatch").get_dashboard(DashboardName=f"{stacks.platform}-report")[
-        "DashboardBody"
-    ]
-    assert len(json.loads(body)["widgets"]) == 6
-    assert job["StateMachine"] in body
+def test_one_dashboard_shows_all_jobs_of_the_platform(shared: Any, clients_of: Any) -> None:
+    stacks, _, _ = shared
+    body = clients_of("cloudwatch").get_dashboard(DashboardName=stacks.platform)["DashboardBody"]
     assert "${" not in body
-
-
-def test_an_end_that_went_wrong_reaches_the_second_machine(shared: Any, clients_of: Any) -> None:
-    _, _, job = shared
-    names = clients_of("events").list_rule_names_by_target(TargetArn=job["AfterTheEnd"])
-    (name,) = names["RuleNames"]
-    pattern = json.loads(clients_of("events").describe_rule(Name=name)["EventPattern"])
-    assert pattern["detail"]["stateMachineArn"] == [job["StateMachine"]]
-    assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
+    widgets = [widget["properties"] for widget in json.loads(body)["widgets"]]
+    searched = {
+        name
+        for widget in widgets
+        for metric in widget.get("metrics", [])
+        for name in re.findall(r'MetricName="(\w+)"', metric[0]["expression"])
+    }
+    assert searched == {
+        *["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"],
+        *["RunSeconds", "LostSeconds", "SignalToExitSeconds"],
+        "ApproximateNumberOfMessagesVisible",
+    }
+    (launches,) = (widget["query"] for widget in widgets if "query" in widget)
+    assert f"/aws/vendedlogs/states/{stacks.platform}-" in launches
+    named = set(re.findall(r"'([A-Z][^']* [^']*)'", launches))
+    states = json.loads(DEFINITION.read_text("utf-8"))["States"]
+    assert len(named) == 3
+    assert named <= states.keys()
 
 
 def test_a_job_without_schedule_has_none_and_no_more_alarms_than_asked_for(
     shared: Any, clients_of: Any
 ) -> None:
     stacks, platform, _ = shared
-    outputs = stacks.create_job("by-hand", Dashboard="false")
+    outputs = stacks.create_job("by-hand")
     assert "Schedule" not in outputs
     group = clients_of("scheduler").list_schedules(GroupName=platform["ScheduleGroup"])
     assert "by-hand" not in [schedule["Name"] for schedule in group["Schedules"]]

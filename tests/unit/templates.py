@@ -27,9 +27,13 @@ def of_type(name: str, kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
+ROLES = {**of_type("platform", "AWS::IAM::Role"), **of_type("job", "AWS::IAM::Role")}
+"""The roles of both templates, by logical id."""
+
+
 def statements(role: str) -> dict[str, dict[str, Any]]:
-    """The statements of a role's inline policies in job.yaml, by Sid."""
-    policies = of_type("job", "AWS::IAM::Role")[role]["Policies"]
+    """The statements of a role's inline policies, by Sid."""
+    policies = ROLES[role]["Policies"]
     return {
         statement["Sid"]: statement
         for policy in policies
@@ -38,7 +42,7 @@ def statements(role: str) -> dict[str, dict[str, Any]]:
 
 
 def actions(role: str) -> set[str]:
-    """All actions that a role of job.yaml may call."""
+    """All actions that a role may call."""
     return {
         action for statement in statements(role).values() for action in listed(statement["Action"])
     }

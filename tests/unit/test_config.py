@@ -113,7 +113,7 @@ def test_every_key_arrives() -> None:
         missed_after_hours = 26
         failed_alarm_mails = true
         log_days = 1
-        dashboard = false
+        tell_every_run = true
     """
     read = parse(text)
     assert read.platform == Platform(
@@ -150,7 +150,7 @@ def test_every_key_arrives() -> None:
         missed_after_hours=26,
         failed_alarm_mails=True,
         log_days=1,
-        dashboard=False,
+        tell_every_run=True,
     )
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.templates import FOLDER, TEMPLATES, actions, listed, of_type, statements
+from tests.unit.templates import FOLDER, ROLES, TEMPLATES, actions, listed, of_type, statements
 
 ROOT = FOLDER.parents[1]
-ROLES = of_type("job", "AWS::IAM::Role")
 TRUSTED = {
     "TaskRole": "ecs-tasks.amazonaws.com",
     "ExecutionRole": "ecs-tasks.amazonaws.com",
@@ -83,17 +82,24 @@ def called_by_worker() -> set[str]:
     return {action for call in found & set(OF_WORKER) for action in OF_WORKER[call]}
 
 
-@pytest.mark.parametrize(
-    ("role", "definition"),
-    [
-        ("StateMachineRole", "job.asl.json"),
-        ("AfterTheEndRole", "after-the-end.asl.json"),
-    ],
-)
-def test_a_workflow_may_do_what_its_states_call_and_nothing_else(
-    role: str, definition: str
-) -> None:
-    assert actions(role) == called_by_states(definition)
+def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
+    assert actions("StateMachineRole") == called_by_states("job.asl.json")
+
+
+def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_it() -> None:
+    (policy,) = of_type("job", "AWS::SQS::QueuePolicy").values()
+    (lets,) = (
+        statement
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "AWS" in statement["Principal"]
+    )
+    assert lets["Principal"] == {
+        "AWS": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-AfterTheEndRole"}}
+    }
+    assert lets["Resource"] == {"Fn::GetAtt": ["Queue", "Arn"]}
+    allowed = actions("AfterTheEndRole") | {lets["Action"]}
+    assert allowed == called_by_states("after-the-end.asl.json")
+    assert "sqs:SendMessage" not in actions("AfterTheEndRole")
 
 
 def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
@@ -139,7 +145,7 @@ def test_exactly_two_roles_are_passed_and_only_to_ecs() -> None:
     }
 
 
-@pytest.mark.parametrize("role", ["TaskRole", "StateMachineRole", "AfterTheEndRole"])
+@pytest.mark.parametrize("role", ["TaskRole", "StateMachineRole"])
 def test_the_table_is_open_for_the_rows_of_this_job_only(role: str) -> None:
     condition = statements(role)["OwnRuns"]["Condition"]
     assert condition == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [{"Ref": "Job"}]}}
@@ -215,7 +221,8 @@ def test_a_job_imports_only_what_the_platform_exports() -> None:
 
 
 def test_every_substitution_of_a_definition_is_given_and_every_given_one_is_used() -> None:
-    for machine in of_type("job", "AWS::StepFunctions::StateMachine").values():
+    machines = [of_type(name, "AWS::StepFunctions::StateMachine") for name in TEMPLATES]
+    for machine in (machine for found in machines for machine in found.values()):
         text = machine["DefinitionString"]
         used = {part.split("}", 1)[0] for part in text.split("${")[1:]}
         assert used == set(machine["DefinitionSubstitutions"])
@@ -224,7 +231,7 @@ def test_every_substitution_of_a_definition_is_given_and_every_given_one_is_used
 def test_names_stay_within_what_aws_allows_for_the_longest_platform_and_job() -> None:
     parameters = TEMPLATES["job"]["Parameters"]
     longest = parameters["Platform"]["MaxLength"] + 1 + parameters["Job"]["MaxLength"]
-    assert longest + len("-after") <= 80  # a state machine
+    assert longest <= 80  # a state machine
     assert parameters["Job"]["MaxLength"] <= 64  # a schedule, named within its group
 
 

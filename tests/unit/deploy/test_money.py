@@ -87,17 +87,24 @@ def test_an_item_that_was_only_claimed_is_a_run() -> None:
 
 
 def test_money_counts_waste_against_what_useful_seconds_would_have_cost() -> None:
-    cost = money(bad_night().attempts, Prices(), vcpu=1, memory_gb=2)
+    cost = money(bad_night(), Prices(), vcpu=1, memory_gb=2)
     second = (0.04048 + 2 * 0.004445) / 3600
     assert cost.cost == pytest.approx(second * (100 * 0.3 + 60))
     assert cost.cost_on_demand_only == pytest.approx(second * 150)
     assert cost.saving == pytest.approx(0.4)
 
 
+def test_money_counts_the_transitions_and_those_of_a_quiet_run_on_the_other_side() -> None:
+    run = replace(bad_night(), transitions=24)
+    less, more = (money(one, Prices(), vcpu=1, memory_gb=2) for one in (bad_night(), run))
+    assert more.cost - less.cost == pytest.approx(24 * 0.000025)
+    assert more.cost_on_demand_only - less.cost_on_demand_only == pytest.approx(4 * 0.000025)
+
+
 def test_a_run_that_did_nothing_saved_nothing_and_waste_can_cost_more() -> None:
-    assert money([], Prices(), vcpu=1, memory_gb=2).saving == 0
-    (one,) = run_of(item(attempt(1, "on-demand", 100, "x", lost_seconds=50))).attempts
-    assert money([one], Prices(), vcpu=1, memory_gb=2).saving == pytest.approx(-1)
+    assert money(run_of(item()), Prices(), vcpu=1, memory_gb=2).saving == 0
+    one = run_of(item(attempt(1, "on-demand", 100, "x", lost_seconds=50)))
+    assert money(one, Prices(), vcpu=1, memory_gb=2).saving == pytest.approx(-1)
 
 
 def test_the_table_is_read_in_batches_and_what_was_not_processed_is_asked_again() -> None:

@@ -172,11 +172,14 @@ def test_a_strangers_message_stops_neither_listing_nor_redriving() -> None:
     assert len(queue.messages) == 1
 
 
-AFTER = "arn:aws:states:eu-central-1:123456789012:stateMachine:shop-night-after"
+AFTER = "arn:aws:states:eu-central-1:123456789012:stateMachine:shop-after-the-end"
+ENDED = "arn:aws:states:eu-central-1:123456789012:execution:shop-night:by-hand"
 EVENT = {
     "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-    "detail": {"name": "by-hand", "input": json.dumps(INPUT), "status": "ABORTED"},
+    "detail": {"executionArn": ENDED, "input": json.dumps(INPUT), "status": "ABORTED"},
 }
+RESHAPED = {"detail": {"executionArn": ENDED}, "job": "night", "queue": "its URL"}
+"""As the rule's InputTransformer makes it; which of the two lies in the queue is not known."""
 
 
 def undelivered(event: Any = EVENT) -> dict[str, Any]:
@@ -187,17 +190,21 @@ def test_an_end_that_the_rule_could_not_deliver_is_known_by_its_run() -> None:
     waiting = waiting_of(undelivered())
     assert waiting.run_key == "20261124T020000Z"
     assert "throttled" in waiting.why
-    by_hand = {**EVENT, "detail": {"name": "by-hand"}}
-    assert waiting_of(undelivered(by_hand)).run_key == "by-hand"
+    assert waiting_of(undelivered(RESHAPED)).run_key == "by-hand"
 
 
-def test_it_is_delivered_to_its_target_and_deleted_once_that_has_started() -> None:
-    queue, machine = Queue(undelivered()), Machine("RUNNING")
-    (done,) = redrive(queue, machine, Runs(None)).run()
+@pytest.mark.parametrize("event", [EVENT, RESHAPED])
+def test_it_is_delivered_to_its_target_and_deleted_once_that_has_started(event: Any) -> None:
+    queue, machine = Queue(undelivered(event)), Machine("RUNNING")
+    redriving = redrive(queue, machine, Runs(None))
+    (done,) = redriving.run()
     assert (done.good, done.execution, queue.messages) == (True, "new", [])
     assert machine.machines == [AFTER]
-    assert machine.names == [EVENT["id"]]
-    assert json.loads(machine.started[0]) == EVENT
+    assert json.loads(machine.started[0])["detail"] == {"executionArn": ENDED}
+    assert json.loads(machine.started[0]).keys() == {"detail", "job", "queue"}
+    again = Machine("RUNNING")
+    list(redrive(Queue(undelivered(event)), again, Runs(None)).run())
+    assert again.names == machine.names
 
 
 def test_delivering_it_twice_does_nothing_twice() -> None:

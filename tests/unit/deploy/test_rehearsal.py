@@ -18,8 +18,8 @@ from deploy.prices import US_EAST_1
 from deploy.trouble import Trouble
 from deploy.verbs.drill import NAMES, announcement
 from statemachines.causes import CAUSES, Cause, Stop, classify
-from statemachines.render import definition as rendered
 from tests.unit.deploy.fakes import BEGUN, Calls
+from tests.virtual.defaults import job_definition
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.name)
@@ -33,7 +33,7 @@ def test_no_capacity_on_aws_runs_nothing_and_asks_the_deployed_states() -> None:
     def test_state(**request: Any) -> dict[str, Any]:
         asked.append(request)
         if "mock" in request:
-            return {"status": "CAUGHT_ERROR", "nextState": "Record the attempt"}
+            return {"status": "CAUGHT_ERROR", "nextState": "Why did it stop?"}
         found = json.dumps({"cause": {"name": "no-capacity"}})
         return {
             "status": "SUCCEEDED",
@@ -107,13 +107,13 @@ def deployed(definition: dict[str, Any]) -> Any:
 
 
 def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None:
-    found = list(every_row(deployed(rendered("job"))))
+    found = list(every_row(deployed(job_definition())))
     assert len(found) == len(CAUSES)
     assert [finding.text for finding in found if not finding.good] == []
 
 
 def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:
-    old = rendered("job")
+    old = job_definition()
     rules = old["States"]["Why did it stop?"]["Choices"]
     rules[:] = [rule for rule in rules if rule["Assign"]["cause"]["name"] != "reclaimed"]
     bad = [finding.text for finding in every_row(deployed(old)) if not finding.good]
@@ -134,4 +134,4 @@ def test_what_runs_nothing_is_announced_as_free() -> None:
 
 
 def test_the_variables_are_json() -> None:
-    assert json.loads(json.dumps(variables({})))["launches"] == 1
+    assert json.loads(json.dumps(variables({})))["entered"] == 3

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonata
 import pytest
 from jsonschema import Draft202012Validator
 
-from statemachines.render import DEFINITIONS, ROOM, TEMPLATE, definition, filled, pretty
+from statemachines.render import DEFINITIONS, ROOM, TEMPLATES, definition, filled, pretty
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -20,8 +21,9 @@ def test_what_the_console_shows_is_what_the_code_says(name: str) -> None:
     assert (ROOM / "rendered" / f"{name}.asl.json").read_text() == pretty(name), "make render"
 
 
-def test_the_template_carries_the_same_definitions() -> None:
-    assert TEMPLATE.read_text() == filled(TEMPLATE.read_text()), "make render"
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_the_templates_carry_the_same_definitions(path: Path) -> None:
+    assert path.read_text() == filled(path.read_text()), "make render"
 
 
 def expressions(value: Any) -> Iterator[str]:
