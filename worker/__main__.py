@@ -36,9 +36,23 @@ def main() -> int:
 
 def leave() -> None:
     """Run and exit without waiting for threads: what they do is undone or finished by the next."""
+    hold_standard_streams()
     code = main()
-    sys.stdout.flush()
+    if sys.stdout:  # None where it was closed.
+        sys.stdout.flush()
     os._exit(code)
+
+
+def hold_standard_streams() -> None:
+    """Take the numbers of closed standard streams, lest a pipe of the worker's gets them.
+
+    The log goes to number 2, whatever that is. For the job they stay closed.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open("/dev/null", os.O_RDWR)  # The lowest free number, not inherited.
 
 
 if __name__ == "__main__":

@@ -41,9 +41,12 @@ def start(image: None) -> Iterator[Start]:
         *arguments: str,
         environment: dict[str, str] | None = None,
         options: list[str] | None = None,
+        image: str = engine.IMAGE,
     ) -> engine.Container:
         inside = {k: v for k, v in (environment or {}).items() if k not in OUTSIDE}
-        container = engine.Container(*arguments, environment=inside, options=options or [])
+        container = engine.Container(
+            *arguments, environment=inside, options=options or [], image=image
+        )
         started.append(container)
         return container
 

@@ -49,16 +49,28 @@ def build(folder: Path) -> None:
     )  # fmt: skip
 
 
+def derive(folder: Path, dockerfile: str, name: str) -> str:
+    """Build an image from a folder as a user's Dockerfile has it; its tag."""
+    tag = f"localhost/steadyspot-derived:{name}"
+    (folder / "Dockerfile").write_text(dockerfile)
+    _run("buildah", "bud", "--network=host", "--isolation=chroot", "-t", tag, str(folder))
+    return tag
+
+
 class Container:
     """A started container; it is removed by ``remove``."""
 
     def __init__(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, options: list[str]
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        options: list[str],
+        image: str = IMAGE,
     ) -> None:
         given = [f"--env={name}={value}" for name, value in (environment or {}).items()]
         self.id = _run(
             "podman", "--runtime", "runc", "run", "--detach", *LIMITS, "--network=host",
-            *given, *options, IMAGE, *arguments,
+            *given, *options, image, *arguments,
         ).strip()  # fmt: skip
 
     def logs(self) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
+
+import pytest
 
 from tests.container import engine
 from tests.container.conftest import Start
@@ -30,6 +34,38 @@ def test_image_is_small_not_root_and_starts_the_worker_without_a_shell(image: No
     assert found["Config"]["Entrypoint"] == ["steadyspot-worker"]
     assert found["Config"]["User"] == "10001:10001"
     assert found["Size"] - engine.base_size() < 15e6
+
+
+FOREIGN = """
+import pathlib
+files = [p for p in pathlib.Path("/opt/steadyspot").rglob("*") if p.is_file()]
+print(len(files) > 100, [str(p) for p in files if p.open("rb").read(4) == b"\x7fELF"])
+"""
+
+
+def test_image_holds_no_machine_code_of_its_own_so_it_is_the_same_on_arm64(start: Start) -> None:
+    container = start("python3", "-c", FOREIGN)
+
+    assert container.end() == 0
+    assert "True []" in container.logs()
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["from the image", "copied into one's own"])
+def test_dockerfiles_of_the_readme_make_images_whose_runs_complete(
+    number: int, bench: Bench, start: Start, tmp_path: Path
+) -> None:
+    readme = (engine.ROOT / "README.md").read_text()
+    found = re.findall(r"```dockerfile\n(.*?)```", readme, re.DOTALL)
+    assert len(found) == 2
+    dockerfile = re.sub(r"python:\S+", engine.BASE, found[number])
+    dockerfile = re.sub(r"(FROM |--from=)steadyspot-worker", rf"\1{engine.IMAGE}", dockerfile)
+    (tmp_path / "job.py").write_text(PARTS.replace("PAUSE", "0"))
+    image = engine.derive(tmp_path, dockerfile.replace('"python"', '"python3"'), str(number))
+
+    container = start(environment=bench.environment(), image=image)
+
+    assert container.end() == 0, container.logs()
+    assert len(bench.objects()) == 7
 
 
 def test_interrupted_container_leaves_with_143_and_the_next_resumes(

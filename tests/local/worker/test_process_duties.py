@@ -264,6 +264,39 @@ def test_on_a_terminal_the_job_is_in_the_foreground() -> None:
     assert os.waitstatus_to_exitcode(status) == 130
 
 
+def test_job_reads_the_workers_own_standard_input(way: list[str]) -> None:
+    done = subprocess.run(
+        [*way, "cat"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        input=b"one\ntwo\n",
+        capture_output=True,
+        timeout=20,
+        check=True,
+    )
+    assert done.stdout == b"one\ntwo\n"
+
+
+def test_standard_streams_may_all_be_closed(way: list[str], tmp_path: Path) -> None:
+    """What is opened next must not take their numbers, or a log line would be read as signals."""
+    look = "for fd in 0 1 2; do [ -e /proc/self/fd/$fd ] && echo open > $fd; done; touch ready"
+    job = f"{look}; while true; do sleep 0.05; done"
+    worker = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *way, "sh", "-c", job],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+    )
+    try:
+        wait_until((tmp_path / "ready").exists)
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+        pid = worker.pid if way == WORKER else int(children.read_text().split()[0])
+        os.kill(pid, signal.SIGTERM)
+        assert worker.wait(20) == 143
+    finally:
+        worker.kill()
+        worker.wait()
+    assert [path.name for path in tmp_path.iterdir()] == ["ready"]
+
+
 def test_standard_output_is_the_jobs_own(way: list[str], started: list[Started]) -> None:
     """No copy in between: the job writes to the very pipe the worker was given."""
     worker = start(started, way, "sh", "-c", "readlink /proc/self/fd/1; echo next")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import socket
 import time
+from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import pytest
 
-from tests.local.worker.kit import Bench
+from tests.local.worker.kit import Bench, sha256, wait_until
 from worker.contract import Status
 from worker.store import Aws, Condition, ConditionFailed
 
@@ -69,6 +72,67 @@ def test_a_trace_that_is_not_taken_costs_a_second_at_most_and_fails_nothing(benc
         asked = connection.recv(4096)
         connection.close()
     assert asked.startswith(b"POST /TraceSegments")
+
+
+def test_trace_of_an_attempt_tells_its_stages_and_whose_it_is(bench: Bench) -> None:
+    began = time.time()
+    worker = bench.start("--checkpoint-dir", "state", "sh", "-c", "echo ready; sleep 60")
+    worker.wait_for("ready")
+    wait_until(lambda: bench.item().get("fence"))
+    worker.terminate()
+    assert worker.end() == 143
+
+    segments = [
+        document
+        for document in traces(bench, began)
+        if document["annotations"]["execution"] == bench.execution
+    ]
+    (segment,) = segments
+    assert segment["annotations"] == {
+        "job": bench.job,
+        "run_key": bench.run_key,
+        "attempt": 1,
+        "capacity": "spot",
+        "execution": bench.execution,
+        "exit_code": 143,
+    }
+    assert {part["name"] for part in segment["subsegments"]} == {"job", "save"}
+
+
+def traces(bench: Bench, began: float) -> list[dict[str, Any]]:
+    """The segments that the embedded X-Ray was sent since."""
+    client = boto3.client(
+        "xray",
+        region_name="us-east-1",
+        endpoint_url=bench.endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    start, end = (datetime.fromtimestamp(t, UTC) for t in (began - 60, time.time() + 60))
+    found = client.get_trace_summaries(StartTime=start, EndTime=end)["TraceSummaries"]
+    ids = [summary["Id"] for summary in found]
+    reply = client.batch_get_traces(TraceIds=ids)
+    return [json.loads(s["Document"]) for trace in reply["Traces"] for s in trace["Segments"]]
+
+
+def test_completion_record_tells_all_that_was_promised(bench: Bench) -> None:
+    job = "mkdir -p out; echo whole > out/whole"
+    assert bench.start("--output-dir", "out", "sh", "-c", job).end() == 0
+
+    record = bench.completion()
+    assert set(record) == {
+        "run_key", "job", "request_sha256", "attempts", "units", "outputs", "seconds",
+        "lost_seconds", "worker_version", "started_at", "completed_at", "execution", "fence",
+    }  # fmt: skip
+    (output,) = record["outputs"]
+    assert (output["name"], output["size"]) == ("whole", 6)
+    assert output["sha256"] == sha256(b"whole\n")
+    column = bench.item()["completion"]
+    same = set(record) & set(column) - {"outputs"}
+    assert {name: record[name] for name in same} == {
+        name: type(record[name])(column[name]) for name in same
+    }
+    assert column["sha256"] == sha256(bench.objects()["completion.json"])
 
 
 def test_lost_seconds_add_up_over_attempts(bench: Bench) -> None:
