@@ -116,7 +116,7 @@ class Job:
     expected_minutes: float = 60
     maximum_wait_minutes: float = 60
     start_up_seconds: int = 60
-    margin_seconds: int = 60
+    margin_seconds: int = 15
     capacity: Literal["spot-first", "spot-only", "on-demand-only"] = "spot-first"
     rerun: Literal["always", "never"] = "always"
     retry: Retry = Retry()
@@ -125,6 +125,7 @@ class Job:
     policies: tuple[str, ...] = ()
     missed_after_hours: int = 0
     failed_alarm_mails: bool = False
+    tell_every_run: bool = False
     log_days: int = 30
     dashboard: bool = True
 

@@ -67,6 +67,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "TaskPolicyArns": ",".join(job.policies),
         "MissedAfterHours": str(job.missed_after_hours),
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
+        "TellEveryRun": _yes(job.tell_every_run),
         "LogDays": str(job.log_days),
         "Dashboard": _yes(job.dashboard),
     }

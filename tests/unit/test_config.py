@@ -112,6 +112,7 @@ def test_every_key_arrives() -> None:
         policies = ["arn:aws:iam::123456789012:policy/more"]
         missed_after_hours = 26
         failed_alarm_mails = true
+        tell_every_run = true
         log_days = 1
         dashboard = false
     """
@@ -149,6 +150,7 @@ def test_every_key_arrives() -> None:
         policies=("arn:aws:iam::123456789012:policy/more",),
         missed_after_hours=26,
         failed_alarm_mails=True,
+        tell_every_run=True,
         log_days=1,
         dashboard=False,
     )

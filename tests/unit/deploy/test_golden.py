@@ -50,16 +50,15 @@ def history() -> list[dict[str, Any]]:
     """A run that is reclaimed once and finishes."""
     cause: dict[str, Any] = {"name": "reclaimed", "class": "interrupted"}
     first = {"attempt": 1, "exit_code": 143, "started": True, "units_done": 3}
-    stop = {
-        "name": "Why did it stop?",
-        "assignedVariables": {
-            "cause": json.dumps({**cause, "sentence": "AWS reclaimed the Spot capacity."}),
-            "attempts": json.dumps([first]),
-            "work": json.dumps({"done": 3}),
-        },
+    recorded = {
+        "name": "Record the attempt",
+        "assignedVariables": {"last": json.dumps(first), "work": json.dumps({"done": 3})},
     }
+    judged = {**cause, "sentence": "AWS reclaimed the Spot capacity."}
+    stop = {"name": "Why did it stop?", "assignedVariables": {"cause": json.dumps(judged)}}
     told: list[dict[str, Any]] = [
         {**ENTERED, "stateEnteredEventDetails": {"name": "Run on Fargate Spot"}},
+        {"type": "TaskStateExited", "stateExitedEventDetails": recorded},
         {"type": "ChoiceStateExited", "stateExitedEventDetails": stop},
         {**ENTERED, "stateEnteredEventDetails": {"name": "Run on Fargate Spot"}},
         {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Close the run"}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,7 +59,8 @@ def answered(definition: dict[str, Any], cause: Cause) -> dict[str, Any]:
     """What TestState answers: the state's own rules, read by JSONata with the given variables."""
     given = variables(sample(cause))
     for rule in definition["States"]["Why did it stop?"]["Choices"]:
-        if evaluate(rule["Condition"].removeprefix("{%").removesuffix("%}"), given):
+        substituted = re.sub(r"\$\{\w+\}", "60", rule["Condition"])
+        if evaluate(substituted.removeprefix("{%").removesuffix("%}"), given):
             known = {"cause": {"name": rule["Assign"]["cause"]["name"]}}
             return {
                 "status": "SUCCEEDED",
@@ -110,6 +112,14 @@ def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None
     found = list(every_row(deployed(rendered("job"))))
     assert len(found) == len(CAUSES)
     assert [finding.text for finding in found if not finding.good] == []
+
+
+@pytest.mark.parametrize("state", ["Run on Fargate Spot", "Why did it stop?"])
+def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
+    text = json.dumps(rendered("job")["States"][state])
+    read = set(re.findall(r"\$([a-z]\w*)(?![\w(]|:=)", text))
+    bound = set(re.findall(r"\$(\w+):=", text)) | set(re.findall(r"function\(\$(\w+)", text))
+    assert read - bound - {"states"} <= set(variables({}))
 
 
 def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:
