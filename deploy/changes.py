@@ -145,5 +145,7 @@ def _line(change: Change) -> tuple[str, str]:
 
 
 def _shown(value: str) -> str:
-    text = value if len(value) <= _SHOWN_CHARACTERS else value[: _SHOWN_CHARACTERS - 3] + "..."
+    """Return a value, its middle left out where it is long: of an image, the digest's end tells."""
+    half = _SHOWN_CHARACTERS // 2 - 2
+    text = value if len(value) <= _SHOWN_CHARACTERS else f"{value[:half]}...{value[-half:]}"
     return text or "(empty)"

@@ -111,16 +111,17 @@ def together(job: Job, runs: Sequence[Run], prices: Prices) -> Bill:
     return _bill(job.name, "all", found)
 
 
+# "full cost" is what the same work would have cost on on-demand only.
 COLUMNS = (
     "job",
     "when",
     "runs",
-    "attempts",
+    "#",
     "Spot s",
     "on-demand s",
-    "wasted s",
+    "lost s",
     "cost",
-    "on-demand only",
+    "full cost",
     "saved",
 )
 

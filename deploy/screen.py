@@ -27,7 +27,7 @@ from deploy.trouble import Trouble
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.TROUBLE: "red", Tone.DECISION: "bold yellow"}
 _CHANGES = {"add": "green", "change": "yellow", "replace": "bold yellow", "remove": "bold red"}
-_WHOLE = {"run", "status", "begun (UTC)", "units", "cost", "saved"}
+_WHOLE = {"run", "status", "begun (UTC)", "units", "cost", "full cost", "saved"}
 _RIGHT = {
     "#",
     "s",
@@ -35,8 +35,9 @@ _RIGHT = {
     "attempts",
     "Spot s",
     "on-demand s",
-    "wasted s",
+    "lost s",
     "cost",
+    "full cost",
     "saved",
     "runs",
 }
@@ -125,6 +126,7 @@ class Screen:
                     justify="right" if name in _RIGHT else "left",
                     overflow="fold",
                     no_wrap=name in _WHOLE,
+                    min_width=max(map(len, name.split())),
                 )
             for row in rows:
                 table.add_row(*map(Text, row))

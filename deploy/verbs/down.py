@@ -66,16 +66,12 @@ def _list(screen: Screen, there: Inventory, data: bool) -> None:
     if there.nothing:
         screen.say("There is nothing to remove.")
         return
-    screen.say(
-        f"This removes {len(there.stacks)} stacks with {there.resources} resources: "
-        f"{', '.join(there.stacks)}."
-    )
+    names = ", ".join(there.stacks)
+    screen.say(f"This removes {there.resources} resources in these stacks: {names}.")
     if there.running:
-        screen.say(f"{there.running} executions are under way and will break off.", "yellow")
+        screen.say(f"Executions that are under way and will break off: {there.running}.", "yellow")
     if there.parked:
-        screen.say(
-            f"{there.parked} runs wait in a dead-letter queue and will be forgotten.", "yellow"
-        )
+        screen.say(f"Runs in a dead-letter queue that will be forgotten: {there.parked}.", "yellow")
     for kept in there.kept:
         does = "DELETES WITH ALL IT HOLDS" if data else "keeps"
         screen.say(f"It {does} the {kept.what} {kept.name}.", "bold red" if data else "")

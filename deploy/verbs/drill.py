@@ -58,10 +58,8 @@ def command(
     for finding in drill.run(stage):
         findings.append(finding)
         if not machine:
-            screen.say(
-                ("ok      " if finding.good else "NOT OK  ") + finding.text,
-                "green" if finding.good else "red",
-            )
+            mark, style = ("ok", "green") if finding.good else ("NOT OK", "red")
+            screen.pair(mark, finding.text, style)
     if machine:
         screen.json({"drill": name, "job": wanted.name, "findings": [asdict(f) for f in findings]})
     sys.exit(0 if findings and all(finding.good for finding in findings) else 1)

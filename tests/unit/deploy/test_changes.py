@@ -46,7 +46,7 @@ def test_a_plan_reads_as_a_diff() -> None:
     )
     assert [line for _, line in lines_of(plan)] == [
         "StopTimeout: 120 -> 60",
-        "Command: [] -> " + "x" * 57 + "...",
+        f"Command: [] -> {'x' * 28}...{'x' * 28}",
         "add     Alarm (AWS::CloudWatch::Alarm)",
         "change  Machine (AWS::StepFunctions::StateMachine): Definition",
         "replace Queue (AWS::SQS::Queue): QueueName; WHAT IT HOLDS IS NO LONGER USED",

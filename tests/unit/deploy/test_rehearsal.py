@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -110,6 +111,14 @@ def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None
     found = list(every_row(deployed(job_definition())))
     assert len(found) == len(CAUSES)
     assert [finding.text for finding in found if not finding.good] == []
+
+
+@pytest.mark.parametrize("state", ["Run on Fargate Spot", "Why did it stop?"])
+def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
+    text = json.dumps(job_definition()["States"][state])
+    read = set(re.findall(r"\$([a-z]\w*)(?![\w(]|:=)", text))
+    bound = set(re.findall(r"\$(\w+):=", text)) | set(re.findall(r"function\(\$(\w+)", text))
+    assert read - bound - {"states"} <= set(variables({}))
 
 
 def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:

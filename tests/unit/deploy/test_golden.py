@@ -1,0 +1,278 @@
+"""What each verb prints: at 80 and 140 columns, and plain where it is piped.
+
+The verbs run whole, on an account that answers from data. To review a change, write the files anew:
+``python -m tests.unit.deploy.test_golden``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from dataclasses import replace
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from deploy.config import Config, Job, Platform
+from deploy.parameters import of_job, of_platform
+from deploy.screen import Screen
+from deploy.stacks import Stacks
+from deploy.up import TEMPLATES
+from statemachines.causes import CAUSES
+from tests.unit.deploy.fakes import BEGUN, Calls, Clock, CloudFormation, History, Pages, change
+from tests.unit.deploy.test_checks import account
+from tests.unit.deploy.test_money import bad_night
+
+GOLDEN = Path(__file__).parent / "golden"
+WIDTHS = {"piped": None, "80": 80, "140": 140}
+IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:" + "a" * 64
+OLD = IMAGE.replace("a" * 64, "b" * 64)
+JOB = Job(name="night", image=IMAGE, expected_minutes=10)
+MACHINE = "arn:aws:states:eu-central-1:1:stateMachine:shop-night"
+EXECUTION = "arn:aws:states:eu-central-1:1:execution:shop-night:e1"
+ENTERED = {"type": "TaskStateEntered"}
+EVENTS = [
+    {
+        "LogicalResourceId": "Queue",
+        "ResourceType": "AWS::SQS::Queue",
+        "ResourceStatus": "UPDATE_COMPLETE",
+    }
+]
+
+
+def history() -> list[dict[str, Any]]:
+    """A run that is reclaimed once and finishes."""
+    cause: dict[str, Any] = {"name": "reclaimed", "class": "interrupted"}
+    first = {"attempt": 1, "exit_code": 143, "started": True, "units_done": 3}
+    recorded = {
+        "name": "Record the attempt",
+        "assignedVariables": {"last": json.dumps(first), "work": json.dumps({"done": 3})},
+    }
+    judged = {**cause, "sentence": "AWS reclaimed the Spot capacity."}
+    stop = {"name": "Why did it stop?", "assignedVariables": {"cause": json.dumps(judged)}}
+    told: list[dict[str, Any]] = [
+        {**ENTERED, "stateEnteredEventDetails": {"name": "Run on Fargate Spot"}},
+        {"type": "TaskStateExited", "stateExitedEventDetails": recorded},
+        {"type": "ChoiceStateExited", "stateExitedEventDetails": stop},
+        {**ENTERED, "stateEnteredEventDetails": {"name": "Run on Fargate Spot"}},
+        {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Close the run"}},
+        {"type": "ExecutionSucceeded"},
+    ]
+    return [
+        {"id": n, "timestamp": BEGUN + timedelta(seconds=40 * n), **event}
+        for n, event in enumerate(told, start=1)
+    ]
+
+
+class Workflow(Calls):
+    """Step Functions with one execution, and a workflow that knows every row."""
+
+    def __init__(self) -> None:
+        clock = Clock()
+        clock.now = 3600
+        self._rows = iter(CAUSES)
+        shown = {"executionArn": EXECUTION, "name": "e1", "status": "SUCCEEDED", "startDate": BEGUN}
+        super().__init__(
+            get_execution_history=History(clock, history()).get_execution_history,
+            describe_execution=lambda **_: {**shown, "input": '{"runKey": "20261124T020000Z"}'},
+            list_executions=lambda **_: {"executions": [shown]},
+            start_execution=lambda **_: {"executionArn": EXECUTION},
+            get_paginator=lambda _name: Pages({"events": history()}),
+            describe_state_machine=lambda **_: {"definition": "{}", "roleArn": "r"},
+            test_state=self._answer,
+        )
+
+    def _answer(self, **_: Any) -> dict[str, Any]:
+        row = next(self._rows)
+        name = "no-word" if row.name == "try-again" else row.name  # So one is not as it should be.
+        known = json.dumps({"cause": {"name": name}})
+        return {"nextState": "Wait for capacity", "inspectionData": {"variables": known}}
+
+
+class Records:
+    """The run table with one bad night."""
+
+    def get(self, *_: Any) -> Any:
+        return bad_night()
+
+    def since(self, *_: Any) -> list[Any]:
+        return [bad_night()]
+
+    scheduled = several = since
+
+
+class Account(CloudFormation):
+    """Both stacks as an earlier `up` left them: a mail, an image and a state differ."""
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        platform, job = Platform("shop", mail="old@b.example"), replace(JOB, image=OLD, vcpu=2)
+        one = of_platform(platform) if StackName == "shop" else of_job(platform, job)
+        self.parameters = {**one, "Days": "30"}
+        return super().describe_stacks(StackName)
+
+    def get_template(self, **asked: Any) -> dict[str, Any]:
+        name = "platform.yaml" if asked["StackName"] == "shop" else "job.yaml"
+        lines = (TEMPLATES / name).read_text("utf-8").splitlines()
+        for place, line in enumerate(lines):
+            if line.strip() == "# definition: job":
+                workflow = json.loads(lines[place + 2])
+                del workflow["States"]["Wait for capacity"]
+                lines[place + 2] = json.dumps(workflow)
+        return {"TemplateBody": "\n".join(lines)}
+
+
+class Removed(CloudFormation):
+    """The stack of a job that goes once it is told to."""
+
+    def get_paginator(self, name: str) -> Pages:
+        queue = {"LogicalResourceId": "Queue", "ResourceType": "AWS::SQS::Queue"}
+        bucket = {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": "shop-bucket-1a2b"}
+        made = [{**queue, "PhysicalResourceId": "q"}, {"LogicalResourceId": "Bucket", **bucket}]
+        return Pages({"StackResourceSummaries": made, "Stacks": []})
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        self.states = ["" if self.deleted else "UPDATE_COMPLETE"]
+        return super().describe_stacks(StackName)
+
+
+def target(cloudformation: CloudFormation | None = None) -> Any:
+    """An account with a platform and the job night."""
+    config = Config(Path("steadyspot.toml"), Platform("shop", mail="a@b.example"), {"night": JOB})
+    message = {
+        "MessageId": "m1",
+        "ReceiptHandle": "r1",
+        "Body": json.dumps(
+            {
+                "runKey": "20261125T020000Z",
+                "sentence": "The job ended with exit code 3.",
+                "request": {"scheduledTime": "2026-11-25T02:00:00Z", "redrive": True},
+            }
+        ),
+    }
+    batches = iter([{"Messages": [message]}])
+    line = {
+        "eventId": "1",
+        "timestamp": 1_795_485_660_000,
+        "logStreamName": "run/worker/abcdef0123456789",
+        "message": "part 1 of 8: 73963 rows summed, and a line that a narrow terminal has to fold",
+    }
+    services = {
+        **account(),
+        "stepfunctions": Workflow(),
+        "sqs": Calls(
+            receive_message=lambda **_: next(batches, {}),
+            change_message_visibility=lambda **_: None,
+            get_queue_attributes=lambda **_: {"Attributes": {"ApproximateNumberOfMessages": "1"}},
+        ),
+        "sns": Calls(
+            list_subscriptions_by_topic=lambda **_: {"Subscriptions": []},
+        ),
+        "logs": Calls(get_paginator=lambda _name: Pages({"events": [line]})),
+        "s3": SimpleNamespace(
+            meta=SimpleNamespace(endpoint_url="https://s3"), put_object=lambda **_: None
+        ),
+    }
+    services["ecs"] = Calls(
+        describe_clusters=lambda **_: {"clusters": []},
+        get_paginator=lambda _name: Pages({"taskDefinitionArns": []}),
+    )
+    outputs = {"StateMachine": MACHINE, "Queue": "q", "LogGroup": "/steadyspot/shop/night"}
+    changes = [
+        change("Modify", "Queue", "AWS::SQS::Queue"),
+        change("Modify", "RunTable", "AWS::DynamoDB::Table", Replacement="True"),
+        change("Remove", "BrokenEnd", "AWS::Events::Rule"),
+    ]
+    stacks = cloudformation or Account("UPDATE_COMPLETE", changes=changes, events=EVENTS)
+    return SimpleNamespace(
+        config=config,
+        session=SimpleNamespace(region_name="eu-central-1"),
+        client=services.__getitem__,
+        stacks=Stacks(stacks, pause=lambda _: None),  # type: ignore[arg-type]
+        platform_stack="shop",
+        platform={"Topic": "t", "Table": "table", "Bucket": "b", "ScheduleGroup": "shop"},
+        runs=Records(),
+        job=lambda _job: outputs,
+    )
+
+
+VERBS: list[tuple[str, dict[str, Any]]] = [
+    ("check", {}),
+    ("diff", {"tells": False}),
+    ("up", {"image": None, "yes": True}),
+    ("run", {"text": "{}", "no_follow": False, "logs": False}),
+    ("watch", {"run": None, "logs": False}),
+    ("logs", {"run": None}),
+    ("runs", {"most": 20}),
+    ("explain", {"run": None}),
+    ("cost", {"days": 31, "each": False, "as_csv": False}),
+    ("drill", {"name": "verify", "yes": True}),
+    ("redrive", {"first": None, "last": None, "at_once": 2, "dry_run": True}),
+    ("down", {"data": False, "yes": True}),
+]
+
+
+def printed(width: int | None, *, machine: bool = False) -> dict[str, str]:
+    """What each verb prints, by its name."""
+    shown = {}
+    for verb, options in VERBS:
+        out = io.StringIO()
+        console = Console(
+            file=out,
+            width=width,
+            force_terminal=width is not None,
+            color_system=None,
+            highlight=False,
+        )
+        command = import_module(f"deploy.verbs.{verb}").command
+        inner = getattr(command.callback, "__wrapped__")  # noqa: B009  # behind its options
+        where = target(Removed("")) if verb == "down" else target()
+        given = {"job": "night", **options, "machine": machine}
+        with contextlib.suppress(SystemExit):
+            inner(where, Screen(console), **given)
+        shown[verb] = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+    return shown
+
+
+def worth_reviewing(verb: str, text: str) -> str:
+    """A verb's text, but of the drill only what it announces and finds wrong: the table is long."""
+    lines = text.splitlines()
+    if verb != "drill":
+        return text
+    return "\n".join(line for line in lines if not line.startswith(("ok ", "    ")))
+
+
+def joined(width: int | None) -> str:
+    shown = printed(width)
+    return "\n\n".join(
+        f"$ steadyspot {verb}\n{worth_reviewing(verb, shown[verb])}" for verb in shown
+    )
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_each_verb_looks_as_it_was_reviewed(name: str) -> None:
+    text = joined(WIDTHS[name])
+    assert text == (GOLDEN / f"verbs.{name}.txt").read_text("utf-8").rstrip("\n")
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    for verb, text in printed(width).items():
+        widest = max(text.splitlines(), key=len)
+        assert len(widest) <= width, f"{verb}: {widest}"
+
+
+def test_each_verb_prints_one_json_document_for_machines() -> None:
+    for verb, text in printed(None, machine=True).items():
+        assert isinstance(json.loads(text), dict | list), verb
+
+
+if __name__ == "__main__":
+    for name, width in WIDTHS.items():
+        (GOLDEN / f"verbs.{name}.txt").write_text(joined(width) + "\n", "utf-8")
