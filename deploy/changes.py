@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
+
+from statemachines.marks import MARK, MARK_END, written_out
 
 KEEPS_DATA = {
     "AWS::S3::Bucket",
@@ -93,16 +97,14 @@ def states_that_change(before: str, after: str) -> tuple[str, ...]:
 
 
 def definitions(template: str) -> dict[str, dict[str, Any]]:
-    """Return the definitions that a template of ours carries, by name."""
+    """Return the definitions that a template of ours carries, by name, written out."""
     found = {}
     lines = iter(template.splitlines())
     for line in lines:
-        if line.strip().startswith("# definition: "):
-            next(lines, None)
-            try:
-                found[line.split(": ", 1)[1].strip()] = json.loads(next(lines, "{}"))
-            except json.JSONDecodeError:
-                continue
+        if line.strip().startswith(MARK):
+            block = list(takewhile(lambda line: line.strip() != MARK_END, lines))
+            with suppress(json.JSONDecodeError):
+                found[line.partition(MARK)[2].strip()] = json.loads(written_out(block))
     return found
 
 

@@ -151,7 +151,7 @@ def timeout_seconds(stop_by: str) -> str:
 
 
 _ATTEMPT = f"""
-'attempt': {ATTEMPT}, 'capacity': '{{capacity}}',
+'attempt': {ATTEMPT}, 'capacity': $on,
 'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(),
 'gained': false, 'units_done': $work.done, 'lost_seconds': 0
 """.strip()
@@ -163,8 +163,9 @@ CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerExcepti
 def refused_attempt(capacity: str) -> str:
     """Return ``$last`` for a launch that failed as a call; the Cause is a text, or has a Reason."""
     return f"""
-( $e := $states.errorOutput; $said := $match($e.Cause & '', /"Reason":"([^"]*)/, 1).groups[0];
-  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $e.Error, 'stop_code': '',
+( $on := '{capacity}'; $e := $states.errorOutput;
+  $said := $match($e.Cause & '', /"Reason":"([^"]*)/, 1).groups[0];
+  {{ {_ATTEMPT}, 'error': $e.Error, 'stop_code': '',
     'said': $substring($exists($said) ? $said : $e.Cause & '', 0, 500), 'zone': '', 'task': '',
     'exit_code': -1, 'started': false, 'seconds': 0 }} )
 """
@@ -173,7 +174,7 @@ def refused_attempt(capacity: str) -> str:
 def failed_attempt(capacity: str) -> str:
     """Return ``$last`` for an attempt that failed: what its Error and Cause say, read as text."""
     return f"""
-( $e := $states.errorOutput; $error := $e.Error & ''; $cause := $e.Cause & '';
+( $on := '{capacity}'; $e := $states.errorOutput; $error := $e.Error & ''; $cause := $e.Cause & '';
   $json := $substring($cause, 0, 1) = '{{';
   $own := $json ? $substringBefore($cause, '"Overrides":') : '';
   $in := function($text, $mark) {{ $match($text, $mark, 1).groups[0] }};
@@ -184,7 +185,7 @@ def failed_attempt(capacity: str) -> str:
   $reasons := $match($own, /"Reason":"([^"]*)/).groups;
   $from := $at(/"StartedAt":([0-9]+)/); $to := $at(/"StoppedAt":([0-9]+)/);
   $late := $error = 'States.Timeout';
-  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': $error,
+  {{ {_ATTEMPT}, 'error': $error,
     'stop_code': $of(/"StopCode":"([^"]*)/),
     'said': $substring($json ? $trim($join($append($of(/"StoppedReason":"([^"]*)/), $reasons), ' '))
       : $cause, 0, 500),
@@ -199,11 +200,11 @@ def failed_attempt(capacity: str) -> str:
 def succeeded_attempt(capacity: str) -> str:
     """Return ``$last`` for a task whose state succeeded, whether or not the run did."""
     return f"""
-( $t := $states.result;
+( $on := '{capacity}'; $t := $states.result;
   $at := function($time) {{ $type($time) = 'string' ? $toMillis($time) : $exists($time) ? $time : 0
     }};
   $code := $t.Containers[Name = '{WORKER_CONTAINER}'][0].ExitCode;
-  {{ {_ATTEMPT.replace("{capacity}", capacity)}, 'error': '', 'stop_code': $t.StopCode & '',
+  {{ {_ATTEMPT}, 'error': '', 'stop_code': $t.StopCode & '',
     'said': $t.StoppedReason & '', 'zone': $t.AvailabilityZone & '', 'task': $t.TaskArn & '',
       'started': true,
     'exit_code': $exists($code) ? $code : -1,

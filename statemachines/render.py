@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from statemachines import after_the_end, job
+from statemachines.marks import MARK, MARK_END
+from statemachines.pieces import mapping, packed, pieces, substituted
 
 ROOM = Path(__file__).parent
 FOLDER = ROOM.parent / "deploy" / "templates"
@@ -32,21 +34,38 @@ def pretty(name: str) -> str:
 
 
 def filled(template: str) -> str:
-    """Return the template with each definition after its mark ``# definition: NAME``."""
+    """Return the template with each definition after its mark ``# definition: NAME``.
+
+    Where ``DefinitionString:`` is an ``!Sub``, what the definition says more than once has a name.
+    """
     return "\n".join(_fill(iter(template.splitlines()))) + "\n"
 
 
 def _fill(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         yield line
-        if line.strip().startswith("# definition: "):
-            name = line.split(": ", 1)[1].strip().replace(" ", "-")
+        if line.strip().startswith(MARK):
+            text = packed(definition(line.partition(MARK)[2].strip().replace(" ", "-")))
             indent = line[: len(line) - len(line.lstrip())]
-            yield next(lines)
-            yield f"{indent}  " + json.dumps(
-                definition(name), separators=(",", ":"), ensure_ascii=False
-            )
-            yield next(line for line in lines if line.strip() == "# definition end")
+            first = next(lines)
+            block = _named(text) if first.endswith("!Sub") else [f" {text}"]
+            yield from (first, *(indent + made for made in block))
+            yield next(line for line in lines if line.strip() == MARK_END)
+
+
+def _named(text: str) -> Iterator[str]:
+    """Yield the two arguments of an ``Fn::Sub``; each state stands on a line of its own."""
+    named = pieces(text)
+    outline = substituted(text, named)
+    yield "- |"
+    for state in json.loads(text)["States"]:
+        at = outline.index(f'"{state}":{{')
+        yield f" {outline[:at]}"
+        outline = outline[at:]
+    yield f" {outline}"
+    first, *others = mapping(text, named)
+    yield f"- {first}"
+    yield from (f"  {line}" for line in others)
 
 
 def write() -> Iterator[Path]:

@@ -221,11 +221,17 @@ def test_a_job_imports_only_what_the_platform_exports() -> None:
 
 
 def test_every_substitution_of_a_definition_is_given_and_every_given_one_is_used() -> None:
-    machines = [of_type(name, "AWS::StepFunctions::StateMachine") for name in TEMPLATES]
-    for machine in (machine for found in machines for machine in found.values()):
-        text = machine["DefinitionString"]
-        used = {part.split("}", 1)[0] for part in text.split("${")[1:]}
-        assert used == set(machine["DefinitionSubstitutions"])
+    (after,) = of_type("platform", "AWS::StepFunctions::StateMachine").values()
+    assert names_in(after["DefinitionString"]) == set(after["DefinitionSubstitutions"])
+    (machine,) = of_type("job", "AWS::StepFunctions::StateMachine").values()
+    text, given = machine["DefinitionString"]["Fn::Sub"]
+    own = {*TEMPLATES["job"]["Parameters"], *TEMPLATES["job"]["Resources"]}
+    assert names_in(text) - own == set(given)
+
+
+def names_in(text: str) -> set[str]:
+    """The names that a text wants to have put in."""
+    return {part.split("}", 1)[0] for part in text.split("${")[1:]}
 
 
 def test_names_stay_within_what_aws_allows_for_the_longest_platform_and_job() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from cfnlint.api import lint_file
+from cfnlint.api import lint, lint_file
 
+from deploy.local.cloudformation.text import parsed
+from statemachines.render import definition
 from tests.unit.templates import PATHS
 
 
@@ -15,3 +18,15 @@ def test_cfn_lint_is_content(path: Path) -> None:
     assert [
         f"{match.rule.id} line {match.linenumber}: {match.message}" for match in lint_file(path)
     ] == []
+
+
+def test_cfn_lint_is_content_with_the_workflow_of_a_job_too() -> None:
+    """It looks into a definition only where that is plain text, and knows no expression there."""
+    template = parsed(PATHS["job"].read_text("utf-8"))
+    workflow = definition("job")
+    for state in workflow["States"].values():
+        if "TimeoutSeconds" in state:
+            state["TimeoutSeconds"] = 60
+    machine = template["Resources"]["StateMachine"]
+    machine["Properties"]["DefinitionString"] = json.dumps(workflow)
+    assert [match.message for match in lint(json.dumps(template)) if match.rule.id == "E3601"] == []

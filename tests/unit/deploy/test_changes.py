@@ -13,6 +13,27 @@ def template(**states: object) -> str:
     return f"x:\n  # definition: job\n  DefinitionString: |\n    {text}\n  # definition end\n"
 
 
+def with_pieces(**states: object) -> str:
+    """A template whose definition names what it says more than once."""
+    text = json.dumps({"StartAt": next(iter(states)), "States": states}).replace(
+        '"NEXT"', "${Next}"
+    )
+    return (
+        "x:\n  # definition: job\n  DefinitionString: !Sub\n  - |\n"
+        f"   {text}\n  - Region: !Ref AWS::Region\n"
+        '    Next: |-\n     "C"\n    Last: !Sub |-\n     ${Job}\n  # definition end\n'
+    )
+
+
+def test_a_definition_with_named_pieces_is_compared_as_it_is_written_out() -> None:
+    plain = template(A={"Type": "Pass", "Next": "C"}, C={"Type": "Succeed"})
+    named = with_pieces(A={"Type": "Pass", "Next": "NEXT"}, C={"Type": "Succeed"})
+    assert "${Next}" in named
+    assert states_that_change(plain, named) == ()
+    other = named.replace('"C"\n', '"D"\n')
+    assert states_that_change(named, other) == ("job: A changes (Next)",)
+
+
 def test_states_that_are_new_changed_or_gone_are_named() -> None:
     before = template(A={"Type": "Pass", "Next": "B"}, B={"Type": "Succeed"})
     after = template(A={"Type": "Pass", "Next": "C", "Comment": "x"}, C={"Type": "Succeed"})
@@ -23,7 +44,7 @@ def test_states_that_are_new_changed_or_gone_are_named() -> None:
     )
 
 
-def test_the_same_template_changes_no_state_and_ours_has_two_definitions() -> None:
+def test_the_same_template_changes_no_state_and_ours_has_a_definition() -> None:
     text = (TEMPLATES / "job.yaml").read_text("utf-8")
     assert states_that_change(text, text) == ()
     changed = text.replace('"Who holds it?":', '"Who has it?":')

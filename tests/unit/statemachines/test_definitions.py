@@ -13,6 +13,9 @@ import jsonata
 import pytest
 from jsonschema import Draft202012Validator
 
+from deploy.local.cloudformation.text import parsed
+from statemachines.marks import MARK, MARK_END, written_out
+from statemachines.pieces import NAMES
 from statemachines.render import DEFINITIONS, ROOM, TEMPLATES, definition, filled, pretty
 
 
@@ -24,6 +27,44 @@ def test_what_the_console_shows_is_what_the_code_says(name: str) -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_the_templates_carry_the_same_definitions(path: Path) -> None:
     assert path.read_text() == filled(path.read_text()), "make render"
+
+
+def carried(path: Path) -> dict[str, Any]:
+    """The definition that a template carries, every named piece put in its place."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    begin = next(n for n, line in enumerate(lines) if line.startswith(MARK))
+    return dict(json.loads(written_out(lines[begin + 1 : lines.index(MARK_END)])))
+
+
+@pytest.mark.parametrize(("name", "path"), list(zip(DEFINITIONS, TEMPLATES, strict=True)))
+def test_what_a_template_carries_is_written_out_beside_the_code(name: str, path: Path) -> None:
+    assert carried(path) == definition(name)
+
+
+def test_fn_sub_makes_of_the_template_what_is_written_out() -> None:
+    """By the rules of ``Fn::Sub``: once, and not into what it has put in."""
+    template = parsed(TEMPLATES[0].read_text())
+    text, given = template["Resources"]["StateMachine"]["Properties"]["DefinitionString"]["Fn::Sub"]
+    own = {*template["Parameters"], *template["Resources"]}
+
+    def substituted(value: Any, names: dict[str, Any]) -> str:
+        def put(found: re.Match[str]) -> str:
+            name = found[1]
+            value = names.get(name)
+            if isinstance(value, dict) and isinstance(value.get("Fn::Sub"), list):
+                return substituted(value["Fn::Sub"][0], value["Fn::Sub"][1])
+            if isinstance(value, dict) and name not in NAMES:
+                return substituted(value["Fn::Sub"], {})
+            if isinstance(value, str):
+                return value
+            assert name in own or name in names, f"{name} is no name of the template"
+            return found[0]
+
+        return re.sub(r"\$\{([\w:]+)\}", put, value)
+
+    assert json.loads(substituted(text, given)) == definition("job")
+    plain = [value for value in given.values() if isinstance(value, str)]
+    assert not [piece for piece in plain if "${" in piece]
 
 
 def expressions(value: Any) -> Iterator[str]:
