@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from statemachines import claiming, job, mail
+from statemachines import claiming, job, mail, money
 from statemachines import expressions as x
 from statemachines.calls import CONDITION_FAILED, WORK, patient
 from statemachines.causes import CAUSES
@@ -86,6 +86,10 @@ def _known() -> Iterator[tuple[str, str]]:
     yield "Network", packed(spot["NetworkConfiguration"])
     yield "WorkerEnvironment", _same_start(packed(spot["Overrides"]), packed(demand["Overrides"]))
     told = mail.publish_arguments()
+    yield "Mail", packed(told)
+    yield "Money", within(money.money("ROWS", "STATES")).partition("STATES;")[2]
+    yield "AsNumbers", within(money.to_dynamodb("NUMBERS")).partition("NUMBERS,")[2]
+    yield "ToLearn", within(job.TO_LEARN)
     yield "MailSubject", packed(told["Subject"])[3:-3]
     for name in ("outcome", "cause", "severity"):
         value = told["MessageAttributes"][name]["StringValue"]
