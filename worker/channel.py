@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import socket
 import threading
 from pathlib import Path
@@ -88,9 +87,11 @@ class FolderChannel:
         self._stop = os.pipe()
         self.about = {"job": "local", "run_key": "local", "attempt": 1, "capacity": ""}
         self.folder = root / "half-made"
-        shutil.rmtree(self.folder, ignore_errors=True)
         for folder in (self.folder, root / "outputs"):
             folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.iterdir():
+            if not _lives(int(left.name.partition("-")[0])):
+                left.unlink(missing_ok=True)
 
     @classmethod
     def from_environment(cls) -> FolderChannel:
@@ -146,3 +147,14 @@ class FolderChannel:
             file.flush()
             os.fsync(file.fileno())
         os.replace(half, self._root / "done.json")
+
+
+def _lives(pid: int) -> bool:
+    """Whether the process that began a half-made file, whose name it starts, is still there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

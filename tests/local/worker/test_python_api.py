@@ -178,24 +178,24 @@ def test_many_units_are_sealed_into_segments_and_come_back(bench: Bench) -> None
         "import sys\n"
         "from worker import current_run\n"
         "run = current_run()\n"
-        "left = run.undone(range(700))\n"
+        "left = run.undone(range(350))\n"
         "print('left', len(left), flush=True)\n"
-        "for part in run.remaining(range(700)):\n"
+        "for part in run.remaining(range(350)):\n"
         "    if part == int(sys.argv[1]):\n"
         "        sys.exit(75)\n"
     )
-    assert bench.start(*command, "600").end() == 75
+    assert bench.start(*command, "300").end(60) == 75
     manifest = json.loads(
         bench.s3.get_object(Bucket=bench.bucket, Key=bench.item()["checkpoint"]["key"])[
             "Body"
         ].read()
     )
-    assert len(manifest["segments"]) == 2
+    assert len(manifest["segments"]) == 1
     assert len(manifest["units"]) < 256
     second = bench.start(*command, "-1")
-    assert second.end() == 0, second.said()
-    assert "left 100" in second.text
-    assert bench.completion()["units"] == 700
+    assert second.end(60) == 0, second.said()
+    assert "left 50" in second.text
+    assert bench.completion()["units"] == 350
 
 
 LOCAL = """
@@ -242,21 +242,59 @@ def test_same_code_runs_in_a_local_folder_and_resumes_there(tmp_path: Path) -> N
     assert sorted(path.name for path in outputs.iterdir()) == ["0", "1", "2", "3", "4"]
 
 
-def test_units_without_a_stable_key_are_refused_and_a_key_function_helps(tmp_path: Path) -> None:
-    (tmp_path / "job.py").write_text(
-        "from pathlib import Path\n"
-        "from worker import current_run\n"
-        "run = current_run()\n"
-        "print(sorted(p.name for p in run.remaining([Path('a'), Path('b')], key=str)))\n"
-        "list(run.remaining([object()]))\n"
-    )
-    done = subprocess.run(
+def run_locally(folder: Path, job: str) -> subprocess.CompletedProcess[str]:
+    (folder / "job.py").write_text(job)
+    return subprocess.run(
         [sys.executable, "job.py"],
-        cwd=tmp_path,
+        cwd=folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def test_processes_of_a_pool_share_a_local_folder(tmp_path: Path) -> None:
+    """One that begins leaves alone what another is writing; what a dead one left is removed."""
+    done = run_locally(
+        tmp_path,
+        "import subprocess, sys\n"
+        "from worker import current_run\n"
+        "begin = [sys.executable, '-c', 'from worker import current_run; current_run()']\n"
+        "dead = subprocess.Popen(['true']); dead.wait()\n"
+        "run = current_run()\n"
+        "with run.output('part') as path:\n"
+        "    path.write_text('x')\n"
+        "    path.with_name(f'{dead.pid}-1-abc').write_text('left')\n"
+        "    subprocess.run(begin, check=True)\n"
+        "    print(sorted(p.name == path.name for p in path.parent.iterdir()))\n",
+    )
+    assert done.stdout == "[True]\n", done.stderr
+    assert (tmp_path / ".steadyspot" / "outputs" / "part").read_text() == "x"
+
+
+def test_units_may_be_any_iterable_with_stable_keys(tmp_path: Path) -> None:
+    job = (
+        "from worker import current_run\n"
+        "run = current_run()\n"
+        "days = ((year, f'{month:02}') for year in (2025, 2026) for month in (1, 2))\n"
+        "rows = iter([{'id': 1}, {'id': 2}])\n"
+        "print(list(run.remaining(days)), list(run.remaining(rows, key=lambda row: row['id'])))\n"
+    )
+    first = run_locally(tmp_path, job)
+    assert "(2026, '02')]" in first.stdout, first.stderr
+    assert "{'id': 2}]" in first.stdout
+    assert run_locally(tmp_path, job).stdout == "[] []\n"
+
+
+def test_units_without_a_stable_key_are_refused_and_a_key_function_helps(tmp_path: Path) -> None:
+    done = run_locally(
+        tmp_path,
+        "from pathlib import Path\n"
+        "from worker import current_run\n"
+        "run = current_run()\n"
+        "print(sorted(p.name for p in run.remaining([Path('a'), Path('b')], key=str)))\n"
+        "list(run.remaining([object()]))\n",
     )
     assert done.stdout == "['a', 'b']\n"
     assert done.returncode == 1
