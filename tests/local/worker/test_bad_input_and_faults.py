@@ -180,9 +180,13 @@ def test_full_disk_fails_the_save_but_not_the_run(bench: Bench) -> None:
     try:
         worker = bench.start(
             "--checkpoint-dir", "state", "--every", "0.2", "--scratch-dir", str(small),
-            "sh", "-c", "head -c 3000000 /dev/zero > state/big; sleep 1.5; echo went on",
+            "sh", "-c",
+            "head -c 3000000 /dev/zero > state/big; while [ ! -e go ]; do sleep 0.05; done;"
+            " echo went on",
         )  # fmt: skip
-        assert_said(worker, 0, "went on", "No space left")
+        worker.wait_for("No space left", 60)
+        (bench.folder / "go").touch()
+        assert_said(worker, 0, "went on")
     finally:
         os.system(f"umount {small}")
 
