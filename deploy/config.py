@@ -83,7 +83,7 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Backoff:
-    """The waits after a refusal of capacity: the first, doubled each time up to the longest."""
+    """Waits after a refusal of capacity: the first, then three times as long, up to the longest."""
 
     seconds: int = 120
     cap_seconds: int = 3600
