@@ -20,7 +20,6 @@ from deploy.local.market import Refusal
 from deploy.records import Run
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, Place, Work, by_hand, eventually, parts
-from worker.contract import Exit
 
 LATE_WORKER = "late-worker:local"
 LONG_IMAGE = "long-name-" + "x" * 33_000
@@ -167,7 +166,7 @@ AT_ONCE = with_defaults(StartUpSeconds="0", MarginSeconds="0")
 
 
 @pytest.mark.parametrize("stops_the_task", [True, False])
-def test_a_launch_that_stays_in_provisioning_is_given_up_and_does_nothing_if_it_starts_after_all(
+def test_a_launch_that_stays_in_provisioning_is_given_up_and_harmless_if_it_starts_after_all(
     place: Place, undisturbed: dict[str, bytes], stops_the_task: bool
 ) -> None:
     market = place.aws.market
@@ -179,11 +178,7 @@ def test_a_launch_that_stays_in_provisioning_is_given_up_and_does_nothing_if_it_
     (slow,) = eventually(lambda: all_tasks(work))
 
     run = right(work, execution, undisturbed, [("spot", "time-limit"), ("on-demand", "finished")])
-    if stops_the_task:
-        assert "startedAt" not in work.stopped(slow)
-    else:
-        assert work.exit_code(slow) in (Exit.TIMED_OUT, Exit.FENCE_LOST)
-        assert work.begun(slow) == []
+    assert ("startedAt" in work.stopped(slow)) is not stops_the_task
     published_once(work, work.run(execution), undisturbed)
     assert work.run(execution) == run
 
