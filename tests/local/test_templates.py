@@ -437,6 +437,7 @@ def test_resources_are_made_after_what_they_need_and_every_step_is_an_event(
     events = shared[0].events(f"{shared[0].platform}-report")
     made = [key for key, status in events if status == "CREATE_COMPLETE"]
     assert made.index("TaskRole") < made.index("TaskDefinition") < made.index("StateMachine")
-    assert made.index("StateMachine") < made.index("Schedule")
+    watching = ("StateMachine", "BrokenEnd", "QueuePolicy", "QueueAlarm", "FailedAlarm")
+    assert max(map(made.index, watching)) < made.index("Schedule")
     assert events[0][1] == "CREATE_IN_PROGRESS"
     assert events[-1][1] == "CREATE_COMPLETE"
