@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from deploy.prices import Prices
-from statemachines.money import QUIET_TRANSITIONS
 from worker.contract import Capacity, Status
 
 if TYPE_CHECKING:
@@ -72,13 +71,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Money:
-    """Seconds and US dollars of one run, and of the same on on-demand only."""
+    """Seconds and US dollars of one run, and of the same on on-demand only.
+
+    The workflow's transitions are counted beside that.
+    """
 
     spot_seconds: float
     on_demand_seconds: float
     wasted_seconds: float
     cost: float
     cost_on_demand_only: float
+    transitions: int
+    transitions_cost: float
 
     @property
     def saving(self) -> float:
@@ -217,7 +221,8 @@ def money(run: Run, prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
         spot_seconds=spot,
         on_demand_seconds=on_demand,
         wasted_seconds=wasted,
-        cost=second * (spot * prices.spot_ratio + on_demand) + prices.transition * run.transitions,
-        cost_on_demand_only=second * max(0.0, spot + on_demand - wasted)
-        + prices.transition * min(QUIET_TRANSITIONS, run.transitions),
+        cost=second * (spot * prices.spot_ratio + on_demand),
+        cost_on_demand_only=second * max(0.0, spot + on_demand - wasted),
+        transitions=run.transitions,
+        transitions_cost=prices.transition * run.transitions,
     )

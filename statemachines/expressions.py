@@ -180,9 +180,9 @@ def failed_attempt(capacity: str) -> str:
   $in := function($text, $mark) {{ $match($text, $mark, 1).groups[0] }};
   $of := function($mark) {{ $json ? $in($cause, $mark) & '' : '' }};
   $at := function($mark) {{ $number('0' & $of($mark)) }};
-  $code := $in($split($own, '"ContainerArn":"')[$contains($, '"Name":"{WORKER_CONTAINER}"')][0]
-    & '', /"ExitCode":([0-9]+)/);
-  $reasons := $match($own, /"Reason":"([^"]*)/).groups;
+  $mine := $split($own, '"ContainerArn":"')[$contains($, '"Name":"{WORKER_CONTAINER}"')][0] & '';
+  $code := $in($mine, /"ExitCode":([0-9]+)/);
+  $reasons := $match($exists($code) ? $mine : $own, /"Reason":"([^"]*)/).groups;
   $from := $at(/"StartedAt":([0-9]+)/); $to := $at(/"StoppedAt":([0-9]+)/);
   $late := $error = 'States.Timeout';
   {{ {_ATTEMPT}, 'error': $error,

@@ -11,7 +11,7 @@ from typing import Any
 
 from statemachines.expressions import ALL
 from statemachines.jsonata import expression
-from statemachines.money import money
+from statemachines.money import TRANSITION_PRICE, money
 
 SHOWN_ATTEMPTS = 20
 """Attempts that a mail lists; a long drought makes more."""
@@ -60,10 +60,11 @@ $text := $join([{_SUBJECT} & '.', '', $why, $step,
     & $pad($a.seconds & ' s', -7) & '  ' & $pad($a.cause, 22) & ' ' & $a.units_done
     & ($work.total > 0 ? '/' & $work.total) }}), '',
   'Spot ' & $money.spot_seconds & ' s, on-demand ' & $money.on_demand_seconds
-    & ' s, of these wasted ' & $money.wasted_seconds & ' s; ' & $money.transitions
-    & ' transitions. Cost ' & $dollars($money.cost) & ', on on-demand only ' & $dollars($without)
-    & ': saving ' & ($done ? $round(100 * (1 - $money.cost / $without)) : 0)
-    & ' % (prices of ${{PriceDate}}).', '',
+    & ' s, of these wasted ' & $money.wasted_seconds & ' s. Cost '
+    & $dollars($money.cost) & ', on on-demand only ' & $dollars($without)
+    & ': saving ' & ($without > 0 ? $round(100 * (1 - $money.cost / $without)) : 0)
+    & ' % (prices of ${{PriceDate}}). Beside that ' & $money.transitions & ' transitions, '
+    & $dollars({TRANSITION_PRICE} * $money.transitions) & '.', '',
   'Execution: https://${{Region}}.console.aws.amazon.com/states/home?region=${{Region}}#/v2/executions/details/'
     & $states.context.Execution.Id, 'Logs: ${{LogGroup}}', 'Outputs: ' & $outputs], '\n');
 $json := $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $run.key,

@@ -1,15 +1,14 @@
 """What a run costs, in the record and in what people are told.
 
-Seconds of tasks at the job's prices, which carry a date, and the transitions of the workflow. What
-it would have cost on on-demand only is the useful seconds there, and a quiet run's transitions.
+Seconds of tasks at the job's prices, which carry a date; what it would have cost on on-demand only
+is the useful seconds there. The transitions of the workflow are counted beside that: an hour of the
+smallest task costs what 500 of them do.
 """
 
 from __future__ import annotations
 
 TRANSITION_PRICE = "0.000025"
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
-
-QUIET_TRANSITIONS = 4
 
 
 def money(rows: str, transitions: str) -> str:
@@ -24,9 +23,8 @@ def money(rows: str, transitions: str) -> str:
   $second := (${{Vcpu}} * ${{VcpuHourPrice}} + ${{MemoryGb}} * ${{GbHourPrice}}) / 3600;
   {{ 'spot_seconds': $spot, 'on_demand_seconds': $onDemand, 'wasted_seconds': $wasted,
     'transitions': $entered,
-    'cost': $second * ($spot * (1 - ${{SpotDiscount}}) + $onDemand) + {TRANSITION_PRICE} * $entered,
-    'cost_on_demand_only': $second * $max([0, $spot + $onDemand - $wasted])
-      + {TRANSITION_PRICE} * {QUIET_TRANSITIONS} }} )
+    'cost': $second * ($spot * (1 - ${{SpotDiscount}}) + $onDemand),
+    'cost_on_demand_only': $second * $max([0, $spot + $onDemand - $wasted]) }} )
 """.strip()
 
 

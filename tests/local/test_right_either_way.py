@@ -322,3 +322,17 @@ def test_a_sidecar_whose_image_cannot_be_pulled_does_not_fail_a_run_that_is_comp
     containers = work.stopped(run.attempts[0].task)["containers"]
     assert {c["name"]: c.get("exitCode") for c in containers} == {"worker": 0, "beside": None}
     assert len(work.causes(execution)) == counts
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_job_that_fails_beside_a_sidecar_that_cannot_be_pulled_is_parked_for_its_own_failure(
+    place: Place, tmp_path: Path, counts: bool
+) -> None:
+    place.aws.market.sidecars_count = counts
+    work = place.job(
+        *parts(tmp_path / "met", at=3, do="exit", code=3),
+        template=accompanied("Image: nowhere/agent:1", "Essential: false"),
+    )
+    execution = work.start()
+
+    parked(work, execution, error="Steadyspot.JobExit3", cause="job-failed")

@@ -13,8 +13,12 @@ _SUBSTITUTED = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[A-Za-z0-9.]+)?\}")
 
 
 def references(body: Any) -> set[str]:
-    """The logical names that a piece of a template refers to, parameters among them."""
-    return set(_names(body))
+    """The logical names that a piece of a template refers to, parameters among them.
+
+    Only a resource's own ``DependsOn`` names resources; that of a container names containers.
+    """
+    own = body.get("DependsOn", []) if isinstance(body, Mapping) else []
+    return {*([own] if isinstance(own, str) else own), *_names(body)}
 
 
 def _names(value: Any) -> Iterator[str]:
@@ -35,8 +39,6 @@ def _of_function(key: str, item: Any) -> Iterator[str]:
         text, given = (item, {}) if isinstance(item, str) else (item[0], item[1])
         yield from (name for name in _SUBSTITUTED.findall(text) if name not in given)
         yield from _names(given)
-    elif key == "DependsOn":
-        yield from [item] if isinstance(item, str) else item
     else:
         yield from _names(item)
 

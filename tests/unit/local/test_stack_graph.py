@@ -24,6 +24,7 @@ from deploy.local.cloudformation.workflow import units
         ({"Fn::Sub": ["${A}-${x}", {"x": {"Ref": "B"}}]}, {"A", "B"}),
         ({"DependsOn": "A", "Properties": [{"Deep": {"Ref": "B"}}]}, {"A", "B"}),
         ({"DependsOn": ["A", "B"]}, {"A", "B"}),
+        ({"Properties": {"Containers": [{"DependsOn": [{"ContainerName": "A"}]}]}}, set()),
         ({"Text": "${A}"}, set()),
     ],
 )
