@@ -150,11 +150,12 @@ def timeout_seconds(stop_by: str) -> str:
     )
 
 
-_ATTEMPT = f"""
-'attempt': {ATTEMPT}, 'capacity': $on,
-'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(),
-'gained': false, 'units_done': $work.done, 'lost_seconds': 0
+BEGUN = f"""
+$begun := {{ 'attempt': {ATTEMPT}, 'capacity': $on,
+  'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(),
+  'gained': false, 'units_done': $work.done, 'lost_seconds': 0 }};
 """.strip()
+"""``$begun``: what is known of an attempt whatever its end. On ``$on``, its capacity."""
 
 CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerException")
 """Errors of the call itself: nothing was launched, so the record has nothing to say."""
@@ -163,18 +164,19 @@ CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerExcepti
 def refused_attempt(capacity: str) -> str:
     """Return ``$last`` for a launch that failed as a call; the Cause is a text, or has a Reason."""
     return f"""
-( $on := '{capacity}'; $e := $states.errorOutput;
+( $on := '{capacity}'; {BEGUN} $e := $states.errorOutput;
   $said := $match($e.Cause & '', /"Reason":"([^"]*)/, 1).groups[0];
-  {{ {_ATTEMPT}, 'error': $e.Error, 'stop_code': '',
+  $merge([$begun, {{ 'error': $e.Error, 'stop_code': '',
     'said': $substring($exists($said) ? $said : $e.Cause & '', 0, 500), 'zone': '', 'task': '',
-    'exit_code': -1, 'started': false, 'seconds': 0 }} )
+    'exit_code': -1, 'started': false, 'seconds': 0 }}]) )
 """
 
 
 def failed_attempt(capacity: str) -> str:
     """Return ``$last`` for an attempt that failed: what its Error and Cause say, read as text."""
     return f"""
-( $on := '{capacity}'; $e := $states.errorOutput; $error := $e.Error & ''; $cause := $e.Cause & '';
+( $on := '{capacity}'; {BEGUN} $e := $states.errorOutput; $error := $e.Error & '';
+  $cause := $e.Cause & '';
   $json := $substring($cause, 0, 1) = '{{';
   $own := $json ? $substringBefore($cause, '"Overrides":') : '';
   $in := function($text, $mark) {{ $match($text, $mark, 1).groups[0] }};
@@ -185,7 +187,7 @@ def failed_attempt(capacity: str) -> str:
   $reasons := $match($exists($code) ? $mine : $own, /"Reason":"([^"]*)/).groups;
   $from := $at(/"StartedAt":([0-9]+)/); $to := $at(/"StoppedAt":([0-9]+)/);
   $late := $error = 'States.Timeout';
-  {{ {_ATTEMPT}, 'error': $error,
+  $merge([$begun, {{ 'error': $error,
     'stop_code': $of(/"StopCode":"([^"]*)/),
     'said': $substring($json ? $trim($join($append($of(/"StoppedReason":"([^"]*)/), $reasons), ' '))
       : $cause, 0, 500),
@@ -193,22 +195,22 @@ def failed_attempt(capacity: str) -> str:
     'exit_code': $exists($code) ? $number($code) : -1,
     'started': $late or $exists($code) or $contains($cause, '"StartedAt":'),
     'seconds': $late ? $round(($millis() - $toMillis($states.context.State.EnteredTime)) * 0.001)
-      : $from > 0 and $to > $from ? $round(($to - $from) * 0.001) : 0 }} )
+      : $from > 0 and $to > $from ? $round(($to - $from) * 0.001) : 0 }}]) )
 """
 
 
 def succeeded_attempt(capacity: str) -> str:
     """Return ``$last`` for a task whose state succeeded, whether or not the run did."""
     return f"""
-( $on := '{capacity}'; $t := $states.result;
+( $on := '{capacity}'; {BEGUN} $t := $states.result;
   $at := function($time) {{ $type($time) = 'string' ? $toMillis($time) : $exists($time) ? $time : 0
     }};
   $code := $t.Containers[Name = '{WORKER_CONTAINER}'][0].ExitCode;
-  {{ {_ATTEMPT}, 'error': '', 'stop_code': $t.StopCode & '',
+  $merge([$begun, {{ 'error': '', 'stop_code': $t.StopCode & '',
     'said': $t.StoppedReason & '', 'zone': $t.AvailabilityZone & '', 'task': $t.TaskArn & '',
       'started': true,
     'exit_code': $exists($code) ? $code : -1,
-    'seconds': $max([0, $round(($at($t.StoppedAt) - $at($t.StartedAt)) * 0.001)]) }} )
+    'seconds': $max([0, $round(($at($t.StoppedAt) - $at($t.StartedAt)) * 0.001)]) }}]) )
 """
 
 

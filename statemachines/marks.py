@@ -14,7 +14,7 @@ from itertools import pairwise
 MARK = "# definition: "
 MARK_END = "# definition end"
 NAME = re.compile(r"\$\{(\w+)\}")
-_ENTRY = re.compile(r"(?:- )?([A-Z]\w*): ")
+_ENTRY = re.compile(r"(?:- )?([A-Z]\w*): ?")
 
 
 def written_out(block: Sequence[str]) -> str:
@@ -24,9 +24,12 @@ def written_out(block: Sequence[str]) -> str:
     lines = [line.strip() for line in block]
     end = next((n for n, line in enumerate(lines) if line.startswith("- ") and n > 1), len(lines))
     named, name = {}, ""
-    for line, text in pairwise(lines[end:]):
+    for line, following in pairwise([*lines[end:], ""]):
         if begun := _ENTRY.match(line):
             name = begun[1]
+            text = line[begun.end() :].removeprefix("!Sub ")
+            if not text.startswith(("{", "!", "|")):
+                named[name] = text
         if line.endswith("|-"):
-            named[name] = text
+            named[name] = following
     return NAME.sub(lambda found: named.get(found[1], found[0]), "".join(lines[2:end]))

@@ -10,6 +10,7 @@ look into what it puts in.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
@@ -17,8 +18,8 @@ from typing import Any
 from statemachines import claiming, job, mail, money
 from statemachines import expressions as x
 from statemachines.calls import CONDITION_FAILED, WORK, patient
-from statemachines.causes import CAUSES
-from statemachines.jsonata import compact
+from statemachines.causes import CAUSES, CauseClass
+from statemachines.jsonata import compact, expression
 from statemachines.marks import NAME
 
 _OF_PLATFORM = (
@@ -30,13 +31,16 @@ NAMES = {
     "Region": "!Ref AWS::Region",
     "LogGroup": "!Ref Log",
     "StopTimeoutSeconds": "!Ref StopTimeout",
-    "Vcpu": "!Sub ${Cpu}/1024",
+    "Vcpu": '{Fn::Sub: "${Cpu}/1024"}',
 }
 """What the definition calls otherwise than the template does, or takes from the platform. All other
 names of the definition are parameters and resources of the template."""
 
 _OF_EVERY_CALL = ("TableName", "Key", "ExpressionAttributeNames")
-_ENTRY_CHARACTERS = 40
+_PLAIN = re.compile(r"[\w$(]")
+_MARKED = re.compile(r":( |$)| #")
+"""What a text of YAML begins with, and has not in it, where it needs no mark."""
+_ENTRY_CHARACTERS = 12
 """What an entry and the mentions of its name cost beside its text, about."""
 
 
@@ -45,59 +49,117 @@ def packed(data: Any) -> str:
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
 
-def within(expression: str) -> str:
+def within(jsonata: str) -> str:
     """Return JSONata as it stands in the template, where it is part of a JSON string."""
-    return json.dumps(compact(expression), ensure_ascii=False)[1:-1]
+    return json.dumps(compact(jsonata), ensure_ascii=False)[1:-1]
 
 
 def pieces(text: str) -> dict[str, str]:
-    """Return the known pieces that a definition is shorter with, the longest first."""
-    found = {}
-    for name, piece in sorted(_known(), key=lambda known: -len(known[1])):
-        times = text.count(piece)
-        if times * (len(piece) - len(name)) > len(piece) + _ENTRY_CHARACTERS:
-            text = text.replace(piece, "")
-            found[name] = piece
+    """Return the known pieces that a definition is shorter with.
+
+    The core comes first, since longer pieces contain it: those are cut where it stands, and their
+    parts are numbered. After it the longest is sought first.
+    """
+    found: dict[str, str] = {}
+    graph = json.loads(text)
+    longest_first = sorted(_known(graph["States"]), key=lambda known: -len(known[1]))
+    for name, piece in (*_core(), *longest_first):
+        parts = _parts(piece, found)
+        for number, part in enumerate(parts, 1):
+            named = f"{name}{number}" if len(parts) > 1 else name
+            times = text.count(part)
+            if times * (len(part) - len(named) - 3) > len(part) + len(named) + _ENTRY_CHARACTERS:
+                text = text.replace(part, f"${{{named}}}")
+                found[named] = part
     return found
 
 
-def _known() -> Iterator[tuple[str, str]]:
+def _parts(piece: str, found: Mapping[str, str]) -> list[str]:
+    text = substituted(piece, found)
+    for name in found:
+        text = text.replace(f"${{{name}}}", "\0")
+    return [part.strip() for part in text.split("\0") if part.strip()]
+
+
+def _core() -> Iterator[tuple[str, str]]:
+    yield "Money", within(money.money("ROWS", "ENTERED")).partition("ENTERED")[2]
+    yield "Begun", within(x.BEGUN)
+    yield "AllAttempts", within(x.ALL)
+    yield "LastMoment", within(x.ENDS)
+    yield "MailSubject", packed(mail.publish_arguments()["Subject"])[3:-3]
+    yield "Execution", "$states.context.Execution."
+
+
+def _known(states: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "RetryTable", _retry(CONDITION_FAILED)
     yield "Retry", _retry("FIRST").partition('"FIRST",')[2]
-    close = job.close().to_dict()
+    close = states["Close the run"]
     call = {name: close["Arguments"][name] for name in _OF_EVERY_CALL}
     begun = {"Resource": close["Resource"], "TimeoutSeconds": close["TimeoutSeconds"]}
     yield "UpdateRun", packed({**begun, "Arguments": call})[1:-2]
+    yield "AsNumbers", within(money.to_dynamodb("NUMBERS")).partition("NUMBERS,")[2]
     yield "WorkDone", within(WORK).partition("WORD")[2]
     yield "AsDynamoDb", within(x.to_dynamodb("ROWS")).partition("ROWS")[2]
-    yield "AllAttempts", within(x.ALL)
-    yield "LastMoment", within(x.ENDS)
     yield "Stalled", within(x.STALLED)
     yield "NotClaimed", packed(claiming.not_claimed())
-    yield "KeyOnly", within(claiming.KEY_ONLY)
+    unclaimed = [packed(catch["Assign"]) for catch in states["Claim the run"]["Catch"]]
+    yield "Unclaimed", _same_start(*unclaimed)
     yield "RunKey", within(claiming.RUN_KEY)
-    for name, attempt in (
-        ("Refused", x.refused_attempt),
-        ("Failed", x.failed_attempt),
-        ("Succeeded", x.succeeded_attempt),
-    ):
-        yield f"{name}Attempt", within(attempt("HERE")).partition("'HERE';")[2]
-    spot, demand = (launch.fields["arguments"] for launch in (job.on_spot(), job.on_demand()))
+    key = states["Claim the run"]["Arguments"]["Key"]["run_key"]["S"]
+    yield "Given", packed(key)[4:].partition(within(claiming.RUN_KEY))[0]
+    spot, demand = (states[f"Run on {where}"] for where in ("Fargate Spot", "on-demand Fargate"))
+    _, succeeded, refused, failed = packed(spot).split("$on:='spot';")
+    yield from (("Succeeded", succeeded), ("Refused", refused), ("Failed", failed))
+    spot, demand = spot["Arguments"], demand["Arguments"]
     yield "Network", packed(spot["NetworkConfiguration"])
     yield "WorkerEnvironment", _same_start(packed(spot["Overrides"]), packed(demand["Overrides"]))
-    told = mail.publish_arguments()
-    yield "Mail", packed(told)
-    yield "Money", within(money.money("ROWS", "STATES")).partition("STATES;")[2]
-    yield "AsNumbers", within(money.to_dynamodb("NUMBERS")).partition("NUMBERS,")[2]
-    yield "ToLearn", within(job.TO_LEARN)
-    yield "MailSubject", packed(told["Subject"])[3:-3]
+    told, complained = (packed(states[name]) for name in states if name.startswith("Tell people"))
+    yield "Telling", _same_start(told, complained).rpartition('"Next"')[0]
+    attributes = mail.publish_arguments()["MessageAttributes"]
     for name in ("outcome", "cause", "severity"):
-        value = told["MessageAttributes"][name]["StringValue"]
-        yield f"Told{name.capitalize()}", packed(value)[3:-3]
+        yield f"Told{name.capitalize()}", packed(attributes[name]["StringValue"])[3:-3]
     for cause in CAUSES:
-        name = cause.name.title().replace("-", "")
-        yield name, packed(job.verdict(cause))
-        yield f"Is{name}", within(x.condition(cause))
+        yield _word(cause.name), packed(job.verdict(cause))
+        yield f"Is{_word(cause.name)}", within(x.condition(cause))
+    yield from _glue()
+
+
+def _glue() -> Iterator[tuple[str, str]]:
+    """Yield what stands between the words of a rule, so that it reads as a row of a table does."""
+    yield "If", '{"Condition":"{%'
+    yield "ThenIs", '%}","Assign":{"cause":{"name":"'
+    for kind in CauseClass:
+        yield _word(kind), f'","class":"{kind}","sentence":"'
+    yield "Said", ": '&$last.said%}"
+    yield "ExitCode", within("($last.exit_code < 0 ? 'none' : $string($last.exit_code))")
+    yield "Do", '","nextStep":"'
+    yield "AndRedrive", ", then redrive the run."
+    for name, state in (
+        ("ThenStop", "Mark it unfinished"),
+        ("ThenChoose", "Choose capacity"),
+        ("ThenWait", "Wait a moment"),
+    ):
+        yield name, f'"}}}},"Next":"{state}"}},'
+    yield "AnyError", '{"ErrorEquals":["States.ALL"]'
+    yield "OnConflict", f'{{"ErrorEquals":["{CONDITION_FAILED}"],'
+    yield "OfItem", f"{{%{within('($item := $states.result.Attributes;')}"
+    yield "AttemptEnds", f'{packed({"attempts": expression(x.ALL)})[1:-1]},"last":"{{%('
+    yield "Unread", packed(job.UNREAD)[1:-1]
+    yield "Entered", packed(x.entered())[1:-1]
+    yield "SpotAgain", within(x.SPOT_AGAIN)
+    yield "ToLearn", within(f"{job.TO_LEARN} and $")[:-1]
+    yield "NoWord", within("$work.word = '' and $last.exit_code")
+    yield "Says", within("$contains($last.said, /")
+    yield "Resource", '"Resource":"arn:aws:states:::'
+    yield "Call", ',"TimeoutSeconds":60,"Arguments":{'
+    yield "Late", "$run.finishBy>0 and $millis()>$run.finishBy"
+    yield "Text", '":{"DataType":"String","StringValue":"'
+    yield "TypeTask", ',"Output":{},"Type":"Task","Next":"'
+    yield "TypeChoice", '"Type":"Choice","Choices":['
+
+
+def _word(name: str) -> str:
+    return name.title().replace("-", "")
 
 
 def _same_start(one: str, other: str) -> str:
@@ -126,8 +188,10 @@ def mapping(text: str, named: Mapping[str, str]) -> Iterator[str]:
     for name, piece in named.items():
         inside = set(NAME.findall(piece))
         foreign = [f"{other}: {NAMES[other]}" for other in NAMES if other in inside]
+        plain = _PLAIN.match(piece) and not _MARKED.search(piece)
         if foreign:
             yield from (f"{name}: !Sub", "- |-", f" {piece}", f"- {foreign[0]}")
             yield from (f"  {line}" for line in foreign[1:])
         else:
-            yield from (f"{name}: {'!Sub ' if inside else ''}|-", f" {piece}")
+            first = f"{name}: !Sub" if inside else f"{name}:"
+            yield from [f"{first} {piece}"] if plain else [f"{first} |-", f" {piece}"]

@@ -59,7 +59,7 @@ def _named(text: str) -> Iterator[str]:
     outline = substituted(text, named)
     yield "- |"
     for state in json.loads(text)["States"]:
-        at = outline.index(f'"{state}":{{')
+        at = outline.index(f'"{state}":')
         yield f" {outline[:at]}"
         outline = outline[at:]
     yield f" {outline}"

@@ -32,18 +32,18 @@ _DEAF_AT_FIRST = (
     f"time.sleep(600 if os.environ['{Env.ATTEMPT}'] == '1' else 0)",
 )
 _SIDECAR = """\
-        - Name: sidecar
-          Image: !Ref Image
-          Essential: false
-          EntryPoint:
-            - python
-            - -c
-            - |
-              import signal, sys, time
-              signal.signal(signal.SIGTERM, lambda *_: sys.exit(137))
-              time.sleep(86400)
+   - Name: sidecar
+     Image: !Ref Image
+     Essential: false
+     EntryPoint:
+     - python
+     - -c
+     - |
+       import signal, sys, time
+       signal.signal(signal.SIGTERM, lambda *_: sys.exit(137))
+       time.sleep(86400)
 """
-_BEHIND = "              awslogs-stream-prefix: run\n"
+_BEFORE = "   - Name: worker\n"
 
 
 def interrupt(stage: Stage) -> Iterator[Finding]:
@@ -146,7 +146,7 @@ def sidecar(stage: Stage) -> Iterator[Finding]:
     """Run a copy beside a container that ends with 137 after it; the run must count as finished."""
     with (
         listening(stage.target) as ear,
-        throwaway(stage, lambda text: text.replace(_BEHIND, _BEHIND + _SIDECAR, 1)) as copy,
+        throwaway(stage, lambda text: text.replace(_BEFORE, _SIDECAR + _BEFORE, 1)) as copy,
     ):
         copy.deploy()
         execution = copy.stage.start()

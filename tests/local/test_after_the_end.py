@@ -53,14 +53,14 @@ def test_a_job_with_a_second_machine_of_its_own_moves_to_the_platform_s(
     earlier = parsed(JOB)
     machine = {
         "StateMachineName": {"Fn::Sub": "${Platform}-${Job}-after"},
-        "RoleArn": {"Fn::GetAtt": ["SchedulerRole", "Arn"]},
+        "RoleArn": {"Fn::GetAtt": ["StateMachineRole", "Arn"]},
         "DefinitionString": '{"StartAt":"Done","States":{"Done":{"Type":"Succeed"}}}',
     }
     earlier["Resources"]["AfterTheEnd"] = {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": machine,
     }
-    role = {"Fn::GetAtt": ["SchedulerRole", "Arn"]}
+    role = {"Fn::GetAtt": ["StateMachineRole", "Arn"]}
     own = {"Id": "after-the-end", "Arn": {"Ref": "AfterTheEnd"}, "RoleArn": role}
     earlier["Resources"]["BrokenEnd"]["Properties"]["Targets"] = [own]
     earlier["Outputs"]["AfterTheEnd"]["Value"] = {"Ref": "AfterTheEnd"}

@@ -104,11 +104,11 @@ def test_a_sidecar_that_is_killed_after_the_job_has_finished_does_not_fail_the_r
     place: Place, counts: bool
 ) -> None:
     def accompanied(template: str) -> str:
-        worker = "        - Name: worker\n"
+        worker = "   - Name: worker\n"
         assert template.count(worker) == 1
         sidecar = (
-            f"        - Name: sidecar\n          Image: {SIDECAR}\n          Essential: false\n"
-            "          StopTimeout: 2\n          Command: [\"trap '' TERM; sleep 60\"]\n"
+            f"   - Name: sidecar\n     Image: {SIDECAR}\n     Essential: false\n"
+            "     StopTimeout: 2\n     Command: [\"trap '' TERM; sleep 60\"]\n"
         )
         return template.replace(worker, sidecar + worker)
 

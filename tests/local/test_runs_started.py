@@ -48,19 +48,6 @@ def scheduled(work: Work, at: datetime, **target: Any) -> Iterator[str]:
         scheduler.delete_schedule(Name=name, GroupName=group)
 
 
-def allow_start(work: Work, machine: str) -> None:
-    """Let the schedule's role start a machine: who may not is not told that it is gone."""
-    own = work.target.client("scheduler").get_schedule(
-        Name=work.outputs["Schedule"], GroupName=work.target.platform["ScheduleGroup"]
-    )
-    statement = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": machine}
-    work.target.client("iam").put_role_policy(
-        RoleName=own["Target"]["RoleArn"].rsplit("/", 1)[-1],
-        PolicyName="more",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-    )
-
-
 def test_a_quiet_run_enters_4_states_and_publishes_what_the_job_does_by_hand(
     place: Place, tmp_path: Path
 ) -> None:
@@ -209,7 +196,6 @@ def test_a_start_that_fails_for_good_is_at_once_in_the_queue_and_rings(
     target = {"RoleArn": roles["taskDefinition"]["taskRoleArn"]}
     if why == "gone":
         target = {"Arn": machine + "-gone"}
-        allow_start(work, target["Arn"])
     with scheduled(work, at, **target) as schedule:
         (message,) = eventually(work.waiting)
 

@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def policies() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every policy that the two stacks give to a role, under the role's name."""
+    """Yield every policy that the two stacks give to roles, under the role's or its own name."""
     platform, job = Platform(name="scan"), Job(name="job", image="image", schedule="rate(1 hour)")
     with LocalAws() as aws:
         cloudformation = aws.session().client("cloudformation")
@@ -58,6 +58,12 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
                 found = iam.get_role_policy(RoleName=name, PolicyName=policy)
                 yield name.rpartition("-")[0], found["PolicyDocument"]
+        for policy in iam.list_policies(Scope="Local")["Policies"]:
+            version = iam.get_policy_version(
+                PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"]
+            )
+            if "LogDelivery" not in policy["PolicyName"]:  # Step Functions wants it on everything.
+                yield policy["PolicyName"], version["PolicyVersion"]["Document"]
 
 
 def create(client: Any, name: str, template: dict[str, str], parameters: dict[str, str]) -> None:

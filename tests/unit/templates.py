@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,13 @@ ROLES = {**of_type("platform", "AWS::IAM::Role"), **of_type("job", "AWS::IAM::Ro
 
 
 def statements(role: str) -> dict[str, dict[str, Any]]:
-    """The statements of a role's inline policies, by Sid."""
-    policies = ROLES[role]["Policies"]
+    """The statements of a role's policies, its own and the platform's for jobs, by Sid."""
+    documents = [policy["PolicyDocument"] for policy in ROLES[role].get("Policies", [])]
+    for name, policy in of_type("platform", "AWS::IAM::ManagedPolicy").items():
+        if name != "LogDelivery" and f"${{Platform}}-{name}" in json.dumps(ROLES[role]):
+            documents.append(policy["PolicyDocument"])
     return {
-        statement["Sid"]: statement
-        for policy in policies
-        for statement in policy["PolicyDocument"]["Statement"]
+        statement["Sid"]: statement for document in documents for statement in document["Statement"]
     }
 
 
