@@ -19,6 +19,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
+from deploy.config import Platform
+from deploy.parameters import of_platform
 from deploy.up import TEMPLATES
 from tests.local.answers import Refuse, answering
 from tests.local.runs import ROOT
@@ -187,7 +189,7 @@ def test_a_stack_that_somebody_else_changes_gives_a_sentence(tmp_path: Path) -> 
 def platform_up(**more: Any) -> CloudFormation:
     """The platform's stack, as the configuration wants it."""
     template = (TEMPLATES / "platform.yaml").read_text("utf-8")
-    parameters = {"MailAddress": "", "Days": "30"}
+    parameters = {**of_platform(Platform("shop")), "Days": "30"}
     return CloudFormation("UPDATE_COMPLETE", parameters=parameters, template=template, **more)
 
 
