@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 @click.option("--days", default=31, show_default=True, type=click.IntRange(1, 3660))
 @click.option("--each", is_flag=True, help="Each run by itself instead of months.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for spreadsheets.")
+@click.option("--refresh", is_flag=True, help="Today's prices, from AWS's Price List.")
 @options.as_json
 @options.on_target
 def command(
     target: Target,
     screen: Screen,
+    *,
     job: str | None,
     days: int,
     each: bool,
     as_csv: bool,
+    refresh: bool,
     machine: bool,
 ) -> None:
     """Show what runs cost, against on-demand only: all jobs, or one JOB."""
@@ -38,6 +41,15 @@ def command(
     from deploy.costs import COLUMNS, advice, by_month, cells, of_run, sentences, together
 
     prices = target.config.platform.prices
+    if refresh:
+        from deploy.price_list import REGION, as_setting, listed
+
+        pricing = target.session.client("pricing", region_name=REGION)
+        prices = listed(
+            pricing, str(target.session.region_name), prices, f"{datetime.now(UTC):%Y-%m}"
+        )
+        if not machine and not as_csv:
+            screen.say(f"To keep these prices, put into [platform]: {as_setting(prices)}")
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
     since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
     bills, tips = [], []

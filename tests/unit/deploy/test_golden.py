@@ -206,7 +206,7 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("logs", {"run": None}),
     ("runs", {"most": 20}),
     ("explain", {"run": None}),
-    ("cost", {"days": 31, "each": False, "as_csv": False}),
+    ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
     ("drill", {"name": "verify", "yes": True}),
     ("redrive", {"first": None, "last": None, "at_once": 2, "dry_run": True}),
     ("down", {"data": False, "yes": True}),
