@@ -74,10 +74,10 @@ def accompanied(*sidecar: str) -> Callable[[str], str]:
     """A template with a sidecar before the worker; its fields, but for the name."""
 
     def changed(template: str) -> str:
-        name = "        - Name: worker\n"
+        name = "   - Name: worker\n"
         assert template.count(name) == 1
-        fields = "".join(f"          {line}\n" for line in sidecar)
-        return template.replace(name, f"        - Name: beside\n{fields}{name}")
+        fields = "".join(f"     {line}\n" for line in sidecar)
+        return template.replace(name, f"   - Name: beside\n{fields}{name}")
 
     return changed
 
