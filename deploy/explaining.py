@@ -10,7 +10,7 @@ from deploy.explain import Explanation, explain
 from deploy.find import Finder, Found
 from deploy.prices import Prices
 from deploy.records import money
-from deploy.redrive import Redrive, run_key_of
+from deploy.redrive import redrive_of, run_key_of
 from deploy.runs import history
 from deploy.screen import Screen
 from deploy.target import Target
@@ -42,17 +42,9 @@ def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
 
 def _waits(target: Target, job: Job, meant: str) -> str:
     """Return why a run lies in the dead-letter queue, empty where it does not."""
-    outputs = target.job(job)
-    redrive = Redrive(
-        sqs=target.client("sqs"),
-        sfn=target.client("stepfunctions"),
-        runs=target.runs,
-        job=job.name,
-        queue=outputs["Queue"],
-        machine=outputs["StateMachine"],
-    )
+    waiting = redrive_of(target, job, target.job(job)).waiting()
     keys = (meant, run_key_of(meant)) if meant else None
-    return next((w.why for w in redrive.waiting() if keys is None or w.run_key in keys), "")
+    return next((w.why for w in waiting if keys is None or w.run_key in keys), "")
 
 
 def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
+    from deploy.config import Job
+    from deploy.target import Target
+
 HIDDEN_SECONDS = 120
 """How long a message is hidden from others while it is redriven."""
 CLAIM_SECONDS = 60.0
@@ -292,3 +295,18 @@ class Redrive:
 
     def _forget(self, entry: Waiting) -> None:
         self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=entry.receipt)
+
+
+def redrive_of(
+    target: Target, job: Job, outputs: Mapping[str, str], **pace: Callable[..., Any]
+) -> Redrive:
+    """Return what redrives a job's queue, by its stack's outputs; ``pace``: a pause and a clock."""
+    return Redrive(
+        sqs=target.client("sqs"),
+        sfn=target.client("stepfunctions"),
+        runs=target.runs,
+        job=job.name,
+        queue=outputs["Queue"],
+        machine=outputs["StateMachine"],
+        **pace,
+    )

@@ -1,10 +1,9 @@
 """What a definition says more than once, under names, so that a template says it once.
 
 CloudFormation takes a template within a call up to 51,200 bytes; the workflow of a job, written
-out, is nearly as long. In the template it is the text of an ``Fn::Sub``, which puts a named piece
+out, is longer than that. In the template it is the text of an ``Fn::Sub``, which puts a named piece
 where ``${Name}`` stands; the rendered file beside the code and the console show it written out.
-Pieces are sought in the order of their length, and none is part of another: ``Fn::Sub`` does not
-look into what it puts in.
+None is part of another: ``Fn::Sub`` does not look into what it puts in.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from deploy.config import Job
 from deploy.listening import Ear
 from deploy.pace import Pace
 from deploy.records import Run
-from deploy.redrive import Redrive
+from deploy.redrive import Redrive, redrive_of
 from deploy.runs import Follower, start
 from deploy.target import Target
 from deploy.timeline import Moment
@@ -115,16 +115,7 @@ class Stage:
 
     def redrive(self) -> Redrive:
         """Return what redrives the job's queue."""
-        return Redrive(
-            sqs=self.target.client("sqs"),
-            sfn=self.sfn,
-            runs=self.target.runs,
-            job=self.job.name,
-            queue=self.outputs["Queue"],
-            machine=self.outputs["StateMachine"],
-            pause=self.pause,
-            clock=self.clock,
-        )
+        return redrive_of(self.target, self.job, self.outputs, pause=self.pause, clock=self.clock)
 
     def until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Wait until something holds, so many seconds at most; return whether it does."""

@@ -53,14 +53,28 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     ExpressionError
         For every failure of the evaluation, an undefined result, and a result that is no JSON.
     """
-    bindings: dict[str, Any] = {name: _bound(function) for name, function in _FUNCTIONS.items()}
-    bindings["eval"] = None
-    bindings.update({name: _to_jsonata(value) for name, value in variables.items()})
-    try:
+
+    def compiled() -> Jsonata:
         # Compiled anew each time (half a millisecond): what is compiled keeps per-thread state.
         program = Jsonata(expression, timeout=TIME_LIMIT_MILLISECONDS, stack=_DEPTH_LIMIT)
         program.set_output_convert_nulls(False)
-        result = program.evaluate(None, bindings)
+        return program
+
+    return result_of(expression, compiled, bindings_of(variables))
+
+
+def bindings_of(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the engine binds: the functions that AWS adds, then JSON values by name."""
+    bindings: dict[str, Any] = {name: Jsonata.JLambda(f) for name, f in _FUNCTIONS.items()}
+    bindings["eval"] = None
+    bindings.update({name: _to_jsonata(value) for name, value in variables.items()})
+    return bindings
+
+
+def result_of(expression: str, program: Callable[[], Jsonata], bindings: dict[str, Any]) -> Any:
+    """Return what a program comes to as JSON; every failure is an :class:`ExpressionError`."""
+    try:
+        result = program().evaluate(None, bindings)
     except Exception as error:  # the library raises whatever Python raises, ZeroDivisionError too
         reason = str(error) or type(error).__name__
         raise ExpressionError(f"The JSONata expression '{expression}' failed: {reason}.") from error
@@ -113,10 +127,6 @@ def _to_json(value: Any, expression: str) -> Any:
     raise ExpressionError(
         f"The JSONata expression '{expression}' returned an unsupported result type."
     )
-
-
-def _bound(function: Callable[..., Any]) -> Any:
-    return Jsonata.JLambda(function)
 
 
 def _parse(text: str) -> Any:

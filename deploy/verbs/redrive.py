@@ -65,17 +65,9 @@ def command(
 
 
 def _queue(target: Target, job: Job, *, dry_run: bool) -> Iterator[dict[str, Any]]:
-    from deploy.redrive import Redrive
+    from deploy.redrive import redrive_of
 
-    outputs = target.job(job)
-    redriving = Redrive(
-        sqs=target.client("sqs"),
-        sfn=target.client("stepfunctions"),
-        runs=target.runs,
-        job=job.name,
-        queue=outputs["Queue"],
-        machine=outputs["StateMachine"],
-    )
+    redriving = redrive_of(target, job, target.job(job))
     if dry_run:
         yield from ({"runKey": w.run_key, "why": w.why} for w in redriving.waiting())
     else:

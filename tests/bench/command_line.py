@@ -20,7 +20,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from deploy.config import Config, Job, Platform
 from deploy.local.aws import LocalAws
@@ -30,7 +29,7 @@ from deploy.screen import Screen, silent
 from deploy.target import Target
 from deploy.up import deploy
 from deploy.verbs import up
-from tests.bench.worker import Row
+from tests.bench.report import Row, report
 from tests.unit.deploy.fakes import BEGUN, Clock, History
 
 ROOT = Path(__file__).parents[2]
@@ -40,14 +39,7 @@ TYPED_ON_AWS, TYPED_HERE = 3, 1
 
 def main() -> int:
     """Print the measures; 1 when something was not reached."""
-    table = Table("measure", "measured", "must reach", "", title="The command line")
-    missed = 0
-    for row in rows():
-        mark = {None: "", True: "yes", False: "NO"}[row.reached]
-        table.add_row(row.what, row.measured, row.must, mark)
-        missed += row.reached is False
-    Console(width=110).print(table)
-    return min(missed, 1)
+    return report("The command line", rows())
 
 
 def rows() -> Iterator[Row]:

@@ -14,12 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from rich.console import Console
 from rich.table import Table
 
 from tests.bench.replay import measures
 from tests.bench.replay.series import WEATHER, Region, Zone, generated, recorded
-from tests.bench.worker import Row
+from tests.bench.report import CONSOLE, Row, report
 
 GENERATED_SECONDS = 60 * 86_400.0
 GENERATED_ZONES = 3
@@ -33,19 +32,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--full", action="store_true", help="the long numbers")
     parser.add_argument("--traces", type=Path, help="folder with a folder of series for each set")
     chosen = parser.parse_args(arguments)
-    windows = 600 if chosen.full else 60
-    missed = 0
-    table = Table("measure", "measured", "must reach", "", title="The workflow's judgement")
+    return report("The workflow's judgement", _rows(chosen.traces, full=chosen.full))
+
+
+def _rows(traces: Path | None, *, full: bool) -> Iterator[Row]:
+    """Yield all measures, and print the cells of each set on the way."""
+    windows = 600 if full else 60
     for name in WEATHER:
-        regions = _regions(name, chosen.traces)
+        regions = _regions(name, traces)
         lines = measures.table(regions, windows)
-        Console(width=110).print(_cells(name, chosen.traces is None, lines))
-        for row in _of_set(name, regions, lines, windows):
-            missed += _add(table, row)
-    for row in _of_all(100_000 if chosen.full else 10_000, calm_windows=2_000):
-        missed += _add(table, row)
-    Console(width=110).print(table)
-    return min(missed, 1)
+        CONSOLE.print(_cells(name, traces is None, lines))
+        yield from _of_set(name, regions, lines, windows)
+    yield from _of_all(100_000 if full else 10_000, calm_windows=2_000)
 
 
 def _regions(name: str, traces: Path | None) -> Sequence[Region]:
@@ -53,12 +51,6 @@ def _regions(name: str, traces: Path | None) -> Sequence[Region]:
         rng = random.Random(name)
         return [generated(WEATHER[name], GENERATED_ZONES, GENERATED_SECONDS, rng)]
     return list(recorded(traces / name).values())
-
-
-def _add(table: Table, row: Row) -> bool:
-    mark = {None: "", True: "yes", False: "NO"}[row.reached]
-    table.add_row(row.what, row.measured, row.must, mark)
-    return row.reached is False
 
 
 def _cells(name: str, is_generated: bool, lines: Sequence[measures.Line]) -> Table:

@@ -20,21 +20,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from tests.bench import jobs
+from tests.bench.report import Row, report
 from tests.local.worker.kit import Bench, serve_aws, wait_until
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; ``reached`` is none where there is nothing to reach."""
-
-    what: str
-    measured: str
-    must: str = ""
-    reached: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -231,16 +219,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--full", action="store_true", help="the long numbers")
     parser.add_argument("names", nargs="*", help=", ".join(m.__name__ for m in MEASURES))
     chosen = parser.parse_args(arguments)
-    table = Table("measure", "measured", "must reach", "", title="The worker")
-    missed = 0
+    wanted = [m for m in MEASURES if not chosen.names or m.__name__ in chosen.names]
     with serve_aws() as endpoint, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
         setting = Setting(endpoint, Path(folder), chosen.full)
-        for measure in MEASURES:
-            if chosen.names and measure.__name__ not in chosen.names:
-                continue
-            for row in measure(setting):
-                mark = {None: "", True: "yes", False: "NO"}[row.reached]
-                table.add_row(row.what, row.measured, row.must, mark)
-                missed += row.reached is False
-    Console(width=110).print(table)
-    return min(missed, 1)
+        return report("The worker", (row for measure in wanted for row in measure(setting)))

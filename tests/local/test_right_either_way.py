@@ -246,6 +246,14 @@ def test_a_launch_that_is_done_once_or_twice_is_published_once(
 # --- a Cause that is too long --------------------------------------------------------------------
 
 
+def long_of_cause(place: Place, *command: str, is_cut: bool) -> Work:
+    """A job beside a sidecar whose image name alone makes what AWS says of a stop too long."""
+    place.aws.market.cut_causes = is_cut
+    place.aws.images.register(LONG_IMAGE, entrypoint=["/bin/sh", "-c"])
+    sidecar = (f"Image: {LONG_IMAGE}", "Essential: false", f'Command: ["{UNTIL_STOPPED}"]')
+    return place.job(*command, template=accompanied(*sidecar))
+
+
 @pytest.mark.parametrize(
     ("is_cut", "cause", "code"), [(True, "interrupted", 143), (False, "reclaimed", 143)]
 )
@@ -257,14 +265,7 @@ def test_a_reclaim_whose_cause_is_too_long_resumes(
     cause: str,
     code: int,
 ) -> None:
-    place.aws.market.cut_causes = is_cut
-    place.aws.images.register(LONG_IMAGE, entrypoint=["/bin/sh", "-c"])
-    work = place.job(
-        *parts(tmp_path / "met", at=3),
-        template=accompanied(
-            f"Image: {LONG_IMAGE}", "Essential: false", f'Command: ["{UNTIL_STOPPED}"]'
-        ),
-    )
+    work = long_of_cause(place, *parts(tmp_path / "met", at=3), is_cut=is_cut)
     execution = work.start()
     place.aws.market.reclaim(work.held())
 
@@ -279,14 +280,7 @@ def test_a_reclaim_whose_cause_is_too_long_resumes(
 def test_a_job_that_fails_is_parked_for_that_however_long_its_cause(
     place: Place, tmp_path: Path, is_cut: bool
 ) -> None:
-    place.aws.market.cut_causes = is_cut
-    place.aws.images.register(LONG_IMAGE, entrypoint=["/bin/sh", "-c"])
-    work = place.job(
-        *parts(tmp_path / "met", at=3, do="exit", code=3),
-        template=accompanied(
-            f"Image: {LONG_IMAGE}", "Essential: false", f'Command: ["{UNTIL_STOPPED}"]'
-        ),
-    )
+    work = long_of_cause(place, *parts(tmp_path / "met", at=3, do="exit", code=3), is_cut=is_cut)
     execution = work.start()
 
     parked(work, execution, error="Steadyspot.JobExit3", cause="job-failed")

@@ -121,22 +121,11 @@ class Machine:
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         """Evaluate an expression without its wrapping, at a moment."""
         program, names = self._program(text)
-        bindings: dict[str, Any] = {
-            key: expressions._bound(function) for key, function in expressions._FUNCTIONS.items()
-        }
+        bindings = expressions.bindings_of({k: variables[k] for k in names if k in variables})
         bindings["random"] = Jsonata.JLambda(self._random)
         bindings["millis"] = Jsonata.JLambda(lambda: round(now * 1000))
         bindings["now"] = Jsonata.JLambda(lambda: iso(now))
-        for key in names:
-            if key in variables:
-                bindings[key] = expressions._to_jsonata(variables[key])
-        try:
-            result = program.evaluate(None, bindings)
-        except Exception as error:
-            raise expressions.ExpressionError(f"'{text}' failed: {error}") from error
-        if result is None:
-            raise expressions.ExpressionError(f"'{text}' returned nothing (undefined).")
-        return expressions._to_json(result, text)
+        return expressions.result_of(text, lambda: program, bindings)
 
     def _program(self, text: str) -> tuple[Jsonata, list[str]]:
         if text not in self._programs:

@@ -16,13 +16,17 @@ RESERVE_SECONDS = 2 * 60 + 120 + 15
 """Two start-ups, the stopTimeout and the margin of the template's defaults."""
 
 
-def fell_back_at(history: list[float], **request: object) -> tuple[float, RunWorld, list[str]]:
+def fell_back_at(
+    history: list[float], *, is_throttled: bool = False, **request: object
+) -> tuple[float, RunWorld, list[str]]:
     """When on-demand was taken, in seconds from the start, with Spot refused all the time."""
 
     def market(launch: Launch, _left: float) -> Offer:
         return Offer(error=REFUSED) if launch.capacity == "spot" else Offer()
 
     world = RunWorld(now=START, work_seconds=600.0, market=market, history=history)
+    if is_throttled:
+        world.faults = {"Learn the run time": [("DynamoDB.ThrottlingException", "slow down")]}
     asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
     ended = MACHINE.run(world, {**asked, **request}, name="x")
     assert ended.status == "SUCCEEDED"
@@ -72,15 +76,6 @@ def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
 
 
 def test_a_query_that_fails_leaves_the_guess_and_is_not_asked_again() -> None:
-    world = RunWorld(
-        now=START,
-        work_seconds=600.0,
-        market=lambda launch, _: Offer(error=REFUSED) if launch.capacity == "spot" else Offer(),
-        history=[900.0] * 5,
-    )
-    world.faults = {"Learn the run time": [("DynamoDB.ThrottlingException", "slow down")]}
-    asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
-    ended = MACHINE.run(world, asked, name="x")
-    assert ended.entered.count("Learn the run time") == 1
-    (launch,) = [launch for launch in world.launches if launch.capacity == "on-demand"]
-    assert launch.at - START == pytest.approx(last_moment(60 * EXPECTED_MINUTES), abs=2)
+    at, _, entered = fell_back_at([900.0] * 5, is_throttled=True)
+    assert entered.count("Learn the run time") == 1
+    assert at == pytest.approx(last_moment(60 * EXPECTED_MINUTES), abs=2)
