@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 from statemachines.marks import MARK, MARK_END, written_out
 
 KEEPS_DATA = {
@@ -103,7 +105,7 @@ def definitions(template: str) -> dict[str, dict[str, Any]]:
     for line in lines:
         if line.strip().startswith(MARK):
             block = list(takewhile(lambda line: line.strip() != MARK_END, lines))
-            with suppress(json.JSONDecodeError):
+            with suppress(json.JSONDecodeError, yaml.YAMLError):
                 found[line.partition(MARK)[2].strip()] = json.loads(written_out(block))
     return found
 

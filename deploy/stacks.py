@@ -32,11 +32,6 @@ _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _LOOK_SECONDS = 2.0
 
 
-def _source(template: str) -> dict[str, Any]:
-    """Return the argument that hands a template over, by its text or by its address in S3."""
-    return {"TemplateURL" if template.startswith("http") else "TemplateBody": template}
-
-
 @dataclass(frozen=True)
 class Event:
     """One line of a stack's progress."""
@@ -148,8 +143,7 @@ class Stacks:
     def deploy(self, name: str, template: str, parameters: Mapping[str, str], told: Told) -> bool:
         """Make the stack as the template and the parameters say; return whether anything changed.
 
-        ``template`` is its text, or the address of an object in S3 that holds it: CloudFormation
-        takes at most 51,200 bytes within the call.
+        ``template`` is its text; CloudFormation takes at most 51,200 bytes.
 
         Raises
         ------
@@ -187,12 +181,10 @@ class Stacks:
         elif status in _NEVER_MADE:
             self.remove(name, told)
 
-    def plan(
-        self, name: str, template: str, parameters: Mapping[str, str], text: str = ""
-    ) -> Plan | None:
+    def plan(self, name: str, template: str, parameters: Mapping[str, str]) -> Plan | None:
         """Ask CloudFormation what it would change, without changing it; None where that is nothing.
 
-        ``text`` is the template itself where ``template`` is an address: from it come the states.
+        ``template`` is its text; CloudFormation takes at most 51,200 bytes.
         """
         stack = self.describe(name)
         change_set = f"steadyspot-{time.time_ns()}"
@@ -205,14 +197,13 @@ class Stacks:
         if described is None:
             self._drop(name, change_set, new=False)
             return None
-        text = text or ("" if template.startswith("http") else template)
         return Plan(
             stack=name,
             change_set=change_set,
             new=stack is None,
             changes=changes_of(described),
             parameters=parameters_that_change(_parameters(stack or {}), parameters),
-            states=states_that_change(self._template(name), text) if stack and text else (),
+            states=states_that_change(self._template(name), template) if stack else (),
         )
 
     def discard(self, plan: Plan) -> None:
@@ -255,7 +246,7 @@ class Stacks:
                 StackName=name,
                 ChangeSetName=change_set,
                 ChangeSetType="CREATE" if new else "UPDATE",
-                **_source(template),
+                TemplateBody=template,
                 Parameters=[
                     {"ParameterKey": key, "ParameterValue": value}
                     for key, value in parameters.items()

@@ -87,7 +87,7 @@ class Story:
         elif state == "Mark it unfinished" and self._chose:
             yield "no more is tried: budget or time is used up", Tone.DECISION
         elif state == "Who holds it?":
-            yield "another execution holds the run", Tone.DECISION
+            yield "the run cannot be claimed: who holds it?", Tone.DECISION
         elif self._capacity:
             self._launches += 1
             yield self._launched(self._before + self._launches)

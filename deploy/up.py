@@ -7,7 +7,6 @@ Nothing about a deployment is kept outside AWS, so a laptop and a pipeline do th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from deploy.target import Target
 from deploy.trouble import Trouble
 
 TEMPLATES = Path(__file__).parent / "templates"
-_LARGEST_BODY_BYTES = 51_200
 
 
 @dataclass(frozen=True)
@@ -114,15 +112,4 @@ def difference(target: Target, stack: Wanted) -> tuple[Plan | None, str]:
 
 def planned(target: Target, stack: Wanted, text: str) -> Plan | None:
     """Return what CloudFormation would do to a stack, or None where that is nothing."""
-    return target.stacks.plan(stack.stack, source(target, stack.template), stack.parameters, text)
-
-
-def source(target: Target, name: str) -> str:
-    """Return a template's text, or its address in the bucket where a call cannot carry it."""
-    body = (TEMPLATES / name).read_bytes()
-    if len(body) <= _LARGEST_BODY_BYTES:
-        return body.decode()
-    s3, bucket = target.client("s3"), target.platform["Bucket"]
-    key = f"templates/{hashlib.sha256(body).hexdigest()[:32]}.yaml"
-    s3.put_object(Bucket=bucket, Key=key, Body=body)
-    return f"{s3.meta.endpoint_url}/{bucket}/{key}"
+    return target.stacks.plan(stack.stack, text, stack.parameters)

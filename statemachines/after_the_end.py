@@ -80,7 +80,7 @@ def build() -> Machine:
         resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
-        arguments={"ExecutionArn": "{% $states.input.detail.executionArn %}"},
+        arguments={"ExecutionArn": "{%$states.input.detail.executionArn%}"},
         assign={
             "request": expression(
                 """( $input := $type($states.result.Input) = 'string' ? $parse($states.result.Input)
@@ -101,7 +101,7 @@ def build() -> Machine:
         comment="Only if the record still names that execution and nobody marked it.",
         arguments={
             "TableName": "${Table}",
-            "Key": {"job": {"S": "{% $job %}"}, "run_key": {"S": expression(_RUN_KEY)}},
+            "Key": {"job": {"S": "{%$job%}"}, "run_key": {"S": expression(_RUN_KEY)}},
             "UpdateExpression": "SET #status = :unfinished, #execution = :ended, #cause = :cause",
             "ConditionExpression": (
                 "attribute_not_exists(#status) OR "
@@ -121,7 +121,7 @@ def build() -> Machine:
                         f"$ended.error = 'Steadyspot.NotParked' ? '{Status.UNFINISHED}' : '-'"
                     )
                 },
-                ":ended": {"S": "{% $ended.execution %}"},
+                ":ended": {"S": "{%$ended.execution%}"},
                 ":cause": {"S": "execution-ended"},
             },
         },
@@ -132,7 +132,7 @@ def build() -> Machine:
         resource="arn:aws:states:::sqs:sendMessage",
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
-        arguments={"QueueUrl": "{% $queue %}", "MessageBody": expression(_PARKED)},
+        arguments={"QueueUrl": "{%$queue%}", "MessageBody": expression(_PARKED)},
         output={},
     )
     tell = Task(
@@ -148,7 +148,7 @@ def build() -> Machine:
                 f"$string({{ 'default': $string({_NOTIFICATION}), 'email': {_TEXT} }})"
             ),
             "MessageAttributes": {
-                "job": {"DataType": "String", "StringValue": "{% $job %}"},
+                "job": {"DataType": "String", "StringValue": "{%$job%}"},
                 "outcome": {"DataType": "String", "StringValue": "stopped"},
                 "cause": {"DataType": "String", "StringValue": "execution-ended"},
                 "severity": {"DataType": "String", "StringValue": "error"},
@@ -157,7 +157,7 @@ def build() -> Machine:
         output={},
     )
     done = Succeed("Done")
-    named = {"job": "{% $states.input.job %}", "queue": "{% $states.input.queue %}"}
+    named = {"job": "{%$states.input.job%}", "queue": "{%$states.input.queue%}"}
     asked_right.add_choice(Rule(_WHOLE, assign=named), look)
     asked_right.default_choice(odd)
     look.next_step = asked

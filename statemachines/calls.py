@@ -7,8 +7,8 @@ from typing import Any
 from statemachines.jsonata import Retry, Task, expression
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
-EXECUTION = "{% $states.context.Execution.Id %}"
-KEY = {"job": {"S": "${Job}"}, "run_key": {"S": "{% $run.key %}"}}
+EXECUTION = "{%$states.context.Execution.Id%}"
+KEY = {"job": {"S": "${Job}"}, "run_key": {"S": "{%$run.key%}"}}
 CALL_SECONDS = 60
 """TimeoutSeconds of a short call."""
 
@@ -45,12 +45,11 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
 
 
 WORK = """
-{ 'status': $item.status.S & '', 'word': WORD,
-  'done': $exists($item.progress.M.units_done.N) ? $number($item.progress.M.units_done.N) : 0,
-  'total': $exists($item.progress.M.units_total.N) ? $number($item.progress.M.units_total.N) : 0,
-  'fraction': $exists($item.progress.M.fraction.N) ? $number($item.progress.M.fraction.N)
-    : $number($item.progress.M.units_total.N) > 0
-      ? $number($item.progress.M.units_done.N) / $number($item.progress.M.units_total.N) : 0 }
+( $p := $item.progress.M; $done := $sum([$number($p.units_done.N)]);
+  $total := $sum([$number($p.units_total.N)]);
+  { 'status': $item.status.S & '', 'done': $done, 'total': $total,
+    'fraction': $exists($p.fraction.N) ? $number($p.fraction.N) : $total > 0 ? $done / $total : 0,
+    'word': WORD } )
 """
 
 NO_WORK: dict[str, Any] = {"status": "", "word": "", "done": 0, "total": 0, "fraction": 0}

@@ -55,12 +55,13 @@ SETTINGS = f"""
       ? 'budgets must be numbers' : ''
     : 'capacity must be spot-first, spot-only or on-demand-only';
   $wrong = '' ? '' : $error($wrong);
-  {{ 'key': {RUN_KEY}, 'scheduledTime': $time & '', 'claims': $number($item.claims.N),
+  {{ 'key': $item.run_key.S, 'scheduledTime': $time & '', 'claims': $number($item.claims.N),
     'before': $count($item.attempts.L), 'finishBy': $within > 0 ? $start + 60000 * $within : 0,
     'hopeless': $within > 0 and $millis() + 1000 * (${{StartUpSeconds}} + $expected)
       > $start + 60000 * $within,
     'expected': $expected, 'limit': $max([3 * $expected, 3600]),
-    'reserve': 2 * ${{StartUpSeconds}} + ${{StopTimeoutSeconds}} + ${{MarginSeconds}},
+    'reserve': 2 * ${{StartUpSeconds}} + ${{StopTimeout}} + ${{MarginSeconds}},
+    'yields': $within > 0 and $capacity != 'spot-only',
     'capacity': $capacity, 'command': $command, 'budgets': $budgets, 'learned': false }} )
 """
 """``run`` from the input and the job's defaults; an error, which is caught, if the input makes no
@@ -107,8 +108,8 @@ def claim() -> Task:
                 **{
                     ":claimable": {"S": f"{{% {redriven} ? '{Status.UNFINISHED}' : '-' %}}"},
                     ":running": {"S": Status.RUNNING.value},
-                    ":now": {"S": "{% $now() %}"},
-                    ":time": {"S": "{% $states.context.Execution.Input.scheduledTime & '' %}"},
+                    ":now": {"S": "{%$now()%}"},
+                    ":time": {"S": "{%$states.context.Execution.Input.scheduledTime & ''%}"},
                     ":one": {"N": "1"},
                 },
             ),
@@ -133,12 +134,14 @@ def who_holds_it() -> Task:
     return table_call(
         "Who holds it?",
         "getItem",
-        arguments={"ConsistentRead": True, "ProjectionExpression": "#status,execution"},
+        arguments={
+            "ConsistentRead": True,
+            "ProjectionExpression": "#status,execution,attempts",
+        },
         assign={
-            "work": expression(
-                "( $item := $states.result.Item; $merge([$work, {'status': $item.status.S & ''}]) )"
-            ),
-            "holder": "{% $states.result.Item.execution.S & '' %}",
+            "work": "{%$merge([$work, {'status': $states.result.Item.status.S & ''}])%}",
+            "holder": "{%$states.result.Item.execution.S & ''%}",
+            "attempts": expression(f"( $item := $states.result.Item; {x.FROM_DYNAMODB} )"),
         },
     )
 
@@ -150,8 +153,8 @@ def is_it_running() -> Task:
         resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
         timeout_seconds=CALL_SECONDS,
         retry=patient("Sfn.ExecutionDoesNotExistException"),
-        arguments={"ExecutionArn": "{% $holder %}", "IncludedData": "METADATA_ONLY"},
-        assign={"holderStatus": "{% $states.result.Status %}"},
+        arguments={"ExecutionArn": "{%$holder%}", "IncludedData": "METADATA_ONLY"},
+        assign={"holderStatus": "{%$states.result.Status%}"},
         output={},
     )
 
@@ -166,7 +169,7 @@ def take_over() -> Task:
             "UpdateExpression": "SET execution=:me",
             **claim_arguments(
                 "execution=:holder AND #status<>:complete",
-                **{":holder": {"S": "{% $holder %}"}, ":complete": {"S": Status.COMPLETE.value}},
+                **{":holder": {"S": "{%$holder%}"}, ":complete": {"S": Status.COMPLETE.value}},
             ),
         },
     )
@@ -200,17 +203,16 @@ def claiming(*, go_on: State, told: State, parked: State, marked: State, duplica
         "entered": 1,
     }
     first.next_step = go_on
-    first.catches = [
-        Catch(holder, error_equals=[CONDITION_FAILED], assign={**nothing, "cause": {}}),
-        Catch(marked, error_equals=["States.ALL"], assign={**nothing, **given_up}),
-    ]
+    first.catches = [Catch(holder, error_equals=["States.ALL"], assign={**nothing, **given_up})]
     holder.next_step = settled
     holder.catches = [give_up]
-    # A run that is marked meets who holds it once more, where it turns out that it was finished.
-    marked.catches = [Catch(holder, error_equals=[CONDITION_FAILED])]
+    # A run that cannot be marked meets who holds it, where it turns out that it was finished.
+    marked.catches = [Catch(holder, error_equals=[CONDITION_FAILED], assign=x.entered())]
     ours = "$holder = $states.context.Execution.Id"
-    settled.add_choice(Rule(f"{ours} and $work.status = 'complete'"), told)
-    settled.add_choice(Rule(f"{ours} or $holder = ''"), parked)
+    complete = f"{ours} and $work.status = 'complete'"
+    settled.add_choice(Rule(complete, assign=x.entered(2)), told)
+    settled.add_choice(Rule(ours, assign=x.entered(2)), marked)
+    settled.add_choice(Rule("$holder = ''", assign=x.entered()), parked)
     settled.add_choice(Rule("$work.status in ['complete', 'unfinished']"), duplicate)
     settled.default_choice(running)
     running.next_step = abandoned

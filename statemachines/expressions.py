@@ -123,39 +123,34 @@ $stalled := $count($all[attempt > $gain and class in ['interrupted', 'incomplete
 """``$stalled``: attempts stopped since the run last made progress; progress gives the budget
 back. On ``$all``."""
 
-HAS_TO_YIELD = "$run.finishBy > 0 and $run.capacity != 'spot-only'"
-"""Whether an attempt on Spot has to leave time for on-demand."""
-
 STOP_BY_LIMIT = "$millis() + 1000 * $run.limit"
 STOP_BY_SLACK = (
-    f"({HAS_TO_YIELD} ? $min([{ENDS} + 1000 * ${{StartUpSeconds}}, {STOP_BY_LIMIT}])"
+    f"($run.yields ? $min([{ENDS} + 1000 * ${{StartUpSeconds}}, {STOP_BY_LIMIT}])"
     f" : {STOP_BY_LIMIT})"
 )
 """When a worker stops that has made no progress. What it makes moves this on, see the contract."""
 
 STATE_ENDS = f"""
 ( $left := 1000 * $run.expected * (1 - $work.fraction); $by := {STOP_BY_SLACK};
-  {HAS_TO_YIELD} ? $max([$by, $min([$millis() + 1000 * ${{StartUpSeconds}} + 1.2 * $left,
+  $run.yields ? $max([$by, $min([$millis() + 1000 * ${{StartUpSeconds}} + 1.2 * $left,
     $by + $left])]) : $by )
 """.strip()
 """When an attempt on Spot is given up, for all that goes as expected and a fifth more: the latest
 that its worker's stop-by time can move to, if the deadline is near."""
 
 
-def timeout_seconds(stop_by: str) -> str:
-    """Return what stands behind a worker's stop-by time: a positive integer always."""
-    return (
-        f"$max([1, $ceil(({stop_by} - $millis()) * 0.001)])"
-        " + ${StopTimeoutSeconds} + ${MarginSeconds}"
-    )
+TIMEOUT_SPOT = f"$max([1, $ceil(({STATE_ENDS} - $millis()) * 0.001)])"
+TIMEOUT_ON_DEMAND = "$ceil($run.limit)"
+"""Seconds, a positive integer always, after which an attempt is given up but for its leave."""
 
 
 BEGUN = f"""
 $begun := {{ 'attempt': {ATTEMPT}, 'capacity': $on,
   'started_at': $fromMillis($toMillis($states.context.State.EnteredTime)), 'ended_at': $now(),
-  'gained': false, 'units_done': $work.done, 'lost_seconds': 0 }};
+  'gained': false, 'units_done': $work.done, 'lost_seconds': 0, 'error': '', 'stop_code': '',
+  'said': '', 'zone': '', 'task': '', 'exit_code': -1, 'started': false, 'seconds': 0 }};
 """.strip()
-"""``$begun``: what is known of an attempt whatever its end. On ``$on``, its capacity."""
+"""``$begun``: an attempt of which nothing is known but its beginning. On ``$on``, its capacity."""
 
 CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerException")
 """Errors of the call itself: nothing was launched, so the record has nothing to say."""
@@ -166,9 +161,8 @@ def refused_attempt(capacity: str) -> str:
     return f"""
 ( $on := '{capacity}'; {BEGUN} $e := $states.errorOutput;
   $said := $match($e.Cause & '', /"Reason":"([^"]*)/, 1).groups[0];
-  $merge([$begun, {{ 'error': $e.Error, 'stop_code': '',
-    'said': $substring($exists($said) ? $said : $e.Cause & '', 0, 500), 'zone': '', 'task': '',
-    'exit_code': -1, 'started': false, 'seconds': 0 }}]) )
+  $merge([$begun, {{ 'error': $e.Error,
+    'said': $substring($exists($said) ? $said : $e.Cause & '', 0, 500) }}]) )
 """
 
 
@@ -205,11 +199,9 @@ def succeeded_attempt(capacity: str) -> str:
 ( $on := '{capacity}'; {BEGUN} $t := $states.result;
   $at := function($time) {{ $type($time) = 'string' ? $toMillis($time) : $exists($time) ? $time : 0
     }};
-  $code := $t.Containers[Name = '{WORKER_CONTAINER}'][0].ExitCode;
-  $merge([$begun, {{ 'error': '', 'stop_code': $t.StopCode & '',
-    'said': $t.StoppedReason & '', 'zone': $t.AvailabilityZone & '', 'task': $t.TaskArn & '',
-      'started': true,
-    'exit_code': $exists($code) ? $code : -1,
+  $merge([$begun, {{ 'stop_code': $t.StopCode & '', 'said': $t.StoppedReason & '',
+    'zone': $t.AvailabilityZone & '', 'task': $t.TaskArn & '', 'started': true,
+    'exit_code': [$t.Containers[Name = '{WORKER_CONTAINER}'].ExitCode, -1][0],
     'seconds': $max([0, $round(($at($t.StoppedAt) - $at($t.StartedAt)) * 0.001)]) }}]) )
 """
 

@@ -43,7 +43,7 @@ from statemachines.jsonata import (
     expression,
 )
 from statemachines.learning import learn
-from worker.contract import WORKER_CONTAINER, Capacity, Env, Status
+from worker.contract import ENV_PREFIX, WORKER_CONTAINER, Capacity, Env, Status
 
 OTHERWISE = "true"
 """Condition of a last rule. A Default would need the state's own Assign, whose meaning beside that
@@ -57,8 +57,8 @@ GROWTH = 3
 """Factor from one wait to the next. A drought is left the less likely the longer it has lasted."""
 
 
-UNLEARNED = {"run": "{% $merge([$run, {'learned': true}]) %}"}
-UNREAD = {"work": "{% $merge([$work, {'status': '', 'word': ''}]) %}"}
+UNLEARNED = {"run": "{%$merge([$run, {'learned': true}])%}"}
+UNREAD = {"work": "{%$merge([$work, {'status': '', 'word': ''}])%}"}
 """What is known of the work stays, but it says nothing of the attempt that ended."""
 
 
@@ -97,7 +97,10 @@ SPENT = f"""
     : $count($all[capacity = 'on-demand' and class = 'refused']) > {REFUSALS_OF_ON_DEMAND}) )
 """
 
-LEADS_NOWHERE = f"( $all := {x.ALL}; {x.STALLED} $stalled > 1 )"
+ON_SPOT = f"""
+$run.capacity = 'spot-only' or $run.capacity = 'spot-first' and {x.SLACK}
+and ($all := {x.ALL}; {x.STALLED} $stalled < 2)
+"""
 
 
 def launch(
@@ -106,7 +109,7 @@ def launch(
     *,
     placement: dict[str, Any],
     stop_by: str,
-    state_ends: str,
+    timeout: str,
     comment: str,
     **more: str,
 ) -> Task:
@@ -121,28 +124,22 @@ def launch(
         **more,
     }
 
-    def pair(name: str, value: str) -> str:
-        return f"{{'Name': '{name}', 'Value': {value}}}"
-
-    always = ", ".join(pair(name, value) for name, value in environment.items())
-    command = pair(Env.COMMAND, "$string($run.command)")
-    pairs = f"$append([{always}], $count($run.command) > 0 ? [{command}] : [])"
+    values = ", ".join(f"{_short(name)}: {value}" for name, value in environment.items())
+    command = f"$count($run.command) > 0 ? {{{_short(Env.COMMAND)}: $string($run.command)}} : {{}}"
+    pairs = f"""
+$each($merge([{{{values}}}, {command}]), function($value, $name) {{
+  {{'Name': '{ENV_PREFIX}' & $name, 'Value': $value}} }})
+"""
     return Task(
         state_id,
         comment=comment,
         resource="arn:aws:states:::ecs:runTask.sync",
-        timeout_seconds=expression(x.timeout_seconds(state_ends)),
+        timeout_seconds=expression(f"{timeout} + ${{StopTimeout}} + ${{MarginSeconds}}"),
         arguments={
             "Cluster": "${Cluster}",
             "TaskDefinition": "${TaskDefinition}",
             **placement,
-            "NetworkConfiguration": {
-                "AwsvpcConfiguration": {
-                    "Subnets": "{% $split('${Subnets}', ',') %}",
-                    "SecurityGroups": "{% $split('${SecurityGroups}', ',') %}",
-                    "AssignPublicIp": "${AssignPublicIp}",
-                }
-            },
+            "NetworkConfiguration": {"AwsvpcConfiguration": "{%${Network}%}"},
             "Overrides": {
                 "ContainerOverrides": [
                     {
@@ -155,6 +152,10 @@ def launch(
         assign=attempted(x.succeeded_attempt(capacity)),
         output={},
     )
+
+
+def _short(name: str) -> str:
+    return x.quoted(name.removeprefix(ENV_PREFIX))
 
 
 def attempted(last: str, *, states: int = 1) -> dict[str, Any]:
@@ -178,8 +179,8 @@ def on_spot() -> Task:
         Capacity.SPOT,
         placement={"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]},
         stop_by=x.STOP_BY_SLACK,
-        state_ends=x.STATE_ENDS,
-        **{Env.EXPECTED_SECONDS: f"$string({x.HAS_TO_YIELD} ? $run.expected : 0)"},
+        timeout=x.TIMEOUT_SPOT,
+        **{Env.EXPECTED_SECONDS: "$string($run.yields ? $run.expected : 0)"},
         comment="All zones are offered; the worker stops itself in time for on-demand to finish.",
     )
 
@@ -191,7 +192,7 @@ def on_demand() -> Task:
         Capacity.ON_DEMAND,
         placement={"LaunchType": "FARGATE"},
         stop_by=x.STOP_BY_LIMIT,
-        state_ends=f"({x.STOP_BY_LIMIT})",
+        timeout=x.TIMEOUT_ON_DEMAND,
         comment="Resumes behind the work that is already durable.",
     )
 
@@ -375,7 +376,7 @@ def mark() -> Task:
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
                 **ledger(x.ALL, 4),
-                ":cause": {"S": "{% $cause.name %}"},
+                ":cause": {"S": "{%$cause.name%}"},
             },
         },
     )
@@ -390,7 +391,7 @@ def park() -> Task:
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
         arguments={"QueueUrl": "${Queue}", "MessageBody": expression(f"$string({mail.PARKED})")},
-        assign={"work": "{% $merge([$work, {'status': 'unfinished'}]) %}"},
+        assign={"work": "{%$merge([$work, {'status': 'unfinished'}])%}"},
         output={},
     )
 
@@ -419,7 +420,7 @@ $cause.class = 'failed' ? 'JobExit' & $string($last.exit_code)
     return Fail(
         "Failed",
         error=expression(f"'Steadyspot.' & ({name})"),
-        cause="{% $cause.sentence & ' ' & $cause.nextStep %}",
+        cause="{%$cause.sentence & ' ' & $cause.nextStep%}",
     )
 
 
@@ -436,7 +437,7 @@ def build() -> Machine:
     duplicate = Succeed(
         "Duplicate",
         comment="Another execution works this scheduled time off, or has done so.",
-        output={"outcome": "duplicate", "runKey": "{% $run.key %}"},
+        output={"outcome": "duplicate", "runKey": "{%$run.key%}"},
     )
     first = claiming(
         go_on=choosing, told=telling, parked=parking, marked=marking, duplicate=duplicate
@@ -444,11 +445,8 @@ def build() -> Machine:
 
     for condition, comment, following in (
         (SPENT, "The budget of what stopped it is spent.", marking),
-        ("$run.capacity = 'on-demand-only'", "The job's own wish.", demand),
-        ("$run.capacity = 'spot-only'", "The job's own wish.", spot),
-        (LEADS_NOWHERE, "Two without progress.", demand),
-        (x.SLACK, "There is slack.", spot),
-        (OTHERWISE, "On-demand is what is still on time.", demand),
+        (ON_SPOT, "There is slack and it leads somewhere, or Spot is all the job allows.", spot),
+        (OTHERWISE, "On-demand is what is still on time, or all the job allows.", demand),
     ):
         choosing.add_choice(Rule(condition, comment=comment, assign=entered()), following)
 
@@ -479,7 +477,7 @@ def build() -> Machine:
     marking.next_step = parking
     marking.add_catch(Catch(parking, error_equals=["States.ALL"]))
     parking.next_step = complaining
-    unparked = {"cause": "{% $merge([$cause, {'parked': false}]) %}"}
+    unparked = {"cause": "{%$merge([$cause, {'parked': false}])%}"}
     parking.catches = [Catch(complaining, error_equals=["States.ALL"], assign=unparked)]
     for told, end in ((telling, finished), (complaining, failing)):
         told.next_step = end

@@ -132,5 +132,12 @@ class Machine(states.Graph):
             "Comment": graph["Comment"],
             "QueryLanguage": "JSONata",
             "StartAt": graph["StartAt"],
-            "States": graph["States"],
+            "States": {name: _in_order(state) for name, state in graph["States"].items()},
         }
+
+
+def _in_order(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state with what comes after it at its end."""
+    last = [name for name in ("Output", "Type", "Next", "Catch") if name in state]
+    first = [name for name in state if name not in last]
+    return {name: state[name] for name in (*first, *last)}

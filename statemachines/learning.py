@@ -10,7 +10,6 @@ from __future__ import annotations
 from statemachines.calls import CALL_SECONDS, patient
 from statemachines.expressions import entered
 from statemachines.jsonata import Task, expression
-from worker.contract import Status
 
 FEWEST = 5
 RECORDS = 50
@@ -35,14 +34,13 @@ def learn() -> Task:
         arguments={
             "TableName": "${Table}",
             "KeyConditionExpression": "job=:job AND run_key BETWEEN :first AND :last",
-            "FilterExpression": "#status=:complete",
+            "FilterExpression": "attribute_exists(completion)",
             "ProjectionExpression": "completion.#seconds",
-            "ExpressionAttributeNames": {"#status": "status", "#seconds": "seconds"},
+            "ExpressionAttributeNames": {"#seconds": "seconds"},
             "ExpressionAttributeValues": {
                 ":job": {"S": "${Job}"},
                 ":first": {"S": "20000101T000000Z"},
                 ":last": {"S": "20991231T235959Z"},
-                ":complete": {"S": Status.COMPLETE.value},
             },
             "ScanIndexForward": False,
             "Limit": RECORDS,

@@ -18,8 +18,8 @@ SHOWN_ATTEMPTS = 20
 
 OUTCOME = {
     "outcome": "finished",
-    "runKey": "{% $run.key %}",
-    "attempts": "{% $last.attempt %}",
+    "runKey": "{%$run.key%}",
+    "attempts": "{%$last.attempt%}",
 }
 
 _LATE = "$run.finishBy > 0 and $millis() > $run.finishBy"
@@ -65,8 +65,8 @@ $text := $join([{_SUBJECT} & '.', '', $why, $step,
     & ': saving ' & ($without > 0 ? $round(100 * (1 - $money.cost / $without)) : 0)
     & ' % (prices of ${{PriceDate}}). Beside that ' & $money.transitions & ' transitions, '
     & $dollars({TRANSITION_PRICE} * $money.transitions) & '.', '',
-  'Execution: https://${{Region}}.console.aws.amazon.com/states/home?region=${{Region}}#/v2/executions/details/'
-    & $states.context.Execution.Id, 'Logs: ${{LogGroup}}', 'Outputs: ' & $outputs], '\n');
+  'Execution: https://${{AWS::Region}}.console.aws.amazon.com/states/home?region=${{AWS::Region}}#/v2/executions/details/'
+    & $states.context.Execution.Id, 'Logs: ${{Log}}', 'Outputs: ' & $outputs], '\n');
 $json := $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $run.key,
   'scheduledTime': $run.scheduledTime, 'outcome': {_OUTCOME}, 'severity': {_SEVERITY},
   'cause': {_TROUBLE}, 'sentence': $why, 'nextStep': $step, 'late': {_LATE},
@@ -80,23 +80,21 @@ $json := $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $run.key,
 """
 
 
+_ATTRIBUTES = f"""
+$merge($each({{ 'job': '${{Job}}', 'outcome': {_OUTCOME}, 'cause': {_TROUBLE},
+  'severity': {_SEVERITY} }}, function($value, $name) {{
+  {{ $name: {{ 'DataType': 'String', 'StringValue': $value }} }} }}))
+"""
+
+
 def publish_arguments() -> dict[str, Any]:
     """Return the arguments of ``sns:publish``: a text for mail, JSON for all else."""
-
-    def attribute(value: str) -> dict[str, str]:
-        return {"DataType": "String", "StringValue": value}
-
     return {
         "TopicArn": "${Topic}",
         "MessageStructure": "json",
         "Subject": expression(_SUBJECT),
         "Message": expression(f"( {_TOLD} $string({{ 'default': $json, 'email': $text }}) )"),
-        "MessageAttributes": {
-            "job": attribute("${Job}"),
-            "outcome": attribute(expression(_OUTCOME)),
-            "cause": attribute(expression(_TROUBLE)),
-            "severity": attribute(expression(_SEVERITY)),
-        },
+        "MessageAttributes": expression(_ATTRIBUTES),
     }
 
 

@@ -20,7 +20,7 @@ def money(rows: str, transitions: str) -> str:
 ( $rows := {rows}; $entered := {transitions};
   $on := function($capacity) {{ $sum([$rows[capacity = $capacity].seconds]) }};
   $spot := $on('spot'); $onDemand := $on('on-demand'); $wasted := $sum([$rows.lost_seconds]);
-  $second := (${{Vcpu}} * ${{VcpuHourPrice}} + ${{MemoryGb}} * ${{GbHourPrice}}) / 3600;
+  $second := (${{Cpu}} / 1024 * ${{VcpuHourPrice}} + ${{MemoryGb}} * ${{GbHourPrice}}) / 3600;
   {{ 'spot_seconds': $spot, 'on_demand_seconds': $onDemand, 'wasted_seconds': $wasted,
     'transitions': $entered,
     'cost': $second * ($spot * (1 - ${{SpotDiscount}}) + $onDemand),

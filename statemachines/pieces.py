@@ -21,24 +21,15 @@ from statemachines.causes import CAUSES, CauseClass
 from statemachines.jsonata import compact, expression
 from statemachines.marks import NAME
 
-_OF_PLATFORM = (
-    *("Table", "Bucket", "Topic", "Cluster"),
-    *("Subnets", "SecurityGroups", "AssignPublicIp"),
-)
-NAMES = {
-    **{name: f'{{Fn::ImportValue: !Sub "${{Platform}}-{name}"}}' for name in _OF_PLATFORM},
-    "Region": "!Ref AWS::Region",
-    "LogGroup": "!Ref Log",
-    "StopTimeoutSeconds": "!Ref StopTimeout",
-    "Vcpu": '{Fn::Sub: "${Cpu}/1024"}',
-}
-"""What the definition calls otherwise than the template does, or takes from the platform. All other
-names of the definition are parameters and resources of the template."""
+_OF_PLATFORM = ("Table", "Bucket", "Topic", "Cluster", "Network")
+NAMES = {name: f'{{Fn::ImportValue: !Sub "${{Platform}}-{name}"}}' for name in _OF_PLATFORM}
+"""What the definition takes from the platform. All its other names are the template's own."""
 
 _OF_EVERY_CALL = ("TableName", "Key", "ExpressionAttributeNames")
 _PLAIN = re.compile(r"[\w$(]")
 _MARKED = re.compile(r":( |$)| #")
 """What a text of YAML begins with, and has not in it, where it needs no mark."""
+_QUOTES_THAT_PAY = 7
 _ENTRY_CHARACTERS = 12
 """What an entry and the mentions of its name cost beside its text, about."""
 
@@ -83,10 +74,10 @@ def _parts(piece: str, found: Mapping[str, str]) -> list[str]:
 def _core() -> Iterator[tuple[str, str]]:
     yield "Money", within(money.money("ROWS", "ENTERED")).partition("ENTERED")[2]
     yield "Begun", within(x.BEGUN)
-    yield "AllAttempts", within(x.ALL)
-    yield "LastMoment", within(x.ENDS)
+    yield "All", within(x.ALL)
+    yield "Ends", within(x.ENDS)
     yield "MailSubject", packed(mail.publish_arguments()["Subject"])[3:-3]
-    yield "Execution", "$states.context.Execution."
+    yield "Own", "$states.context.Execution."
 
 
 def _known(states: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -97,26 +88,20 @@ def _known(states: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     begun = {"Resource": close["Resource"], "TimeoutSeconds": close["TimeoutSeconds"]}
     yield "UpdateRun", packed({**begun, "Arguments": call})[1:-2]
     yield "AsNumbers", within(money.to_dynamodb("NUMBERS")).partition("NUMBERS,")[2]
-    yield "WorkDone", within(WORK).partition("WORD")[2]
+    yield "Work", within(WORK).partition("WORD")[0]
     yield "AsDynamoDb", within(x.to_dynamodb("ROWS")).partition("ROWS")[2]
     yield "Stalled", within(x.STALLED)
     yield "NotClaimed", packed(claiming.not_claimed())
-    unclaimed = [packed(catch["Assign"]) for catch in states["Claim the run"]["Catch"]]
-    yield "Unclaimed", _same_start(*unclaimed)
-    yield "RunKey", within(claiming.RUN_KEY)
+    yield "FromDynamoDb", within(x.FROM_DYNAMODB)
     key = states["Claim the run"]["Arguments"]["Key"]["run_key"]["S"]
     yield "Given", packed(key)[4:].partition(within(claiming.RUN_KEY))[0]
     spot, demand = (states[f"Run on {where}"] for where in ("Fargate Spot", "on-demand Fargate"))
     _, succeeded, refused, failed = packed(spot).split("$on:='spot';")
     yield from (("Succeeded", succeeded), ("Refused", refused), ("Failed", failed))
     spot, demand = spot["Arguments"], demand["Arguments"]
-    yield "Network", packed(spot["NetworkConfiguration"])
     yield "WorkerEnvironment", _same_start(packed(spot["Overrides"]), packed(demand["Overrides"]))
     told, complained = (packed(states[name]) for name in states if name.startswith("Tell people"))
     yield "Telling", _same_start(told, complained).rpartition('"Next"')[0]
-    attributes = mail.publish_arguments()["MessageAttributes"]
-    for name in ("outcome", "cause", "severity"):
-        yield f"Told{name.capitalize()}", packed(attributes[name]["StringValue"])[3:-3]
     for cause in CAUSES:
         yield _word(cause.name), packed(job.verdict(cause))
         yield f"Is{_word(cause.name)}", within(x.condition(cause))
@@ -152,7 +137,6 @@ def _glue() -> Iterator[tuple[str, str]]:
     yield "Resource", '"Resource":"arn:aws:states:::'
     yield "Call", ',"TimeoutSeconds":60,"Arguments":{'
     yield "Late", "$run.finishBy>0 and $millis()>$run.finishBy"
-    yield "Text", '":{"DataType":"String","StringValue":"'
     yield "TypeTask", ',"Output":{},"Type":"Task","Next":"'
     yield "TypeChoice", '"Type":"Choice","Choices":['
 
@@ -187,10 +171,19 @@ def mapping(text: str, named: Mapping[str, str]) -> Iterator[str]:
     for name, piece in named.items():
         inside = set(NAME.findall(piece))
         foreign = [f"{other}: {NAMES[other]}" for other in NAMES if other in inside]
-        plain = _PLAIN.match(piece) and not _MARKED.search(piece)
         if foreign:
-            yield from (f"{name}: !Sub", "- |-", f" {piece}", f"- {foreign[0]}")
+            yield from (f"{name}: !Sub", *_scalar("- ", piece), f"- {foreign[0]}")
             yield from (f"  {line}" for line in foreign[1:])
         else:
-            first = f"{name}: !Sub" if inside else f"{name}:"
-            yield from [f"{first} {piece}"] if plain else [f"{first} |-", f" {piece}"]
+            yield from _scalar(f"{name}: !Sub " if inside else f"{name}: ", piece)
+
+
+def _scalar(before: str, text: str) -> Iterator[str]:
+    """Yield a text in the shortest way that YAML has for it."""
+    if _PLAIN.match(text) and not _MARKED.search(text):
+        yield f"{before}{text}"
+    elif text.count("'") <= _QUOTES_THAT_PAY:
+        doubled = text.replace("'", "''")
+        yield f"{before}'{doubled}'"
+    else:
+        yield from (f"{before}|-", f" {text}")

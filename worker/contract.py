@@ -14,6 +14,9 @@ else:
     from worker.words import IntEnum, StrEnum
 
 
+ENV_PREFIX = "STEADYSPOT_"
+
+
 class Env(StrEnum):
     """Environment variables that the worker reads; the first group changes with every launch.
 

@@ -7,13 +7,11 @@ twice outside. Its records and objects go with it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from deploy.buckets import empty
 from deploy.drills.stage import Stage
@@ -48,7 +46,8 @@ class Copy:
             "BackoffSeconds": "1",
             **changes,
         }
-        target.stacks.deploy(self.stack, self._source(), parameters, _quiet)
+        template = self._edit((TEMPLATES / "job.yaml").read_text("utf-8"))
+        target.stacks.deploy(self.stack, template, parameters, _quiet)
         self.stage = self._original.on(self.job)
 
     def remove(self) -> None:
@@ -76,15 +75,6 @@ class Copy:
             sfn.stop_execution(
                 executionArn=execution["executionArn"], cause="The drill was broken off."
             )
-
-    def _source(self) -> str:
-        """Return the address of the template, edited, in the platform's bucket."""
-        body = self._edit((TEMPLATES / "job.yaml").read_text("utf-8")).encode()
-        target = self._original.target
-        s3: Any = target.client("s3")
-        key = f"templates/{hashlib.sha256(body).hexdigest()[:32]}.yaml"
-        s3.put_object(Bucket=target.platform["Bucket"], Key=key, Body=body)
-        return f"{s3.meta.endpoint_url}/{target.platform['Bucket']}/{key}"
 
 
 @contextmanager

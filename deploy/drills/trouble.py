@@ -38,12 +38,14 @@ _SIDECAR = """\
      EntryPoint:
      - python
      - -c
-     - |
-       import signal, sys, time
-       signal.signal(signal.SIGTERM, lambda *_: sys.exit(137))
-       time.sleep(86400)
+     - import signal as s, time; s.signal(15, lambda *_: exit(137)); time.sleep(86400)
 """
 _BEFORE = "   - Name: worker\n"
+
+
+def with_sidecar(template: str) -> str:
+    """Return a job's template with a container beside the worker that does not stop cleanly."""
+    return template.replace(_BEFORE, _SIDECAR + _BEFORE, 1)
 
 
 def interrupt(stage: Stage) -> Iterator[Finding]:
@@ -146,7 +148,7 @@ def sidecar(stage: Stage) -> Iterator[Finding]:
     """Run a copy beside a container that ends with 137 after it; the run must count as finished."""
     with (
         listening(stage.target) as ear,
-        throwaway(stage, lambda text: text.replace(_BEFORE, _SIDECAR + _BEFORE, 1)) as copy,
+        throwaway(stage, with_sidecar) as copy,
     ):
         copy.deploy()
         execution = copy.stage.start()

@@ -1,16 +1,15 @@
 """CloudWatch alarms of the local target, looked at every moment instead of every minute.
 
 moto keeps alarms and never evaluates one. Here the metrics that the templates use are taken from
-the real queues (AWS/SQS) and executions (AWS/States); a change of state, and only that, goes to
-the alarm's topics as the JSON that CloudWatch publishes.
+the real queues (AWS/SQS), executions (AWS/States) and what the bus counts (AWS/Events); a change of
+state, and only that, goes to the alarm's topics as the JSON that CloudWatch publishes.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,7 +34,6 @@ _ENDS = {
     "ExecutionsAborted": "ABORTED",
     "ExecutionsTimedOut": "TIMED_OUT",
 }
-_FILLED = re.compile(r"FILL\((\w+),\s*(\d+)\)|(\w+)")
 
 Series = list[float | None]
 """Datapoints of a metric, newest first; None where there was nothing to count."""
@@ -143,32 +141,9 @@ class AlarmWatch:
 
     def _datapoints(self, alarm: Alarm, now: datetime) -> Series | None:
         """The newest datapoints of an alarm's metric, None where nobody measures it here."""
-        count = alarm.evaluation_periods
-        if alarm.metric_data_queries:
-            return self._of_expression(alarm.metric_data_queries, count, now)
         dimensions = {str(item.name): str(item.value) for item in alarm.dimensions}
-        return self._of_metric(
-            alarm.namespace, alarm.metric_name, dimensions, (alarm.period, count), now
-        )
-
-    def _of_expression(self, queries: Sequence[Any], count: int, now: datetime) -> Series | None:
-        """A sum of metrics, each perhaps filled: ``FILL(a,0)+FILL(b,0)``. No other mathematics."""
-        series: dict[str, Series | None] = {}
-        result = None
-        for query in queries:
-            if query.metric_stat is None:
-                result = query
-                continue
-            metric = query.metric_stat.metric
-            dimensions = {str(item.name): str(item.value) for item in metric.dimensions}
-            series[query.id] = self._of_metric(
-                metric.namespace,
-                metric.metric_name,
-                dimensions,
-                (int(query.metric_stat.period), count),
-                now,
-            )
-        return None if result is None else added(str(result.expression), series, count)
+        span = (alarm.period, alarm.evaluation_periods)
+        return self._of_metric(alarm.namespace, alarm.metric_name, dimensions, span, now)
 
     def _of_metric(
         self,
@@ -184,41 +159,45 @@ class AlarmWatch:
             depth = None if queue is None else float(getattr(queue, _DEPTHS[metric]))
             return [depth] + [None] * (span[1] - 1)
         if namespace == "AWS/States" and metric in _ENDS:
-            return self._ends(dimensions.get("StateMachineArn", ""), _ENDS[metric], span, now)
+            machine = dimensions.get("StateMachineArn", "")
+            return counted(self._ends(machine, _ENDS[metric]), span, now)
+        if namespace == "AWS/Events":
+            return counted(self._stored(namespace, metric, dimensions), span, now)
         return None
 
-    def _ends(self, machine_arn: str, status: str, span: tuple[int, int], now: datetime) -> Series:
-        """How many executions ended so, by period; a period without any end has no datapoint."""
-        period, count = timedelta(seconds=span[0]), span[1]
-        counts: Series = [None] * count
+    def _ends(self, machine_arn: str, status: str) -> Iterator[datetime]:
+        """When executions ended so."""
         machines = stepfunctions_parser_backends[self._account_id][self._region].state_machines
         for machine in list(machines):
             if machine.arn != machine_arn:
                 continue
             for execution in list(machine.executions):
                 ended = getattr(execution, "stop_date", None)
-                if execution.status != status or ended is None:
-                    continue
-                index = (now - ended) // period
-                if 0 <= index < count:
-                    counts[index] = (counts[index] or 0.0) + 1.0
-        return counts
+                if execution.status == status and ended is not None:
+                    yield ended
+
+    def _stored(
+        self, namespace: str, metric: str, dimensions: Mapping[str, str]
+    ) -> Iterator[datetime]:
+        """When a metric that counts was put."""
+        for datum in list(cloudwatch_backends[self._account_id][self._region].metric_data):
+            of = {str(item.name): str(item.value) for item in datum.dimensions}
+            if (datum.namespace, datum.name, of) == (namespace, metric, dimensions):
+                yield datum.timestamp.replace(tzinfo=UTC)
 
 
-def added(expression: str, series: Mapping[str, Series | None], count: int) -> Series | None:
-    """The sum of series as an expression names them; None where it asks for more than a sum."""
-    total: Series = [0.0] * count
-    for term in expression.replace(" ", "").split("+"):
-        match = _FILLED.fullmatch(term)
-        values = series.get(match[1] or match[3]) if match else None
-        if match is None or values is None:
-            return None
-        filler = float(match[2]) if match[2] else None
-        for index, value in enumerate(values):
-            filled = filler if value is None else value
-            before = total[index]
-            total[index] = None if filled is None or before is None else before + filled
-    return total
+def counted(moments: Iterable[datetime], span: tuple[int, int], now: datetime) -> Series:
+    """How many moments lie in each period; a period without any has no datapoint.
+
+    ``span``: seconds of a period, and how many periods.
+    """
+    period, count = timedelta(seconds=span[0]), span[1]
+    counts: Series = [None] * count
+    for moment in moments:
+        index = (now - moment) // period
+        if 0 <= index < count:
+            counts[index] = (counts[index] or 0.0) + 1.0
+    return counts
 
 
 def rule_of(alarm: Alarm) -> Rule:
@@ -244,35 +223,12 @@ def trigger_of(alarm: Alarm) -> dict[str, Any]:
     }
     if alarm.datapoints_to_alarm:
         common["DatapointsToAlarm"] = alarm.datapoints_to_alarm
-    if not alarm.metric_data_queries:
-        return {
-            "MetricName": alarm.metric_name,
-            "Namespace": alarm.namespace,
-            "StatisticType": "Statistic",
-            "Statistic": (alarm.statistic or "").upper(),
-            "Unit": alarm.unit,
-            "Dimensions": [{"value": item.value, "name": item.name} for item in alarm.dimensions],
-            **common,
-        }
-    return {"Metrics": [_query(query) for query in alarm.metric_data_queries], **common}
-
-
-def _query(query: Any) -> dict[str, Any]:
-    shown = {"Id": query.id, "ReturnData": query.return_data}
-    if query.metric_stat is None:
-        return {"Expression": query.expression, "Label": query.label, **shown}
-    metric = query.metric_stat.metric
     return {
-        "MetricStat": {
-            "Metric": {
-                "Dimensions": [
-                    {"value": item.value, "name": item.name} for item in metric.dimensions
-                ],
-                "MetricName": metric.metric_name,
-                "Namespace": metric.namespace,
-            },
-            "Period": query.metric_stat.period,
-            "Stat": query.metric_stat.stat,
-        },
-        **shown,
+        "MetricName": alarm.metric_name,
+        "Namespace": alarm.namespace,
+        "StatisticType": "Statistic",
+        "Statistic": (alarm.statistic or "").upper(),
+        "Unit": alarm.unit,
+        "Dimensions": [{"value": item.value, "name": item.name} for item in alarm.dimensions],
+        **common,
     }

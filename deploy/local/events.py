@@ -14,9 +14,11 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.events.models import Rule, events_backends
 
 _LOG = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class EventBus:
             event = self._in_envelope(event)
             for rule in self._rules():
                 if rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
+                    self._count(rule)
                     for target in list(rule.targets):
                         self._try_to_deliver(rule, target, event)
 
@@ -77,6 +80,16 @@ class EventBus:
             for rule in list(buses["default"].rules.values())
             if rule.state == "ENABLED" and rule.event_pattern.get_pattern()
         ]
+
+    def _count(self, rule: Rule) -> None:
+        """Count a match in CloudWatch, as EventBridge does for each rule by its name."""
+        metric = {
+            "MetricName": "TriggeredRules",
+            "Dimensions": [{"Name": "RuleName", "Value": rule.name}],
+            "Value": 1,
+            "Timestamp": datetime.now(UTC),
+        }
+        cloudwatch_backends[self._account_id][self._region].put_metric_data("AWS/Events", [metric])
 
     def _try_to_deliver(self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any]) -> None:
         try:

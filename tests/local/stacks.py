@@ -21,31 +21,19 @@ class Stacks:
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
         self.cloudformation = aws.session().client("cloudformation")
-        self.s3 = aws.session().client("s3")
         self.platform = f"p{uuid.uuid4().hex[:8]}"
 
     def create(self, name: str, template: str, **parameters: Any) -> dict[str, str]:
         """Create a stack; comes back with its outputs."""
         self.cloudformation.create_stack(
             StackName=name,
-            **self.where(template),
+            TemplateBody=template,
             Parameters=given(parameters),
             Capabilities=["CAPABILITY_IAM"],
         )
         stack = self.describe(name)
         assert stack["StackStatus"] == "CREATE_COMPLETE", self.failures(name)
         return self.outputs(name)
-
-    def where(self, template: str) -> dict[str, str]:
-        """How a template is handed over: in the call, or through S3 where it is too long."""
-        if len(template) <= 50_000:
-            return {"TemplateBody": template}
-        bucket = f"{self.platform}-templates"
-        if bucket not in [b["Name"] for b in self.s3.list_buckets()["Buckets"]]:
-            self.s3.create_bucket(Bucket=bucket)
-        key = f"{hash(template)}.yaml"
-        self.s3.put_object(Bucket=bucket, Key=key, Body=template.encode())
-        return {"TemplateURL": f"{self.aws.endpoint_url}/{bucket}/{key}"}
 
     def create_platform(self, **parameters: Any) -> dict[str, str]:
         """Create the platform of this test."""
@@ -91,7 +79,7 @@ class Stacks:
         """Make a change set with some parameters new and the rest as they were; described."""
         old = [item["ParameterKey"] for item in self.describe(name).get("Parameters", [])]
         arguments: dict[str, Any] = (
-            {"UsePreviousTemplate": True} if template is None else self.where(template)
+            {"UsePreviousTemplate": True} if template is None else {"TemplateBody": template}
         )
         made = self.cloudformation.create_change_set(
             StackName=name,

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from deploy.local.aws import LocalAws
-from deploy.local.cloudformation.text import parsed
 from tests.local.runs import eventually
-from tests.local.stacks import JOB, Stacks
+from tests.local.stacks import Stacks
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def test_an_end_that_went_wrong_reaches_the_second_machine(shared: Any, clients_
     pattern, target = rule_of(clients_of, stacks, f"{stacks.platform}-report")
     assert pattern["detail"]["stateMachineArn"] == [job["StateMachine"]]
     assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
-    assert target["Arn"] == platform["AfterTheEnd"] == job["AfterTheEnd"]
+    assert target["Arn"] == platform["AfterTheEnd"]
     assert target["RoleArn"] == platform["RuleRole"]
     template = target["InputTransformer"]["InputTemplate"].replace("<execution>", '"arn"')
     assert json.loads(template) == {
@@ -43,38 +42,6 @@ def test_an_end_that_went_wrong_reaches_the_second_machine(shared: Any, clients_
         "job": "report",
         "queue": job["Queue"],
     }
-
-
-def test_a_job_with_a_second_machine_of_its_own_moves_to_the_platform_s(
-    stacks: Stacks, clients_of: Any
-) -> None:
-    """As it was deployed before there was one for all: the platform is updated first."""
-    stacks.create_platform()
-    earlier = parsed(JOB)
-    machine = {
-        "StateMachineName": {"Fn::Sub": "${Platform}-${Job}-after"},
-        "RoleArn": {"Fn::GetAtt": ["StateMachineRole", "Arn"]},
-        "DefinitionString": '{"StartAt":"Done","States":{"Done":{"Type":"Succeed"}}}',
-    }
-    earlier["Resources"]["AfterTheEnd"] = {
-        "Type": "AWS::StepFunctions::StateMachine",
-        "Properties": machine,
-    }
-    role = {"Fn::GetAtt": ["StateMachineRole", "Arn"]}
-    own = {"Id": "after-the-end", "Arn": {"Ref": "AfterTheEnd"}, "RoleArn": role}
-    earlier["Resources"]["BrokenEnd"]["Properties"]["Targets"] = [own]
-    earlier["Outputs"]["AfterTheEnd"]["Value"] = {"Ref": "AfterTheEnd"}
-    name = f"{stacks.platform}-report"
-    given = {"Platform": stacks.platform, "Job": "report", "Image": "i"}
-    before = stacks.create(name, json.dumps(earlier), **given)
-    assert rule_of(clients_of, stacks, name)[1]["Arn"] == before["AfterTheEnd"]
-    assert stacks.change(name, JOB)["StackStatus"] == "UPDATE_COMPLETE", stacks.failures(name)
-    after = stacks.outputs(name)
-    assert after["AfterTheEnd"] == stacks.outputs(stacks.platform)["AfterTheEnd"]
-    assert rule_of(clients_of, stacks, name)[1]["Arn"] == after["AfterTheEnd"]
-    assert after["Queue"] == before["Queue"]
-    listed = clients_of("stepfunctions").list_state_machines()["stateMachines"]
-    assert before["AfterTheEnd"] not in [m["stateMachineArn"] for m in listed]
 
 
 @pytest.mark.parametrize(

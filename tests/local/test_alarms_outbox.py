@@ -142,14 +142,20 @@ def test_an_alarm_without_actions_changes_its_state_in_silence(
     assert mails_of(local_aws, topic) == []
 
 
+def failing_machine(clients: dict[str, Any], name: str) -> str:
+    """A state machine that only fails."""
+    definition = {"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "No"}}}
+    made = clients["stepfunctions"].create_state_machine(
+        name=name, definition=json.dumps(definition), roleArn=ROLE
+    )
+    return str(made["stateMachineArn"])
+
+
 def test_a_failed_execution_rings(
     local_aws: LocalAws, own_clients: dict[str, Any], topic: str
 ) -> None:
     name = f"m-{uuid.uuid4().hex[:8]}"
-    definition = {"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "No"}}}
-    machine = own_clients["stepfunctions"].create_state_machine(
-        name=name, definition=json.dumps(definition), roleArn=ROLE
-    )["stateMachineArn"]
+    machine = failing_machine(own_clients, name)
     own_clients["cloudwatch"].put_metric_alarm(
         AlarmName=name,
         Namespace="AWS/States",
@@ -166,6 +172,34 @@ def test_a_failed_execution_rings(
     own_clients["stepfunctions"].start_execution(stateMachineArn=machine)
     mail = local_aws.outbox.wait_for(lambda mail: mail.topic_arn == topic, WAIT_SECONDS)
     assert "was greater than or equal to the threshold" in json.loads(mail.body)["NewStateReason"]
+
+
+def test_a_rule_rings_once_it_has_matched_often_enough(
+    local_aws: LocalAws, own_clients: dict[str, Any], topic: str
+) -> None:
+    name = f"r-{uuid.uuid4().hex[:8]}"
+    machine = failing_machine(own_clients, name)
+    detail = {"stateMachineArn": [machine], "status": ["FAILED"]}
+    local_aws.session().client("events").put_rule(
+        Name=name, EventPattern=json.dumps({"source": ["aws.states"], "detail": detail})
+    )
+    own_clients["cloudwatch"].put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/Events",
+        MetricName="TriggeredRules",
+        Dimensions=[{"Name": "RuleName", "Value": name}],
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=2,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+    )
+    for _ in range(2):
+        own_clients["stepfunctions"].start_execution(stateMachineArn=machine)
+    mail = local_aws.outbox.wait_for(lambda mail: mail.topic_arn == topic, WAIT_SECONDS)
+    assert "[2.0 " in json.loads(mail.body)["NewStateReason"]
 
 
 def test_an_alarm_that_is_set_by_hand_rings_too(

@@ -41,12 +41,11 @@ def test_the_cli_of_aws_deploys_both_templates(local_aws: LocalAws, tmp_path: Pa
 
     done = deploy(stacks.platform, "platform.yaml")
     assert done.returncode == 0, done.stderr
-    bucket = stacks.outputs(stacks.platform)["Bucket"]
     job = f"{stacks.platform}-report"
     given = ("Job=report", "Image=i", f"Platform={stacks.platform}")
-    done = deploy(job, "job.yaml", "--s3-bucket", bucket, "--parameter-overrides", *given)
+    done = deploy(job, "job.yaml", "--parameter-overrides", *given)
     assert done.returncode == 0, done.stderr
     assert "StateMachine" in stacks.outputs(job)
-    again = deploy(job, "job.yaml", "--s3-bucket", bucket, "--no-fail-on-empty-changeset")
+    again = deploy(job, "job.yaml", "--no-fail-on-empty-changeset")
     assert again.returncode == 0, again.stderr
     assert "No changes to deploy" in again.stdout

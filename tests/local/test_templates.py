@@ -284,7 +284,7 @@ def test_what_fails_is_rolled_back_and_says_why(stacks: Stacks, clients_of: Any)
     name = f"{stacks.platform}-orphan"
     stacks.cloudformation.create_stack(
         StackName=name,
-        **stacks.where(JOB),
+        TemplateBody=JOB,
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in {"Platform": "nowhere", "Job": "orphan", "Image": "i"}.items()
@@ -388,7 +388,7 @@ def test_a_parameter_that_is_not_allowed_is_refused_before_anything_is_made(
     with pytest.raises(ClientError, match=complaint):
         stacks.cloudformation.create_stack(
             StackName=f"{stacks.platform}-bad",
-            **stacks.where(JOB),
+            TemplateBody=JOB,
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in given.items()
             ],

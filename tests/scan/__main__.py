@@ -42,16 +42,10 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
     platform, job = Platform(name="scan"), Job(name="job", image="image", schedule="rate(1 hour)")
     with LocalAws() as aws:
         cloudformation = aws.session().client("cloudformation")
-        s3 = aws.session().client("s3")
         body = (TEMPLATES / "platform.yaml").read_text("utf-8")
-        create(cloudformation, "scan", {"TemplateBody": body}, of_platform(platform))
-        outputs = cloudformation.describe_stacks(StackName="scan")["Stacks"][0]["Outputs"]
-        bucket = next(o["OutputValue"] for o in outputs if o["OutputKey"] == "Bucket")
-        s3.upload_file(str(TEMPLATES / "job.yaml"), bucket, "job.yaml")
-        url = s3.generate_presigned_url(
-            "get_object", Params={"Bucket": bucket, "Key": "job.yaml"}
-        ).partition("?")[0]
-        create(cloudformation, "scan-job", {"TemplateURL": url}, of_job(platform, job))
+        create(cloudformation, "scan", body, of_platform(platform))
+        body = (TEMPLATES / "job.yaml").read_text("utf-8")
+        create(cloudformation, "scan-job", body, of_job(platform, job))
         iam = aws.session().client("iam")
         for role in iam.list_roles()["Roles"]:
             name = role["RoleName"]
@@ -66,13 +60,13 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield policy["PolicyName"], version["PolicyVersion"]["Document"]
 
 
-def create(client: Any, name: str, template: dict[str, str], parameters: dict[str, str]) -> None:
+def create(client: Any, name: str, template: str, parameters: dict[str, str]) -> None:
     """Create a stack and wait for it."""
     client.create_stack(
         StackName=name,
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
-        **template,
+        TemplateBody=template,
     )
     client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 

@@ -134,6 +134,7 @@ class RunWorld:
         values = arguments["ExpressionAttributeValues"]
         if not _holds(arguments["ConditionExpression"], self.item, names, values):
             raise TaskFailed("DynamoDB.ConditionalCheckFailedException", "The conditional request")
+        self.item |= arguments["Key"]
         sets, _, adds = arguments["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
         for part in sets.split(","):
             column, value = (piece.strip() for piece in part.split("="))

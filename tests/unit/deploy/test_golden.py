@@ -170,9 +170,6 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
             list_subscriptions_by_topic=lambda **_: {"Subscriptions": []},
         ),
         "logs": Calls(get_paginator=lambda _name: Pages({"events": [line]})),
-        "s3": SimpleNamespace(
-            meta=SimpleNamespace(endpoint_url="https://s3"), put_object=lambda **_: None
-        ),
     }
     services["ecs"] = Calls(
         describe_clusters=lambda **_: {"clusters": []},

@@ -117,7 +117,8 @@ def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None
 def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
     text = json.dumps(job_definition()["States"][state])
     read = set(re.findall(r"\$([a-z]\w*)(?![\w(]|:=)", text))
-    bound = set(re.findall(r"\$(\w+):=", text)) | set(re.findall(r"function\(\$(\w+)", text))
+    given = " ".join(re.findall(r"function\(([^)]*)\)", text))
+    bound = {*re.findall(r"\$(\w+):=", text), *re.findall(r"\$(\w+)", given)}
     assert read - bound - {"states"} <= set(variables({}))
 
 

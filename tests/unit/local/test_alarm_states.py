@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from deploy.local.alarm_states import ALARM, INSUFFICIENT, OK, Change, Rule, next_state, reason
-from deploy.local.alarms import added
+from deploy.local.alarms import counted
 
 NOW = datetime(2026, 11, 24, 2, 0, 1, 250_000, tzinfo=UTC)
 DEPTH = Rule("GreaterThanOrEqualToThreshold", 1, 1, 1, "notBreaching")
@@ -91,9 +91,7 @@ def test_the_message_is_the_json_of_cloudwatch() -> None:
     }
 
 
-def test_metrics_are_added_with_their_gaps_filled() -> None:
-    series: dict[str, list[float | None] | None] = {"a": [1.0, None], "b": [None, 2.0]}
-    assert added("FILL(a,0)+FILL(b, 0)", series, 2) == [1.0, 2.0]
-    assert added("a + b", series, 2) == [None, None]
-    assert added("a / b", series, 2) is None
-    assert added("a + c", series, 2) is None
+def test_moments_are_counted_by_period_and_a_period_without_any_has_no_datapoint() -> None:
+    seconds = (1, 59, 60, 181, 240, -1)
+    moments = [NOW - timedelta(seconds=ago) for ago in seconds]
+    assert counted(moments, (60, 4), NOW) == [2.0, 1.0, None, 1.0]
