@@ -110,12 +110,9 @@ class Work:
         if template is None:
             deploy(self.target, [self.job], self.place.screen)
         else:
-            text = template((TEMPLATES / "job.yaml").read_text())
-            key = f"templates/{self.name}.yaml"
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode())
             self.target.stacks.deploy(
                 self.target.config.job_stack(self.job),
-                f"{self.place.aws.endpoint_url}/{self.bucket}/{key}",
+                template((TEMPLATES / "job.yaml").read_text()),
                 of_job(self.place.platform, self.job),
                 lambda _event: None,
             )
@@ -198,7 +195,7 @@ class Work:
         """Wait for the end of *After the end* for an execution; its ARN."""
 
         def look() -> str:
-            shown = self.sfn.list_executions(stateMachineArn=self.outputs["AfterTheEnd"])
+            shown = self.sfn.list_executions(stateMachineArn=self.target.platform["AfterTheEnd"])
             for item in shown["executions"]:
                 described = self.sfn.describe_execution(executionArn=item["executionArn"])
                 if execution in described["input"] and described["status"] != "RUNNING":
