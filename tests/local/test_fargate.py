@@ -227,3 +227,56 @@ for path in ('', '/task'):
     assert whole["Family"] == bench.name
     assert whole["Limits"] == {"CPU": 0.25, "Memory": 512}
     assert [one["Name"] for one in whole["Containers"]] == ["worker"]
+
+
+@pytest.fixture
+def secret(bench: Bench) -> str:
+    """A secret of Secrets Manager; its ARN."""
+    secrets = bench.aws.session().client("secretsmanager")
+    return str(secrets.create_secret(Name=bench.name, SecretString='{"A": "hidden"}')["ARN"])
+
+
+def test_a_container_gets_a_secret_whole_and_no_description_shows_it(
+    bench: Bench, secret: str
+) -> None:
+    container = bench.container("echo $S | wc -c", secrets=[{"name": "S", "valueFrom": secret}])
+    definition = bench.define(container)
+    arn = bench.run(definition)
+    task = bench.stopped(arn)
+    assert bench.lines(arn) == [str(len('{"A": "hidden"}\n'))]
+    shown = bench.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
+    assert secret in json.dumps(shown, default=str)
+    assert "hidden" not in json.dumps([shown, task], default=str)
+
+
+def test_a_secret_that_is_gone_keeps_a_task_from_starting(bench: Bench, secret: str) -> None:
+    definition = bench.define(
+        bench.container("exit 0", secrets=[{"name": "S", "valueFrom": secret}])
+    )
+    secrets = bench.aws.session().client("secretsmanager")
+    for force, why in (
+        (False, "InvalidRequestException: "),
+        (True, "ResourceNotFoundException: Secrets Manager can't find the specified secret."),
+    ):
+        secrets.delete_secret(
+            SecretId=secret,
+            **({"ForceDeleteWithoutRecovery": True} if force else {"RecoveryWindowInDays": 7}),
+        )
+        task = bench.stopped(bench.run(definition))
+        assert task["stopCode"] == "TaskFailedToStart"
+        assert task["stoppedReason"].startswith(
+            "ResourceInitializationError: unable to pull secrets or registry auth: "
+        )
+        assert (
+            f"failed to fetch secret {secret} from secrets manager: {why}"
+            in (task["stoppedReason"])
+        )
+        assert "exitCode" not in task["containers"][0]
+
+
+def test_a_secret_that_is_no_text_keeps_a_task_from_starting(bench: Bench) -> None:
+    secrets = bench.aws.session().client("secretsmanager")
+    binary = secrets.create_secret(Name=bench.name, SecretBinary=b"hidden")["ARN"]
+    container = bench.container("exit 0", secrets=[{"name": "S", "valueFrom": binary}])
+    task = bench.stopped(bench.run(bench.define(container)))
+    assert task["stoppedReason"].endswith("it holds no text")
