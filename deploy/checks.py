@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy.config import Job
+from deploy.config import Job, is_environment
 from deploy.errors import trouble_of
 from deploy.image_names import ECR, in_registry
 from deploy.images import Engine, engine_here
@@ -40,6 +40,8 @@ ACTIONS = (
 )
 """One action of each kind that ``up`` needs; who may do these may do the others as a rule."""
 _MAKE_ROLE = "Make it now: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"
+_NO_SECRET = ("ResourceNotFoundException", "InvalidRequestException")
+"""What Secrets Manager says of a secret that is not there, or is marked for deletion."""
 _SHORT_GRACE_SECONDS = 30
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 
@@ -339,6 +341,46 @@ def architectures(manifest: str) -> set[str]:
     }
 
 
+def _secrets(looks: Looks) -> Iterator[Finding]:
+    for job in looks.jobs:
+        if job.secret:
+            yield _secret(looks, f"{job.name}: secret", job.secret)
+
+
+def _secret(looks: Looks, about: str, arn: str) -> Finding:
+    """Return whether a secret holds variables, of which nothing but their number is shown."""
+    try:
+        held = looks.client("secretsmanager").get_secret_value(SecretId=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NO_SECRET:
+            raise
+        return Finding(
+            about,
+            Level.BAD,
+            f"{arn} is not there, or is marked for deletion.",
+            "Create or restore it, or correct secret in steadyspot.toml.",
+        )
+    variables = _variables(held.get("SecretString", ""))
+    return _judged(
+        about,
+        variables is not None,
+        f"{arn} is not a JSON object of environment variables."
+        if variables is None
+        else f"{arn} holds {len(variables)} variables",
+        'Write it like {"NAME": "value"}, all values in quotes, no STEADYSPOT_ before a name.',
+    )
+
+
+def _variables(text: str) -> dict[str, str] | None:
+    import json
+
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if is_environment(found) else None
+
+
 def _mail(looks: Looks) -> Iterator[Finding]:
     mail = looks.target.config.platform.mail
     if mail is None:
@@ -383,6 +425,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("zones", _zones),
     ("capacity", _providers),
     ("images", _images),
+    ("secrets", _secrets),
     ("schedules", _schedules),
     ("grace", _grace),
     ("mail", _mail),
