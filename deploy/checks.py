@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy.config import Job
+from deploy.config import Job, is_environment
 from deploy.errors import trouble_of
 from deploy.image_names import ECR, in_registry
 from deploy.images import Engine, engine_here
@@ -40,6 +40,8 @@ ACTIONS = (
 )
 """One action of each kind that ``up`` needs; who may do these may do the others as a rule."""
 _MAKE_ROLE = "Make it now: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"
+_NO_SECRET = ("ResourceNotFoundException", "InvalidRequestException")
+"""What Secrets Manager says of a secret that is not there, or is marked for deletion."""
 _SHORT_GRACE_SECONDS = 30
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 
@@ -60,6 +62,11 @@ class Finding:
     level: Level
     text: str
     what_to_do: str = ""
+
+
+def _judged(about: str, good: bool, text: str, mend: str, otherwise: Level = Level.BAD) -> Finding:
+    """Return what was looked at as good or as ``otherwise``, and only then how to mend it."""
+    return Finding(about, Level.GOOD, text) if good else Finding(about, otherwise, text, mend)
 
 
 class Looks:
@@ -137,12 +144,12 @@ def _schedules(looks: Looks) -> Iterator[Finding]:
 
 def _grace(looks: Looks) -> Iterator[Finding]:
     for job in looks.jobs:
-        short = job.stop_timeout_seconds < _SHORT_GRACE_SECONDS
-        yield Finding(
+        yield _judged(
             f"{job.name}: grace",
-            Level.NOTE if short else Level.GOOD,
+            job.stop_timeout_seconds >= _SHORT_GRACE_SECONDS,
             f"{job.stop_timeout_seconds} s from SIGTERM to SIGKILL; a reclaim leaves 120",
-            "Raise stop_timeout unless a unit of work is that short." if short else "",
+            "Raise stop_timeout unless a unit of work is that short.",
+            Level.NOTE,
         )
 
 
@@ -153,12 +160,11 @@ def _zones(looks: Looks) -> Iterator[Finding]:
             Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}]
         )
         zones = {zone["ZoneName"] for zone in found["AvailabilityZones"]}
-        good = len(zones) >= 3
-        yield Finding(
+        yield _judged(
             "zones",
-            Level.GOOD if good else Level.BAD,
+            len(zones) >= 3,
             f"a network of its own, in three of {len(zones)} zones",
-            "" if good else "Take a region with three zones, or name vpc and subnets.",
+            "Take a region with three zones, or name vpc and subnets.",
         )
         return
     subnets = ec2.describe_subnets(SubnetIds=list(platform.subnets))["Subnets"]
@@ -171,12 +177,11 @@ def _zones(looks: Looks) -> Iterator[Finding]:
             "Name subnets of that VPC in steadyspot.toml.",
         )
     zones = {subnet["AvailabilityZone"] for subnet in subnets}
-    good = len(zones) >= 2
-    yield Finding(
+    yield _judged(
         "zones",
-        Level.GOOD if good else Level.BAD,
+        len(zones) >= 2,
         f"subnets in {', '.join(sorted(zones))}",
-        "" if good else "Name subnets in two zones or more: Spot runs out by zone.",
+        "Name subnets in two zones or more: Spot runs out by zone.",
     )
 
 
@@ -189,13 +194,13 @@ def _providers(looks: Looks) -> Iterator[Finding]:
         return
     providers = set(alive[0].get("capacityProviders", []))
     missing = {"FARGATE", "FARGATE_SPOT"} - providers
-    yield Finding(
+    yield _judged(
         "capacity",
-        Level.BAD if missing else Level.GOOD,
+        not missing,
         f"the cluster lacks {', '.join(sorted(missing))}."
         if missing
         else "FARGATE and FARGATE_SPOT are associated with the cluster",
-        "Run steadyspot up, which associates them again." if missing else "",
+        "Run steadyspot up, which associates them again.",
     )
 
 
@@ -231,11 +236,11 @@ def _permissions(looks: Looks) -> Iterator[Finding]:
         for result in found["EvaluationResults"]
         if result["EvalDecision"] != "allowed"
     ]
-    yield Finding(
+    yield _judged(
         "permissions",
-        Level.BAD if denied else Level.GOOD,
+        not denied,
         f"you may not: {', '.join(denied)}." if denied else "enough to deploy",
-        "Ask for them, or use another --profile." if denied else "",
+        "Ask for them, or use another --profile.",
     )
 
 
@@ -247,27 +252,22 @@ def _quotas(looks: Looks) -> Iterator[Finding]:
     wants = max((job.vcpu for job in looks.jobs), default=0)
     for name, code in (("Spot", SPOT_QUOTA), ("on-demand", ON_DEMAND_QUOTA)):
         value = quotas.get_service_quota(ServiceCode="fargate", QuotaCode=code)["Quota"]["Value"]
-        short = value < wants
-        yield Finding(
+        yield _judged(
             "quotas",
-            Level.BAD if short else Level.GOOD,
+            value >= wants,
             f"{value:g} vCPUs of Fargate {name} at a time; the largest job takes {wants:g}",
-            "Ask for more: aws service-quotas request-service-quota-increase "
-            f"--service-code fargate "
-            f"--quota-code {code} --desired-value {max(16, 4 * wants):g}"
-            if short
-            else "",
+            "Ask for more: aws service-quotas request-service-quota-increase --service-code "
+            f"fargate --quota-code {code} --desired-value {max(16, 4 * wants):g}",
         )
     new = not looks.target.stacks.exists(looks.target.platform_stack)
     if new and looks.target.config.platform.vpc is None:
         most = quotas.get_service_quota(ServiceCode="vpc", QuotaCode=VPC_QUOTA)["Quota"]["Value"]
         there = len(looks.client("ec2").describe_vpcs()["Vpcs"])
-        full = there >= most
-        yield Finding(
+        yield _judged(
             "quotas",
-            Level.BAD if full else Level.GOOD,
+            there < most,
             f"{there} of {most:g} VPCs are in use",
-            "Raise that quota, or name vpc and subnets in steadyspot.toml." if full else "",
+            "Raise that quota, or name vpc and subnets in steadyspot.toml.",
         )
 
 
@@ -341,6 +341,46 @@ def architectures(manifest: str) -> set[str]:
     }
 
 
+def _secrets(looks: Looks) -> Iterator[Finding]:
+    for job in looks.jobs:
+        if job.secret:
+            yield _secret(looks, f"{job.name}: secret", job.secret)
+
+
+def _secret(looks: Looks, about: str, arn: str) -> Finding:
+    """Return whether a secret holds variables, of which nothing but their number is shown."""
+    try:
+        held = looks.client("secretsmanager").get_secret_value(SecretId=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NO_SECRET:
+            raise
+        return Finding(
+            about,
+            Level.BAD,
+            f"{arn} is not there, or is marked for deletion.",
+            "Create or restore it, or correct secret in steadyspot.toml.",
+        )
+    variables = _variables(held.get("SecretString", ""))
+    return _judged(
+        about,
+        variables is not None,
+        f"{arn} is not a JSON object of environment variables."
+        if variables is None
+        else f"{arn} holds {len(variables)} variables",
+        'Write it like {"NAME": "value"}, all values in quotes, no STEADYSPOT_ before a name.',
+    )
+
+
+def _variables(text: str) -> dict[str, str] | None:
+    import json
+
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if is_environment(found) else None
+
+
 def _mail(looks: Looks) -> Iterator[Finding]:
     mail = looks.target.config.platform.mail
     if mail is None:
@@ -354,15 +394,14 @@ def _mail(looks: Looks) -> Iterator[Finding]:
     topic = looks.target.platform["Topic"]
     found = looks.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     arns = [s["SubscriptionArn"] for s in found if s["Endpoint"] == mail]
-    if any(arn.startswith("arn:") for arn in arns):
-        yield Finding("mail", Level.GOOD, f"{mail} is told")
-    else:
-        yield Finding(
-            "mail",
-            Level.NOTE,
-            f"{mail} has not confirmed yet, and is told nothing",
-            "Click the link in AWS's mail; steadyspot up sends none again while it is pending.",
-        )
+    confirmed = any(arn.startswith("arn:") for arn in arns)
+    yield _judged(
+        "mail",
+        confirmed,
+        f"{mail} is told" if confirmed else f"{mail} has not confirmed yet, and is told nothing",
+        "Click the link in AWS's mail; steadyspot up sends none again while it is pending.",
+        Level.NOTE,
+    )
 
 
 def _stacks(looks: Looks) -> Iterator[Finding]:
@@ -370,12 +409,12 @@ def _stacks(looks: Looks) -> Iterator[Finding]:
     for name in (target.platform_stack, *map(target.config.job_stack, looks.jobs)):
         stack = target.stacks.describe(name)
         status = stack["StackStatus"] if stack else "not there yet"
-        broken = status.endswith("FAILED") or status == "ROLLBACK_COMPLETE"
-        yield Finding(
+        yield _judged(
             f"stack {name}",
-            Level.NOTE if broken else Level.GOOD,
+            not status.endswith("FAILED") and status != "ROLLBACK_COMPLETE",
             status,
-            "steadyspot up settles that before it changes anything." if broken else "",
+            "steadyspot up settles that before it changes anything.",
+            Level.NOTE,
         )
 
 
@@ -386,6 +425,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("zones", _zones),
     ("capacity", _providers),
     ("images", _images),
+    ("secrets", _secrets),
     ("schedules", _schedules),
     ("grace", _grace),
     ("mail", _mail),

@@ -95,13 +95,15 @@ class Job:
 
     ``command`` empty means the image's own. ``schedule`` None means: started by hand only.
     ``finish_within_minutes`` None means no deadline. Times of day are those of ``timezone``.
-    ``checkpoint_dir`` and ``output_dir`` None mean: as the image says, or none.
+    ``checkpoint_dir`` and ``output_dir`` None mean: as the image says, or none. ``secret`` is the
+    ARN of what holds more of the environment.
     """
 
     name: str
     image: str
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    secret: str | None = None
     checkpoint_dir: str | None = None
     output_dir: str | None = None
     vcpu: float = 1
@@ -252,9 +254,20 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
 )
 
 
+def _schema() -> dict[str, Any]:
+    path = resources.files("statemachines") / "schemas" / "config.schema.json"
+    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return schema
+
+
+def is_environment(value: object) -> bool:
+    """Return whether a value has the form of a job's environment, as that of a secret must."""
+    form = _schema()["$defs"]["job"]["properties"]["environment"]
+    return bool(_Validator(form).is_valid(value))
+
+
 def _faults_of_form(content: Mapping[str, Any]) -> Iterator[str]:
-    schema = resources.files("statemachines") / "schemas" / "config.schema.json"
-    errors = _Validator(json.loads(schema.read_text("utf-8"))).iter_errors(content)
+    errors = _Validator(_schema()).iter_errors(content)
     # A misspelt key first: that something else is missing is often only its consequence.
     for error in sorted(errors, key=lambda error: error.validator != "additionalProperties"):
         yield _sentence(error)

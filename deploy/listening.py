@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.target import Target
+from deploy.undisturbed import undisturbed
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ def listening(target: Target) -> Iterator[Ear]:
         )["SubscriptionArn"]
         yield Ear(sqs, queue)
     finally:
-        if subscription:
-            sns.unsubscribe(SubscriptionArn=subscription)
-        sqs.delete_queue(QueueUrl=queue)
+        with undisturbed():
+            if subscription:
+                sns.unsubscribe(SubscriptionArn=subscription)
+            sqs.delete_queue(QueueUrl=queue)
 
 
 def _only_from(topic: str, queue: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "ImageRepository": repository_in(job.image),
         "Command": json.dumps(job.command),
         "Environment": json.dumps(dict(job.environment)),
+        "Secret": job.secret or "",
         "CheckpointDir": job.checkpoint_dir or "",
         "OutputDir": job.output_dir or "",
         "Cpu": str(round(job.vcpu * 1024)),

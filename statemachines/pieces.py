@@ -16,7 +16,7 @@ from typing import Any
 
 from statemachines import claiming, job, mail, money
 from statemachines import expressions as x
-from statemachines.calls import CONDITION_FAILED, WORK, patient
+from statemachines.calls import CONDITION_FAILED, EXECUTION, WORK, patient
 from statemachines.causes import CAUSES, CauseClass
 from statemachines.jsonata import compact, expression
 from statemachines.marks import NAME
@@ -77,6 +77,7 @@ def _core() -> Iterator[tuple[str, str]]:
     yield "All", within(x.ALL)
     yield "Ends", within(x.ENDS)
     yield "MailSubject", packed(mail.publish_arguments()["Subject"])[3:-3]
+    yield "Me", packed({":me": {"S": EXECUTION}})[1:-1]
     yield "Own", "$states.context.Execution."
 
 
@@ -90,6 +91,9 @@ def _known(states: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "AsNumbers", within(money.to_dynamodb("NUMBERS")).partition("NUMBERS,")[2]
     yield "Work", within(WORK).partition("WORD")[0]
     yield "AsDynamoDb", within(x.to_dynamodb("ROWS")).partition("ROWS")[2]
+    for ending in ("finished", "unknown"):
+        yield f"As{_word(ending)}", within(x.with_cause(ending))
+    yield "StopBy", within(x.STOP_BY_SLACK)
     yield "Stalled", within(x.STALLED)
     yield "NotClaimed", packed(claiming.not_claimed())
     yield "FromDynamoDb", within(x.FROM_DYNAMODB)

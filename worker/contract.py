@@ -24,7 +24,8 @@ class Env(StrEnum):
     share of it that has become durable since the attempt began; empty or 0, it stays.
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds, ``COMMAND`` is a JSON list of strings that
-    goes before the image's CMD, and ``ENVIRONMENT`` a JSON object of strings for the job.
+    goes before the image's CMD, and ``ENVIRONMENT`` a JSON object of strings for the job. So is
+    ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody else sees it.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"
@@ -42,6 +43,11 @@ class Env(StrEnum):
     RERUN = "STEADYSPOT_RERUN"
     COMMAND = "STEADYSPOT_COMMAND"
     ENVIRONMENT = "STEADYSPOT_ENVIRONMENT"
+    SECRETS = "STEADYSPOT_SECRETS"
+
+
+OURS = "STEADYSPOT_"
+"""How every variable of ours begins; a job's own may not."""
 
 
 class Exit(IntEnum):

@@ -6,7 +6,7 @@ can also be set in the environment, because that is what a task definition has.
 
 from __future__ import annotations
 
-from worker.contract import FENCE_PER_CLAIM, Env
+from worker.contract import FENCE_PER_CLAIM, OURS, Env
 from worker.errors import SetupError
 from worker.signals import signal
 
@@ -124,7 +124,7 @@ class Options:
                 "There is no command to run.",
                 f"Give the job's command as arguments, or as a JSON list in {Env.COMMAND}.",
             )
-        self.environment = _environment(environ.get(Env.ENVIRONMENT, ""))
+        self.environment = _variables(Env.ENVIRONMENT, environ) | _variables(Env.SECRETS, environ)
         self.identity = _identity(environ)
 
 
@@ -171,15 +171,20 @@ def _command(text: str) -> list[str]:
     return command
 
 
-def _environment(text: str) -> dict[str, str]:
-    environment = _parsed(Env.ENVIRONMENT, text) if text else {}
-    if not isinstance(environment, dict) or not all(
-        isinstance(v, str) for v in environment.values()
-    ):
+def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The job's variables of one source. No value is ever shown: they may be secrets."""
+    found = _parsed(source, environ[source]) if environ.get(source) else {}
+    if not isinstance(found, dict) or not all(map(_is_variable, found, found.values())):
         raise SetupError(
-            f"{Env.ENVIRONMENT} is not an object of strings.", 'Write it like {"NAME": "value"}.'
+            f"{source} is not an object of names and texts, or a name is none for a variable.",
+            f'Write it like {{"NAME": "value"}}, with no {OURS} in front of a name.',
         )
-    return environment
+    return found
+
+
+def _is_variable(name: str, value: object) -> bool:
+    named = name.isidentifier() and not name.startswith(OURS)
+    return named and isinstance(value, str) and "\0" not in value
 
 
 def _identity(environ: Mapping[str, str]) -> Identity | None:
@@ -201,7 +206,7 @@ def _parsed(name: str, text: str) -> object:
         return json.loads(text)
     except ValueError as error:
         raise SetupError(
-            f"{name} is not JSON: {error}.", "Mend it in the task definition."
+            f"{name} is not JSON: {error}.", "Mend it where the task definition has it from."
         ) from None
 
 

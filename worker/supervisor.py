@@ -11,7 +11,7 @@ import os
 import time
 
 from worker import processes, signals
-from worker.contract import Reason
+from worker.contract import Env, Reason
 from worker.errors import SetupError, WorkerError
 from worker.protocol import SOCKET
 from worker.signals import signal
@@ -49,6 +49,7 @@ class Supervisor:
         self.log = log
         self.inbox = signals.Inbox()
         self.environ = dict(environ) | options.environment
+        self.environ.pop(Env.SECRETS, None)  # The job has them one by one.
         self.scratch = self.socket_folder = ""
         self.ooms = 0
         self.job: processes.Job

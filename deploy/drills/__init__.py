@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.drills import rehearsal, trouble
-from deploy.drills.stage import Finding, Stage
+from deploy.drills.stage import Finding, Findings, Stage
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Drill:
     """
 
     announces: str
-    run: Callable[[Stage], Iterator[Finding]]
+    run: Callable[[Stage], Findings]
     on_copy: bool = False
     free: bool = False
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from deploy.buckets import empty
 from deploy.drills.stage import Stage
 from deploy.stacks import Event
+from deploy.undisturbed import undisturbed
 from deploy.up import TEMPLATES
 from worker.contract import checkpoint_prefix, output_prefix
 
@@ -35,6 +36,7 @@ class Copy:
 
     def deploy(self, command: Sequence[str] = HARMLESS, **changes: str) -> None:
         """Bring the copy up, or bring it to other parameters; those not named are the job's own."""
+        self._original.tell(f"deploys the copy {self._name}")
         target = self._original.target
         own = target.stacks.describe(target.config.job_stack(self._original.job))
         theirs = {p["ParameterKey"]: p.get("ParameterValue", "") for p in own["Parameters"]}
@@ -52,6 +54,7 @@ class Copy:
 
     def remove(self) -> None:
         """Take the copy away with all it left: runs, revisions, records, objects."""
+        self._original.tell(f"removes the copy {self._name} and all that it left")
         target, ecs = self._original.target, self._original.ecs
         target.stacks.settle(self.stack, _quiet)
         self._stop_what_runs()
@@ -84,7 +87,8 @@ def throwaway(stage: Stage, edit: Callable[[str], str] = lambda text: text) -> I
     try:
         yield copy
     finally:
-        copy.remove()
+        with undisturbed():
+            copy.remove()
 
 
 def _quiet(_event: Event) -> None:

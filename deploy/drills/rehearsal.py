@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy.drills.stage import Finding, Stage
+from deploy.drills.stage import Finding, Findings, Stage
 from deploy.trouble import Trouble
 from statemachines.causes import CAUSES, Cause
 from worker.contract import Status
@@ -40,7 +40,7 @@ def no_capacity(stage: Stage) -> Iterator[Finding]:
     yield from verify(stage, [cause for cause in CAUSES if cause.name == "no-capacity"])
 
 
-def every_row(stage: Stage) -> Iterator[Finding]:
+def every_row(stage: Stage) -> Findings:
     """Put the whole cause table to the deployed workflow.
 
     Raises

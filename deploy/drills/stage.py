@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from deploy.config import Job
@@ -28,6 +29,10 @@ class Finding:
 
     text: str
     good: bool = True
+
+
+Findings = Generator[Finding, None, None]
+"""What a drill comes to, finding by finding; closing it early puts everything back."""
 
 
 class Stage:
@@ -69,6 +74,10 @@ class Stage:
     def family(self) -> str:
         """The family of the job's task definition."""
         return self.outputs["TaskDefinition"].rsplit("/", 1)[-1].rsplit(":", 1)[0]
+
+    def tell(self, text: str) -> None:
+        """Show what the drill itself does, where that may take its time."""
+        self.show(Moment(datetime.now(UTC), text))
 
     def start(self, **request: Any) -> str:
         """Start a run by hand and return its execution."""

@@ -15,10 +15,11 @@ from typing import Any
 
 from deploy.drills import rehearsal
 from deploy.drills.copies import Copy, throwaway
-from deploy.drills.stage import Finding, Stage, told_of
+from deploy.drills.stage import Finding, Findings, Stage, told_of
 from deploy.listening import Ear, listening
 from deploy.redrive import run_key_of
 from deploy.trouble import Trouble
+from deploy.undisturbed import undisturbed
 from worker.contract import Env, Status
 
 RECLAIM_REASON = "Your Spot Task was interrupted."
@@ -32,13 +33,8 @@ _DEAF_AT_FIRST = (
     f"time.sleep(600 if os.environ['{Env.ATTEMPT}'] == '1' else 0)",
 )
 _SIDECAR = """\
-   - Name: sidecar
-     Image: !Ref Image
-     Essential: false
-     EntryPoint:
-     - python
-     - -c
-     - import signal as s, time; s.signal(15, lambda *_: exit(137)); time.sleep(86400)
+   - {Name: sidecar, Image: !Ref Image, Essential: false, EntryPoint: [python, -c,
+      "import signal as s, time; s.signal(15, lambda *_: exit(137)); time.sleep(86400)"]}
 """
 _BEFORE = "   - Name: worker\n"
 
@@ -48,7 +44,7 @@ def with_sidecar(template: str) -> str:
     return template.replace(_BEFORE, _SIDECAR + _BEFORE, 1)
 
 
-def interrupt(stage: Stage) -> Iterator[Finding]:
+def interrupt(stage: Stage) -> Findings:
     """Stop the first attempt as a reclaim would; the run must resume and finish."""
     with listening(stage.target) as ear:
         execution = stage.start()
@@ -64,7 +60,7 @@ def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Finding]:
     yield _recovered(stage, fault)
 
 
-def no_capacity(stage: Stage) -> Iterator[Finding]:
+def no_capacity(stage: Stage) -> Findings:
     """Have Spot refused until the slack is used up; the run must finish on on-demand."""
     if stage.switches is None:
         yield from rehearsal.no_capacity(stage)
@@ -76,12 +72,13 @@ def no_capacity(stage: Stage) -> Iterator[Finding]:
             execution = stage.start()
             status = stage.follow(execution)
         finally:
-            stage.switches.refuse(stage.family, times=0, how="failures")
+            with undisturbed():
+                stage.switches.refuse(stage.family, times=0, how="failures")
         yield from _finished_after(stage, ear, execution, status, "no-capacity")
         yield _recovered(stage, fault)
 
 
-def deregister(stage: Stage) -> Iterator[Finding]:
+def deregister(stage: Stage) -> Findings:
     """Take a copy's task definition away; its run is parked, and finishes once repaired."""
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy()
@@ -89,7 +86,7 @@ def deregister(stage: Stage) -> Iterator[Finding]:
         yield from _parked_then_repaired(copy, ear, "definition-inactive")
 
 
-def bad_image(stage: Stage) -> Iterator[Finding]:
+def bad_image(stage: Stage) -> Findings:
     """Give a copy an image that is not there; its run is parked, and finishes once repaired."""
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(Image="public.ecr.aws/docker/library/steadyspot-drill:there-is-none")
@@ -127,11 +124,12 @@ def _redriven(stage: Stage) -> Iterator[Finding]:
     yield Finding("the queue is empty again", not stage.redrive().waiting())
 
 
-def hang(stage: Stage) -> Iterator[Finding]:
+def hang(stage: Stage) -> Findings:
     """Run a copy whose job never ends; the worker must stop it in time, and the run be parked."""
     minutes = 3.0 if stage.switches is None else 0.25
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(_SLEEPS, StartUpSeconds="0", MarginSeconds="0", StopTimeout="2")
+        fault = stage.clock()
         execution = copy.stage.start(
             finishWithinMinutes=minutes, expectedMinutes=0, budgets={"interruptions": 0}
         )
@@ -142,15 +140,17 @@ def hang(stage: Stage) -> Iterator[Finding]:
         cluster = stage.target.platform["Cluster"]
         left = stage.ecs.list_tasks(cluster=cluster, family=copy.stage.family)["taskArns"]
         yield Finding("no task of it runs on", not left)
+        yield _recovered(stage, fault)
 
 
-def sidecar(stage: Stage) -> Iterator[Finding]:
+def sidecar(stage: Stage) -> Findings:
     """Run a copy beside a container that ends with 137 after it; the run must count as finished."""
     with (
         listening(stage.target) as ear,
         throwaway(stage, with_sidecar) as copy,
     ):
         copy.deploy()
+        fault = stage.clock()
         execution = copy.stage.start()
         status = copy.stage.follow(execution)
         run = copy.stage.record(execution.rsplit(":", 1)[-1])
@@ -158,9 +158,10 @@ def sidecar(stage: Stage) -> Iterator[Finding]:
         yield Finding("the run's record says complete", run is not None and run.complete)
         yield Finding("one attempt was enough", run is not None and len(run.attempts) == 1)
         yield told_of(ear, execution)
+        yield _recovered(stage, fault)
 
 
-def short_grace(stage: Stage) -> Iterator[Finding]:
+def short_grace(stage: Stage) -> Findings:
     """Reclaim a copy that does not listen and has two seconds; it must be resumed all the same."""
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(_DEAF_AT_FIRST, StopTimeout="2")
@@ -168,7 +169,7 @@ def short_grace(stage: Stage) -> Iterator[Finding]:
         yield from _reclaimed(copy.stage, ear, execution)
 
 
-def undeliverable(stage: Stage) -> Iterator[Finding]:
+def undeliverable(stage: Stage) -> Findings:
     """Schedule a start that is refused for good; it waits in the queue, rings, is redriven."""
     if "Schedule" not in stage.outputs:
         raise Trouble(
@@ -208,8 +209,9 @@ def refused_start(stage: Stage) -> Iterator[str]:
     try:
         yield key
     finally:
-        scheduler.delete_schedule(Name=name, GroupName=group)
-        stage.redrive().drop(key)
+        with undisturbed():
+            scheduler.delete_schedule(Name=name, GroupName=group)
+            stage.redrive().drop(key)
 
 
 def refused_target(stage: Stage, scheduler: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from deploy.local.fargate_task import (
 )
 from deploy.local.images import Image, Images
 from deploy.local.market import ON_DEMAND, SPOT, Market, Refusal
+from deploy.local.secrets import NoSecret, secret_values
 from deploy.local.shapes import ContainerRecord, TaskRecord
 
 NO_CAPACITY = (
@@ -312,6 +313,7 @@ class Fargate:
         if image is None:
             return ContainerPlan(None, _cannot_pull(container.image), _swallow)
         try:
+            secrets = secret_values(definition.get("secrets"), self._account_id)
             writer = log_writer(
                 definition.get("logConfiguration"),
                 container=container.name,
@@ -319,11 +321,11 @@ class Fargate:
                 account_id=self._account_id,
                 region=self._region,
             )
-        except NoLogGroup as error:
+        except (NoSecret, NoLogGroup) as error:
             return ContainerPlan(None, f"ResourceInitializationError: {error}", _swallow)
         stop_timeout = definition.get("stopTimeout")
         return ContainerPlan(
-            command=self._command(task, container, definition, image),
+            command=self._command(task, container, definition, image, secrets),
             failure="",
             on_line=writer.write if writer else _swallow,
             stop_timeout_seconds=(
@@ -338,6 +340,7 @@ class Fargate:
         container: ContainerRecord,
         definition: Mapping[str, Any],
         image: Image,
+        secrets: Mapping[str, str],
     ) -> Command:
         override: Mapping[str, Any] = next(
             (
@@ -353,6 +356,7 @@ class Fargate:
             **self._surroundings(container),
             **image.environment,
             **_pairs(definition.get("environment")),
+            **secrets,
             **_pairs(override.get("environment")),
         }
         return Command(

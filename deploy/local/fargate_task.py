@@ -26,7 +26,7 @@ DEFAULT_STOP_TIMEOUT_SECONDS = 30
 class ContainerPlan:
     """What one container needs to run, worked out before the task starts.
 
-    `failure`: why it cannot start at all (image, log group); `on_line` gets what it prints.
+    `failure`: why it cannot start at all (image, secret, log group); `on_line` gets what it prints.
     """
 
     command: Command | None

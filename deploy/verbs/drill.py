@@ -11,7 +11,7 @@ from deploy import options
 
 if TYPE_CHECKING:
     from deploy.config import Job
-    from deploy.drills import Drill
+    from deploy.drills import Drill, Finding
     from deploy.prices import Prices
     from deploy.screen import Screen
     from deploy.target import Target
@@ -39,6 +39,7 @@ def command(
     target: Target, screen: Screen, name: str, job: str | None, yes: bool, machine: bool
 ) -> None:
     """Cause a fault, follow the run, check how it ended, and put everything back."""
+    from contextlib import closing
     from dataclasses import asdict
 
     from deploy.drills import DRILLS, Stage
@@ -54,14 +55,24 @@ def command(
         if not sys.stdin.isatty():
             raise Trouble("Nobody is there to agree.", "Add --yes to drill all the same.")
         click.confirm("Go on?", abort=True)
-    findings = []
-    for finding in drill.run(stage):
-        findings.append(finding)
+    findings: list[Finding] = []
+    whole = False
+    try:
+        with closing(drill.run(stage)) as found:
+            for finding in found:
+                findings.append(finding)
+                if not machine:
+                    mark, style = ("ok", "green") if finding.good else ("NOT OK", "red")
+                    screen.pair(mark, finding.text, style)
+        whole = True
+    except KeyboardInterrupt:
         if not machine:
-            mark, style = ("ok", "green") if finding.good else ("NOT OK", "red")
-            screen.pair(mark, finding.text, style)
-    if machine:
-        screen.json({"drill": name, "job": wanted.name, "findings": [asdict(f) for f in findings]})
+            screen.say("Everything is put back.")
+        raise
+    finally:
+        if machine:  # Also where it broke off: what was found until then must be known.
+            told = [asdict(finding) for finding in findings]
+            screen.json({"drill": name, "job": wanted.name, "findings": told, "whole": whole})
     sys.exit(0 if findings and all(finding.good for finding in findings) else 1)
 
 

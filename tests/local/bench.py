@@ -16,6 +16,15 @@ DEADLINE_SECONDS = 30.0
 ROLE = "arn:aws:iam::123456789012:role/test"
 SHELL = "test-shell:local"
 PYTHON = "test-python:local"
+LISTENS = """
+import signal, sys, time
+def leave(*_):
+    print('told to stop', flush=True)
+    sys.exit(143)
+signal.signal(signal.SIGTERM, leave)
+print('ready', flush=True)
+while True: time.sleep(60)
+"""
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from deploy.local.aws import LocalAws
 from deploy.local.market import Market
 from tests.local.bench import Bench
 from tests.local.runs import Place
+from tests.local.shop import Shop
 from tests.local.stacks import Stacks
 
 
@@ -86,6 +87,15 @@ def bench(local_aws: LocalAws, clients: dict[str, Any]) -> Bench:
 def platform(local_aws: LocalAws) -> Place:
     """The platform of this process, on which tests deploy jobs."""
     return Place(local_aws)
+
+
+@pytest.fixture(scope="module")
+def shop(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A folder with a configuration whose platform and job are up until the module ends."""
+    shop = Shop(tmp_path_factory.mktemp("shop"), local_aws)
+    shop.verb("up", "--yes")
+    yield shop
+    shop.verb("down", "--yes", "--delete-data")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""The whole life of a platform through the command line: up, diff, run, drill, explain, down.
+"""The life of a platform through the command line: up, diff, run, explain, pay, redrive, down.
 
 In this process, with the verbs' own code on the embedded AWS; what needs a process of its own is
-in test_runs_command_line.
+in test_runs_command_line and test_cli_drills.
 """
 
 from __future__ import annotations
@@ -10,81 +10,16 @@ import contextlib
 import functools
 import io
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
-import pytest
-from click.testing import CliRunner, Result
 from rich.console import Console
 
-from deploy.cli import main
-from deploy.config import load
-from deploy.drills import DRILLS, Stage
-from deploy.local.aws import LocalAws
 from deploy.screen import Screen
-from deploy.target import ADDRESS, Target, on_this_machine
 from deploy.verbs import check, up
-from tests.local.runs import eventually, parts
-
-NIGHT = """
-[platform]
-name = "{name}"
-mail = "oncall@example.com"
-[jobs.night]
-image = "steadyspot-worker:local"
-command = {command}
-schedule = "cron(0 2 * * ? *)"
-expected_minutes = 1
-maximum_wait_minutes = 0.02
-backoff = {{ seconds = 1, cap_seconds = 2 }}
-"""
-
-
-class Shop:
-    """A configuration beside which the embedded AWS of this process seems to have been started."""
-
-    def __init__(self, folder: Path, aws: LocalAws) -> None:
-        self.folder = folder
-        self.aws = aws
-        self.path = folder / "steadyspot.toml"
-        self.write("night")
-        (folder / ADDRESS).parent.mkdir()
-        address = {"pid": os.getpid(), "endpoint_url": aws.endpoint_url, "region": aws.region}
-        (folder / ADDRESS).write_text(json.dumps(address))
-
-    def write(self, _name: str, old: str = "", new: str = "") -> None:
-        text = NIGHT.format(name="cli", command=json.dumps(parts(pause=0.5)))
-        self.path.write_text(text.replace(old, new) if old else text)
-
-    def verb(self, *words: str, code: int = 0) -> str:
-        result: Result = CliRunner().invoke(
-            main, [*words, "--local", "--config", str(self.path)], catch_exceptions=False
-        )
-        assert result.exit_code == code, result.output
-        return result.output
-
-    def json(self, *words: str, code: int = 0) -> Any:
-        return json.loads(self.verb(*words, "--json", code=code))
-
-    @property
-    def target(self) -> Target:
-        return on_this_machine(load(self.path))
-
-    def stage(self) -> Stage:
-        target = self.target
-        return Stage(target, target.config.job(), lambda _moment: None)
-
-
-@pytest.fixture(scope="module")
-def shop(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    shop = Shop(tmp_path_factory.mktemp("shop"), local_aws)
-    shop.verb("up", "--yes")
-    yield shop
-    shop.verb("down", "--yes", "--delete-data")
+from tests.local.runs import eventually
+from tests.local.shop import Shop
 
 
 def counted(shop: Shop, verb: click.Command, **options: Any) -> tuple[Counter[str], str]:
@@ -107,7 +42,7 @@ def test_up_with_nothing_to_change_takes_at_most_ten_calls_and_says_so(shop: Sho
 
 def test_diff_is_empty_after_up_and_names_what_a_change_would_do(shop: Shop) -> None:
     assert shop.verb("diff", "--exit-code").count("nothing to change") == 2
-    shop.write("night", "expected_minutes = 1", "expected_minutes = 2\nstop_timeout = 60")
+    shop.write("expected_minutes = 1", "expected_minutes = 2\nstop_timeout = 60")
     try:
         (platform, night) = shop.json("diff", "--exit-code", code=2)["stacks"]
         assert platform["changes"] == []
@@ -116,7 +51,7 @@ def test_diff_is_empty_after_up_and_names_what_a_change_would_do(shop: Shop) -> 
         assert replaced == ["TaskDefinition"]
         assert "ExpectedMinutes: 1 -> 2" in shop.verb("diff")
     finally:
-        shop.write("night")
+        shop.write()
     assert shop.json("diff")["stacks"][1]["changes"] == []
 
 
@@ -206,88 +141,3 @@ def test_a_window_is_worked_off_once(shop: Shop) -> None:
     for one in started:
         eventually(functools.partial(done, one["execution"]))
     assert [one["note"] for one in shop.json(*window)] == ["is complete already"] * 2
-
-
-@pytest.mark.parametrize(
-    "name", ["interrupt", "no-capacity", "deregister", "bad-image", "sidecar", "short-grace"]
-)
-def test_a_drill_finds_all_well_and_leaves_nothing(shop: Shop, name: str) -> None:
-    before = left(shop)
-    found = list(DRILLS[name].run(shop.stage()))
-    assert [finding.text for finding in found if not finding.good] == []
-    assert len(found) >= 4
-    assert left(shop) == before
-
-
-def test_the_drill_hang_parks_a_run_that_never_ends(shop: Shop) -> None:
-    before = left(shop)
-    found = list(DRILLS["hang"].run(shop.stage()))
-    assert [finding.text for finding in found if not finding.good] == []
-    assert left(shop) == before
-
-
-def test_a_drill_that_is_broken_off_puts_everything_back(shop: Shop) -> None:
-    before = left(shop)
-    drilling = DRILLS["deregister"].run(shop.stage())
-    next(drilling)
-    assert left(shop) != before
-    drilling.close()  # type: ignore[attr-defined]
-    assert left(shop) == before
-
-
-def test_a_start_that_was_to_be_refused_leaves_nothing_when_it_is_broken_off(shop: Shop) -> None:
-    before = left(shop)
-    drilling = DRILLS["undeliverable"].run(shop.stage())
-    assert next(drilling).good
-    assert shop.stage().redrive().waiting()
-    drilling.close()  # type: ignore[attr-defined]
-    assert left(shop) == before
-    assert not shop.stage().redrive().waiting()
-
-
-def test_capacity_is_there_again_when_its_drill_is_broken_off(shop: Shop) -> None:
-    def ctrl_c(_moment: object) -> None:
-        raise KeyboardInterrupt
-
-    target = shop.target
-    with pytest.raises(KeyboardInterrupt):
-        list(DRILLS["no-capacity"].run(Stage(target, target.config.job(), ctrl_c)))
-    assert "refused" not in shop.verb("run")
-
-
-def left(shop: Shop) -> dict[str, Any]:
-    """What a drill must leave as it was."""
-    target = shop.target
-    queues = target.client("sqs").list_queues().get("QueueUrls", [])
-    return {
-        "stacks": sorted(target.stacks.of_platform("cli")),
-        "queues": sorted(
-            url.rsplit("/", 1)[-1] for url in queues if "cli" in url or "drill" in url
-        ),
-        "records": target.client("dynamodb").scan(
-            TableName=target.platform["Table"],
-            FilterExpression="begins_with(job, :drill)",
-            ExpressionAttributeValues={":drill": {"S": "drill-"}},
-        )["Items"],
-        "objects": [
-            item["Key"]
-            for item in target.client("s3")
-            .list_objects_v2(Bucket=target.platform["Bucket"])
-            .get("Contents", [])
-            if "/drill-" in item["Key"]
-        ],
-        "subscriptions": len(
-            target.client("sns").list_subscriptions_by_topic(TopicArn=target.platform["Topic"])[
-                "Subscriptions"
-            ]
-        ),
-        "schedules": sorted(
-            one["Name"]
-            for one in target.client("scheduler").list_schedules(GroupName="cli")["Schedules"]
-        ),
-        "definitions": sorted(
-            target.client("ecs").list_task_definitions(familyPrefix="cli-", status="ACTIVE")[
-                "taskDefinitionArns"
-            ]
-        ),
-    }

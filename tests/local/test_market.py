@@ -12,8 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deploy.local.market import Market, Refusal
-from tests.local.bench import PYTHON, Bench, until
-from tests.local.test_fargate import LISTENS
+from tests.local.bench import LISTENS, PYTHON, Bench, until
 
 
 def outcome(bench: Bench, definition: str, **more: Any) -> str:

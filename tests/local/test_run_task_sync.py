@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.local.market import Market
-from tests.local.bench import PYTHON, Bench, until
-from tests.local.test_fargate import LISTENS
+from tests.local.bench import LISTENS, PYTHON, Bench, until
 
 RECORDED_KEYS = [
     "Attachments",

@@ -1,18 +1,15 @@
-"""What is told and kept of a run: executions stopped by hand, notifications, secrets, drills."""
+"""What is told and kept of a run: executions stopped by hand, notifications, secrets."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.drills import DRILLS, Stage
 from deploy.listening import Ear, listening
-from deploy.timeline import Moment
 from tests.local.runs import DEADLINE_SECONDS, PART_OUTPUTS, Place, eventually, faults, parts
 
 SECRET = "hunter2-of-the-warehouse"
@@ -141,21 +138,3 @@ def test_no_value_of_the_environment_is_told_parked_or_recorded(
     for name in ("ENVIRONMENT", "COMMAND", "STOP_BY"):
         assert values[f"STEADYSPOT_{name}"] not in texts
     assert SECRET not in texts
-
-
-@pytest.mark.parametrize("name", ["interrupt", "no-capacity", "undeliverable"])
-def test_a_drill_causes_its_fault_and_finds_the_run_finished(place: Place, name: str) -> None:
-    work = place.job(*parts(pause=0.3), schedule="cron(0 2 * * ? *)")
-    shown: list[Moment] = []
-    queues = set(work.sqs.list_queues()["QueueUrls"])
-    stage = Stage(work.target, work.job, shown.append, pause=lambda _seconds: time.sleep(0.1))
-    findings = list(DRILLS[name].run(stage))
-    assert findings
-    assert [finding.text for finding in findings if not finding.good] == []
-    assert shown
-    # Everything is put back.
-    assert set(work.sqs.list_queues()["QueueUrls"]) == queues
-    group = work.target.platform["ScheduleGroup"]
-    schedules = work.target.client("scheduler").list_schedules(GroupName=group)["Schedules"]
-    assert [one["Name"] for one in schedules if one["Name"].startswith("drill-")] == []
-    assert work.waiting() == []

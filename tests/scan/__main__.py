@@ -20,6 +20,7 @@ from deploy.parameters import of_job, of_platform
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:job-AbCdEf"
 EXPLAINED = {
     "RESOURCE_STAR": "",  # X-Ray's segments and the registry's log-in know no resources.
     # parliament knows the ARNs of express executions only; ours are Standard.
@@ -39,7 +40,8 @@ def main() -> int:
 
 def policies() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every policy that the two stacks give to roles, under the role's or its own name."""
-    platform, job = Platform(name="scan"), Job(name="job", image="image", schedule="rate(1 hour)")
+    platform = Platform(name="scan")
+    job = Job(name="job", image="image", schedule="rate(1 hour)", secret=SECRET)
     with LocalAws() as aws:
         cloudformation = aws.session().client("cloudformation")
         body = (TEMPLATES / "platform.yaml").read_text("utf-8")

@@ -34,7 +34,10 @@ ROLES = {**of_type("platform", "AWS::IAM::Role"), **of_type("job", "AWS::IAM::Ro
 
 def statements(role: str) -> dict[str, dict[str, Any]]:
     """The statements of a role's policies, its own and the platform's for jobs, by Sid."""
-    documents = [policy["PolicyDocument"] for policy in ROLES[role].get("Policies", [])]
+    own = ROLES[role].get("Policies", [])
+    if isinstance(own, dict):  # On a condition.
+        _, own, _ = own["Fn::If"]
+    documents = [policy["PolicyDocument"] for policy in own]
     for name, policy in of_type("platform", "AWS::IAM::ManagedPolicy").items():
         if name != "LogDelivery" and f"${{Platform}}-{name}" in json.dumps(ROLES[role]):
             documents.append(policy["PolicyDocument"])

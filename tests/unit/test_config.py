@@ -48,7 +48,8 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     shown = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
     assert shown != text
     shown = re.sub(
-        r"(?m)^(region|vpc|subnets|assign_public_ip|environment|checkpoint_dir|output_dir) .*\n",
+        r"(?m)^(region|vpc|subnets|assign_public_ip|environment|secret|(checkpoint|output)_dir) "
+        r".*\n",
         "",
         shown,
     )
@@ -56,6 +57,7 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     assert shown_job == plain_job
     keys = tomllib.loads(shown)["jobs"]["tpch-q1"].keys() | {
         "environment",
+        "secret",
         "checkpoint_dir",
         "output_dir",
     }
@@ -89,6 +91,7 @@ def test_every_key_arrives() -> None:
         image = "registry/x@sha256:1"
         command = ["run", "it"]
         environment = { A = "1" }
+        secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night/db-AbCdEf"
         checkpoint_dir = "/c"
         output_dir = "/o"
         disk = 21
@@ -126,6 +129,7 @@ def test_every_key_arrives() -> None:
         image="registry/x@sha256:1",
         command=("run", "it"),
         environment={"A": "1"},
+        secret="arn:aws:secretsmanager:eu-central-1:123456789012:secret:night/db-AbCdEf",
         checkpoint_dir="/c",
         output_dir="/o",
         disk_gb=21,
@@ -176,6 +180,10 @@ def test_every_key_arrives() -> None:
         (
             JOB + 'environment = {STEADYSPOT_JOB = "x"}',
             'jobs.ab.environment has the name "STEADYSPOT_JOB", but it must be letters',
+        ),
+        (
+            JOB + 'secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night"',
+            'jobs.ab.secret is "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night", bu',
         ),
         (JOB + f'command = ["{"x" * 4096}"]', "jobs.ab.command has 4,100 bytes as JSON, but at"),
         (JOB + "cpu = 1024", "jobs.ab.cpu is 1024, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16"),

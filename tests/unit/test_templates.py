@@ -21,6 +21,7 @@ from tests.unit.templates import (
     of_type,
     statements,
 )
+from worker.contract import WORKER_CONTAINER, Env
 
 ROOT = FOLDER.parents[1]
 TRUSTED = {
@@ -115,6 +116,32 @@ def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_
 
 def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
     assert actions("TaskRole") == called_by_worker()
+
+
+def test_the_execution_role_may_read_the_job_s_secret_only_and_only_where_there_is_one() -> None:
+    statement = statements("ExecutionRole")["Own"]
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert statement["Resource"] == {"Ref": "Secret"}
+    (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
+    for given in (ROLES["ExecutionRole"]["Policies"], worker_in(definition)["Secrets"]):
+        condition, _, otherwise = given["Fn::If"]
+        assert condition == "HasSecret"
+        assert otherwise == {"Ref": "AWS::NoValue"}
+    assert TEMPLATES["job"]["Conditions"]["HasSecret"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "Secret"}, ""]}]
+    }
+
+
+def test_the_worker_finds_its_secrets_where_it_looks() -> None:
+    (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
+    _, given, _ = worker_in(definition)["Secrets"]["Fn::If"]
+    assert given == [{"Name": Env.SECRETS, "ValueFrom": {"Ref": "Secret"}}]
+
+
+def worker_in(definition: dict[str, Any]) -> dict[str, Any]:
+    """The worker's container of a task definition."""
+    (worker,) = (c for c in definition["ContainerDefinitions"] if c["Name"] == WORKER_CONTAINER)
+    return dict(worker)
 
 
 def test_there_is_one_role_for_each_who_acts() -> None:

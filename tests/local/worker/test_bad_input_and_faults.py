@@ -43,6 +43,12 @@ def assert_said(worker: Any, code: int, *words: str) -> None:
         ("STEADYSPOT_STOP_TIMEOUT", "-1", "0 or more"),
         ("STEADYSPOT_RERUN", "perhaps", "'always' or 'never'"),
         ("STEADYSPOT_ENVIRONMENT", "{", "is not JSON"),
+        ("STEADYSPOT_SECRETS", "{", "is not JSON"),
+        ("STEADYSPOT_SECRETS", '["a"]', "Write it like"),
+        ("STEADYSPOT_SECRETS", '{"A": 1}', "Write it like"),
+        ("STEADYSPOT_SECRETS", '{"A=B": "b"}', "Write it like"),
+        ("STEADYSPOT_SECRETS", '{"STEADYSPOT_JOB": "b"}', "Write it like"),
+        ("STEADYSPOT_ENVIRONMENT", '{"A": "a\\u0000"}', "Write it like"),
         ("STEADYSPOT_SIGNAL_JOB", "NOTHING", "There is no signal"),
     ],
 )
@@ -70,6 +76,26 @@ def test_command_and_environment_may_come_from_the_task_definition(bench: Bench)
     )
     assert worker.end() == 0
     assert "green" in worker.text
+
+
+def test_secrets_reach_the_job_and_nothing_else_does(bench: Bench) -> None:
+    worker = bench.start(
+        "sh",
+        "-c",
+        "test $TOKEN$COLOUR = hidden-green && ! env | grep -q ^STEADYSPOT_SECRETS && echo ok",
+        STEADYSPOT_ENVIRONMENT=json.dumps({"COLOUR": "green", "TOKEN": "shown"}),
+        STEADYSPOT_SECRETS=json.dumps({"TOKEN": "hidden-"}),
+    )
+    assert worker.end() == 0
+    assert "ok" in worker.text
+    assert "hidden" not in worker.said()
+
+
+@pytest.mark.parametrize("text", ["hush, no JSON", '["hush"]', '{"HUSH": "hush", "A": 1}'])
+def test_secrets_that_cannot_be_used_are_named_and_never_shown(bench: Bench, text: str) -> None:
+    worker = bench.start("sh", "-c", "echo ran", STEADYSPOT_SECRETS=text)
+    assert_said(worker, 125, "STEADYSPOT_SECRETS is not")
+    assert "hush" not in worker.said().lower()
 
 
 def test_command_not_found_leaves_a_word(bench: Bench) -> None:

@@ -128,6 +128,64 @@ def test_an_image_for_another_architecture_is_found(tmp_path: Path) -> None:
     assert (about, "is for arm64, but the job runs on x86_64" in text) == ("night: image", True)
 
 
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night-AbCdEf"
+
+
+def secret(held: dict[str, Any] | str, tmp_path: Path) -> Finding:
+    """What is found about a secret that holds this, or is refused with this code."""
+
+    def get_secret_value(SecretId: str) -> dict[str, Any]:  # noqa: N803
+        assert SecretId == SECRET
+        if isinstance(held, str):
+            raise refusal(held, "refused")
+        return held
+
+    secrets = Calls(get_secret_value=get_secret_value)
+    found = findings(account(secretsmanager=secrets), tmp_path, secret=SECRET)
+    (one,) = [one for one in found if "secret" in one.about]
+    return one
+
+
+def test_a_secret_that_a_job_can_use_is_good_and_none_of_it_is_shown(tmp_path: Path) -> None:
+    good = secret({"SecretString": '{"TOKEN": "hush", "KEY": "hush"}'}, tmp_path)
+    assert (good.level, good.about) == (Level.GOOD, "night: secret")
+    assert "2 variables" in good.text
+    assert "hush" not in good.text
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"SecretString": "hush"},
+        {"SecretString": '["hush"]'},
+        {"SecretString": '{"HUSH": 1}'},
+        {"SecretString": '{"no-name": "hush"}'},
+        {"SecretString": '{"STEADYSPOT_JOB": "hush"}'},
+        {"SecretBinary": b"hush"},
+    ],
+    ids=["text", "list", "number", "name", "ours", "binary"],
+)
+def test_a_secret_that_no_job_can_use_is_bad_and_none_of_it_is_shown(
+    tmp_path: Path, held: dict[str, Any]
+) -> None:
+    one = secret(held, tmp_path)
+    assert one.level is Level.BAD
+    assert "JSON object" in one.text
+    assert '{"NAME": "value"}' in one.what_to_do
+    assert "hush" not in (one.text + one.what_to_do).lower()
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "InvalidRequestException"])
+def test_a_secret_that_is_not_there_or_is_going_is_bad(tmp_path: Path, code: str) -> None:
+    one = secret(code, tmp_path)
+    assert (one.level, SECRET in one.text) == (Level.BAD, True)
+    assert one.what_to_do
+
+
+def test_a_secret_that_one_may_not_read_is_a_note(tmp_path: Path) -> None:
+    assert secret("AccessDeniedException", tmp_path).level is Level.NOTE
+
+
 def test_where_one_may_not_look_is_a_note_and_the_rest_is_still_checked(tmp_path: Path) -> None:
     def refuse(**_: Any) -> Any:
         raise refusal("AccessDenied", "not allowed")

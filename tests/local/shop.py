@@ -1,0 +1,117 @@
+"""A folder with a configuration, and verbs on the embedded AWS of this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from deploy.cli import main
+from deploy.config import load
+from deploy.local.aws import LocalAws
+from deploy.target import ADDRESS, Target, on_this_machine
+from tests.local.runs import ROOT, parts
+
+NIGHT = """
+[platform]
+name = "{name}"
+mail = "oncall@example.com"
+[jobs.night]
+image = "steadyspot-worker:local"
+command = {command}
+schedule = "cron(0 2 * * ? *)"
+expected_minutes = 1
+maximum_wait_minutes = 0.02
+backoff = {{ seconds = 1, cap_seconds = 2 }}
+"""
+
+
+class Shop:
+    """A configuration beside which the embedded AWS of this process seems to have been started."""
+
+    def __init__(self, folder: Path, aws: LocalAws) -> None:
+        self.folder = folder
+        self.aws = aws
+        self.path = folder / "steadyspot.toml"
+        self.write()
+        (folder / ADDRESS).parent.mkdir()
+        address = {"pid": os.getpid(), "endpoint_url": aws.endpoint_url, "region": aws.region}
+        (folder / ADDRESS).write_text(json.dumps(address))
+
+    def write(self, old: str = "", new: str = "") -> None:
+        text = NIGHT.format(name="cli", command=json.dumps(parts(pause=0.3)))
+        self.path.write_text(text.replace(old, new) if old else text)
+
+    def verb(self, *words: str, code: int = 0) -> str:
+        result: Result = CliRunner().invoke(
+            main, [*words, "--local", "--config", str(self.path)], catch_exceptions=False
+        )
+        assert result.exit_code == code, result.output
+        return result.output
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.verb(*words, "--json", code=code))
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the job's stack."""
+        return self.target.job(self.target.config.job())
+
+    @property
+    def target(self) -> Target:
+        return on_this_machine(load(self.path))
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Run a verb as a process of its own, as a shell would; its output is one stream."""
+        given = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy", *words, "--local"],
+            cwd=self.folder,
+            env={**given, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def left(shop: Shop) -> dict[str, Any]:
+    """What a drill must leave as it was."""
+    target = shop.target
+    queues = target.client("sqs").list_queues().get("QueueUrls", [])
+    return {
+        "stacks": sorted(target.stacks.of_platform("cli")),
+        "queues": sorted(
+            url.rsplit("/", 1)[-1] for url in queues if "cli" in url or "drill" in url
+        ),
+        "records": target.client("dynamodb").scan(
+            TableName=target.platform["Table"],
+            FilterExpression="begins_with(job, :drill)",
+            ExpressionAttributeValues={":drill": {"S": "drill-"}},
+        )["Items"],
+        "objects": [
+            item["Key"]
+            for item in target.client("s3")
+            .list_objects_v2(Bucket=target.platform["Bucket"])
+            .get("Contents", [])
+            if "/drill-" in item["Key"]
+        ],
+        "subscriptions": len(
+            target.client("sns").list_subscriptions_by_topic(TopicArn=target.platform["Topic"])[
+                "Subscriptions"
+            ]
+        ),
+        "schedules": sorted(
+            one["Name"]
+            for one in target.client("scheduler").list_schedules(GroupName="cli")["Schedules"]
+        ),
+        "definitions": sorted(
+            target.client("ecs").list_task_definitions(familyPrefix="cli-", status="ACTIVE")[
+                "taskDefinitionArns"
+            ]
+        ),
+    }

@@ -1,0 +1,170 @@
+"""Every drill as a command of its own, to its end or to Ctrl-C; what it broke is whole again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.local.runs import DEADLINE_SECONDS, eventually
+from tests.local.shop import Shop, left
+
+PARKED = (
+    "the execution ended as FAILED",
+    "an attempt was stopped as {cause}",
+    "the record says unfinished",
+    "the run waits in the dead-letter queue",
+    "people were told",
+)
+REDRIVEN = (
+    "redriven, run {key} ended as SUCCEEDED",
+    "its record says complete",
+    "the queue is empty again",
+)
+RESUMED = (
+    "the execution ended as SUCCEEDED",
+    "the run's record says complete",
+    "an attempt was stopped as {cause}",
+    "people were told",
+)
+FOUND = {
+    "interrupt": (*RESUMED,),
+    "no-capacity": (*RESUMED,),
+    "deregister": (*PARKED, *REDRIVEN),
+    "bad-image": (*PARKED, *REDRIVEN),
+    "hang": (*PARKED, "no task of it runs on"),
+    "sidecar": (
+        "the execution ended as SUCCEEDED",
+        "the run's record says complete",
+        "one attempt was enough",
+        "people were told",
+    ),
+    "undeliverable": (
+        "the start that was refused lies in the dead-letter queue",
+        "its alarm told people",
+        *REDRIVEN,
+        "the scheduled time has a complete run",
+    ),
+    "short-grace": (*RESUMED,),
+}
+CAUSES = {
+    "interrupt": "reclaimed",
+    "no-capacity": "no-capacity",
+    "deregister": "definition-inactive",
+    "bad-image": "image-missing",
+    "hang": "time-limit",
+    "short-grace": "reclaimed",
+}
+OF_THE_JOB_ITSELF = ("interrupt", "no-capacity", "undeliverable")
+
+
+@pytest.fixture
+def before(shop: Shop) -> Iterator[dict[str, Any]]:
+    """What is there before a drill, and has to be there after it."""
+    found = left(shop)
+    yield found
+    assert left(shop) == found
+    assert not waiting(shop)
+
+
+def waiting(shop: Shop) -> int:
+    """How many messages are in the job's queue, in whatever state."""
+    names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    shown = shop.target.client("sqs").get_queue_attributes(
+        QueueUrl=shop.outputs["Queue"], AttributeNames=list(names)
+    )["Attributes"]
+    return sum(int(shown[name]) for name in names)
+
+
+@pytest.mark.usefixtures("before")
+@pytest.mark.parametrize("name", FOUND)
+def test_a_drill_ends_well_tells_people_and_puts_everything_back(shop: Shop, name: str) -> None:
+    mails = len(shop.aws.outbox.mails())
+    drill = shop.begin("drill", name, "--yes")
+    said, _ = drill.communicate(timeout=100)
+    assert drill.returncode == 0, said
+    found = [line.removeprefix("ok").strip() for line in said.splitlines() if line[:2] == "ok"]
+    assert re.fullmatch(r"it took \d+ s from the fault to here", found.pop())
+    key = next((line.split()[2] for line in found if line.startswith("redriven, run ")), "")
+    assert found == [line.format(cause=CAUSES.get(name), key=key) for line in FOUND[name]]
+    assert "NOT OK" not in said
+    subjects = [mail.subject for mail in shop.aws.outbox.mails()[mails:]]
+    assert any(("night" if name in OF_THE_JOB_ITSELF else "drill-") in s for s in subjects)
+    assert any("cli-night-parked" in s for s in subjects) == (name == "undeliverable")
+    if name in OF_THE_JOB_ITSELF:
+        assert shop.json("runs")[0]["status"] == "complete"
+
+
+@pytest.mark.usefixtures("before")
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("interrupt", "is accepted in"),
+        ("no-capacity", "attempt 1 was refused"),
+        ("deregister", "is parked"),
+        ("undeliverable", "lies in the dead-letter queue"),
+    ],
+)
+def test_ctrl_c_in_the_middle_of_a_drill_puts_everything_back(
+    shop: Shop, name: str, moment: str
+) -> None:
+    drill = shop.begin("drill", name, "--yes")
+    assert drill.stdout
+    read_until(drill.stdout, moment)
+    drill.send_signal(signal.SIGINT)
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode == 130, said
+    assert "Everything is put back." in said
+    assert "Traceback" not in said
+    ended(shop)
+    if name == "no-capacity":
+        assert "refused" not in shop.verb("run")
+
+
+@pytest.mark.usefixtures("before")
+def test_ctrl_c_again_while_a_copy_is_removed_waits_until_it_is_gone(shop: Shop) -> None:
+    drill = shop.begin("drill", "deregister", "--yes")
+    assert drill.stdout
+    read_until(drill.stdout, "is claimed")
+    drill.send_signal(signal.SIGINT)
+    read_until(drill.stdout, "removes the copy")
+    for _ in range(5):
+        drill.send_signal(signal.SIGINT)
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode == 130, said
+    assert "Everything is put back." in said
+
+
+def test_what_a_drill_found_until_ctrl_c_is_in_its_json(shop: Shop) -> None:
+    drill = shop.begin("drill", "undeliverable", "--yes", "--json")
+    eventually(lambda: waiting(shop))
+    drill.send_signal(signal.SIGINT)
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode == 130, said
+    told = json.loads(said.splitlines()[0])
+    assert (told["drill"], told["whole"]) == ("undeliverable", False)
+
+
+def read_until(lines: Iterator[str], text: str) -> None:
+    """Read what a drill prints up to a line with this text."""
+    read = []
+    for line in lines:
+        read.append(line)
+        if text in line:
+            return
+    raise AssertionError("".join(read))
+
+
+def ended(shop: Shop) -> None:
+    """Wait until no execution of the job runs: those go on when a drill is broken off."""
+    sfn, machine = shop.target.client("stepfunctions"), shop.outputs["StateMachine"]
+
+    def running() -> list[Any]:
+        found = sfn.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
+        return list(found["executions"])
+
+    eventually(lambda: not running(), DEADLINE_SECONDS)
