@@ -366,7 +366,7 @@ def _secret(looks: Looks, about: str, arn: str) -> Finding:
         variables is not None,
         f"{arn} is not a JSON object of environment variables."
         if variables is None
-        else f"{arn} holds {len(variables)} variables",
+        else f"{arn} holds {len(variables)} variable{'s' * (len(variables) != 1)}",
         'Write it like {"NAME": "value"}, all values in quotes, no STEADYSPOT_ before a name.',
     )
 

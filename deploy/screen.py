@@ -44,7 +44,11 @@ _RIGHT = {
 
 
 class Screen:
-    """Prints to standard output, and trouble to standard error."""
+    """Prints to standard output, and trouble to standard error.
+
+    Every text is handed on as ``Text``: in a plain string, rich sees colours in square brackets and
+    an emoji in the ``:secret:`` of an ARN.
+    """
 
     def __init__(self, console: Console | None = None, errors: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
@@ -52,7 +56,7 @@ class Screen:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line."""
-        self._console.print(text, style=style, markup=False, soft_wrap=not self._folds)
+        self._console.print(Text(text), style=style, soft_wrap=not self._folds)
 
     def heading(self, text: str) -> None:
         """Print a line that begins a part."""
@@ -147,11 +151,11 @@ class Screen:
     def json(self, value: Any) -> None:
         """Print a value for machines."""
         text = json.dumps(value, default=str, indent=2 if self._folds else None)
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(Text(text), soft_wrap=True)
 
     def raw(self, text: str) -> None:
         """Print a text as it is."""
-        self._console.print(text, markup=False, soft_wrap=True, end="")
+        self._console.print(Text(text), soft_wrap=True, end="")
 
     def log_line(self, line: LogLine) -> None:
         """Print a line that an attempt printed, behind the end of its task's id."""
@@ -161,8 +165,8 @@ class Screen:
     def trouble(self, trouble: Trouble) -> None:
         """Print what went wrong and what to do."""
         soft = not self._errors.is_terminal
-        self._errors.print(f"Error: {trouble.what}", style="bold red", markup=False, soft_wrap=soft)
-        self._errors.print(trouble.what_to_do, markup=False, soft_wrap=soft)
+        self._errors.print(Text(f"Error: {trouble.what}"), style="bold red", soft_wrap=soft)
+        self._errors.print(Text(trouble.what_to_do), soft_wrap=soft)
 
     @property
     def _folds(self) -> bool:

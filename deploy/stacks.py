@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.changes import Plan, changes_of, parameters_that_change, states_that_change
-from deploy.errors import of_resource
+from deploy.errors import of_resource, trouble_of
 from deploy.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -318,7 +318,26 @@ class Stacks:
         raise of_resource(status, first.resource, first.kind, first.reason)
 
     def _watch(self, name: str, seen: set[str], told: Told) -> tuple[str, str]:
-        """Hand on what happens until nothing is under way; return status and its reason."""
+        """Hand on what happens until nothing is under way; return status and its reason.
+
+        Raises
+        ------
+        Trouble
+            When AWS lets us look no longer: what it was told to do, it does all the same.
+        """
+        try:
+            return self._watched(name, seen, told)
+        except (ClientError, BotoCoreError) as error:
+            trouble = trouble_of(error)
+            if trouble is None:
+                raise
+            stack = name.split("/")[1] if "/" in name else name
+            raise Trouble(
+                f"{trouble.what.rstrip('.')}, while the stack {stack} goes on by itself.",
+                trouble.what_to_do,
+            ) from error
+
+    def _watched(self, name: str, seen: set[str], told: Told) -> tuple[str, str]:
         while True:
             for event in self._fresh(name, seen):
                 told(event)

@@ -14,7 +14,10 @@ from types import FrameType
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, then let it have its way. For the main thread."""
+    """Hold Ctrl-C back until the block is done, then let it have its way, if it has one.
+
+    For the main thread only.
+    """
     pressed = False
 
     def hold(_number: int, _frame: FrameType | None) -> None:
@@ -27,4 +30,4 @@ def undisturbed() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before)
     if pressed:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)

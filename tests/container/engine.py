@@ -7,6 +7,7 @@ pip fetches the worker's libraries outside, so that the build itself needs no ne
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,28 @@ def derive(folder: Path, dockerfile: str, name: str) -> str:
     tag = f"localhost/steadyspot-derived:{name}"
     (folder / "Dockerfile").write_text(dockerfile)
     _run("buildah", "bud", "--network=host", "--isolation=chroot", "-t", tag, str(folder))
+    return tag
+
+
+def build_demo(folder: Path) -> str:
+    """Build the checkout's own Dockerfile, from the worker's image; its tag."""
+    tag = "localhost/steadyspot-demo:test"
+    wanted = re.findall(r"[\w-]+==[\w.]+", (ROOT / "Dockerfile").read_text())
+    wheels = folder / "wheels"
+    _run(
+        sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:",
+        "--python-version=3.11", "-d", str(wheels), *wanted,
+    )  # fmt: skip
+    settings = folder / "pip.conf"
+    # Debian's pip, other than that of the official images, asks whether it may.
+    settings.write_text(
+        "[global]\nno-index = true\nfind-links = /wheels\nbreak-system-packages = true\n"
+    )
+    _run(
+        "buildah", "bud", "--network=host", "--isolation=chroot", f"--from={IMAGE}",
+        f"--volume={wheels}:/wheels:ro", f"--volume={settings}:/etc/pip.conf:ro",
+        "-t", tag, str(ROOT),
+    )  # fmt: skip
     return tag
 
 

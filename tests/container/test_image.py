@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from examples.tpch_q1 import answer
+from examples.tpch_q1.job import RESULT
 from tests.container import engine
 from tests.container.conftest import Start
 from tests.local.worker.kit import Bench
@@ -66,6 +68,23 @@ def test_dockerfiles_of_the_readme_make_images_whose_runs_complete(
 
     assert container.end() == 0, container.logs()
     assert len(bench.objects()) == 7
+
+
+@pytest.mark.timeout(300)  # Its libraries are fetched, its input is made.
+def test_the_demo_s_image_gives_the_published_answer(
+    bench: Bench, start: Start, tmp_path: Path
+) -> None:
+    image = engine.build_demo(tmp_path)
+
+    # Its CMD, but that Debian has no python without a 3.
+    command = ["python3", "-m", "examples.tpch_q1"]
+    container = start(*command, environment=bench.environment(), image=image, options=READ_ONLY)
+
+    assert container.end() == 0, container.logs()
+    assert bench.item()["status"] == "complete"
+    result = tmp_path / RESULT
+    result.write_bytes(bench.objects()[RESULT])
+    assert answer.compare(answer.read(result), answer.published()) == []
 
 
 def test_interrupted_container_leaves_with_143_and_the_next_resumes(

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -51,14 +53,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        signed = self.headers.get("Authorization", "").partition("Credential=")[2]
-        service = signed.split("/")[3] if signed.count("/") > 3 else ""
+        service = self._service()
         operation, request = self._operation(body)
         try:
             method = getattr(self.services.get(service, self.other), xform_name(operation))
             self._send(200, service, operation, method(**request) or {})
         except ClientError as error:
             self._send_error(service, error.response["Error"])
+
+    def _service(self) -> str:
+        signed = self.headers.get("Authorization", "").partition("Credential=")[2]
+        return signed.split("/")[3] if signed.count("/") > 3 else ""
 
     def _operation(self, body: bytes) -> tuple[str, dict[str, Any]]:
         if "X-Amz-Target" in self.headers:
@@ -107,10 +112,44 @@ def _xml(value: Any) -> str:
     return escape(str(value).lower() if isinstance(value, bool) else str(value))
 
 
-@contextmanager
-def answering(other: Any, **services: Any) -> Iterator[str]:
+class _Throttling(_Handler):
+    """Hands so many calls on to another endpoint, and throttles every later one."""
+
+    protocol_version = "HTTP/1.1"  # S3 waits a second for an answer to Expect that 1.0 lacks
+    behind: str
+    left: Iterator[int]
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if next(self.left, None) is None:
+            self._send_error(self._service(), {"Code": "Throttling", "Message": "Rate exceeded"})
+            return
+        headers = {k: v for k, v in self.headers.items() if k not in ("Host", "Expect")}
+        headers.setdefault("Content-Type", "application/octet-stream")  # else it becomes a form
+        url = self.behind + self.path
+        asked = urllib.request.Request(url, body or None, headers, method=self.command)
+        try:
+            answer = urllib.request.urlopen(asked)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            self._write(answer.status, answer.headers["Content-Type"], answer.read().decode())
+
+
+def throttling(behind: str, after: int) -> AbstractContextManager[str]:
+    """Serve what another endpoint answers, and throttle every call after so many."""
+    return _serving(
+        type("Throttling", (_Throttling,), {"behind": behind, "left": iter(range(after))})
+    )
+
+
+def answering(other: Any, **services: Any) -> AbstractContextManager[str]:
     """Serve on a free port; services are named as their signatures do (``states``, ``ecs``)."""
-    handler = type("Handler", (_Handler,), {"services": services, "other": other})
+    return _serving(type("Handler", (_Handler,), {"services": services, "other": other}))
+
+
+@contextmanager
+def _serving(handler: type[_Handler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
@@ -315,6 +316,41 @@ def test_ctrl_c_leaves_a_stack_that_the_next_up_waits_for_and_continues(tmp_path
         assert "delete_stack" not in slow.calls
         again = said(steadyspot(tmp_path, endpoint, "up", "--yes"))
     assert slow.looks >= 3
+    assert "up to date" in again  # The platform; that its job may not be looked at is its error.
+
+
+class Expiring(Slow):
+    """A stack whose change goes on while the credentials of who follows it expire."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__()
+        self.refuses: ClientError | None = refusal(code, message, "DescribeStackEvents")
+
+    def describe_stack_events(self, **request: Any) -> dict[str, Any]:
+        if self.refuses and self.looks:
+            raise self.refuses
+        return super().describe_stack_events(**request)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "what", "step"), [EXPIRED, THROTTLED], ids=["expired", "throttled"]
+)
+def test_who_can_follow_a_change_no_longer_is_told_that_it_goes_on_and_the_next_up_continues(
+    tmp_path: Path, code: str, message: str, what: str, step: str
+) -> None:
+    expiring = Expiring(code, message)
+    with answering(Refuse("AccessDenied"), cloudformation=expiring) as endpoint:
+        result = steadyspot(tmp_path, endpoint, "up", "--yes", "--json")
+        text = said(result)
+        assert what in text
+        assert "the stack shop goes on" in text
+        assert step in text
+        told = json.loads(result.stdout.splitlines()[0])
+        assert told == {"stacks": [], "whole": False}
+        assert not {"delete_stack", "cancel_update_stack"} & set(expiring.calls)
+        expiring.refuses = None
+        again = said(steadyspot(tmp_path, endpoint, "up", "--yes"))
+    assert expiring.calls.count("execute_change_set") == 2
     assert "up to date" in again  # The platform; that its job may not be looked at is its error.
 
 
