@@ -244,7 +244,7 @@ class Ending:
         if isinstance(error, FenceLost):
             return self._trouble(error)
         if error is not None or not word.done():
-            of.log.warning("leave", f"The last word could not be written: {error or 'no time'}.")
+            of.log.warning("leave", f"The last word could not be written: {error or 'no time.'}")
         else:
             self._lost_seconds = word.result()
         return None
