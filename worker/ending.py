@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,10 @@ class Ending:
         self._of = supervisor
         self._lost_seconds = 0.0
         self._traced = False
+        self._tracing = threading.Lock()
         self._sent: Future[None] | None = None
+        self._saved: Future[Any] | None = None
+        self._word: Future[Any] | None = None
         identity = supervisor.identity
         annotations: dict[str, Any] = {"capacity": identity.capacity} if identity else {}
         if identity:
@@ -71,6 +75,26 @@ class Ending:
                 "The commit of an earlier attempt was finished; nothing to run.",
             )
         return self._save_and_leave(self._stopped()) if self._of.why else None
+
+    def begin(self) -> None:
+        """The job was killed for a stop: save and say so while the system takes it apart.
+
+        That takes long where it held much memory. Only folders, a command for the stop, and a job
+        that had said it was through with its work, which may have ended well, have to wait for it.
+        """
+        of = self._of
+        through = of.control is not None and of.control.all_done
+        if of.keeper is None or of.rhythm or of.options.on_stop or through or of.lost:
+            return
+        outcome, begun = self._stopped(), time.time()
+        assert outcome.reason is not None
+        self._saved = of.keeper.save_last(of.held)
+        self._saved.add_done_callback(
+            lambda saved: self._trace.add("save", begun, time.time(), saved.exception() is not None)
+        )
+        of.keeper.withdraw()
+        self._word = of.keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+        self._word.add_done_callback(lambda _: self._send_trace(outcome))
 
     def after_job(self) -> Outcome:
         """The job has ended: what that means, done."""
@@ -188,8 +212,12 @@ class Ending:
             return outcome
         assert outcome.reason is not None
         of.log.info("save", "What is done is made durable.")
-        with self._trace.part("save"):
-            saved = self._ask(of.keeper.save_last(of.held))
+        saved = self._saved
+        if saved is None:
+            with self._trace.part("save"):
+                saved = self._ask(of.keeper.save_last(of.held))
+        else:
+            self._ask(saved)
         error = saved.exception() if saved.done() else None
         if isinstance(error, FenceLost):
             return self._trouble(error)
@@ -197,7 +225,8 @@ class Ending:
             why = error or "its share of the grace is over."
             of.log.error("save", f"The last checkpoint could not be saved: {why}")
         of.log.info("withdraw", "Half-made outputs are withdrawn.")
-        of.keeper.withdraw()
+        if self._word is None:
+            of.keeper.withdraw()
         return self._say(outcome) or outcome
 
     def _say(self, outcome: Outcome) -> Outcome | None:
@@ -205,14 +234,17 @@ class Ending:
         of = self._of
         assert of.keeper is not None
         assert outcome.reason is not None
-        self._send_trace(outcome)
         until = None if of.noticed else time.monotonic() + WORD_SECONDS
-        word = self._ask(of.keeper.leave(outcome.reason, outcome.code, outcome.sentence), until)
+        word = self._word
+        if word is None:
+            self._send_trace(outcome)
+            word = of.keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+        self._ask(word, until)
         error = word.exception() if word.done() else None
         if isinstance(error, FenceLost):
             return self._trouble(error)
         if error is not None or not word.done():
-            of.log.warning("leave", f"The last word could not be written: {error or 'no time'}.")
+            of.log.warning("leave", f"The last word could not be written: {error or 'no time.'}")
         else:
             self._lost_seconds = word.result()
         return None
@@ -262,11 +294,12 @@ class Ending:
     def _send_trace(self, outcome: Outcome) -> None:
         """Send the trace, once, beside whatever else there is to wait for."""
         of, keeper = self._of, self._of.keeper
-        if self._traced or keeper is None:
-            return
-        self._traced = True
-        if of.job_began:
-            self._trace.add("job", of.job_began, of.job_ended or time.time())
-        if keeper.restored:
-            self._trace.add("restore", *keeper.restored)
-        self._sent = keeper.send_trace(self._trace.document(outcome.code, outcome.sentence))
+        with self._tracing:
+            if self._traced or keeper is None:
+                return
+            self._traced = True
+            if of.job_began:
+                self._trace.add("job", of.job_began, of.job_ended or time.time())
+            if keeper.restored:
+                self._trace.add("restore", *keeper.restored)
+            self._sent = keeper.send_trace(self._trace.document(outcome.code, outcome.sentence))

@@ -15,6 +15,7 @@ from worker.contract import Env, Reason
 from worker.errors import SetupError, WorkerError
 from worker.protocol import SOCKET
 from worker.signals import signal
+from worker.stages import Shares, shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from worker.control import Control, Stopping
+    from worker.ending import Ending
     from worker.keeper import Keeper
     from worker.log import Log
     from worker.options import Options
     from worker.rhythm import Rhythm
-    from worker.stages import Shares
-
 
 SOCKET_PATH_BYTES = 100
 """Longer paths do not fit into the address of a Unix socket (108 on Linux)."""
@@ -67,6 +67,7 @@ class Supervisor:
         self.rhythm: Rhythm | None = None
         self.began = time.time()
         self.job_began = self.job_ended = 0.0
+        self._ending: Ending | None = None
         self._listener: _socket.socket | None = None
         stop_by = self.identity.stop_by if self.identity else None
         self._stop_by = None if stop_by is None else time.monotonic() + stop_by - time.time()
@@ -88,7 +89,7 @@ class Supervisor:
         self._open()
         from worker.ending import Ending
 
-        ending = Ending(self)
+        self._ending = ending = Ending(self)
         if not at_once:
             self._await_opening()
             early = ending.before_job()
@@ -235,7 +236,7 @@ class Supervisor:
         self.why = why
         drain = self.shares.drain_end
         if drain <= 0:
-            self.kill_job()
+            self._end_job()
         elif self.job_running and self.options.forward:
             processes.signal_group(self.job.pid, self.options.signal_job, self.options.single_child)
         if self.stopping:
@@ -254,8 +255,6 @@ class Supervisor:
 
     def _share_out(self) -> None:
         """The grace begins now."""
-        from worker.stages import shares
-
         self.noticed = time.monotonic()
         self.shares = shares(
             self.options.stop_timeout_seconds,
@@ -273,16 +272,22 @@ class Supervisor:
                 self.held = processes.held_open(self.options.output_dir, below)
             processes.signal_group(self.job.pid, signal.SIGKILL)
 
+    def _end_job(self) -> None:
+        """The end of the job's share: kill it, and begin to leave meanwhile."""
+        self.kill_job()
+        if self.killed and self._ending:
+            self._ending.begin()
+
     def _on_deadlines(self) -> None:
         now = time.monotonic()
         stop_at = self._stop_at()
         due = stop_at is not None and now >= stop_at
         if due and self.why is None and self.job_status is None:
             self._notice(Reason.TIMED_OUT)
-        if self.why and self.job_running and now >= self.noticed + self.shares.drain_end:
-            if not self.killed:
-                self.log.warning("drain", "The job did not end in its share of the grace; killed.")
-            self.kill_job()
+        running = self.why is not None and self.job_running and not self.killed
+        if running and now >= self.noticed + self.shares.drain_end:
+            self.log.warning("drain", "The job did not end in its share of the grace; killed.")
+            self._end_job()
 
     def _stop_at(self) -> float | None:
         """When the attempt ends itself: what has become durable leaves less to do for another."""

@@ -15,12 +15,6 @@ from typing import Any
 
 import moto.ecs.urls
 from moto.core.base_backend import BackendDict
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import BaseWSGIServer, make_server
 
 from deploy.local.alarms import AlarmWatch
 from deploy.local.atomic import OneAtATime
@@ -34,6 +28,7 @@ from deploy.local.interpreter import Interpreter
 from deploy.local.market import Market
 from deploy.local.outbox import Outbox
 from deploy.local.scheduler import SchedulerClock
+from deploy.local.serving import Dispatcher, Server
 from deploy.local.session import LocalSession
 
 _HOST = "127.0.0.1"
@@ -72,7 +67,7 @@ class LocalAws:
         self.alarms = AlarmWatch(region, _ACCOUNT_ID)
         self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
         self._port = port
-        self._server: BaseWSGIServer | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._parts: list[Any] = []
         self._port_before: str | None = None
@@ -98,11 +93,9 @@ class LocalAws:
             raise AlreadyRunning("This process already runs a local AWS. Stop that one first.")
         _silence()
         BackendDict.reset()
-        moto_app = DomainDispatcherApplication(create_backend_app)
+        moto_app = Dispatcher()
         front = _Front(moto_app)
-        self._server = make_server(
-            _HOST, self._port, front, threaded=True, request_handler=_QuietHandler
-        )
+        self._server = Server(_HOST, self._port, front)
         self.endpoint_url = f"http://{_HOST}:{self._server.server_port}"
         # moto's client of itself reads the port from here.
         self._port_before = os.environ.get("MOTO_PORT")
@@ -191,13 +184,6 @@ class _Front:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         return self.app(environ, start_response)
-
-
-class _QuietHandler(MotoRequestHandler):
-    """moto's handler without a line for every request."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
 
 
 def _silence() -> None:

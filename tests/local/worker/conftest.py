@@ -1,4 +1,4 @@
-"""One moto server for the session, and a fresh bucket, table and run for each test."""
+"""One embedded AWS for the session, and a fresh bucket, table and run for each test."""
 
 from __future__ import annotations
 

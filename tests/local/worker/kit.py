@@ -1,6 +1,6 @@
 """A bucket, a run table and real worker processes, for tests and for the benchmark.
 
-Moto's server runs in a process of its own on a free port; a ``Bench`` claims runs as the state
+The embedded AWS runs in a process of its own on a free port; a ``Bench`` claims runs as the state
 machine would and starts workers with the environment a task would have.
 """
 
@@ -24,30 +24,28 @@ import boto3
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """
-import sys, threading
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
+import sys
+from deploy.local.aws import LocalAws
+with LocalAws() as aws:
+    print(aws.endpoint_url, flush=True)
+    sys.stdin.read()
 """
 
 
 @contextlib.contextmanager
 def serve_aws() -> Iterator[str]:
-    """Run moto's server; its address. It ends with this process, whatever happens."""
-    environment = os.environ | {"MOTO_S3_CUSTOM_ENDPOINTS": ""}
+    """Run the embedded AWS; its address. It ends with this process, whatever happens."""
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=environment,
+        cwd=ROOT,
     )
     assert server.stdin
     assert server.stdout
     try:
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        yield server.stdout.readline().decode().strip()
     finally:
         server.stdin.close()
         try:

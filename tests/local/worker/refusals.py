@@ -1,0 +1,78 @@
+"""A door to the embedded AWS that lets all through until a service is forbidden.
+
+So it looks to a task whose role has a policy withdrawn in the middle of a run.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+REFUSALS = {
+    "s3": (403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"),
+    "dynamodb": (
+        400,
+        b'{"__type": "com.amazon.coral.service#AccessDeniedException",'
+        b' "message": "User is not authorized to perform this action"}',
+    ),
+}
+
+
+class Door:
+    """Passes requests to ``endpoint`` from an ``address`` of its own; ``refused`` counts."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.forbidden: set[str] = set()
+        self.refused = 0
+        self.to = urlsplit(endpoint).netloc
+        door = self
+
+        class Handler(_Handler):
+            of = door
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def forbid(self, service: str) -> None:
+        """From now on the role may not use ``s3`` or ``dynamodb``."""
+        self.forbidden.add(service)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    of: Door
+
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            self.close_connection = True
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        authorization = self.headers.get("Authorization", "")
+        for service in self.of.forbidden:
+            if f"/{service}/aws4_request" in authorization:
+                self.of.refused += 1
+                self._answer(*REFUSALS[service], [("x-amzn-RequestId", "refused")])
+                return
+        inner = http.client.HTTPConnection(self.of.to)
+        inner.request(self.command, self.path, body, dict(self.headers.items()))
+        reply = inner.getresponse()
+        self._answer(reply.status, reply.read(), reply.getheaders())
+        inner.close()
+
+    def _answer(self, status: int, body: bytes, headers: list[tuple[str, Any]]) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() != "content-length" or self.command == "HEAD":
+                self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

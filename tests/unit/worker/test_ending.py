@@ -1,0 +1,90 @@
+"""What is said while a killed job is still being taken apart, and what has to wait for its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.unit.worker.fakes import FakeAws, World
+from tests.unit.worker.runs import EXECUTION, new_world
+from worker.contract import Env, Reason
+from worker.ending import Ending
+from worker.errors import FenceLost
+from worker.keeper import Keeper
+from worker.log import Log
+from worker.options import Options
+from worker.supervisor import Supervisor
+
+
+def stopped(world: World, folder: Path, *options: str, **more: Any) -> tuple[Ending, Keeper]:
+    """An attempt whose job was killed at a stop and has not ended yet."""
+    environment: dict[str, str] = {
+        Env.JOB: "job",
+        Env.RUN_KEY: "key",
+        Env.EXECUTION: EXECUTION,
+        Env.FENCE: "10001",
+        Env.TABLE: "table",
+        Env.BUCKET: "bucket",
+    }
+    asked = Options([*options, "true"], environment)
+    assert asked.identity
+    keeper = Keeper(asked, asked.identity, Log(descriptor=-1), print, lambda _: FakeAws(world))
+    keeper.start(str(folder), 0)
+    supervisor = SimpleNamespace(
+        identity=asked.identity,
+        options=asked,
+        keeper=keeper,
+        control=SimpleNamespace(all_done=False),
+        rhythm=None,
+        lost=None,
+        held=set(),
+        why=Reason.INTERRUPTED,
+        job_began=0.0,
+        job_ended=0.0,
+    )
+    vars(supervisor).update(more)
+    return Ending(cast(Supervisor, supervisor)), keeper
+
+
+def settled(keeper: Keeper) -> None:
+    """All that was asked of the keeper is done."""
+    keeper.submit(lambda: None).result(20)
+
+
+def test_last_word_does_not_wait_for_the_end_of_a_killed_job(tmp_path: Path) -> None:
+    world = new_world()
+    ending, keeper = stopped(world, tmp_path)
+    (tmp_path / "half-made").write_text("x")
+    keeper.stage("half-made", str(tmp_path / "half-made"))
+
+    ending.begin()
+    settled(keeper)
+
+    assert world.item["word"]["reason"] == "interrupted"
+    assert world.item["word"]["exit_code"] == 143
+    assert world.uploads == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        (["--on-stop", "true"], {}),
+        ([], {"rhythm": object()}),
+        ([], {"control": SimpleNamespace(all_done=True)}),
+        ([], {"lost": FenceLost("Another attempt has it.")}),
+    ],
+    ids=["command for the stop", "folders", "job was through", "fence lost"],
+)
+def test_nothing_is_said_before_what_may_still_change_it(
+    tmp_path: Path, options: list[str], more: dict[str, Any]
+) -> None:
+    world = new_world()
+    ending, keeper = stopped(world, tmp_path, *options, **more)
+
+    ending.begin()
+    settled(keeper)
+
+    assert "word" not in world.item
