@@ -28,7 +28,7 @@ def duckdb():
     duckdb.sql(f"select sum(hash(a.range + b.range)) from {pairs}").fetchall()
 def numpy():
     import numpy
-    numpy.linalg.svd(numpy.random.default_rng(1).random((1500, 1500)))
+    numpy.sort(numpy.random.default_rng(1).random(30_000_000))
 TEXT = None
 def json_loads():
     global TEXT
