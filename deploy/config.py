@@ -287,6 +287,8 @@ def _sentence(error: ValidationError) -> str:
         return f"{_joined(where, name)} is missing: it must be {allowed}"
     if "propertyNames" in error.absolute_schema_path:
         return f"{where} has the name {_shown(instance)}, but it must be {schema['description']}"
+    if schema.get("writeOnly"):
+        return f"{where} must be {schema['description']}"
     return f"{where} is {_shown(instance)}, but must be {schema['description']}"
 
 

@@ -183,7 +183,7 @@ def test_every_key_arrives() -> None:
         ),
         (
             JOB + 'secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night"',
-            'jobs.ab.secret is "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night", bu',
+            "jobs.ab.secret must be the whole ARN of a secret of Secrets Manager, with the six ",
         ),
         (JOB + f'command = ["{"x" * 4096}"]', "jobs.ab.command has 4,100 bytes as JSON, but at"),
         (JOB + "cpu = 1024", "jobs.ab.cpu is 1024, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16"),
@@ -267,6 +267,10 @@ def test_other_schedules_are_refused(expression: str, said: str) -> None:
     sentence = refusal(f'{JOB}schedule = "{expression}"')
     assert sentence.startswith("jobs.ab.schedule is ")
     assert said in sentence
+
+
+def test_a_secret_typed_where_its_arn_belongs_is_not_shown() -> None:
+    assert "hunter2" not in refusal(JOB + 'secret = "hunter2"')
 
 
 def test_a_file_that_cannot_be_read_gets_one_sentence(tmp_path: Path) -> None:
