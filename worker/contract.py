@@ -15,6 +15,7 @@ else:
 
 
 ENV_PREFIX = "STEADYSPOT_"
+"""How every variable of ours begins; a job's own may not."""
 
 
 class Env(StrEnum):
@@ -44,10 +45,6 @@ class Env(StrEnum):
     COMMAND = "STEADYSPOT_COMMAND"
     ENVIRONMENT = "STEADYSPOT_ENVIRONMENT"
     SECRETS = "STEADYSPOT_SECRETS"
-
-
-OURS = "STEADYSPOT_"
-"""How every variable of ours begins; a job's own may not."""
 
 
 class Exit(IntEnum):

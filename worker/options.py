@@ -6,7 +6,7 @@ can also be set in the environment, because that is what a task definition has.
 
 from __future__ import annotations
 
-from worker.contract import FENCE_PER_CLAIM, OURS, Env
+from worker.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env
 from worker.errors import SetupError
 from worker.signals import signal
 
@@ -177,13 +177,13 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(found, dict) or not all(map(_is_variable, found, found.values())):
         raise SetupError(
             f"{source} is not an object of names and texts, or a name is none for a variable.",
-            f'Write it like {{"NAME": "value"}}, with no {OURS} in front of a name.',
+            f'Write it like {{"NAME": "value"}}, with no {ENV_PREFIX} in front of a name.',
         )
     return found
 
 
 def _is_variable(name: str, value: object) -> bool:
-    named = name.isidentifier() and not name.startswith(OURS)
+    named = name.isidentifier() and not name.startswith(ENV_PREFIX)
     return named and isinstance(value, str) and "\0" not in value
 
 
