@@ -96,10 +96,10 @@ class LocalAws:
         moto_app = Dispatcher()
         front = _Front(moto_app)
         self._server = Server(_HOST, self._port, front)
-        self.endpoint_url = f"http://{_HOST}:{self._server.server_port}"
+        self.endpoint_url = f"http://{_HOST}:{self._server.port}"
         # moto's client of itself reads the port from here.
         self._port_before = os.environ.get("MOTO_PORT")
-        os.environ["MOTO_PORT"] = str(self._server.server_port)
+        os.environ["MOTO_PORT"] = str(self._server.port)
         _running = self
         atexit.register(self.stop)
         try:

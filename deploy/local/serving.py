@@ -38,11 +38,18 @@ class Dispatcher(DomainDispatcherApplication):
 
 
 class Server(ThreadedWSGIServer):
-    """Serves `app`, a WSGI application, in a thread for each connection."""
+    """Serves `app`, a WSGI application, in a thread for each connection.
+
+    Raises
+    ------
+    OSError
+        The port is taken. Bound by itself, werkzeug would end the process there.
+    """
 
     def __init__(self, host: str, port: int, app: Any) -> None:
         self._connections: set[socket.socket] = set()
-        super().__init__(host, port, app, _Handler)
+        with socket.create_server((host, port), backlog=self.request_queue_size) as bound:
+            super().__init__(host, port, app, _Handler, fd=bound.fileno())
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Begin to serve a connection."""

@@ -114,3 +114,8 @@ def test_connection_that_is_kept_ends_with_the_server(
     server.shutdown()
     client.sock.settimeout(10)
     assert client.sock.recv(100) == b""
+
+
+def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process(server: Server) -> None:
+    with pytest.raises(OSError, match="in use"):
+        Server("127.0.0.1", server.port, App())
