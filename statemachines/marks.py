@@ -39,7 +39,8 @@ def written_out(block: Sequence[str]) -> str:
 
     Raises
     ------
-        yaml.YAMLError: The lines are no YAML.
+    yaml.YAMLError
+        The lines are no YAML.
     """
     properties = yaml.load(textwrap.dedent("\n".join(block)), _Loader)
     text = properties["DefinitionString"]

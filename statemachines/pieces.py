@@ -18,7 +18,7 @@ from statemachines import claiming, job, mail, money
 from statemachines import expressions as x
 from statemachines.calls import CONDITION_FAILED, EXECUTION, WORK, patient
 from statemachines.causes import CAUSES, CauseClass
-from statemachines.jsonata import compact, expression
+from statemachines.jsonata import compact
 from statemachines.marks import NAME
 
 _OF_PLATFORM = ("Table", "Bucket", "Topic", "Cluster", "Network")
@@ -30,6 +30,7 @@ _PLAIN = re.compile(r"[\w$(]")
 _MARKED = re.compile(r":( |$)| #")
 """What a text of YAML begins with, and has not in it, where it needs no mark."""
 _QUOTES_THAT_PAY = 7
+"""Up to so many, doubling them is shorter than a block of its own."""
 _ENTRY_CHARACTERS = 12
 """What an entry and the mentions of its name cost beside its text, about."""
 
@@ -131,8 +132,6 @@ def _glue() -> Iterator[tuple[str, str]]:
     yield "AnyError", '{"ErrorEquals":["States.ALL"]'
     yield "OnConflict", f'{{"ErrorEquals":["{CONDITION_FAILED}"],'
     yield "OfItem", f"{{%{within('($item := $states.result.Attributes;')}"
-    yield "AttemptEnds", f'{packed({"attempts": expression(x.ALL)})[1:-1]},"last":"{{%('
-    yield "Unread", packed(job.UNREAD)[1:-1]
     yield "Entered", packed(x.entered())[1:-1]
     yield "SpotAgain", within(x.SPOT_AGAIN)
     yield "ToLearn", within(f"{job.TO_LEARN} and $")[:-1]
@@ -140,9 +139,7 @@ def _glue() -> Iterator[tuple[str, str]]:
     yield "Says", within("$contains($last.said, /")
     yield "Resource", '"Resource":"arn:aws:states:::'
     yield "Call", ',"TimeoutSeconds":60,"Arguments":{'
-    yield "Late", "$run.finishBy>0 and $millis()>$run.finishBy"
     yield "TypeTask", ',"Output":{},"Type":"Task","Next":"'
-    yield "TypeChoice", '"Type":"Choice","Choices":['
 
 
 def _word(name: str) -> str:

@@ -59,6 +59,18 @@ def faults(schema: str, value: Any) -> list[str]:
     return [error.message for error in Draft202012Validator(rules).iter_errors(value)]
 
 
+def accompanied(*sidecar: str, name: str = "beside") -> Callable[[str], str]:
+    """Return what puts a sidecar before a template's worker; its fields, but for the name."""
+
+    def changed(template: str) -> str:
+        worker = "   - Name: worker\n"
+        assert template.count(worker) == 1
+        fields = "".join(f"     {line}\n" for line in sidecar)
+        return template.replace(worker, f"   - Name: {name}\n{fields}{worker}")
+
+    return changed
+
+
 class Place:
     """A platform on the embedded AWS, and the jobs that tests deploy on it."""
 

@@ -151,23 +151,43 @@ def failing_machine(clients: dict[str, Any], name: str) -> str:
     return str(made["stateMachineArn"])
 
 
+def watch_count(
+    clients: dict[str, Any],
+    name: str,
+    topic: str,
+    metric: str,
+    dimensions: list[dict[str, str]],
+    threshold: int,
+) -> None:
+    """Ring when a metric, as namespace and name, has counted so often in five minutes."""
+    namespace, _, metric_name = metric.rpartition("/")
+    clients["cloudwatch"].put_metric_alarm(
+        AlarmName=name,
+        Namespace=namespace,
+        MetricName=metric_name,
+        Dimensions=dimensions,
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=threshold,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+    )
+
+
 def test_a_failed_execution_rings(
     local_aws: LocalAws, own_clients: dict[str, Any], topic: str
 ) -> None:
     name = f"m-{uuid.uuid4().hex[:8]}"
     machine = failing_machine(own_clients, name)
-    own_clients["cloudwatch"].put_metric_alarm(
-        AlarmName=name,
-        Namespace="AWS/States",
-        MetricName="ExecutionsFailed",
-        Dimensions=[{"Name": "StateMachineArn", "Value": machine}],
-        Statistic="Sum",
-        Period=300,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="notBreaching",
-        AlarmActions=[topic],
+    watch_count(
+        own_clients,
+        name,
+        topic,
+        "AWS/States/ExecutionsFailed",
+        [{"Name": "StateMachineArn", "Value": machine}],
+        1,
     )
     own_clients["stepfunctions"].start_execution(stateMachineArn=machine)
     mail = local_aws.outbox.wait_for(lambda mail: mail.topic_arn == topic, WAIT_SECONDS)
@@ -183,18 +203,13 @@ def test_a_rule_rings_once_it_has_matched_often_enough(
     local_aws.session().client("events").put_rule(
         Name=name, EventPattern=json.dumps({"source": ["aws.states"], "detail": detail})
     )
-    own_clients["cloudwatch"].put_metric_alarm(
-        AlarmName=name,
-        Namespace="AWS/Events",
-        MetricName="TriggeredRules",
-        Dimensions=[{"Name": "RuleName", "Value": name}],
-        Statistic="Sum",
-        Period=300,
-        EvaluationPeriods=1,
-        Threshold=2,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="notBreaching",
-        AlarmActions=[topic],
+    watch_count(
+        own_clients,
+        name,
+        topic,
+        "AWS/Events/TriggeredRules",
+        [{"Name": "RuleName", "Value": name}],
+        2,
     )
     for _ in range(2):
         own_clients["stepfunctions"].start_execution(stateMachineArn=machine)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 from deploy.local.market import Refusal
 from deploy.records import Run
 from tests.local.parts import HELD
-from tests.local.runs import ROOT, Place, Work, by_hand, eventually, parts
+from tests.local.runs import ROOT, Place, Work, accompanied, by_hand, eventually, parts
 
 LATE_WORKER = "late-worker:local"
 LONG_IMAGE = "long-name-" + "x" * 33_000
@@ -68,18 +67,6 @@ def published_once(work: Work, run: Run, outputs: dict[str, bytes]) -> None:
     assert run.completion is not None
     assert run.completion["outputs"] == len(outputs)
     assert run.units_done == run.units_total
-
-
-def accompanied(*sidecar: str) -> Callable[[str], str]:
-    """A template with a sidecar before the worker; its fields, but for the name."""
-
-    def changed(template: str) -> str:
-        name = "   - Name: worker\n"
-        assert template.count(name) == 1
-        fields = "".join(f"     {line}\n" for line in sidecar)
-        return template.replace(name, f"   - Name: beside\n{fields}{name}")
-
-    return changed
 
 
 # --- exit 0 --------------------------------------------------------------------------------------

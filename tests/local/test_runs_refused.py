@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from deploy.runs import start
-from tests.local.runs import PART_OUTPUTS, Place, Work, parts
+from tests.local.runs import PART_OUTPUTS, Place, Work, accompanied, parts
 
 SIDECAR = "sidecar:local"
 
@@ -103,18 +103,11 @@ def test_a_task_definition_deregistered_before_the_start_is_told_and_mended_by_d
 def test_a_sidecar_that_is_killed_after_the_job_has_finished_does_not_fail_the_run(
     place: Place, counts: bool
 ) -> None:
-    def accompanied(template: str) -> str:
-        worker = "   - Name: worker\n"
-        assert template.count(worker) == 1
-        sidecar = (
-            f"   - Name: sidecar\n     Image: {SIDECAR}\n     Essential: false\n"
-            "     StopTimeout: 2\n     Command: [\"trap '' TERM; sleep 60\"]\n"
-        )
-        return template.replace(worker, sidecar + worker)
-
+    stubborn = "Command: [\"trap '' TERM; sleep 60\"]"
+    fields = (f"Image: {SIDECAR}", "Essential: false", "StopTimeout: 2", stubborn)
     place.aws.market.sidecars_count = counts
     place.aws.images.register(SIDECAR, entrypoint=["/bin/sh", "-c"])
-    work = place.job(*parts(), template=accompanied)
+    work = place.job(*parts(), template=accompanied(*fields, name="sidecar"))
     execution = work.start()
 
     run = work.succeeded(execution)

@@ -10,11 +10,21 @@ from tests.unit.worker.fakes import FakeBucket, FakeTable, Gate, Inline, World, 
 from worker.attempt import About, Attempt
 from worker.checkpoint import Output
 from worker.commit import OutputsLost
+from worker.contract import Env
 from worker.errors import WorkerError
 from worker.fence import Fence
 from worker.publish import expected_etag
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:job:one"
+ENVIRONMENT: dict[str, str] = {
+    Env.JOB: "job",
+    Env.RUN_KEY: "key",
+    Env.EXECUTION: EXECUTION,
+    Env.FENCE: "10001",
+    Env.TABLE: "table",
+    Env.BUCKET: "bucket",
+}
+"""What the state machine gives a first attempt, for a worker whose AWS is in memory."""
 PREFIX = "outputs/job/key/"
 
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from tests.unit.worker.fakes import FakeAws, World
-from tests.unit.worker.runs import EXECUTION, new_world
-from worker.contract import Env, Reason
+from tests.unit.worker.runs import ENVIRONMENT, new_world
+from worker.contract import Reason
 from worker.ending import Ending
 from worker.errors import FenceLost
 from worker.keeper import Keeper
@@ -21,15 +21,7 @@ from worker.supervisor import Supervisor
 
 def stopped(world: World, folder: Path, *options: str, **more: Any) -> tuple[Ending, Keeper]:
     """An attempt whose job was killed at a stop and has not ended yet."""
-    environment: dict[str, str] = {
-        Env.JOB: "job",
-        Env.RUN_KEY: "key",
-        Env.EXECUTION: EXECUTION,
-        Env.FENCE: "10001",
-        Env.TABLE: "table",
-        Env.BUCKET: "bucket",
-    }
-    asked = Options([*options, "true"], environment)
+    asked = Options([*options, "true"], ENVIRONMENT)
     assert asked.identity
     keeper = Keeper(asked, asked.identity, Log(descriptor=-1), print, lambda _: FakeAws(world))
     keeper.start(str(folder), 0)

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.worker.fakes import FakeAws, World
-from tests.unit.worker.runs import EXECUTION, new_world
-from worker.contract import Env
+from tests.unit.worker.runs import ENVIRONMENT, new_world
 from worker.errors import Unreachable
 from worker.keeper import Keeper
 from worker.log import Log
@@ -19,15 +18,7 @@ from worker.options import Options
 
 
 def keeper_of(world: World, folder: Path, gate: Callable[[str, Callable[[], Any]], Any]) -> Keeper:
-    environment: dict[str, str] = {
-        Env.JOB: "job",
-        Env.RUN_KEY: "key",
-        Env.EXECUTION: EXECUTION,
-        Env.FENCE: "10001",
-        Env.TABLE: "table",
-        Env.BUCKET: "bucket",
-    }
-    options = Options(["--output-dir", str(folder), "--uploads", "1", "true"], environment)
+    options = Options(["--output-dir", str(folder), "--uploads", "1", "true"], ENVIRONMENT)
     assert options.identity
     log = Log(descriptor=-1)
     keeper = Keeper(options, options.identity, log, print, lambda _: FakeAws(world, gate))
