@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,5 +18,6 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def bench(endpoint: str, tmp_path: Path) -> Bench:
-    return Bench(endpoint, tmp_path)
+def bench(endpoint: str, tmp_path: Path) -> Iterator[Bench]:
+    with contextlib.closing(Bench(endpoint, tmp_path)) as run:
+        yield run

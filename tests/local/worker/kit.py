@@ -153,6 +153,7 @@ class Bench:
             ],
         )
         self.launches = 0
+        self._workers: list[Worker] = []
         self.claim()
 
     def claim(self, claims: int = 1) -> None:
@@ -192,7 +193,16 @@ class Bench:
 
     def start(self, *arguments: str, **environment: str) -> Worker:
         """Start a worker as the next launch of the run."""
-        return Worker(list(arguments), self.environment(**environment), self.folder)
+        worker = Worker(list(arguments), self.environment(**environment), self.folder)
+        self._workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        """End what a failed test left running; a worker that is told to takes its job along."""
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.terminate()
+                worker.process.wait(30)
 
     def job_file(self, text: str, name: str = "job.py") -> list[str]:
         """A job written down; its command."""
