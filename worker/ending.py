@@ -89,12 +89,14 @@ class Ending:
         outcome, begun = self._stopped(), time.time()
         assert outcome.reason is not None
         self._saved = of.keeper.save_last(of.held)
-        self._saved.add_done_callback(
-            lambda saved: self._trace.add("save", begun, time.time(), saved.exception() is not None)
-        )
+
+        def traced(saved: Future[Any]) -> None:
+            self._trace.add("save", begun, time.time(), saved.exception() is not None)
+            self._send_trace(outcome)
+
+        self._saved.add_done_callback(traced)
         of.keeper.withdraw()
         self._word = of.keeper.leave(outcome.reason, outcome.code, outcome.sentence)
-        self._word.add_done_callback(lambda _: self._send_trace(outcome))
 
     def after_job(self) -> Outcome:
         """The job has ended: what that means, done."""

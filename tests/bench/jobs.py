@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
+import random
+import re
 import select
 import shutil
 import subprocess
@@ -18,25 +20,24 @@ import botocore
 from tests.local.worker.kit import ROOT, Bench
 
 WORK = """
-import json, sys, time
-def python():
-    end = time.monotonic() + 0.2
-    while time.monotonic() < end: sum(range(1000))
-def duckdb():
+import json, os, sys, time
+kind = sys.argv[1]
+if kind == "python":
+    def work():
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end: sum(range(1000))
+elif kind == "duckdb":
     import duckdb
-    pairs = "range(100000) a, range(500) b"
-    duckdb.sql(f"select sum(hash(a.range + b.range)) from {pairs}").fetchall()
-def numpy():
+    def work():
+        pairs = "range(100000) a, range(500) b"
+        duckdb.sql(f"select sum(hash(a.range + b.range)) from {pairs}").fetchall()
+elif kind == "numpy":
     import numpy
-    numpy.sort(numpy.random.default_rng(1).random(30_000_000))
-TEXT = None
-def json_loads():
-    global TEXT
-    if TEXT is None:
-        records = (f'{{"key": {i}, "value": "{str(i) * 4}"}}' for i in range(800_000))
-        TEXT = "[" + ", ".join(records) + "]"
-    json.loads(TEXT)
-work = {"python": python, "duckdb": duckdb, "numpy": numpy, "json": json_loads}[sys.argv[1]]
+    unsorted = numpy.random.default_rng(1).random(15_000_000)
+    def work(): numpy.sort(unsorted, kind="stable")
+elif kind == "json":
+    with open(os.environ["BENCH_TRACK"]) as file: text = file.read()
+    def work(): json.loads(text)
 """
 UNITS = (
     WORK
@@ -56,7 +57,6 @@ PLAIN = (
     + """
 import signal
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
-work()
 begun = time.monotonic()
 work()
 print(time.monotonic() - begun, flush=True)
@@ -75,7 +75,23 @@ CLOSED = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
 """Nothing answers there, so that a short job is not slowed by what goes on beside it."""
 
 
+TRACK_POINTS = 1_650_000
+"""So many make a document of 40 MB."""
+
 UNSHARE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def write_track(folder: Path) -> Path:
+    """A track as GeoJSON, 40 MB of coordinates."""
+    chance = random.Random(1)
+    points = (
+        [round(chance.uniform(-180, 180), 6), round(chance.uniform(-90, 90), 6)]
+        for _ in range(TRACK_POINTS)
+    )
+    path = folder / "track.json"
+    path.write_text(json.dumps({"type": "LineString", "coordinates": list(points)}))
+    assert path.stat().st_size > 40e6
+    return path
 
 
 def namespaces_allowed() -> bool:
@@ -113,12 +129,12 @@ def seconds_to_exit(process: subprocess.Popen[bytes], number: int) -> float:
     return took
 
 
-def resident(pid: int) -> float:
-    """Resident memory in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+def resident(pid: int, peak: bool = False) -> float:
+    """Resident memory in MiB, now or at its peak."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"^{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found
+    return int(found[1]) / 1024
 
 
 def resident_before(bench: Bench, path: Path) -> float:
@@ -176,7 +192,7 @@ def _publish(count: int, size: int) -> None:
         outputs = [upload.future.result() for upload in staged]
         list(uploader.pool.map(lambda o: s3.complete(o.key, o.upload_id, list(o.parts)), outputs))
         mine.append(time.monotonic() - begun)
-        peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak or resident(os.getpid(), peak=True)
         begun = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda p: client.upload_file(str(p), bucket, f"plain/{p.name}"), paths))
