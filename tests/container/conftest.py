@@ -22,6 +22,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
+def arm64_image(image: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    why = engine.missing_for_arm64()
+    if why:
+        pytest.skip(f"the image for arm64 is not tested: {why}")
+    engine.build_for_arm64(tmp_path_factory.mktemp("arm64"))
+    return engine.ARM64_IMAGE
+
+
+@pytest.fixture(scope="session")
 def endpoint(image: None) -> Iterator[str]:
     with serve_aws() as address:
         yield address

@@ -20,6 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "localhost/steadyspot-python-base:bookworm"
 IMAGE = "localhost/steadyspot-worker:test"
+ARM64_BASE = "localhost/steadyspot-python-base:bookworm-arm64"
+ARM64_IMAGE = "localhost/steadyspot-worker:test-arm64"
+EMULATOR = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
 
 
@@ -33,21 +36,27 @@ def missing() -> str:
     return "no base image and no debootstrap to make one"
 
 
+def missing_for_arm64() -> str:
+    """Why the image for arm64 cannot be built and run here, or nothing."""
+    if not EMULATOR.exists():
+        return "no emulator of arm64 is registered on this machine"
+    if _has(ARM64_BASE) or shutil.which("mmdebstrap"):
+        return missing()
+    return "no base image for arm64 and no mmdebstrap to make one"
+
+
 def build(folder: Path) -> None:
     """Make the base image once, and the worker's image."""
     if not _has(BASE):
         _make_base(folder / "root")
-    wheels = folder / "wheels"
-    requirements = ROOT / "worker" / "requirements.txt"
-    _run(
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
-        "-r", str(requirements), "-d", str(wheels),
-    )  # fmt: skip
-    _run(
-        "buildah", "bud", "--network=host", "--isolation=chroot", f"--volume={wheels}:/wheels:ro",
-        "--build-arg", f"BASE_IMAGE={BASE}", "--build-arg", "PIP_FIND_LINKS=/wheels",
-        "--build-arg", "PIP_NO_INDEX=1", "-t", IMAGE, str(ROOT / "worker"),
-    )  # fmt: skip
+    _build(folder, BASE, IMAGE)
+
+
+def build_for_arm64(folder: Path) -> None:
+    """The same for the other architecture, by an emulator."""
+    if not _has(ARM64_BASE):
+        _make_arm64_base(folder / "root.tar")
+    _build(folder, ARM64_BASE, ARM64_IMAGE, "--platform=linux/arm64")
 
 
 def derive(folder: Path, dockerfile: str, name: str) -> str:
@@ -138,15 +147,40 @@ class Container:
         )
 
 
-def image() -> dict[str, Any]:
-    """What the engine says of the built image."""
-    found: dict[str, Any] = json.loads(_run("podman", "image", "inspect", IMAGE))[0]
+def image(tag: str = IMAGE) -> dict[str, Any]:
+    """What the engine says of a built image."""
+    found: dict[str, Any] = json.loads(_run("podman", "image", "inspect", tag))[0]
     return found
 
 
 def base_size() -> int:
     """Bytes of the base image."""
-    return int(json.loads(_run("podman", "image", "inspect", BASE))[0]["Size"])
+    return int(image(BASE)["Size"])
+
+
+def _build(folder: Path, base: str, tag: str, *options: str) -> None:
+    wheels = folder / "wheels"
+    requirements = ROOT / "worker" / "requirements.txt"
+    _run(
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
+        "-r", str(requirements), "-d", str(wheels),
+    )  # fmt: skip
+    _run(
+        "buildah", "bud", "--network=host", "--isolation=chroot", f"--volume={wheels}:/wheels:ro",
+        "--build-arg", f"BASE_IMAGE={base}", "--build-arg", "PIP_FIND_LINKS=/wheels",
+        "--build-arg", "PIP_NO_INDEX=1", *options, "-t", tag, str(ROOT / "worker"),
+    )  # fmt: skip
+
+
+def _make_arm64_base(archive: Path) -> None:
+    """Packages unpacked and nothing of theirs run, which would take minutes in an emulator."""
+    packages = "base-files,bash,coreutils,dash,findutils,python3,python3-venv,python3-pip"
+    _run(
+        "mmdebstrap", "--variant=extract", "--arch=arm64", f"--include={packages},ca-certificates",
+        "bookworm", str(archive),
+    )  # fmt: skip
+    _run("podman", "import", "-q", "--arch=arm64", str(archive), ARM64_BASE)
+    archive.unlink()
 
 
 def _make_base(root: Path) -> None:

@@ -52,6 +52,30 @@ def test_image_holds_no_machine_code_of_its_own_so_it_is_the_same_on_arm64(start
     assert "True []" in container.logs()
 
 
+@pytest.mark.timeout(600)  # All of it runs in an emulator.
+def test_the_image_for_arm64_is_interrupted_and_resumes_too(
+    arm64_image: str, bench: Bench, start: Start
+) -> None:
+    assert engine.image(arm64_image)["Architecture"] == "arm64"
+    first = start(*job(3), environment=bench.environment(), image=arm64_image, options=READ_ONLY)
+    first.wait_for("part 2", 120)
+    first.stop(20)
+
+    assert first.exit_code() == 143, first.logs()
+    assert int(bench.item()["checkpoint"]["units_done"]) in (2, 3)
+
+    # This time not as PID 1, where the worker asks more of the system.
+    command = ["sh", "-c", 'uname -m; steadyspot-worker "$@"; echo "ended with $?"', "sh"]
+    second = start(
+        *command, *job(0), environment=bench.environment(), image=arm64_image,
+        options=[*READ_ONLY, "--entrypoint="],
+    )  # fmt: skip
+    assert second.end() == 0, second.logs()
+    assert "aarch64" in second.logs()
+    assert "ended with 0" in second.logs()
+    assert len(bench.objects()) == 7
+
+
 @pytest.mark.parametrize("number", [0, 1], ids=["from the image", "copied into one's own"])
 def test_dockerfiles_of_the_readme_make_images_whose_runs_complete(
     number: int, bench: Bench, start: Start, tmp_path: Path
