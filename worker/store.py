@@ -27,6 +27,14 @@ Item = dict[str, Any]
 SMALL_BYTES = 1 << 20
 """A body up to this size is sent without being asked for."""
 
+COMPLETION_SECONDS = 60.0
+"""How long S3 may say nothing while it completes an upload.
+
+It can take minutes; white space that it sends meanwhile counts as an answer, but how often it does
+is not documented (S3 API reference, CompleteMultipartUpload). The grace of a stop bounds the wait
+anyway.
+"""
+
 RACES = 5
 """How often a conditional write that met another is sent again."""
 
@@ -149,7 +157,8 @@ class Aws:
     def bucket(self, bucket: str) -> S3Bucket:
         client = self._client("s3")
         client.meta.events.register_last("before-call.s3", _send_small_at_once)
-        return S3Bucket(client, bucket)
+        patient = self._client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
+        return S3Bucket(client, patient, bucket)
 
     def prepare_trace(self) -> None:
         """Load what ``send_trace`` needs, so that it costs little at the end.
@@ -241,10 +250,11 @@ class DynamoTable:
 
 
 class S3Bucket:
-    """One bucket in S3."""
+    """One bucket in S3. Uploads are completed with the ``patient`` client."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Any, patient: Any, bucket: str) -> None:
         self._client = client
+        self._patient = patient
         self._bucket = bucket
 
     def get(self, key: str) -> bytes | None:
@@ -324,6 +334,7 @@ class S3Bucket:
         listed = [{"PartNumber": p.number, "ETag": p.etag, "ChecksumCRC32": p.crc32} for p in parts]
         self._call(
             "complete_multipart_upload",
+            self._patient,
             Key=key,
             UploadId=upload_id,
             MultipartUpload={"Parts": listed},
@@ -335,8 +346,8 @@ class S3Bucket:
         except NoSuchUpload:
             pass
 
-    def _call(self, operation: str, **arguments: Any) -> Any:
-        method: Callable[..., Any] = getattr(self._client, operation)
+    def _call(self, operation: str, client: Any = None, **arguments: Any) -> Any:
+        method: Callable[..., Any] = getattr(client or self._client, operation)
         try:
             return method(Bucket=self._bucket, **arguments)
         except (BotoCoreError, ClientError) as error:

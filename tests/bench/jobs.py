@@ -161,7 +161,7 @@ def published(bench: Bench, count: int, size: int) -> dict[str, float]:
         [sys.executable, "-m", "tests.bench.jobs", str(count), str(size)],
         env=bench.environment() | {"BENCH_FOLDER": str(bench.folder)},
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.local.worker.door import Door
 from tests.local.worker.kit import Bench, serve_aws
 
 
@@ -21,3 +22,9 @@ def endpoint() -> Iterator[str]:
 def bench(endpoint: str, tmp_path: Path) -> Iterator[Bench]:
     with contextlib.closing(Bench(endpoint, tmp_path)) as run:
         yield run
+
+
+@pytest.fixture
+def door(bench: Bench) -> Iterator[Door]:
+    with contextlib.closing(Door(bench.endpoint)) as between:
+        yield between

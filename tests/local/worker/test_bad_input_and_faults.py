@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.local.worker.kit import Bench, wait_until
+from tests.local.worker.door import Door
+from tests.local.worker.kit import Bench, sha256, wait_until
 
 ONE_UNIT = """
 from worker import current_run
@@ -122,6 +123,19 @@ def test_aws_out_of_reach_is_worth_another_try(bench: Bench) -> None:
         assert_said(worker, 75, "did not answer", "Try again")
 
 
+def test_completion_of_a_large_output_may_take_longer_than_other_calls(
+    bench: Bench, door: Door
+) -> None:
+    """With this grace any other call is given up when nothing comes for a second."""
+    door.completion_seconds = 5
+    worker = bench.start(
+        "--stop-timeout", "4", *bench.job_file(job()), AWS_ENDPOINT_URL=door.address
+    )
+
+    assert worker.end() == 0, worker.said()
+    assert door.completions == 1
+
+
 def test_run_that_was_never_claimed(bench: Bench) -> None:
     worker = bench.start("sleep", "60", STEADYSPOT_RUN_KEY="another")
     assert_said(worker, 125, "not in the run table", "state machine")
@@ -229,8 +243,6 @@ def _reopen(bench: Bench) -> None:
 
 def _replace(bench: Bench, body: bytes) -> None:
     """Replace the manifest and point to it with its true hash."""
-    from tests.local.worker.kit import sha256
-
     key = bench.item()["checkpoint"]["key"]
     bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=body)
     bench.runs.update_item(

@@ -6,12 +6,10 @@ the commit; the next attempt has its permission back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
+from tests.local.worker.door import Door
 from tests.local.worker.kit import Bench, wait_until
-from tests.local.worker.refusals import Door
 
 JOB = """
 import os, time
@@ -30,13 +28,6 @@ while not os.path.exists("end"):
 PLACES = {"s3": "the bucket", "dynamodb": "the run table"}
 CALLS_AT_MOST = 6
 """Refused calls of a whole attempt: that of the trouble, uploads to withdraw, the last word."""
-
-
-@pytest.fixture
-def door(bench: Bench) -> Iterator[Door]:
-    between = Door(bench.endpoint)
-    yield between
-    between.close()
 
 
 @pytest.mark.parametrize("service", PLACES)

@@ -20,7 +20,26 @@ from tests.local.worker.kit import Bench, sha256
 KILLS = int(os.environ.get("STEADYSPOT_KILLS", "12"))
 UNITS = 4
 OUTPUTS = 4
-JOB = f"""
+UNIT_FILES = {
+    f"{unit}/{i}": bytes([unit, i]) * 20000 for unit in range(UNITS) for i in range(OUTPUTS)
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A program that notes in a journal which unit it begins, and what it has to publish.
+
+    It is given the journal and a folder of its attempt's own, as each task has its own disk.
+    """
+
+    text: str
+    options: tuple[str, ...]
+    units: int
+    expected: dict[str, bytes]
+
+
+LOOP = Job(
+    f"""
 import os, sys
 from worker import current_run
 run = current_run()
@@ -35,10 +54,39 @@ for unit in run.remaining(range({UNITS})):
     run.state["sum"] = run.state.get("sum", 0) + unit
 with run.output("sum") as path:
     path.write_text(str(run.state["sum"]))
-"""
-EXPECTED = {
-    f"{unit}/{i}": bytes([unit, i]) * 20000 for unit in range(UNITS) for i in range(OUTPUTS)
-} | {"sum": b"6", "head": b"head" * 20000}
+""",
+    (),
+    UNITS,
+    UNIT_FILES | {"sum": b"6", "head": b"head" * 20000},
+)
+FOLDERS = Job(
+    f"""
+import os, sys, time
+def write(path, data):
+    with open(path + ".tmp", "wb") as file:
+        file.write(data)
+    os.replace(path + ".tmp", path)
+journal = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+os.chdir(sys.argv[2])
+done = int(open("state/done").read()) if os.path.exists("state/done") else 0
+for unit in range(done, {UNITS}):
+    os.write(journal, b"%d\\n" % unit)
+    os.makedirs(f"out/{{unit}}", exist_ok=True)
+    for i in range({OUTPUTS}):
+        write(f"out/{{unit}}/{{i}}", bytes([unit, i]) * 20000)
+    write("state/done", b"%d" % (unit + 1))
+    write("marker", b"")
+    while os.path.exists("marker"):
+        time.sleep(0.01)
+""",
+    (
+        "--checkpoint-dir={disk}/state",
+        "--output-dir={disk}/out",
+        "--marker={disk}/marker",
+    ),
+    0,
+    UNIT_FILES,
+)
 
 
 @dataclass
@@ -71,13 +119,16 @@ def test_random_signals_cost_the_unit_in_hand_at_most(
 
 def one_run(bench: Bench, number: signal.Signals, chance: random.Random) -> Tally:
     """Attempts at one run until it is complete, and all that must hold of it then."""
+    job = chance.choice([LOOP, FOLDERS])
     journal = bench.folder / "journal"
-    command = [*bench.job_file(JOB), str(journal)]
+    command = bench.job_file(job.text)
     tally = Tally()
     written_down: set[str] = set()
     while bench.item()["status"] != "complete":
         before = journal_of(journal)
-        worker = bench.start("--drain", "0", *command)
+        disk = bench.folder / f"disk-{bench.launches}"
+        options = [option.format(disk=disk) for option in job.options]
+        worker = bench.start("--drain", "0", *options, "--", *command, str(journal), str(disk))
         try:
             # Longer and longer, so that also a slow machine comes to an end.
             code = worker.process.wait(chance.uniform(0.05, 1.4 + 0.2 * tally.kills))
@@ -98,8 +149,8 @@ def one_run(bench: Bench, number: signal.Signals, chance: random.Random) -> Tall
     objects = bench.objects()
     record = objects.pop("completion.json")
     assert bench.item()["completion"]["sha256"] == sha256(record), "two commits"
-    assert objects == EXPECTED
-    assert bench.item()["completion"]["units"] == UNITS
+    assert objects == job.expected
+    assert bench.item()["completion"]["units"] == job.units
     left = bench.open_upload_ids()
     assert not left & written_down, "an upload whose id was written down is still open"
     if number == signal.SIGTERM:

@@ -1,12 +1,14 @@
-"""A door to the embedded AWS that lets all through until a service is forbidden.
+"""A door to the embedded AWS that lets all through until a service is forbidden, or S3 is slow.
 
-So it looks to a task whose role has a policy withdrawn in the middle of a run.
+So it looks to a task whose role has a policy withdrawn in the middle of a run, and to one whose
+outputs are so large that S3 takes long to complete them.
 """
 
 from __future__ import annotations
 
 import http.client
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,11 +24,17 @@ REFUSALS = {
 
 
 class Door:
-    """Passes requests to ``endpoint`` from an ``address`` of its own; ``refused`` counts."""
+    """Passes requests to ``endpoint`` from an ``address`` of its own.
+
+    ``refused`` and ``completions`` count; each completion of an upload takes
+    ``completion_seconds`` longer.
+    """
 
     def __init__(self, endpoint: str) -> None:
         self.forbidden: set[str] = set()
         self.refused = 0
+        self.completions = 0
+        self.completion_seconds = 0.0
         self.to = urlsplit(endpoint).netloc
         door = self
 
@@ -61,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.of.refused += 1
                 self._answer(*REFUSALS[service], [("x-amzn-RequestId", "refused")])
                 return
+        if self.command == "POST" and "uploadId=" in self.path:
+            self.of.completions += 1
+            time.sleep(self.of.completion_seconds)
         inner = http.client.HTTPConnection(self.of.to)
         inner.request(self.command, self.path, body, dict(self.headers.items()))
         reply = inner.getresponse()
