@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.local.worker.door import Door
 from tests.local.worker.holes import Tunnel, black_hole
 from tests.local.worker.kit import Bench, wait_until
 
@@ -78,6 +79,24 @@ def test_sigterm_after_the_job_is_over_bounds_the_publishing_by_the_grace(
     assert worker.end(60) == 143, worker.said()
     assert time.monotonic() - begun < 3
     assert "the next attempt finishes it" in worker.said()
+    assert bench.start(*command).end() == 0
+    assert bench.objects()["part"] == b"x"
+
+
+def test_sigterm_while_s3_completes_an_upload_leaves_within_the_grace(
+    bench: Bench, door: Door
+) -> None:
+    command = bench.job_file(ONE_OUTPUT)
+    (bench.folder / "go").touch()
+    door.completion_seconds = 30
+    worker = bench.start("--stop-timeout", "3", *command, AWS_ENDPOINT_URL=door.address)
+    wait_until(lambda: door.completions)
+    begun = time.monotonic()
+    worker.terminate()
+
+    assert worker.end(60) == 143, worker.said()
+    assert time.monotonic() - begun < 3
+    assert bench.item()["status"] == "committing"
     assert bench.start(*command).end() == 0
     assert bench.objects()["part"] == b"x"
 
