@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from deploy.trouble import Trouble
+from deploy.trouble import CTRL_C, Trouble
 
 VERBS = (
     "check",
@@ -31,8 +31,6 @@ VERBS = (
     "local",
     "demo",
 )
-INTERRUPTED = 130
-"""Exit code of a command that Ctrl-C ended, as shells have it."""
 
 
 class Steadyspot(click.Group):
@@ -56,7 +54,7 @@ class Steadyspot(click.Group):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except KeyboardInterrupt:
-            _fail(_STOPPED, INTERRUPTED)
+            _fail(_STOPPED)
         except Exception as error:
             trouble = _trouble(error)
             if trouble is None:
@@ -65,15 +63,17 @@ class Steadyspot(click.Group):
 
 
 _STOPPED = Trouble(
-    "Stopped by Ctrl-C.", "What AWS was told goes on there; the same command goes on from here."
+    "Stopped by Ctrl-C.",
+    "What AWS was told goes on there; the same command goes on from here.",
+    CTRL_C,
 )
 
 
-def _fail(trouble: Trouble, code: int = 1) -> None:
+def _fail(trouble: Trouble) -> None:
     from deploy.screen import Screen
 
     Screen().trouble(trouble)
-    sys.exit(code)
+    sys.exit(trouble.code)
 
 
 def _trouble(error: Exception) -> Trouble | None:

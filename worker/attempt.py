@@ -113,7 +113,7 @@ class Attempt:
         self._garbage += sorted(self._files - files)
         self._manifest, self._files = key, files
         self.saved_at = self._clock()
-        self.saved_bytes = len(body) + sum(file.size for file in ledger.files or ())
+        self.saved_bytes = len(body) + ledger.object_bytes
 
     def drop_old(self) -> None:
         """Delete what no checkpoint points to any more; only after a save that counted.
@@ -197,7 +197,7 @@ class Attempt:
             "sha256": sha256,
             "sequence": ledger.sequence,
             "units_done": len(ledger.units),
-            "bytes": size + sum(file.size for file in ledger.files or ()),
+            "bytes": size + ledger.object_bytes,
             "saved_at": now,
         }
         return {"checkpoint": checkpoint, "progress": progress}

@@ -49,7 +49,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class File:
-    """One entry of a saved folder: a file in an object, a link, or an empty folder."""
+    """One entry of a saved folder: a file, a link, or an empty folder.
+
+    A file's bytes are in the object ``key``, or without one in ``data`` itself, in base64.
+    """
 
     path: str
     kind: str
@@ -59,6 +62,7 @@ class File:
     key: str = ""
     target: str = ""
     mtime_ns: int = 0
+    data: str = ""
 
 
 @dataclass
@@ -83,6 +87,11 @@ class Ledger:
     started_at: str = ""
     sealed_units: set[str] = field(default_factory=set)
     sealed_tokens: set[str] = field(default_factory=set)
+
+    @property
+    def object_bytes(self) -> int:
+        """Bytes of the saved folder that lie in objects of their own."""
+        return sum(file.size for file in self.files or () if file.key)
 
     @property
     def share(self) -> float:

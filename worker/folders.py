@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -196,8 +197,11 @@ class CheckpointFolder:
         elif file.kind == "file":
             half = f"{path}.{os.urandom(4).hex()}"
             with open(half, "wb") as out:
-                there = bucket.fetch(file.key, out)
-            if not there or _sha256_of(half) != file.sha256:
+                if file.key:
+                    bucket.fetch(file.key, out)
+                else:
+                    out.write(b64decode(file.data))
+            if _sha256_of(half) != file.sha256:
                 os.unlink(half)
                 raise SetupError(
                     f"The saved file {file.path} is gone or was changed in the bucket.",

@@ -25,8 +25,9 @@ from worker.contract import Reason, output_prefix
 from worker.errors import FenceLost, SetupError, WorkerError
 from worker.fence import Fence
 from worker.log import Log, now
+from worker.names import check_name
 from worker.options import Identity, Options
-from worker.publish import Upload, Uploader, check_name
+from worker.publish import Upload, Uploader
 from worker.saved_folders import SavedFolders
 from worker.store import Aws, Clients
 

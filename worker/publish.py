@@ -276,21 +276,3 @@ def _sha256(file: IO[bytes], stop: threading.Event) -> str:
         digest.update(block)
         at += len(block)
     return digest.hexdigest()
-
-
-def check_name(name: Any) -> str:
-    """The name, fit to be a key below the run's prefix, else ``SetupError``."""
-    if not isinstance(name, str) or not name or len(name.encode()) > 700:
-        raise SetupError(f"The output name {name!r} is empty or too long.", "Use 1 to 700 bytes.")
-    pieces = name.split("/")
-    if name.startswith("/") or any(p in ("", ".", "..") for p in pieces) or not name.isprintable():
-        raise SetupError(
-            f"The output name {name!r} climbs out of its folder.",
-            "Use a relative name without '.' and '..', such as 'part-00001.parquet'.",
-        )
-    if name == "completion.json":
-        raise SetupError(
-            "The output name 'completion.json' belongs to the completion record.",
-            "Use another name.",
-        )
-    return name

@@ -36,13 +36,17 @@ class Rhythm:
     def _run(self) -> None:
         due = time.monotonic() + self._every
         look = min(LOOK_SECONDS, self._every) if self._marker else self._every
+        answered: int | None = None
         while not self._end.wait(look):
             touched = _stamp(self._marker)
-            if touched is None and time.monotonic() < due:
+            if touched in (None, answered) and time.monotonic() < due:
                 continue
             durable = self._save().exception() is None
             if durable and touched is not None and _stamp(self._marker) == touched:
-                os.unlink(self._marker)
+                try:
+                    os.unlink(self._marker)
+                except OSError:
+                    answered = touched  # It stays, and asks for no more than that.
             due = time.monotonic() + self._every
 
 

@@ -25,6 +25,8 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from worker.contract import Exit
+from worker.errors import SetupError
+from worker.names import check_name
 from worker.protocol import SOCKET
 
 T = TypeVar("T")
@@ -94,13 +96,10 @@ class Stopping:
 
 
 class Run:
-    """One attempt at a run, as the job sees it.
+    """One attempt at a run, as the job sees it; ``attempt`` counts from 1.
 
-    Attributes
-    ----------
-    job, run_key, capacity : str attempt : int Counts from 1. state : Any JSON of the job's own (a
-    dictionary at first); becomes durable together with the next unit, or by ``save``. stopping :
-    Stopping True once the attempt is to stop.
+    ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
+    next unit, or by ``save``. ``stopping`` is true once the attempt is to stop.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -166,18 +165,24 @@ class Run:
 
         It appears whole or not at all. Its upload begins at the end of the block. It belongs to the
         unit in hand, else to the run. Raises ``RunError`` when the name climbs out of the outputs'
-        folder.
+        folder, or when there is no file at the end.
         """
-        check_name(name)
+        try:
+            check_name(name)
+        except SetupError as error:
+            raise RunError(str(error)) from None
         unit = _unit.get()
         path = self._channel.folder / f"{os.getpid()}-{threading.get_ident()}-{os.urandom(6).hex()}"
         try:
             yield path
-            if not path.exists():
-                raise RunError(f"The output '{name}' was not written. Write it to the path given.")
+            if not path.is_file():
+                raise RunError(
+                    f"The output '{name}' is no file. Write one file to the path given;"
+                    " of a folder, make each file an output."
+                )
             self._channel.stage(name, path)
         except BaseException:
-            path.unlink(missing_ok=True)
+            _remove(path)
             raise
         if unit is not None and name not in unit.outputs:
             unit.outputs.append(name)
@@ -235,14 +240,13 @@ def unit_key(unit: Hashable) -> str:
         ) from None
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that would leave the folder of outputs, before any work is done for it."""
-    pieces = name.split("/")
-    if name.startswith("/") or any(piece in ("", ".", "..") for piece in pieces):
-        raise RunError(
-            f"The output name {name!r} climbs out of its folder."
-            " Use a relative name without '.' and '..', such as 'part-00001.parquet'."
-        )
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        import shutil
+
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _say_run_errors_plainly(

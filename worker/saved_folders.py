@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import b64encode
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -15,11 +17,15 @@ from worker.checkpoint import File, Output
 from worker.errors import SetupError
 from worker.folders import Captured, CheckpointFolder, OutputFolder, Seen
 from worker.log import Log
+from worker.names import check_name
 from worker.options import Options
 from worker.processes import descendants, held_open, signal_group
-from worker.publish import Uploader, check_name
+from worker.publish import Uploader
 from worker.signals import signal
 from worker.store import Bucket
+
+DATA_BYTES = 16 << 10
+"""So many bytes of small files travel in the manifest, for a call of their own would cost more."""
 
 
 class SavedFolders:
@@ -70,9 +76,9 @@ class SavedFolders:
     def capture(
         self, running: bool, uploader: Uploader, key: Callable[[File], str]
     ) -> list[File] | None:
-        """The checkpoint's folder with its changed bytes in objects; none when there is none.
+        """The checkpoint's folder with the bytes of what changed; none when there is none.
 
-        ``key`` names the object for a file.
+        Bytes are in the entry where they are few, else in an object, which ``key`` names.
         """
         folder = self._checkpoint
         if folder is None:
@@ -86,7 +92,7 @@ class SavedFolders:
             return file
 
         try:
-            captured = folder.capture(running)
+            captured = _with_data(folder.capture(running))
             files = list(uploader.pool.map(stored, captured))
         except OSError as error:
             raise SetupError(
@@ -115,17 +121,46 @@ class SavedFolders:
         return self._outputs.changed(held)
 
     def stage(self, uploader: Uploader, new: dict[str, Seen]) -> Iterator[Output]:
-        """Stage files side by side; each that did not change meanwhile, as soon as it is staged."""
+        """Stage files side by side; each that did not change meanwhile, as soon as it is staged.
+
+        Where one fails, those after it are dropped: the next look finds them anew.
+        """
         folder = self._outputs
         if folder is None:
             return
-        uploads = [
-            (uploader.stage(check_name(name), folder.path(name)), seen)
-            for name, seen in new.items()
-        ]
-        for upload, seen in uploads:
-            output = upload.future.result()
-            if folder.keep(upload.name, seen):
-                yield output
-            else:
+        for name in new:
+            check_name(name)
+        uploads = deque(
+            (uploader.stage(name, folder.path(name)), seen) for name, seen in new.items()
+        )
+        try:
+            while uploads:
+                upload, seen = uploads[0]
+                output = upload.future.result()
+                if folder.keep(upload.name, seen):
+                    uploads.popleft()
+                    yield output
+                else:
+                    uploader.drop(uploads.popleft()[0])
+        finally:
+            for upload, _ in uploads:
                 uploader.drop(upload)
+
+
+def _with_data(captured: list[Captured]) -> list[Captured]:
+    """Take the bytes of small files that changed into their entries, while there is room."""
+    room = DATA_BYTES - sum(one.file.size for one in captured if one.file.data)
+    taken: list[Captured] = []
+    for one in captured:
+        if one.source and one.file.size <= room:
+            room -= one.file.size
+            file = replace(one.file, data=_base64_of(one.source))
+            taken.append(replace(one, file=file, source=""))
+        else:
+            taken.append(one)
+    return taken
+
+
+def _base64_of(path: str) -> str:
+    with open(path, "rb") as file:
+        return b64encode(file.read()).decode()

@@ -116,7 +116,7 @@ class Bucket(Protocol):
     """Objects and multipart uploads of one bucket."""
 
     def get(self, key: str) -> bytes | None: ...
-    def fetch(self, key: str, file: IO[bytes]) -> bool: ...
+    def fetch(self, key: str, file: IO[bytes]) -> None: ...
     def put(self, key: str, body: Any) -> None: ...
     def put_new(self, key: str, body: bytes) -> bool: ...
     def delete(self, keys: list[str]) -> None: ...
@@ -267,17 +267,16 @@ class S3Bucket:
             raise trouble(error, f"the bucket '{self._bucket}'") from None
         return body
 
-    def fetch(self, key: str, file: IO[bytes]) -> bool:
-        """Write an object into an open file, a mebibyte at a time; false when it is not there."""
+    def fetch(self, key: str, file: IO[bytes]) -> None:
+        """Write an object into an open file, a mebibyte at a time; nothing when it is not there."""
         try:
             body = self._call("get_object", Key=key)["Body"]
             for block in body.iter_chunks(1 << 20):
                 file.write(block)
         except _Missing:
-            return False
+            pass
         except BotoCoreError as error:
             raise trouble(error, f"the bucket '{self._bucket}'") from None
-        return True
 
     def put(self, key: str, body: Any) -> None:
         """Put bytes, or what can be read like a file, as one object of at most 5 GB."""

@@ -43,7 +43,7 @@ def command(
     from dataclasses import asdict
 
     from deploy.drills import DRILLS, Stage
-    from deploy.trouble import Trouble
+    from deploy.trouble import CTRL_C, Trouble
 
     wanted = target.config.job(job)
     drill = DRILLS[name]
@@ -66,9 +66,11 @@ def command(
                     screen.pair(mark, finding.text, style)
         whole = True
     except KeyboardInterrupt:
-        if not machine:
-            screen.say("Everything is put back.")
-        raise
+        raise Trouble(
+            "Stopped by Ctrl-C; everything is put back.",
+            "The same command drills again from the beginning.",
+            CTRL_C,
+        ) from None
     finally:
         if machine:  # Also where it broke off: what was found until then must be known.
             told = [asdict(finding) for finding in findings]

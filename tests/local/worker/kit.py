@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import uuid
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -222,12 +223,23 @@ class Bench:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         start = f"{prefix}{self.job}/{self.run_key}/"
         return {
-            entry["Key"].removeprefix(start): self.s3.get_object(
-                Bucket=self.bucket, Key=entry["Key"]
-            )["Body"].read()
+            entry["Key"].removeprefix(start): self._object(entry["Key"])
             for page in pages
             for entry in page.get("Contents", [])
         }
+
+    def saved(self) -> dict[str, bytes]:
+        """The files of the checkpoint that counts: path to bytes."""
+        manifest = json.loads(self._object(self.item()["checkpoint"]["key"]))
+        return {
+            file["path"]: self._object(file["key"]) if file["key"] else b64decode(file["data"])
+            for file in manifest["files"] or ()
+            if file["kind"] == "file"
+        }
+
+    def _object(self, key: str) -> bytes:
+        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body
 
     def open_uploads(self) -> list[str]:
         reply = self.s3.list_multipart_uploads(Bucket=self.bucket)

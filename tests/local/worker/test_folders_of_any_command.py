@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.local.worker.kit import Bench, wait_until
+from worker.saved_folders import DATA_BYTES
 
 COUNTER = """
 mkdir -p out
@@ -17,6 +19,7 @@ while [ "$(cat state/count 2>/dev/null || echo 0)" -lt 6 ]; do
 done
 """
 BIG = 2 << 20
+LINES = 10_000
 FOLDERS = ("--checkpoint-dir", "state", "--output-dir", "out")
 
 
@@ -55,8 +58,7 @@ def test_folder_is_saved_at_the_interval_while_the_job_runs(bench: Bench) -> Non
     worker.kill_all()
     worker.end()
 
-    saved = [name for name in bench.objects("checkpoints/") if name.startswith("files/")]
-    assert saved
+    assert int(bench.saved()["n"]) > 0
 
 
 def test_marker_is_removed_once_its_save_is_durable(bench: Bench) -> None:
@@ -67,7 +69,7 @@ def test_marker_is_removed_once_its_save_is_durable(bench: Bench) -> None:
     worker = bench.start("--checkpoint-dir", "state", "--marker", "marker", "sh", "-c", job)
     worker.wait_for("durable")
 
-    assert b"kept\n" in bench.objects("checkpoints/").values()
+    assert bench.saved() == {"file": b"kept\n"}
     worker.kill_all()
     worker.end()
 
@@ -75,22 +77,44 @@ def test_marker_is_removed_once_its_save_is_durable(bench: Bench) -> None:
 def test_only_what_changed_is_uploaded_and_old_files_are_dropped(bench: Bench) -> None:
     wait = "touch m; while [ -e m ]; do sleep 0.05; done;"
     job = (
-        f"head -c {BIG} /dev/zero > state/big; echo one > state/small; {wait}"
-        f" echo two > state/small; {wait} echo saved; sleep 60"
+        f"head -c {BIG} /dev/zero > state/big; seq 1 {LINES} > state/file; {wait}"
+        f" seq 2 {LINES} > state/file; {wait} echo saved; sleep 60"
     )
     worker = bench.start("--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
     worker.wait_for("saved")
 
-    files = wait_until(
-        lambda: (
-            (now := bench.objects("checkpoints/"))
-            and b"one\n" not in now.values()
-            and {key: data for key, data in now.items() if key.startswith("files/")}
-        )
-    )
-    assert sorted(files.values()) == [bytes(BIG), b"two\n"]
+    def of_files() -> list[bytes]:
+        objects = bench.objects("checkpoints/")
+        return sorted(data for key, data in objects.items() if key.startswith("files/"))
+
+    second = "".join(f"{n}\n" for n in range(2, LINES + 1)).encode()
+    wait_until(lambda: len(of_files()) == 2)
+    assert of_files() == [bytes(BIG), second]
+    assert bench.saved() == {"big": bytes(BIG), "file": second}
     worker.kill_all()
     worker.end()
+
+
+def test_small_files_travel_in_the_manifest_and_come_back(bench: Bench) -> None:
+    """As many of them as there is room for; the rest, and what grew, lie in objects."""
+    fill = f"for n in 1 2 3 4 5; do head -c {DATA_BYTES // 4} /dev/zero > state/$n; done"
+    job = f"{fill}; : > state/empty; touch m; while [ -e m ]; do sleep 0.05; done; echo saved"
+    options = ("--checkpoint-dir", "state", "--marker", "m")
+    worker = bench.start(*options, "sh", "-c", f"{job}; sleep 60")
+    worker.wait_for("saved")
+    files = [key for key in bench.objects("checkpoints/") if key.startswith("files/")]
+    assert len(files) == 1
+    before = bench.saved()
+    worker.kill_all()
+    worker.end()
+
+    assert before == {"empty": b"", **{str(n): bytes(DATA_BYTES // 4) for n in range(1, 6)}}
+    shutil.rmtree(bench.folder / "state")
+    grow = f"cat state/* | wc -c; head -c {BIG} /dev/zero > state/1; exit 3"
+    again = bench.start(*options, "sh", "-c", grow)
+    assert again.end() == 3, again.said()
+    assert str(DATA_BYTES * 5 // 4) in again.text
+    assert bench.saved() == before | {"1": bytes(BIG)}
 
 
 def test_on_stop_command_may_save_in_its_share_of_the_grace(bench: Bench) -> None:
@@ -102,7 +126,7 @@ def test_on_stop_command_may_save_in_its_share_of_the_grace(bench: Bench) -> Non
     worker.terminate()
 
     assert worker.end() == 143
-    assert b"last\n" in bench.objects("checkpoints/").values()
+    assert bench.saved() == {"last": b"last\n"}
 
 
 def test_on_stop_command_that_hangs_is_killed_and_the_folder_still_saved(bench: Bench) -> None:
@@ -114,7 +138,7 @@ def test_on_stop_command_that_hangs_is_killed_and_the_folder_still_saved(bench: 
     worker.terminate()
 
     assert worker.end(6) == 143
-    assert b"kept\n" in bench.objects("checkpoints/").values()
+    assert bench.saved() == {"file": b"kept\n"}
     assert "was killed at the end of its share" in worker.said()
 
 

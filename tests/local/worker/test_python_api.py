@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.local.worker.kit import ROOT, Bench, wait_until
 
 POOL = """
@@ -285,6 +287,31 @@ def test_units_may_be_any_iterable_with_stable_keys(tmp_path: Path) -> None:
     assert "(2026, '02')]" in first.stdout, first.stderr
     assert "{'id': 2}]" in first.stdout
     assert run_locally(tmp_path, job).stdout == "[] []\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "says"),
+    [
+        ("a", "pass", "no file"),
+        ("a", "path.mkdir(); (path / 'part').touch()", "no file"),
+        ("../a", "path.touch()", "climbs out"),
+        ("completion.json", "path.touch()", "completion record"),
+        ("a" * 701, "path.touch()", "too long"),
+    ],
+)
+def test_output_that_cannot_be_published_is_refused_at_once(
+    tmp_path: Path, name: str, write: str, says: str
+) -> None:
+    done = run_locally(
+        tmp_path,
+        "from worker import current_run\n"
+        f"with current_run().output({name!r}) as path:\n"
+        f"    {write}\n",
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.glob(".steadyspot/*/*")) == []
 
 
 def test_units_without_a_stable_key_are_refused_and_a_key_function_helps(tmp_path: Path) -> None:

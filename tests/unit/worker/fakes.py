@@ -92,11 +92,8 @@ class FakeBucket:
         found = self._gate("get", lambda: self._world.objects.get(key))
         return found[0] if found else None
 
-    def fetch(self, key: str, file: IO[bytes]) -> bool:
-        data = self.get(key)
-        if data is not None:
-            file.write(data)
-        return data is not None
+    def fetch(self, key: str, file: IO[bytes]) -> None:
+        file.write(self.get(key) or b"")
 
     def put(self, key: str, body: Any) -> None:
         data = body if isinstance(body, bytes) else body.read()

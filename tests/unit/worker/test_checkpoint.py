@@ -16,7 +16,7 @@ from tests.unit.worker.runs import attempt, new_world, work
 from worker.attempt import OLD_AT_ONCE
 from worker.checkpoint import File, Ledger, Output, encode, load, manifest, seal
 from worker.errors import SetupError
-from worker.publish import check_name, expected_etag, part_ranges
+from worker.publish import expected_etag, part_ranges
 from worker.store import Part, from_dynamo, to_dynamo
 
 UNITS = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=600)
@@ -118,15 +118,6 @@ def test_etag_of_parts_is_the_one_s3_gives_and_unknown_with_kms() -> None:
     digest = hashlib.md5(hashlib.md5(b"a").digest()).hexdigest()
     assert expected_etag([part]) == f'"{digest}-1"'
     assert expected_etag([Part(1, '"not-an-md5"', "")]) == ""
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "/etc", "../up", "a/../b", "a//b", "./a", "a/", "completion.json", "a\nb", "x" * 800],
-)
-def test_names_that_are_no_keys_are_refused(name: str) -> None:
-    with pytest.raises(SetupError):
-        check_name(name)
 
 
 VALUES = st.recursive(

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.local.worker.kit import wait_until
 from tests.unit.worker.fakes import FakeAws, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
-from worker.errors import Unreachable
+from worker.errors import Unreachable, WorkerError
 from worker.keeper import Keeper
 from worker.log import Log
 from worker.options import Options
@@ -76,3 +77,24 @@ def test_file_that_went_away_beside_one_that_failed_is_not_published(tmp_path: P
 
     assert "outputs/job/key/a" not in world.objects
     assert "outputs/job/key/b" in world.objects
+
+
+@pytest.mark.parametrize("hindrance", ["a name that is no key", "a part that is refused"])
+def test_saves_that_fail_again_and_again_leave_no_uploads_behind(
+    tmp_path: Path, hindrance: str
+) -> None:
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        if name == "part" and hindrance == "a part that is refused":
+            raise Unreachable("AWS did not answer.")
+        return call()
+
+    world = new_world()
+    names = ["a", "b", "c"] + ["d\n"] * (hindrance == "a name that is no key")
+    for name in names:
+        (tmp_path / name).write_text(name)
+    keeper = keeper_of(world, tmp_path, gate)
+    for _ in range(3):
+        with pytest.raises(WorkerError):
+            done(keeper.save_folders())
+    wait_until(lambda: not world.uploads)
+    assert keeper.uploader.open_uploads() == {}
