@@ -69,11 +69,14 @@ def write(path, data):
 journal = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 os.chdir(sys.argv[2])
 done = int(open("state/done").read()) if os.path.exists("state/done") else 0
+if done:
+    assert os.path.getsize("state/work") >= done * 20000
 for unit in range(done, {UNITS}):
     os.write(journal, b"%d\\n" % unit)
     os.makedirs(f"out/{{unit}}", exist_ok=True)
     for i in range({OUTPUTS}):
         write(f"out/{{unit}}/{{i}}", bytes([unit, i]) * 20000)
+    write("state/work", bytes((unit + 1) * 20000))
     write("state/done", b"%d" % (unit + 1))
     write("marker", b"")
     while os.path.exists("marker"):
