@@ -24,6 +24,9 @@ for part in run.remaining(range(6)):
         path.write_text(f"part {part}")
     time.sleep(PAUSE)
 """
+pytestmark = pytest.mark.timeout(600)
+"""Whichever comes first makes a system and the image; one is fetched, one runs in an emulator."""
+
 READ_ONLY = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"]
 
 
@@ -52,7 +55,6 @@ def test_image_holds_no_machine_code_of_its_own_so_it_is_the_same_on_arm64(start
     assert "True []" in container.logs()
 
 
-@pytest.mark.timeout(600)  # All of it runs in an emulator.
 def test_the_image_for_arm64_is_interrupted_and_resumes_too(
     arm64_image: str, bench: Bench, start: Start
 ) -> None:
@@ -94,7 +96,6 @@ def test_dockerfiles_of_the_readme_make_images_whose_runs_complete(
     assert len(bench.objects()) == 7
 
 
-@pytest.mark.timeout(300)  # Its libraries are fetched, its input is made.
 def test_the_demo_s_image_gives_the_published_answer(
     bench: Bench, start: Start, tmp_path: Path
 ) -> None:
