@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from worker.paths import remove
 from worker.run import RunError
 
 
@@ -91,7 +92,7 @@ class FolderChannel:
             folder.mkdir(parents=True, exist_ok=True)
         for left in self.folder.iterdir():
             if not _lives(int(left.name.partition("-")[0])):
-                left.unlink(missing_ok=True)
+                remove(left)
 
     @classmethod
     def from_environment(cls) -> FolderChannel:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from worker.checkpoint import File
 from worker.errors import SetupError
+from worker.paths import remove
 from worker.store import Bucket
 
 TRIES = 4
@@ -96,7 +97,7 @@ class CheckpointFolder:
             os.makedirs(self.root, exist_ok=True)
             wanted = {file.path for file in files}
             for path in set(scan(self.root)) - wanted:
-                _remove(os.path.join(self.root, path))
+                remove(os.path.join(self.root, path))
             for file in files:
                 if cancelled():
                     return False
@@ -139,7 +140,7 @@ class CheckpointFolder:
     def clear_spool(self) -> None:
         """Remove the copies of a capture."""
         for entry in _entries(self._spool):
-            _remove(entry.path)
+            remove(entry.path)
 
     def _compare(self, now: dict[str, Seen]) -> list[Captured]:
         return [self._unchanged(p, s) or self._draft(p, s) for p, s in sorted(now.items())]
@@ -192,7 +193,7 @@ class CheckpointFolder:
         path = os.path.join(self.root, file.path)
         os.makedirs(path if file.kind == "folder" else os.path.dirname(path), exist_ok=True)
         if file.kind == "link":
-            _remove(path)
+            remove(path)
             os.symlink(file.target, path)
         elif file.kind == "file":
             half = f"{path}.{os.urandom(4).hex()}"
@@ -272,13 +273,3 @@ def _look(path: str) -> Seen | None:
 def _sha256_of(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remove(path: str) -> None:
-    try:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
-    except FileNotFoundError:
-        pass

@@ -27,6 +27,7 @@ from typing import Any, Protocol, TypeVar
 from worker.contract import Exit
 from worker.errors import SetupError
 from worker.names import check_name
+from worker.paths import remove
 from worker.protocol import SOCKET
 
 T = TypeVar("T")
@@ -182,7 +183,7 @@ class Run:
                 )
             self._channel.stage(name, path)
         except BaseException:
-            _remove(path)
+            remove(path)
             raise
         if unit is not None and name not in unit.outputs:
             unit.outputs.append(name)
@@ -238,15 +239,6 @@ def unit_key(unit: Hashable) -> str:
         raise RunError(
             f"The unit {unit!r} has no stable key. Give remaining(units, key=…) a function for it."
         ) from None
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        import shutil
-
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _say_run_errors_plainly(

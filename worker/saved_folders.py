@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from base64 import b64encode
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -130,20 +129,16 @@ class SavedFolders:
             return
         for name in new:
             check_name(name)
-        uploads = deque(
-            (uploader.stage(name, folder.path(name)), seen) for name, seen in new.items()
-        )
+        uploads = [uploader.stage(name, folder.path(name)) for name in new]
+        unwanted = set(uploads)
         try:
-            while uploads:
-                upload, seen = uploads[0]
+            for upload in uploads:
                 output = upload.future.result()
-                if folder.keep(upload.name, seen):
-                    uploads.popleft()
+                if folder.keep(upload.name, new[upload.name]):
+                    unwanted.remove(upload)
                     yield output
-                else:
-                    uploader.drop(uploads.popleft()[0])
         finally:
-            for upload, _ in uploads:
+            for upload in unwanted:
                 uploader.drop(upload)
 
 

@@ -24,8 +24,8 @@ for part in run.remaining(range(6)):
         path.write_text(f"part {part}")
     time.sleep(PAUSE)
 """
-pytestmark = pytest.mark.timeout(600)
-"""Whichever comes first makes a system and the image; one is fetched, one runs in an emulator."""
+pytestmark = pytest.mark.timeout(300)
+"""Whichever comes first makes a system and the image; for one, libraries are fetched."""
 
 READ_ONLY = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"]
 
@@ -55,6 +55,7 @@ def test_image_holds_no_machine_code_of_its_own_so_it_is_the_same_on_arm64(start
     assert "True []" in container.logs()
 
 
+@pytest.mark.timeout(600)  # All of it runs in an emulator.
 def test_the_image_for_arm64_is_interrupted_and_resumes_too(
     arm64_image: str, bench: Bench, start: Start
 ) -> None:

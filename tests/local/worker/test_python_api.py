@@ -268,6 +268,7 @@ def test_processes_of_a_pool_share_a_local_folder(tmp_path: Path) -> None:
         "with run.output('part') as path:\n"
         "    path.write_text('x')\n"
         "    path.with_name(f'{dead.pid}-1-abc').write_text('left')\n"
+        "    path.with_name(f'{dead.pid}-1-def').mkdir()\n"
         "    subprocess.run(begin, check=True)\n"
         "    print(sorted(p.name == path.name for p in path.parent.iterdir()))\n",
     )
