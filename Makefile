@@ -16,7 +16,7 @@ $(READY): Pipfile.lock .ci/setup
 	@PYTHON='$(PYTHON)' .ci/setup
 
 demo: $(READY) ## show a run that is interrupted, refused and still finishes
-	@$(PYTHON_HERE) -m deploy demo
+	@$(PYTHON_HERE) -m steadyspot demo
 
 test: lint types ## all checks and all tests
 	$(PYTHON_HERE) -m pytest $(ARGS)
@@ -41,7 +41,7 @@ tests/scan/.venv/.synced: tests/scan/Pipfile.lock .ci/setup
 	@PYTHON='$(PYTHON)' .ci/setup tests/scan
 
 render: $(READY) ## write the state machines' definitions from the code
-	$(PYTHON_HERE) -m statemachines
+	$(PYTHON_HERE) -m steadyspot.statemachines
 
 ifneq ($(wildcard tests/bench),)
 bench: $(READY) ## print the measures as a table

@@ -1,7 +1,7 @@
-"""``python -m statemachines``: writes what is made from the code where people and AWS read it."""
+"""``python -m steadyspot.statemachines``: writes what is made from the code where it is read."""
 
-from statemachines.readme import README, filled
-from statemachines.render import write
+from steadyspot.statemachines.readme import README, filled
+from steadyspot.statemachines.render import write
 
 if __name__ == "__main__":
     for path in write():

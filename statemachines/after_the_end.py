@@ -9,9 +9,18 @@ is parked here.
 
 from __future__ import annotations
 
-from statemachines.calls import CALL_SECONDS, CONDITION_FAILED, patient, table_call
-from statemachines.jsonata import Catch, Choice, Fail, Machine, Rule, Succeed, Task, expression
-from worker.contract import Status
+from steadyspot.contract import Status
+from steadyspot.statemachines.calls import CALL_SECONDS, CONDITION_FAILED, patient, table_call
+from steadyspot.statemachines.jsonata import (
+    Catch,
+    Choice,
+    Fail,
+    Machine,
+    Rule,
+    Succeed,
+    Task,
+    expression,
+)
 
 _WHOLE = """
 $type($states.input.detail.executionArn) = 'string' and $type($states.input.job) = 'string'

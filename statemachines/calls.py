@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from statemachines.jsonata import Retry, Task, expression
+from steadyspot.statemachines.jsonata import Retry, Task, expression
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
 EXECUTION = "{%$states.context.Execution.Id%}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.contract import Exit, Reason, Status
+from steadyspot.contract import Exit, Reason, Status
 
 
 class CauseClass(StrEnum):

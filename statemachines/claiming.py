@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from statemachines import expressions as x
-from statemachines.calls import (
+from steadyspot.contract import Status
+from steadyspot.statemachines import expressions as x
+from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
     EXECUTION,
@@ -19,9 +20,8 @@ from statemachines.calls import (
     patient,
     table_call,
 )
-from statemachines.causes import CauseClass
-from statemachines.jsonata import Catch, Choice, Rule, State, Task, expression
-from worker.contract import Status
+from steadyspot.statemachines.causes import CauseClass
+from steadyspot.statemachines.jsonata import Catch, Choice, Rule, State, Task, expression
 
 _INPUT = """
 $input := $states.context.Execution.Input; $time := $input.scheduledTime;

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from statemachines.causes import Cause
-from statemachines.jsonata import expression
-from worker.contract import FENCE_PER_CLAIM, WORKER_CONTAINER
+from steadyspot.contract import FENCE_PER_CLAIM, WORKER_CONTAINER
+from steadyspot.statemachines.causes import Cause
+from steadyspot.statemachines.jsonata import expression
 
 
 def quoted(text: str) -> str:

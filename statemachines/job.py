@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from statemachines import expressions as x
-from statemachines import mail
-from statemachines import money as m
-from statemachines.calls import (
+from steadyspot.contract import ENV_PREFIX, WORKER_CONTAINER, Capacity, Env, Status
+from steadyspot.statemachines import expressions as x
+from steadyspot.statemachines import mail
+from steadyspot.statemachines import money as m
+from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
     EXECUTION,
@@ -27,10 +28,10 @@ from statemachines.calls import (
     patient,
     table_call,
 )
-from statemachines.causes import CAUSES, UNKNOWN, Cause, CauseClass
-from statemachines.claiming import claiming
-from statemachines.expressions import entered
-from statemachines.jsonata import (
+from steadyspot.statemachines.causes import CAUSES, UNKNOWN, Cause, CauseClass
+from steadyspot.statemachines.claiming import claiming
+from steadyspot.statemachines.expressions import entered
+from steadyspot.statemachines.jsonata import (
     Catch,
     Choice,
     Fail,
@@ -42,8 +43,7 @@ from statemachines.jsonata import (
     Wait,
     expression,
 )
-from statemachines.learning import learn
-from worker.contract import ENV_PREFIX, WORKER_CONTAINER, Capacity, Env, Status
+from steadyspot.statemachines.learning import learn
 
 OTHERWISE = "true"
 """Condition of a last rule. A Default would need the state's own Assign, whose meaning beside that

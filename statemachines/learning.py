@@ -7,9 +7,9 @@ teach nothing.
 
 from __future__ import annotations
 
-from statemachines.calls import CALL_SECONDS, patient
-from statemachines.expressions import entered
-from statemachines.jsonata import Task, expression
+from steadyspot.statemachines.calls import CALL_SECONDS, patient
+from steadyspot.statemachines.expressions import entered
+from steadyspot.statemachines.jsonata import Task, expression
 
 FEWEST = 5
 RECORDS = 50

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from statemachines.expressions import ALL
-from statemachines.jsonata import expression
-from statemachines.money import TRANSITION_PRICE, money
+from steadyspot.statemachines.expressions import ALL
+from steadyspot.statemachines.jsonata import expression
+from steadyspot.statemachines.money import TRANSITION_PRICE, money
 
 SHOWN_ATTEMPTS = 20
 """Attempts that a mail lists; a long drought makes more."""

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from statemachines import claiming, job, mail, money
-from statemachines import expressions as x
-from statemachines.calls import CONDITION_FAILED, EXECUTION, WORK, patient
-from statemachines.causes import CAUSES, CauseClass
-from statemachines.jsonata import compact
-from statemachines.marks import NAME
+from steadyspot.statemachines import claiming, job, mail, money
+from steadyspot.statemachines import expressions as x
+from steadyspot.statemachines.calls import CONDITION_FAILED, EXECUTION, WORK, patient
+from steadyspot.statemachines.causes import CAUSES, CauseClass
+from steadyspot.statemachines.jsonata import compact
+from steadyspot.statemachines.marks import NAME
 
 _OF_PLATFORM = ("Table", "Bucket", "Topic", "Cluster", "Network")
 NAMES = {name: f'{{Fn::ImportValue: !Sub "${{Platform}}-{name}"}}' for name in _OF_PLATFORM}

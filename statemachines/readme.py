@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from statemachines.causes import CAUSES, UNKNOWN, Cause
-from statemachines.diagram import mermaid
-from statemachines.render import definition
+from steadyspot.statemachines.causes import CAUSES, UNKNOWN, Cause
+from steadyspot.statemachines.diagram import mermaid
+from steadyspot.statemachines.render import definition
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).resolve().parents[1] / "README.md"
 
 
 def filled(text: str) -> str:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from statemachines import after_the_end, job
-from statemachines.marks import MARK, MARK_END
-from statemachines.pieces import mapping, packed, pieces, substituted
+from steadyspot.statemachines import after_the_end, job
+from steadyspot.statemachines.marks import MARK, MARK_END
+from steadyspot.statemachines.pieces import mapping, packed, pieces, substituted
 
 ROOM = Path(__file__).parent
-FOLDER = ROOM.parent / "deploy" / "templates"
+FOLDER = ROOM.resolve().parent / "deploy" / "templates"
 TEMPLATES = (FOLDER / "job.yaml", FOLDER / "platform.yaml")
 
 DEFINITIONS = {"job": job.build, "after-the-end": after_the_end.build}

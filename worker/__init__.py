@@ -1,23 +1,9 @@
 """The worker: it runs a job so that a stop at any instant costs at most the unit in hand.
 
-``from worker import current_run`` is the Python API for jobs; ``python -m worker`` is the
-supervisor.
+``python -m steadyspot.worker`` starts it. Comes in: a command, the environment of the contract, and
+signals. ``supervising`` starts the job, passes on what it is to be told and shares out the grace;
+``keeping`` owns S3 and DynamoDB in a thread of its own: fence, checkpoint, outputs, commit;
+``control`` translates between the job's socket and the keeper. Goes out: objects, the worker's
+item, log lines and an exit code of the contract. Its biggest drawback: it runs in the container of
+the job, so that what kills the container kills both.
 """
-
-from __future__ import annotations
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from worker.run import Run, current_run
-
-__all__ = ["Run", "current_run"]
-__version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> object:
-    # Loaded on first use: the supervisor starts without the API, and jobs without the supervisor.
-    if name in __all__:
-        from worker import run
-
-        return getattr(run, name)
-    raise AttributeError(name)

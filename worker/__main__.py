@@ -1,17 +1,17 @@
-"""``python -m worker``, in the image ``steadyspot-worker``: runs a job safely under SIGTERM."""
+"""``python -m steadyspot.worker``, in the image ``steadyspot-worker``: runs a job under SIGTERM."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from worker.errors import WorkerError
-from worker.log import Log
+from steadyspot.worker.errors import WorkerError
+from steadyspot.worker.log import Log
 
 
 def main() -> int:
     """Read the options and supervise; the exit code."""
-    from worker.options import Options, usage
+    from steadyspot.worker.options import Options, usage
 
     log = Log()
     try:
@@ -20,13 +20,13 @@ def main() -> int:
             sys.stdout.write(usage())
             return 0
         if options.show_version:
-            import worker
+            from steadyspot import __version__
 
-            sys.stdout.write(worker.__version__ + "\n")
+            sys.stdout.write(__version__ + "\n")
             return 0
         if options.identity:
             log.about = options.identity.about()
-        from worker.supervisor import Supervisor
+        from steadyspot.worker.supervising.supervisor import Supervisor
 
         return Supervisor(options, os.environ, log).run()
     except WorkerError as error:

@@ -12,10 +12,10 @@ import threading
 import time
 from typing import Any
 
-from worker.errors import SetupError, WorkerError
-from worker.keeper import Keeper
-from worker.options import Identity
-from worker.protocol import MAX_LINE
+from steadyspot.protocol import MAX_LINE
+from steadyspot.worker.errors import SetupError, WorkerError
+from steadyspot.worker.keeping.keeper import Keeper
+from steadyspot.worker.options import Identity
 
 
 class Stopping:

@@ -7,7 +7,7 @@ where.
 
 from __future__ import annotations
 
-from worker.contract import Exit, Reason
+from steadyspot.contract import Exit, Reason
 
 
 class WorkerError(Exception):

@@ -6,9 +6,9 @@ can also be set in the environment, because that is what a task definition has.
 
 from __future__ import annotations
 
-from worker.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env
-from worker.errors import SetupError
-from worker.signals import signal
+from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env
+from steadyspot.worker.errors import SetupError
+from steadyspot.worker.supervising.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.drills import rehearsal, trouble
-from deploy.drills.stage import Finding, Findings, Stage
+from steadyspot.deploy.drills import faults as trouble
+from steadyspot.deploy.drills import rehearsal
+from steadyspot.deploy.drills.stage import Finding, Findings, Stage
 
 
 @dataclass(frozen=True)

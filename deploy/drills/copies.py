@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from deploy.buckets import empty
-from deploy.drills.stage import Stage
-from deploy.stacks import Event
-from deploy.undisturbed import undisturbed
-from deploy.up import TEMPLATES
-from worker.contract import checkpoint_prefix, output_prefix
+from steadyspot.contract import checkpoint_prefix, output_prefix
+from steadyspot.deploy.drills.stage import Stage
+from steadyspot.deploy.drills.undisturbed import undisturbed
+from steadyspot.deploy.stacks.buckets import empty
+from steadyspot.deploy.stacks.cloudformation import Event
+from steadyspot.deploy.stacks.up import TEMPLATES
 
 HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
 

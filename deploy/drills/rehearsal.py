@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy.drills.stage import Finding, Findings, Stage
-from deploy.trouble import Trouble
-from statemachines.causes import CAUSES, Cause
-from worker.contract import Status
+from steadyspot.contract import Status
+from steadyspot.deploy.drills.stage import Finding, Findings, Stage
+from steadyspot.deploy.trouble import Trouble
+from steadyspot.statemachines.causes import CAUSES, Cause
 
 REFUSED = (
     "Capacity is unavailable at this time. Please try again later or in a different "

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.config import Job
-from deploy.listening import Ear
-from deploy.pace import Pace
-from deploy.records import Run
-from deploy.redrive import Redrive, redrive_of
-from deploy.runs import Follower, start
-from deploy.target import Target
-from deploy.timeline import Moment
-from deploy.trouble import Trouble
+from steadyspot.deploy.aws.pace import Pace
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.drills.topic_listener import Ear
+from steadyspot.deploy.runs.executions import Follower, start
+from steadyspot.deploy.runs.history import Moment
+from steadyspot.deploy.runs.records import Run
+from steadyspot.deploy.runs.redrive import Redrive, redrive_of
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.trouble import Trouble
 
 TASK_SECONDS, MAIL_SECONDS = 300.0, 120.0
 _LOOK_SECONDS = 3.0

@@ -18,7 +18,15 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from deploy.local.alarm_states import ALARM, INSUFFICIENT, OK, Change, Rule, next_state, reason
+from steadyspot.deploy.local.alarm_states import (
+    ALARM,
+    INSUFFICIENT,
+    OK,
+    Change,
+    Rule,
+    next_state,
+    reason,
+)
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2

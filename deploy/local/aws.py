@@ -16,20 +16,20 @@ from typing import Any
 import moto.ecs.urls
 from moto.core.base_backend import BackendDict
 
-from deploy.local.alarms import AlarmWatch
-from deploy.local.atomic import OneAtATime
-from deploy.local.cloudformation import register
-from deploy.local.control import Control
-from deploy.local.ecs_api import FargateResponse
-from deploy.local.events import EventBus
-from deploy.local.fargate import Fargate
-from deploy.local.images import Images
-from deploy.local.interpreter import Interpreter
-from deploy.local.market import Market
-from deploy.local.outbox import Outbox
-from deploy.local.scheduler import SchedulerClock
-from deploy.local.serving import Dispatcher, Server
-from deploy.local.session import LocalSession
+from steadyspot.deploy.aws.local_session import LocalSession
+from steadyspot.deploy.local.alarms import AlarmWatch
+from steadyspot.deploy.local.atomic import OneAtATime
+from steadyspot.deploy.local.cloudformation import register
+from steadyspot.deploy.local.control import Control
+from steadyspot.deploy.local.ecs_api import FargateResponse
+from steadyspot.deploy.local.events import EventBus
+from steadyspot.deploy.local.fargate import Fargate
+from steadyspot.deploy.local.images import Images
+from steadyspot.deploy.local.interpreter import Interpreter
+from steadyspot.deploy.local.market import Market
+from steadyspot.deploy.local.outbox import Outbox
+from steadyspot.deploy.local.scheduler import SchedulerClock
+from steadyspot.deploy.local.serving import Dispatcher, Server
 
 _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"

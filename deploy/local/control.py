@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from deploy.local.fargate import Fargate
-from deploy.local.images import Images
-from deploy.local.market import SPOT, Market
-from deploy.local.shapes import ContainerRecord, TaskRecord, iso_milliseconds
+from steadyspot.deploy.local.fargate import Fargate
+from steadyspot.deploy.local.images import Images
+from steadyspot.deploy.local.market import SPOT, Market
+from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord, iso_milliseconds
 
 PREFIX = "/_steadyspot/"
 

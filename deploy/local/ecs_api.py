@@ -11,7 +11,7 @@ from moto.core.responses import ActionResult
 from moto.ecs.exceptions import ECSException
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from deploy.local.fargate import Fargate
+from steadyspot.deploy.local.fargate import Fargate
 
 _RUN_TASK_FIELDS = (
     "capacityProviderStrategy",

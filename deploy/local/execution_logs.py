@@ -14,8 +14,8 @@ from typing import Any
 from moto.stepfunctions.parser.api import LogLevel
 from moto.stepfunctions.parser.asl.eval.event.logging import is_logging_enabled_for
 
-from deploy.local.awslogs import LogWriter, NoLogGroup, log_writer
-from deploy.local.shapes import compact_json, epoch_milliseconds
+from steadyspot.deploy.local.awslogs import LogWriter, NoLogGroup, log_writer
+from steadyspot.deploy.local.shapes import compact_json, epoch_milliseconds
 
 
 class ExecutionLog:

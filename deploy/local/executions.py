@@ -26,8 +26,8 @@ from moto.stepfunctions.parser.backend.execution import (
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from deploy.local.execution_logs import execution_log
-from deploy.local.shapes import compact_json, epoch_milliseconds, iso_seconds
+from steadyspot.deploy.local.execution_logs import execution_log
+from steadyspot.deploy.local.shapes import compact_json, epoch_milliseconds, iso_seconds
 
 _PAGE = 100
 _LARGEST_PAGE = 1000

@@ -23,18 +23,18 @@ from moto.ec2.models import ec2_backends
 from moto.ecs.exceptions import ECSException
 from moto.ecs.models import Cluster, TaskDefinition, ecs_backends
 
-from deploy.local.awslogs import NoLogGroup, log_writer
-from deploy.local.containers import Command
-from deploy.local.fargate_task import (
+from steadyspot.deploy.local.awslogs import NoLogGroup, log_writer
+from steadyspot.deploy.local.containers import Command
+from steadyspot.deploy.local.fargate_task import (
     DEFAULT_STOP_TIMEOUT_SECONDS,
     ContainerPlan,
     FargateTask,
     Fate,
 )
-from deploy.local.images import Image, Images
-from deploy.local.market import ON_DEMAND, SPOT, Market, Refusal
-from deploy.local.secrets import NoSecret, secret_values
-from deploy.local.shapes import ContainerRecord, TaskRecord
+from steadyspot.deploy.local.images import Image, Images
+from steadyspot.deploy.local.market import ON_DEMAND, SPOT, Market, Refusal
+from steadyspot.deploy.local.secrets import NoSecret, secret_values
+from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord
 
 NO_CAPACITY = (
     "Capacity is unavailable at this time. "

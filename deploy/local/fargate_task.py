@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from deploy.local.containers import Command, Container
-from deploy.local.shapes import ContainerRecord, TaskRecord, api_task, state_change_event
+from steadyspot.deploy.local.containers import Command, Container
+from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord, api_task, state_change_event
 
 INTERRUPTED = "Your Spot Task was interrupted."
 DEFAULT_STOP_TIMEOUT_SECONDS = 30

@@ -27,7 +27,7 @@ class Image:
 
 
 _WORKER = Image(
-    entrypoint=(sys.executable, "-m", "worker"),
+    entrypoint=(sys.executable, "-m", "steadyspot.worker"),
     environment={"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1"},
 )
 

@@ -23,8 +23,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 
-from deploy.local.expressions import json_value
-from deploy.local.language import AwsTask, event_details
+from steadyspot.deploy.local.expressions import json_value
+from steadyspot.deploy.local.language import AwsTask, event_details
 
 _SDK_NAMES: Final = {
     "cloudwatch": "CloudWatch",

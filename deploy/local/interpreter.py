@@ -26,14 +26,14 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.parse import asl_parser
 from moto.stepfunctions.parser.backend import execution_worker
 
-from deploy.local.clients import client_for, forget_clients
-from deploy.local.executions import AwsExecution, AwsExecutions, AwsExecutionsResponse
-from deploy.local.expressions import evaluate
-from deploy.local.fargate import Fargate
-from deploy.local.integrations import TASKS
-from deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
-from deploy.local.market import Market
-from deploy.local.run_task import EcsTask
+from steadyspot.deploy.local.clients import client_for, forget_clients
+from steadyspot.deploy.local.executions import AwsExecution, AwsExecutions, AwsExecutionsResponse
+from steadyspot.deploy.local.expressions import evaluate
+from steadyspot.deploy.local.fargate import Fargate
+from steadyspot.deploy.local.integrations import TASKS
+from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
+from steadyspot.deploy.local.market import Market
+from steadyspot.deploy.local.run_task import EcsTask
 
 _CLIENT_USERS = (
     state_task_service_aws_sdk,

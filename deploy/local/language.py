@@ -58,8 +58,8 @@ from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
-from deploy.local.expressions import ExpressionError, evaluate, json_value
-from deploy.local.shapes import compact_json
+from steadyspot.deploy.local.expressions import ExpressionError, evaluate, json_value
+from steadyspot.deploy.local.shapes import compact_json
 
 _IN_TASK: Final = "steadyspot.in-task"
 """Mark on an environment: a Task is evaluated, whose handler writes failures into the history."""

@@ -37,13 +37,13 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
 
-from deploy.local.clients import client_for
-from deploy.local.fargate import NO_CAPACITY, Fargate
-from deploy.local.fargate_task import FargateTask
-from deploy.local.integrations import failed_task, optimized_cause
-from deploy.local.language import AwsTask, event_details
-from deploy.local.market import Market
-from deploy.local.shapes import cause_of, compact_json, pascal_case, state_task
+from steadyspot.deploy.local.clients import client_for
+from steadyspot.deploy.local.fargate import NO_CAPACITY, Fargate
+from steadyspot.deploy.local.fargate_task import FargateTask
+from steadyspot.deploy.local.integrations import failed_task, optimized_cause
+from steadyspot.deploy.local.language import AwsTask, event_details
+from steadyspot.deploy.local.market import Market
+from steadyspot.deploy.local.shapes import cause_of, compact_json, pascal_case, state_task
 
 _NOTICE_SECONDS = 0.1
 """How soon a stopped execution is noticed while its task runs."""

@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.scheduler.models import Schedule, scheduler_backends
 
-from deploy.local.delivery import (
+from steadyspot.deploy.local.delivery import (
     START_EXECUTION,
     BadTarget,
     Failure,
@@ -34,8 +34,8 @@ from deploy.local.delivery import (
     dead_letter,
     request,
 )
-from deploy.local.permissions import allows
-from deploy.local.schedule_times import BadExpression, Timing, next_due
+from steadyspot.deploy.local.permissions import allows
+from steadyspot.deploy.schedules.calendar import BadExpression, Timing, next_due
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2

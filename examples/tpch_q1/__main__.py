@@ -20,8 +20,8 @@ import duckdb
 
 from examples.tpch_q1.job import work
 from examples.tpch_q1.source import Bucket, Folder, InputMissing, InputUnreachable, Source
-from worker import current_run
-from worker.contract import Env, Exit
+from steadyspot import current_run
+from steadyspot.contract import Env, Exit
 
 INPUT = "TPCH_Q1_INPUT"
 """Environment variable that names a folder with the parts."""

@@ -21,14 +21,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.config import Config, Job, Platform
-from deploy.local.aws import LocalAws
-from deploy.pace import Pace
-from deploy.runs import Follower
-from deploy.screen import Screen, silent
-from deploy.target import Target
-from deploy.up import deploy
-from deploy.verbs import up
+from steadyspot.deploy.aws.pace import Pace
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.cli.screen import Screen, silent
+from steadyspot.deploy.cli.verbs import up
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.runs.executions import Follower
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.up import deploy
 from tests.bench.report import Row, report
 from tests.unit.deploy.fakes import BEGUN, Clock, History
 
@@ -82,7 +82,10 @@ def help_seconds() -> float:
     def once() -> float:
         begun = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "deploy", "--help"], cwd=ROOT, capture_output=True, check=True
+            [sys.executable, "-m", "steadyspot", "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
         )
         return time.perf_counter() - begun
 

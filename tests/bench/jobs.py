@@ -42,7 +42,7 @@ elif kind == "json":
 UNITS = (
     WORK
     + """
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 for unit in run.remaining(range(10**6)):
     with run.output(f"{unit}") as path:
@@ -171,8 +171,8 @@ def published(bench: Bench, count: int, size: int) -> dict[str, float]:
 
 def _publish(count: int, size: int) -> None:
     """Publish both ways, the best of three each."""
-    from worker.publish import Uploader
-    from worker.store import Aws
+    from steadyspot.worker.keeping.store import Aws
+    from steadyspot.worker.keeping.uploads import Uploader
 
     folder, bucket = Path(os.environ["BENCH_FOLDER"]), os.environ["STEADYSPOT_BUCKET"]
     paths = [folder / f"file-{i}" for i in range(count)]

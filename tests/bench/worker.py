@@ -100,7 +100,7 @@ def output(setting: Setting) -> Iterator[Row]:
     for _ in range(3):
         for name, before in {
             "without": [],
-            "with": [sys.executable, "-m", "worker", "--"],
+            "with": [sys.executable, "-m", "steadyspot.worker", "--"],
         }.items():
             begun = time.monotonic()
             with subprocess.Popen(

@@ -168,7 +168,8 @@ def _build(folder: Path, base: str, tag: str, *options: str) -> None:
     _run(
         "buildah", "bud", "--network=host", "--isolation=chroot", f"--volume={wheels}:/wheels:ro",
         "--build-arg", f"BASE_IMAGE={base}", "--build-arg", "PIP_FIND_LINKS=/wheels",
-        "--build-arg", "PIP_NO_INDEX=1", *options, "-t", tag, str(ROOT / "worker"),
+        "--build-arg", "PIP_NO_INDEX=1", *options, "-t", tag,
+        "--file", str(ROOT / "worker" / "Dockerfile"), str(ROOT),
     )  # fmt: skip
 
 

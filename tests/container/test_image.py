@@ -16,7 +16,7 @@ from tests.local.worker.kit import Bench
 
 PARTS = """
 import time
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 for part in run.remaining(range(6)):
     print("part", part, "attempt", run.attempt, flush=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 
 DEADLINE_SECONDS = 30.0
 ROLE = "arn:aws:iam::123456789012:role/test"

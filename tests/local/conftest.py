@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.aws import LocalAws
-from deploy.local.market import Market
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.local.market import Market
 from tests.local.bench import Bench
 from tests.local.runs import Place
 from tests.local.shop import Shop

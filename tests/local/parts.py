@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from worker import current_run
+from steadyspot import current_run
 
 HELD, WAITING = "held in part", "waiting for the gate"
 LONG_SECONDS = 60.0

@@ -22,19 +22,19 @@ from typing import Any, TypeVar
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from deploy.config import Backoff, Config, Job, Platform
-from deploy.local.aws import LocalAws
-from deploy.local.outbox import Mail
-from deploy.parameters import of_job
-from deploy.records import Run
-from deploy.redrive import Redrive, Redriven
-from deploy.runs import start
-from deploy.screen import Screen
-from deploy.target import Target
-from deploy.up import TEMPLATES, deploy
+from steadyspot.contract import COMPLETION, checkpoint_prefix, output_prefix
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.local.outbox import Mail
+from steadyspot.deploy.runs.executions import start
+from steadyspot.deploy.runs.records import Run
+from steadyspot.deploy.runs.redrive import Redrive, Redriven
+from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
+from steadyspot.deploy.stacks.parameters import of_job
+from steadyspot.deploy.stacks.up import TEMPLATES, deploy
 from tests.local.parts import HELD
 from tests.local.stacks import given
-from worker.contract import COMPLETION, checkpoint_prefix, output_prefix
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from deploy.cli import main
-from deploy.config import load
-from deploy.local.aws import LocalAws
-from deploy.target import ADDRESS, Target, on_this_machine
+from steadyspot.deploy.aws.target import ADDRESS, Target, on_this_machine
+from steadyspot.deploy.cli.main import main
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.config import load
 from tests.local.runs import ROOT, parts
 
 NIGHT = """
@@ -70,7 +70,7 @@ class Shop:
         """Run a verb as a process of its own, as a shell would; its output is one stream."""
         given = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return subprocess.Popen(
-            [sys.executable, "-m", "deploy", *words, "--local"],
+            [sys.executable, "-m", "steadyspot", *words, "--local"],
             cwd=self.folder,
             env={**given, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
 PLATFORM = (TEMPLATES / "platform.yaml").read_text()

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy.local.alarms import AlarmWatch
-from deploy.local.aws import LocalAws
-from deploy.local.outbox import Mail
+from steadyspot.deploy.local.alarms import AlarmWatch
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.local.outbox import Mail
 from tests.local.bench import ROLE, until
 
 WAIT_SECONDS = 10.0

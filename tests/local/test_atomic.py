@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 
 pytestmark = pytest.mark.usefixtures("restless")
 

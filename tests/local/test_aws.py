@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.aws import AlreadyRunning, LocalAws
+from steadyspot.deploy.local.aws import AlreadyRunning, LocalAws
 from tests.local.bench import is_alive, until
 
 OWNER = """
 import sys, time
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 
 aws = LocalAws().start()
 aws.images.register('shell', entrypoint=['/bin/sh', '-c'])
@@ -94,7 +94,7 @@ def test_a_second_one_in_the_same_process_is_refused(local_aws: LocalAws) -> Non
 
 
 TWICE = """
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 
 for _ in range(2):
     with LocalAws() as aws:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 from tests.local.stacks import TEMPLATES, Stacks
 
 

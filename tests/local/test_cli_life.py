@@ -16,8 +16,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from deploy.screen import Screen
-from deploy.verbs import check, up
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.cli.verbs import check, up
 from tests.local.runs import eventually
 from tests.local.shop import Shop
 

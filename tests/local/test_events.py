@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 from tests.local.bench import ROLE, Bench
 
 

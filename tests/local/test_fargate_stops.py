@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.market import Market
+from steadyspot.deploy.local.market import Market
 from tests.local.bench import LISTENS, PYTHON, Bench, is_alive, until
 
 DEAF = """

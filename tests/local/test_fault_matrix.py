@@ -19,14 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.records import Run
+from steadyspot.contract import Capacity, Status
+from steadyspot.deploy.runs.records import Run
 from tests.local.runs import ROOT, Place, Work, by_hand, eventually
-from worker.contract import Capacity, Status
 
 JOB = """
 import os, signal, sys
 from pathlib import Path
-from worker import current_run
+from steadyspot import current_run
 moment, does, met, width = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
 run = current_run()
 def now(here):
@@ -55,7 +55,7 @@ now("committing")
 """
 OUT_OF_MEMORY = """
 import os, subprocess, sys
-code = subprocess.call([sys.executable, "-m", "worker", *sys.argv[1:]])
+code = subprocess.call([sys.executable, "-m", "steadyspot.worker", *sys.argv[1:]])
 if code == 137:
     import boto3
     boto3.client("dynamodb").update_item(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 from tests.local.bench import Bench
 from tests.local.states import NASTY, catching, describe_self
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deploy.local.market import Market, Refusal
+from steadyspot.deploy.local.market import Market, Refusal
 from tests.local.bench import LISTENS, PYTHON, Bench, until
 
 

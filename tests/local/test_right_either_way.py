@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.market import Refusal
-from deploy.records import Run
+from steadyspot.deploy.local.market import Refusal
+from steadyspot.deploy.runs.records import Run
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, Place, Work, accompanied, by_hand, eventually, parts
 
@@ -27,7 +27,7 @@ LONG_IMAGE = "long-name-" + "x" * 33_000
 UNTIL_STOPPED = "trap 'exit 0' TERM; sleep 60 & wait"
 ENDS_ALL_THE_SAME = """
 import pathlib, signal, sys, time
-from worker import current_run
+from steadyspot import current_run
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 run = current_run()
 for part in run.remaining(range(2)):
@@ -193,7 +193,12 @@ def test_a_launch_that_is_done_once_or_twice_is_published_once(
     waits = f"mkdir {lock} && while ! test -e {gate}; do sleep 0.05; done"
     place.aws.images.register(
         LATE_WORKER,
-        entrypoint=["/bin/sh", "-c", f'{waits}; exec {sys.executable} -m worker "$@"', "sh"],
+        entrypoint=[
+            "/bin/sh",
+            "-c",
+            f'{waits}; exec {sys.executable} -m steadyspot.worker "$@"',
+            "sh",
+        ],
         environment={"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
     )
     work = place.job(*parts(tmp_path / "met", at=3), image=LATE_WORKER)

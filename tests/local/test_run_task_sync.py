@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.market import Market
+from steadyspot.deploy.local.market import Market
 from tests.local.bench import LISTENS, PYTHON, Bench, until
 
 RECORDED_KEYS = [

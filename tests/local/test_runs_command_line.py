@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.session import LocalSession
-from deploy.target import ADDRESS
+from steadyspot.deploy.aws.local_session import LocalSession
+from steadyspot.deploy.aws.target import ADDRESS
 from tests.local.bench import is_alive
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, eventually, parts
@@ -55,7 +55,7 @@ class Local:
             "PYTHONPATH": str(ROOT),
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "deploy", "local"],
+            [sys.executable, "-m", "steadyspot", "local"],
             cwd=folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -79,7 +79,7 @@ class Local:
 
     def steadyspot(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "deploy", *words],
+            [sys.executable, "-m", "steadyspot", *words],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

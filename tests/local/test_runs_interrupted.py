@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from deploy.config import Budgets
+from steadyspot.contract import output_prefix
+from steadyspot.deploy.stacks.config import Budgets
 from tests.local.parts import HELD, WAITING
 from tests.local.runs import PART_OUTPUTS, Place, Work, by_hand, parts
-from worker.contract import output_prefix
 
 INTERRUPTED = "Your Spot Task was interrupted."
 BARE = "no-worker:local"

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.runs import start
+from steadyspot.deploy.runs.executions import start
 from tests.local.runs import PART_OUTPUTS, Place, Work, accompanied, parts
 
 SIDECAR = "sidecar:local"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.checks import Finding, Level, Looks, run
+from steadyspot.deploy.checks.checks import Finding, Level, Looks, run
 from tests.local.runs import PART_OUTPUTS, Place, Work, parts
 
 TOKEN = "hush-b7e1c0-hush"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from deploy.config import Retry
-from deploy.redrive import run_key_of
+from steadyspot.deploy.runs.redrive import run_key_of
+from steadyspot.deploy.stacks.config import Retry
 from tests.local.runs import PART_OUTPUTS, Place, Work, by_hand, eventually, faults, parts
 
 NIGHTLY = "cron(0 2 * * ? *)"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.listening import Ear, listening
+from steadyspot.deploy.drills.topic_listener import Ear, listening
 from tests.local.runs import DEADLINE_SECONDS, PART_OUTPUTS, Place, eventually, faults, parts
 
 SECRET = "hunter2-of-the-warehouse"

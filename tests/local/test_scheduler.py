@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.aws import LocalAws
-from deploy.local.scheduler import Outcome, SchedulerClock
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.local.scheduler import Outcome, SchedulerClock
 from tests.local.bench import until
 
 WAIT_SECONDS = 15.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.serving import Server
+from steadyspot.deploy.local.serving import Server
 
 
 class App:

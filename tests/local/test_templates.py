@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 from tests.local.stacks import DEFINITION, JOB, PLATFORM, Stacks, everything
 
 MAIL = "on-call@example.com"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
-from deploy.cli import main
+from steadyspot.deploy.cli.main import main
 from tests.local.answers import throttling
 from tests.local.shop import Shop
 from tests.local.test_verbs_in_trouble import environment, said

@@ -19,10 +19,10 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
-from deploy.cli import main
-from deploy.config import Platform
-from deploy.parameters import of_platform
-from deploy.up import TEMPLATES
+from steadyspot.deploy.cli.main import main
+from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.parameters import of_platform
+from steadyspot.deploy.stacks.up import TEMPLATES
 from tests.local.answers import Refuse, answering
 from tests.local.runs import ROOT
 from tests.unit.deploy.fakes import CloudFormation, refusal
@@ -296,7 +296,7 @@ def test_ctrl_c_leaves_a_stack_that_the_next_up_waits_for_and_continues(tmp_path
     with answering(Refuse("AccessDenied"), cloudformation=slow) as endpoint:
         set_up = environment(tmp_path, endpoint)
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy", "up", "--yes"],
+            [sys.executable, "-m", "steadyspot", "up", "--yes"],
             cwd=tmp_path,
             env={
                 **{k: v for k, v in os.environ.items() if k not in set_up},

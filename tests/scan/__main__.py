@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.config import Job, Platform
-from deploy.local.aws import LocalAws
-from deploy.parameters import of_job, of_platform
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.config import Job, Platform
+from steadyspot.deploy.stacks.parameters import of_job, of_platform
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"

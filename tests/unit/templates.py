@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deploy.local.cloudformation.text import parsed
+from steadyspot.deploy.local.cloudformation.text import parsed
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "templates"
 PATHS = {name: FOLDER / f"{name}.yaml" for name in ("platform", "job")}

@@ -11,10 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import config
-from deploy.config import Backoff, Budgets, ConfigError, Job, Platform, Retry, load, parse
-from deploy.parameters import of_job, of_platform
-from deploy.prices import Prices
+from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.stacks import config
+from steadyspot.deploy.stacks.config import (
+    Backoff,
+    Budgets,
+    ConfigError,
+    Job,
+    Platform,
+    Retry,
+    load,
+    parse,
+)
+from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from tests.unit.templates import TEMPLATES
 
 CHECKOUT = Path(__file__).parents[2]
@@ -363,7 +372,7 @@ def test_every_parameter_of_a_template_is_reached_from_the_configuration(
 
 
 def test_every_key_of_the_schema_is_a_field_and_the_other_way_round() -> None:
-    properties = json.loads((CHECKOUT / "statemachines/schemas/config.schema.json").read_text())
+    properties = json.loads((CHECKOUT / "deploy/stacks/config.schema.json").read_text())
     assert set(properties["$defs"]["job"]["properties"]) == keys_of_a_job()
     platform = properties["properties"]["platform"]["properties"]
     assert set(platform) == set(Platform.__dataclass_fields__)

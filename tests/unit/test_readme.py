@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deploy.cli import VERBS
-from deploy.verbs.drill import NAMES
-from statemachines.readme import README, filled
+from steadyspot.deploy.cli.main import VERBS
+from steadyspot.deploy.cli.verbs.drill import NAMES
+from steadyspot.statemachines.readme import README, filled
 
 
 def test_the_picture_and_the_cause_table_are_made_from_the_code() -> None:

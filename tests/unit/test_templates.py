@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from deploy.drills.trouble import with_sidecar
-from deploy.local.cloudformation.text import LARGEST_BODY_BYTES
+from steadyspot.contract import WORKER_CONTAINER, Env
+from steadyspot.deploy.drills.faults import with_sidecar
+from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES
 from tests.unit.templates import (
     FOLDER,
     PATHS,
@@ -21,7 +22,6 @@ from tests.unit.templates import (
     of_type,
     statements,
 )
-from worker.contract import WORKER_CONTAINER, Env
 
 ROOT = FOLDER.parents[1]
 TRUSTED = {
@@ -85,7 +85,7 @@ def called_by_states(definition: str) -> set[str]:
 def called_by_worker() -> set[str]:
     """The operations of AWS that stand in the worker's code, as method or as name of one."""
     found = set()
-    for path in (ROOT / "worker").glob("*.py"):
+    for path in (ROOT / "worker").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Attribute):
                 found.add(node.attr)

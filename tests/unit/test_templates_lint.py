@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint, lint_file
 
-from deploy.local.cloudformation.text import parsed
-from statemachines.render import definition
+from steadyspot.deploy.local.cloudformation.text import parsed
+from steadyspot.statemachines.render import definition
 from tests.unit.templates import PATHS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from statemachines.render import definition
+from steadyspot.statemachines.render import definition
 from tests.virtual.machine import substituted
 
 DEFAULTS = {

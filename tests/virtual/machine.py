@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from jsonata import Jsonata
 
-from deploy.local import expressions
+from steadyspot.deploy.local import expressions
 
 _WRAPPED = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
 

@@ -4,6 +4,6 @@
 before the first stack. The parsing of templates and the answers of the API stay moto's.
 """
 
-from deploy.local.cloudformation.registration import register
+from steadyspot.deploy.local.cloudformation.registration import register
 
 __all__ = ["register"]

@@ -19,9 +19,9 @@ from moto.cloudformation.utils import (
     validate_create_change_set,
 )
 
-from deploy.local.cloudformation.parameters import check_parameters, plain
-from deploy.local.cloudformation.stacks import LocalChangeSet, LocalStack
-from deploy.local.cloudformation.text import check_size, parsed
+from steadyspot.deploy.local.cloudformation.parameters import check_parameters, plain
+from steadyspot.deploy.local.cloudformation.stacks import LocalChangeSet, LocalStack
+from steadyspot.deploy.local.cloudformation.text import check_size, parsed
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. "

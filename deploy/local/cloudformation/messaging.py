@@ -20,7 +20,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-from deploy.local.cloudformation.resource import Place, Properties, Resource, truth
+from steadyspot.deploy.local.cloudformation.resource import Place, Properties, Resource, truth
 
 
 class QueueResource(Resource, CloudFormationModel):

@@ -10,7 +10,7 @@ from typing import Any, Self
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models import ec2_backends
 
-from deploy.local.cloudformation.resource import Place, Properties, Resource
+from steadyspot.deploy.local.cloudformation.resource import Place, Properties, Resource
 
 
 def _ec2(place: Place) -> Any:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Change
 
-from deploy.local.cloudformation.graph import creation_order
-from deploy.local.cloudformation.resource import Resource
+from steadyspot.deploy.local.cloudformation.graph import creation_order
+from steadyspot.deploy.local.cloudformation.resource import Resource
 
 if TYPE_CHECKING:
-    from deploy.local.cloudformation.resources import Planned, Resources
+    from steadyspot.deploy.local.cloudformation.resources import Planned, Resources
 
 LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"
 

@@ -17,9 +17,11 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, s3_backends
 
 # Importing them defines the types, and that is what moto looks for.
-from deploy.local.cloudformation import messaging, network, storage, workflow  # noqa: F401
-from deploy.local.cloudformation.backend import LocalCloudFormation
-from deploy.local.cloudformation.text import StoredText
+from steadyspot.deploy.local.cloudformation import (
+    workflow,  # noqa: F401
+)
+from steadyspot.deploy.local.cloudformation.backend import LocalCloudFormation
+from steadyspot.deploy.local.cloudformation.text import StoredText
 
 _moto_validates = CloudFormationResponse._validate_different_update
 

@@ -14,8 +14,8 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.parsing import ResourceMap
 
-from deploy.local.cloudformation.graph import creation_order
-from deploy.local.cloudformation.preview import PLACEHOLDER
+from steadyspot.deploy.local.cloudformation.graph import creation_order
+from steadyspot.deploy.local.cloudformation.preview import PLACEHOLDER
 
 Reporter = Callable[[str, str, str, str, str | None], None]
 """Called with logical id, physical id, type, status and reason."""

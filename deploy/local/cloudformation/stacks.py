@@ -11,10 +11,10 @@ from typing import Any
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Change, ChangeSet, Event, Stack
 
-from deploy.local.cloudformation.parameters import plain
-from deploy.local.cloudformation.preview import changes
-from deploy.local.cloudformation.resources import Planned, Resources, sentence
-from deploy.local.cloudformation.text import parsed
+from steadyspot.deploy.local.cloudformation.parameters import plain
+from steadyspot.deploy.local.cloudformation.preview import changes
+from steadyspot.deploy.local.cloudformation.resources import Planned, Resources, sentence
+from steadyspot.deploy.local.cloudformation.text import parsed
 
 OUTPUTS_KNOWN = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 

@@ -16,7 +16,7 @@ from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
-from deploy.local.cloudformation.resource import Place, Properties, Resource, truth
+from steadyspot.deploy.local.cloudformation.resource import Place, Properties, Resource, truth
 
 
 class BucketResource(Resource, CloudFormationModel):

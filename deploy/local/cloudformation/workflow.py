@@ -19,7 +19,7 @@ from moto.s3.models import s3_backends
 from moto.scheduler.models import scheduler_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from deploy.local.cloudformation.resource import Place, Properties, Resource, camel
+from steadyspot.deploy.local.cloudformation.resource import Place, Properties, Resource, camel
 
 
 class StateMachineResource(Resource, CloudFormationModel):

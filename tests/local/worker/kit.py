@@ -26,7 +26,7 @@ import boto3
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """
 import sys
-from deploy.local.aws import LocalAws
+from steadyspot.deploy.local.aws import LocalAws
 with LocalAws() as aws:
     print(aws.endpoint_url, flush=True)
     sys.stdin.read()
@@ -65,7 +65,7 @@ class Worker:
         self.text: list[str] = []
         self._new = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "worker", *arguments],
+            [sys.executable, "-m", "steadyspot.worker", *arguments],
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,

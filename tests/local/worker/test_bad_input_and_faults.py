@@ -13,7 +13,7 @@ from tests.local.worker.door import Door
 from tests.local.worker.kit import Bench, sha256, wait_until
 
 ONE_UNIT = """
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 for part in run.remaining(range(UNITS)):
     with run.output(f"part-{part}") as path:

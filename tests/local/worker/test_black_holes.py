@@ -15,7 +15,7 @@ from tests.local.worker.kit import Bench, wait_until
 
 ONE_OUTPUT = """
 import os, time
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 for unit in run.remaining(range(1)):
     with run.output("part") as path:

@@ -9,7 +9,7 @@ from tests.local.worker.kit import Bench, wait_until
 
 SLOW = """
 import sys, time
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 for part in run.remaining(range(4)):
     print("part", part, flush=True)

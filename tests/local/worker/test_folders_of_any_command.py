@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from steadyspot.worker.keeping.saved_folders import DATA_BYTES
 from tests.local.worker.kit import Bench, wait_until
-from worker.saved_folders import DATA_BYTES
 
 COUNTER = """
 mkdir -p out

@@ -13,7 +13,7 @@ from tests.local.worker.kit import Bench, wait_until
 
 JOB = """
 import os, time
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 for unit in run.remaining(range(3)):
     print("unit", unit, flush=True)

@@ -19,7 +19,7 @@ import pytest
 
 from tests.local.worker.kit import ROOT, wait_until
 
-WORKER = [sys.executable, "-m", "worker"]
+WORKER = [sys.executable, "-m", "steadyspot.worker"]
 UNSHARE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 

@@ -16,7 +16,7 @@ from tests.local.worker.kit import ROOT, Bench, wait_until
 POOL = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor, ProcessPoolExecutor
-from worker import current_run
+from steadyspot import current_run
 
 def work(part):
     run = current_run()
@@ -202,7 +202,7 @@ def test_many_units_are_sealed_into_segments_and_come_back(bench: Bench) -> None
 
 LOCAL = """
 import sys, time
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 for part in run.remaining(range(5)):
     print("part", part, flush=True)

@@ -41,7 +41,7 @@ class Job:
 LOOP = Job(
     f"""
 import os, sys
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 journal = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 with run.output("head") as path:

@@ -13,9 +13,9 @@ from typing import Any
 import boto3
 import pytest
 
+from steadyspot.contract import Status
+from steadyspot.worker.keeping.store import Aws, Condition, ConditionFailed
 from tests.local.worker.kit import Bench, sha256, wait_until
-from worker.contract import Status
-from worker.store import Aws, Condition, ConditionFailed
 
 
 def test_conditions_mean_the_same_in_dynamodb_and_in_the_code(

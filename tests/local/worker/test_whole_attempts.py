@@ -8,7 +8,7 @@ from tests.local.worker.kit import Bench, sha256, wait_until
 
 PARTS = """
 import sys, time
-from worker import current_run
+from steadyspot import current_run
 run = current_run()
 pause = float(sys.argv[1])
 for part in run.remaining(range(8)):

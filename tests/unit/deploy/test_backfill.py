@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from deploy.backfill import Backfill, anchor_of, due_of, moment_of, times
-from deploy.records import Run, run_of
-from deploy.trouble import Trouble
+from steadyspot.deploy.runs.backfill import Backfill, anchor_of, due_of, moment_of, times
+from steadyspot.deploy.runs.records import Run, run_of
+from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Clock
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)

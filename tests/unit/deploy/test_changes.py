@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from deploy.changes import Change, Plan, lines_of, states_that_change
-from deploy.up import TEMPLATES
+from steadyspot.deploy.stacks.changes import Change, Plan, lines_of, states_that_change
+from steadyspot.deploy.stacks.up import TEMPLATES
 
 
 def template(**states: object) -> str:

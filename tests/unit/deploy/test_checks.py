@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from deploy import checks
-from deploy.checks import Finding, Level, Looks
-from deploy.config import Config, Job, Platform
-from deploy.images import Engine
+from steadyspot.deploy.checks import checks
+from steadyspot.deploy.checks.checks import Finding, Level, Looks
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.images import Engine
 from tests.unit.deploy.fakes import Calls, refusal
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

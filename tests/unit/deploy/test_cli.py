@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deploy.cli import VERBS, main
-from deploy.config import Config, Job, Platform
-from deploy.local.session import LocalSession
-from deploy.target import on_this_machine
-from deploy.trouble import Trouble
+from steadyspot.deploy.aws.local_session import LocalSession
+from steadyspot.deploy.aws.target import on_this_machine
+from steadyspot.deploy.cli.main import VERBS, main
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.trouble import Trouble
 
 ROOT = Path(__file__).parents[3]
 CONFIG = '[jobs.night]\nimage = "night:1"\n'
@@ -165,7 +165,10 @@ def test_help_takes_at_most_150_ms_of_processor() -> None:
     def spent() -> float:
         before = os.times()
         subprocess.run(
-            [sys.executable, "-m", "deploy", "--help"], cwd=ROOT, capture_output=True, check=True
+            [sys.executable, "-m", "steadyspot", "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
         )
         after = os.times()
         return (after.children_user - before.children_user) + (

@@ -10,8 +10,8 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from deploy.errors import of_resource, trouble_of
-from deploy.trouble import Trouble
+from steadyspot.deploy.aws.refusals import of_resource, trouble_of
+from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import refusal
 
 

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.config import Config, Job, Platform
-from deploy.parameters import of_job, of_platform
-from deploy.screen import Screen
-from deploy.stacks import Stacks
-from deploy.up import TEMPLATES
-from statemachines.causes import CAUSES
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.stacks.cloudformation import Stacks
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.parameters import of_job, of_platform
+from steadyspot.deploy.stacks.up import TEMPLATES
+from steadyspot.statemachines.causes import CAUSES
 from tests.unit.deploy.fakes import BEGUN, Calls, Clock, CloudFormation, History, Pages, change
 from tests.unit.deploy.test_checks import account
 from tests.unit.deploy.test_money import bad_night
@@ -222,7 +222,7 @@ def printed(width: int | None, *, machine: bool = False) -> dict[str, str]:
             color_system=None,
             highlight=False,
         )
-        command = import_module(f"deploy.verbs.{verb}").command
+        command = import_module(f"steadyspot.deploy.cli.verbs.{verb}").command
         inner = getattr(command.callback, "__wrapped__")  # noqa: B009  # behind its options
         where = target(Removed("")) if verb == "down" else target()
         given = {"job": "night", **options, "machine": machine}

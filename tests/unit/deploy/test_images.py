@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from deploy.checks import architectures
-from deploy.config import Config, Job, Platform
-from deploy.image_names import in_registry, repository_in
-from deploy.images import Engine, engine_here, pinned
-from deploy.screen import silent
-from deploy.trouble import Trouble
+from steadyspot.deploy.checks.checks import architectures
+from steadyspot.deploy.cli.screen import silent
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.image_names import in_registry, repository_in
+from steadyspot.deploy.stacks.images import Engine, engine_here, pinned
+from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Calls, refusal
 
 ROOT = Path(__file__).parents[3]

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy import costs, ledger
-from deploy.config import Job
-from deploy.explain import explain
-from deploy.explaining import show
-from deploy.prices import Prices
-from deploy.records import Run, RunTable, money, run_of
-from deploy.screen import Screen
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.money import costs
+from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.runs import listing as ledger
+from steadyspot.deploy.runs.evidence import show
+from steadyspot.deploy.runs.records import Run, RunTable, money, run_of
+from steadyspot.deploy.runs.story import explain
+from steadyspot.deploy.stacks.config import Job
 from tests.unit.deploy.fakes import Calls, Pages
 
 GOLDEN = Path(__file__).parent / "golden"

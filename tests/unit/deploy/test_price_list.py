@@ -9,10 +9,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deploy.config import parse
-from deploy.price_list import as_setting, listed
-from deploy.prices import Prices
-from deploy.trouble import Trouble
+from steadyspot.deploy.money.price_list import as_setting, listed
+from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.trouble import Trouble
 
 ASKED = {
     "ServiceCode": "AmazonECS",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy.redrive import Redrive, run_key_in, waiting_of
-from deploy.trouble import Trouble
+from steadyspot.deploy.runs.redrive import Redrive, run_key_in, waiting_of
+from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Clock, refusal
 
 PARKED = {

@@ -11,14 +11,14 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from deploy.config import Job
-from deploy.drills import DRILLS
-from deploy.drills.rehearsal import every_row, no_capacity, sample, variables
-from deploy.local.expressions import evaluate
-from deploy.prices import US_EAST_1
-from deploy.trouble import Trouble
-from deploy.verbs.drill import NAMES, announcement
-from statemachines.causes import CAUSES, Cause, Stop, classify
+from steadyspot.deploy.cli.verbs.drill import NAMES, announcement
+from steadyspot.deploy.drills import DRILLS
+from steadyspot.deploy.drills.rehearsal import every_row, no_capacity, sample, variables
+from steadyspot.deploy.local.expressions import evaluate
+from steadyspot.deploy.money.prices import US_EAST_1
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.trouble import Trouble
+from steadyspot.statemachines.causes import CAUSES, Cause, Stop, classify
 from tests.unit.deploy.fakes import BEGUN, Calls
 from tests.virtual.defaults import job_definition
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from deploy.screen import Screen
-from deploy.trouble import Trouble
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.trouble import Trouble
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:night-AbCdEf"
 TEXT = f"{ARN} [bold] :smile:"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.stacks import Event, Stacks
-from deploy.trouble import Trouble
+from steadyspot.deploy.stacks.cloudformation import Event, Stacks
+from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import CloudFormation, change, refusal
 
 FAILED = [

@@ -6,9 +6,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from deploy.pace import Pace
-from deploy.runs import Follower
-from deploy.timeline import Story
+from steadyspot.deploy.aws.pace import Pace
+from steadyspot.deploy.runs.executions import Follower
+from steadyspot.deploy.runs.history import Story
 from tests.unit.deploy.fakes import BEGUN, Clock, History
 
 

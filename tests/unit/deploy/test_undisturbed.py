@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.undisturbed import undisturbed
+from steadyspot.deploy.drills.undisturbed import undisturbed
 
 
 @pytest.fixture

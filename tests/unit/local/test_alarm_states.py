@@ -8,8 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.local.alarm_states import ALARM, INSUFFICIENT, OK, Change, Rule, next_state, reason
-from deploy.local.alarms import counted
+from steadyspot.deploy.local.alarm_states import (
+    ALARM,
+    INSUFFICIENT,
+    OK,
+    Change,
+    Rule,
+    next_state,
+    reason,
+)
+from steadyspot.deploy.local.alarms import counted
 
 NOW = datetime(2026, 11, 24, 2, 0, 1, 250_000, tzinfo=UTC)
 DEPTH = Rule("GreaterThanOrEqualToThreshold", 1, 1, 1, "notBreaching")

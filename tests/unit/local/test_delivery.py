@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.delivery import (
+from steadyspot.deploy.local.delivery import (
     START_EXECUTION,
     BadTarget,
     Failure,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.events import at_path, filled_template, target_input
+from steadyspot.deploy.local.events import at_path, filled_template, target_input
 
 EVENT = {"source": "aws.states", "detail": {"name": 'say "x"', "n": 3, "list": [1]}}
 

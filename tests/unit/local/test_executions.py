@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from deploy.local.executions import AwsExecution
+from steadyspot.deploy.local.executions import AwsExecution
 
 MOMENT = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.local.expressions import ExpressionError, evaluate, json_value
+from steadyspot.deploy.local.expressions import ExpressionError, evaluate, json_value
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.local.market import ON_DEMAND, SPOT, Market, Refusal
+from steadyspot.deploy.local.market import ON_DEMAND, SPOT, Market, Refusal
 
 
 class Clock:

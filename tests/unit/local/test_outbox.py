@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from deploy.local.outbox import Mail, Outbox, body_for_mail, complaint_about
+from steadyspot.deploy.local.outbox import Mail, Outbox, body_for_mail, complaint_about
 
 
 @pytest.mark.parametrize("subject", [None, "Run failed", "x" * 100, '(ALARM) "a"'])

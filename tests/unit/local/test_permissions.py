@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.permissions import permitted
+from steadyspot.deploy.local.permissions import permitted
 
 ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:night-report"
 

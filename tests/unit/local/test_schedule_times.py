@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.schedule_times import BadExpression, Timing, next_due
+from steadyspot.deploy.schedules.calendar import BadExpression, Timing, next_due
 
 BEGUN = datetime(2026, 11, 24, 2, 0, 30, 500, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.shapes import (
+from steadyspot.deploy.local.shapes import (
     CAUSE_LIMIT,
     ContainerRecord,
     TaskRecord,

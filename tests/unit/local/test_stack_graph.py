@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from moto.cloudformation.exceptions import ValidationError
 
-from deploy.local.cloudformation.graph import creation_order, references
-from deploy.local.cloudformation.parameters import check_parameters, plain
-from deploy.local.cloudformation.resource import camel
-from deploy.local.cloudformation.text import parsed
-from deploy.local.cloudformation.workflow import units
+from steadyspot.deploy.local.cloudformation.graph import creation_order, references
+from steadyspot.deploy.local.cloudformation.parameters import check_parameters, plain
+from steadyspot.deploy.local.cloudformation.resource import camel
+from steadyspot.deploy.local.cloudformation.text import parsed
+from steadyspot.deploy.local.cloudformation.workflow import units
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.expressions import evaluate
-from statemachines.causes import CAUSES, UNKNOWN, CauseClass, Stop, classify
+from steadyspot.deploy.local.expressions import evaluate
+from steadyspot.statemachines.causes import CAUSES, UNKNOWN, CauseClass, Stop, classify
 from tests.virtual.defaults import job_definition
 
 STATES = job_definition()["States"]

@@ -13,10 +13,10 @@ import jsonata
 import pytest
 from jsonschema import Draft202012Validator
 
-from deploy.changes import definitions
-from deploy.local.cloudformation.text import parsed
-from statemachines.pieces import NAMES
-from statemachines.render import DEFINITIONS, ROOM, TEMPLATES, definition, filled, pretty
+from steadyspot.deploy.local.cloudformation.text import parsed
+from steadyspot.deploy.stacks.changes import definitions
+from steadyspot.statemachines.pieces import NAMES
+from steadyspot.statemachines.render import DEFINITIONS, ROOM, TEMPLATES, definition, filled, pretty
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -107,10 +107,10 @@ def test_a_launch_on_spot_names_a_strategy_and_no_launch_type() -> None:
     assert "CapacityProviderStrategy" not in on_demand
 
 
-@pytest.mark.parametrize(
-    "name", ["config", "run-request", "notification", "parked-run", "completion"]
-)
+@pytest.mark.parametrize("name", ["run-request", "notification", "parked-run", "completion"])
 def test_the_schemas_are_schemas(name: str) -> None:
-    text = (resources.files("statemachines") / "schemas" / f"{name}.schema.json").read_text()
+    text = (
+        resources.files("steadyspot.statemachines") / "schemas" / f"{name}.schema.json"
+    ).read_text()
 
     Draft202012Validator.check_schema(json.loads(text))

@@ -27,10 +27,16 @@ SECRET = 'hush "StopCode":"SpotInterruption","StoppedReason":"Your Spot Task was
 LAUNCHES = 120
 """More than any budget allows for refusals, of which on-demand has the largest."""
 NOTIFICATION = Draft202012Validator(
-    json.loads((resources.files("statemachines") / "schemas/notification.schema.json").read_text())
+    json.loads(
+        (
+            resources.files("steadyspot.statemachines") / "schemas/notification.schema.json"
+        ).read_text()
+    )
 )
 PARKED = Draft202012Validator(
-    json.loads((resources.files("statemachines") / "schemas/parked-run.schema.json").read_text())
+    json.loads(
+        (resources.files("steadyspot.statemachines") / "schemas/parked-run.schema.json").read_text()
+    )
 )
 MACHINES = {
     rerun: Machine(job_definition(Rerun=rerun, Failures="1", Throttles="2"))

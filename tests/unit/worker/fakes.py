@@ -8,8 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from typing import IO, Any
 
-from worker.publish import expected_etag
-from worker.store import Condition, ConditionFailed, Head, Item, NoSuchUpload, Part
+from steadyspot.worker.keeping.store import (
+    Condition,
+    ConditionFailed,
+    Head,
+    Item,
+    NoSuchUpload,
+    Part,
+)
+from steadyspot.worker.keeping.uploads import expected_etag
 
 
 class Crash(BaseException):

@@ -6,14 +6,14 @@ import hashlib
 import zlib
 from collections.abc import Callable
 
+from steadyspot.contract import Env
+from steadyspot.worker.errors import WorkerError
+from steadyspot.worker.keeping.attempt import About, Attempt
+from steadyspot.worker.keeping.checkpoint import Output
+from steadyspot.worker.keeping.commit import OutputsLost
+from steadyspot.worker.keeping.fence import Fence
+from steadyspot.worker.keeping.uploads import expected_etag
 from tests.unit.worker.fakes import FakeBucket, FakeTable, Gate, Inline, World, straight
-from worker.attempt import About, Attempt
-from worker.checkpoint import Output
-from worker.commit import OutputsLost
-from worker.contract import Env
-from worker.errors import WorkerError
-from worker.fence import Fence
-from worker.publish import expected_etag
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:job:one"
 ENVIRONMENT: dict[str, str] = {

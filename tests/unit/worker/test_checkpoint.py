@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steadyspot.worker.errors import SetupError
+from steadyspot.worker.keeping.attempt import OLD_AT_ONCE
+from steadyspot.worker.keeping.checkpoint import File, Ledger, Output, encode, load, manifest, seal
+from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
+from steadyspot.worker.keeping.uploads import expected_etag, part_ranges
 from tests.unit.worker.fakes import FakeBucket, World
 from tests.unit.worker.runs import attempt, new_world, work
-from worker.attempt import OLD_AT_ONCE
-from worker.checkpoint import File, Ledger, Output, encode, load, manifest, seal
-from worker.errors import SetupError
-from worker.publish import expected_etag, part_ranges
-from worker.store import Part, from_dynamo, to_dynamo
 
 UNITS = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=600)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steadyspot.contract import COMPLETION
 from tests.unit.worker.fakes import Crash, CrashAt, Gate, Turns, World
 from tests.unit.worker.runs import PREFIX, attempt, content, new_world, stage, work
-from worker.contract import COMPLETION
 
 UNITS = ["a", "b", "c"]
 

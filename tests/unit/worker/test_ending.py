@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
+from steadyspot.contract import Reason
+from steadyspot.worker.errors import FenceLost
+from steadyspot.worker.keeping.keeper import Keeper
+from steadyspot.worker.log import Log
+from steadyspot.worker.options import Options
+from steadyspot.worker.supervising.ending import Ending
+from steadyspot.worker.supervising.supervisor import Supervisor
 from tests.unit.worker.fakes import FakeAws, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
-from worker.contract import Reason
-from worker.ending import Ending
-from worker.errors import FenceLost
-from worker.keeper import Keeper
-from worker.log import Log
-from worker.options import Options
-from worker.supervisor import Supervisor
 
 
 def stopped(world: World, folder: Path, *options: str, **more: Any) -> tuple[Ending, Keeper]:

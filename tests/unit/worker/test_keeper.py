@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from steadyspot.worker.errors import Unreachable, WorkerError
+from steadyspot.worker.keeping.keeper import Keeper
+from steadyspot.worker.log import Log
+from steadyspot.worker.options import Options
 from tests.local.worker.kit import wait_until
 from tests.unit.worker.fakes import FakeAws, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
-from worker.errors import Unreachable, WorkerError
-from worker.keeper import Keeper
-from worker.log import Log
-from worker.options import Options
 
 
 def keeper_of(world: World, folder: Path, gate: Callable[[str, Callable[[], Any]], Any]) -> Keeper:

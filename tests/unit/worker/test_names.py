@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.errors import SetupError
-from worker.names import check_name
+from steadyspot.names import BadName, check_name
 
 
 @pytest.mark.parametrize("name", ["a", "a/b.parquet", ".a", "größe", "x" * 700])
@@ -35,5 +34,5 @@ def test_names_that_are_keys_are_taken(name: str) -> None:
     ],
 )
 def test_names_that_are_no_keys_are_refused(name: Any, says: str) -> None:
-    with pytest.raises(SetupError, match=says):
+    with pytest.raises(BadName, match=says):
         check_name(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from worker.rhythm import Rhythm
+from steadyspot.worker.supervising.rhythm import Rhythm
 
 NEVER_SECONDS = 3600.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.stages import shares
+from steadyspot.worker.supervising.stages import shares
 
 
 @given(st.floats(2, 120), st.floats(0, 300), st.floats(0, 60), st.none() | st.floats(0, 120))

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from steadyspot.contract import Reason
+from steadyspot.worker.errors import FenceLost
+from steadyspot.worker.options import Options
 from tests.unit.worker.fakes import Crash, CrashAt, World
 from tests.unit.worker.runs import EXECUTION, attempt, new_world, stage, work
-from worker.contract import Reason
-from worker.errors import FenceLost
-from worker.options import Options
 
 
 def test_an_attempt_whose_execution_was_stopped_by_hand_still_saves_and_says_its_word() -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from worker.telemetry import Trace, embedded_metrics
+from steadyspot.worker.telemetry import Trace, embedded_metrics
 
 
 def test_metrics_line_names_each_value_with_its_unit() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
 
-from worker.contract import Exit
-from worker.errors import SetupError, Unreachable, WorkerError
-from worker.store import trouble
+from steadyspot.contract import Exit
+from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
+from steadyspot.worker.keeping.store import trouble
 
 
 def refused(code: str, status: int) -> ClientError:

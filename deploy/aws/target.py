@@ -1,0 +1,111 @@
+"""Where a command works: an AWS account, or the embedded AWS on this machine.
+
+The verbs get a session and never ask which it is. The embedded AWS that ``steadyspot local``
+keeps up leaves its address in ``.steadyspot/local.json`` beside the configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steadyspot.deploy.runs.records import RunTable
+from steadyspot.deploy.stacks.cloudformation import Stacks
+from steadyspot.deploy.stacks.config import Config, Job
+from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    import boto3
+
+ADDRESS = Path(".steadyspot") / "local.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A configuration and the session that its verbs use."""
+
+    config: Config
+    session: boto3.Session
+
+    def client(self, service: str) -> Any:
+        """Return a client of the session."""
+        return self.session.client(service)  # type: ignore[call-overload]
+
+    @cached_property
+    def stacks(self) -> Stacks:
+        """Return the stacks of this target."""
+        return Stacks(self.client("cloudformation"))
+
+    @property
+    def platform_stack(self) -> str:
+        """Return the name of the platform's stack."""
+        return self.config.platform.name
+
+    @cached_property
+    def platform(self) -> dict[str, str]:
+        """Return the outputs of the platform's stack."""
+        return self.stacks.outputs(self.platform_stack)
+
+    def job(self, job: Job) -> dict[str, str]:
+        """Return the outputs of a job's stack."""
+        return self.stacks.outputs(self.config.job_stack(job))
+
+    @property
+    def runs(self) -> RunTable:
+        """Return the run table."""
+        return RunTable(self.client("dynamodb"), self.platform["Table"])
+
+
+def on_aws(config: Config, profile: str | None, region: str | None) -> Target:
+    """Return the target of an AWS profile.
+
+    Raises
+    ------
+    Trouble
+        When there is no such profile, no region or no credentials.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region or config.platform.region)
+        credentials = session.get_credentials()
+    except BotoCoreError as error:
+        raise Trouble(
+            f"AWS cannot be used: {error}.", "Name a profile that exists with --profile."
+        ) from None
+    if not session.region_name:
+        raise Trouble("No region is set.", "Name one: --region, or region in steadyspot.toml.")
+    if credentials is None:
+        raise Trouble(
+            "There are no AWS credentials.",
+            "Sign in (aws sso login, aws configure), or try it with --local.",
+        )
+    return Target(config, session)
+
+
+def on_this_machine(config: Config) -> Target:
+    """Return the target of the embedded AWS that ``steadyspot local`` keeps up.
+
+    Raises
+    ------
+    Trouble
+        When none runs beside this configuration.
+    """
+    from steadyspot.deploy.aws.local_session import LocalSession
+
+    address = config.path.parent / ADDRESS
+    try:
+        found = json.loads(address.read_text())
+        os.kill(found["pid"], 0)
+        session = LocalSession(found["endpoint_url"], found["region"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Trouble(
+            "No embedded AWS runs beside this configuration.",
+            "Start one in another terminal: steadyspot local.",
+        ) from None
+    return Target(config, session)

@@ -1,0 +1,190 @@
+"""What people see: colour and width for a terminal, plain lines where the output is piped.
+
+A terminal's lines are folded at its width, under their own beginning; a pipe gets every line
+whole and no control characters, so that ``grep`` and ``cut`` find what they look for. JSON is one
+document.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from steadyspot.deploy.money.prices import dollars
+from steadyspot.deploy.runs.history import Moment, Tone
+from steadyspot.deploy.runs.logs import LogLine
+from steadyspot.deploy.runs.records import Attempt, Money
+from steadyspot.deploy.stacks.changes import Plan, lines_of
+from steadyspot.deploy.stacks.cloudformation import Event
+from steadyspot.deploy.trouble import Trouble
+
+_STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.TROUBLE: "red", Tone.DECISION: "bold yellow"}
+_CHANGES = {"add": "green", "change": "yellow", "replace": "bold yellow", "remove": "bold red"}
+_WHOLE = {"run", "status", "begun (UTC)", "units", "cost", "full cost", "saved"}
+_RIGHT = {
+    "#",
+    "s",
+    "units",
+    "attempts",
+    "Spot s",
+    "on-demand s",
+    "lost s",
+    "cost",
+    "full cost",
+    "saved",
+    "runs",
+}
+
+
+class Screen:
+    """Prints to standard output, and trouble to standard error.
+
+    Every text is handed on as ``Text``: in a plain string, rich sees colours in square brackets and
+    an emoji in the ``:secret:`` of an ARN.
+    """
+
+    def __init__(self, console: Console | None = None, errors: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._errors = errors or Console(highlight=False, stderr=True)
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Print a line."""
+        self._console.print(Text(text), style=style, soft_wrap=not self._folds)
+
+    def heading(self, text: str) -> None:
+        """Print a line that begins a part."""
+        self.say()
+        self.say(text, "bold")
+
+    def moment(self, moment: Moment) -> None:
+        """Print a line of a timeline, its time in UTC."""
+        time = moment.at.astimezone(UTC).strftime("%H:%M:%S")
+        self._under(time, moment.text, _STYLES[moment.tone])
+
+    def pair(self, name: str, text: str, style: str = "") -> None:
+        """Print a named line, its text folded under itself."""
+        self._under(f"{name:11}", text, style)
+
+    def _under(self, first: str, text: str, style: str) -> None:
+        """Print a text beside a first column, folded under itself on a terminal."""
+        if not self._folds:
+            self.say(f"{first}  {text}", style)
+            return
+        row = Table.grid(padding=(0, 2))
+        row.add_column(no_wrap=True)
+        row.add_column(overflow="fold")
+        row.add_row(first, Text(text), style=style)
+        self._console.print(row)
+
+    def stack_event(self, event: Event) -> None:
+        """Print a resource that is done, and everything that fails."""
+        if event.status.endswith("FAILED"):
+            self.say(
+                f"  {event.status}  {event.resource} ({event.kind}): {event.reason}", style="red"
+            )
+        elif event.status.endswith("COMPLETE"):
+            self.say(
+                f"  {event.status.lower().replace('_', ' '):16}  {event.resource}", style="dim"
+            )
+
+    def plan(self, plan: Plan) -> None:
+        """Print what a change set will do."""
+        for kind, line in lines_of(plan):
+            self.say(f"  {line}", _CHANGES.get(kind, ""))
+
+    def attempts(self, attempts: Iterable[Attempt]) -> None:
+        """Print the attempts of a run as a table."""
+        names = ("#", "capacity", "zone", "from", "to", "s", "stopped by", "units")
+        self.table(
+            names,
+            [
+                (
+                    str(attempt.attempt),
+                    attempt.capacity,
+                    attempt.zone or "-",
+                    attempt.started_at[11:19],
+                    attempt.ended_at[11:19],
+                    f"{attempt.seconds:.0f}",
+                    attempt.cause or "-",
+                    str(attempt.units_done),
+                )
+                for attempt in attempts
+            ],
+        )
+
+    def table(self, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table; piped, with columns two spaces apart and nothing cut."""
+        rows = [tuple(row) for row in rows]
+        if self._folds:
+            table = Table(box=None, pad_edge=False)
+            for name in names:
+                table.add_column(
+                    name,
+                    justify="right" if name in _RIGHT else "left",
+                    overflow="fold",
+                    no_wrap=name in _WHOLE,
+                    min_width=max(map(len, name.split())),
+                )
+            for row in rows:
+                table.add_row(*map(Text, row))
+            self._console.print(table)
+            return
+        widths = [max(len(row[n]) for row in (tuple(names), *rows)) for n in range(len(names))]
+        for row in (tuple(names), *rows):
+            cells = (
+                cell.rjust(width) if name in _RIGHT else cell.ljust(width)
+                for name, cell, width in zip(names, row, widths, strict=True)
+            )
+            self.say("  ".join(cells).rstrip())
+
+    def money(self, money: Money, date: str) -> None:
+        """Print the money line of a run."""
+        self.say(money_line(money, date))
+
+    def json(self, value: Any) -> None:
+        """Print a value for machines."""
+        text = json.dumps(value, default=str, indent=2 if self._folds else None)
+        self._console.print(Text(text), soft_wrap=True)
+
+    def raw(self, text: str) -> None:
+        """Print a text as it is."""
+        self._console.print(Text(text), soft_wrap=True, end="")
+
+    def log_line(self, line: LogLine) -> None:
+        """Print a line that an attempt printed, behind the end of its task's id."""
+        time = line.at.astimezone(UTC).strftime("%H:%M:%S")
+        self._under(f"{time}  {line.task[:8]}", line.text, "dim")
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Print what went wrong and what to do."""
+        soft = not self._errors.is_terminal
+        self._errors.print(Text(f"Error: {trouble.what}"), style="bold red", soft_wrap=soft)
+        self._errors.print(Text(trouble.what_to_do), soft_wrap=soft)
+
+    @property
+    def _folds(self) -> bool:
+        return self._console.is_terminal
+
+
+def silent() -> Screen:
+    """Return a screen that shows nothing, for a verb that prints JSON at its end."""
+    return Screen(Console(file=io.StringIO()))
+
+
+def money_line(money: Money, date: str) -> str:
+    """Return what a run cost, as a sentence."""
+    saved = f"saved {money.saving:.0%}" if money.saving >= 0 else f"cost {-money.saving:.0%} more"
+    beside = f"Beside that {money.transitions} transitions, {dollars(money.transitions_cost)}."
+    return (
+        f"Spot {money.spot_seconds:.0f} s, on-demand {money.on_demand_seconds:.0f} s, "
+        f"wasted {money.wasted_seconds:.1f} s: {dollars(money.cost)} instead of "
+        f"{dollars(money.cost_on_demand_only)} on on-demand only, {saved} (prices of {date}). "
+        f"{beside}"
+    )

@@ -1,0 +1,77 @@
+"""``steadyspot down``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from steadyspot.deploy.cli import options
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.aws.target import Target
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.stacks.down import Inventory
+
+
+@click.command(name="down")
+@options.job
+@click.option(
+    "--delete-data", "data", is_flag=True, help="Delete outputs, checkpoints and records, too."
+)
+@options.yes
+@options.as_json
+@options.on_target
+def command(
+    target: Target, screen: Screen, job: str | None, data: bool, yes: bool, machine: bool
+) -> None:
+    """Remove the platform and all its jobs, or one JOB; outputs and records of runs are kept."""
+    from steadyspot.deploy.cli.screen import silent
+    from steadyspot.deploy.stacks.down import inventory, remove
+    from steadyspot.deploy.trouble import Trouble
+
+    name = job or target.config.platform.name
+    jobs = [target.config.job_stack(target.config.job(job))] if job else None
+    if job and data:
+        raise Trouble("--delete-data is for the whole platform.", "Leave JOB or --delete-data out.")
+    there = inventory(target, jobs)
+    if not machine:
+        _list(screen, there, data)
+    if not there.nothing and not yes:
+        if not sys.stdin.isatty():
+            raise Trouble("Nobody is there to agree.", "Add --yes to remove it all the same.")
+        if click.prompt(f"To remove all that, type {name}") != name:
+            raise Trouble("That is not its name.", "Nothing was removed.")
+    shown = silent() if machine else screen
+    gone: list[str] = []
+    whole = False
+    try:
+        for name in remove(target, there, shown, data=data):
+            gone.append(name)
+        whole = True
+    finally:
+        left = [stack for stack in there.stacks if stack not in gone]
+        if (
+            machine
+        ):  # Also where it broke off: what is gone by then, and what is not, must be known.
+            kept = [asdict(kept) for kept in there.kept if kept.name not in gone]
+            screen.json({"removed": gone, "left": left, "kept": kept, "whole": whole})
+        elif left:
+            screen.say(f"Still there: {', '.join(left)}.", "yellow")
+
+
+def _list(screen: Screen, there: Inventory, data: bool) -> None:
+    if there.nothing:
+        screen.say("There is nothing to remove.")
+        return
+    names = ", ".join(there.stacks)
+    screen.say(f"This removes {there.resources} resources in these stacks: {names}.")
+    if there.running:
+        screen.say(f"Executions that are under way and will break off: {there.running}.", "yellow")
+    if there.parked:
+        screen.say(f"Runs in a dead-letter queue that will be forgotten: {there.parked}.", "yellow")
+    for kept in there.kept:
+        does = "DELETES WITH ALL IT HOLDS" if data else "keeps"
+        screen.say(f"It {does} the {kept.what} {kept.name}.", "bold red" if data else "")

@@ -1,0 +1,98 @@
+"""``steadyspot drill``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from steadyspot.deploy.cli import options
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.aws.target import Target
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.drills import Drill, Finding
+    from steadyspot.deploy.money.prices import Prices
+    from steadyspot.deploy.stacks.config import Job
+
+NAMES = (
+    "interrupt",
+    "no-capacity",
+    "deregister",
+    "bad-image",
+    "hang",
+    "sidecar",
+    "undeliverable",
+    "short-grace",
+    "verify",
+)
+
+
+@click.command(name="drill")
+@click.argument("name", type=click.Choice(NAMES))
+@options.job
+@options.yes
+@options.as_json
+@options.on_target
+def command(
+    target: Target, screen: Screen, name: str, job: str | None, yes: bool, machine: bool
+) -> None:
+    """Cause a fault, follow the run, check how it ended, and put everything back."""
+    from contextlib import closing
+    from dataclasses import asdict
+
+    from steadyspot.deploy.drills import DRILLS, Stage
+    from steadyspot.deploy.trouble import CTRL_C, Trouble
+
+    wanted = target.config.job(job)
+    drill = DRILLS[name]
+    stage = Stage(target, wanted, lambda moment: None if machine else screen.moment(moment))
+    if not machine:
+        for line in announcement(drill, wanted, target.config.platform.prices):
+            screen.say(line)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Trouble("Nobody is there to agree.", "Add --yes to drill all the same.")
+        click.confirm("Go on?", abort=True)
+    findings: list[Finding] = []
+    whole = False
+    try:
+        with closing(drill.run(stage)) as found:
+            for finding in found:
+                findings.append(finding)
+                if not machine:
+                    mark, style = ("ok", "green") if finding.good else ("NOT OK", "red")
+                    screen.pair(mark, finding.text, style)
+        whole = True
+    except KeyboardInterrupt:
+        raise Trouble(
+            "Stopped by Ctrl-C; everything is put back.",
+            "The same command drills again from the beginning.",
+            CTRL_C,
+        ) from None
+    finally:
+        if machine:  # Also where it broke off: what was found until then must be known.
+            told = [asdict(finding) for finding in findings]
+            screen.json({"drill": name, "job": wanted.name, "findings": told, "whole": whole})
+    sys.exit(0 if findings and all(finding.good for finding in findings) else 1)
+
+
+def announcement(drill: Drill, job: Job, prices: Prices) -> list[str]:
+    """Return what a drill will do and what it costs; pure."""
+    if drill.free:
+        return [drill.announces.format(job=job.name), "It runs nothing and costs nothing."]
+    hour = 3600 * prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
+    lines = [drill.announces.format(job=job.name)]
+    if drill.on_copy:
+        minutes = 10.0
+        lines.append(
+            f"It does so to a throwaway copy of {job.name} that runs a harmless command and is "
+            "removed again."
+        )
+    else:
+        minutes = 2 * job.expected_minutes
+    lines.append(
+        f"It costs about ${hour * minutes / 60:.4f} of Fargate at most; people get the mails of it."
+    )
+    return lines

@@ -1,0 +1,123 @@
+"""``steadyspot redrive``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steadyspot.deploy.cli import options
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.aws.target import Target
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.stacks.config import Job
+
+
+@click.command(name="redrive")
+@options.job
+@click.option(
+    "--from", "first", help="Instead of the queue: scheduled times from this one on (UTC)."
+)
+@click.option("--to", "last", help="With --from: up to this time; else up to now.")
+@click.option(
+    "--at-once", default=2, show_default=True, type=click.IntRange(1, 50), help="Runs at a time."
+)
+@click.option("--dry-run", is_flag=True, help="Only list what would be run.")
+@options.as_json
+@options.on_target
+def command(
+    target: Target,
+    screen: Screen,
+    job: str | None,
+    first: str | None,
+    last: str | None,
+    machine: bool,
+    **how: Any,
+) -> None:
+    """Take up again what waits in JOB's dead-letter queue, or a window of scheduled times."""
+    from steadyspot.deploy.trouble import Trouble
+
+    wanted = target.config.job(job)
+    if last and not first:
+        raise Trouble("--to needs --from beside it.", "Name where the window begins.")
+    entries = (
+        _window(target, wanted, first, last, **how)
+        if first
+        else _queue(target, wanted, dry_run=how["dry_run"])
+    )
+    shown: list[dict[str, Any]] = []
+    for entry in entries:
+        shown.append(entry)
+        if not machine:
+            screen.say("  ".join(str(v) for n, v in entry.items() if v and n != "good"))
+    if machine:
+        screen.json(shown)
+    elif not shown:
+        screen.say(
+            "There was no scheduled time in that window."
+            if first
+            else f"Nothing waits in the queue of {wanted.name}."
+        )
+    sys.exit(0 if all(entry.get("good", True) for entry in shown) else 1)
+
+
+def _queue(target: Target, job: Job, *, dry_run: bool) -> Iterator[dict[str, Any]]:
+    from steadyspot.deploy.runs.redrive import redrive_of
+
+    redriving = redrive_of(target, job, target.job(job))
+    if dry_run:
+        yield from ({"runKey": w.run_key, "why": w.why} for w in redriving.waiting())
+    else:
+        for one in redriving.run():
+            yield {
+                "runKey": one.run_key,
+                "execution": one.execution,
+                "note": one.note,
+                "good": one.good,
+            }
+
+
+def _window(
+    target: Target, job: Job, first: str, last: str | None, *, at_once: int, dry_run: bool
+) -> Iterator[dict[str, Any]]:
+    from datetime import UTC, datetime
+
+    from steadyspot.deploy.runs.backfill import Backfill, anchor_of, moment_of, times
+    from steadyspot.deploy.trouble import Trouble
+
+    now = datetime.now(UTC)
+    begin, end = moment_of(first, "--from"), moment_of(last, "--to") if last else now
+    if job.schedule is None:
+        raise Trouble(
+            f"{job.name} has no schedule, so there are no scheduled times.",
+            f"Start a run with one: steadyspot run {job.name} --input "
+            """'{"scheduledTime": "2026-11-24T02:00:00Z"}'.""",
+        )
+    if begin > end:
+        raise Trouble("The window ends before it begins.", "Swap --from and --to.")
+    outputs = target.job(job)
+    made = target.client("scheduler").get_schedule(
+        Name=outputs["Schedule"], GroupName=target.platform["ScheduleGroup"]
+    )
+    anchor = anchor_of(target.runs.scheduled(job.name, 20), made.get("CreationDate", now))
+    moments = times(job.schedule, job.timezone, first=begin, last=min(end, now), anchor=anchor)
+    backfill = Backfill(
+        sfn=target.client("stepfunctions"),
+        runs=target.runs,
+        job=job.name,
+        machine=outputs["StateMachine"],
+        at_once=at_once,
+    )
+    due = backfill.due(moments)
+    if dry_run:
+        yield from ({"runKey": one.run_key, "note": one.note or "would be run"} for one in due)
+    else:
+        for started in backfill.run(due):
+            yield {
+                "runKey": started.run_key,
+                "execution": started.execution,
+                "note": started.note,
+            }

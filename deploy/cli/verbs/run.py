@@ -1,0 +1,51 @@
+"""``steadyspot run``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from steadyspot.deploy.cli import options
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.aws.target import Target
+    from steadyspot.deploy.cli.screen import Screen
+
+
+@click.command(name="run")
+@options.job
+@click.option(
+    "--input",
+    "text",
+    default="{}",
+    help='Run request as JSON, such as \'{"capacity": "spot-only"}\'.',
+)
+@click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
+@click.option("--no-follow", is_flag=True, help="Start it and come back.")
+@options.as_json
+@options.on_target
+def command(
+    target: Target,
+    screen: Screen,
+    job: str | None,
+    text: str,
+    logs: bool,
+    no_follow: bool,
+    machine: bool,
+) -> None:
+    """Start JOB now and follow it to its end."""
+    from steadyspot.deploy.runs.executions import request_of, start
+    from steadyspot.deploy.runs.following import watch
+
+    request = request_of(text)
+    wanted = target.config.job(job)
+    outputs = target.job(wanted)
+    execution = start(target.client("stepfunctions"), outputs["StateMachine"], request)
+    if not machine:
+        screen.say(f"{wanted.name}: execution {execution.rsplit(':', 1)[-1]}")
+    if no_follow:
+        if machine:
+            screen.json({"execution": execution, "status": "RUNNING", "run": None})
+        return
+    watch(target, screen, wanted, execution, logs=logs, machine=machine)

@@ -1,0 +1,46 @@
+"""``steadyspot watch``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from steadyspot.deploy.cli import options
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.aws.target import Target
+    from steadyspot.deploy.cli.screen import Screen
+
+
+@click.command(name="watch")
+@options.job
+@click.argument("run", required=False)
+@click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
+@options.as_json
+@options.on_target
+def command(
+    target: Target, screen: Screen, job: str | None, run: str | None, logs: bool, machine: bool
+) -> None:
+    """Follow the last run of JOB, or the one named RUN, to its end."""
+    from steadyspot.deploy.runs.following import watch
+    from steadyspot.deploy.runs.lookup import Finder
+    from steadyspot.deploy.trouble import Trouble
+
+    wanted = target.config.job(job)
+    finder = Finder(
+        table=target.runs,
+        sfn=target.client("stepfunctions"),
+        job=wanted.name,
+        machine=target.job(wanted)["StateMachine"],
+    )
+    found = finder.find(run)
+    if found.execution is None:
+        raise Trouble(
+            "Step Functions no longer knows that run's execution.",
+            f"What is left of it: steadyspot explain {wanted.name} {run or ''}".rstrip() + ".",
+        )
+    execution = found.execution["executionArn"]
+    if not machine:
+        screen.say(f"{wanted.name}: execution {execution.rsplit(':', 1)[-1]}")
+    watch(target, screen, wanted, execution, logs=logs, machine=machine)

@@ -1,0 +1,77 @@
+"""``steadyspot local``: an embedded AWS that stays until Ctrl-C, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from steadyspot.deploy.aws.target import ADDRESS
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.stacks.config import Config
+from steadyspot.deploy.trouble import Trouble
+
+
+def stay(config: Config, port: int, screen: Screen) -> None:
+    """Serve until the process is told to stop.
+
+    Raises
+    ------
+    Trouble
+        When one runs beside this configuration already, or the port is taken.
+    """
+    from steadyspot.deploy.local.aws import LocalAws
+
+    address = config.path.parent / ADDRESS
+    _refuse_a_second(address)
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: told.set())
+    try:
+        aws = LocalAws(port=port).start()
+    except OSError as error:
+        raise Trouble(
+            f"Port {port} cannot be used: {error}.", "Leave --port out to take a free one."
+        ) from None
+    with aws, _announced(address, aws.endpoint_url, aws.region):
+        for job in config.jobs.values():
+            aws.images.register(job.image, workdir=str(config.path.parent.resolve()))
+        screen.say(
+            f"The embedded AWS runs at {aws.endpoint_url}. Ctrl-C ends it, and everything in it."
+        )
+        screen.say("In another terminal: steadyspot up --local, steadyspot run --local")
+        screen.say(
+            "Any client can look inside: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local "
+            f"aws --endpoint-url {aws.endpoint_url} --region {aws.region} "
+            "stepfunctions list-state-machines"
+        )
+        told.wait()
+        screen.say("Ending.")
+
+
+def _refuse_a_second(address: Path) -> None:
+    try:
+        found = json.loads(address.read_text())
+        os.kill(found["pid"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    raise Trouble(
+        f"An embedded AWS already runs here, at {found['endpoint_url']} (process {found['pid']}).",
+        "Use it with --local, or end it with Ctrl-C in its terminal.",
+    )
+
+
+@contextmanager
+def _announced(address: Path, endpoint_url: str, region: str) -> Iterator[None]:
+    address.parent.mkdir(exist_ok=True)
+    address.write_text(
+        json.dumps({"pid": os.getpid(), "endpoint_url": endpoint_url, "region": region})
+    )
+    try:
+        yield
+    finally:
+        address.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""What runs cost, a run or a month each, and what would save most; pure.
+
+Held against on-demand only, after waste. The knobs named are those of steadyspot.toml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from steadyspot.deploy.money.prices import Prices, dollars
+from steadyspot.deploy.runs.records import Money, Run, money
+from steadyspot.deploy.stacks.config import Job
+
+
+@dataclass(frozen=True)
+class Bill:
+    """The runs of one job in one month (``2026-11``), or one run; money in US dollars."""
+
+    job: str
+    when: str
+    runs: int
+    complete: int
+    attempts: int
+    spot_seconds: float
+    on_demand_seconds: float
+    wasted_seconds: float
+    cost: float
+    cost_on_demand_only: float
+
+    @property
+    def saving(self) -> float:
+        """Share saved after waste, against on-demand only."""
+        return 1 - self.cost / self.cost_on_demand_only if self.cost_on_demand_only else 0.0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A knob that would have saved money, and how much of it at most, in US dollars."""
+
+    job: str
+    saves: float
+    text: str
+
+
+def of_run(job: Job, run: Run, prices: Prices) -> Bill:
+    """Return the bill of one run."""
+    cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
+    return _bill(job.name, run.run_key, [(run, cost)])
+
+
+def by_month(job: Job, runs: Iterable[Run], prices: Prices) -> list[Bill]:
+    """Return the bills of a job, a month each, oldest first."""
+    months: dict[str, list[tuple[Run, Money]]] = {}
+    for run in runs:
+        cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
+        months.setdefault(run.claimed_at[:7], []).append((run, cost))
+    return [_bill(job.name, month, found) for month, found in sorted(months.items())]
+
+
+def _bill(job: str, when: str, found: Sequence[tuple[Run, Money]]) -> Bill:
+    return Bill(
+        job=job,
+        when=when,
+        runs=len(found),
+        complete=sum(run.complete for run, _ in found),
+        attempts=sum(len(run.attempts) for run, _ in found),
+        spot_seconds=sum(cost.spot_seconds for _, cost in found),
+        on_demand_seconds=sum(cost.on_demand_seconds for _, cost in found),
+        wasted_seconds=sum(cost.wasted_seconds for _, cost in found),
+        cost=sum(cost.cost for _, cost in found),
+        cost_on_demand_only=sum(cost.cost_on_demand_only for _, cost in found),
+    )
+
+
+def advice(job: Job, bill: Bill, prices: Prices) -> Advice | None:
+    """Return the knob that would have saved most of a bill; None below two per cent."""
+    found = max(_knobs(job, bill, prices), key=lambda one: one.saves, default=None)
+    return found if found and found.saves > 0.02 * bill.cost else None
+
+
+def _knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
+    second = prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
+    on_spot = bill.on_demand_seconds * second * (1 - prices.spot_ratio)
+    if job.capacity == "on-demand-only":
+        yield Advice(job.name, on_spot, 'capacity = "spot-first" instead of "on-demand-only"')
+    elif job.finish_within_minutes:
+        yield Advice(
+            job.name,
+            on_spot,
+            "a greater finish_within_minutes: on-demand was taken to be on time",
+        )
+    else:
+        yield Advice(
+            job.name,
+            on_spot,
+            "a greater maximum_wait_minutes: on-demand was taken because Spot was not there",
+        )
+    lost = min(bill.wasted_seconds, bill.spot_seconds + bill.on_demand_seconds)
+    dear = bill.on_demand_seconds > bill.spot_seconds
+    yield Advice(
+        job.name,
+        lost * second * (1 if dear else prices.spot_ratio),
+        "smaller units of work, or checkpoints more often: interrupted work was done again",
+    )
+
+
+def together(job: Job, runs: Sequence[Run], prices: Prices) -> Bill:
+    """Return one bill for all these runs."""
+    found = [(run, money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)) for run in runs]
+    return _bill(job.name, "all", found)
+
+
+# "full cost" is what the same work would have cost on on-demand only.
+COLUMNS = (
+    "job",
+    "when",
+    "runs",
+    "#",
+    "Spot s",
+    "on-demand s",
+    "lost s",
+    "cost",
+    "full cost",
+    "saved",
+)
+
+
+def cells(bill: Bill) -> tuple[str, ...]:
+    """Return the cells of a bill, as :data:`COLUMNS` names them."""
+    return (
+        bill.job,
+        bill.when,
+        f"{bill.complete}/{bill.runs}",
+        str(bill.attempts),
+        f"{bill.spot_seconds:.0f}",
+        f"{bill.on_demand_seconds:.0f}",
+        f"{bill.wasted_seconds:.0f}",
+        dollars(bill.cost),
+        dollars(bill.cost_on_demand_only),
+        f"{bill.saving:.0%}",
+    )
+
+
+def sentences(
+    bills: Sequence[Bill], tips: Sequence[Advice], prices: Prices, days: int
+) -> Iterator[str]:
+    """Yield what the bills come to, and the knob that would save most."""
+    cost = sum(bill.cost for bill in bills)
+    without = sum(bill.cost_on_demand_only for bill in bills)
+    share = f"{1 - cost / without:.0%}" if without else "0%"
+    yield (
+        f"The last {days} days cost {dollars(cost)}; on on-demand only the same work would have "
+        f"cost {dollars(without)}: saved {share} after waste (prices of {prices.date})."
+    )
+    best = max(tips, key=lambda tip: tip.saves, default=None)
+    if best:
+        yield f"What would save most, up to {dollars(best.saves)}: for {best.job}, {best.text}."

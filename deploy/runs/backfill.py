@@ -1,0 +1,180 @@
+"""Works off a window of scheduled times: those that have no complete run, a few at a time.
+
+Which times there were is told by the schedule's own expression. Doing it twice is safe: a time
+that is complete or under way is left out, and a run is claimed once whatever is started.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from steadyspot.contract import Status
+from steadyspot.deploy.runs.executions import start
+from steadyspot.deploy.runs.records import Run, RunTable
+from steadyspot.deploy.runs.redrive import run_key_of
+from steadyspot.deploy.schedules.calendar import Timing, next_due
+from steadyspot.deploy.trouble import Trouble
+
+MOST_TIMES = 1000
+"""Scheduled times that one command works off; a greater window is more likely a slip."""
+_LOOK_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Due:
+    """One scheduled time of the window; ``note`` says why it is left out, if it is."""
+
+    scheduled_time: str
+    run_key: str
+    again: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A time that was started, or was left out."""
+
+    run_key: str
+    execution: str
+    note: str
+
+
+def moment_of(text: str, option: str) -> datetime:
+    """Return a moment given as ``2026-11-24`` or ``2026-11-24T02:00:00Z``, in UTC.
+
+    Raises
+    ------
+    Trouble
+        When it is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Trouble(
+            f"{option} {text} is no time.",
+            "Write it as 2026-11-24 or 2026-11-24T02:00:00Z, in UTC.",
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def times(
+    expression: str, zone: str, *, first: datetime, last: datetime, anchor: datetime
+) -> list[datetime]:
+    """Return the times at which a schedule was due from ``first`` to ``last``, both included; pure.
+
+    ``anchor`` is a time at which a ``rate`` was due.
+
+    Raises
+    ------
+    Trouble
+        When there are more than :data:`MOST_TIMES`.
+    """
+    found: list[datetime] = []
+    begun = first
+    if expression.startswith("rate("):
+        begun = anchor
+        due = next_due(Timing(expression, zone, begun), None)
+        step = (next_due(Timing(expression, zone, begun), due) or begun) - (due or begun)
+        begun = anchor - max(0, -((first - anchor) // step)) * step if step else anchor
+    timing = Timing(expression, zone, begun)
+    due = next_due(timing, None)
+    while due is not None and due <= last:
+        if due >= first:
+            found.append(due)
+        if len(found) > MOST_TIMES:
+            raise Trouble(
+                f"There are more than {MOST_TIMES:,} scheduled times between these two.",
+                "Name a smaller window with --from and --to.",
+            )
+        due = next_due(timing, due)
+    return found
+
+
+def due_of(moments: Sequence[datetime], runs: Sequence[Run]) -> list[Due]:
+    """Return what is to be done about each time, given the runs that there are; pure."""
+    known = {run.run_key: run for run in runs}
+    return [_due(f"{moment:%Y-%m-%dT%H:%M:%SZ}", known) for moment in moments]
+
+
+def _due(text: str, known: dict[str, Run]) -> Due:
+    key = run_key_of(text)
+    run = known.get(key)
+    if run is None:
+        return Due(text, key, again=False, note="")
+    if run.complete:
+        return Due(text, key, again=True, note="is complete already")
+    if run.status == Status.UNFINISHED:
+        return Due(text, key, again=True, note="")
+    return Due(text, key, again=True, note="is under way")
+
+
+class Backfill:
+    """Starts runs of scheduled times, never more at once than wanted.
+
+    Parameters
+    ----------
+    at_once
+        Executions of this command that may run at the same time.
+    pause
+        Called with seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        *,
+        sfn: Any,
+        runs: RunTable,
+        job: str,
+        machine: str,
+        at_once: int,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sfn = sfn
+        self._runs = runs
+        self._job = job
+        self._machine = machine
+        self._at_once = at_once
+        self._pause = pause
+
+    def due(self, moments: Sequence[datetime]) -> list[Due]:
+        """Return what is to be done about each time."""
+        keys = [run_key_of(f"{moment:%Y-%m-%dT%H:%M:%SZ}") for moment in moments]
+        return due_of(moments, self._runs.several(self._job, keys))
+
+    def run(self, due: Sequence[Due]) -> Iterator[Started]:
+        """Start what is to be run, oldest first; returns once the last is started."""
+        running: list[str] = []
+        for one in due:
+            if one.note:
+                yield Started(one.run_key, "", one.note)
+                continue
+            while len(running := self._still(running)) >= self._at_once:
+                self._pause(_LOOK_SECONDS)
+            request = {
+                "scheduledTime": one.scheduled_time,
+                **({"redrive": True} if one.again else {}),
+            }
+            execution = start(self._sfn, self._machine, request)
+            running.append(execution)
+            yield Started(one.run_key, execution, "is started")
+
+    def _still(self, executions: Sequence[str]) -> list[str]:
+        if len(executions) < self._at_once:
+            return list(executions)
+        return [
+            arn
+            for arn in executions
+            if self._sfn.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        ]
+
+
+def anchor_of(runs: Sequence[Run], made: datetime) -> datetime:
+    """Return a time at which a rate was due: its latest run's, else when it was made."""
+    scheduled = [run.scheduled_time for run in runs if run.scheduled_time]
+    if not scheduled:
+        return made.astimezone(UTC).replace(microsecond=0)
+    return datetime.fromisoformat(max(scheduled)).astimezone(UTC)

@@ -1,0 +1,106 @@
+"""Gathers what a run's story is told from, and shows it; the story is made in ``explain``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from steadyspot.contract import COMPLETION, output_prefix
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.runs.executions import history
+from steadyspot.deploy.runs.lookup import Finder, Found
+from steadyspot.deploy.runs.records import money
+from steadyspot.deploy.runs.redrive import redrive_of, run_key_of
+from steadyspot.deploy.runs.story import Explanation, explain
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.trouble import Trouble
+
+
+def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
+    """Return the story of a run.
+
+    Raises
+    ------
+    Trouble
+        When nothing knows that run: neither table nor Step Functions nor the dead-letter queue.
+    """
+    sfn, outputs = target.client("stepfunctions"), target.job(job)
+    finder = Finder(table=target.runs, sfn=sfn, job=job.name, machine=outputs["StateMachine"])
+    waits = ""
+    try:
+        found = finder.find(meant)
+    except Trouble:
+        waits = _waits(target, job, meant or "")
+        if not waits:
+            raise
+        found = Found(None, None)
+    events = history(sfn, found.execution["executionArn"]) if found.execution else []
+    return explain(run=found.run, execution=found.execution, events=events, waits=waits)
+
+
+def _waits(target: Target, job: Job, meant: str) -> str:
+    """Return why a run lies in the dead-letter queue, empty where it does not."""
+    waiting = redrive_of(target, job, target.job(job)).waiting()
+    keys = (meant, run_key_of(meant)) if meant else None
+    return next((w.why for w in waiting if keys is None or w.run_key in keys), "")
+
+
+def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
+    """Print a story."""
+    run = story.run
+    name = run.run_key if run else story.execution.rsplit(":", 1)[-1]
+    screen.say(f"{job.name} {name}".rstrip(), "bold")
+    good = run is not None and run.complete
+    screen.pair("outcome", story.outcome, "green" if good else "red" if story.next_step else "")
+    if story.next_step:
+        screen.pair("what to do", story.next_step)
+    if run and run.scheduled_time:
+        screen.pair("scheduled", run.scheduled_time)
+    if story.execution:
+        screen.pair("execution", story.execution)
+    if story.moments:
+        screen.heading("What happened (UTC)")
+        for moment in story.moments:
+            screen.moment(moment)
+    elif run:
+        screen.say()
+        screen.say("Step Functions no longer has its history; this is what the record says.")
+    if run and run.attempts:
+        screen.heading("Its attempts")
+        screen.attempts(run.attempts)
+        for stop in story.stops:
+            said = f": {stop.said}" if stop.said else ""
+            screen.say(f"attempt {stop.attempt}: row {stop.cause}, class {stop.cause_class}{said}")
+        screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
+    _completion(screen, story)
+
+
+def _completion(screen: Screen, story: Explanation) -> None:
+    run = story.run
+    if run is None or not run.completion:
+        return
+    record = run.completion
+    screen.heading("What it published")
+    screen.say(
+        f"{record.get('outputs', 0)} outputs, {int(record.get('output_bytes', 0)):,} bytes, "
+        f"{record.get('units', 0)} units, at {record.get('completed_at', '?')}"
+    )
+    screen.say(f"under {output_prefix(run.job, run.run_key)}, told in {COMPLETION}")
+
+
+def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
+    """Return a story for machines."""
+    run = story.run
+    cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
+    return {
+        "job": job.name,
+        "outcome": story.outcome,
+        "next_step": story.next_step,
+        "execution": story.execution,
+        "run": asdict(run) if run else None,
+        "moments": [asdict(moment) for moment in story.moments],
+        "stops": [asdict(stop) for stop in story.stops],
+        "money": {**asdict(cost), "saving": cost.saving} if cost else None,
+    }

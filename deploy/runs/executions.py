@@ -1,0 +1,157 @@
+"""Starting an execution, and following it to its end.
+
+Following is reading the history's end, newest event first, at a pace: one call a look, whatever
+the length of the history. That the execution has ended is in the history, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from steadyspot.deploy.aws.pace import Pace
+from steadyspot.deploy.runs.history import Moment, Story
+from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+ENDED = {
+    "ExecutionSucceeded": "SUCCEEDED",
+    "ExecutionFailed": "FAILED",
+    "ExecutionAborted": "ABORTED",
+    "ExecutionTimedOut": "TIMED_OUT",
+}
+_PAGE = 100
+
+
+def request_of(text: str) -> dict[str, Any]:
+    """Return a run request given as JSON.
+
+    Raises
+    ------
+    Trouble
+        When it is no JSON or does not fit the schema; names the key and what is allowed.
+    """
+    try:
+        request = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Trouble(f"The input is no JSON: {error}.", "Give an object such as {}.") from None
+    check_request(request)
+    return dict(request)
+
+
+def check_request(request: Any) -> None:
+    """Check a run request against its schema.
+
+    Raises
+    ------
+    Trouble
+        When it does not fit.
+    """
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(
+        (
+            resources.files("steadyspot.statemachines") / "schemas" / "run-request.schema.json"
+        ).read_text("utf-8")
+    )
+    error = next(iter(Draft202012Validator(schema).iter_errors(request)), None)
+    if error:
+        where = ".".join(str(part) for part in error.absolute_path) or "the input"
+        raise Trouble(
+            f"A run cannot be asked for like this: {where}: {error.message}.",
+            f"Allowed keys: {', '.join(schema['properties'])}.",
+        )
+
+
+def start(client: SFNClient, machine: str, request: Mapping[str, Any]) -> str:
+    """Start an execution and return its ARN."""
+    return client.start_execution(stateMachineArn=machine, input=json.dumps(request))[
+        "executionArn"
+    ]
+
+
+def history(client: SFNClient, execution: str) -> list[Any]:
+    """Return the whole history of an execution, oldest first; empty once AWS has forgotten it.
+
+    AWS keeps a history for 90 days after the execution's end.
+    """
+    pages = client.get_paginator("get_execution_history").paginate(
+        executionArn=execution, PaginationConfig={"PageSize": 1000}
+    )
+    try:
+        return [event for page in pages for event in page["events"]]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+            return []
+        raise
+
+
+class Follower:
+    """Follows one execution.
+
+    Parameters
+    ----------
+    pace
+        How often AWS is asked.
+    beside
+        Called at every look, so that something else of the run is shown in the same order; it takes
+        ``calls_beside`` calls and says whether it found something.
+    """
+
+    def __init__(
+        self,
+        client: SFNClient,
+        execution: str,
+        pace: Pace | None = None,
+        beside: Callable[[], bool] | None = None,
+        calls_beside: int = 1,
+    ) -> None:
+        self._client = client
+        self._execution = execution
+        self._pace = pace or Pace()
+        self._beside = beside
+        self._calls = 1 + (calls_beside if beside else 0)
+        self._story = Story()
+        self._seen = 0
+        self.status = "RUNNING"
+
+    def moments(self) -> Iterator[Moment]:
+        """Yield what happens, until the execution has ended; then ``status`` is its last."""
+        while True:
+            events = self._fresh()
+            found = self._look_beside()
+            yield from self._story.tell(events)
+            if self.status != "RUNNING":
+                return
+            self._pace.wait(busy=bool(events) or found, calls=self._calls)
+
+    def _look_beside(self) -> bool:
+        if self._beside is None:
+            return False
+        self._pace.spend(self._calls - 1)
+        return self._beside()
+
+    def _fresh(self) -> Sequence[Any]:
+        """Return the events since the last look, oldest first; one call as a rule."""
+        found: list[Any] = []
+        more: dict[str, Any] = {}
+        while True:
+            self._pace.spend()
+            page = self._client.get_execution_history(
+                executionArn=self._execution, reverseOrder=True, maxResults=_PAGE, **more
+            )
+            fresh = [event for event in page["events"] if event["id"] > self._seen]
+            found += fresh
+            if len(fresh) < len(page["events"]) or not page.get("nextToken"):
+                break
+            more = {"nextToken": page["nextToken"]}
+        if found:
+            self._seen = found[0]["id"]
+            self.status = ENDED.get(found[0]["type"], "RUNNING")
+        return found[::-1]

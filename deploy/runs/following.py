@@ -1,0 +1,70 @@
+"""Follows an execution on the screen to its end, then shows the run's attempts and what it cost.
+
+The log lines of its attempts come in between on request; both together keep to one pace of calls.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from steadyspot.deploy.aws.pace import Pace
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.runs.executions import Follower
+from steadyspot.deploy.runs.logs import RunLog
+from steadyspot.deploy.runs.records import Run, money
+from steadyspot.deploy.runs.redrive import run_key_in
+from steadyspot.deploy.stacks.config import Job
+
+
+def watch(
+    target: Target, screen: Screen, job: Job, execution: str, *, logs: bool, machine: bool
+) -> None:
+    """Follow an execution and leave with 0 if it succeeded, else with 1."""
+    sfn = target.client("stepfunctions")
+    described = sfn.describe_execution(executionArn=execution)
+    beside = None
+    if logs and not machine:
+        beside = _printing(target, screen, job, described["startDate"])
+    follower = Follower(sfn, execution, Pace(), beside)
+    for moment in follower.moments():
+        if not machine:
+            screen.moment(moment)
+    key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
+    run = target.runs.get(job.name, key)
+    if machine:
+        screen.json(
+            {
+                "execution": execution,
+                "status": follower.status,
+                "run": asdict(run) if run else None,
+            }
+        )
+    elif run:
+        show_run(screen, run, job, target.config.platform.prices)
+    sys.exit(0 if follower.status == "SUCCEEDED" else 1)
+
+
+def show_run(screen: Screen, run: Run, job: Job, prices: Prices) -> None:
+    """Print a run's attempts and its money line."""
+    if run.attempts:
+        screen.say()
+        screen.attempts(run.attempts)
+        screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
+
+
+def _printing(target: Target, screen: Screen, job: Job, begun: Any) -> Callable[[], bool]:
+    log = RunLog(target.client("logs"), target.job(job)["LogGroup"])
+    log.begin_at(begun)
+
+    def look() -> bool:
+        lines = list(log.news())
+        for line in lines:
+            screen.log_line(line)
+        return bool(lines)
+
+    return look

@@ -1,0 +1,228 @@
+"""Runs as the run table keeps them, and what they cost.
+
+The table is the one place where it is decided who may do what; it is the history, too. The
+record keeps what a run cost at the prices of its day; here it is worked out at those of today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from steadyspot.contract import Capacity, Status
+from steadyspot.deploy.money.prices import Prices
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+
+_BATCH = 100
+_FINISHED = ("", "finished")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One launch of the task; times are ISO in UTC, ``exit_code`` is -1 where there was none."""
+
+    attempt: int
+    capacity: str
+    zone: str
+    started_at: str
+    ended_at: str
+    seconds: float
+    exit_code: int
+    cause: str
+    said: str
+    task: str
+    units_done: int
+    lost_seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty.
+
+    ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
+    ``transitions`` the states that its executions entered as far as they wrote that down.
+    """
+
+    job: str
+    run_key: str
+    status: str
+    execution: str
+    scheduled_time: str
+    claimed_at: str
+    cause: str
+    attempts: tuple[Attempt, ...]
+    units_done: int
+    units_total: int
+    completion: Mapping[str, Any] | None
+    fence: int
+    transitions: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether the worker finished it."""
+        return self.status == Status.COMPLETE
+
+
+@dataclass(frozen=True)
+class Money:
+    """Seconds and US dollars of one run, and of the same on on-demand only.
+
+    The workflow's transitions are counted beside that.
+    """
+
+    spot_seconds: float
+    on_demand_seconds: float
+    wasted_seconds: float
+    cost: float
+    cost_on_demand_only: float
+    transitions: int
+    transitions_cost: float
+
+    @property
+    def saving(self) -> float:
+        """Share saved after waste, negative where Spot cost more; 0 for a run that did nothing."""
+        return 1 - self.cost / self.cost_on_demand_only if self.cost_on_demand_only else 0.0
+
+
+class RunTable:
+    """The run table of a platform, read consistently."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, job: str, run_key: str) -> Run | None:
+        """Return a run, or None where the table has none of that key."""
+        found = self._client.get_item(
+            TableName=self._table,
+            Key={"job": {"S": job}, "run_key": {"S": run_key}},
+            ConsistentRead=True,
+        )
+        return run_of(found["Item"]) if "Item" in found else None
+
+    def scheduled(self, job: str, most: int) -> list[Run]:
+        """Return the latest runs of scheduled times, newest first; runs by hand have other keys."""
+        found = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="job = :job AND run_key BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":job": {"S": job},
+                ":first": {"S": "20000101T000000Z"},
+                ":last": {"S": "20991231T235959Z"},
+            },
+            ScanIndexForward=False,
+            Limit=most,
+            ConsistentRead=True,
+        )
+        return [run_of(item) for item in found["Items"]]
+
+    def several(self, job: str, run_keys: Sequence[str]) -> list[Run]:
+        """Return those of the runs that the table has, in no order; one call for each hundred."""
+        found: list[Run] = []
+        for begin in range(0, len(run_keys), _BATCH):
+            keys: list[Any] = [
+                {"job": {"S": job}, "run_key": {"S": key}}
+                for key in dict.fromkeys(run_keys[begin : begin + _BATCH])
+            ]
+            while keys:
+                answer = self._client.batch_get_item(
+                    RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
+                )
+                found += [run_of(item) for item in answer["Responses"].get(self._table, [])]
+                left: Any = answer.get("UnprocessedKeys", {})
+                keys = list(left.get(self._table, {}).get("Keys", []))
+        return found
+
+    def since(self, job: str, claimed: str) -> list[Run]:
+        """Return all runs that were last claimed at that ISO time or later, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="job = :job",
+            FilterExpression="claimed_at >= :claimed",
+            ExpressionAttributeValues={":job": {"S": job}, ":claimed": {"S": claimed}},
+        )
+        runs = [run_of(item) for page in pages for item in page["Items"]]
+        return sorted(runs, key=lambda run: run.claimed_at)
+
+    def forget(self, job: str) -> None:
+        """Delete the records of all runs of a job."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="job = :job",
+            ExpressionAttributeValues={":job": {"S": job}},
+            ProjectionExpression="run_key",
+        )
+        for page in pages:
+            for item in page["Items"]:
+                key = {"job": {"S": job}, "run_key": item["run_key"]}
+                self._client.delete_item(TableName=self._table, Key=key)
+
+
+def run_of(item: Mapping[str, Any]) -> Run:
+    """Return an item of the table as a run."""
+    values: dict[str, Any] = {
+        name: TypeDeserializer().deserialize(value) for name, value in item.items()
+    }
+    progress = values.get("progress", {})
+    attempts = [_attempt(attempt) for attempt in values.get("attempts", [])]
+    if attempts and values.get("status") == Status.COMPLETE:
+        # Once the worker has said complete, nothing is written about the attempt that got there.
+        attempts[-1] = replace(
+            attempts[-1], cause="finished", units_done=int(progress.get("units_done", 0))
+        )
+    return Run(
+        job=values["job"],
+        run_key=values["run_key"],
+        status=values.get("status", ""),
+        execution=values.get("execution", ""),
+        scheduled_time=values.get("scheduled_time", ""),
+        claimed_at=values.get("claimed_at", ""),
+        cause=values.get("cause", ""),
+        attempts=tuple(attempts),
+        units_done=int(progress.get("units_done", 0)),
+        units_total=int(progress.get("units_total", 0)),
+        completion=values.get("completion"),
+        fence=int(values.get("fence", 0)),
+        transitions=int(values.get("money", {}).get("transitions", 0)),
+    )
+
+
+def _attempt(values: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        attempt=int(values["attempt"]),
+        capacity=values["capacity"],
+        zone=values["zone"],
+        started_at=values["started_at"],
+        ended_at=values["ended_at"],
+        seconds=float(values["seconds"]),
+        exit_code=int(values["exit_code"]),
+        cause=values.get("cause", ""),
+        said=values["said"],
+        task=values["task"],
+        units_done=int(values["units_done"]),
+        lost_seconds=float(values["lost_seconds"]),
+    )
+
+
+def money(run: Run, prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
+    """Return what a run cost, and its useful seconds on on-demand only would have."""
+    attempts = run.attempts
+    spot = sum(a.seconds for a in attempts if a.capacity == Capacity.SPOT)
+    on_demand = sum(a.seconds for a in attempts if a.capacity == Capacity.ON_DEMAND)
+    wasted = sum(a.lost_seconds for a in attempts)
+    second = prices.second(vcpu=vcpu, memory_gb=memory_gb)
+    return Money(
+        spot_seconds=spot,
+        on_demand_seconds=on_demand,
+        wasted_seconds=wasted,
+        cost=second * (spot * prices.spot_ratio + on_demand),
+        cost_on_demand_only=second * max(0.0, spot + on_demand - wasted),
+        transitions=run.transitions,
+        transitions_cost=prices.transition * run.transitions,
+    )

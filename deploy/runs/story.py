@@ -1,0 +1,146 @@
+"""One run as a plain story: what stopped it, which row matched, what was decided, what to do.
+
+Told from the run's record, the execution's history and the cause table. Each may be missing: an
+execution that never claimed a run has no record, a history is kept for 90 days, and a start that
+the Scheduler could not deliver has neither. What is missing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from steadyspot.contract import Status
+from steadyspot.deploy.runs.history import Moment, Story
+from steadyspot.deploy.runs.records import Run
+from steadyspot.statemachines.causes import CAUSES, UNKNOWN, Cause
+
+_ROWS: Mapping[str, Cause] = {cause.name: cause for cause in (*CAUSES, UNKNOWN)}
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why one attempt ended: the row of the cause table, and what AWS or the worker said."""
+
+    attempt: int
+    cause: str
+    cause_class: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A run's story, ready to be shown; ``next_step`` is empty only while it runs."""
+
+    outcome: str
+    next_step: str
+    run: Run | None
+    execution: str
+    moments: tuple[Moment, ...]
+    stops: tuple[Stop, ...]
+
+
+def explain(
+    *,
+    run: Run | None,
+    execution: Mapping[str, Any] | None,
+    events: Sequence[Mapping[str, Any]],
+    waits: str = "",
+) -> Explanation:
+    """Put a story together; pure.
+
+    ``execution`` is what ``DescribeExecution`` said, None where AWS no longer knows; ``waits`` is
+    why a message about the run lies in the dead-letter queue, empty where none does.
+    """
+    stops = tuple(_stops(run))
+    outcome, step = _verdict(run, execution, events, stops, waits)
+    return Explanation(
+        outcome=outcome,
+        next_step=step,
+        run=run,
+        execution=execution["executionArn"] if execution else (run.execution if run else ""),
+        moments=tuple(Story().tell(events)),
+        stops=stops,
+    )
+
+
+def _stops(run: Run | None) -> Iterator[Stop]:
+    for attempt in run.attempts if run else ():
+        row = _ROWS.get(attempt.cause)
+        if attempt.cause not in ("", "finished"):
+            yield Stop(
+                attempt.attempt,
+                attempt.cause,
+                row.cause_class.value if row else "unknown",
+                attempt.said,
+            )
+
+
+def _verdict(
+    run: Run | None,
+    execution: Mapping[str, Any] | None,
+    events: Sequence[Mapping[str, Any]],
+    stops: Sequence[Stop],
+    waits: str,
+) -> tuple[str, str]:
+    """Return how it ended and what to do."""
+    status = execution["status"] if execution else ""
+    if run is None:
+        return _without_record(status, events, waits)
+    if run.complete:
+        return "The run is complete and its outputs are published.", "Nothing to do."
+    if run.status == Status.UNFINISHED:
+        cause = run.cause or (stops[-1].cause if stops else "")
+        row = _ROWS.get(cause)
+        why = _told(events) or (f"It ended unfinished: {row.sentence}" if row else "")
+        return _filled(why or f"The run ended unfinished ({cause or 'stopped'}).", run), (
+            row.next_step if row else "Redrive it if it is still wanted: steadyspot redrive."
+        )
+    if status == "RUNNING":
+        return "The run is under way.", "Follow it: steadyspot watch."
+    return (
+        f"The record says {run.status}, but its execution ended ({status.lower() or 'gone'}).",
+        "Redrive it (steadyspot redrive), or wait: the next start of it takes it over.",
+    )
+
+
+def _without_record(
+    status: str, events: Sequence[Mapping[str, Any]], waits: str
+) -> tuple[str, str]:
+    if waits:
+        return waits, "Mend what it names, then run it again: steadyspot redrive."
+    if status == "RUNNING":
+        return "The execution has not claimed a run yet.", "Follow it: steadyspot watch."
+    if status == "SUCCEEDED":
+        return (
+            "The execution was a duplicate: another one worked this time off.",
+            "Nothing to do.",
+        )
+    if status:
+        why = _told(events) or f"The execution ended as {status} before it had claimed a run."
+        return why, "Correct its input, or what the text names; then start it again."
+    return (
+        "Neither the run table nor Step Functions knows this run.",
+        "Look which there are: steadyspot runs. Histories are kept for 90 days.",
+    )
+
+
+def _told(events: Sequence[Mapping[str, Any]]) -> str:
+    """Return the sentence with which an execution failed."""
+    for event in reversed(events):
+        details = event.get("executionFailedEventDetails") or event.get(
+            "executionAbortedEventDetails"
+        )
+        if details and details.get("cause"):
+            return str(details["cause"])
+    return ""
+
+
+def _filled(sentence: str, run: Run) -> str:
+    last = run.attempts[-1] if run.attempts else None
+    return (
+        sentence.replace("{exit_code}", str(last.exit_code) if last else "?")
+        .replace("{said}", last.said if last else "")
+        .replace("{memory_gb} GB", "its memory's size")
+    )

@@ -1,0 +1,146 @@
+"""Takes jobs and the platform away again, and only what is theirs.
+
+The jobs' stacks go first, whoever deployed them: the platform's exports are in use as long as one
+is there. What the templates retain (outputs, checkpoints, records of runs) outlives the stacks
+unless its deletion was asked for; revisions of task definitions that earlier deployments left are
+deregistered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.stacks.buckets import empty
+
+_KEPT = {"AWS::S3::Bucket": "bucket", "AWS::DynamoDB::Table": "run table"}
+_TYPES = {what: kind for kind, what in _KEPT.items()}
+_HOW_TO_DELETE = {
+    "bucket": "aws s3 rb --force s3://{name}",
+    "run table": "aws dynamodb delete-table --table-name {name}",
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that outlives its stack."""
+
+    what: str
+    name: str
+
+    @property
+    def command(self) -> str:
+        """How it is deleted by hand."""
+        return _HOW_TO_DELETE[self.what].format(name=self.name)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What ``down`` would remove: stacks in the order of removal, and what lies or runs in them."""
+
+    stacks: tuple[str, ...]
+    resources: int
+    kept: tuple[Kept, ...]
+    running: int
+    parked: int
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to remove."""
+        return not self.stacks
+
+
+def inventory(target: Target, jobs: Sequence[str] | None = None) -> Inventory:
+    """List what is there; ``jobs`` are stacks of jobs, None means all and the platform."""
+    stacks, platform = target.stacks, target.platform_stack
+    theirs = stacks.of_platform(platform) if jobs is None else [j for j in jobs if stacks.exists(j)]
+    there = jobs is None and stacks.exists(platform)
+    listed = {name: stacks.resources(name) for name in [*theirs, *([platform] if there else [])]}
+    every = [resource for resources in listed.values() for resource in resources]
+    return Inventory(
+        stacks=tuple(listed),
+        resources=len(every),
+        kept=tuple(
+            Kept(_KEPT[resource["ResourceType"]], resource["PhysicalResourceId"])
+            for resource in every
+            if resource["ResourceType"] in _KEPT and resource.get("PhysicalResourceId")
+        ),
+        running=sum(_running(target, one) for one in _ids(every, "StateMachine")),
+        parked=sum(_parked(target, one) for one in _ids(every, "Queue")),
+    )
+
+
+def _ids(resources: Sequence[dict[str, Any]], logical: str) -> Iterator[str]:
+    return (
+        resource["PhysicalResourceId"]
+        for resource in resources
+        if resource["LogicalResourceId"] == logical and resource.get("PhysicalResourceId")
+    )
+
+
+def _running(target: Target, machine: str) -> int:
+    found = target.client("stepfunctions").list_executions(
+        stateMachineArn=machine, statusFilter="RUNNING"
+    )
+    return len(found["executions"])
+
+
+def _parked(target: Target, queue: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    found = target.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
+    return int(found["Attributes"][name])
+
+
+def remove(
+    target: Target, there: Inventory, screen: Screen, *, data: bool = False
+) -> Iterator[str]:
+    """Remove what is there; with ``data`` what the templates retain, too. Yields what is gone.
+
+    Raises
+    ------
+    Trouble
+        When a stack cannot be removed; names the resource. What was removed before it stays
+        removed.
+    """
+    for stack in there.stacks:
+        screen.heading(f"Stack {stack}")
+        target.stacks.settle(stack, screen.stack_event)
+        target.stacks.remove(stack, screen.stack_event)
+        screen.say("  removed")
+        yield stack
+    for stack in there.stacks:
+        revisions = _deregister(target, stack)
+        if revisions:
+            screen.say(f"Deregistered {revisions} older revisions of the task definition {stack}.")
+    for kept in there.kept:
+        if data:
+            _delete(target, kept)
+            screen.say(f"Deleted the {kept.what} {kept.name}.")
+            yield kept.name
+        else:
+            screen.say(f"Kept: {_TYPES[kept.what]} {kept.name} (to delete it: {kept.command})")
+
+
+def _deregister(target: Target, family: str) -> int:
+    """Deregister the revisions that updates retained for executions that were under way."""
+    ecs = target.client("ecs")
+    pages = ecs.get_paginator("list_task_definitions").paginate(
+        familyPrefix=family, status="ACTIVE"
+    )
+    arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
+    mine = [arn for arn in arns if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family]
+    for arn in mine:
+        ecs.deregister_task_definition(taskDefinition=arn)
+    return len(mine)
+
+
+def _delete(target: Target, kept: Kept) -> None:
+    if kept.what == "run table":
+        target.client("dynamodb").delete_table(TableName=kept.name)
+        return
+    s3 = target.client("s3")
+    empty(s3, kept.name)
+    s3.delete_bucket(Bucket=kept.name)

@@ -1,0 +1,201 @@
+"""Brings a job's image to where Fargate can pull it, and names it by its digest.
+
+An image in a registry is taken from there. Any other name is one of this machine's container
+engine: it is built where a Dockerfile lies beside the configuration (and the worker's image before
+it, where it is made from that), pushed to the platform's repository under a tag made of its
+content, and so pushed once. A digest in the task definition means that a run gets what was
+deployed.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.image_names import ECR, in_registry
+from steadyspot.deploy.trouble import Trouble
+
+WORKER = "steadyspot-worker"
+WORKER_DOCKERFILE = Path(__file__).resolve().parents[2] / "worker" / "Dockerfile"
+ENGINES = ("docker", "podman", "finch")
+_FROM_WORKER = re.compile(rf"^\s*FROM\s+{WORKER}(\s|$)", re.IGNORECASE | re.MULTILINE)
+_PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
+
+Run = Callable[[Sequence[str], str], str]
+"""Runs a program with a text as its input; returns what it prints, raises CalledProcessError."""
+
+
+def run_program(command: Sequence[str], text: str) -> str:
+    """Run a program of this machine; what it reports on standard error goes to the terminal."""
+    done = subprocess.run(
+        command, input=text, check=True, text=True, stdout=subprocess.PIPE, stderr=None
+    )
+    return done.stdout
+
+
+class Engine:
+    """The container engine of this machine; the three have the same commands."""
+
+    def __init__(self, program: str, run: Run = run_program) -> None:
+        self._program = program
+        self._run = run
+
+    def has(self, image: str) -> bool:
+        """Return whether the image is on this machine."""
+        return bool(self._do("image", "ls", "--quiet", image).strip())
+
+    def build(self, image: str, dockerfile: Path, architecture: str, context: Path) -> None:
+        """Build an image from a Dockerfile and the files of a folder, the context."""
+        self._do(
+            "build",
+            "--platform",
+            f"linux/{_PLATFORMS[architecture]}",
+            "--file",
+            str(dockerfile),
+            "--tag",
+            image,
+            str(context),
+        )
+
+    def about(self, image: str) -> tuple[str, str]:
+        """Return the image's id (hexadecimal) and architecture (``amd64``, ``arm64``)."""
+        said = self._do("image", "inspect", "--format", "{{.Id}} {{.Architecture}}", image)
+        name, architecture = said.split()
+        return name.removeprefix("sha256:"), architecture
+
+    def push(self, image: str, to: str, user: str, password: str) -> None:
+        """Push an image under another name."""
+        registry = to.partition("/")[0]
+        self._do("login", "--username", user, "--password-stdin", registry, text=password)
+        self._do("tag", image, to)
+        self._do("push", to)
+
+    def _do(self, *arguments: str, text: str = "") -> str:
+        try:
+            return self._run([self._program, *arguments], text)
+        except subprocess.CalledProcessError as error:
+            raise Trouble(
+                f"{self._program} {' '.join(arguments[:2])} failed, exit code {error.returncode}.",
+                "What it printed above says why; mend that, then run the same command again.",
+            ) from None
+
+
+def engine_here(
+    which: Callable[[str], str | None] = shutil.which, run: Run = run_program
+) -> Engine:
+    """Return the first container engine that this machine has.
+
+    Raises
+    ------
+    Trouble
+        When it has none.
+    """
+    found = next((name for name in ENGINES if which(name)), None)
+    if found is None:
+        raise Trouble(
+            f"There is none of {', '.join(ENGINES)} here to push the image with.",
+            "Install one, or name an image in a registry: --image, or image in steadyspot.toml.",
+        )
+    return Engine(found, run)
+
+
+def pinned(
+    target: Target,
+    job: Job,
+    screen: Screen,
+    given: str | None = None,
+    engine: Callable[[], Engine] = engine_here,
+) -> str:
+    """Return the image that the job's task definition is to name, pushed where that is needed.
+
+    Raises
+    ------
+    Trouble
+        When there is no such image, it is of another architecture, or no engine can push it.
+    """
+    image = given or job.image
+    switches = getattr(target.session, "switches", None)
+    if switches is not None:
+        # The embedded AWS pulls nothing: a name means a set-up on this machine.
+        switches.register_image(image, workdir=str(target.config.path.parent.resolve()))
+        return image
+    if in_registry(image):
+        return _by_digest(target.client("ecr"), image, screen)
+    return _pushed(target, job, image, screen, engine())
+
+
+def _by_digest(ecr: Any, image: str, screen: Screen) -> str:
+    found = ECR.fullmatch(image)
+    if found is None:
+        if "@sha256:" not in image:
+            screen.say(f"  {image} is not named by its digest: what lies under it may change")
+        return image
+    if found["digest"]:
+        return image
+    digest = _digest(ecr, found["repository"], found["tag"] or "latest", found["account"])
+    if digest is None:
+        raise Trouble(
+            f"There is no image {image}.",
+            "Push it, or correct its name: --image, or image in steadyspot.toml.",
+        )
+    return f"{image.partition(':')[0]}@{digest}"
+
+
+def _digest(ecr: Any, repository: str, tag: str, account: str | None = None) -> str | None:
+    try:
+        shown = ecr.describe_images(
+            repositoryName=repository,
+            imageIds=[{"imageTag": tag}],
+            **({"registryId": account} if account else {}),
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] in (
+            "ImageNotFoundException",
+            "RepositoryNotFoundException",
+        ):
+            return None
+        raise
+    return str(shown["imageDetails"][0]["imageDigest"])
+
+
+def _pushed(target: Target, job: Job, image: str, screen: Screen, engine: Engine) -> str:
+    dockerfile = target.config.path.parent / "Dockerfile"
+    if dockerfile.is_file():
+        if _FROM_WORKER.search(dockerfile.read_text("utf-8")):
+            screen.say(f"  building {WORKER}, which {image} is made from")
+            engine.build(WORKER, WORKER_DOCKERFILE, job.architecture, WORKER_DOCKERFILE.parents[1])
+        screen.say(f"  building {image} from {dockerfile}")
+        engine.build(image, dockerfile, job.architecture, dockerfile.parent)
+    elif not engine.has(image):
+        raise Trouble(
+            f"There is no image {image} on this machine.",
+            "Build it under that name, put a Dockerfile beside steadyspot.toml, or name one in a "
+            "registry: --image.",
+        )
+    name, architecture = engine.about(image)
+    if architecture != _PLATFORMS[job.architecture]:
+        raise Trouble(
+            f"The image {image} is for {architecture}, but {job.name} runs on {job.architecture}.",
+            f"Build it with --platform linux/{_PLATFORMS[job.architecture]}, "
+            "or set architecture in steadyspot.toml.",
+        )
+    ecr, platform = target.client("ecr"), target.platform
+    tag = f"{job.name}-{name[:12]}"
+    digest = _digest(ecr, platform["Repository"], tag)
+    if digest is None:
+        screen.say(f"  pushing {image} to {platform['RepositoryUri']}:{tag}")
+        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        user, _, password = base64.b64decode(token).decode().partition(":")
+        engine.push(image, f"{platform['RepositoryUri']}:{tag}", user, password)
+        digest = _digest(ecr, platform["Repository"], tag)
+    return f"{platform['RepositoryUri']}@{digest}"

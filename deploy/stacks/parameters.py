@@ -1,0 +1,82 @@
+"""From the configuration to the parameters of the two templates; pure."""
+
+from __future__ import annotations
+
+import json
+
+from steadyspot.deploy.stacks.config import Job, Platform
+from steadyspot.deploy.stacks.image_names import repository_in
+
+Parameters = dict[str, str]
+
+
+def of_platform(platform: Platform) -> Parameters:
+    """Return the parameters of ``platform.yaml``; what is left out keeps the template's default."""
+    parameters = {
+        "MailAddress": platform.mail or "",
+        "CustomerKey": _yes(platform.customer_key),
+        "VpcPrefix": platform.vpc_prefix,
+        "CheckpointDays": str(platform.checkpoint_days),
+        "ContainerInsights": platform.container_insights,
+        "SpotDiscount": _number(platform.prices.spot_discount),
+    }
+    if platform.vpc:
+        parameters["VpcId"] = platform.vpc
+        parameters["SubnetIds"] = ",".join(platform.subnets)
+        parameters["AssignPublicIp"] = "ENABLED" if platform.assign_public_ip else "DISABLED"
+    return parameters
+
+
+def of_job(platform: Platform, job: Job) -> Parameters:
+    """Return the parameters of ``job.yaml``."""
+    return {
+        "Platform": platform.name,
+        "Job": job.name,
+        "Image": job.image,
+        "ImageRepository": repository_in(job.image),
+        "Command": json.dumps(job.command),
+        "Environment": json.dumps(dict(job.environment)),
+        "Secret": job.secret or "",
+        "CheckpointDir": job.checkpoint_dir or "",
+        "OutputDir": job.output_dir or "",
+        "Cpu": str(round(job.vcpu * 1024)),
+        "MemoryGb": _number(job.memory_gb),
+        "DiskGb": str(job.disk_gb),
+        "Architecture": job.architecture.upper(),
+        "StopTimeout": str(job.stop_timeout_seconds),
+        "ScheduleExpression": job.schedule or "",
+        "TimeZone": job.timezone,
+        "ScheduleState": "ENABLED" if job.enabled else "DISABLED",
+        "StartRetries": str(job.retry.attempts),
+        "StartRetrySeconds": str(job.retry.age_minutes * 60),
+        "Rerun": job.rerun,
+        "Capacity": job.capacity,
+        "ExpectedMinutes": _number(job.expected_minutes),
+        "FinishWithinMinutes": _number(job.finish_within_minutes or 0),
+        "MaximumWaitMinutes": _number(job.maximum_wait_minutes),
+        "BackoffSeconds": str(job.backoff.seconds),
+        "BackoffCapSeconds": str(job.backoff.cap_seconds),
+        "Interruptions": str(job.budgets.interruptions),
+        "Throttles": str(job.budgets.throttles),
+        "Infrastructure": str(job.budgets.infrastructure),
+        "Failures": str(job.budgets.failures),
+        "StartUpSeconds": str(job.start_up_seconds),
+        "MarginSeconds": str(job.margin_seconds),
+        "SpotDiscount": _number(platform.prices.spot_discount),
+        "VcpuHourPrice": _number(platform.prices.vcpu_hour),
+        "GbHourPrice": _number(platform.prices.gb_hour),
+        "PriceDate": platform.prices.date,
+        "TaskPolicyArns": ",".join(job.policies),
+        "MissedAfterHours": str(job.missed_after_hours),
+        "FailedAlarmMails": _yes(job.failed_alarm_mails),
+        "LogDays": str(job.log_days),
+        "TellEveryRun": _yes(job.tell_every_run),
+    }
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"

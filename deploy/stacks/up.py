@@ -1,0 +1,115 @@
+"""Brings the platform and its jobs up.
+
+The platform comes first, since the jobs import what it exports; in a job's stack the schedule
+comes after what it starts. A stack that is as it should be costs three calls and no change set.
+Nothing about a deployment is kept outside AWS, so a laptop and a pipeline do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.stacks.changes import Plan
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.parameters import of_job, of_platform
+from steadyspot.deploy.trouble import Trouble
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A stack as the configuration wants it."""
+
+    stack: str
+    template: str
+    parameters: Mapping[str, str]
+
+
+def platform_of(target: Target) -> Wanted:
+    """Return the platform's stack as the configuration wants it."""
+    platform = target.config.platform
+    return Wanted(target.platform_stack, "platform.yaml", of_platform(platform))
+
+
+def stack_of(target: Target, job: Job) -> Wanted:
+    """Return a job's stack as the configuration wants it."""
+    return Wanted(target.config.job_stack(job), "job.yaml", of_job(target.config.platform, job))
+
+
+def always(_plan: Plan) -> bool:
+    """Agree to every plan."""
+    return True
+
+
+def deploy(
+    target: Target,
+    jobs: Sequence[Job],
+    screen: Screen,
+    agreed: Callable[[Plan], bool] = always,
+) -> list[str]:
+    """Make AWS look like the configuration; return the names of the stacks that were changed.
+
+    Raises
+    ------
+    Trouble
+        When a plan is not agreed to, or CloudFormation cannot carry it out.
+    """
+    stacks = [platform_of(target), *(stack_of(target, job) for job in jobs)]
+    return [stack.stack for stack in stacks if bring(target, stack, screen, agreed)]
+
+
+def bring(
+    target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan], bool] = always
+) -> bool:
+    """Bring one stack up; return whether there was anything to change."""
+    screen.heading(f"Stack {stack.stack}")
+    text = (TEMPLATES / stack.template).read_text("utf-8")
+    if target.stacks.is_current(stack.stack, text, stack.parameters):
+        screen.say("  nothing to change")
+        return False
+    target.stacks.settle(stack.stack, screen.stack_event)
+    plan = planned(target, stack, text)
+    if plan is None:
+        screen.say("  nothing to change")
+        return False
+    screen.plan(plan)
+    if not agreed(plan):
+        target.stacks.discard(plan)
+        raise Trouble(
+            f"The change of {stack.stack} was not agreed to.",
+            "It was not made; what stands above it was.",
+        )
+    target.stacks.execute(plan, screen.stack_event)
+    screen.say("  up to date")
+    return True
+
+
+def difference(target: Target, stack: Wanted) -> tuple[Plan | None, str]:
+    """Return what ``up`` would do to a stack and, where no plan can be made, a note that says why.
+
+    Leaves nothing behind: the change set is dropped again.
+    """
+    text = (TEMPLATES / stack.template).read_text("utf-8")
+    found = target.stacks.describe(stack.stack)
+    a_job = stack.stack != target.platform_stack
+    if found is None and a_job and not target.stacks.exists(target.platform_stack):
+        return None, "new, once its platform is there"
+    if found is not None and not found["StackStatus"].endswith(("E_COMPLETE", "K_COMPLETE")):
+        return None, f"it is {found['StackStatus']}: up settles that first"
+    if target.stacks.is_current(stack.stack, text, stack.parameters):
+        return None, "nothing to change"
+    plan = planned(target, stack, text)
+    if plan is None:
+        return None, "nothing to change"
+    target.stacks.discard(plan)
+    return plan, ""
+
+
+def planned(target: Target, stack: Wanted, text: str) -> Plan | None:
+    """Return what CloudFormation would do to a stack, or None where that is nothing."""
+    return target.stacks.plan(stack.stack, text, stack.parameters)

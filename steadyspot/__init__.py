@@ -1,0 +1,25 @@
+"""What a job imports: ``from steadyspot import current_run``, standard library only.
+
+Comes in: a loop over units, outputs, a state. Goes out: words over a socket (``protocol``) to the
+supervisor in the same container, or a local folder where there is none (``channel``). ``contract``
+is what all sides of the product agree on. Its biggest drawback: two copies of this folder lie in
+the image, one for the job's Python and one for the worker's.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from steadyspot.run import Run, current_run
+
+__all__ = ["Run", "current_run"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # Loaded on first use: the worker needs the contract and not the API.
+    if name in __all__:
+        from steadyspot import run
+
+        return getattr(run, name)
+    raise AttributeError(name)

@@ -1,0 +1,104 @@
+"""What the worker, the state machine and the command line must agree on.
+
+Names of environment variables, exit codes, the columns of the run table and the keys of objects
+stand here once, so that no side can drift. The worker's image carries this file; the other rooms
+import it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+ENV_PREFIX = "STEADYSPOT_"
+"""How every variable of ours begins; a job's own may not."""
+
+
+class Env(StrEnum):
+    """Environment variables that the worker reads; the first group changes with every launch.
+
+    ``EXPECTED_SECONDS`` is what the whole work takes at its usual pace: ``STOP_BY`` moves on by the
+    share of it that has become durable since the attempt began; empty or 0, it stays.
+    ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
+    ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds, ``COMMAND`` is a JSON list of strings that
+    goes before the image's CMD, and ``ENVIRONMENT`` a JSON object of strings for the job. So is
+    ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody else sees it.
+    """
+
+    RUN_KEY = "STEADYSPOT_RUN_KEY"
+    EXECUTION = "STEADYSPOT_EXECUTION"
+    FENCE = "STEADYSPOT_FENCE"
+    ATTEMPT = "STEADYSPOT_ATTEMPT"
+    CAPACITY = "STEADYSPOT_CAPACITY"
+    STOP_BY = "STEADYSPOT_STOP_BY"
+    EXPECTED_SECONDS = "STEADYSPOT_EXPECTED_SECONDS"
+
+    JOB = "STEADYSPOT_JOB"
+    TABLE = "STEADYSPOT_TABLE"
+    BUCKET = "STEADYSPOT_BUCKET"
+    STOP_TIMEOUT = "STEADYSPOT_STOP_TIMEOUT"
+    RERUN = "STEADYSPOT_RERUN"
+    COMMAND = "STEADYSPOT_COMMAND"
+    ENVIRONMENT = "STEADYSPOT_ENVIRONMENT"
+    SECRETS = "STEADYSPOT_SECRETS"
+
+
+class Exit(IntEnum):
+    """Exit codes of the worker. Any other code is the job's own."""
+
+    FINISHED = 0
+    TRY_AGAIN = 75
+    FENCE_LOST = 76
+    TIMED_OUT = 124
+    BAD_SETUP = 125
+    NOT_RUNNABLE = 126
+    NOT_FOUND = 127
+    INTERRUPTED = 143
+
+
+class Status(StrEnum):
+    """The column ``status`` of a run."""
+
+    RUNNING = "running"
+    COMMITTING = "committing"
+    COMPLETE = "complete"
+    UNFINISHED = "unfinished"
+
+
+class Reason(StrEnum):
+    """The worker's own word for why an attempt ended, in the column ``word``."""
+
+    INTERRUPTED = "interrupted"
+    TIMED_OUT = "timed-out"
+    TRY_AGAIN = "try-again"
+    FAILED = "failed"
+    OUT_OF_MEMORY = "out-of-memory"
+    FENCE_LOST = "fence-lost"
+    BAD_SETUP = "bad-setup"
+    NOT_RUNNABLE = "not-runnable"
+    NOT_FOUND = "not-found"
+
+
+class Capacity(StrEnum):
+    """What a task runs on."""
+
+    SPOT = "spot"
+    ON_DEMAND = "on-demand"
+
+
+FENCE_PER_CLAIM = 10_000
+"""Fence of a launch = claims x 10,000 + launches of that claim: a number that only grows."""
+
+WORKER_CONTAINER = "worker"
+"""Name of the container whose exit code counts; sidecars have other names."""
+
+COMPLETION = "completion.json"
+
+
+def checkpoint_prefix(job: str, run_key: str) -> str:
+    """Key prefix of a run's checkpoints, with the closing slash."""
+    return f"checkpoints/{job}/{run_key}/"
+
+
+def output_prefix(job: str, run_key: str) -> str:
+    """Key prefix of a run's outputs and of its ``completion.json``, with the closing slash."""
+    return f"outputs/{job}/{run_key}/"

@@ -1,0 +1,272 @@
+"""The Python API of a job: a loop over units that survives being stopped at any instant.
+
+Inside Steadyspot it speaks with the supervisor over a socket; without one it keeps the same
+promises in a local folder, so that ``python job.py`` works on any machine. It needs nothing but the
+standard library.
+
+    run = current_run()
+    for part in run.remaining(parts):
+        with run.output(f"part-{part:05}.parquet") as path:
+            ...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from steadyspot.contract import Exit
+from steadyspot.names import BadName, check_name
+from steadyspot.paths import remove
+from steadyspot.protocol import SOCKET
+
+T = TypeVar("T")
+_unit: contextvars.ContextVar[_Unit | None] = contextvars.ContextVar("unit", default=None)
+
+
+class RunError(Exception):
+    """The supervisor could not do what was asked; the message says why and what to do."""
+
+
+class Interrupted(SystemExit):
+    """Raised out of ``remaining`` at a stop, after the unit in hand is durable: the process leaves.
+
+    A ``SystemExit``, so that ``finally`` blocks run and no traceback is printed.
+    """
+
+
+class Channel(Protocol):
+    """What a run needs from the supervisor, or from the local folder that stands in for it."""
+
+    about: dict[str, Any]
+    folder: Path
+
+    def units(self) -> list[str]: ...
+    def state(self) -> Any: ...
+    def stage(self, name: str, path: Path) -> None: ...
+    def mark(self, unit: str | None, outputs: list[str], state: Any) -> None: ...
+    def progress(self, fraction: float | None, total: int | None) -> None: ...
+    def all_done(self, done: bool) -> None: ...
+    def wait_stop(self) -> None: ...
+    def told_to_stop(self) -> None: ...
+
+
+class _Unit:
+    """The unit in hand and the outputs made for it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.outputs: list[str] = []
+
+
+class Stopping:
+    """Whether the run is to stop: true or false, or waited for.
+
+    A job that has seen it true may end early, so its exit 0 no longer means that all is done.
+    """
+
+    def __init__(self, seen: Callable[[], None]) -> None:
+        self._seen = seen
+        self._event = threading.Event()
+        self.flag = False
+
+    def __bool__(self) -> bool:
+        if self.flag:
+            self._seen()
+        return self.flag
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until the run is to stop, at most so long; whether it is."""
+        self._event.wait(timeout_seconds)
+        return bool(self)
+
+    def begin(self) -> None:
+        """Called in the watching thread; a signal handler may set only ``flag``."""
+        self.flag = True
+        self._event.set()
+
+
+class Run:
+    """One attempt at a run, as the job sees it; ``attempt`` counts from 1.
+
+    ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
+    next unit, or by ``save``. ``stopping`` is true once the attempt is to stop.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.job: str = channel.about["job"]
+        self.run_key: str = channel.about["run_key"]
+        self.attempt: int = channel.about["attempt"]
+        self.capacity: str = channel.about["capacity"]
+        state = channel.state()
+        self.state: Any = {} if state is None else state
+        self.stopping = Stopping(lambda: channel.all_done(False))
+        self._callbacks: list[Callable[[], object]] = []
+        self._lock = threading.Lock()
+        self._catch_sigterm()
+        threading.Thread(target=self._watch, name="steadyspot-stop", daemon=True).start()
+
+    def remaining(
+        self, units: Iterable[T], key: Callable[[T], Hashable] | None = None
+    ) -> Iterator[T]:
+        """The units not done yet, one after the other, for one loop in one thread.
+
+        When the loop asks for the next unit, the one before is made durable with its outputs and
+        ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
+        the unit in hand. A ``break`` leaves the unit in hand undone. For pools see ``undone``.
+
+        ``key`` makes a unit's stable key; without it the unit itself must be a string, a number or
+        a list or tuple of these.
+        """
+        done = set(self._channel.units())
+        self._channel.all_done(False)
+        total = len(units) if isinstance(units, Sized) else None
+        if total is not None:
+            self._channel.progress(None, total)
+        for unit in units:
+            name = unit_key(unit if key is None else key(unit))
+            if name in done:
+                continue
+            self._leave_if_stopping()
+            with self.unit(name):
+                yield unit
+        self._channel.all_done(True)
+
+    def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
+        """The units not done yet, for threads and processes that mark each with ``unit``."""
+        done = set(self._channel.units())
+        return [u for u in units if unit_key(u if key is None else key(u)) not in done]
+
+    @contextlib.contextmanager
+    def unit(self, key: Hashable) -> Iterator[None]:
+        """Do one unit, in any thread or process; durable when the block has ended well."""
+        unit = _Unit(unit_key(key))
+        token = _unit.set(unit)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ValueError):
+                _unit.reset(token)
+        self._channel.mark(unit.key, unit.outputs, self.state)
+
+    @contextlib.contextmanager
+    def output(self, name: str) -> Iterator[Path]:
+        """A path to write one output to, published under ``name`` at the commit.
+
+        It appears whole or not at all. Its upload begins at the end of the block. It belongs to the
+        unit in hand, else to the run. Raises ``RunError`` when the name climbs out of the outputs'
+        folder, or when there is no file at the end.
+        """
+        try:
+            check_name(name)
+        except BadName as error:
+            raise RunError(str(error)) from None
+        unit = _unit.get()
+        path = self._channel.folder / f"{os.getpid()}-{threading.get_ident()}-{os.urandom(6).hex()}"
+        try:
+            yield path
+            if not path.is_file():
+                raise RunError(
+                    f"The output '{name}' is no file. Write one file to the path given;"
+                    " of a folder, make each file an output."
+                )
+            self._channel.stage(name, path)
+        except BaseException:
+            remove(path)
+            raise
+        if unit is not None and name not in unit.outputs:
+            unit.outputs.append(name)
+
+    def save(self) -> None:
+        """Make ``state`` durable now."""
+        self._channel.mark(None, [], self.state)
+
+    def progress(self, fraction: float) -> None:
+        """Tell how far the job is, 0 to 1; written with the next save."""
+        self._channel.progress(min(1.0, max(0.0, float(fraction))), None)
+
+    def on_stop(self, callback: Callable[[], object]) -> None:
+        """Have something called once at a stop, in a thread of its own, within the grace."""
+        with self._lock:
+            self._callbacks.append(callback)
+
+    def finish(self) -> None:
+        """Say that all work is done, so that exit 0 counts as finished even after a stop."""
+        self._channel.all_done(True)
+
+    def _leave_if_stopping(self) -> None:
+        if self.stopping.flag:
+            raise Interrupted(int(Exit.INTERRUPTED))
+
+    def _catch_sigterm(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    def _on_sigterm(self, number: int, frame: object) -> None:
+        self.stopping.flag = True
+        self._channel.told_to_stop()
+
+    def _watch(self) -> None:
+        with contextlib.suppress(RunError):
+            self._channel.wait_stop()
+            self.stopping.begin()
+            with self._lock:
+                callbacks = list(self._callbacks)
+            for callback in callbacks:
+                callback()
+
+
+def unit_key(unit: Hashable) -> str:
+    """The stable key of a unit. Raises ``RunError`` for what has none."""
+    if isinstance(unit, str):
+        return unit
+    try:
+        return json.dumps(unit, sort_keys=True)
+    except (TypeError, ValueError):
+        raise RunError(
+            f"The unit {unit!r} has no stable key. Give remaining(units, key=…) a function for it."
+        ) from None
+
+
+def _say_run_errors_plainly(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Where a ``RunError`` ends the job, its sentences say more than a traceback."""
+    if isinstance(error, RunError):
+        sys.stderr.write(f"{error}\n")
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+_current: Run | None = None
+_current_lock = threading.Lock()
+
+
+def current_run() -> Run:
+    """The run this process belongs to; the same object each time.
+
+    Without the environment of Steadyspot it is a run in the local folder ``STEADYSPOT_LOCAL_DIR``
+    (``.steadyspot`` unless set).
+    """
+    global _current
+    with _current_lock:
+        if _current is None:
+            from steadyspot.channel import FolderChannel, SocketChannel
+
+            sys.excepthook = _say_run_errors_plainly
+
+            path = os.environ.get(SOCKET)
+            _current = Run(SocketChannel(path) if path else FolderChannel.from_environment())
+        return _current

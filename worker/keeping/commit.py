@@ -1,0 +1,125 @@
+"""The commit: from many open uploads to one complete run, each step finished by whoever comes next.
+
+Order: the list of uploads into the bucket; ``committing`` and its pointer under the fence; every
+upload completed; ``completion.json``; ``complete`` under the fence. The list fixes every byte of
+the completion record beforehand, so an attempt that finishes another's commit writes the very same
+objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import asdict
+from typing import Any
+
+from steadyspot.contract import COMPLETION, Status
+from steadyspot.worker.errors import SetupError
+from steadyspot.worker.keeping.checkpoint import Output, encode, output_from
+from steadyspot.worker.keeping.fence import COMMITTING, RUNNING, Fence
+from steadyspot.worker.keeping.store import Bucket, NoSuchUpload
+
+
+class OutputsLost(Exception):
+    """Recorded uploads that are neither open nor completed; their units have to be done again."""
+
+    def __init__(self, names: set[str], uploads: list[Output]) -> None:
+        super().__init__(f"lost outputs: {sorted(names)}")
+        self.names = names
+        self.uploads = uploads
+
+
+def begin(
+    fence: Fence, bucket: Bucket, prefix: str, outputs: Iterable[Output], record: dict[str, Any]
+) -> dict[str, Any]:
+    """Write down what is to be completed and take ``committing``; the list, for ``finish``."""
+    plan = {"format": 1, "record": record, "uploads": [asdict(o) for o in outputs]}
+    body, sha256 = encode(plan)
+    key = f"{prefix}commits/{sha256}.json"
+    bucket.put(key, body)
+    fence.write(
+        {"status": str(Status.COMMITTING), "commit": {"key": key, "sha256": sha256}},
+        during=RUNNING,
+    )
+    return plan
+
+
+def recorded(bucket: Bucket, pointer: dict[str, Any]) -> dict[str, Any]:
+    """The list that the run table points to. Raises ``SetupError`` when it is gone or altered."""
+    body = bucket.get(str(pointer["key"]))
+    plan: dict[str, Any] = json.loads(body) if body else {}
+    if not plan or encode(plan)[1] != pointer["sha256"]:
+        raise SetupError(
+            f"The list of uploads {pointer['key']} is gone or was changed.",
+            "Restore it from an older version of the object, or start a new run.",
+        )
+    return plan
+
+
+def finish(
+    fence: Fence, bucket: Bucket, prefix: str, plan: dict[str, Any], pool: Executor
+) -> dict[str, Any]:
+    """Complete what the list names and say so; the completion record.
+
+    Raises ``OutputsLost`` when an upload can neither be completed nor was, ``FenceLost`` when
+    another attempt took over; what it did until then does no harm, the other does the same.
+    """
+    uploads = [output_from(u) for u in plan["uploads"]]
+    done = list(pool.map(_completer(bucket), uploads))
+    lost = {upload.name for upload, there in zip(uploads, done, strict=True) if not there}
+    if lost:
+        raise OutputsLost(lost, uploads)
+    record: dict[str, Any] = plan["record"]
+    body = json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
+    if not bucket.put_new(prefix + COMPLETION, body):
+        _settle_record(fence, bucket, prefix, body)
+    column = completion_column(prefix, record, body)
+    fence.write({"status": str(Status.COMPLETE), "completion": column}, during=COMMITTING)
+    return record
+
+
+def completion_column(prefix: str, record: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """The completion record as the run table carries it: counts instead of the list of outputs."""
+    return {
+        "key": prefix + COMPLETION,
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "request_sha256": record["request_sha256"],
+        "outputs": len(record["outputs"]),
+        "output_bytes": sum(output["size"] for output in record["outputs"]),
+        "units": record["units"],
+        "seconds": record["seconds"],
+        "lost_seconds": record["lost_seconds"],
+        "worker_version": record["worker_version"],
+        "completed_at": record["completed_at"],
+    }
+
+
+def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: bytes) -> None:
+    """A record is there: the same, or one of a commit that was undone, which its owner replaces.
+
+    The write under the fence comes first, so that a zombie is refused before it can overwrite.
+    """
+    if bucket.get(prefix + COMPLETION) != body:
+        fence.write({"status": str(Status.COMMITTING)}, during=COMMITTING)
+        bucket.put(prefix + COMPLETION, body)
+
+
+def _completer(bucket: Bucket) -> Callable[[Output], bool]:
+    def complete(output: Output) -> bool:
+        try:
+            bucket.complete(output.key, output.upload_id, list(output.parts))
+        except NoSuchUpload:
+            return is_there(bucket, output)
+        return True
+
+    return complete
+
+
+def is_there(bucket: Bucket, output: Output) -> bool:
+    """Whether the object is this very output: its size, and its ETag or the worker's own token."""
+    head = bucket.head(output.key)
+    if head is None or head.size != output.size:
+        return False
+    return head.token == output.token or (bool(output.etag) and head.etag == output.etag)

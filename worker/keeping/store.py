@@ -1,0 +1,445 @@
+"""The thin edge to S3 and DynamoDB, and the two small interfaces the rest of the worker knows.
+
+Everything that decides works against ``Bucket`` and ``Table``; here they are spoken to through
+botocore, which is what boto3 wraps, at two thirds of its memory. ``AWS_ENDPOINT_URL`` is honoured.
+Errors come out as ``WorkerError`` with a sentence, so no botocore exception travels further.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.utils import determine_content_length
+
+from steadyspot.contract import Status
+from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
+
+Item = dict[str, Any]
+"""A row of the run table with plain values: str, int, float, bool, None, list, dict."""
+
+SMALL_BYTES = 1 << 20
+"""A body up to this size is sent without being asked for."""
+
+COMPLETION_SECONDS = 60.0
+"""How long S3 may say nothing while it completes an upload.
+
+It can take minutes; white space that it sends meanwhile counts as an answer, but how often it does
+is not documented (S3 API reference, CompleteMultipartUpload). The grace of a stop bounds the wait
+anyway.
+"""
+
+RACES = 5
+"""How often a conditional write that met another is sent again."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One uploaded part: its number from 1, the ETag S3 gave it, its CRC32 in base64."""
+
+    number: int
+    etag: str
+    crc32: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """What S3 says of an object: ``etag`` with its quotes, ``token`` is the worker's own mark."""
+
+    size: int
+    etag: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Who may write. ``taking`` allows a higher fence or none, else it must be exactly ours."""
+
+    execution: str
+    fence: int
+    holder: str
+    statuses: frozenset[Status]
+    taking: bool = False
+
+    def holds(self, item: Item) -> bool:
+        """The meaning of ``expression`` on plain values."""
+        fence, holder = item.get("fence"), item.get("holder")
+        ours = fence == self.fence and holder == self.holder
+        free = self.taking and (fence is None or fence < self.fence)
+        return (
+            item.get("execution") == self.execution
+            and (ours or free)
+            and item.get("status") in self.statuses
+        )
+
+    def expression(self) -> tuple[str, dict[str, str], dict[str, Any]]:
+        """DynamoDB's condition with its names and values."""
+        statuses = {f":status{i}": str(s) for i, s in enumerate(sorted(self.statuses))}
+        ours = "(#fence = :ifence AND #holder = :iholder)"
+        if self.taking:
+            ours = f"(attribute_not_exists(#fence) OR #fence < :ifence OR {ours})"
+        names = {f"#{name}": name for name in ("execution", "fence", "holder", "status")}
+        values = {":iexecution": self.execution, ":ifence": self.fence, ":iholder": self.holder}
+        text = f"#execution = :iexecution AND {ours} AND #status IN ({', '.join(statuses)})"
+        return text, names, values | statuses
+
+
+class ConditionFailed(Exception):
+    """The condition was false; ``item`` is the row as it stands."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__("condition failed")
+        self.item = item
+
+
+class NoSuchUpload(Exception):
+    """The multipart upload is completed, aborted or never was."""
+
+
+class Table(Protocol):
+    """One row of the run table."""
+
+    def update(self, columns: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
+        """Set and remove columns if the condition holds, else raise ``ConditionFailed``."""
+
+    def read(self) -> Item:
+        """The row, read consistently; empty when there is none."""
+
+
+class Bucket(Protocol):
+    """Objects and multipart uploads of one bucket."""
+
+    def get(self, key: str) -> bytes | None: ...
+    def fetch(self, key: str, file: IO[bytes]) -> None: ...
+    def put(self, key: str, body: Any) -> None: ...
+    def put_new(self, key: str, body: bytes) -> bool: ...
+    def delete(self, keys: list[str]) -> None: ...
+    def head(self, key: str) -> Head | None: ...
+    def create(self, key: str, token: str) -> str: ...
+    def part(self, key: str, upload_id: str, number: int, body: Any, crc32: str) -> Part: ...
+    def complete(self, key: str, upload_id: str, parts: list[Part]) -> None: ...
+    def abort(self, key: str, upload_id: str) -> None: ...
+
+
+class Clients(Protocol):
+    """What an attempt speaks to."""
+
+    def table(self, table: str, job: str, run_key: str) -> Table: ...
+    def bucket(self, bucket: str) -> Bucket: ...
+    def prepare_trace(self) -> None: ...
+    def send_trace(self, document: str) -> None: ...
+
+
+class Aws:
+    """Clients of one session; creating it costs about 0.3 s of importing and reading models.
+
+    ``grace_seconds`` is the task's: calls that nobody answers are given up well before it is over.
+    """
+
+    def __init__(
+        self, connections: int, grace_seconds: float, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._session = botocore.session.get_session()
+        self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        self._connections = connections
+        self._timeout_seconds = max(1.0, grace_seconds / 8)
+        self._xray: Any = None
+
+    def table(self, table: str, job: str, run_key: str) -> DynamoTable:
+        return DynamoTable(self._client("dynamodb"), table, job, run_key)
+
+    def bucket(self, bucket: str) -> S3Bucket:
+        client = self._client("s3")
+        client.meta.events.register_last("before-call.s3", _send_small_at_once)
+        patient = self._client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
+        return S3Bucket(client, patient, bucket)
+
+    def prepare_trace(self) -> None:
+        """Load what ``send_trace`` needs, so that it costs little at the end.
+
+        A client's first call takes four times as long as any other: it is made now, with nothing.
+        """
+        try:
+            self._xray = self._client("xray", timeout_seconds=1, attempts=1)
+        except WorkerError:
+            return
+        threading.Thread(target=self._put_traces, args=([],), daemon=True).start()
+
+    def send_trace(self, document: str) -> None:
+        """Send one segment to X-Ray."""
+        self._put_traces([document])
+
+    def _put_traces(self, documents: list[str]) -> None:
+        """Whatever goes wrong is nobody's trouble."""
+        try:
+            if self._xray:
+                self._xray.put_trace_segments(TraceSegmentDocuments=documents)
+        except (BotoCoreError, ClientError):
+            pass
+
+    def _client(self, service: str, timeout_seconds: float = 0, attempts: int = 3) -> Any:
+        """A client that gives up after so many attempts, each silent for so many seconds."""
+        timeout_seconds = timeout_seconds or self._timeout_seconds
+        config = Config(
+            connect_timeout=min(3, timeout_seconds),
+            read_timeout=timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=self._connections,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            parameter_validation=False,  # A sixth of a call's work; all calls are known.
+            s3={"payload_signing_enabled": False},  # TLS and the parts' CRC32 vouch for the bytes.
+        )
+        try:
+            return self._session.create_client(service, region_name=self._region, config=config)
+        except NoRegionError:
+            raise SetupError(
+                "No AWS region is known.", "Set AWS_REGION in the environment."
+            ) from None
+        except (BotoCoreError, ValueError) as error:
+            raise SetupError(
+                f"AWS cannot be spoken to: {error}.", "Mend the environment."
+            ) from None
+
+
+class DynamoTable:
+    """The row of one run in DynamoDB."""
+
+    def __init__(self, client: Any, table: str, job: str, run_key: str) -> None:
+        self._client = client
+        self._table = table
+        self._key = {"job": {"S": job}, "run_key": {"S": run_key}}
+
+    def update(self, columns: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
+        text, names, values = condition.expression()
+        names |= {f"#{name}": name for name in [*columns, *remove]}
+        values |= {f":{name}": value for name, value in columns.items()}
+        change = "SET " + ", ".join(f"#{name} = :{name}" for name in columns)
+        if remove:
+            change += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        try:
+            reply = self._client.update_item(
+                TableName=self._table,
+                Key=self._key,
+                UpdateExpression=change,
+                ConditionExpression=text,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={k: to_dynamo(v) for k, v in values.items()},
+                ReturnValues="ALL_NEW" if condition.taking else "NONE",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) == "ConditionalCheckFailedException":
+                old = getattr(error, "response", {}).get("Item", {})
+                raise ConditionFailed({k: from_dynamo(v) for k, v in old.items()}) from None
+            raise trouble(error, f"the run table '{self._table}'") from None
+        return {k: from_dynamo(v) for k, v in reply.get("Attributes", {}).items()}
+
+    def read(self) -> Item:
+        try:
+            reply = self._client.get_item(TableName=self._table, Key=self._key, ConsistentRead=True)
+        except (BotoCoreError, ClientError) as error:
+            raise trouble(error, f"the run table '{self._table}'") from None
+        return {k: from_dynamo(v) for k, v in reply.get("Item", {}).items()}
+
+
+class S3Bucket:
+    """One bucket in S3. Uploads are completed with the ``patient`` client."""
+
+    def __init__(self, client: Any, patient: Any, bucket: str) -> None:
+        self._client = client
+        self._patient = patient
+        self._bucket = bucket
+
+    def get(self, key: str) -> bytes | None:
+        """The whole object, or none. For small objects of the worker's own."""
+        try:
+            body: bytes = self._call("get_object", Key=key)["Body"].read()
+        except _Missing:
+            return None
+        except BotoCoreError as error:
+            raise trouble(error, f"the bucket '{self._bucket}'") from None
+        return body
+
+    def fetch(self, key: str, file: IO[bytes]) -> None:
+        """Write an object into an open file, a mebibyte at a time; nothing when it is not there."""
+        try:
+            body = self._call("get_object", Key=key)["Body"]
+            for block in body.iter_chunks(1 << 20):
+                file.write(block)
+        except _Missing:
+            pass
+        except BotoCoreError as error:
+            raise trouble(error, f"the bucket '{self._bucket}'") from None
+
+    def put(self, key: str, body: Any) -> None:
+        """Put bytes, or what can be read like a file, as one object of at most 5 GB."""
+        self._call("put_object", Key=key, Body=body)
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        """Put an object unless there is one already; whether it was put."""
+        for _ in range(RACES):
+            try:
+                self._call("put_object", Key=key, Body=body, IfNoneMatch="*")
+                return True
+            except _Exists:
+                return False
+            except _Raced:
+                pass
+        raise Unreachable(f"The object {key} is fought over.", "Try again.")
+
+    def delete(self, keys: list[str]) -> None:
+        for start in range(0, len(keys), 1000):
+            objects = [{"Key": key} for key in keys[start : start + 1000]]
+            self._call("delete_objects", Delete={"Objects": objects, "Quiet": True})
+
+    def head(self, key: str) -> Head | None:
+        try:
+            reply = self._call("head_object", Key=key)
+        except _Missing:
+            return None
+        token = reply.get("Metadata", {}).get("steadyspot-token", "")
+        return Head(reply["ContentLength"], reply["ETag"], token)
+
+    def create(self, key: str, token: str) -> str:
+        """Open a multipart upload whose object will carry the token; its id."""
+        reply = self._call(
+            "create_multipart_upload",
+            Key=key,
+            Metadata={"steadyspot-token": token},
+            ChecksumAlgorithm="CRC32",
+        )
+        return str(reply["UploadId"])
+
+    def part(self, key: str, upload_id: str, number: int, body: Any, crc32: str) -> Part:
+        """Upload a part; S3 refuses it when its CRC32 (base64) differs."""
+        reply = self._call(
+            "upload_part",
+            Key=key,
+            UploadId=upload_id,
+            PartNumber=number,
+            Body=body,
+            ChecksumCRC32=crc32,
+        )
+        return Part(number, reply["ETag"], crc32)
+
+    def complete(self, key: str, upload_id: str, parts: list[Part]) -> None:
+        listed = [{"PartNumber": p.number, "ETag": p.etag, "ChecksumCRC32": p.crc32} for p in parts]
+        self._call(
+            "complete_multipart_upload",
+            self._patient,
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={"Parts": listed},
+        )
+
+    def abort(self, key: str, upload_id: str) -> None:
+        try:
+            self._call("abort_multipart_upload", Key=key, UploadId=upload_id)
+        except NoSuchUpload:
+            pass
+
+    def _call(self, operation: str, client: Any = None, **arguments: Any) -> Any:
+        method: Callable[..., Any] = getattr(client or self._client, operation)
+        try:
+            return method(Bucket=self._bucket, **arguments)
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) in ("NoSuchUpload",):
+                raise NoSuchUpload from None
+            if _code(error) in ("NoSuchKey", "404", "NotFound"):
+                raise _Missing from None
+            if _code(error) in ("PreconditionFailed", "412"):
+                raise _Exists from None
+            if _code(error) == "ConditionalRequestConflict":
+                raise _Raced from None
+            raise trouble(error, f"the bucket '{self._bucket}'") from None
+
+
+def _send_small_at_once(params: dict[str, Any], **_: Any) -> None:
+    """Botocore asks before it sends any body, which costs a small one another round trip."""
+    size = determine_content_length(params.get("body"))
+    if size is not None and size <= SMALL_BYTES:
+        params["headers"].pop("Expect", None)
+
+
+class _Missing(Exception):
+    """The object is not there."""
+
+
+class _Exists(Exception):
+    """The object is there already."""
+
+
+class _Raced(Exception):
+    """Two conditional writes met, S3's 409: to be sent again."""
+
+
+def trouble(error: Exception, place: str) -> WorkerError:
+    """What an error of botocore means for a person: to be mended, or to be tried again."""
+    code = _code(error)
+    said = code or str(error).strip().rstrip(".")
+    if code in ("AccessDenied", "AccessDeniedException", "403", "AllAccessDisabled"):
+        return SetupError(
+            f"The task role may not use {place} ({said}).",
+            "Give it the permissions of the template.",
+        )
+    if code in ("NoSuchBucket", "ResourceNotFoundException"):
+        return SetupError(
+            f"There is no such place as {place}.", "Deploy the platform, or mend its name."
+        )
+    if isinstance(error, NoCredentialsError):
+        return SetupError("There are no AWS credentials.", "Give the task definition a task role.")
+    status = 0
+    if isinstance(error, ClientError):
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    passing = ("SlowDown", "ThrottlingException", "ProvisionedThroughputExceededException")
+    if isinstance(error, BotoCoreError) or status >= 500 or code in passing:
+        return Unreachable(
+            f"AWS did not answer for {place} ({said}).", "Try again; if it lasts, see the network."
+        )
+    return SetupError(f"AWS refused a call on {place} ({said}: {error}).", "Mend what it names.")
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))
+    return ""
+
+
+def to_dynamo(value: Any) -> dict[str, Any]:
+    """A plain value as DynamoDB's attribute value."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": str(value)}
+        case int() | float():
+            return {"N": repr(value) if type(value) is float else str(int(value))}
+        case list() | tuple():
+            return {"L": [to_dynamo(v) for v in value]}
+        case Mapping():
+            return {"M": {k: to_dynamo(v) for k, v in value.items()}}
+    raise TypeError(f"no DynamoDB value: {value!r}")
+
+
+def from_dynamo(value: Mapping[str, Any]) -> Any:
+    """DynamoDB's attribute value as a plain one; numbers become int where they are whole."""
+    ((kind, inner),) = value.items()
+    match kind:
+        case "N":
+            return int(inner) if inner.lstrip("-").isdigit() else float(inner)
+        case "L":
+            return [from_dynamo(v) for v in inner]
+        case "M":
+            return {k: from_dynamo(v) for k, v in inner.items()}
+        case "NULL":
+            return None
+    return inner

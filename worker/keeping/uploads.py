@@ -1,0 +1,287 @@
+"""Outputs: staged in open multipart uploads while the job runs, completed only at the commit.
+
+An open upload is invisible in S3, so nothing of a run shows before ``completion.json``, and a
+half-made output is simply aborted. Large files are read in parts and never held whole; small ones
+share a pool. When to stage, mark and commit is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import threading
+import zlib
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import IO, Any
+
+from steadyspot.names import BadName, check_name
+from steadyspot.worker.errors import SetupError, WorkerError
+from steadyspot.worker.keeping.checkpoint import Output
+from steadyspot.worker.keeping.store import Bucket, NoSuchUpload, Part
+
+PART_BYTES = 8 << 20
+MAX_PARTS = 10_000
+BLOCK = 1 << 20
+
+
+def check_publishable(name: str) -> None:
+    """Raise ``SetupError`` for a name that no output can have."""
+    try:
+        check_name(name)
+    except BadName as bad:
+        raise SetupError(bad.sentence, bad.todo) from None
+
+
+class Slice:
+    """A part of a file that botocore can send, send again, and measure."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file = file
+        self._start = start
+        self._size = size
+        self._at = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = self._size - self._at
+        wanted = left if size is None or size < 0 else min(size, left)
+        data = os.pread(self._file.fileno(), wanted, self._start + self._at)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def __len__(self) -> int:
+        return self._size
+
+
+def crc32_of(body: Slice) -> str:
+    """CRC32 as S3 wants it, base64 of four bytes; the slice is rewound."""
+    crc = 0
+    while block := body.read(BLOCK):
+        crc = zlib.crc32(block, crc)
+    body.seek(0)
+    return base64.b64encode(crc.to_bytes(4, "big")).decode()
+
+
+def expected_etag(parts: list[Part]) -> str:
+    """The ETag of the completed object where parts' ETags are MD5 (not with KMS encryption)."""
+    try:
+        digests = b"".join(bytes.fromhex(p.etag.strip('"')) for p in parts)
+    except ValueError:
+        return ""
+    return f'"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"'
+
+
+def part_ranges(size: int, part_bytes: int = PART_BYTES) -> list[tuple[int, int]]:
+    """Start and length of each part; at least one, at most the 10,000 that S3 allows."""
+    while size > part_bytes * MAX_PARTS:
+        part_bytes *= 2
+    return [(at, min(part_bytes, size - at)) for at in range(0, size, part_bytes)] or [(0, 0)]
+
+
+class Upload:
+    """One output on its way. ``future`` gives the staged ``Output``."""
+
+    def __init__(self, name: str, key: str, token: str) -> None:
+        self.name = name
+        self.key = key
+        self.token = token
+        self.upload_id = ""
+        self.withdrawn = threading.Event()
+        self.future: Future[Output] = Future()
+
+
+class Uploader:
+    """Stages files with a bounded number of threads, and withdraws what is not wanted.
+
+    ``pool`` may be used for other calls, but never by a task that waits for one of its own.
+    """
+
+    def __init__(self, bucket: Bucket, prefix: str, uploads: int, token: Callable[[], str]) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._token = token
+        self.pool = ThreadPoolExecutor(uploads, thread_name_prefix="file")
+        self._parts = ThreadPoolExecutor(uploads, thread_name_prefix="part")
+        self._lock = threading.Lock()
+        self.under_way: dict[str, Upload] = {}
+
+    def stage(self, name: str, path: str, done: Callable[[], None] = lambda: None) -> Upload:
+        """Begin to upload a file; ``done`` is called when it is staged, withdrawn or failed."""
+        upload = Upload(name, self._prefix + name, self._token())
+        with self._lock:
+            self.under_way[upload.token] = upload
+        task = self.pool.submit(self._stage, upload, path)
+        task.add_done_callback(lambda finished: self._settle(upload, finished, done))
+        return upload
+
+    def store(self, key: str, path: str) -> None:
+        """Put a file of any size into an object at once; for checkpoints, not for outputs."""
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= PART_BYTES:
+                self._bucket.put(key, Slice(file, 0, size))
+                return
+            upload_id = self._bucket.create(key, "")
+            sending = [
+                self._parts.submit(self._store_part, key, upload_id, number, Slice(file, *place))
+                for number, place in enumerate(part_ranges(size), start=1)
+            ]
+            self._bucket.complete(key, upload_id, _parts_of(sending))
+
+    def open_uploads(self) -> dict[str, str]:
+        """Upload id to key of everything begun here and not yet forgotten."""
+        with self._lock:
+            return {u.upload_id: u.key for u in self.under_way.values() if u.upload_id}
+
+    def forget(self, output: Output) -> None:
+        """An output has become part of the ledger and is no longer this class's business."""
+        with self._lock:
+            self.under_way.pop(output.token, None)
+
+    def withdraw(self) -> list[Future[Any]]:
+        """Begin to abort everything under way. Errors are left to the lifecycle rule.
+
+        An upload whose id is still on its way aborts itself as soon as it has it.
+        """
+        with self._lock:
+            uploads = list(self.under_way.values())
+            self.under_way.clear()
+        for upload in uploads:
+            upload.withdrawn.set()
+        return [
+            self.pool.submit(self._abort, upload.key, upload.upload_id)
+            if upload.upload_id
+            else upload.future
+            for upload in uploads
+        ]
+
+    def abandon(self, counted: set[str], also: dict[str, str]) -> int:
+        """Abort what was begun here, and ``also``, but nothing that counts; how many."""
+        ids = {i: key for i, key in (self.open_uploads() | also).items() if i not in counted}
+        self.abort(ids)
+        return len(ids)
+
+    def abort(self, uploads: dict[str, str]) -> None:
+        """Abort uploads by id; a failure is left to the bucket's lifecycle rule."""
+        for done in [self.pool.submit(self._abort, key, i) for i, key in uploads.items()]:
+            done.exception()
+
+    def drop(self, upload: Upload) -> None:
+        """Abort one upload when it has settled, without waiting."""
+        with self._lock:
+            self.under_way.pop(upload.token, None)
+        upload.withdrawn.set()
+        upload.future.add_done_callback(
+            lambda _: self.pool.submit(self._abort, upload.key, upload.upload_id)
+        )
+
+    def _settle(self, upload: Upload, finished: Future[Output], done: Callable[[], None]) -> None:
+        error = finished.exception()
+        if error is not None:
+            upload.future.set_exception(error)
+        else:
+            upload.future.set_result(finished.result())
+        done()
+
+    def _stage(self, upload: Upload, path: str) -> Output:
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return self._send(upload, file)
+        except OSError as error:
+            raise SetupError(
+                f"The output '{upload.name}' cannot be read: {error.strerror}.",
+                "Let the job write it as a plain file and leave it in place.",
+            ) from None
+
+    def _send(self, upload: Upload, file: IO[bytes]) -> Output:
+        size = os.fstat(file.fileno()).st_size
+        if upload.withdrawn.is_set():
+            raise _withdrawn(upload)
+        upload.upload_id = self._bucket.create(upload.key, upload.token)
+        try:
+            return self._send_parts(upload, file, size)
+        finally:
+            if upload.withdrawn.is_set():
+                self._abort(upload.key, upload.upload_id)
+
+    def _send_parts(self, upload: Upload, file: IO[bytes], size: int) -> Output:
+        ranges = part_ranges(size)
+        if len(ranges) == 1:
+            parts, sha256 = self._send_small(upload, file, size)
+        else:
+            sending = [
+                self._parts.submit(self._send_part, upload, number, Slice(file, *place))
+                for number, place in enumerate(ranges, start=1)
+            ]
+            sha256 = _sha256(file, upload.withdrawn)
+            parts = _parts_of(sending)
+        if upload.withdrawn.is_set():
+            raise _withdrawn(upload)
+        if os.fstat(file.fileno()).st_size != size:
+            raise SetupError(
+                f"The output '{upload.name}' was changed while it was uploaded.",
+                "Write under another name first and rename at the end.",
+            )
+        return Output(
+            upload.name,
+            upload.key,
+            upload.upload_id,
+            upload.token,
+            size,
+            sha256,
+            expected_etag(parts),
+            tuple(parts),
+        )
+
+    def _send_small(self, upload: Upload, file: IO[bytes], size: int) -> tuple[list[Part], str]:
+        part = self._send_part(upload, 1, Slice(file, 0, size))
+        return [part], _sha256(file, upload.withdrawn)
+
+    def _send_part(self, upload: Upload, number: int, body: Slice) -> Part:
+        if upload.withdrawn.is_set():
+            raise _withdrawn(upload)
+        try:
+            return self._bucket.part(upload.key, upload.upload_id, number, body, crc32_of(body))
+        except NoSuchUpload:
+            raise _withdrawn(upload) from None
+
+    def _store_part(self, key: str, upload_id: str, number: int, body: Slice) -> Part:
+        return self._bucket.part(key, upload_id, number, body, crc32_of(body))
+
+    def _abort(self, key: str, upload_id: str) -> None:
+        if not upload_id:
+            return
+        try:
+            self._bucket.abort(key, upload_id)
+        except WorkerError:
+            pass
+
+
+def _parts_of(sending: list[Future[Part]]) -> list[Part]:
+    """What was sent; where one fails, those that have not begun are not sent any more."""
+    wait(sending, return_when=FIRST_EXCEPTION)
+    for part in sending:
+        part.cancel()
+    wait(sending)
+    return [part.result() for part in sending]
+
+
+def _withdrawn(upload: Upload) -> SetupError:
+    return SetupError(f"The output '{upload.name}' was withdrawn.", "It is made again.")
+
+
+def _sha256(file: IO[bytes], stop: threading.Event) -> str:
+    digest, at = hashlib.sha256(), 0
+    while not stop.is_set() and (block := os.pread(file.fileno(), BLOCK, at)):
+        digest.update(block)
+        at += len(block)
+    return digest.hexdigest()

@@ -1,0 +1,251 @@
+"""Starting the job and ending everything it left behind.
+
+The job is forked before the first thread exists and waits for a word to go, so that no fork ever
+meets a lock held by another thread. Who decides when to go, to signal or to kill is the supervisor.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from steadyspot.worker.errors import NotFound, NotRunnable, SetupError
+from steadyspot.worker.supervising.signals import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Job:
+    """The job's first process, in a process group of its own.
+
+    ``pid`` is also the group's id. When standard input is a terminal that the worker holds, the
+    job's group becomes its foreground group, as a shell would do.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], tied: bool) -> None:
+        """Fork. ``tied``: the job dies with a worker that is killed, as it does under PID 1."""
+        self.command = list(command)
+        self._go_read, self._go_write = os.pipe()
+        self._error_read, self._error_write = os.pipe()
+        self.terminal = _holds_terminal()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self._become(environment, tied, parent)
+            finally:
+                os._exit(127)
+        os.close(self._go_read)
+        os.close(self._error_write)
+        try:
+            os.setpgid(self.pid, self.pid)
+        except OSError:
+            pass  # It has done so itself and gone on.
+
+    def go(self) -> None:
+        """Let the job execute its command. Raises ``NotFound`` or ``NotRunnable``."""
+        os.write(self._go_write, b"1")
+        error = os.read(self._error_read, 16)
+        os.close(self._go_write)
+        os.close(self._error_read)
+        if not error:
+            return
+        os.waitpid(self.pid, 0)
+        name, why = self.command[0], os.strerror(int(error))
+        if int(error) == errno.ENOENT:
+            raise NotFound(
+                f"The command '{name}' is not in the image.",
+                "Check its spelling, PATH and the image.",
+            )
+        raise NotRunnable(
+            f"The command '{name}' cannot be executed: {why}.",
+            "Check that it is an executable file with a valid first line, for this architecture.",
+        )
+
+    def _become(self, environment: Mapping[str, str], tied: bool, parent: int) -> None:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        if self.terminal:
+            os.tcsetpgrp(0, os.getpgrp())
+        if tied:
+            _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.close(self._go_write)
+        if os.getppid() != parent or not os.read(self._go_read, 1):
+            os._exit(0)
+        # Caught signals become default at exec; those that Python ignores would stay ignored.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.write(self._error_write, str(self._execute(environment)).encode())
+
+    def _execute(self, environment: Mapping[str, str]) -> int:
+        """As ``os.execvpe``, which loads ``warnings`` first; the error's number if it fails."""
+        name, number = self.command[0], errno.ENOENT
+        folders = [""] if "/" in name else environment.get("PATH", os.defpath).split(":")
+        for folder in folders:
+            try:
+                os.execve(os.path.join(folder, name), self.command, environment)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                    number = error.errno or number
+        return number
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every orphan below this process, as PID 1 is anyway."""
+    if os.getpid() != 1:
+        _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def signal_group(pid: int, number: int, single: bool = False) -> None:
+    """Send a signal to the job's group, or only to its first process; gone is fine."""
+    try:
+        os.kill(pid, number) if single else os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def children() -> list[int]:
+    """Process ids of this process's children, ended ones included (Linux, ``/proc``)."""
+    me = os.getpid()
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{me}/task"):
+            with open(f"/proc/{me}/task/{task}/children") as file:
+                found += [int(pid) for pid in file.read().split()]
+    except OSError:  # A kernel without that list, or a thread that ended meanwhile.
+        return [int(pid) for pid in _entries("/proc") if pid.isdigit() and _parent(pid) == me]
+    return found
+
+
+def descendants() -> list[int]:
+    """Process ids of everything below this process."""
+    parents: dict[int, list[int]] = {}
+    for entry in _entries("/proc"):
+        if entry.isdigit():
+            parents.setdefault(_parent(entry), []).append(int(entry))
+    found = list(parents.get(os.getpid(), []))
+    for pid in found:
+        found += parents.get(pid, [])
+    return found
+
+
+def reap() -> dict[int, int]:
+    """Collect every ended child; process id to wait status."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended[pid] = status
+
+
+def kill_children() -> bool:
+    """Kill all children once, ended ones still to be reaped; true when there was none.
+
+    Grandchildren become children as their parents go, so that calling and reaping until it is true
+    ends also what has left the job's group or session.
+    """
+    found = children()
+    for pid in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    return not found
+
+
+def exit_code(status: int) -> int:
+    """A wait status as exit code, 128 + signal for a process ended by one."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def held_open(root: str, pids: Iterable[int]) -> set[str]:
+    """Real paths below a folder that these processes have open for writing."""
+    below = os.path.realpath(root) + "/"
+    held: set[str] = set()
+    for pid in pids:
+        for descriptor in _entries(f"/proc/{pid}/fd"):
+            try:
+                path = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+                if path.startswith(below) and _writes(pid, descriptor):
+                    held.add(path)
+            except OSError:
+                pass
+    return held
+
+
+def _writes(pid: int, descriptor: str) -> bool:
+    with open(f"/proc/{pid}/fdinfo/{descriptor}") as file:
+        for line in file:
+            if line.startswith("flags:"):
+                return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
+    return False
+
+
+def oom_kills() -> int:
+    """How many processes of this container the kernel killed for memory; 0 when it does not say."""
+    try:
+        with open("/proc/self/cgroup") as file:
+            lines = [line.strip().split(":", 2) for line in file]
+    except OSError:
+        return 0
+    places = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"]
+    for _, controllers, path in lines:
+        if controllers == "":
+            places.insert(0, f"/sys/fs/cgroup{path}/memory.events")
+        elif "memory" in controllers.split(","):
+            places.insert(0, f"/sys/fs/cgroup/memory{path}/memory.oom_control")
+    for place in places:
+        try:
+            with open(place) as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except OSError:
+            pass
+    return 0
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _parent(pid: str) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _holds_terminal() -> bool:
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _prctl(option: int, value: int) -> None:
+    """Call prctl without the rest of ctypes, which takes five times as long to load."""
+    try:
+        from _ctypes import call_function, dlopen, dlsym
+
+        prctl = dlsym(dlopen(None, os.RTLD_NOW), "prctl")  # type: ignore[arg-type]
+        call_function(prctl, (option, value, 0, 0, 0))
+    except (ImportError, OSError) as error:
+        raise SetupError(
+            f"This system has no prctl: {error}.", "Run the worker on Linux, or as PID 1."
+        ) from None
