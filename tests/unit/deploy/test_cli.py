@@ -150,7 +150,7 @@ def test_help_loads_neither_boto3_nor_rich_nor_jsonschema() -> None:
     code = (
         "import sys\n"
         "from click.testing import CliRunner\n"
-        "from deploy.cli import main\n"
+        "from steadyspot.deploy.cli.main import main\n"
         "CliRunner().invoke(main, ['--help'])\n"
         "slow = ('boto3', 'botocore', 'rich', 'jsonschema', 'moto')\n"
         "print([name for name in slow if name in sys.modules])"
