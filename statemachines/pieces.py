@@ -22,7 +22,9 @@ from steadyspot.statemachines.jsonata import compact
 from steadyspot.statemachines.marks import NAME
 
 _OF_PLATFORM = ("Table", "Bucket", "Topic", "Cluster", "Network")
-NAMES = {name: f'{{Fn::ImportValue: !Sub "${{Platform}}-{name}"}}' for name in _OF_PLATFORM}
+NAMES = {name: f'{{Fn::ImportValue: !Sub "${{Platform}}-{name}"}}' for name in _OF_PLATFORM} | {
+    "Region": "!Ref AWS::Region"
+}
 """What the definition takes from the platform. All its other names are the template's own."""
 
 _OF_EVERY_CALL = ("TableName", "Key", "ExpressionAttributeNames")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 from steadyspot.statemachines import after_the_end, job
 from steadyspot.statemachines.marks import MARK, MARK_END
 from steadyspot.statemachines.pieces import mapping, packed, pieces, substituted
@@ -31,6 +33,12 @@ def definition(name: str) -> dict[str, Any]:
 def pretty(name: str) -> str:
     """Return one definition as the file beside the code."""
     return json.dumps(definition(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def plain(name: str) -> str:
+    """Return one definition as YAML."""
+    text: str = yaml.safe_dump(definition(name), sort_keys=False, width=100, allow_unicode=True)
+    return text
 
 
 def filled(template: str) -> str:
@@ -74,6 +82,9 @@ def write() -> Iterator[Path]:
         path = ROOM / "rendered" / f"{name}.asl.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(pretty(name))
+        yield path
+        path = path.with_suffix(".yaml")
+        path.write_text(plain(name))
         yield path
     for path in TEMPLATES:
         path.write_text(filled(path.read_text()))
