@@ -135,7 +135,7 @@ def _lines(value: Any, path: str = "") -> Iterator[str]:
             yield from _lines(item, f"{path}[{number}]")
     else:
         text = value if isinstance(value, str) else json.dumps(value)
-        first, *others = _BREAKS.split(text)
+        first, *others = _BREAKS.split(text) if text.startswith("{%") else [text]
         yield f"{path}: {first}"
         yield from (f"  {line}" for line in others)
 

@@ -26,6 +26,7 @@ from steadyspot.deploy.local.cloudformation.resource import Place, Properties, R
 DEFINED_BY = ("DefinitionString", "Definition", "DefinitionS3Location")
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+
 class StateMachineResource(Resource, CloudFormationModel):
     """A state machine in the backend that executes; moto puts it into the one that does not."""
 
