@@ -65,7 +65,7 @@ $text := $join([{_SUBJECT} & '.', '', $why, $step,
     & ': saving ' & ($without > 0 ? $round(100 * (1 - $money.cost / $without)) : 0)
     & ' % (prices of ${{PriceDate}}). Beside that ' & $money.transitions & ' transitions, '
     & $dollars({TRANSITION_PRICE} * $money.transitions) & '.', '',
-  'Execution: https://${{AWS::Region}}.console.aws.amazon.com/states/home?region=${{AWS::Region}}#/v2/executions/details/'
+  'Execution: https://${{Region}}.console.aws.amazon.com/states/home?region=${{Region}}#/v2/executions/details/'
     & $states.context.Execution.Id, 'Logs: ${{Log}}', 'Outputs: ' & $outputs], '\n');
 $json := $string({{ 'version': 1, 'job': '${{Job}}', 'runKey': $run.key,
   'scheduledTime': $run.scheduledTime, 'outcome': {_OUTCOME}, 'severity': {_SEVERITY},

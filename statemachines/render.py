@@ -1,7 +1,7 @@
-"""Writes the definitions as Amazon States Language, beside the code and into the templates.
+"""Writes the definitions as Amazon States Language, beside the code.
 
-All are committed; a test keeps them equal to the code. A template carries the text itself, so that
-it deploys alone and the console shows exactly what is reviewed here.
+They are committed, as YAML, and a test keeps them equal to the code. The templates name these files
+by their paths, so what is reviewed here is what is deployed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 from steadyspot.statemachines import after_the_end, job
-from steadyspot.statemachines.marks import MARK, MARK_END
-from steadyspot.statemachines.pieces import mapping, packed, pieces, substituted
 
 ROOM = Path(__file__).parent
-FOLDER = ROOM.resolve().parent / "deploy" / "templates"
-TEMPLATES = (FOLDER / "job.yaml", FOLDER / "platform.yaml")
 
 DEFINITIONS = {"job": job.build, "after-the-end": after_the_end.build}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts into double quotes what CloudFormation substitutes in, which it does before it parses.
+
+    Else a job called ``no`` would become a boolean, and a quote of a substituted text the end of
+    the text that it stands in.
+    """
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    style = '"' if "${" in text or text.startswith("{%") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def definition(name: str) -> dict[str, Any]:
@@ -28,53 +42,23 @@ def definition(name: str) -> dict[str, Any]:
     return graph
 
 
-def pretty(name: str) -> str:
+def rendered(name: str) -> str:
     """Return one definition as the file beside the code."""
-    return json.dumps(definition(name), indent=2, ensure_ascii=False) + "\n"
+    text: str = yaml.dump(
+        definition(name), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True
+    )
+    return text
 
 
-def filled(template: str) -> str:
-    """Return the template with each definition after its mark ``# definition: NAME``.
-
-    Where ``DefinitionString:`` is an ``!Sub``, what the definition says more than once has a name.
-    """
-    return "\n".join(_fill(iter(template.splitlines()))) + "\n"
-
-
-def _fill(lines: Iterator[str]) -> Iterator[str]:
-    for line in lines:
-        yield line
-        if line.strip().startswith(MARK):
-            text = packed(definition(line.partition(MARK)[2].strip().replace(" ", "-")))
-            indent = line[: len(line) - len(line.lstrip())]
-            first = next(lines)
-            block = _named(text) if first.endswith("!Sub") else [f" {text}"]
-            yield from (first, *(indent + made for made in block))
-            yield next(line for line in lines if line.strip() == MARK_END)
-
-
-def _named(text: str) -> Iterator[str]:
-    """Yield the two arguments of an ``Fn::Sub``; each state stands on a line of its own."""
-    named = pieces(text)
-    outline = substituted(text, named)
-    yield "- |"
-    for state in json.loads(text)["States"]:
-        at = outline.index(f'"{state}":')
-        yield f" {outline[:at]}"
-        outline = outline[at:]
-    yield f" {outline}"
-    first, *others = mapping(text, named)
-    yield f"- {first}"
-    yield from (f"  {line}" for line in others)
+def path_of(name: str) -> Path:
+    """Return where the file of a definition is."""
+    return ROOM / "rendered" / f"{name}.asl.yaml"
 
 
 def write() -> Iterator[Path]:
     """Write every rendered file and yield its path."""
     for name in DEFINITIONS:
-        path = ROOM / "rendered" / f"{name}.asl.json"
+        path = path_of(name)
         path.parent.mkdir(exist_ok=True)
-        path.write_text(pretty(name))
-        yield path
-    for path in TEMPLATES:
-        path.write_text(filled(path.read_text()))
+        path.write_text(rendered(name), "utf-8")
         yield path

@@ -18,7 +18,7 @@ DEFAULTS = {
     "Topic": "arn:aws:sns:us-east-1:123456789012:topic",
     "Queue": "https://sqs.us-east-1.amazonaws.com/123456789012/queue",
     "Bucket": "bucket",
-    "AWS::Region": "us-east-1",
+    "Region": "us-east-1",
     "Log": "/steadyspot/platform/nightly",
     "Capacity": "spot-first",
     "Rerun": "always",
