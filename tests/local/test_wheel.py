@@ -167,7 +167,7 @@ def test_without_the_embedded_aws_two_sentences_say_how_to_get_it(
     plain: Installation, somewhere: Path, words: list[str]
 ) -> None:
     said = run(str(plain.bin / "steadyspot"), *words, where=somewhere, code=1)
-    assert "The embedded AWS is not installed. Install " in said
+    assert "The embedded AWS is not installed." in said
     assert "pip install 'steadyspot[local]'" in said
     assert "Traceback" not in said
 
