@@ -34,5 +34,6 @@ def test_each_requirement_is_locked_to_a_release_that_it_allows() -> None:
         for name, entry in LOCK["default"].items()
     }
     for requirement in requirements():
-        version = locked.get(canonicalize_name(requirement.name), "none")
-        assert version in requirement.specifier, f"run make lock: {requirement}"
+        name = canonicalize_name(requirement.name)
+        assert name in locked, "run make lock"
+        assert locked[name] in requirement.specifier, "run make lock"
