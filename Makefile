@@ -53,5 +53,6 @@ lock: ## write Pipfile.lock anew with the newest releases
 	.ci/setup lock tests/scan
 
 clean: ## remove what was set up and what tests left
-	rm -rf .venv tests/scan/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/scan/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
