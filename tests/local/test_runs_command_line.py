@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,15 +130,13 @@ def ignoring(signals: str) -> list[str]:
 
 @contextmanager
 def running(folder: Path, ignored: str = "") -> Iterator[Local]:
-    # A short name: a worker's socket lies below it, and its path has at most 107 characters.
-    with tempfile.TemporaryDirectory(
-        prefix="s-", dir="/tmp", ignore_cleanup_errors=True
-    ) as scratch:
-        local = Local(folder, Path(scratch), ignored)
-        try:
-            yield local
-        finally:
-            local.close()
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    local = Local(folder, scratch, ignored)
+    try:
+        yield local
+    finally:
+        local.close()
 
 
 def family(process: int) -> list[int]:

@@ -45,3 +45,31 @@ def test_where_ctrl_c_is_ignored_children_still_end_by_it(
 ) -> None:
     done = session(tmp_path, CHILD_ENDS_AT_CTRL_C, *options, before="trap '' INT;")
     assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+LEAVES = """
+import tempfile
+
+def test_one(tmp_path):
+    tempfile.mkdtemp(prefix="steadyspot-left-")
+    tempfile.mkdtemp(dir=tmp_path)
+"""
+TIDIES_UP_LATE = """
+import subprocess
+import tempfile
+
+def test_one():
+    subprocess.Popen(["sh", "-c", 'sleep 0.5; rm -r "$0"', tempfile.mkdtemp()])
+"""
+
+
+def test_a_run_fails_that_leaves_something_in_the_temporary_folder(tmp_path: Path) -> None:
+    done = session(tmp_path, LEAVES, "-n1")
+    assert (done.returncode, "1 passed" in done.stdout) == (1, True)
+    assert done.stdout.count("left in the temporary folder: steadyspot-left-") == 1
+    assert list(tmp_path.glob("steadyspot-*")) == []
+
+
+def test_what_is_put_away_soon_was_not_left(tmp_path: Path) -> None:
+    done = session(tmp_path, TIDIES_UP_LATE, "-n0")
+    assert done.returncode == 0, done.stdout
