@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from steadyspot.contract import Capacity, Status
-from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.aws.prices import Prices
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient

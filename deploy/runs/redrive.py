@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
-    from steadyspot.deploy.aws.target import Target
     from steadyspot.deploy.stacks.config import Job
+    from steadyspot.deploy.target import Target
 
 HIDDEN_SECONDS = 120
 """How long a message is hidden from others while it is redriven."""

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.changes import Plan
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
