@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot import examples, statemachines
 from steadyspot.contract import output_prefix
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.runs.records import Run, money
-from steadyspot.deploy.runs.redrive import Redrive, run_key_of
+from steadyspot.deploy.runs.redrive import Redrive
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.up import TEMPLATES
@@ -328,7 +329,7 @@ def _from_here(path: Path) -> str:
 
 
 def _key(at: datetime) -> str:
-    return run_key_of(f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    return run_key_of(scheduled_time_of(at))
 
 
 def _until(look: Callable[[], T], seconds: float, complaint: str) -> T:

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
+from steadyspot.contract.keys import run_key_of
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import history
 from steadyspot.deploy.runs.lookup import Finder, Found
 from steadyspot.deploy.runs.records import money
-from steadyspot.deploy.runs.redrive import redrive_of, run_key_of
+from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.runs.story import Explanation, explain
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from steadyspot.contract import Status
+from steadyspot.contract.keys import run_key_of
 from steadyspot.deploy.runs.executions import check_request, start
 from steadyspot.deploy.runs.records import RunTable
 from steadyspot.deploy.trouble import Trouble
@@ -142,11 +143,6 @@ def run_key_in(text: str) -> str:
         return ""
     time_of_it = request.get("scheduledTime")
     return run_key_of(time_of_it) if isinstance(time_of_it, str) else str(request.get("runKey", ""))
-
-
-def run_key_of(scheduled_time: str) -> str:
-    """Return the run key of a scheduled time, as the workflow makes it: ``20261124T020000Z``."""
-    return scheduled_time.replace("-", "").replace(":", "")
 
 
 def _readable(message: Mapping[str, Any]) -> Waiting:
