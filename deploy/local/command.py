@@ -12,11 +12,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from steadyspot.deploy.aws.target import ADDRESS
-from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.config import Config
+from steadyspot.deploy.target import ADDRESS
 from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
 
 
 def stay(config: Config, port: int, screen: Screen) -> None:

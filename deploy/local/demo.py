@@ -20,25 +20,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot import examples, statemachines
 from steadyspot.contract import output_prefix
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.aws.pace import Pace
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
-from steadyspot.deploy.money.prices import Prices
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.runs.records import Run, money
-from steadyspot.deploy.runs.redrive import Redrive, run_key_of
+from steadyspot.deploy.runs.redrive import Redrive
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import TEMPLATES, job_template, platform_template
+from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.examples.tpch_q1 import answer, data
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
 
 T = TypeVar("T")
 
@@ -327,7 +330,7 @@ def _from_here(path: Path) -> str:
 
 
 def _key(at: datetime) -> str:
-    return run_key_of(f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    return run_key_of(scheduled_time_of(at))
 
 
 def _until(look: Callable[[], T], seconds: float, complaint: str) -> T:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract import Status
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import Run, RunTable
-from steadyspot.deploy.runs.redrive import run_key_of
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.trouble import Trouble
 
@@ -97,7 +97,7 @@ def times(
 def due_of(moments: Sequence[datetime], runs: Sequence[Run]) -> list[Due]:
     """Return what is to be done about each time, given the runs that there are; pure."""
     known = {run.run_key: run for run in runs}
-    return [_due(f"{moment:%Y-%m-%dT%H:%M:%SZ}", known) for moment in moments]
+    return [_due(scheduled_time_of(moment), known) for moment in moments]
 
 
 def _due(text: str, known: dict[str, Run]) -> Due:
@@ -142,7 +142,7 @@ class Backfill:
 
     def due(self, moments: Sequence[datetime]) -> list[Due]:
         """Return what is to be done about each time."""
-        keys = [run_key_of(f"{moment:%Y-%m-%dT%H:%M:%SZ}") for moment in moments]
+        keys = [run_key_of(scheduled_time_of(moment)) for moment in moments]
         return due_of(moments, self._runs.several(self._job, keys))
 
     def run(self, due: Sequence[Due]) -> Iterator[Started]:

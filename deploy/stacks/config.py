@@ -22,7 +22,7 @@ from typing import Any, Literal
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from steadyspot.deploy.money.prices import US_EAST_1, Prices
+from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.schedules.syntax import fault_of, is_timezone
 
 DEFAULT_PATH = Path("steadyspot.toml")

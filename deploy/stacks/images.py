@@ -17,16 +17,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 import steadyspot
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.image_names import ECR, in_registry
 from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 WORKER = "steadyspot-worker"
 ENGINES = ("docker", "podman", "finch")
@@ -106,6 +108,7 @@ def worker_context() -> Iterator[Path]:
         for module in package.glob("*.py"):
             shutil.copy(module, api)
         ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(package / "contract", api / "contract", ignore=ignored)
         shutil.copytree(package / "worker", context / "worker", ignore=ignored)
         yield context
 

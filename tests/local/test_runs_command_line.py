@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.aws.local_session import LocalSession
-from steadyspot.deploy.aws.target import ADDRESS
+from steadyspot.deploy.target import ADDRESS
 from tests.local.bench import is_alive
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, eventually, parts

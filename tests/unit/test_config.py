@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.stacks import config
 from steadyspot.deploy.stacks.config import (
     Backoff,

@@ -10,8 +10,8 @@ import click
 @click.command(name="demo")
 def command() -> None:
     """Show the main job on an embedded AWS: interrupted, refused, and finished all the same."""
-    from steadyspot.deploy.aws.target import need_embedded_aws
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import need_embedded_aws
 
     need_embedded_aws()
     from steadyspot.deploy.local.demo import show

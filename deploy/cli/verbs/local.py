@@ -14,10 +14,10 @@ from steadyspot.deploy.cli import options
 @click.option("--port", default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 def command(path: Path, port: int) -> None:
     """Keep an embedded AWS up on this machine, until Ctrl-C."""
-    from steadyspot.deploy.aws.target import need_embedded_aws
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.local.command import stay
     from steadyspot.deploy.stacks.config import load
+    from steadyspot.deploy.target import need_embedded_aws
 
     need_embedded_aws()
     stay(load(path), port, Screen())

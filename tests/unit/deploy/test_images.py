@@ -157,7 +157,12 @@ def test_the_workers_image_is_built_from_what_its_dockerfile_copies_and_nothing_
     programs = Programs()
     deploy(tmp_path, "night", Registry(DIGEST), programs)
     context = programs.contexts[0]
-    assert {"steadyspot/run.py", "worker/requirements.txt", "worker/keeping/fence.py"} <= context
+    assert {
+        "steadyspot/run.py",
+        "steadyspot/contract/logs.py",
+        "worker/requirements.txt",
+        "worker/keeping/fence.py",
+    } <= context
     assert {path.partition("/")[0] for path in context} == {"steadyspot", "worker"}
     assert not any("__pycache__" in path or "deploy" in path for path in context)
 
