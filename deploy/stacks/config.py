@@ -23,7 +23,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from steadyspot.deploy.money.prices import US_EAST_1, Prices
-from steadyspot.deploy.schedules.syntax import fault_of, is_timezone
+from steadyspot.deploy.schedules.expressions import BadExpression, read, zone_of
 
 DEFAULT_PATH = Path("steadyspot.toml")
 
@@ -347,14 +347,15 @@ def _faults_of_size(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _faults_of_time(job: Job) -> Iterator[tuple[str, str]]:
-    fault = fault_of(job.schedule) if job.schedule is not None else None
-    if fault:
-        yield "schedule", f"is {_shown(job.schedule)}, but {fault}"
-    if not is_timezone(job.timezone):
-        yield (
-            "timezone",
-            f'is {_shown(job.timezone)}, but must be a name such as "Europe/Berlin" or "UTC"',
-        )
+    if job.schedule is not None:
+        try:
+            read(job.schedule)
+        except BadExpression as error:
+            yield "schedule", f"is {_shown(job.schedule)}, but {error}"
+    try:
+        zone_of(job.timezone)
+    except BadExpression as error:
+        yield "timezone", f"is {_shown(job.timezone)}, but {error}"
     deadline = job.finish_within_minutes
     if deadline is not None and job.expected_minutes > deadline:
         yield (
