@@ -1,7 +1,7 @@
 """Reads the six fields of a cron expression of EventBridge Scheduler, and lists its times.
 
 Written from AWS's guide ("Schedule types in EventBridge Scheduler"); where that is silent, as
-Quartz does it, whose dialect it is. Times are wall-clock times without a zone; zones are ``calendar``'s.
+Quartz does it, whose dialect it is. Times are those of a wall clock; zones are ``calendar``'s.
 """
 
 from __future__ import annotations

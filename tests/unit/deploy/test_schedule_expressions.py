@@ -131,7 +131,7 @@ def test_what_the_guide_documents_is_taken_and_means_its_times(fields: str) -> N
 @pytest.mark.parametrize("fields", REFUSED)
 def test_what_aws_refuses_is_refused_where_it_is_written_and_by_the_clock(fields: str) -> None:
     expression = f"cron({fields})"
-    with pytest.raises(ConfigError, match=r"^steadyspot\.toml: jobs\.ab\.schedule is .*, but "):
+    with pytest.raises(ConfigError, match=r"^steadyspot\.toml:3: jobs\.ab\.schedule is .*, but "):
         parse(f"{JOB}schedule = '{expression}'")
     with pytest.raises(BadExpression):
         next_due(Timing(expression, "UTC", TUESDAY), None)
