@@ -17,6 +17,7 @@ from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import Run, RunTable
 from steadyspot.deploy.schedules.calendar import Timing, next_due
+from steadyspot.deploy.schedules.expressions import Rate, read
 from steadyspot.deploy.trouble import Trouble
 
 MOST_TIMES = 1000
@@ -74,12 +75,9 @@ def times(
         When there are more than :data:`MOST_TIMES`.
     """
     found: list[datetime] = []
-    begun = first
-    if expression.startswith("rate("):
-        begun = anchor
-        due = next_due(Timing(expression, zone, begun), None)
-        step = (next_due(Timing(expression, zone, begun), due) or begun) - (due or begun)
-        begun = anchor - max(0, -((first - anchor) // step)) * step if step else anchor
+    begun, form = first, read(expression)
+    if isinstance(form, Rate):
+        begun = anchor - max(0, (anchor - first) // form.step) * form.step
     timing = Timing(expression, zone, begun)
     due = next_due(timing, None)
     while due is not None and due <= last:
