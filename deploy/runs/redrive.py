@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 HIDDEN_SECONDS = 120
 """How long a message is hidden from others while it is redriven."""
 CLAIM_SECONDS = 60.0
-_ALIVE = (Status.RUNNING, Status.COMMITTING)
 """How long the new execution may take to claim the run."""
+_ALIVE = (Status.RUNNING, Status.COMMITTING)
+"""Of a run in one of these an execution may still be at work."""
 
 
 @dataclass(frozen=True)

@@ -421,6 +421,23 @@ def test_a_job_is_found_by_name_or_as_the_only_one() -> None:
         two.job("reprot")
 
 
+@pytest.mark.parametrize(
+    ("cpu", "allowed"),
+    [
+        (0.25, "0.5, 1, 2"),
+        (0.5, "1, 2, 3, 4"),
+        (1, "2, 3, 4, 5, 6, 7, 8"),
+        (2, "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"),
+        (4, ", ".join(str(size) for size in range(8, 31))),
+        (8, "16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60"),
+        (16, "32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120"),
+    ],
+)
+def test_memory_with_each_number_of_vcpus_is_what_fargate_gives(cpu: float, allowed: str) -> None:
+    """AWS: Amazon ECS Developer Guide, task size."""
+    assert f"Fargate allows {allowed} (GB)" in refusal(f"{JOB}cpu = {cpu}\nmemory = 0.75")
+
+
 @given(st.sampled_from(sorted(config._MEMORY_GB)), st.sampled_from([0.5, *range(1, 121)]))
 def test_memory_fits_the_cpu_as_fargate_says(cpu: float, memory: float) -> None:
     text = f"{JOB}cpu = {cpu}\nmemory = {memory}"
