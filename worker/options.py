@@ -6,7 +6,7 @@ can also be set in the environment, because that is what a task definition has.
 
 from __future__ import annotations
 
-from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env
+from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.supervising.signals import signal
 
@@ -87,10 +87,10 @@ class Identity:
     def about(self) -> dict[str, object]:
         """The keys that every log line carries."""
         return {
-            "job": self.job,
-            "run_key": self.run_key,
-            "attempt": self.attempt,
-            "execution": self.execution,
+            logs.JOB: self.job,
+            logs.RUN_KEY: self.run_key,
+            logs.ATTEMPT: self.attempt,
+            logs.EXECUTION: self.execution,
         }
 
 

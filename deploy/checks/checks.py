@@ -15,11 +15,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from steadyspot.deploy.aws.refusals import trouble_of
-from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.stacks.config import Job, is_environment
 from steadyspot.deploy.stacks.image_names import ECR, in_registry
 from steadyspot.deploy.stacks.images import Engine, engine_here
+from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble
 
 ROLE = "AWSServiceRoleForECS"

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract import Status
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import Run, RunTable
-from steadyspot.deploy.runs.redrive import run_key_of
 from steadyspot.deploy.schedules.calendar import Timing, next_due
+from steadyspot.deploy.schedules.expressions import Rate, read
 from steadyspot.deploy.trouble import Trouble
 
 MOST_TIMES = 1000
@@ -74,12 +75,9 @@ def times(
         When there are more than :data:`MOST_TIMES`.
     """
     found: list[datetime] = []
-    begun = first
-    if expression.startswith("rate("):
-        begun = anchor
-        due = next_due(Timing(expression, zone, begun), None)
-        step = (next_due(Timing(expression, zone, begun), due) or begun) - (due or begun)
-        begun = anchor - max(0, -((first - anchor) // step)) * step if step else anchor
+    begun, form = first, read(expression)
+    if isinstance(form, Rate):
+        begun = anchor - max(0, (anchor - first) // form.step) * form.step
     timing = Timing(expression, zone, begun)
     due = next_due(timing, None)
     while due is not None and due <= last:
@@ -97,7 +95,7 @@ def times(
 def due_of(moments: Sequence[datetime], runs: Sequence[Run]) -> list[Due]:
     """Return what is to be done about each time, given the runs that there are; pure."""
     known = {run.run_key: run for run in runs}
-    return [_due(f"{moment:%Y-%m-%dT%H:%M:%SZ}", known) for moment in moments]
+    return [_due(scheduled_time_of(moment), known) for moment in moments]
 
 
 def _due(text: str, known: dict[str, Run]) -> Due:
@@ -142,7 +140,7 @@ class Backfill:
 
     def due(self, moments: Sequence[datetime]) -> list[Due]:
         """Return what is to be done about each time."""
-        keys = [run_key_of(f"{moment:%Y-%m-%dT%H:%M:%SZ}") for moment in moments]
+        keys = [run_key_of(scheduled_time_of(moment)) for moment in moments]
         return due_of(moments, self._runs.several(self._job, keys))
 
     def run(self, due: Sequence[Due]) -> Iterator[Started]:

@@ -128,8 +128,8 @@ class Ending:
             seconds=round(time.time() - self._of.began, 3),
         )
         self._tell_numbers(outcome)
-        for folder in {self._of.scratch, self._of.socket_folder} - {""}:
-            shutil.rmtree(folder, ignore_errors=True)
+        if self._of.scratch:
+            shutil.rmtree(self._of.scratch, ignore_errors=True)
         return outcome.code
 
     # What the end of the job means.

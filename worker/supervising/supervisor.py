@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from steadyspot.worker.supervising.rhythm import Rhythm
 
 SOCKET_PATH_BYTES = 100
-"""Longer paths do not fit into the address of a Unix socket (108 on Linux)."""
+"""Longer paths do not fit into the address of a Unix socket (108 on Linux).
+
+A longer one is said by way of the worker's own descriptor of its scratch folder.
+"""
 
 
 NO_END_SECONDS = 1e9
@@ -50,7 +53,7 @@ class Supervisor:
         self.inbox = signals.Inbox()
         self.environ = dict(environ) | options.environment
         self.environ.pop(Env.SECRETS, None)  # The job has them one by one.
-        self.scratch = self.socket_folder = ""
+        self.scratch = ""
         self.ooms = 0
         self.job: processes.Job
         self.job_status: int | None = None
@@ -124,13 +127,12 @@ class Supervisor:
             self.scratch = name
             os.mkdir(f"{name}/outputs")
             os.mkdir(f"{name}/spool")
-            if len(f"{name}/socket".encode()) > SOCKET_PATH_BYTES:
-                self.socket_folder = f"/tmp/steadyspot-{os.urandom(8).hex()}"
-                os.mkdir(self.socket_folder, 0o700)
-            else:
-                self.socket_folder = name
+            address = f"{name}/socket"
+            if len(address.encode()) > SOCKET_PATH_BYTES:
+                held = os.open(name, os.O_PATH | os.O_DIRECTORY)  # Until this process ends.
+                address = f"/proc/{os.getpid()}/fd/{held}/socket"
             self._listener = _socket.socket(_socket.AF_UNIX)
-            self._listener.bind(f"{self.socket_folder}/socket")
+            self._listener.bind(address)
             self._listener.listen(128)
             for place in (self.options.checkpoint_dir, self.options.output_dir):
                 if place:
@@ -140,7 +142,7 @@ class Supervisor:
                 f"The worker cannot write in {place}: {error.strerror or error}.",
                 "Mount a volume there, or name another folder (--scratch-dir for its own).",
             ) from None
-        self.environ[SOCKET] = f"{self.socket_folder}/socket"
+        self.environ[SOCKET] = address
 
     def _open(self) -> None:
         """Load what is slow to load, now that the job runs or has to wait for it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from steadyspot.worker.supervising.supervisor import SOCKET_PATH_BYTES
 from tests.local.worker.kit import ROOT, Bench, wait_until
 
 POOL = """
@@ -198,6 +199,28 @@ def test_many_units_are_sealed_into_segments_and_come_back(bench: Bench) -> None
     assert second.end(60) == 0, second.said()
     assert "left 50" in second.text
     assert bench.completion()["units"] == 350
+
+
+WHERE = """
+import os, time
+from steadyspot import current_run
+current_run()
+print("socket", os.environ["STEADYSPOT_SOCKET"], flush=True)
+time.sleep(60)
+"""
+
+
+def test_socket_lies_in_the_scratch_folder_however_long_its_path_is(bench: Bench) -> None:
+    """Elsewhere it would stay behind when the worker is killed."""
+    scratch = bench.folder / ("long" * 25)
+    scratch.mkdir()
+    worker = bench.start(*bench.job_file(WHERE), STEADYSPOT_SCRATCH_DIR=str(scratch))
+    worker.wait_for("socket ")
+    path = next(line.split()[1] for line in worker.text if line.startswith("socket "))
+    assert len(path.encode()) < SOCKET_PATH_BYTES
+    assert scratch in Path(path).resolve().parents
+    worker.kill_all()
+    worker.end()
 
 
 LOCAL = """

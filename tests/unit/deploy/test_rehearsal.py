@@ -11,11 +11,11 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.verbs.drill import NAMES, announcement
 from steadyspot.deploy.drills import DRILLS
 from steadyspot.deploy.drills.rehearsal import every_row, no_capacity, sample, variables
 from steadyspot.deploy.local.expressions import evaluate
-from steadyspot.deploy.money.prices import US_EAST_1
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.causes import CAUSES, Cause, Stop, classify
