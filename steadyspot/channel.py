@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import socket
 import threading
 from pathlib import Path
@@ -46,8 +47,12 @@ class SocketChannel:
     def progress(self, fraction: float | None, total: int | None) -> None:
         self._ask({"do": "progress", "fraction": fraction, "total": total})
 
-    def all_done(self, done: bool) -> None:
-        self._ask({"do": "all-done", "done": done})
+    def all_done(self, done: bool, at_end: bool = False) -> None:
+        self._ask({"do": "all-done", "done": done, "at_end": at_end})
+
+    def is_stopping(self) -> bool:
+        stopping: bool = self._ask({"do": "is-stopping"})["stopping"]
+        return stopping
 
     def wait_stop(self) -> None:
         self._ask({"do": "wait-stop"})
@@ -121,15 +126,24 @@ class FolderChannel:
     def progress(self, fraction: float | None, total: int | None) -> None:
         pass
 
-    def all_done(self, done: bool) -> None:
+    def all_done(self, done: bool, at_end: bool = False) -> None:
         pass
 
+    def is_stopping(self) -> bool:
+        return self._told_within(0)
+
     def wait_stop(self) -> None:
-        os.read(self._stop[0], 1)
+        self._told_within(None)
 
     def told_to_stop(self) -> None:
         """Called in a signal handler, which may not take a lock."""
         os.write(self._stop[1], b"1")
+
+    def _told_within(self, milliseconds: int | None) -> bool:
+        """Whether the byte is there, which stays for forks to see."""
+        poll = select.poll()
+        poll.register(self._stop[0], select.POLLIN)
+        return bool(poll.poll(milliseconds))
 
     def _read(self) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):

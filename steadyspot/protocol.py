@@ -15,8 +15,11 @@ outputs),
 ``"outputs", "state"}``     the unit done. ``unit`` null makes only the state durable
 ``{"do": "progress",``      notes how far the job is, 0 to 1, and how many units there are
 ``"fraction", "total"}``
-``{"do": "all-done"}``      every unit is done: exit 0 counts as finished even after a stop;
-                            ``"done": false`` takes it back
+``{"do": "all-done"}``      all work is done: exit 0 counts as finished even after a stop;
+                            ``"done": false`` takes it back. With ``"at_end": true``, said when a
+                            process has done all its units and ends by itself, it counts only if
+                            that is the job's first process
+``{"do": "is-stopping"}``   ``stopping``: whether the attempt is to stop
 ``{"do": "wait-stop"}``     answers when the attempt is to stop: ``seconds_left`` of the job's share
 ==========================  ===================================================================
 """

@@ -12,6 +12,7 @@ standard library.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import contextvars
 import json
@@ -44,6 +45,17 @@ class Interrupted(SystemExit):
     """
 
 
+class NoNewUnit(RunError):
+    """What ``unit`` raises at a stop in a child of the process that leads the job.
+
+    No ``SystemExit``, which would end a child of a pool whose parent then waits for its answer for
+    ever; the pool carries it to the parent, where it arrives as ``Interrupted``.
+    """
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
+        return Interrupted, (int(Exit.INTERRUPTED),)
+
+
 class Channel(Protocol):
     """What a run needs from the supervisor, or from the local folder that stands in for it."""
 
@@ -55,7 +67,8 @@ class Channel(Protocol):
     def stage(self, name: str, path: Path) -> None: ...
     def mark(self, unit: str | None, outputs: list[str], state: Any) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
-    def all_done(self, done: bool) -> None: ...
+    def all_done(self, done: bool, at_end: bool = False) -> None: ...
+    def is_stopping(self) -> bool: ...
     def wait_stop(self) -> None: ...
     def told_to_stop(self) -> None: ...
 
@@ -71,18 +84,23 @@ class _Unit:
 class Stopping:
     """Whether the run is to stop: true or false, or waited for.
 
-    A job that has seen it true may end early, so its exit 0 no longer means that all is done.
+    A job that has seen it true may end early, so its end no longer says that all is done.
     """
 
-    def __init__(self, seen: Callable[[], None]) -> None:
-        self._seen = seen
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self._ask = ask
         self._event = threading.Event()
+        self._pid = os.getpid()
         self.flag = False
+        self.seen = False
 
     def __bool__(self) -> bool:
-        if self.flag:
-            self._seen()
-        return self.flag
+        self.seen = self.seen or self.came()
+        return self.seen
+
+    def came(self) -> bool:
+        """Whether the run is to stop, for those that go on as they would. A fork has to ask."""
+        return self.flag or (os.getpid() != self._pid and self._ask())
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait until the run is to stop, at most so long; whether it is."""
@@ -110,10 +128,14 @@ class Run:
         self.capacity: str = channel.about["capacity"]
         state = channel.state()
         self.state: Any = {} if state is None else state
-        self.stopping = Stopping(lambda: channel.all_done(False))
+        self.stopping = Stopping(channel.is_stopping)
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
-        self._catch_sigterm()
+        self._looped = False
+        self._pid = os.getpid()
+        if not _is_child_of_python():
+            self._catch_sigterm()
+        atexit.register(self._say_at_end)
         threading.Thread(target=self._watch, name="steadyspot-stop", daemon=True).start()
 
     def remaining(
@@ -129,6 +151,7 @@ class Run:
         a list or tuple of these.
         """
         done = set(self._channel.units())
+        self._looped = False
         self._channel.all_done(False)
         total = len(units) if isinstance(units, Sized) else None
         if total is not None:
@@ -140,7 +163,7 @@ class Run:
             self._leave_if_stopping()
             with self.unit(name):
                 yield unit
-        self._channel.all_done(True)
+        self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
         """The units not done yet, for threads and processes that mark each with ``unit``."""
@@ -149,8 +172,12 @@ class Run:
 
     @contextlib.contextmanager
     def unit(self, key: Hashable) -> Iterator[None]:
-        """Do one unit, in any thread or process; durable when the block has ended well."""
+        """Do one unit, in any thread or process; durable when the block has ended well.
+
+        At a stop it raises ``Interrupted`` before it begins, so that a pool takes no new unit.
+        """
         unit = _Unit(unit_key(key))
+        self._leave_if_stopping()
         token = _unit.set(unit)
         try:
             yield
@@ -201,18 +228,59 @@ class Run:
             self._callbacks.append(callback)
 
     def finish(self) -> None:
-        """Say that all work is done, so that exit 0 counts as finished even after a stop."""
+        """Say that all work is done, so that exit 0 counts as finished even after a stop.
+
+        A first process that has gone through ``remaining`` and ends by itself need not say it.
+        """
         self._channel.all_done(True)
 
     def _leave_if_stopping(self) -> None:
-        if self.stopping.flag:
-            raise Interrupted(int(Exit.INTERRUPTED))
+        if not self.stopping.came():
+            return
+        if os.getpid() != self._pid or _is_child_of_python():
+            raise NoNewUnit(
+                "The run is to stop: no new unit begins. It is done by the next attempt."
+            )
+        raise Interrupted(int(Exit.INTERRUPTED))
+
+    def _say_at_end(self) -> None:
+        """Say at the end of the program that it has done its loop and all that came after.
+
+        Called by the interpreter once the main program and all threads that are waited for have
+        ended. That may have been early after all: where the job saw the stop, or a handler of its
+        own for SIGTERM may have ended it (or one of ``asyncio``, put back to the default by now),
+        it says nothing, and an exit code that is not 0 counts for nothing anyway. A process that
+        ends otherwise (``os._exit``, a signal, another program by ``exec``) never gets here.
+        """
+        ours = signal.getsignal(signal.SIGTERM) == self._on_sigterm
+        if self._looped and ours and not self.stopping.seen and os.getpid() == self._pid:
+            with contextlib.suppress(RunError):
+                self._channel.all_done(True, at_end=True)
 
     def _catch_sigterm(self) -> None:
+        """Have SIGTERM end the loop after the unit in hand, in this process and not in its forks.
+
+        SIGTERM waits while a fork is made, so that none is lost before the fork ends by it again.
+        """
         if threading.current_thread() is not threading.main_thread():
             return
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, self._on_sigterm)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            return
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        masks = threading.local()
+
+        def hold() -> None:
+            masks.old = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+        def release() -> None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masks.old)
+
+        def forget() -> None:
+            if signal.getsignal(signal.SIGTERM) == self._on_sigterm:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            release()
+
+        os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
     def _on_sigterm(self, number: int, frame: object) -> None:
         self.stopping.flag = True
@@ -225,7 +293,14 @@ class Run:
             with self._lock:
                 callbacks = list(self._callbacks)
             for callback in callbacks:
+                self.stopping.seen = True
                 callback()
+
+
+def _is_child_of_python() -> bool:
+    """Whether ``multiprocessing`` has started this process, for its parent to lead and to end."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
 
 
 def unit_key(unit: Hashable) -> str:

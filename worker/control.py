@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from steadyspot.protocol import MAX_LINE
 from steadyspot.worker.errors import SetupError, WorkerError
 from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.options import Identity
+from steadyspot.worker.supervising.speakers import Speakers
 
 
 class Stopping:
@@ -44,14 +46,27 @@ class Control:
         identity: Identity,
         keeper: Keeper,
         stopping: Stopping,
+        speakers: Speakers,
     ) -> None:
         self._listener = socket.socket(fileno=listener)
         self._folder = folder
         self._identity = identity
         self._keeper = keeper
         self._stopping = stopping
-        self.all_done = False
+        self._speakers = speakers
+        self._finished = False
+        self._ended_well: set[int] = set()
         threading.Thread(target=self._accept, name="control", daemon=True).start()
+
+    def finished(self, first: int | None) -> bool:
+        """Whether the job said that exit 0 of its first process means finished, even after a stop.
+
+        By ``finish()``, whoever called it; else the first process itself must have done its loop to
+        the end and then have ended by itself. Of a loop in any other process the exit code of the
+        first says nothing: a merge, a second program or an orchestrator that ends 0 when it is
+        told to stop may follow. ``first`` is none where only ``finish()`` counts.
+        """
+        return self._finished or first in self._ended_well
 
     def _accept(self) -> None:
         while True:
@@ -62,23 +77,26 @@ class Control:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        pid = _peer(connection)
+        self._speakers.comes(pid)
         with connection, connection.makefile("rb") as lines:
             try:
                 while line := lines.readline(MAX_LINE):
-                    connection.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+                    connection.sendall(json.dumps(self._answer(line, pid)).encode() + b"\n")
             except OSError:
                 pass  # The job is gone; what it had not marked is not done.
+        self._speakers.goes(pid)
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    def _answer(self, line: bytes, pid: int) -> dict[str, Any]:
         try:
             request = json.loads(line)
-            return {"ok": True} | self._do(request)
+            return {"ok": True} | self._do(request, pid)
         except WorkerError as error:
             return {"ok": False, "error": error.sentence, "todo": error.todo}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return {"ok": False, "error": f"The request is not understood: {error!r}.", "todo": ""}
 
-    def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _do(self, request: dict[str, Any], pid: int) -> dict[str, Any]:
         match request["do"]:
             case "hello":
                 return {
@@ -98,13 +116,25 @@ class Control:
             case "progress":
                 self._keeper.progress(request.get("fraction"), request.get("total"))
             case "all-done":
-                self.all_done = bool(request.get("done", True))
+                self._all_done(pid, bool(request.get("done", True)), bool(request.get("at_end")))
+            case "is-stopping":
+                return {"stopping": self._stopping.event.is_set()}
             case "wait-stop":
+                self._speakers.waits(pid)
                 self._stopping.event.wait()
                 return {"seconds_left": self._stopping.seconds_left()}
             case other:
-                raise SetupError(f"There is no request '{other}'.", "See worker/protocol.py.")
+                raise SetupError(f"There is no request '{other}'.", "See steadyspot/protocol.py.")
         return {}
+
+    def _all_done(self, pid: int, done: bool, at_end: bool) -> None:
+        if not done:
+            self._finished = False
+            self._ended_well.discard(pid)
+        elif at_end:
+            self._ended_well.add(pid)
+        else:
+            self._finished = True
 
     def _inside(self, path: str) -> str:
         if os.path.dirname(os.path.realpath(path)) != os.path.realpath(self._folder):
@@ -113,3 +143,12 @@ class Control:
                 f"Write it into {self._folder}.",
             )
         return path
+
+
+def _peer(connection: socket.socket) -> int:
+    """The process that opened the other end."""
+    credentials = connection.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid

@@ -6,6 +6,7 @@ happens, and when it counts, is the keeper's.
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from base64 import b64encode
@@ -20,7 +21,6 @@ from steadyspot.worker.keeping.uploads import Uploader, check_publishable
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from steadyspot.worker.supervising.processes import descendants, held_open, signal_group
-from steadyspot.worker.supervising.signals import signal
 
 DATA_BYTES = 16 << 10
 """So many bytes of small files travel in the manifest, for a call of their own would cost more."""

@@ -51,6 +51,10 @@ def assert_said(worker: Any, code: int, *words: str) -> None:
         ("STEADYSPOT_SECRETS", '{"STEADYSPOT_JOB": "b"}', "Write it like"),
         ("STEADYSPOT_ENVIRONMENT", '{"A": "a\\u0000"}', "Write it like"),
         ("STEADYSPOT_SIGNAL_JOB", "NOTHING", "There is no signal"),
+        ("STEADYSPOT_SIGNAL", "all", "Use first, group, none"),
+        ("STEADYSPOT_FORWARD", "USR1,NOTHING", "STEADYSPOT_FORWARD"),
+        ("STEADYSPOT_FORWARD", "TERM", "always is a stop"),
+        ("STEADYSPOT_EVERY_SECONDS", "often", "STEADYSPOT_EVERY_SECONDS is 'often'"),
     ],
 )
 def test_wrong_value_in_the_environment(bench: Bench, name: str, value: str, words: str) -> None:
@@ -61,7 +65,7 @@ def test_wrong_value_in_the_environment(bench: Bench, name: str, value: str, wor
     ("arguments", "words"),
     [
         (["--sideways"], "There is no option '--sideways'"),
-        (["--every"], "has no value"),
+        (["--every"], "--every: expected one argument"),
         (["--every", "often", "true"], "Give seconds"),
         ([], "There is no command to run"),
     ],

@@ -76,7 +76,7 @@ def test_stopping_can_be_waited_for_and_callbacks_are_called(bench: Bench) -> No
 
 
 def test_stop_is_told_even_where_no_signal_is_forwarded(bench: Bench) -> None:
-    worker = bench.start("--no-forward", *bench.job_file(
+    worker = bench.start("--signal", "none", *bench.job_file(
         "import time\n"
         "from steadyspot import current_run\n"
         "for part in current_run().remaining(range(100)):\n"

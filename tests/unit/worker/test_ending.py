@@ -29,7 +29,7 @@ def stopped(world: World, folder: Path, *options: str, **more: Any) -> tuple[End
         identity=asked.identity,
         options=asked,
         keeper=keeper,
-        control=SimpleNamespace(all_done=False),
+        finished=lambda: False,
         rhythm=None,
         lost=None,
         held=set(),
@@ -65,7 +65,7 @@ def test_last_word_does_not_wait_for_the_end_of_a_killed_job(tmp_path: Path) -> 
     [
         (["--on-stop", "true"], {}),
         ([], {"rhythm": object()}),
-        ([], {"control": SimpleNamespace(all_done=True)}),
+        ([], {"finished": lambda: True}),
         ([], {"lost": FenceLost("Another attempt has it.")}),
     ],
     ids=["command for the stop", "folders", "job was through", "fence lost"],
