@@ -109,6 +109,8 @@ class Ending:
         if of.lost is not None:
             return self._trouble(of.lost)
         if code == 0 and (of.why is None or bool(of.control and of.control.all_done)):
+            if of.keeper and of.keeper.trouble:
+                return self._save_and_leave(self._failed(code))
             return self._publish()
         if of.why is not None:
             if of.options.on_stop:
