@@ -196,6 +196,15 @@ CAUSES: tuple[Cause, ...] = (
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
     ),
     Cause(
+        name="aws-in-trouble",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        waits=True,
+        words=(Reason.AWS_IN_TROUBLE,),
+        exit_codes=(Exit.AWS_IN_TROUBLE,),
+        sentence="S3 or DynamoDB did not answer the worker, so not all that was done is saved.",
+        next_step="Redrive the run; if this repeats, look at the network and AWS Health Dashboard.",
+    ),
+    Cause(
         name="definition-inactive",
         cause_class=CauseClass.MISCONFIGURED,
         says=("is inactive", "TaskDefinition not found"),

@@ -15,23 +15,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import contextvars
-import json
 import os
+import reprlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from steadyspot.contract import Exit
 from steadyspot.names import BadName, check_name
-from steadyspot.paths import remove
 from steadyspot.protocol import SOCKET
+from steadyspot.units import NoKey, key_of
 
 T = TypeVar("T")
-_unit: contextvars.ContextVar[_Unit | None] = contextvars.ContextVar("unit", default=None)
+_unit: contextvars.ContextVar[_InHand | None] = contextvars.ContextVar("unit", default=None)
 
 
 class RunError(Exception):
@@ -60,25 +60,40 @@ class Channel(Protocol):
     """What a run needs from the supervisor, or from the local folder that stands in for it."""
 
     about: dict[str, Any]
-    folder: Path
 
     def units(self) -> list[str]: ...
-    def state(self) -> Any: ...
-    def stage(self, name: str, path: Path) -> None: ...
-    def mark(self, unit: str | None, outputs: list[str], state: Any) -> None: ...
+    def begin(self, unit: str) -> None: ...
+    def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
+    def stage(self, output: Any) -> None: ...
+    def give_up(self, output: Any) -> None: ...
+    def mark(self, unit: str, state: Any) -> None: ...
+    def break_off(self, unit: str) -> None: ...
+    def save(self, state: Any) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
     def all_done(self, done: bool, at_end: bool = False) -> None: ...
+    def say_done(self, done: int, left: int) -> None: ...
     def is_stopping(self) -> bool: ...
     def wait_stop(self) -> None: ...
     def told_to_stop(self) -> None: ...
 
 
-class _Unit:
-    """The unit in hand and the outputs made for it."""
+class _InHand:
+    """A unit in hand, as its context knows it."""
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.outputs: list[str] = []
+        self.pid = os.getpid()
+        self.ended = False
+
+
+class _NearestUnit:
+    """Says that an output belongs to the unit it is made in."""
+
+    def __repr__(self) -> str:
+        return "the unit in hand"
+
+
+_NEAREST = _NearestUnit()
 
 
 class Stopping:
@@ -117,7 +132,13 @@ class Run:
     """One attempt at a run, as the job sees it; ``attempt`` counts from 1.
 
     ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
-    next unit, or by ``save``. ``stopping`` is true once the attempt is to stop.
+    next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. ``stopping`` is
+    true once the attempt is to stop.
+
+    A unit is what an interruption costs at most. An output made while a unit is in hand belongs to
+    it, from whatever thread or child process, and counts only with the unit's mark: those of a unit
+    that failed or was left are not published. Threads and children must have ended their outputs
+    before the unit ends. An output made outside any unit becomes durable with the next mark.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -126,17 +147,25 @@ class Run:
         self.run_key: str = channel.about["run_key"]
         self.attempt: int = channel.about["attempt"]
         self.capacity: str = channel.about["capacity"]
-        state = channel.state()
-        self.state: Any = {} if state is None else state
+        saved = channel.about["state"]
+        self.state: Any = saved[0] if saved else {}
         self.stopping = Stopping(channel.is_stopping)
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
+        self._loops: dict[str, tuple[str, int]] = {}
         self._looped = False
         self._pid = os.getpid()
         if not _is_child_of_python():
             self._catch_sigterm()
         atexit.register(self._say_at_end)
         threading.Thread(target=self._watch, name="steadyspot-stop", daemon=True).start()
+
+    def __repr__(self) -> str:
+        units = len(self._channel.units())
+        return (
+            f"<Run {self.run_key} of {self.job}, attempt {self.attempt}, {units} units done:"
+            " loop over run.remaining(units), write with run.output(name); see help(steadyspot)>"
+        )
 
     def remaining(
         self, units: Iterable[T], key: Callable[[T], Hashable] | None = None
@@ -147,59 +176,103 @@ class Run:
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
         the unit in hand. A ``break`` leaves the unit in hand undone. For pools see ``undone``.
 
-        ``key`` makes a unit's stable key; without it the unit itself must be a string, a number or
-        a list or tuple of these.
+        ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
+        date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
+        these. Two units with one key are refused by a ``RunError``, also those of two loops.
         """
+        caller = sys._getframe(1)
+        return self._remaining(units, key, (caller.f_code.co_filename, caller.f_lineno))
+
+    def _remaining(
+        self, units: Iterable[T], key: Callable[[T], Hashable] | None, loop: tuple[str, int]
+    ) -> Iterator[T]:
         done = set(self._channel.units())
         self._looped = False
         self._channel.all_done(False)
         total = len(units) if isinstance(units, Sized) else None
         if total is not None:
             self._channel.progress(None, total)
-        for unit in units:
-            name = unit_key(unit if key is None else key(unit))
+        names: list[str] = []
+        skipped = 0
+        for name, unit in _with_keys(units, key):
+            if self._loops.get(name, loop) != loop:
+                raise RunError(
+                    f"Two loops have units with the key {name}; this one would skip it."
+                    " Give this loop keys of its own, such as"
+                    " remaining(units, key=lambda unit: ('second', unit))."
+                )
+            names.append(name)
             if name in done:
+                skipped += 1
                 continue
             self._leave_if_stopping()
-            with self.unit(name):
+            with self.unit(unit if key is None else key(unit)):
                 yield unit
+        self._loops |= dict.fromkeys(names, loop)
+        if skipped:
+            self._channel.say_done(skipped, len(names) - skipped)
         self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
         """The units not done yet, for threads and processes that mark each with ``unit``."""
         done = set(self._channel.units())
-        return [u for u in units if unit_key(u if key is None else key(u)) not in done]
+        pairs = list(_with_keys(units, key))
+        left = [unit for name, unit in pairs if name not in done]
+        if len(left) < len(pairs):
+            self._channel.say_done(len(pairs) - len(left), len(left))
+        return left
 
     @contextlib.contextmanager
     def unit(self, key: Hashable) -> Iterator[None]:
         """Do one unit, in any thread or process; durable when the block has ended well.
 
+        Left by an exception, ``sys.exit`` or a ``break`` it is not done, and its outputs do not
+        count. Raises ``RunError`` where another unit in hand or done in this attempt has its key.
         At a stop it raises ``Interrupted`` before it begins, so that a pool takes no new unit.
         """
-        unit = _Unit(unit_key(key))
+        unit = _InHand(unit_key(key))
         self._leave_if_stopping()
+        self._channel.begin(unit.key)
         token = _unit.set(unit)
         try:
             yield
+        except BaseException:
+            if unit.pid == os.getpid():  # A forked child leaves what is its parent's.
+                with contextlib.suppress(Exception):
+                    self._channel.break_off(unit.key)
+            raise
         finally:
+            unit.ended = True
             with contextlib.suppress(ValueError):
                 _unit.reset(token)
-        self._channel.mark(unit.key, unit.outputs, self.state)
+        if unit.pid == os.getpid():
+            self._channel.mark(unit.key, self.state)
 
     @contextlib.contextmanager
-    def output(self, name: str) -> Iterator[Path]:
-        """A path to write one output to, published under ``name`` at the commit.
+    def output(
+        self, name: str | os.PathLike[str], unit: Hashable | _NearestUnit = _NEAREST
+    ) -> Iterator[Path]:
+        """A path to write one output to, published under ``name`` at the commit; it ends in that.
 
         It appears whole or not at all. Its upload begins at the end of the block. It belongs to the
-        unit in hand, else to the run. Raises ``RunError`` when the name climbs out of the outputs'
-        folder, or when there is no file at the end.
+        unit in hand: that of the context, else the only one of the process or of the nearest one
+        above it that has any, else to the run. Where several are in hand, a thread has to say which
+        is meant: ``unit`` is its key, ``None`` for none.
+
+        Names must be the same in every attempt. Raises ``RunError`` for a name that cannot be
+        published, or when there is no file at the end.
         """
         try:
-            check_name(name)
+            name = check_name(name)
         except BadName as error:
             raise RunError(str(error)) from None
-        unit = _unit.get()
-        path = self._channel.folder / f"{os.getpid()}-{threading.get_ident()}-{os.urandom(6).hex()}"
+        said, within = None, None
+        if isinstance(unit, _NearestUnit):
+            here = _unit.get()
+            within = None if here is None or here.ended else here.key
+        else:
+            said = "" if unit is None else unit_key(unit)
+        output, path = self._channel.output(name, said, within)
         try:
             yield path
             if not path.is_file():
@@ -207,16 +280,15 @@ class Run:
                     f"The output '{name}' is no file. Write one file to the path given;"
                     " of a folder, make each file an output."
                 )
-            self._channel.stage(name, path)
         except BaseException:
-            remove(path)
+            with contextlib.suppress(RunError):
+                self._channel.give_up(output)
             raise
-        if unit is not None and name not in unit.outputs:
-            unit.outputs.append(name)
+        self._channel.stage(output)
 
     def save(self) -> None:
         """Make ``state`` durable now."""
-        self._channel.mark(None, [], self.state)
+        self._channel.save(self.state)
 
     def progress(self, fraction: float) -> None:
         """Tell how far the job is, 0 to 1; written with the next save."""
@@ -303,16 +375,34 @@ def _is_child_of_python() -> bool:
     return multiprocessing is not None and multiprocessing.parent_process() is not None
 
 
-def unit_key(unit: Hashable) -> str:
+def unit_key(unit: Any) -> str:
     """The stable key of a unit. Raises ``RunError`` for what has none."""
-    if isinstance(unit, str):
-        return unit
     try:
-        return json.dumps(unit, sort_keys=True)
-    except (TypeError, ValueError):
-        raise RunError(
-            f"The unit {unit!r} has no stable key. Give remaining(units, key=…) a function for it."
-        ) from None
+        return key_of(unit)
+    except NoKey as error:
+        raise RunError(f"{error} Give remaining(units, key=…) a function for it.") from None
+
+
+def _with_keys(units: Iterable[T], key: Callable[[T], Hashable] | None) -> Iterator[tuple[str, T]]:
+    """Units with their keys; two with one key are refused, before the first where that is known."""
+    if isinstance(units, Sequence | Set | Mapping) and (key or not isinstance(units, range)):
+        yield from list(_each_once(units, key))
+    else:
+        yield from _each_once(units, key)
+
+
+def _each_once(units: Iterable[T], key: Callable[[T], Hashable] | None) -> Iterator[tuple[str, T]]:
+    seen: dict[str, str] = {}
+    for number, unit in enumerate(units, start=1):
+        name = unit_key(unit if key is None else key(unit))
+        told = f"number {number}" if key is None else f"number {number}, {reprlib.repr(unit)}"
+        if name in seen:
+            raise RunError(
+                f"Two units have the key {name}: {seen[name]}, and {told}."
+                " Give each a key of its own: remaining(units, key=…)."
+            )
+        seen[name] = told
+        yield name, unit
 
 
 def _say_run_errors_plainly(

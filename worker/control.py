@@ -6,7 +6,6 @@ It only translates between lines and the keeper; what the words mean stands in `
 from __future__ import annotations
 
 import json
-import os
 import socket
 import struct
 import threading
@@ -42,14 +41,12 @@ class Control:
     def __init__(
         self,
         listener: int,
-        folder: str,
         identity: Identity,
         keeper: Keeper,
         stopping: Stopping,
         speakers: Speakers,
     ) -> None:
         self._listener = socket.socket(fileno=listener)
-        self._folder = folder
         self._identity = identity
         self._keeper = keeper
         self._stopping = stopping
@@ -104,15 +101,16 @@ class Control:
                     "run_key": self._identity.run_key,
                     "attempt": self._identity.attempt,
                     "capacity": self._identity.capacity,
-                    "folder": self._folder,
                     "state": self._keeper.state(),
                 }
             case "units":
                 return {"units": self._keeper.units()}
-            case "stage":
-                self._keeper.stage(request["name"], self._inside(request["path"]))
-            case "mark":
-                self._keeper.mark(request["unit"], request["outputs"], request.get("state"))
+            case "begin" | "mark" | "break-off":
+                self._of_unit(request, pid)
+            case "output" | "stage" | "give-up":
+                return self._of_output(request, pid)
+            case "save":
+                self._keeper.save([request["state"]])
             case "progress":
                 self._keeper.progress(request.get("fraction"), request.get("total"))
             case "all-done":
@@ -136,19 +134,34 @@ class Control:
         else:
             self._finished = True
 
-    def _inside(self, path: str) -> str:
-        if os.path.dirname(os.path.realpath(path)) != os.path.realpath(self._folder):
-            raise SetupError(
-                f"The file {path} is not in the folder for outputs.",
-                f"Write it into {self._folder}.",
-            )
-        return path
+    def _of_unit(self, request: dict[str, Any], pid: int) -> None:
+        unit = str(request["unit"])
+        match request["do"]:
+            case "begin":
+                self._keeper.begin(unit, pid)
+            case "mark":
+                self._keeper.mark(unit, [request["state"]] if "state" in request else [])
+            case _:
+                self._keeper.break_off(unit)
+
+    def _of_output(self, request: dict[str, Any], pid: int) -> dict[str, Any]:
+        """Begin an output for the unit that is named, else for the one it is made in; or end it."""
+        match request["do"]:
+            case "output":
+                unit, within = request.get("unit"), request.get("within")
+                if unit is None and within and self._keeper.has_in_hand(within):
+                    unit = within
+                number, path = self._keeper.output(request["name"], pid, unit)
+                return {"output": number, "path": path}
+            case "stage":
+                self._keeper.stage(int(request["output"]))
+            case _:
+                self._keeper.give_up(int(request["output"]))
+        return {}
 
 
 def _peer(connection: socket.socket) -> int:
-    """The process that opened the other end."""
-    credentials = connection.getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
-    )
-    pid: int = struct.unpack("3i", credentials)[0]
-    return pid
+    """The process that connected; ``struct ucred`` is three integers, the first its number."""
+    size = struct.calcsize("3i")
+    ours = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", ours)[0])

@@ -112,6 +112,8 @@ class Ending:
         if of.lost is not None:
             return self._trouble(of.lost)
         if finished:
+            if of.keeper and of.keeper.trouble:
+                return self._save_and_leave(self._failed(code))
             return self._publish()
         if of.why is not None:
             if of.options.on_stop:

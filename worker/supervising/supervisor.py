@@ -13,6 +13,7 @@ import socket
 import time
 
 from steadyspot.contract import Env, Reason
+from steadyspot.paths import stamps
 from steadyspot.protocol import SOCKET
 from steadyspot.worker.errors import SetupError, WorkerError
 from steadyspot.worker.supervising import processes, signals
@@ -75,6 +76,7 @@ class Supervisor:
         self.began = time.time()
         self.job_began = self.job_ended = 0.0
         self._ending: Ending | None = None
+        self._leftovers: dict[str, tuple[int, int, int, int]] = {}
         self._listener: socket.socket | None = None
         stop_by = self.identity.stop_by if self.identity else None
         self._stop_by = None if stop_by is None else time.monotonic() + stop_by - time.time()
@@ -145,6 +147,8 @@ class Supervisor:
             for place in (self.options.checkpoint_dir, self.options.output_dir):
                 if place:
                     os.makedirs(place, exist_ok=True)
+            if self.options.output_dir:
+                self._leftovers = stamps(self.options.output_dir)
         except OSError as error:
             raise SetupError(
                 f"The worker cannot write in {place}: {error.strerror or error}.",
@@ -161,16 +165,10 @@ class Supervisor:
 
         self.stopping = Stopping()
         keeper = Keeper(self.options, self.identity, self.log, self._on_lost)
-        keeper.start(f"{self.scratch}/spool", self.job.pid)
+        keeper.start(self.scratch, self.job.pid, self._leftovers)
         keeper.opened.add_done_callback(lambda _: self.inbox.note())
-        outputs = f"{self.scratch}/outputs"
         self.control = Control(
-            self._listener.detach(),
-            outputs,
-            self.identity,
-            keeper,
-            self.stopping,
-            self.speakers,
+            self._listener.detach(), self.identity, keeper, self.stopping, self.speakers
         )
         self.keeper = keeper
         if self.options.checkpoint_dir or self.options.output_dir:
