@@ -1,12 +1,15 @@
-"""Writes the definitions as Amazon States Language, beside the code and into the templates.
+"""Writes the definitions as Amazon States Language in YAML: what is deployed, and what is reviewed.
 
-All are committed; a test keeps them equal to the code. A template carries the text itself, so that
-it deploys alone and the console shows exactly what is reviewed here.
+The files are committed; a test keeps them equal to the code. An expression keeps the lines of its
+own file: YAML folds them into the one line that Step Functions gets. What the files say of the
+values stands above it as a comment.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,78 +17,102 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from steadyspot.statemachines import after_the_end, job
-from steadyspot.statemachines.marks import MARK, MARK_END
-from steadyspot.statemachines.pieces import mapping, packed, pieces, substituted
+from steadyspot.statemachines.composing import Expression
+from steadyspot.statemachines.states import Machine
 
-ROOM = Path(__file__).parent
-FOLDER = ROOM.resolve().parent / "deploy" / "templates"
-TEMPLATES = (FOLDER / "job.yaml", FOLDER / "platform.yaml")
-
-DEFINITIONS = {"job": job.build, "after-the-end": after_the_end.build}
+FOLDER = Path(__file__).resolve().parent / "rendered"
+MACHINES = {"job": job.build, "after-the-end": after_the_end.build}
+WIDTH = 120
+_INDENT = "  "
+_PLAIN = re.compile(r"[A-Za-z][\w ./?-]*")
 
 
 def definition(name: str) -> dict[str, Any]:
     """Return one definition as data."""
-    graph: dict[str, Any] = json.loads(json.dumps(DEFINITIONS[name]().to_dict()))
+    graph: dict[str, Any] = json.loads(json.dumps(_data(MACHINES[name]())))
     return graph
 
 
-def pretty(name: str) -> str:
-    """Return one definition as the file beside the code."""
-    return json.dumps(definition(name), indent=2, ensure_ascii=False) + "\n"
-
-
-def plain(name: str) -> str:
-    """Return one definition as YAML."""
-    text: str = yaml.safe_dump(definition(name), sort_keys=False, width=100, allow_unicode=True)
-    return text
-
-
-def filled(template: str) -> str:
-    """Return the template with each definition after its mark ``# definition: NAME``.
-
-    Where ``DefinitionString:`` is an ``!Sub``, what the definition says more than once has a name.
-    """
-    return "\n".join(_fill(iter(template.splitlines()))) + "\n"
-
-
-def _fill(lines: Iterator[str]) -> Iterator[str]:
-    for line in lines:
-        yield line
-        if line.strip().startswith(MARK):
-            text = packed(definition(line.partition(MARK)[2].strip().replace(" ", "-")))
-            indent = line[: len(line) - len(line.lstrip())]
-            first = next(lines)
-            block = _named(text) if first.endswith("!Sub") else [f" {text}"]
-            yield from (first, *(indent + made for made in block))
-            yield next(line for line in lines if line.strip() == MARK_END)
-
-
-def _named(text: str) -> Iterator[str]:
-    """Yield the two arguments of an ``Fn::Sub``; each state stands on a line of its own."""
-    named = pieces(text)
-    outline = substituted(text, named)
-    yield "- |"
-    for state in json.loads(text)["States"]:
-        at = outline.index(f'"{state}":')
-        yield f" {outline[:at]}"
-        outline = outline[at:]
-    yield f" {outline}"
-    first, *others = mapping(text, named)
-    yield f"- {first}"
-    yield from (f"  {line}" for line in others)
+def rendered(name: str) -> str:
+    """Return one definition as the file that is deployed."""
+    head = "# Written by `make render` from statemachines/*.py and statemachines/expressions.\n"
+    return head + "\n".join(_mapping(_data(MACHINES[name]()), 0)) + "\n"
 
 
 def write() -> Iterator[Path]:
-    """Write every rendered file and yield its path."""
-    for name in DEFINITIONS:
-        path = ROOM / "rendered" / f"{name}.asl.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(pretty(name))
+    """Write every definition and yield its path."""
+    for name in MACHINES:
+        path = FOLDER / f"{name}.asl.yaml"
+        path.write_text(rendered(name), "utf-8")
         yield path
-        path = path.with_suffix(".yaml")
-        path.write_text(plain(name))
-        yield path
-    for path in TEMPLATES:
-        path.write_text(filled(path.read_text()))
-        yield path
+
+
+def _data(value: Any) -> Any:
+    """Return a machine as dictionaries and lists, expressions as they are."""
+    if isinstance(value, Machine) or hasattr(value, "to_dict"):
+        return _data(value.to_dict())
+    if isinstance(value, dict):
+        return {key: _data(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_data(item) for item in value]
+    return value
+
+
+def _mapping(data: dict[str, Any], depth: int) -> Iterator[str]:
+    for key, value in data.items():
+        if isinstance(value, Expression):
+            yield from _comments(value, depth)
+        yield from _entry(f"{_INDENT * depth}{_scalar(key)}:", value, depth)
+
+
+def _entry(before: str, value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        yield before
+        yield from _mapping(value, depth + 1)
+    elif isinstance(value, list) and value:
+        yield before
+        for item in value:
+            yield from _item(item, depth + 1)
+    elif isinstance(value, Expression):
+        yield from _folded(f"{before} ", value.lines, depth + 1)
+    elif isinstance(value, str):
+        text = f"{before} {_scalar(value)}"
+        if len(text) <= WIDTH:
+            yield text
+        else:
+            width = WIDTH - len(_INDENT * depth) - len(_INDENT) - 2
+            yield from _folded(f"{before} ", textwrap.wrap(value, width - 30), depth + 1)
+    else:
+        yield f"{before} {json.dumps(value)}"
+
+
+def _item(value: Any, depth: int) -> Iterator[str]:
+    """Yield an item of a list; the first line of a mapping stands behind the dash."""
+    lines = list(_mapping(value, depth + 1) if isinstance(value, dict) else [_scalar(value)])
+    first, *others = lines
+    yield f"{_INDENT * depth}- {first.strip()}"
+    yield from others
+
+
+def _comments(made: Expression, depth: int) -> Iterator[str]:
+    for name, text in made.comments:
+        if name and text:
+            text = f"${name}: {text.split('. ')[0].rstrip('.')}."
+        indent = f"{_INDENT * depth}# "
+        yield from textwrap.wrap(
+            text, 100, initial_indent=indent, subsequent_indent=indent + (_INDENT if name else "")
+        )
+
+
+def _folded(before: str, lines: tuple[str, ...] | list[str], depth: int) -> Iterator[str]:
+    """Yield a text in double quotes, of which YAML makes one line: a line break is a blank."""
+    quoted = [json.dumps(line, ensure_ascii=False)[1:-1] for line in lines]
+    quoted[-1] += '"'
+    yield f'{before}"{quoted[0]}'
+    yield from (f"{_INDENT * depth}{line}" for line in quoted[1:])
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and yaml.safe_load(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
