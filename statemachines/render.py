@@ -20,8 +20,8 @@ from steadyspot.statemachines import after_the_end, job
 from steadyspot.statemachines.composing import Expression
 from steadyspot.statemachines.states import Machine
 
-FOLDER = Path(__file__).resolve().parent / "rendered"
-MACHINES = {"job": job.build, "after-the-end": after_the_end.build}
+FOLDER = Path(__file__).parent / "rendered"
+DEFINITIONS = {"job": job.build, "after-the-end": after_the_end.build}
 WIDTH = 120
 _INDENT = "  "
 _PLAIN = re.compile(r"[A-Za-z][\w ./?-]*")
@@ -29,20 +29,25 @@ _PLAIN = re.compile(r"[A-Za-z][\w ./?-]*")
 
 def definition(name: str) -> dict[str, Any]:
     """Return one definition as data."""
-    graph: dict[str, Any] = json.loads(json.dumps(_data(MACHINES[name]())))
+    graph: dict[str, Any] = json.loads(json.dumps(_data(DEFINITIONS[name]())))
     return graph
 
 
 def rendered(name: str) -> str:
     """Return one definition as the file that is deployed."""
     head = "# Written by `make render` from statemachines/*.py and statemachines/expressions.\n"
-    return head + "\n".join(_mapping(_data(MACHINES[name]()), 0)) + "\n"
+    return head + "\n".join(_mapping(_data(DEFINITIONS[name]()), 0)) + "\n"
+
+
+def path_of(name: str) -> Path:
+    """Return where the file of a definition is."""
+    return FOLDER / f"{name}.asl.yaml"
 
 
 def write() -> Iterator[Path]:
     """Write every definition and yield its path."""
-    for name in MACHINES:
-        path = FOLDER / f"{name}.asl.yaml"
+    for name in DEFINITIONS:
+        path = path_of(name)
         path.write_text(rendered(name), "utf-8")
         yield path
 

@@ -18,7 +18,8 @@ from steadyspot.deploy.drills.stage import Stage
 from steadyspot.deploy.drills.undisturbed import undisturbed
 from steadyspot.deploy.stacks.buckets import empty
 from steadyspot.deploy.stacks.cloudformation import Event
-from steadyspot.deploy.stacks.up import TEMPLATES
+from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.templates import job_template
 
 HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
 
@@ -48,8 +49,9 @@ class Copy:
             "BackoffSeconds": "1",
             **changes,
         }
-        template = self._edit((TEMPLATES / "job.yaml").read_text("utf-8"))
-        target.stacks.deploy(self.stack, template, parameters, _quiet)
+        template = job_template(self._edit)
+        upload(target, template)
+        target.stacks.deploy(self.stack, template.text, parameters, _quiet)
         self.stage = self._original.on(self.job)
 
     def remove(self) -> None:

@@ -33,10 +33,15 @@ _DEAF_AT_FIRST = (
     f"time.sleep(600 if os.environ['{Env.ATTEMPT}'] == '1' else 0)",
 )
 _SIDECAR = """\
-   - {Name: sidecar, Image: !Ref Image, Essential: false, EntryPoint: [python, -c,
-      "import signal as s, time; s.signal(15, lambda *_: exit(137)); time.sleep(86400)"]}
+        - Name: sidecar
+          Image: !Ref Image
+          Essential: false
+          EntryPoint:
+            - python
+            - -c
+            - "import signal as s, time; s.signal(15, lambda *_: exit(137)); time.sleep(86400)"
 """
-_BEFORE = "   - Name: worker\n"
+_BEFORE = "        - Name: worker\n"
 
 
 def with_sidecar(template: str) -> str:

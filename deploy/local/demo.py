@@ -30,8 +30,9 @@ from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.runs.records import Run, money
 from steadyspot.deploy.runs.redrive import Redrive, run_key_of
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
+from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
-from steadyspot.deploy.stacks.up import TEMPLATES
+from steadyspot.deploy.stacks.templates import job_template, platform_template
 from steadyspot.deploy.trouble import Trouble
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class Demo:
         """Say where a newcomer goes from here."""
         self._screen.heading("Where to look further")
         for line in (
-            "statemachines/rendered/job.asl.json  the workflow you just saw, for the console",
+            "statemachines/rendered/job.asl.yaml  the workflow you just saw, for the console",
             "deploy/templates/                    the two stacks that were deployed",
             "examples/tpch_q1/job.py              the job, and what makes it resume",
             ".venv/bin/python -m steadyspot local     keeps such an AWS up, to play with",
@@ -116,11 +117,11 @@ class Demo:
         self._aws.images.register(JOB.image, workdir=str(ROOT))
         platform, job = self._target.platform_stack, CONFIG.job_stack(JOB)
         for stack, template, parameters in (
-            (platform, "platform.yaml", of_platform(CONFIG.platform)),
-            (job, "job.yaml", of_job(CONFIG.platform, JOB)),
+            (platform, platform_template(), of_platform(CONFIG.platform)),
+            (job, job_template(), of_job(CONFIG.platform, JOB)),
         ):
-            body = (TEMPLATES / template).read_text("utf-8")
-            self._target.stacks.deploy(stack, body, parameters, lambda _event: None)
+            upload(self._target, template)
+            self._target.stacks.deploy(stack, template.text, parameters, lambda _event: None)
         self._screen.say(f"  deployed by CloudFormation: {platform} and {job}")
         with tempfile.TemporaryDirectory(prefix="steadyspot-demo-") as folder:
             files = data.make(Path(folder), parts=PARTS)

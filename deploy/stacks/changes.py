@@ -1,21 +1,17 @@
 """What a change set will do, as data and as lines for a person; pure.
 
 CloudFormation tells resources and properties; which states of a workflow change it does not, so
-the two definitions are compared here, from the marks between which a template carries them.
+the definition that is deployed is compared here with the one that would be.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import takewhile
+from difflib import SequenceMatcher
 from typing import Any
-
-import yaml  # type: ignore[import-untyped]
-
-from steadyspot.statemachines.marks import MARK, MARK_END, written_out
 
 KEEPS_DATA = {
     "AWS::S3::Bucket",
@@ -25,7 +21,11 @@ KEEPS_DATA = {
     "AWS::Logs::LogGroup",
 }
 """Types of which losing one loses something that no deployment brings back."""
+BESIDE_STATES = "what stands beside the states"
 _SHOWN_CHARACTERS = 60
+_NAME = re.compile(r"\$\{\w+\}")
+_BREAKS = re.compile(r"(?<=;)\s*|(?<=,)\s+|\s+(?=(?:and|or|[?:&])\s)")
+"""Where an expression, which is deployed as one line, is shown on the next."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class StateChange:
+    """One state of a workflow that "is new", "goes" or "changes"; then with the lines that do."""
+
+    state: str
+    how: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """A change set that is ready; ``parameters``: those that change, before and after."""
 
@@ -53,7 +62,12 @@ class Plan:
     new: bool
     changes: tuple[Change, ...]
     parameters: Mapping[str, tuple[str, str]]
-    states: tuple[str, ...] = ()
+    states: tuple[StateChange, ...] = ()
+
+    @property
+    def modified(self) -> set[str]:
+        """The logical ids of the resources that are there and change."""
+        return {change.resource for change in self.changes if change.action == "Modify"}
 
 
 def changes_of(described: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -88,41 +102,69 @@ def parameters_that_change(
     }
 
 
-def states_that_change(before: str, after: str) -> tuple[str, ...]:
-    """Return the states that differ between two templates, a line each."""
-    old, new = definitions(before), definitions(after)
-    return tuple(
-        f"{name}: {line}"
-        for name in sorted(old.keys() | new.keys())
-        for line in _states(old.get(name, {}), new.get(name, {}))
+def states_that_change(
+    deployed: Mapping[str, Any], rendered: Mapping[str, Any]
+) -> tuple[StateChange, ...]:
+    """Return the states that differ between a deployed definition and a rendered one.
+
+    Where the rendered one has ``${Name}``, anything may stand in the deployed one: what is
+    substituted are parameters and names, of which the change set tells itself.
+    """
+    old, new = _parts(deployed), _parts(rendered)
+    changes = (
+        StateChange(name, *_difference(old.get(name), new.get(name)))
+        for name in dict.fromkeys([*new, *old])
     )
+    return tuple(change for change in changes if change.how)
 
 
-def definitions(template: str) -> dict[str, dict[str, Any]]:
-    """Return the definitions that a template of ours carries, by name, written out."""
-    found = {}
-    lines = iter(template.splitlines())
-    for line in lines:
-        if line.strip().startswith(MARK):
-            block = list(takewhile(lambda line: line.strip() != MARK_END, lines))
-            with suppress(json.JSONDecodeError, yaml.YAMLError):
-                found[line.partition(MARK)[2].strip()] = json.loads(written_out(block))
-    return found
+def _parts(definition: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the lines of each state, and those of what stands beside the states."""
+    beside = {key: value for key, value in definition.items() if key != "States"}
+    parts = {BESIDE_STATES: beside, **definition.get("States", {})}
+    return {name: list(_lines(part)) for name, part in parts.items()}
 
 
-def _states(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    before, after = old.get("States", {}), new.get("States", {})
-    if old and new and old.get("StartAt") != new.get("StartAt"):
-        yield f"starts at {new.get('StartAt')} instead of {old.get('StartAt')}"
-    for state in dict.fromkeys([*after, *before]):
-        if state not in before:
-            yield f"{state} is new"
-        elif state not in after:
-            yield f"{state} goes"
-        elif before[state] != after[state]:
-            keys = before[state].keys() | after[state].keys()
-            what = sorted(k for k in keys if before[state].get(k) != after[state].get(k))
-            yield f"{state} changes ({', '.join(what)})"
+def _lines(value: Any, path: str = "") -> Iterator[str]:
+    """Yield what stands at each path of a value; an expression is several lines."""
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _lines(value[key], f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _lines(item, f"{path}[{number}]")
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+        first, *others = _BREAKS.split(text) if text.startswith("{%") else [text]
+        yield f"{path}: {first}"
+        yield from (f"  {line}" for line in others)
+
+
+def _difference(old: list[str] | None, new: list[str] | None) -> tuple[str, tuple[str, ...]]:
+    if old is None:
+        return "is new", ()
+    if new is None:
+        return "goes", ()
+    lines = tuple(_changed_lines(old, new))
+    return "changes" if lines else "", lines
+
+
+def _changed_lines(old: list[str], new: list[str]) -> Iterator[str]:
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            gone, come = old[a:b], new[c:d]
+            for line in new[c:d]:
+                same = next((was for was in gone if _substituted(line).fullmatch(was)), None)
+                if same is not None:
+                    gone.remove(same)
+                    come.remove(line)
+            yield from (f"- {line}" for line in gone)
+            yield from (f"+ {line}" for line in come)
+
+
+def _substituted(line: str) -> re.Pattern[str]:
+    """Return what a rendered line may look like once it is deployed."""
+    return re.compile(".*".join(re.escape(text) for text in _NAME.split(line)))
 
 
 def lines_of(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -132,8 +174,9 @@ def lines_of(plan: Plan) -> Iterator[tuple[str, str]]:
             yield "detail", f"{name}: {_shown(before)} -> {_shown(after)}"
     for change in plan.changes:
         yield _line(change)
-    for state in plan.states:
-        yield "detail", f"state of {state}"
+    for changed in plan.states:
+        yield "detail", f"state {changed.state} {changed.how}"
+        yield from (("detail", f"    {line}") for line in changed.lines)
 
 
 def _line(change: Change) -> tuple[str, str]:

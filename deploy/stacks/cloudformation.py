@@ -20,7 +20,6 @@ from steadyspot.deploy.stacks.changes import (
     Plan,
     changes_of,
     parameters_that_change,
-    states_that_change,
 )
 from steadyspot.deploy.trouble import Trouble
 
@@ -34,6 +33,7 @@ _NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_
 """States in which AWS lets a stack only be deleted; none of them ever was, or still is, whole."""
 _IN_BETWEEN = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"}
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+_SETTLED = {*_WHOLE, "UPDATE_ROLLBACK_COMPLETE"}
 _LOOK_SECONDS = 2.0
 
 
@@ -133,13 +133,19 @@ class Stacks:
             return False
         if parameters_that_change(_parameters(stack), parameters):
             return False
-        if self._template(name).strip() != text.strip():
+        if self.template(name).strip() != text.strip():
             return False
         declared = self._client.get_template_summary(StackName=name)["Parameters"]
         defaults = {p["ParameterKey"]: p.get("DefaultValue", "") for p in declared}
         return not parameters_that_change(_parameters(stack), {**defaults, **parameters})
 
-    def _template(self, name: str) -> str:
+    def is_settled(self, name: str) -> bool:
+        """Return whether a stack is neither under way nor broken."""
+        stack = self.describe(name)
+        return stack is None or stack["StackStatus"] in _SETTLED
+
+    def template(self, name: str) -> str:
+        """Return the template that a stack has."""
         body: Any = self._client.get_template(StackName=name)["TemplateBody"]
         return body if isinstance(body, str) else ""
 
@@ -208,7 +214,6 @@ class Stacks:
             new=stack is None,
             changes=changes_of(described),
             parameters=parameters_that_change(_parameters(stack or {}), parameters),
-            states=states_that_change(self._template(name), template) if stack else (),
         )
 
     def discard(self, plan: Plan) -> None:

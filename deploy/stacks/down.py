@@ -15,6 +15,7 @@ from typing import Any
 from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.buckets import empty
+from steadyspot.deploy.stacks.templates import PREFIX
 
 _KEPT = {"AWS::S3::Bucket": "bucket", "AWS::DynamoDB::Table": "run table"}
 _TYPES = {what: kind for kind, what in _KEPT.items()}
@@ -121,6 +122,8 @@ def remove(
             screen.say(f"Deleted the {kept.what} {kept.name}.")
             yield kept.name
         else:
+            if kept.what == "bucket":  # No state machine is left that needs its definition.
+                empty(target.client("s3"), kept.name, PREFIX)
             screen.say(f"Kept: {_TYPES[kept.what]} {kept.name} (to delete it: {kept.command})")
 
 

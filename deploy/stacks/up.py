@@ -7,18 +7,18 @@ Nothing about a deployment is kept outside AWS, so a laptop and a pipeline do th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.cli.screen import Screen
-from steadyspot.deploy.stacks.changes import Plan
+from steadyspot.deploy.stacks.changes import Plan, states_that_change
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
+from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
 from steadyspot.deploy.trouble import Trouble
-
-TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,20 @@ class Wanted:
     """A stack as the configuration wants it."""
 
     stack: str
-    template: str
+    template: Template
     parameters: Mapping[str, str]
 
 
 def platform_of(target: Target) -> Wanted:
     """Return the platform's stack as the configuration wants it."""
     platform = target.config.platform
-    return Wanted(target.platform_stack, "platform.yaml", of_platform(platform))
+    return Wanted(target.platform_stack, platform_template(), of_platform(platform))
 
 
 def stack_of(target: Target, job: Job) -> Wanted:
     """Return a job's stack as the configuration wants it."""
-    return Wanted(target.config.job_stack(job), "job.yaml", of_job(target.config.platform, job))
+    parameters = of_job(target.config.platform, job)
+    return Wanted(target.config.job_stack(job), job_template(), parameters)
 
 
 def always(_plan: Plan) -> bool:
@@ -68,12 +69,11 @@ def bring(
 ) -> bool:
     """Bring one stack up; return whether there was anything to change."""
     screen.heading(f"Stack {stack.stack}")
-    text = (TEMPLATES / stack.template).read_text("utf-8")
-    if target.stacks.is_current(stack.stack, text, stack.parameters):
+    if target.stacks.is_current(stack.stack, stack.template.text, stack.parameters):
         screen.say("  nothing to change")
         return False
     target.stacks.settle(stack.stack, screen.stack_event)
-    plan = planned(target, stack, text)
+    plan = planned(target, stack)
     if plan is None:
         screen.say("  nothing to change")
         return False
@@ -84,6 +84,7 @@ def bring(
             f"The change of {stack.stack} was not agreed to.",
             "It was not made; what stands above it was.",
         )
+    upload(target, stack.template)
     target.stacks.execute(plan, screen.stack_event)
     screen.say("  up to date")
     return True
@@ -94,22 +95,27 @@ def difference(target: Target, stack: Wanted) -> tuple[Plan | None, str]:
 
     Leaves nothing behind: the change set is dropped again.
     """
-    text = (TEMPLATES / stack.template).read_text("utf-8")
     found = target.stacks.describe(stack.stack)
     a_job = stack.stack != target.platform_stack
     if found is None and a_job and not target.stacks.exists(target.platform_stack):
         return None, "new, once its platform is there"
     if found is not None and not found["StackStatus"].endswith(("E_COMPLETE", "K_COMPLETE")):
         return None, f"it is {found['StackStatus']}: up settles that first"
-    if target.stacks.is_current(stack.stack, text, stack.parameters):
+    if target.stacks.is_current(stack.stack, stack.template.text, stack.parameters):
         return None, "nothing to change"
-    plan = planned(target, stack, text)
+    plan = planned(target, stack)
     if plan is None:
         return None, "nothing to change"
     target.stacks.discard(plan)
     return plan, ""
 
 
-def planned(target: Target, stack: Wanted, text: str) -> Plan | None:
+def planned(target: Target, stack: Wanted) -> Plan | None:
     """Return what CloudFormation would do to a stack, or None where that is nothing."""
-    return target.stacks.plan(stack.stack, text, stack.parameters)
+    template = stack.template
+    plan = target.stacks.plan(stack.stack, template.text, stack.parameters)
+    if plan is None or template.machine not in plan.modified:
+        return plan
+    machine = target.stacks.outputs(stack.stack)[template.machine]
+    shown = target.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    return replace(plan, states=states_that_change(json.loads(shown["definition"]), template.graph))

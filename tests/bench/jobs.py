@@ -108,7 +108,7 @@ def launcher(folder: Path) -> Path:
         f"#!/usr/bin/env -S {sys.executable} -IS\n"
         "import sys\n"
         f"sys.path += [{str(ROOT)!r}, {str(libraries)!r}]\n"
-        "from worker.__main__ import leave\n"
+        "from steadyspot.worker.__main__ import leave\n"
         "leave()\n"
     )
     path.chmod(0o755)

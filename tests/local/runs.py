@@ -31,8 +31,10 @@ from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import Run
 from steadyspot.deploy.runs.redrive import Redrive, Redriven
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
+from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job
-from steadyspot.deploy.stacks.up import TEMPLATES, deploy
+from steadyspot.deploy.stacks.templates import Template, job_template
+from steadyspot.deploy.stacks.up import deploy
 from tests.local.parts import HELD
 from tests.local.stacks import given
 
@@ -63,10 +65,10 @@ def accompanied(*sidecar: str, name: str = "beside") -> Callable[[str], str]:
     """Return what puts a sidecar before a template's worker; its fields, but for the name."""
 
     def changed(template: str) -> str:
-        worker = "   - Name: worker\n"
+        worker = "        - Name: worker\n"
         assert template.count(worker) == 1
-        fields = "".join(f"     {line}\n" for line in sidecar)
-        return template.replace(worker, f"   - Name: {name}\n{fields}{worker}")
+        fields = "".join(f"          {line}\n" for line in sidecar)
+        return template.replace(worker, f"        - Name: {name}\n{fields}{worker}")
 
     return changed
 
@@ -123,13 +125,14 @@ class Work:
         if template is None:
             deploy(self.target, [self.job], self.place.screen)
         else:
-            self._create(template((TEMPLATES / "job.yaml").read_text()))
+            self._create(job_template(template))
         self.__dict__.pop("outputs", None)
 
-    def _create(self, template: str) -> None:
+    def _create(self, template: Template) -> None:
         """Create the job's stack by way of S3: a test may want more than a call takes."""
         stack, key = self.target.config.job_stack(self.job), f"templates/{self.name}.yaml"
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=template.encode())
+        upload(self.target, template)
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=template.text.encode())
         cloudformation = self.target.client("cloudformation")
         cloudformation.create_stack(
             StackName=stack,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.templates import job_template, platform_template
 
-TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
-PLATFORM = (TEMPLATES / "platform.yaml").read_text()
-JOB = (TEMPLATES / "job.yaml").read_text()
-DEFINITION = Path(__file__).parents[2] / "statemachines" / "rendered" / "job.asl.json"
+PLATFORM = platform_template().text
+JOB = job_template().text
+DEFINITION = job_template()
 
 
 class Stacks:
@@ -21,6 +20,7 @@ class Stacks:
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
         self.cloudformation = aws.session().client("cloudformation")
+        self.s3 = aws.session().client("s3")
         self.platform = f"p{uuid.uuid4().hex[:8]}"
 
     def create(self, name: str, template: str, **parameters: Any) -> dict[str, str]:
@@ -36,8 +36,14 @@ class Stacks:
         return self.outputs(name)
 
     def create_platform(self, **parameters: Any) -> dict[str, str]:
-        """Create the platform of this test."""
-        return self.create(self.platform, PLATFORM, **parameters)
+        """Create the platform of this test, with the definition of jobs in its bucket."""
+        outputs = self.create(self.platform, PLATFORM, **parameters)
+        self.put_definition(outputs["Bucket"], DEFINITION.key, DEFINITION.definition)
+        return outputs
+
+    def put_definition(self, bucket: str, key: str, text: str) -> None:
+        """Put a definition where a template names it."""
+        self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
 
     def create_job(self, job: str = "report", **parameters: Any) -> dict[str, str]:
         """Create a job on the platform of this test."""

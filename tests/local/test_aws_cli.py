@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from steadyspot.deploy.local.aws import LocalAws
-from tests.local.stacks import TEMPLATES, Stacks
+from steadyspot.deploy.stacks.changes import states_that_change
+from steadyspot.deploy.stacks.templates import TEMPLATES, job_template, platform_template
+from tests.local.stacks import Stacks
 
 
 def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,23 +32,38 @@ def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedP
     )
 
 
-def test_the_cli_of_aws_deploys_both_templates(local_aws: LocalAws, tmp_path: Path) -> None:
+def test_the_cli_of_aws_packages_and_deploys_both_templates(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    """As the README says it: the platform's definition by a bucket of one's own, a job's by its."""
     stacks = Stacks(local_aws)
 
-    def deploy(name: str, template: str, *more: str) -> subprocess.CompletedProcess[str]:
-        where = ("--stack-name", name, "--template-file", str(TEMPLATES / template))
-        return aws_cli(
-            local_aws, tmp_path, "cloudformation", "deploy", *where,
-            "--capabilities", "CAPABILITY_IAM", *more,
-        )  # fmt: skip
+    def cli(*words: str) -> str:
+        done = aws_cli(local_aws, tmp_path, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    done = deploy(stacks.platform, "platform.yaml")
-    assert done.returncode == 0, done.stderr
-    job = f"{stacks.platform}-report"
-    given = ("Job=report", "Image=i", f"Platform={stacks.platform}")
-    done = deploy(job, "job.yaml", "--parameter-overrides", *given)
-    assert done.returncode == 0, done.stderr
-    assert "StateMachine" in stacks.outputs(job)
-    again = deploy(job, "job.yaml", "--no-fail-on-empty-changeset")
-    assert again.returncode == 0, again.stderr
-    assert "No changes to deploy" in again.stdout
+    def deploy(template: str, bucket: str, *deployed: str) -> str:
+        packaged = str(tmp_path / template)
+        cli("cloudformation", "package", "--template-file", str(TEMPLATES / template),
+            "--s3-bucket", bucket, "--s3-prefix", "definitions",
+            "--output-template-file", packaged)  # fmt: skip
+        return cli("cloudformation", "deploy", "--template-file", packaged,
+                   "--capabilities", "CAPABILITY_IAM", *deployed)  # fmt: skip
+
+    own = f"{stacks.platform}-own"
+    cli("s3", "mb", f"s3://{own}")
+    deploy("platform.yaml", own, "--stack-name", stacks.platform)
+    platform = stacks.outputs(stacks.platform)
+    job = ("--stack-name", f"{stacks.platform}-report", "--parameter-overrides", "Job=report",
+           "Image=i", f"Platform={stacks.platform}", "--no-fail-on-empty-changeset")  # fmt: skip
+    deploy("job.yaml", platform["Bucket"], *job)
+    machine = stacks.outputs(f"{stacks.platform}-report")["StateMachine"]
+    sfn = local_aws.session().client("stepfunctions")
+    for template, arn in (
+        (job_template(), machine),
+        (platform_template(), platform["AfterTheEnd"]),
+    ):
+        shown = sfn.describe_state_machine(stateMachineArn=arn)["definition"]
+        assert states_that_change(json.loads(shown), template.graph) == ()
+    assert "No changes to deploy" in deploy("job.yaml", platform["Bucket"], *job)

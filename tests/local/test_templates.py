@@ -195,7 +195,7 @@ def test_one_dashboard_shows_all_jobs_of_the_platform(shared: Any, clients_of: A
     (launches,) = (widget["query"] for widget in widgets if "query" in widget)
     assert f"/aws/vendedlogs/states/{stacks.platform}-" in launches
     named = set(re.findall(r"'([A-Z][^']* [^']*)'", launches))
-    states = json.loads(DEFINITION.read_text("utf-8"))["States"]
+    states = DEFINITION.graph["States"]
     assert len(named) == 3
     assert named <= states.keys()
 
@@ -350,13 +350,13 @@ def test_what_was_made_before_a_failure_is_taken_away(stacks: Stacks, clients_of
 
 
 def test_a_change_that_fails_is_taken_back(stacks: Stacks, clients_of: Any) -> None:
-    stacks.create_platform()
+    platform = stacks.create_platform()
     outputs = stacks.create_job()
-    name = f"{stacks.platform}-report"
-    broken = JOB.replace('"StartAt":"Claim the run"', '"StartAt":"Nowhere"')
-    broken = broken.replace('{"Comment":"${Job}: once,', "{no JSON")
+    name, key = f"{stacks.platform}-report", "definitions/broken"
+    stacks.put_definition(platform["Bucket"], key, "StartAt: 'Nowhere")
+    broken = JOB.replace(DEFINITION.key, key)
     assert stacks.change(name, broken, Cpu=512)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert any("StateMachine" in line for line in stacks.failures(name))
+    assert any("Invalid StateMachine definition file" in line for line in stacks.failures(name))
     resource = stacks.cloudformation.describe_stack_resource(
         StackName=name, LogicalResourceId="TaskDefinition"
     )["StackResourceDetail"]
@@ -366,6 +366,63 @@ def test_a_change_that_fails_is_taken_back(stacks: Stacks, clients_of: Any) -> N
     assert shown["taskDefinition"]["cpu"] == "1024"
     kept = {key: value for key, value in stacks.outputs(name).items() if key != "TaskDefinition"}
     assert kept == {key: value for key, value in outputs.items() if key != "TaskDefinition"}
+
+
+def of_machine(**properties: Any) -> str:
+    """A template with one state machine, whose definition these properties give."""
+    body = {"RoleArn": "arn:aws:iam::123456789012:role/r", **properties}
+    machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": body}
+    outputs = {"StateMachine": {"Value": {"Ref": "Machine"}}}
+    return json.dumps({"Resources": {"Machine": machine}, "Outputs": outputs})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"StartAt": "${Name}", "States": {"${Name}":'
+        ' {"Type": "Pass", "Result": "${Other}", "End": true}}}',
+        'StartAt: "${Name}"\nStates: # as people write it\n  "${Name}":\n'
+        '    Type: Pass\n    Result: "${Other}"\n    End: true\n',
+    ],
+    ids=["JSON", "YAML"],
+)
+def test_a_definition_in_s3_is_json_or_yaml_and_only_given_names_are_put_in(
+    shared: Any, stacks: Stacks, clients_of: Any, text: str
+) -> None:
+    bucket = shared[1]["Bucket"]
+    stacks.put_definition(bucket, "given", text)
+    template = of_machine(
+        DefinitionS3Location={"Bucket": bucket, "Key": "given"},
+        DefinitionSubstitutions={"Name": "no"},
+    )
+    machine = stacks.create(stacks.platform, template)["StateMachine"]
+    shown = clients_of("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    state = {"Type": "Pass", "Result": "${Other}", "End": True}
+    assert json.loads(shown["definition"]) == {"StartAt": "no", "States": {"no": state}}
+
+
+@pytest.mark.parametrize(
+    ("properties", "complaint"),
+    [
+        ({}, "Required key"),
+        ({"DefinitionString": "{}", "Definition": {}}, "not both"),
+        ({"DefinitionS3Location": {"Key": "nowhere"}}, "The specified key does not exist"),
+        ({"DefinitionS3Location": {"Key": "k", "Bucket": "nobody"}}, "bucket does not exist"),
+        ({"DefinitionS3Location": {"Key": "neither"}}, "Invalid StateMachine definition file"),
+    ],
+)
+def test_a_definition_that_cannot_be_had_fails_its_machine_with_a_sentence(
+    shared: Any, stacks: Stacks, properties: dict[str, Any], complaint: str
+) -> None:
+    bucket = shared[1]["Bucket"]
+    stacks.put_definition(bucket, "neither", "{[")
+    if "DefinitionS3Location" in properties:
+        place = {"Bucket": bucket, **properties["DefinitionS3Location"]}
+        properties = {"DefinitionS3Location": place}
+    name = stacks.platform
+    stacks.cloudformation.create_stack(StackName=name, TemplateBody=of_machine(**properties))
+    assert stacks.describe(name)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert any(line.startswith("Machine: ") and complaint in line for line in stacks.failures(name))
 
 
 @pytest.mark.parametrize(

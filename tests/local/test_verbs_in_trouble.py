@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.stacks.config import Platform
 from steadyspot.deploy.stacks.parameters import of_platform
-from steadyspot.deploy.stacks.up import TEMPLATES
+from steadyspot.deploy.stacks.templates import platform_template
 from tests.local.answers import Refuse, answering
 from tests.local.runs import ROOT
 from tests.unit.deploy.fakes import CloudFormation, refusal
@@ -189,7 +189,7 @@ def test_a_stack_that_somebody_else_changes_gives_a_sentence(tmp_path: Path) -> 
 
 def platform_up(**more: Any) -> CloudFormation:
     """The platform's stack, as the configuration wants it."""
-    template = (TEMPLATES / "platform.yaml").read_text("utf-8")
+    template = platform_template().text
     parameters = {**of_platform(Platform("shop")), "Days": "30"}
     return CloudFormation("UPDATE_COMPLETE", parameters=parameters, template=template, **more)
 

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.stacks.config import Job, Platform
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
+from steadyspot.deploy.stacks.templates import job_template, platform_template
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
-TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:job-AbCdEf"
 EXPLAINED = {
     "RESOURCE_STAR": "",  # X-Ray's segments and the registry's log-in know no resources.
@@ -44,10 +46,10 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
     job = Job(name="job", image="image", schedule="rate(1 hour)", secret=SECRET)
     with LocalAws() as aws:
         cloudformation = aws.session().client("cloudformation")
-        body = (TEMPLATES / "platform.yaml").read_text("utf-8")
-        create(cloudformation, "scan", body, of_platform(platform))
-        body = (TEMPLATES / "job.yaml").read_text("utf-8")
-        create(cloudformation, "scan-job", body, of_job(platform, job))
+        create(cloudformation, "scan", platform_template().text, of_platform(platform))
+        template = job_template()
+        upload(Target(Config(Path("steadyspot.toml"), platform, {}), aws.session()), template)
+        create(cloudformation, "scan-job", template.text, of_job(platform, job))
         iam = aws.session().client("iam")
         for role in iam.list_roles()["Roles"]:
             name = role["RoleName"]

@@ -60,5 +60,8 @@ def _as_data(stack: str, plan: Plan | None, note: str) -> dict[str, Any]:
             }
             for change in plan.changes
         ],
-        "states": list(plan.states),
+        "states": [
+            {"state": state.state, "change": state.how, "lines": list(state.lines)}
+            for state in plan.states
+        ],
     }

@@ -28,6 +28,7 @@ def command(
     from dataclasses import replace
 
     from steadyspot.deploy.cli.screen import silent
+    from steadyspot.deploy.stacks.definitions import tidy
     from steadyspot.deploy.stacks.images import pinned
     from steadyspot.deploy.stacks.up import bring, platform_of, stack_of
 
@@ -43,6 +44,8 @@ def command(
             ready = replace(one, image=pinned(target, one, shown, image))
             stack = stack_of(target, ready)
             changed[stack.stack] = bring(target, stack, shown, agreed)
+        if any(changed.values()):
+            tidy(target)
         whole = True
     finally:
         if machine:  # Also where it broke off: what was done until then must be known.

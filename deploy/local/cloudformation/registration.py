@@ -17,8 +17,11 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, s3_backends
 
 # Importing them defines the types, and that is what moto looks for.
-from steadyspot.deploy.local.cloudformation import (
-    workflow,  # noqa: F401
+from steadyspot.deploy.local.cloudformation import (  # noqa: F401
+    messaging,
+    network,
+    storage,
+    workflow,
 )
 from steadyspot.deploy.local.cloudformation.backend import LocalCloudFormation
 from steadyspot.deploy.local.cloudformation.text import StoredText

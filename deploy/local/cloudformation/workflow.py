@@ -11,15 +11,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, Self
 
+import yaml  # type: ignore[import-untyped]
 from moto.cloudformation.exceptions import ValidationError
 from moto.core.common_models import CloudFormationModel
 from moto.ecs.models import ecs_backends
 from moto.events.models import events_backends
+from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 from moto.scheduler.models import scheduler_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from steadyspot.deploy.local.cloudformation.resource import Place, Properties, Resource, camel
+
+DEFINED_BY = ("DefinitionString", "Definition", "DefinitionS3Location")
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class StateMachineResource(Resource, CloudFormationModel):
@@ -62,26 +67,62 @@ class StateMachineResource(Resource, CloudFormationModel):
 
 
 def state_machine_definition(place: Place, properties: Properties) -> str:
-    """The definition as text, from whichever of three properties holds it, with substitutions made.
+    """Return the definition as text, from whichever of three properties holds it.
 
-    As CloudFormation does, ``${name}`` is replaced as plain text, and only for given names.
+    As CloudFormation does, ``${name}`` is replaced as plain text, only for given names, and in an
+    object of S3 before that is read as JSON or else as YAML.
+
+    Raises
+    ------
+    ValidationError
+        There is none or more than one, or the object is not there or is neither JSON nor YAML.
     """
-    if "DefinitionString" in properties:
-        text = str(properties["DefinitionString"])
-    elif "Definition" in properties:
-        text = json.dumps(properties["Definition"])
-    elif "DefinitionS3Location" in properties:
-        location = properties["DefinitionS3Location"]
+    named = [f"[{key}]" for key in DEFINED_BY if key in properties]
+    if not named:
+        raise ValidationError(
+            message="Property validation failed. Required key [DefinitionS3Location], [Definition] "
+            "or [DefinitionString] not found."
+        )
+    if len(named) > 1:
+        raise ValidationError(
+            message="Property validation failed. Please use either [DefinitionS3Location], "
+            "[Definition] or [DefinitionString] but not both."
+        )
+    given = properties.get("DefinitionSubstitutions", {})
+    if "DefinitionS3Location" in properties:
+        stored = _stored(place, properties["DefinitionS3Location"])
+        return _as_json(_substituted(stored, given))
+    if "Definition" in properties:
+        return _substituted(json.dumps(properties["Definition"]), given)
+    return _substituted(str(properties["DefinitionString"]), given)
+
+
+def _stored(place: Place, location: Mapping[str, Any]) -> str:
+    try:
         stored = s3_backends[place.account_id][place.partition].get_object(
             location["Bucket"], location["Key"], location.get("Version")
         )
-        if stored is None:
-            raise ValidationError(message=f"No object {location['Key']} in {location['Bucket']}")
-        text = stored.value.decode()
-    else:
-        raise ValidationError(message="A state machine needs a definition")
-    for key, value in properties.get("DefinitionSubstitutions", {}).items():
+    except MissingBucket:
+        raise ValidationError(message="The specified bucket does not exist") from None
+    if stored is None:
+        raise ValidationError(message="The specified key does not exist.")
+    return str(stored.value.decode())
+
+
+def _substituted(text: str, given: Mapping[str, Any]) -> str:
+    for key, value in given.items():
         text = text.replace("${" + key + "}", str(value))
+    return text
+
+
+def _as_json(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError:
+        try:
+            return json.dumps(yaml.load(text, _YAML))
+        except yaml.YAMLError:
+            raise ValidationError(message="Invalid StateMachine definition file.") from None
     return text
 
 

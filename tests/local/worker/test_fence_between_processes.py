@@ -44,7 +44,7 @@ def test_zombie_that_wakes_up_leaves_with_76_and_the_winner_keeps_what_was_done(
 def test_zombie_frozen_in_its_own_commit_changes_nothing_when_it_wakes(bench: Bench) -> None:
     """The commit is frozen as soon as the record says committing; the next attempt finishes it."""
     command = bench.job_file(
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "for i in range(300):\n"
         "    with run.output(str(i)) as path: path.write_text('x')\n"

@@ -58,7 +58,7 @@ def test_units_in_processes_of_a_pool_are_marked_too(bench: Bench) -> None:
 
 def test_stopping_can_be_waited_for_and_callbacks_are_called(bench: Bench) -> None:
     worker = bench.start(*bench.job_file(
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "run.on_stop(lambda: print('called', flush=True))\n"
         "assert not run.stopping\n"
@@ -77,7 +77,7 @@ def test_stopping_can_be_waited_for_and_callbacks_are_called(bench: Bench) -> No
 def test_stop_is_told_even_where_no_signal_is_forwarded(bench: Bench) -> None:
     worker = bench.start("--no-forward", *bench.job_file(
         "import time\n"
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "for part in current_run().remaining(range(100)):\n"
         "    print('part', part, flush=True); time.sleep(0.2)\n"
     ))  # fmt: skip
@@ -91,7 +91,7 @@ def test_all_units_done_before_the_job_ends_counts_as_finished(bench: Bench) -> 
     """SIGTERM in the last unit: it ends within the grace, and so does the run."""
     worker = bench.start(*bench.job_file(
         "import time\n"
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "for part in current_run().remaining(range(2)):\n"
         "    print('part', part, flush=True); time.sleep(0.7)\n"
     ))  # fmt: skip
@@ -104,7 +104,7 @@ def test_all_units_done_before_the_job_ends_counts_as_finished(bench: Bench) -> 
 
 def test_job_that_ends_early_because_it_saw_the_stop_is_not_finished(bench: Bench) -> None:
     worker = bench.start(*bench.job_file(
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "list(run.remaining(range(2)))\n"
         "print('merging', flush=True)\n"
@@ -120,7 +120,7 @@ def test_job_that_ends_early_because_it_saw_the_stop_is_not_finished(bench: Benc
 
 def test_unit_left_by_an_exception_or_a_break_is_not_done(bench: Bench) -> None:
     worker = bench.start(*bench.job_file(
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "for part in run.remaining('abcd'):\n"
         "    if part == 'c':\n"
@@ -136,7 +136,7 @@ def test_unit_left_by_an_exception_or_a_break_is_not_done(bench: Bench) -> None:
 
 def test_half_written_output_is_never_published(bench: Bench) -> None:
     worker = bench.start(*bench.job_file(
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "try:\n"
         "    with run.output('half') as path:\n"
@@ -157,7 +157,7 @@ def test_half_written_output_is_never_published(bench: Bench) -> None:
 def test_state_and_progress_are_durable_and_come_back(bench: Bench) -> None:
     command = bench.job_file(
         "import sys\n"
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "print('state', run.state, flush=True)\n"
         "run.state['at'] = 7\n"
@@ -178,7 +178,7 @@ def test_state_and_progress_are_durable_and_come_back(bench: Bench) -> None:
 def test_many_units_are_sealed_into_segments_and_come_back(bench: Bench) -> None:
     command = bench.job_file(
         "import sys\n"
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "left = run.undone(range(350))\n"
         "print('left', len(left), flush=True)\n"
@@ -261,8 +261,8 @@ def test_processes_of_a_pool_share_a_local_folder(tmp_path: Path) -> None:
     done = run_locally(
         tmp_path,
         "import subprocess, sys\n"
-        "from worker import current_run\n"
-        "begin = [sys.executable, '-c', 'from worker import current_run; current_run()']\n"
+        "from steadyspot import current_run\n"
+        "begin = [sys.executable, '-c', 'from steadyspot import current_run; current_run()']\n"
         "dead = subprocess.Popen(['true']); dead.wait()\n"
         "run = current_run()\n"
         "with run.output('part') as path:\n"
@@ -278,7 +278,7 @@ def test_processes_of_a_pool_share_a_local_folder(tmp_path: Path) -> None:
 
 def test_units_may_be_any_iterable_with_stable_keys(tmp_path: Path) -> None:
     job = (
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "days = ((year, f'{month:02}') for year in (2025, 2026) for month in (1, 2))\n"
         "rows = iter([{'id': 1}, {'id': 2}])\n"
@@ -305,7 +305,7 @@ def test_output_that_cannot_be_published_is_refused_at_once(
 ) -> None:
     done = run_locally(
         tmp_path,
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         f"with current_run().output({name!r}) as path:\n"
         f"    {write}\n",
     )
@@ -319,7 +319,7 @@ def test_units_without_a_stable_key_are_refused_and_a_key_function_helps(tmp_pat
     done = run_locally(
         tmp_path,
         "from pathlib import Path\n"
-        "from worker import current_run\n"
+        "from steadyspot import current_run\n"
         "run = current_run()\n"
         "print(sorted(p.name for p in run.remaining([Path('a'), Path('b')], key=str)))\n"
         "list(run.remaining([object()]))\n",

@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
-from steadyspot.deploy.stacks.changes import Change, Plan, lines_of, states_that_change
-from steadyspot.deploy.stacks.up import TEMPLATES
-
-
-def template(**states: object) -> str:
-    text = json.dumps({"StartAt": next(iter(states)), "States": states})
-    return f"x:\n  # definition: job\n  DefinitionString: |\n    {text}\n  # definition end\n"
-
-
-def with_pieces(**states: object) -> str:
-    """A template whose definition names what it says more than once."""
-    text = json.dumps({"StartAt": next(iter(states)), "States": states}).replace(
-        '"NEXT"', "${Next}"
-    )
-    return (
-        "x:\n  # definition: job\n  DefinitionString: !Sub\n  - |\n"
-        f"   {text}\n  - Region: !Ref AWS::Region\n"
-        '    Next: |-\n     "C"\n    Last: !Sub |-\n     ${Job}\n  # definition end\n'
-    )
+from steadyspot.deploy.stacks.changes import (
+    BESIDE_STATES,
+    Change,
+    Plan,
+    StateChange,
+    lines_of,
+    states_that_change,
+)
+from steadyspot.deploy.stacks.templates import job_template
 
 
-def test_a_definition_with_named_pieces_is_compared_as_it_is_written_out() -> None:
-    plain = template(A={"Type": "Pass", "Next": "C"}, C={"Type": "Succeed"})
-    named = with_pieces(A={"Type": "Pass", "Next": "NEXT"}, C={"Type": "Succeed"})
-    assert "${Next}" in named
-    assert states_that_change(plain, named) == ()
-    other = named.replace('"C"\n', '"D"\n')
-    assert states_that_change(named, other) == ("job: A changes (Next)",)
+def definition(**states: object) -> dict[str, Any]:
+    return {"StartAt": next(iter(states)), "States": states}
 
 
 def test_states_that_are_new_changed_or_gone_are_named() -> None:
-    before = template(A={"Type": "Pass", "Next": "B"}, B={"Type": "Succeed"})
-    after = template(A={"Type": "Pass", "Next": "C", "Comment": "x"}, C={"Type": "Succeed"})
+    before = definition(A={"Type": "Pass", "Next": "B"}, B={"Type": "Succeed"})
+    after = definition(A={"Type": "Pass", "Next": "C", "Comment": "x"}, C={"Type": "Succeed"})
     assert states_that_change(before, after) == (
-        "job: A changes (Comment, Next)",
-        "job: C is new",
-        "job: B goes",
+        StateChange("A", "changes", ("- Next: B", "+ Comment: x", "+ Next: C")),
+        StateChange("C", "is new"),
+        StateChange("B", "goes"),
     )
 
 
-def test_the_same_template_changes_no_state_and_ours_has_a_definition() -> None:
-    text = (TEMPLATES / "job.yaml").read_text("utf-8")
-    assert states_that_change(text, text) == ()
-    changed = text.replace('"Who holds it?":', '"Who has it?":')
-    assert "job: Who has it? is new" in states_that_change(text, changed)
+def test_what_stands_beside_the_states_is_compared_too() -> None:
+    state = {"Type": "Succeed"}
+    before, after = definition(A=state), definition(A=state) | {"TimeoutSeconds": 60}
+    assert states_that_change(before, after) == (
+        StateChange(BESIDE_STATES, "changes", ("+ TimeoutSeconds: 60",)),
+    )
+
+
+def test_of_an_expression_only_the_lines_that_differ_are_shown() -> None:
+    written = "{% ($a := 1; $b := $max([$a, 2]); $a > 1 and $b < 3 ? 'x' : 'y') %}"
+    before = definition(A={"Type": "Pass", "Output": written})
+    after = definition(A={"Type": "Pass", "Output": written.replace("$b < 3", "$b < 4")})
+    assert states_that_change(before, after) == (
+        StateChange("A", "changes", ("-   and $b < 3", "+   and $b < 4")),
+    )
+
+
+def test_what_was_substituted_is_no_change_but_what_stands_around_it_is() -> None:
+    """A value says nothing of the definition: the change set tells of parameters."""
+    rendered = definition(
+        A={"Type": "Pass", "Output": "{% {'job': '${Job}', 'on': ${Network}, 'n': 1} %}"}
+    )
+    deployed = definition(
+        A={"Type": "Pass", "Output": "{% {'job': 'night', 'on': {'a':['b','c']}, 'n': 1} %}"}
+    )
+    assert states_that_change(deployed, rendered) == ()
+    deployed["States"]["A"]["Output"] = "{% {'work': 'night', 'on': {}, 'n': 1} %}"
+    (change,) = states_that_change(deployed, rendered)
+    assert change.lines == ("- Output: {% {'work': 'night',", "+ Output: {% {'job': '${Job}',")
+
+
+def test_our_own_definition_is_equal_to_itself_and_a_renamed_state_is_new() -> None:
+    graph = job_template().graph
+    assert states_that_change(graph, graph) == ()
+    states = {"Who has it?" if k == "Who holds it?" else k: v for k, v in graph["States"].items()}
+    assert StateChange("Who has it?", "is new") in states_that_change(
+        graph, {**graph, "States": states}
+    )
 
 
 def test_a_plan_reads_as_a_diff() -> None:
@@ -63,7 +81,7 @@ def test_a_plan_reads_as_a_diff() -> None:
             Change("Remove", "Rule", "AWS::Events::Rule", replaces=False),
         ),
         parameters={"StopTimeout": ("120", "60"), "Command": ("[]", "x" * 80)},
-        states=("job: A changes (Next)",),
+        states=(StateChange("A", "changes", ("- Next: B", "+ Next: C")), StateChange("B", "goes")),
     )
     assert [line for _, line in lines_of(plan)] == [
         "StopTimeout: 120 -> 60",
@@ -72,5 +90,8 @@ def test_a_plan_reads_as_a_diff() -> None:
         "change  Machine (AWS::StepFunctions::StateMachine): Definition",
         "replace Queue (AWS::SQS::Queue): QueueName; WHAT IT HOLDS IS NO LONGER USED",
         "remove  Rule (AWS::Events::Rule)",
-        "state of job: A changes (Next)",
+        "state A changes",
+        "    - Next: B",
+        "    + Next: C",
+        "state B goes",
     ]

@@ -23,7 +23,7 @@ from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
-from steadyspot.deploy.stacks.up import TEMPLATES
+from steadyspot.deploy.stacks.templates import job_template
 from steadyspot.statemachines.causes import CAUSES
 from tests.unit.deploy.fakes import BEGUN, Calls, Clock, CloudFormation, History, Pages, change
 from tests.unit.deploy.test_checks import account
@@ -70,6 +70,14 @@ def history() -> list[dict[str, Any]]:
     ]
 
 
+def earlier() -> str:
+    """The definition as it was deployed: one state is not there yet, one says something else."""
+    graph = job_template().graph
+    del graph["States"]["Wait for capacity"]
+    graph["States"]["Duplicate"]["Comment"] = "Somebody else does it."
+    return json.dumps(graph)
+
+
 class Workflow(Calls):
     """Step Functions with one execution, and a workflow that knows every row."""
 
@@ -84,7 +92,7 @@ class Workflow(Calls):
             list_executions=lambda **_: {"executions": [shown]},
             start_execution=lambda **_: {"executionArn": EXECUTION},
             get_paginator=lambda _name: Pages({"events": history()}),
-            describe_state_machine=lambda **_: {"definition": "{}", "roleArn": "r"},
+            describe_state_machine=lambda **_: {"definition": earlier(), "roleArn": "r"},
             test_state=self._answer,
         )
 
@@ -114,13 +122,9 @@ class Account(CloudFormation):
         platform, job = Platform("shop", mail="old@b.example"), replace(JOB, image=OLD, vcpu=2)
         one = of_platform(platform) if StackName == "shop" else of_job(platform, job)
         self.parameters = {**one, "Days": "30"}
-        return super().describe_stacks(StackName)
-
-    def get_template(self, **asked: Any) -> dict[str, Any]:
-        name = "platform.yaml" if asked["StackName"] == "shop" else "job.yaml"
-        lines = (TEMPLATES / name).read_text("utf-8").splitlines()
-        before = [line for line in lines if not line.strip().startswith('"Wait for capacity":')]
-        return {"TemplateBody": "\n".join(before)}
+        (stack,) = super().describe_stacks(StackName)["Stacks"]
+        outputs = [{"OutputKey": "StateMachine", "OutputValue": MACHINE}]
+        return {"Stacks": [{**stack, "Outputs": outputs}]}
 
 
 class Removed(CloudFormation):
@@ -169,6 +173,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         "sns": Calls(
             list_subscriptions_by_topic=lambda **_: {"Subscriptions": []},
         ),
+        "s3": Calls(put_object=lambda **_: None, get_paginator=lambda _name: Pages({})),
         "logs": Calls(get_paginator=lambda _name: Pages({"events": [line]})),
     }
     services["ecs"] = Calls(
@@ -178,6 +183,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
     outputs = {"StateMachine": MACHINE, "Queue": "q", "LogGroup": "/steadyspot/shop/night"}
     changes = [
         change("Modify", "Queue", "AWS::SQS::Queue"),
+        change("Modify", "StateMachine", "AWS::StepFunctions::StateMachine"),
         change("Modify", "RunTable", "AWS::DynamoDB::Table", Replacement="True"),
         change("Remove", "BrokenEnd", "AWS::Events::Rule"),
     ]

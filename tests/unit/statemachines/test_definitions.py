@@ -6,66 +6,36 @@ import json
 import re
 from collections.abc import Iterator
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import jsonata
 import pytest
+import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
-from steadyspot.deploy.local.cloudformation.text import parsed
-from steadyspot.deploy.stacks.changes import definitions
-from steadyspot.statemachines.pieces import NAMES
-from steadyspot.statemachines.render import DEFINITIONS, ROOM, TEMPLATES, definition, filled, pretty
+from steadyspot.statemachines.render import DEFINITIONS, definition, path_of, rendered
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
-def test_what_the_console_shows_is_what_the_code_says(name: str) -> None:
-    assert (ROOM / "rendered" / f"{name}.asl.json").read_text() == pretty(name), "make render"
+def test_what_is_deployed_is_what_the_code_says(name: str) -> None:
+    text = path_of(name).read_text("utf-8")
+    assert text == rendered(name), "make render"
+    assert yaml.safe_load(text) == definition(name)
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_the_templates_carry_the_same_definitions(path: Path) -> None:
-    assert path.read_text() == filled(path.read_text()), "make render"
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_what_is_substituted_stands_in_double_quotes(name: str) -> None:
+    """CloudFormation puts it into the text before it parses that: a job may be called ``no``."""
+    events = yaml.parse(path_of(name).read_text("utf-8"))
+    scalars = [event for event in events if isinstance(event, yaml.ScalarEvent)]
+    assert {event.style for event in scalars if "${" in event.value} == {'"'}
 
 
-def carried(path: Path) -> dict[str, Any]:
-    """The definition that a template carries, every named piece put in its place."""
-    (found,) = definitions(path.read_text()).values()
-    return found
-
-
-@pytest.mark.parametrize(("name", "path"), list(zip(DEFINITIONS, TEMPLATES, strict=True)))
-def test_what_a_template_carries_is_written_out_beside_the_code(name: str, path: Path) -> None:
-    assert carried(path) == definition(name)
-
-
-def test_fn_sub_makes_of_the_template_what_is_written_out() -> None:
-    """By the rules of ``Fn::Sub``: once, and not into what it has put in."""
-    template = parsed(TEMPLATES[0].read_text())
-    text, given = template["Resources"]["StateMachine"]["Properties"]["DefinitionString"]["Fn::Sub"]
-    own = {*template["Parameters"], *template["Resources"]}
-
-    def substituted(value: Any, names: dict[str, Any]) -> str:
-        def put(found: re.Match[str]) -> str:
-            name = found[1]
-            value = names.get(name)
-            if isinstance(value, dict) and isinstance(value.get("Fn::Sub"), list):
-                return substituted(value["Fn::Sub"][0], value["Fn::Sub"][1])
-            if isinstance(value, dict) and name not in NAMES:
-                return substituted(value["Fn::Sub"], {})
-            if isinstance(value, str):
-                return value
-            assert name in own or name in names or name.startswith("AWS::"), (
-                f"{name} is no name of the template"
-            )
-            return found[0]
-
-        return re.sub(r"\$\{([\w:]+)\}", put, value)
-
-    assert json.loads(substituted(text, given)) == definition("job")
-    plain = [value for value in given.values() if isinstance(value, str)]
-    assert not [piece for piece in plain if "${" in piece]
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_cloudformation_takes_the_file_for_yaml(name: str) -> None:
+    """It tries JSON first, and is content where the text only begins with a value of JSON."""
+    with pytest.raises(json.JSONDecodeError):
+        json.JSONDecoder().raw_decode(path_of(name).read_text("utf-8"))
 
 
 def expressions(value: Any) -> Iterator[str]:

@@ -1,0 +1,54 @@
+"""The definitions of jobs in the platform's bucket: brought there, and removed once unused.
+
+They are named by their content, so uploading one twice is harmless and the jobs of a platform share
+it. One that a stack names must stay: CloudFormation reads it again when a later update is rolled
+back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from steadyspot.deploy.aws.target import Target
+from steadyspot.deploy.stacks.templates import PREFIX, Template
+
+FRESH = timedelta(hours=1)
+"""So old a definition must be before it is removed: somebody else may be about to deploy it."""
+
+
+def upload(target: Target, template: Template) -> None:
+    """Bring a template's definition where CloudFormation will look for it."""
+    if template.key:
+        target.client("s3").put_object(
+            Bucket=target.platform["Bucket"],
+            Key=template.key,
+            Body=template.definition.encode(),
+            ContentType="application/yaml",
+        )
+
+
+def tidy(target: Target, now: datetime | None = None) -> list[str]:
+    """Remove the definitions that no stack of the platform names; return their keys.
+
+    While a stack is under way or broken, all stay: it may go back to what it named before.
+    """
+    s3, bucket = target.client("s3"), target.platform["Bucket"]
+    before = (now or datetime.now(UTC)) - FRESH
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
+    old = [
+        item["Key"]
+        for page in pages
+        for item in page.get("Contents", [])
+        if item["LastModified"] < before
+    ]
+    if not old:
+        return []
+    stacks = target.stacks
+    names = [target.platform_stack, *stacks.of_platform(target.platform_stack)]
+    if not all(stacks.is_settled(name) for name in names):
+        return []
+    named = "\n".join(stacks.template(name) for name in names)
+    unused = [key for key in old if key not in named]
+    for key in unused:
+        s3.delete_object(Bucket=bucket, Key=key)
+    return unused
