@@ -292,7 +292,10 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="bad-setup",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        facts=(*word(Reason.BAD_SETUP, Reason.NOT_RUNNABLE, Reason.NOT_FOUND), *exit_code(Exit.BAD_SETUP, Exit.NOT_RUNNABLE, Exit.NOT_FOUND)),
+        facts=(
+            *word(Reason.BAD_SETUP, Reason.NOT_RUNNABLE, Reason.NOT_FOUND),
+            *exit_code(Exit.BAD_SETUP, Exit.NOT_RUNNABLE, Exit.NOT_FOUND),
+        ),
         sentence="The worker could not start the job (exit code {exit_code}).",
         next_step="Correct the setting or command that the task's log names, then redrive the run.",
     ),
@@ -325,7 +328,11 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="time-limit",
         cause_class=CauseClass.TIMED_OUT,
         answer=Answer.DECIDE,
-        facts=(*error("States.Timeout", "States.HeartbeatTimeout"), *word(Reason.TIMED_OUT), *exit_code(Exit.TIMED_OUT)),
+        facts=(
+            *error("States.Timeout", "States.HeartbeatTimeout"),
+            *word(Reason.TIMED_OUT),
+            *exit_code(Exit.TIMED_OUT),
+        ),
         sentence="The attempt used up the time it was given.",
         next_step="Raise expected_minutes, deploy again, then redrive the run.",
         most_stalls=1,
@@ -377,8 +384,10 @@ EXECUTION_ENDED = Cause(
     name="execution-ended",
     cause_class=CauseClass.INTERRUPTED,
     answer=Answer.STOP,
-    sentence="The execution was {said}.",
-    next_step="Redrive the run if it is still wanted; it resumes behind the work that is already durable.",
+    sentence="The execution was {said} before the run had finished.",
+    next_step=(
+        "Redrive the run if it is still wanted; it resumes behind the work that is already durable."
+    ),
 )
 
 

@@ -2,14 +2,16 @@
 
 States are built in the order in which a run meets them; :func:`build` wires them into the picture
 that the console shows. Tasks decide with others and make one call each; Choices decide alone. What
-is evaluated stands in ``expressions/``, one named value a file. Variables: ``job`` (the job's
-parameters), ``causes`` (the cause table), ``run`` (settings of this execution), ``last`` (the latest attempt), ``attempts``
-(those before it, those of earlier executions included, each with its cause), ``work`` (what the
-record says of the work: status, word, done, total, fraction), ``drought`` (since when Spot is
-refused, in milliseconds, and how often that was waited for), ``cause`` (the row of the cause table
-that stopped the latest attempt) and ``entered`` (states entered, which is what a workflow costs;
-*Why did it stop?* is counted by whatever leads there). Budgets are counted from the attempts, so
-there is no counter that could be forgotten.
+is evaluated stands in ``expressions/``, one named value a file.
+
+Variables: ``job`` (the job's parameters), ``causes`` (the cause table), ``run`` (settings of this
+execution), ``last`` (the latest attempt), ``attempts`` (those before it, those of earlier
+executions included, each with its cause), ``work`` (what the record says of the work: status, word,
+done, total, fraction), ``drought`` (since when Spot is refused, in milliseconds, and how often that
+was waited for), ``cause`` (the row of the cause table that stopped the latest attempt) and
+``entered`` (states entered, which is what a workflow costs; *Why did it stop?* is counted by
+whatever leads there). Budgets are counted from the attempts, so there is no counter that could be
+forgotten.
 """
 
 from __future__ import annotations

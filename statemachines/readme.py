@@ -32,6 +32,4 @@ def _causes() -> str:
 def _row(cause: Cause) -> str:
     told = cause.sentence.replace("{said}", "…").replace("{exit_code}", "N")
     told = told.replace("{memory_gb}", "N")
-    return (
-        f"| {cause.name} | {cause.cause_class} | {cause.answer} | {told} | {cause.next_step} |\n"
-    )
+    return f"| {cause.name} | {cause.cause_class} | {cause.answer} | {told} | {cause.next_step} |\n"

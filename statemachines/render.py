@@ -18,7 +18,6 @@ import yaml  # type: ignore[import-untyped]
 
 from steadyspot.statemachines import after_the_end, job
 from steadyspot.statemachines.composing import Expression
-from steadyspot.statemachines.states import Machine
 
 FOLDER = Path(__file__).parent / "rendered"
 DEFINITIONS = {"job": job.build, "after-the-end": after_the_end.build}
@@ -54,7 +53,7 @@ def write() -> Iterator[Path]:
 
 def _data(value: Any) -> Any:
     """Return a machine as dictionaries and lists, expressions as they are."""
-    if isinstance(value, Machine) or hasattr(value, "to_dict"):
+    if hasattr(value, "to_dict"):
         return _data(value.to_dict())
     if isinstance(value, dict):
         return {key: _data(item) for key, item in value.items()}
@@ -79,16 +78,13 @@ def _entry(before: str, value: Any, depth: int) -> Iterator[str]:
         for item in value:
             yield from _item(item, depth + 1)
     elif isinstance(value, Expression):
-        yield from _folded(f"{before} ", value.lines, depth + 1)
-    elif isinstance(value, str):
-        text = f"{before} {_scalar(value)}"
-        if len(text) <= WIDTH:
-            yield text
-        else:
-            width = WIDTH - len(_INDENT * depth) - len(_INDENT) - 2
-            yield from _folded(f"{before} ", textwrap.wrap(value, width - 30), depth + 1)
+        yield from _folded(before, value.lines, depth + 1)
     else:
-        yield f"{before} {json.dumps(value)}"
+        line = f"{before} {_scalar(value)}"
+        if len(line) <= WIDTH:
+            yield line
+        else:
+            yield from _folded(before, textwrap.wrap(value, WIDTH - len(before) - 4), depth + 1)
 
 
 def _item(value: Any, depth: int) -> Iterator[str]:
@@ -100,20 +96,24 @@ def _item(value: Any, depth: int) -> Iterator[str]:
 
 
 def _comments(made: Expression, depth: int) -> Iterator[str]:
+    """Yield what the file says of the value, then the first sentence of each that it needs."""
+    indent = f"{_INDENT * depth}# "
     for name, text in made.comments:
-        if name and text:
-            text = f"${name}: {text.split('. ')[0].rstrip('.')}."
-        indent = f"{_INDENT * depth}# "
-        yield from textwrap.wrap(
-            text, 100, initial_indent=indent, subsequent_indent=indent + (_INDENT if name else "")
-        )
+        told = f"${name}: {text.split('. ')[0].rstrip('.')}." if name else text
+        if text:
+            yield from textwrap.wrap(
+                told,
+                WIDTH - 20,
+                initial_indent=indent,
+                subsequent_indent=indent + (_INDENT if name else ""),
+            )
 
 
 def _folded(before: str, lines: tuple[str, ...] | list[str], depth: int) -> Iterator[str]:
     """Yield a text in double quotes, of which YAML makes one line: a line break is a blank."""
     quoted = [json.dumps(line, ensure_ascii=False)[1:-1] for line in lines]
     quoted[-1] += '"'
-    yield f'{before}"{quoted[0]}'
+    yield f'{before} "{quoted[0]}'
     yield from (f"{_INDENT * depth}{line}" for line in quoted[1:])
 
 

@@ -213,9 +213,7 @@ def test_a_complete_record_wins_over_whatever_stopped_the_task() -> None:
 
 
 def test_every_row_is_reached_by_some_shape() -> None:
-    assert {name for name, _, _ in SHAPES} | {"finished"} == {
-        cause.name for cause in attempts()
-    }
+    assert {name for name, _, _ in SHAPES} | {"finished"} == {cause.name for cause in attempts()}
 
 
 def test_a_cause_that_was_cut_keeps_what_came_before_and_never_fails() -> None:
