@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -43,6 +44,8 @@ _MAKE_ROLE = "Make it now: aws iam create-service-linked-role --aws-service-name
 _NO_SECRET = ("ResourceNotFoundException", "InvalidRequestException")
 """What Secrets Manager says of a secret that is not there, or is marked for deletion."""
 _SHORT_GRACE_SECONDS = 30
+_INTERVALS = 50
+"""Times of a schedule that are looked at for the shortest interval between two."""
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 
 
@@ -140,6 +143,24 @@ def _schedules(looks: Looks) -> Iterator[Finding]:
             rests = "" if job.enabled else ", but it rests (enabled = false)"
             shown = f"{due:%Y-%m-%d %H:%M} UTC"
             yield Finding(about, Level.GOOD, f"due next at {shown}{rests}")
+            yield from _overlaps(job, about, due, looks.now)
+
+
+def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Finding]:
+    """Yield a finding if some of the next runs begin before the one before them can be done."""
+    timing = Timing(job.schedule or "", job.timezone, now)
+    dues = [due]
+    while len(dues) <= _INTERVALS and (later := next_due(timing, dues[-1])) is not None:
+        dues.append(later)
+    shortest = min(((b - a).total_seconds() / 60 for a, b in pairwise(dues)), default=None)
+    if shortest is not None and shortest < job.expected_minutes:
+        yield Finding(
+            about,
+            Level.NOTE,
+            f"{job.schedule} is due {shortest:g} min after the time before, but a run takes "
+            f"{job.expected_minutes:g} min: runs of several times will go on at once",
+            "Let it be due less often, or correct expected_minutes in steadyspot.toml.",
+        )
 
 
 def _grace(looks: Looks) -> Iterator[Finding]:
