@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.checks import checks
-from steadyspot.deploy.checks.checks import Finding, Level, Looks
+from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.images import Engine
 from tests.unit.deploy.fakes import Calls, refusal
