@@ -1,14 +1,15 @@
-"""Calls that more than one state makes, and what they read from a run's record."""
+"""Calls that more than one state makes, and what they assign."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from steadyspot.statemachines.jsonata import Retry, Task, expression
+from steadyspot.statemachines.composing import Expression, expression, variable
+from steadyspot.statemachines.states import Retry, Task
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
-EXECUTION = "{%$states.context.Execution.Id%}"
-KEY = {"job": {"S": "${Job}"}, "run_key": {"S": "{%$run.key%}"}}
+EXECUTION = variable("$states.context.Execution.Id")
+KEY = {"job": {"S": variable("$job.name")}, "run_key": {"S": variable("$run.key")}}
 CALL_SECONDS = 60
 """TimeoutSeconds of a short call."""
 
@@ -34,7 +35,7 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
         timeout_seconds=CALL_SECONDS,
         retry=patient(CONDITION_FAILED),
         arguments={
-            "TableName": "${Table}",
+            "TableName": variable("$job.table"),
             "Key": KEY,
             "ExpressionAttributeNames": {"#status": "status"},
             **arguments,
@@ -44,17 +45,6 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
     )
 
 
-WORK = """
-( $p := $item.progress.M; $done := $sum([$number($p.units_done.N)]);
-  $total := $sum([$number($p.units_total.N)]);
-  { 'status': $item.status.S & '', 'done': $done, 'total': $total,
-    'fraction': $exists($p.fraction.N) ? $number($p.fraction.N) : $total > 0 ? $done / $total : 0,
-    'word': WORD } )
-"""
-
-NO_WORK: dict[str, Any] = {"status": "", "word": "", "done": 0, "total": 0, "fraction": 0}
-
-
-def of_item(text: str) -> str:
-    """Return an expression on ``$item``, the record that a call brought back."""
-    return expression(f"( $item := $states.result.Attributes; {text} )")
+def entered(more: int = 1) -> dict[str, Expression]:
+    """Return the assignment that counts so many states as entered."""
+    return {"entered": expression("enteredNow", more=more)}

@@ -1,23 +1,24 @@
-"""The cause table: what can stop an attempt, how it is recognised, and what is done about it.
+"""The cause table: what can stop a run, how it is recognised, and what is done about it.
 
-This one table is the source of the Choice rules of *Why did it stop?*, of the sentences in the
-mails, of the faults that the local target can cause and of the table in the README. The order is
-the order of the tests: what AWS says of Spot comes before exit codes, since a reclaimed container
-may end with any code (143, 137, 2 were seen), and text comes before codes, since 137 is the code of
-a memory kill as well.
+A row says everything; adding one is one edit here. From this table come what the workflow
+recognises and answers, the sentences in the mails, the rows that ``drill verify`` puts to a
+deployed workflow, ``explain``, and the table in the README: all read it through :func:`rows`.
+The order is the order of the tests: what AWS says of Spot comes before exit codes, since a
+reclaimed container may end with any code (143, 137, 2 were seen), and text comes before codes,
+since 137 is the code of a memory kill as well. ``expressions/causeOf.jsonata`` goes through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from steadyspot.contract import Exit, Reason, Status
 
 
 class CauseClass(StrEnum):
-    """How the workflow answers. Budgets and answers belong to the class, recognition to the row."""
+    """What kind of trouble it is: what is counted together, and the name that a run fails under."""
 
     FINISHED = "finished"
     REFUSED = "refused"
@@ -32,71 +33,126 @@ class CauseClass(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Stop:
-    """What is known of an attempt that ended, taken from ``Error``, ``Cause`` and the run's record.
+class Answer(StrEnum):
+    """What the workflow does next; *Why did it stop?* has a rule or two for each."""
 
-    ``said`` is what AWS says in words: the message of a failed call, or the reasons inside the JSON
-    of a stopped task. It never holds an environment value. ``exit_code`` is that of the worker's
-    container. ``word`` is the worker's own reason if it was written by this very attempt.
-    """
+    FINISH = "finish"
+    """Nothing more: people are told."""
+    WAIT_FOR_SPOT = "wait-for-spot"
+    """Back off, then Spot again; without time for Spot, as WAIT."""
+    SPOT_AGAIN = "spot-again"
+    """Spot again at once if the attempt made progress and there is time; else as DECIDE."""
+    WAIT = "wait"
+    """Back off, then decide anew which capacity is right."""
+    DECIDE = "decide"
+    """Decide anew at once."""
+    STOP = "stop"
+    """Mark the run unfinished, park it, tell people."""
 
-    error: str = ""
-    stop_code: str = ""
-    said: str = ""
-    started: bool = True
-    exit_code: int | None = None
-    word: str = ""
-    status: str = Status.RUNNING
+
+class Budget(StrEnum):
+    """What bounds how often a run is tried again after such a stop."""
+
+    STALLS = "stalls"
+    """Attempts stopped since the run last made progress, at most the job's ``interruptions``."""
+    TIME = "time"
+    """The time that there is for Spot; on on-demand, a large number."""
+    THROTTLES = "throttles"
+    INFRASTRUCTURE = "infrastructure"
+    FAILURES = "failures"
+
+
+_BUDGETS = {
+    CauseClass.REFUSED: Budget.TIME,
+    CauseClass.INTERRUPTED: Budget.STALLS,
+    CauseClass.INCOMPLETE: Budget.STALLS,
+    CauseClass.TIMED_OUT: Budget.STALLS,
+    CauseClass.THROTTLED: Budget.THROTTLES,
+    CauseClass.INFRASTRUCTURE: Budget.INFRASTRUCTURE,
+}
+"""Of a class, where its row says nothing else; for all other classes it is the job's failures."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A row. It matches if any of its marks does and, where set, ``never_started`` holds as well.
+    """A row: it is recognised by one of ``facts`` or by what AWS ``says``.
 
-    ``sentence`` may hold ``{exit_code}`` and ``{said}``; ``next_step`` is told where the run ends
-    with it. ``also_says`` narrows ``says``: one text of each must be there. ``waits``: the next
-    attempt comes after a back-off.
+    ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and ``{said}``;
+    ``next_step`` is told where the run ends with it. ``says``: one of these texts stands in what
+    AWS says, and one of ``also_says`` where there are any. ``never_started``: only if no container
+    had started. ``least_tries``: it is tried again so often, however small the budget is.
+    ``most_stalls``: it is tried again only while no more attempts have stalled.
+    ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
+    many runs do not come back together.
     """
 
     name: str
     cause_class: CauseClass
+    answer: Answer
     sentence: str
     next_step: str
-    errors: tuple[str, ...] = ()
-    stop_codes: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
     also_says: tuple[str, ...] = ()
-    words: tuple[Reason, ...] = ()
-    exit_codes: tuple[int, ...] = ()
-    any_exit_code: bool = False
-    any_ecs_error: bool = False
-    complete: bool = False
     never_started: bool = False
-    waits: bool = False
+    budget: Budget | None = None
+    least_tries: int = 0
+    most_stalls: int | None = None
+    stays_on_spot: bool = True
+    jitters: bool = False
 
-    def matches(self, stop: Stop) -> bool:
-        """Whether this row names what stopped the attempt; its Choice rule tests the same."""
-        if self.never_started and (stop.started or stop.exit_code is not None):
-            return False
-        silent = not stop.word
-        return any(
-            (
-                self.complete and stop.status == Status.COMPLETE,
-                stop.error in self.errors,
-                stop.stop_code in self.stop_codes,
-                _says(stop.said, self.says)
-                and (not self.also_says or _says(stop.said, self.also_says)),
-                stop.word in self.words,
-                silent and stop.exit_code in self.exit_codes,
-                silent and self.any_exit_code and stop.exit_code is not None and stop.exit_code > 0,
-                self.any_ecs_error and stop.error.startswith("ECS."),
-            )
-        )
+    @property
+    def counted_by(self) -> Budget:
+        """The budget that bounds how often it is tried again."""
+        return self.budget or _BUDGETS.get(self.cause_class, Budget.FAILURES)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the row as the workflow carries it."""
+        marks = {
+            "facts": list(self.facts),
+            "says": list(self.says),
+            "alsoSays": list(self.also_says),
+            "neverStarted": self.never_started,
+        }
+        recognised = {mark: value for mark, value in marks.items() if value}
+        limits = {"leastTries": self.least_tries, "mostStalls": self.most_stalls}
+        return {
+            "name": self.name,
+            "class": self.cause_class.value,
+            "answer": self.answer.value,
+            "budget": self.counted_by.value,
+            **{name: limit for name, limit in limits.items() if limit},
+            "staysOnSpot": self.stays_on_spot,
+            "jitters": self.jitters,
+            "sentence": self.sentence,
+            "nextStep": self.next_step,
+            **({"recognised": recognised} if recognised else {}),
+        }
 
 
-def _says(said: str, texts: Iterable[str]) -> bool:
-    return any(text in said for text in texts)
+def record_says(status: Status) -> tuple[str, ...]:
+    """Return the fact that the run's record has this status."""
+    return (f"record: {status.value}",)
+
+
+def error(*names: str) -> tuple[str, ...]:
+    """Return the facts that the call failed so; ``ECS.*`` is any error of ECS."""
+    return tuple(f"error: {name}" for name in names)
+
+
+def stop_code(*codes: str) -> tuple[str, ...]:
+    """Return the facts that ECS stopped the task under one of these codes."""
+    return tuple(f"stop code: {code}" for code in codes)
+
+
+def word(*reasons: Reason) -> tuple[str, ...]:
+    """Return the facts that the worker itself wrote one of these reasons into the record."""
+    return tuple(f"word: {reason.value}" for reason in reasons)
+
+
+def exit_code(*codes: int | str) -> tuple[str, ...]:
+    """Return the facts that the worker left no word and one of these codes; ``*``: any but 0."""
+    return tuple(f"exit code: {code if isinstance(code, str) else int(code)}" for code in codes)
 
 
 _SPOT_CODES = ("SpotInterruption", "TerminationNotice")
@@ -111,19 +167,20 @@ _PASSING = (
     "503",
 )
 
-CAUSES: tuple[Cause, ...] = (
+_ATTEMPTS: tuple[Cause, ...] = (
     Cause(
         name="finished",
         cause_class=CauseClass.FINISHED,
-        complete=True,
+        answer=Answer.FINISH,
+        facts=record_says(Status.COMPLETE),
         sentence="The worker finished the run and its record is complete.",
         next_step="Nothing to do.",
     ),
     Cause(
         name="no-capacity",
         cause_class=CauseClass.REFUSED,
-        waits=True,
-        errors=("AmazonECS.Unknown",),
+        answer=Answer.WAIT_FOR_SPOT,
+        facts=error("AmazonECS.Unknown"),
         says=("Capacity is unavailable", "RESOURCE:", "limit on the number of vCPUs"),
         sentence="AWS had no capacity for the task: {said}",
         next_step="If this lasts, allow more zones or raise the vCPU quota, then redrive the run.",
@@ -131,9 +188,9 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="reclaimed-before-start",
         cause_class=CauseClass.REFUSED,
-        waits=True,
+        answer=Answer.WAIT_FOR_SPOT,
+        facts=stop_code(*_SPOT_CODES),
         never_started=True,
-        stop_codes=_SPOT_CODES,
         says=_SPOT_TEXT,
         sentence="AWS took the Spot task back before its container had started.",
         next_step="If this lasts, allow more zones or on-demand capacity, then redrive the run.",
@@ -141,7 +198,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="reclaimed",
         cause_class=CauseClass.INTERRUPTED,
-        stop_codes=_SPOT_CODES,
+        answer=Answer.SPOT_AGAIN,
+        facts=stop_code(*_SPOT_CODES),
         says=_SPOT_TEXT,
         sentence="AWS reclaimed the Spot capacity.",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
@@ -149,38 +207,41 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="stopped-by-hand",
         cause_class=CauseClass.INTERRUPTED,
-        stop_codes=("UserInitiated",),
+        answer=Answer.DECIDE,
+        facts=stop_code("UserInitiated"),
         sentence="Somebody stopped the task.",
         next_step="To end a run, stop its execution; else redrive it.",
     ),
     Cause(
         name="interrupted",
         cause_class=CauseClass.INTERRUPTED,
-        words=(Reason.INTERRUPTED,),
+        answer=Answer.DECIDE,
+        facts=word(Reason.INTERRUPTED),
         sentence="The worker was told to stop and left after saving its work.",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
     ),
     Cause(
         name="fence-lost",
         cause_class=CauseClass.INTERRUPTED,
-        words=(Reason.FENCE_LOST,),
-        exit_codes=(Exit.FENCE_LOST,),
+        answer=Answer.DECIDE,
+        facts=(*word(Reason.FENCE_LOST), *exit_code(Exit.FENCE_LOST)),
         sentence="Another attempt held the run, so this one left it alone.",
         next_step="Look at the run's record for who holds it; redrive the run once nobody does.",
     ),
     Cause(
         name="throttled",
         cause_class=CauseClass.THROTTLED,
-        waits=True,
-        errors=("ECS.ServerException",),
+        answer=Answer.WAIT,
+        facts=error("ECS.ServerException"),
         says=("Rate exceeded", "ThrottlingException", "Throttling"),
         sentence="AWS throttled or could not answer the call: {said}",
         next_step="Redrive the run; if this repeats, spread the schedules or raise the API quota.",
+        jitters=True,
     ),
     Cause(
         name="image-not-reached",
         cause_class=CauseClass.INFRASTRUCTURE,
-        waits=True,
+        answer=Answer.WAIT,
         says=("CannotPullContainerError", "ResourceInitializationError"),
         also_says=_PASSING,
         sentence="The task could not reach what it needs to start: {said}",
@@ -189,15 +250,24 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="host-failed",
         cause_class=CauseClass.INFRASTRUCTURE,
-        waits=True,
-        stop_codes=("InfrastructureHealth",),
+        answer=Answer.WAIT,
+        facts=stop_code("InfrastructureHealth"),
         says=("InternalError", "Network Interface", "network interface"),
         sentence="The infrastructure under the task failed: {said}",
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
     ),
     Cause(
+        name="aws-in-trouble",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        answer=Answer.WAIT,
+        facts=(*word(Reason.AWS_IN_TROUBLE), *exit_code(Exit.AWS_IN_TROUBLE)),
+        sentence="S3 or DynamoDB did not answer the worker, so not all that was done is saved.",
+        next_step="Redrive the run; if this repeats, look at the network and AWS Health Dashboard.",
+    ),
+    Cause(
         name="definition-inactive",
         cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
         says=("is inactive", "TaskDefinition not found"),
         sentence="The task definition is no longer active: {said}",
         next_step="Deploy the job again (steadyspot up), then redrive the run.",
@@ -205,6 +275,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="image-missing",
         cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
         says=("CannotPullContainerError",),
         sentence="The image cannot be pulled: {said}",
         next_step="Push the image or correct its name, deploy again, then redrive the run.",
@@ -212,6 +283,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="access-denied",
         cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
         says=("AccessDenied", "not authorized"),
         sentence="A role lacks a permission: {said}",
         next_step="Give the role what the text names, then redrive the run.",
@@ -219,6 +291,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="cannot-initialise",
         cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
         says=("ResourceInitializationError",),
         sentence="A secret or the log group that the task names is missing: {said}",
         next_step="Create it or correct the task definition, then redrive the run.",
@@ -226,63 +299,74 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="bad-setup",
         cause_class=CauseClass.MISCONFIGURED,
-        words=(Reason.BAD_SETUP, Reason.NOT_RUNNABLE, Reason.NOT_FOUND),
-        exit_codes=(Exit.BAD_SETUP, Exit.NOT_RUNNABLE, Exit.NOT_FOUND),
+        answer=Answer.STOP,
+        facts=(
+            *word(Reason.BAD_SETUP, Reason.NOT_RUNNABLE, Reason.NOT_FOUND),
+            *exit_code(Exit.BAD_SETUP, Exit.NOT_RUNNABLE, Exit.NOT_FOUND),
+        ),
         sentence="The worker could not start the job (exit code {exit_code}).",
         next_step="Correct the setting or command that the task's log names, then redrive the run.",
     ),
     Cause(
         name="bad-request",
         cause_class=CauseClass.MISCONFIGURED,
-        errors=("States.QueryEvaluationError", "States.ParameterPathFailure"),
+        answer=Answer.STOP,
+        facts=error("States.QueryEvaluationError", "States.ParameterPathFailure"),
         sentence="The run's input or set-up could not be understood: {said}",
         next_step="Correct the input of the execution or the job's settings, then start it again.",
     ),
     Cause(
         name="refused-by-ecs",
         cause_class=CauseClass.MISCONFIGURED,
-        any_ecs_error=True,
+        answer=Answer.STOP,
+        facts=error("ECS.*"),
         sentence="ECS refused to run the task: {said}",
         next_step="Correct what the text names, deploy again, then redrive the run.",
     ),
     Cause(
         name="out-of-memory",
         cause_class=CauseClass.OUT_OF_MEMORY,
+        answer=Answer.STOP,
+        facts=word(Reason.OUT_OF_MEMORY),
         says=("OutOfMemoryError",),
-        words=(Reason.OUT_OF_MEMORY,),
         sentence="The task ran out of its memory ({memory_gb} GB).",
         next_step="Give the job more memory, deploy again, then redrive the run.",
     ),
     Cause(
         name="time-limit",
         cause_class=CauseClass.TIMED_OUT,
-        errors=("States.Timeout", "States.HeartbeatTimeout"),
-        words=(Reason.TIMED_OUT,),
-        exit_codes=(Exit.TIMED_OUT,),
+        answer=Answer.DECIDE,
+        facts=(
+            *error("States.Timeout", "States.HeartbeatTimeout"),
+            *word(Reason.TIMED_OUT),
+            *exit_code(Exit.TIMED_OUT),
+        ),
         sentence="The attempt used up the time it was given.",
         next_step="Raise expected_minutes, deploy again, then redrive the run.",
+        most_stalls=1,
     ),
     Cause(
         name="try-again",
         cause_class=CauseClass.FAILED,
-        waits=True,
-        words=(Reason.TRY_AGAIN,),
-        exit_codes=(Exit.TRY_AGAIN,),
+        answer=Answer.WAIT,
+        facts=(*word(Reason.TRY_AGAIN), *exit_code(Exit.TRY_AGAIN)),
         sentence="The job asked to be tried again (exit code 75).",
         next_step="Look at the job's log for what it waits for, then redrive the run.",
+        least_tries=3,
     ),
     Cause(
         name="no-word",
         cause_class=CauseClass.INCOMPLETE,
-        exit_codes=(0, 137, Exit.INTERRUPTED),
+        answer=Answer.DECIDE,
+        facts=exit_code(0, 137, Exit.INTERRUPTED),
         sentence="The task ended (exit code {exit_code}), but the run's record is not complete.",
         next_step="Check that the container's ENTRYPOINT is the worker, then redrive the run.",
     ),
     Cause(
         name="job-failed",
         cause_class=CauseClass.FAILED,
-        words=(Reason.FAILED,),
-        any_exit_code=True,
+        answer=Answer.DECIDE,
+        facts=(*word(Reason.FAILED), *exit_code("*")),
         sentence="The job ended with exit code {exit_code}.",
         next_step="Read the job's log, mend the job, then redrive the run.",
     ),
@@ -291,11 +375,35 @@ CAUSES: tuple[Cause, ...] = (
 UNKNOWN = Cause(
     name="unknown",
     cause_class=CauseClass.UNKNOWN,
+    answer=Answer.STOP,
     sentence="The attempt ended for a reason that no row of the cause table knows: {said}",
     next_step="Open the execution's history; add a row for it; then redrive the run.",
 )
 
+NOT_CLAIMED = Cause(
+    name="not-claimed",
+    cause_class=CauseClass.MISCONFIGURED,
+    answer=Answer.STOP,
+    sentence="The run could not be taken up: {said}",
+    next_step="Correct the input, or what the text names; then redrive the run.",
+)
 
-def classify(stop: Stop) -> Cause:
-    """Return the first row that matches, else :data:`UNKNOWN`."""
-    return next((cause for cause in CAUSES if cause.matches(stop)), UNKNOWN)
+EXECUTION_ENDED = Cause(
+    name="execution-ended",
+    cause_class=CauseClass.INTERRUPTED,
+    answer=Answer.STOP,
+    sentence="The execution was {said} before the run had finished.",
+    next_step=(
+        "Redrive the run if it is still wanted; it resumes behind the work that is already durable."
+    ),
+)
+
+
+def rows() -> tuple[Cause, ...]:
+    """Return the whole table: how attempts end, what no row knows, and what befalls a run."""
+    return (*attempts(), NOT_CLAIMED, EXECUTION_ENDED)
+
+
+def attempts() -> tuple[Cause, ...]:
+    """Return how attempts end, in the order of the tests; the last takes what no other knows."""
+    return (*_ATTEMPTS, UNKNOWN)

@@ -1,11 +1,14 @@
 """The state machine of a job: claim, run on Spot, judge, wait, fall back, tell, park.
 
 States are built in the order in which a run meets them; :func:`build` wires them into the picture
-that the console shows. Tasks decide with others and make one call each; Choices decide alone.
-Variables: ``run`` (settings of this execution), ``last`` (the latest attempt), ``attempts`` (those
-before it, those of earlier executions included, each with its cause), ``work`` (what the record
-says of the work: status, word, done, total, fraction), ``drought`` (since when Spot is refused, in
-milliseconds, and how often that was waited for), ``cause`` (what stopped the latest attempt) and
+that the console shows. Tasks decide with others and make one call each; Choices decide alone. What
+is evaluated stands in ``expressions/``, one named value a file.
+
+Variables: ``job`` (the job's parameters), ``causes`` (the cause table), ``run`` (settings of this
+execution), ``last`` (the latest attempt), ``attempts`` (those before it, those of earlier
+executions included, each with its cause), ``work`` (what the record says of the work: status, word,
+done, total, fraction), ``drought`` (since when Spot is refused, in milliseconds, and how often that
+was waited for), ``cause`` (the row of the cause table that stopped the latest attempt) and
 ``entered`` (states entered, which is what a workflow costs; *Why did it stop?* is counted by
 whatever leads there). Budgets are counted from the attempts, so there is no counter that could be
 forgotten.
@@ -15,23 +18,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from steadyspot.contract import ENV_PREFIX, WORKER_CONTAINER, Capacity, Env, Status
-from steadyspot.statemachines import expressions as x
-from steadyspot.statemachines import mail
-from steadyspot.statemachines import money as m
+from steadyspot.contract import WORKER_CONTAINER, Capacity, Status
 from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
     EXECUTION,
-    WORK,
-    of_item,
+    entered,
     patient,
     table_call,
 )
-from steadyspot.statemachines.causes import CAUSES, UNKNOWN, Cause, CauseClass
+from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.claiming import claiming
-from steadyspot.statemachines.expressions import entered
-from steadyspot.statemachines.jsonata import (
+from steadyspot.statemachines.composing import Expression, expression, variable
+from steadyspot.statemachines.states import (
     Catch,
     Choice,
     Fail,
@@ -41,25 +40,13 @@ from steadyspot.statemachines.jsonata import (
     Succeed,
     Task,
     Wait,
-    expression,
 )
-from steadyspot.statemachines.learning import learn
 
-OTHERWISE = "true"
-"""Condition of a last rule. A Default would need the state's own Assign, whose meaning beside that
-of a matching rule is not the same everywhere."""
+CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerException")
+"""Errors of the call itself: nothing was launched, so the record has nothing to say."""
 
-
-REFUSALS_OF_ON_DEMAND = 50
-"""After so many the run is parked: the quota is too small, or the region is in trouble."""
-
-GROWTH = 3
-"""Factor from one wait to the next. A drought is left the less likely the longer it has lasted."""
-
-
-UNLEARNED = {"run": "{%$merge([$run, {'learned': true}])%}"}
-UNREAD = {"work": "{%$merge([$work, {'status': '', 'word': ''}])%}"}
-"""What is known of the work stays, but it says nothing of the attempt that ended."""
+RECORDS = 50
+"""Records that are read to learn the run time; a query brings 1 MB at most, and one is some KB."""
 
 
 class Waits(NamedTuple):
@@ -84,91 +71,51 @@ def choose_capacity() -> Choice:
     )
 
 
-SPENT = f"""
-( $all := {x.ALL}; {x.STALLED}
-  $of := function($class) {{ $count($all[attempt > $run.before and class = $class]) }};
-  $of('failed') > ($cause.name = 'try-again' ? $max([3, $run.budgets.failures]) :
-    $run.budgets.failures)
-  or $of('throttled') > $run.budgets.throttles
-  or $of('infrastructure') > $run.budgets.infrastructure
-  or $stalled > $run.budgets.interruptions or $cause.class = 'timed-out' and $stalled > 1
-  or '${{Rerun}}' = 'never' and $last.started
-  or $cause.class = 'refused' and ($run.capacity = 'spot-only' ? $not({x.SLACK})
-    : $count($all[capacity = 'on-demand' and class = 'refused']) > {REFUSALS_OF_ON_DEMAND}) )
-"""
-
-ON_SPOT = f"""
-$run.capacity = 'spot-only' or $run.capacity = 'spot-first' and {x.SLACK}
-and ($all := {x.ALL}; {x.STALLED} $stalled < 2)
-"""
-
-
 def launch(
     state_id: str,
     capacity: Capacity,
     *,
     placement: dict[str, Any],
-    stop_by: str,
+    environment: str,
     timeout: str,
     comment: str,
-    **more: str,
 ) -> Task:
     """Return the Task that runs the container once and waits for its end."""
-    environment = {
-        Env.RUN_KEY: "$run.key",
-        Env.EXECUTION: "$states.context.Execution.Id",
-        Env.FENCE: f"$string({x.FENCE} + 1)",
-        Env.ATTEMPT: f"$string{x.ATTEMPT}",
-        Env.CAPACITY: x.quoted(capacity),
-        Env.STOP_BY: f"$fromMillis({stop_by})",
-        **more,
-    }
-
-    values = ", ".join(f"{_short(name)}: {value}" for name, value in environment.items())
-    command = f"$count($run.command) > 0 ? {{{_short(Env.COMMAND)}: $string($run.command)}} : {{}}"
-    pairs = f"""
-$each($merge([{{{values}}}, {command}]), function($value, $name) {{
-  {{'Name': '{ENV_PREFIX}' & $name, 'Value': $value}} }})
-"""
     return Task(
         state_id,
         comment=comment,
         resource="arn:aws:states:::ecs:runTask.sync",
-        timeout_seconds=expression(f"{timeout} + ${{StopTimeout}} + ${{MarginSeconds}}"),
+        timeout_seconds=expression(timeout),
         arguments={
-            "Cluster": "${Cluster}",
-            "TaskDefinition": "${TaskDefinition}",
+            "Cluster": variable("$job.cluster"),
+            "TaskDefinition": variable("$job.taskDefinition"),
             **placement,
-            "NetworkConfiguration": {"AwsvpcConfiguration": "{%${Network}%}"},
+            "NetworkConfiguration": {"AwsvpcConfiguration": variable("$job.network")},
             "Overrides": {
                 "ContainerOverrides": [
-                    {
-                        "Name": WORKER_CONTAINER,
-                        "Environment": expression(pairs),
-                    }
+                    {"Name": WORKER_CONTAINER, "Environment": expression(environment)}
                 ]
             },
         },
-        assign=attempted(x.succeeded_attempt(capacity)),
+        assign=attempted("lastSucceeded", capacity),
         output={},
     )
 
 
-def _short(name: str) -> str:
-    return x.quoted(name.removeprefix(ENV_PREFIX))
-
-
-def attempted(last: str, *, states: int = 1) -> dict[str, Any]:
+def attempted(last: str, capacity: Capacity, *, states: int = 1) -> dict[str, Any]:
     """Return what the end of an attempt assigns."""
-    return {"attempts": expression(x.ALL), "last": expression(last), **entered(states)}
-
-
-def ledger(rows: str, more: int) -> dict[str, Any]:
-    """Return the record's columns of attempts and money; ``more`` states follow, this one too."""
-    money = m.money(rows, f"$entered + {more}")
     return {
-        ":attempts": {"L": expression(x.to_dynamodb(rows))},
-        ":money": {"M": expression(m.to_dynamodb(money))},
+        "attempts": expression("allAttempts"),
+        "last": expression(last, capacity=capacity.value),
+        **entered(states),
+    }
+
+
+def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
+    """Return the record's columns of attempts and money; so many states follow, this one too."""
+    return {
+        ":attempts": {"L": expression("attemptsColumn", **verdict)},
+        ":money": {"M": expression("moneyColumn", toCome=to_come, **verdict)},
     }
 
 
@@ -178,9 +125,8 @@ def on_spot() -> Task:
         "Run on Fargate Spot",
         Capacity.SPOT,
         placement={"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]},
-        stop_by=x.STOP_BY_SLACK,
-        timeout=x.TIMEOUT_SPOT,
-        **{Env.EXPECTED_SECONDS: "$string($run.yields ? $run.expected : 0)"},
+        environment="workerOnSpot",
+        timeout="timeoutOnSpot",
         comment="All zones are offered; the worker stops itself in time for on-demand to finish.",
     )
 
@@ -191,16 +137,10 @@ def on_demand() -> Task:
         "Run on on-demand Fargate",
         Capacity.ON_DEMAND,
         placement={"LaunchType": "FARGATE"},
-        stop_by=x.STOP_BY_LIMIT,
-        timeout=x.TIMEOUT_ON_DEMAND,
+        environment="workerOnDemand",
+        timeout="timeoutOnDemand",
         comment="Resumes behind the work that is already durable.",
     )
-
-
-QUIET = """
-$last.attempt = 1 and ($run.finishBy = 0 or $millis() <= $run.finishBy)
-and '${TellEveryRun}' != 'true'
-"""
 
 
 def close() -> Task:
@@ -210,132 +150,119 @@ def close() -> Task:
         "updateItem",
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         arguments={
-            "UpdateExpression": "SET attempts=:attempts,money=:money",
-            "ConditionExpression": "#status=:complete AND execution=:me AND claims=:quiet",
+            "UpdateExpression": "SET attempts = :attempts, money = :money",
+            "ConditionExpression": expression("closeCondition"),
             "ExpressionAttributeValues": {
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
-                ":quiet": {"N": expression(f"$string({QUIET} ? $run.claims : 0)")},
-                **ledger(x.with_cause("finished"), 1),
+                **ledger(1, verdict={"cause": "finished", "class": "finished"}),
             },
         },
     )
 
 
-_WORD = f"$number($item.word.M.fence.N) = {x.FENCE}"
-
-
 def record() -> Task:
-    """Write the attempt down and bring back what the worker wrote."""
+    """Write the attempt down, bring back what the worker wrote, and find what stopped it."""
     return table_call(
         "Record the attempt",
         "updateItem",
         comment="Also one whose worker never started. Complete all the same? How far did it get?",
         arguments={
-            "UpdateExpression": "SET attempts=:attempts,money=:money",
-            "ConditionExpression": "execution=:me AND #status<>:none",
+            "UpdateExpression": "SET attempts = :attempts, money = :money",
+            "ConditionExpression": "execution = :me AND attribute_exists(#status)",
             "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
-                ":none": {"S": "-"},
-                # Why it stopped is decided after this, and written with the next call.
-                **ledger(x.with_cause("unknown"), 4),
+                # Why it stopped is found in what this brings back, and written with the next call.
+                **ledger(5, verdict={"cause": "unknown", "class": "unknown"}),
             },
             "ReturnValues": "ALL_NEW",
         },
         assign={
-            "work": of_item(WORK.replace("WORD", f"{_WORD} ? $item.word.M.reason.S : ''")),
-            "drought": expression(f"$last.started ? {x.NO_DROUGHT} : $drought"),
+            "cause": expression("causeRecorded"),
+            "work": expression("workNow"),
+            "drought": expression("droughtNow"),
             **entered(2),
-            "last": of_item(
-                f"""
-$now := {WORK.replace("WORD", "''")}; $said := {_WORD};
-$merge([$last, {{ 'units_done': $now.done, 'gained': $now.fraction + $now.done > $work.fraction +
-  $work.done,
-  'exit_code': $last.exit_code < 0 and $said ? $number($item.word.M.exit_code.N) : $last.exit_code,
-  'lost_seconds': $now.status = 'complete' ? 0
-    : $said ? $min([$last.seconds, $number($item.word.M.lost_seconds.N)]) : $last.seconds }}])"""
-            ),
+            "last": expression("lastRecorded"),
         },
     )
 
 
 # --- judging ------------------------------------------------------------------------------------
 
-_ENDS_THE_RUN = {CauseClass.MISCONFIGURED, CauseClass.OUT_OF_MEMORY, CauseClass.UNKNOWN}
 
-
-TO_LEARN = "$run.finishBy > 0 and $run.learned = false"
-GAINED = "$last.gained and '${Rerun}' = 'always'"
-
-
-def verdict(cause: Cause) -> dict[str, Any]:
-    """Return what a row of the cause table assigns."""
-    return {
-        "cause": {
-            "name": cause.name,
-            "class": cause.cause_class.value,
-            "sentence": x.sentence(cause.sentence),
-            "nextStep": cause.next_step,
-        }
-    }
+def answered(*answers: Answer) -> Expression:
+    """Return the condition that the cause has one of these answers."""
+    return expression("answered", answers=[answer.value for answer in answers])
 
 
 def why_did_it_stop(
     *, finished: State, choose: State, waits: Waits, spot: State, stop: State
 ) -> Choice:
-    """Return the Choice with a rule for each row of the cause table; *unknown* is the last.
+    """Return the Choice with a rule for each answer of the cause table.
 
-    What happens to Spot most has rules before its own, which go back to Spot without asking anew:
-    a refusal waits and a reclaim that left progress behind does not, both while there is slack.
-    The first time, the run time is learned before.
+    What happens to Spot most goes back to Spot without asking anew: a refusal waits and a reclaim
+    that left progress behind does not, both while there is slack. The first time, the run time is
+    learned before.
     """
     choice = Choice(
         "Why did it stop?",
-        comment="One rule for each row of the cause table, in its order; the last knows none.",
+        comment="One rule for each answer of the cause table.",
     )
-    for cause in CAUSES:
-        known = x.condition(cause)
-        if cause.cause_class is CauseClass.REFUSED:
-            again = f"{x.SPOT_AGAIN} and ({known})"
-            first = Rule(f"{TO_LEARN} and {again}", assign=verdict(cause))
-            choice.add_choice(first, waits.learning)
-            choice.add_choice(Rule(again, assign=verdict(cause)), waits.for_spot)
-        if cause.name == "reclaimed":
-            gained = f"{GAINED} and {x.SPOT_AGAIN} and ({known})"
-            first = Rule(f"{TO_LEARN} and {gained}", assign=verdict(cause))
-            choice.add_choice(first, waits.learning)
-            choice.add_choice(Rule(gained, assign=verdict(cause)), spot)
-        if cause.cause_class is CauseClass.FINISHED:
-            following = finished
-        elif cause.cause_class in _ENDS_THE_RUN:
-            following = stop
-        else:
-            following = waits.for_all_else if cause.waits else choose
-        choice.add_choice(Rule(known, assign=verdict(cause)), following)
-    choice.add_choice(Rule(OTHERWISE, assign=verdict(UNKNOWN)), stop)
+    for condition, comment, following in (
+        (answered(Answer.FINISH), "The record is complete.", finished),
+        (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
+        (expression("isSpotAfterWait"), "There is time to wait for Spot.", waits.for_spot),
+        (expression("isSpotAtOnce"), "It was getting on.", spot),
+        (
+            answered(Answer.WAIT_FOR_SPOT, Answer.WAIT),
+            "It may be better in a while.",
+            waits.for_all_else,
+        ),
+        (answered(Answer.STOP), "Trying again would not help.", stop),
+        (expression("always"), "It is decided anew.", choose),
+    ):
+        choice.add_choice(Rule(condition, comment=comment), following)
     return choice
 
 
+def learn() -> Task:
+    """Read what the latest finished runs of the schedule took; 19 of 20 took no longer.
+
+    The author's ``expected_minutes`` is a guess; the latest start of Spot is better taken from what
+    runs took. One query, at the first trouble of a run that has a deadline.
+    """
+    return Task(
+        "Learn the run time",
+        comment="What 19 of 20 finished runs took at most, in place of expected_minutes.",
+        resource="arn:aws:states:::aws-sdk:dynamodb:query",
+        timeout_seconds=CALL_SECONDS,
+        retry=patient(),
+        arguments={
+            "TableName": variable("$job.table"),
+            "KeyConditionExpression": "job = :job AND run_key BETWEEN :first AND :last",
+            "FilterExpression": "attribute_exists(completion)",
+            "ProjectionExpression": "completion.#seconds",
+            "ExpressionAttributeNames": {"#seconds": "seconds"},
+            "ExpressionAttributeValues": {
+                ":job": {"S": variable("$job.name")},
+                ":first": {"S": "20000101T000000Z"},
+                ":last": {"S": "20991231T235959Z"},
+            },
+            "ScanIndexForward": False,
+            "Limit": RECORDS,
+        },
+        assign={"run": expression("runLearned"), **entered()},
+        output={},
+    )
+
+
 def wait_for_spot() -> Wait:
-    """Wait for a back-off that trebles, is capped, and ends at the last safe moment."""
-    since = "$min([$drought.since, $toMillis($states.context.State.EnteredTime)])"
-    ends = x.ENDS.replace("$drought.since", since)
+    """Wait for a back-off that grows, is capped, and ends at the latest start of Spot."""
     return Wait(
         "Wait for capacity",
-        comment="Backs off, never past the last safe moment; then Spot is tried again.",
-        seconds=expression(
-            f"""
-$cause.class != 'refused' ? 0 : $max([0, $floor($min([${{BackoffCapSeconds}},
-  ${{BackoffSeconds}} * $power({GROWTH}, $drought.waits), ({ends} - $millis()) * 0.001]))])
-"""
-        ),
-        assign={
-            "drought": expression(
-                f"$cause.class != 'refused' ? $drought :"
-                f" {{ 'since': {since}, 'waits': $drought.waits + 1 }}"
-            ),
-            **entered(),
-        },
+        comment="Backs off, never past the latest start of Spot; then Spot is tried again.",
+        seconds=expression("secondsForSpot"),
+        assign={"drought": expression("droughtLonger"), **entered()},
     )
 
 
@@ -344,15 +271,7 @@ def wait_a_moment() -> Wait:
     return Wait(
         "Wait a moment",
         comment="Backs off; then it is decided anew.",
-        seconds=expression(
-            f"""
-( $all := {x.ALL}; $n := $count($all[attempt > $run.before and class = $cause.class
-    and capacity = $last.capacity]);
-  $pause := $min([${{BackoffCapSeconds}}, ${{BackoffSeconds}} * $power({GROWTH}, $n - 1)]);
-  $left := $last.capacity = 'spot' ? ({x.ENDS} - $millis()) * 0.001 : $pause;
-  $max([0, $floor($min([$left, $cause.class = 'throttled' ? $pause * $random() : $pause]))]) )
-"""
-        ),
+        seconds=expression("secondsForAllElse"),
         assign=entered(),
     )
 
@@ -368,15 +287,15 @@ def mark() -> Task:
         comment="Before it is parked, so that a redrive never meets a run that still looks alive.",
         arguments={
             "UpdateExpression": (
-                "SET #status=:unfinished,attempts=:attempts,money=:money,cause=:cause"
+                "SET #status = :unfinished, attempts = :attempts, money = :money, cause = :cause"
             ),
-            "ConditionExpression": "execution=:me AND #status<>:complete",
+            "ConditionExpression": "execution = :me AND #status <> :complete",
             "ExpressionAttributeValues": {
                 ":unfinished": {"S": Status.UNFINISHED.value},
                 ":complete": {"S": Status.COMPLETE.value},
                 ":me": {"S": EXECUTION},
-                **ledger(x.ALL, 4),
-                ":cause": {"S": "{%$cause.name%}"},
+                **ledger(5),
+                ":cause": {"S": variable("$cause.name")},
             },
         },
     )
@@ -390,98 +309,105 @@ def park() -> Task:
         resource="arn:aws:states:::sqs:sendMessage",
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
-        arguments={"QueueUrl": "${Queue}", "MessageBody": expression(f"$string({mail.PARKED})")},
-        assign={"work": "{%$merge([$work, {'status': 'unfinished'}])%}"},
+        arguments={"QueueUrl": variable("$job.queue"), "MessageBody": expression("parkedMessage")},
+        assign={"work": expression("workUnfinished")},
         output={},
     )
 
 
-def tell(state_id: str) -> Task:
+def tell() -> Task:
     """Publish what happened; a mail that can't be sent never fails a run."""
     return Task(
-        state_id,
-        comment="A mail that cannot be sent never fails a run.",
+        "Tell people",
         resource="arn:aws:states:::sns:publish",
         timeout_seconds=CALL_SECONDS,
         retry=patient("SNS.NotFoundException", "SNS.AuthorizationErrorException"),
-        arguments=mail.publish_arguments(),
+        arguments={
+            "TopicArn": variable("$job.topic"),
+            "MessageStructure": "json",
+            "Subject": expression("subject"),
+            "Message": expression("message"),
+            "MessageAttributes": expression("messageAttributes"),
+        },
         output={},
-    )
-
-
-def failed() -> Fail:
-    """End as FAILED under a name of ours, which EventBridge rules and people can read."""
-    name = """
-$cause.class = 'failed' ? 'JobExit' & $string($last.exit_code)
-  : $cause.parked = false ? 'NotParked'
-  : $join($map($split($cause.class, '-'), function($w) { $uppercase($substring($w, 0, 1)) &
-    $substring($w, 1) }))
-"""
-    return Fail(
-        "Failed",
-        error=expression(f"'Steadyspot.' & ({name})"),
-        cause="{%$cause.sentence & ' ' & $cause.nextStep%}",
     )
 
 
 def build() -> Machine:
-    """Return the definition, its defaults still to be substituted."""
+    """Return the definition, the job's parameters still to be filled in."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
-    recording, marking, parking = record(), mark(), park()
-    telling, complaining = tell("Tell people"), tell("Tell people of the failure")
+    recording, marking, parking, telling = record(), mark(), park(), tell()
     waits = Waits(for_spot=wait_for_spot(), for_all_else=wait_a_moment(), learning=learn())
     judging = why_did_it_stop(
         finished=telling, choose=choosing, waits=waits, spot=spot, stop=marking
     )
-    finished, failing = Succeed("Finished", output=mail.OUTCOME), failed()
+    finished = Succeed(
+        "Finished",
+        output={
+            "outcome": "finished",
+            "runKey": variable("$run.key"),
+            "attempts": variable("$last.attempt"),
+        },
+    )
+    # Under a name of ours, which EventBridge rules and people can read.
+    failed = Fail("Failed", error=expression("failureName"), cause=expression("failureText"))
     duplicate = Succeed(
         "Duplicate",
         comment="Another execution works this scheduled time off, or has done so.",
-        output={"outcome": "duplicate", "runKey": "{%$run.key%}"},
+        output={"outcome": "duplicate", "runKey": variable("$run.key")},
     )
     first = claiming(
         go_on=choosing, told=telling, parked=parking, marked=marking, duplicate=duplicate
     )
 
     for condition, comment, following in (
-        (SPENT, "The budget of what stopped it is spent.", marking),
-        (ON_SPOT, "There is slack and it leads somewhere, or Spot is all the job allows.", spot),
-        (OTHERWISE, "On-demand is what is still on time, or all the job allows.", demand),
+        ("isSpent", "The budget of what stopped it is spent.", marking),
+        ("isSpotNext", "There is slack and it leads somewhere, or Spot is all it may have.", spot),
+        ("always", "On-demand is what is still on time, or all the job allows.", demand),
     ):
-        choosing.add_choice(Rule(condition, comment=comment, assign=entered()), following)
+        rule = Rule(expression(condition), comment=comment, assign=entered())
+        choosing.add_choice(rule, following)
 
     for attempt, capacity in ((spot, Capacity.SPOT), (demand, Capacity.ON_DEMAND)):
         attempt.next_step = closing
-        unheard = {**attempted(x.refused_attempt(capacity), states=2), **UNREAD}
+        refused = {
+            **attempted("lastRefused", capacity, states=2),
+            "cause": expression("causeRefused", capacity=capacity.value),
+            "work": expression("workUnread"),
+        }
+        failing = attempted("lastFailed", capacity)
         attempt.catches = [
-            Catch(judging, error_equals=list(x.CALL_ERRORS), assign=unheard),
-            Catch(
-                recording,
-                error_equals=["States.ALL"],
-                assign=attempted(x.failed_attempt(capacity)),
-            ),
+            Catch(judging, error_equals=list(CALL_ERRORS), assign=refused),
+            Catch(recording, error_equals=["States.ALL"], assign=failing),
         ]
     closing.catches = [Catch(recording, error_equals=["States.ALL"], assign=entered())]
     recording.next_step = judging
+    unread = {
+        "cause": expression("causeUnread"),
+        "work": expression("workUnread"),
+        "last": expression("lastShown"),
+        **entered(2),
+    }
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(judging, error_equals=["States.ALL"], assign={**UNREAD, **entered(2)}),
+        Catch(judging, error_equals=["States.ALL"], assign=unread),
     ]
     waits.learning.next_step = waits.for_spot
-    waits.learning.catches = [
-        Catch(waits.for_spot, error_equals=["States.ALL"], assign={**UNLEARNED, **entered()})
-    ]
+    unlearned = {"run": expression("runUnlearned"), **entered()}
+    waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
 
     marking.next_step = parking
     marking.add_catch(Catch(parking, error_equals=["States.ALL"]))
-    parking.next_step = complaining
-    unparked = {"cause": "{%$merge([$cause, {'parked': false}])%}"}
-    parking.catches = [Catch(complaining, error_equals=["States.ALL"], assign=unparked)]
-    for told, end in ((telling, finished), (complaining, failing)):
-        told.next_step = end
-        told.catches = [Catch(end, error_equals=["States.ALL"])]
+    parking.next_step = telling
+    unparked = {"cause": expression("causeNotParked"), "work": expression("workUnfinished")}
+    parking.catches = [Catch(telling, error_equals=["States.ALL"], assign=unparked)]
+    ending = Choice("Is the run complete?", comment="It was told either way.")
+    ending.add_choice(Rule(expression("isComplete")), finished)
+    ending.default_choice(failed)
+    telling.next_step = ending
+    telling.catches = [Catch(ending, error_equals=["States.ALL"])]
     return Machine(
-        first, comment="${Job}: once, on Fargate Spot while there is slack, else on on-demand."
+        first, comment="One run of a job, on Fargate Spot while there is slack, else on on-demand."
     )

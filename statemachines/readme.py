@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from steadyspot.statemachines.causes import CAUSES, UNKNOWN, Cause
+from steadyspot.statemachines.causes import Cause, rows
 from steadyspot.statemachines.diagram import mermaid
 from steadyspot.statemachines.render import definition
 
@@ -25,11 +25,11 @@ def _workflow() -> str:
 
 
 def _causes() -> str:
-    rows = "".join(_row(cause) for cause in (*CAUSES, UNKNOWN))
-    return f"| cause | class | what people are told | what to do |\n|---|---|---|---|\n{rows}"
+    lines = "".join(_row(cause) for cause in rows())
+    return f"| cause | class | answer | what people are told | what to do |\n{'|---' * 5}|\n{lines}"
 
 
 def _row(cause: Cause) -> str:
     told = cause.sentence.replace("{said}", "…").replace("{exit_code}", "N")
     told = told.replace("{memory_gb}", "N")
-    return f"| {cause.name} | {cause.cause_class} | {told} | {cause.next_step} |\n"
+    return f"| {cause.name} | {cause.cause_class} | {cause.answer} | {told} | {cause.next_step} |\n"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from steadyspot.statemachines.money import TRANSITION_PRICE
+from steadyspot.statemachines.values import TRANSITION_PRICE
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Prices:
     vcpu_hour: float = 0.04048
     gb_hour: float = 0.004445
     spot_discount: float = 0.7
-    transition: ClassVar[float] = float(TRANSITION_PRICE)
+    transition: ClassVar[float] = TRANSITION_PRICE
     date: str = "2026-06"
 
     @property

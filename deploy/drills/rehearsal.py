@@ -11,37 +11,32 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from steadyspot.contract import Status
+from steadyspot.contract import FENCE_PER_CLAIM, Status
 from steadyspot.deploy.drills.stage import Finding, Findings, Stage
 from steadyspot.deploy.trouble import Trouble
-from steadyspot.statemachines.causes import CAUSES, Cause
+from steadyspot.statemachines.causes import Cause, attempts
 
 REFUSED = (
     "Capacity is unavailable at this time. Please try again later or in a different "
     "availability zone"
 )
-_JUDGE, _LAUNCH = "Why did it stop?", "Run on Fargate Spot"
+_LAUNCH, _RECORD, _CLAIM = "Run on Fargate Spot", "Record the attempt", "Claim the run"
 
 
 def no_capacity(stage: Stage) -> Iterator[Finding]:
-    """Let Spot be refused, on paper; the deployed workflow must back off."""
-    deployed = stage.sfn.describe_state_machine(stateMachineArn=stage.outputs["StateMachine"])
-    answer = stage.sfn.test_state(
-        definition=deployed["definition"],
-        roleArn=deployed["roleArn"],
-        stateName=_LAUNCH,
-        input="{}",
-        variables=json.dumps(variables({})),
-        context=json.dumps(_CONTEXT),
-        mock={"errorOutput": {"error": "AmazonECS.Unknown", "cause": REFUSED}},
+    """Let Spot be refused, on paper; the deployed workflow must wait for it."""
+    mock = {"errorOutput": {"error": "AmazonECS.Unknown", "cause": REFUSED}}
+    answer = _asked(stage, _deployed(stage), _LAUNCH, {}, mock)
+    cause = _assigned(answer).get("cause", {})
+    yield Finding(
+        f"a refusal of Spot is caught and taken for {cause.get('name', 'nothing')}; "
+        f"answer: {cause.get('answer', 'none')}",
+        answer["status"] == "CAUGHT_ERROR" and cause.get("name") == "no-capacity",
     )
-    caught = answer["status"] == "CAUGHT_ERROR" and answer.get("nextState") == _JUDGE
-    yield Finding(f"a refusal of Spot is caught and goes to '{answer.get('nextState')}'", caught)
-    yield from verify(stage, [cause for cause in CAUSES if cause.name == "no-capacity"])
 
 
 def every_row(stage: Stage) -> Findings:
-    """Put the whole cause table to the deployed workflow.
+    """Put the whole cause table to the deployed workflow; each row must be recognised.
 
     Raises
     ------
@@ -53,59 +48,98 @@ def every_row(stage: Stage) -> Findings:
             "The embedded AWS cannot be asked what a state would do.",
             "Verify on AWS; here, interrupt, no-capacity and the others run for real.",
         )
-    yield from verify(stage, list(CAUSES))
-
-
-def verify(stage: Stage, causes: list[Cause]) -> Iterator[Finding]:
-    """Put rows of the cause table to the deployed *Why did it stop?*; each must be recognised."""
-    deployed = stage.sfn.describe_state_machine(stateMachineArn=stage.outputs["StateMachine"])
-    for cause in causes:
-        answer = stage.sfn.test_state(
-            definition=deployed["definition"],
-            roleArn=deployed["roleArn"],
-            stateName=_JUDGE,
-            input="{}",
-            inspectionLevel="DEBUG",
-            variables=json.dumps(variables(sample(cause))),
-            context=json.dumps(_CONTEXT),
-        )
-        assigned = json.loads(answer.get("inspectionData", {}).get("variables") or "{}")
-        found = assigned.get("cause", {}).get("name", "nothing")
+    deployed = _deployed(stage)
+    for cause in attempts():
+        marks = sample(cause)
+        mock = {"result": json.dumps({"Attributes": record(marks)})}
+        found = _assigned(_asked(stage, deployed, _RECORD, marks, mock)).get("cause", {})
         yield Finding(
-            f"what {cause.name} looks like is taken for {found}; next: {answer.get('nextState')}",
-            found == cause.name,
+            f"what {cause.name} looks like is taken for {found.get('name', 'nothing')}; "
+            f"answer: {found.get('answer', 'none')}",
+            found.get("name") == cause.name,
         )
 
 
-_CONTEXT = {"Execution": {"Id": "arn:aws:states:::execution:drill:drill", "Name": "drill"}}
+def _deployed(stage: Stage) -> Mapping[str, Any]:
+    machine: Mapping[str, Any] = stage.sfn.describe_state_machine(
+        stateMachineArn=stage.outputs["StateMachine"]
+    )
+    return machine
+
+
+def _asked(
+    stage: Stage,
+    deployed: Mapping[str, Any],
+    state: str,
+    marks: Mapping[str, Any],
+    mock: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    """Ask what a deployed state does where a call is answered so."""
+    graph = json.loads(deployed["definition"])
+    answer: Mapping[str, Any] = stage.sfn.test_state(
+        definition=deployed["definition"],
+        roleArn=deployed["roleArn"],
+        stateName=state,
+        input="{}",
+        inspectionLevel="DEBUG",
+        variables=json.dumps(variables(marks, table_of(graph))),
+        context=json.dumps(CONTEXT),
+        mock=mock,
+    )
+    return answer
+
+
+def _assigned(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    variables: Mapping[str, Any] = json.loads(
+        answer.get("inspectionData", {}).get("variables") or "{}"
+    )
+    return variables
+
+
+def table_of(definition: Mapping[str, Any]) -> list[Any]:
+    """Return the cause table that a definition carries; pure."""
+    claim = definition.get("States", {}).get(_CLAIM, {})
+    table: list[Any] = claim.get("Assign", {}).get("causes", [])
+    return table
+
+
+CONTEXT = {
+    "Execution": {"Id": "arn:aws:states:::execution:drill:drill", "Name": "drill", "Input": {}},
+    "State": {"Name": "drill", "EnteredTime": "2026-01-01T00:00:00.000Z"},
+}
 
 
 def sample(cause: Cause) -> dict[str, Any]:
     """Return what an attempt leaves behind that this row, and none before it, recognises; pure."""
-    said = " ".join([*cause.says[:1], *cause.also_says[:1]])
-    marks: dict[str, Any] = {}
-    if cause.complete:
-        marks["status"] = Status.COMPLETE
-    elif cause.says:
-        marks["said"] = said
-    elif cause.errors:
-        marks["error"] = cause.errors[0]
-    elif cause.stop_codes:
-        marks["stop_code"] = cause.stop_codes[0]
-    elif cause.words:
-        marks["word"] = cause.words[0]
-    elif cause.any_ecs_error:
-        marks["error"] = "ECS.SomethingElse"
-    elif cause.exit_codes:
-        marks["exit_code"] = cause.exit_codes[0]
-    elif cause.any_exit_code:
-        marks["exit_code"] = 3
-    if cause.never_started:
-        marks["started"] = False
+    marks: dict[str, Any] = {"started": not cause.never_started}
+    if cause.says:
+        marks["said"] = " ".join([*cause.says[:1], *cause.also_says[:1]])
+    elif cause.facts:
+        kind, _, what = cause.facts[0].partition(": ")
+        marks[kind] = _INSTANCES.get(cause.facts[0], what)
     return marks
 
 
-def variables(marks: Mapping[str, Any]) -> dict[str, Any]:
+_INSTANCES: Mapping[str, Any] = {"error: ECS.*": "ECS.SomethingElse", "exit code: *": 3}
+"""Of facts that hold for many."""
+
+
+def record(marks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run's record after an attempt with these marks, in DynamoDB's notation; pure."""
+    item: dict[str, Any] = {"status": {"S": marks.get("record", Status.RUNNING)}}
+    if "word" in marks:
+        item["word"] = {
+            "M": {
+                "fence": {"N": str(FENCE_PER_CLAIM + 1)},
+                "reason": {"S": marks["word"]},
+                "exit_code": {"N": "1"},
+                "lost_seconds": {"N": "0"},
+            }
+        }
+    return item
+
+
+def variables(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
     """Return the variables of a workflow whose first attempt ended with these marks; pure."""
     last = {
         "attempt": 1,
@@ -115,23 +149,24 @@ def variables(marks: Mapping[str, Any]) -> dict[str, Any]:
         "ended_at": "2026-01-01T00:01:00Z",
         "seconds": 60,
         "error": marks.get("error", "States.TaskFailed"),
-        "stop_code": marks.get("stop_code", ""),
+        "stop_code": marks.get("stop code", ""),
         "said": marks.get("said", ""),
         "started": marks.get("started", True),
-        "exit_code": marks.get("exit_code", -1),
+        "exit_code": int(marks.get("exit code", -1)),
         "units_done": 0,
         "gained": False,
         "lost_seconds": 0,
         "task": "",
     }
-    work = {
-        "status": marks.get("status", Status.RUNNING),
-        "word": marks.get("word", ""),
-        "done": 0,
-        "total": 0,
-        "fraction": 0,
-    }
+    budgets = {"interruptions": 5, "throttles": 8, "infrastructure": 3, "failures": 0}
     return {
+        "job": {
+            **{"name": "drill", "table": "drill", "cluster": "drill", "taskDefinition": "drill"},
+            **{"network": {}, "rerun": "always", "maximumWaitMinutes": 60, "stopTimeout": 120},
+            **{"startUpSeconds": 60, "marginSeconds": 15, "cpu": 256, "memoryGb": 0.5},
+            **{"spotDiscount": 0.7, "vcpuHourPrice": 0.04, "gbHourPrice": 0.004},
+        },
+        "causes": causes,
         "run": {
             "key": "drill",
             "scheduledTime": "",
@@ -143,14 +178,15 @@ def variables(marks: Mapping[str, Any]) -> dict[str, Any]:
             "expected": 60,
             "limit": 3600,
             "reserve": 60,
+            "yields": False,
             "capacity": "spot-first",
             "command": [],
-            "budgets": {"interruptions": 5, "throttles": 8, "infrastructure": 3, "failures": 0},
+            "budgets": budgets,
         },
         "drought": {"since": 9e15, "waits": 0},
         "entered": 3,
         "attempts": [],
         "last": last,
-        "work": work,
-        "cause": {"name": "", "class": ""},
+        "work": {"status": Status.RUNNING, "word": "", "done": 0, "total": 0, "fraction": 0},
+        "cause": {"name": "", "class": "", "answer": "", "budget": "", "staysOnSpot": True},
     }

@@ -6,6 +6,7 @@ that is complete or under way is left out, and a run is claimed once whatever is
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from steadyspot.deploy.trouble import Trouble
 MOST_TIMES = 1000
 """Scheduled times that one command works off; a greater window is more likely a slip."""
 _LOOK_SECONDS = 10.0
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2}))?"
+)
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,22 @@ class Started:
 
 
 def moment_of(text: str, option: str) -> datetime:
-    """Return a moment given as ``2026-11-24`` or ``2026-11-24T02:00:00Z``, in UTC.
+    """Return a moment given as ``2026-11-24`` or ``2026-11-24T02:00:00Z``, or with an offset.
 
     Raises
     ------
     Trouble
-        When it is neither.
+        When it is none of these, or of no calendar.
     """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Trouble(
-            f"{option} {text} is no time.",
-            "Write it as 2026-11-24 or 2026-11-24T02:00:00Z, in UTC.",
-        ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if _MOMENT.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # of no calendar, or beyond the first year in UTC
+            pass
+    raise Trouble(
+        f"{option} {text} is no time.", "Write it as 2026-11-24 or 2026-11-24T02:00:00Z, in UTC."
+    )
 
 
 def times(

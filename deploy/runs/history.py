@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 SPOT, ON_DEMAND = "Run on Fargate Spot", "Run on on-demand Fargate"
+RECORD = "Record the attempt"
 _WAITS = ("Wait for capacity", "Wait a moment")
 _LAUNCHES = {SPOT: "Spot", ON_DEMAND: "on-demand"}
 
@@ -116,7 +117,7 @@ class Story:
         self._last = assigned.get("last", self._last)
         if state == "Claim the run" and assigned.get("run", {}).get("claims"):
             yield self._claimed(assigned["run"])
-        elif state == "Why did it stop?" and "cause" in assigned:
+        elif assigned.get("cause", {}).get("name") and (state == RECORD or state in _LAUNCHES):
             self._worked = bool(self._last.get("started"))
             yield from _stopped(assigned["cause"], self._last)
         elif state in _WAITS and self._waiting_since:
@@ -156,7 +157,6 @@ _AFTER: Mapping[str, tuple[str, str]] = {
     "Take the run over": ("the execution that held it is gone: the run is taken over", ""),
     "Park the run": ("the run is parked in the dead-letter queue", "the run could not be parked"),
     "Tell people": ("people are told", "people could not be told"),
-    "Tell people of the failure": ("people are told", "people could not be told"),
 }
 """What a state has done once it is left, and what is said where its call failed and was caught."""
 _TONES = {

@@ -14,9 +14,9 @@ from typing import Any
 from steadyspot.contract import Status
 from steadyspot.deploy.runs.history import Moment, Story
 from steadyspot.deploy.runs.records import Run
-from steadyspot.statemachines.causes import CAUSES, UNKNOWN, Cause
+from steadyspot.statemachines.causes import Cause, rows
 
-_ROWS: Mapping[str, Cause] = {cause.name: cause for cause in (*CAUSES, UNKNOWN)}
+_ROWS: Mapping[str, Cause] = {cause.name: cause for cause in rows()}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def _verdict(
         cause = run.cause or (stops[-1].cause if stops else "")
         row = _ROWS.get(cause)
         why = _told(events) or (f"It ended unfinished: {row.sentence}" if row else "")
-        return _filled(why or f"The run ended unfinished ({cause or 'stopped'}).", run), (
+        unknown = f"The run ended unfinished ({cause or 'stopped'})."
+        return _filled(why or unknown, run, cause, status), (
             row.next_step if row else "Redrive it if it is still wanted: steadyspot redrive."
         )
     if status == "RUNNING":
@@ -137,10 +138,11 @@ def _told(events: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _filled(sentence: str, run: Run) -> str:
+def _filled(sentence: str, run: Run, cause: str, status: str) -> str:
+    """Return a sentence of the table with what it leaves open, from the attempt that it is of."""
     last = run.attempts[-1] if run.attempts else None
     return (
         sentence.replace("{exit_code}", str(last.exit_code) if last else "?")
-        .replace("{said}", last.said if last else "")
+        .replace("{said}", last.said if last and last.cause == cause else status.lower() or "gone")
         .replace("{memory_gb} GB", "its memory's size")
     )

@@ -129,7 +129,7 @@ def test_a_topic_that_refuses_does_not_fail_the_run(place: Place) -> None:
     finally:
         place.aws.outbox.accept(topic)
     assert run.complete
-    assert work.entered(execution)[-3:] == ["Why did it stop?", "Tell people", "Finished"]
+    assert work.entered(execution)[-3:] == ["Tell people", "Is the run complete?", "Finished"]
     assert work.mails() == []
 
 

@@ -52,8 +52,7 @@ def job_definition(*, silent: bool = False, **values: str) -> Any:
     """
     graph = definition("job")
     if silent:
-        for name in ("Tell people", "Tell people of the failure"):
-            graph["States"][name]["Arguments"] = {}
+        graph["States"]["Tell people"]["Arguments"] = {}
         for state in graph["States"].values():
             values_written = state.get("Arguments", {}).get("ExpressionAttributeValues", {})
             if ":attempts" in values_written:

@@ -277,7 +277,8 @@ def _seconds(text: str) -> float:
 
 
 _TERM = re.compile(
-    r"attribute_not_exists\((?P<absent>[#\w]+)\)|(?P<left>[#:\w]+)\s*(?P<op>=|<>)\s*(?P<right>[#:\w]+)"
+    r"attribute_not_exists\((?P<absent>[#\w]+)\)|attribute_exists\((?P<present>[#\w]+)\)"
+    r"|(?P<left>[#:\w]+)\s*(?P<op>=|<>)\s*(?P<right>[#:\w]+)"
 )
 
 
@@ -294,6 +295,8 @@ def _holds(
         assert found, text
         if found["absent"]:
             return names.get(found["absent"], found["absent"]) not in item
+        if found["present"]:
+            return names.get(found["present"], found["present"]) in item
         same = value(found["left"]) == value(found["right"])
         return same if found["op"] == "=" else not same
 

@@ -148,7 +148,8 @@ class Replay:
         self.out.entered.append("Choose capacity")
         if self.stalled > self.s.interruptions or (last_class == "timed-out" and self.stalled > 1):
             return self._end(
-                "Mark it unfinished", "Park the run", "Tell people of the failure", "Failed"
+                *("Mark it unfinished", "Park the run"),
+                *("Tell people", "Is the run complete?", "Failed"),
             )
         if self.stalled > 1:
             return ON_DEMAND
@@ -237,7 +238,10 @@ class Replay:
         late = self.finish_by > 0 and self.millis() > self.finish_by
         if self.attempts == 1 and not late:
             return ""
-        return self._end("Record the attempt", "Why did it stop?", "Tell people", "Finished")
+        return self._end(
+            *("Record the attempt", "Why did it stop?"),
+            *("Tell people", "Is the run complete?", "Finished"),
+        )
 
     def _end(self, *states: str) -> str:
         self.out.entered += states

@@ -24,7 +24,7 @@ from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import job_template
-from steadyspot.statemachines.causes import CAUSES
+from steadyspot.statemachines.causes import attempts
 from tests.unit.deploy.fakes import BEGUN, Calls, Clock, CloudFormation, History, Pages, change
 from tests.unit.deploy.test_checks import account
 from tests.unit.deploy.test_money import bad_night
@@ -52,10 +52,13 @@ def history() -> list[dict[str, Any]]:
     first = {"attempt": 1, "exit_code": 143, "started": True, "units_done": 3}
     recorded = {
         "name": "Record the attempt",
-        "assignedVariables": {"last": json.dumps(first), "work": json.dumps({"done": 3})},
+        "assignedVariables": {
+            "last": json.dumps(first),
+            "work": json.dumps({"done": 3}),
+            "cause": json.dumps({**cause, "sentence": "AWS reclaimed the Spot capacity."}),
+        },
     }
-    judged = {**cause, "sentence": "AWS reclaimed the Spot capacity."}
-    stop = {"name": "Why did it stop?", "assignedVariables": {"cause": json.dumps(judged)}}
+    stop = {"name": "Why did it stop?"}
     told: list[dict[str, Any]] = [
         {**ENTERED, "stateEnteredEventDetails": {"name": "Run on Fargate Spot"}},
         {"type": "TaskStateExited", "stateExitedEventDetails": recorded},
@@ -84,7 +87,7 @@ class Workflow(Calls):
     def __init__(self) -> None:
         clock = Clock()
         clock.now = 3600
-        self._rows = iter(CAUSES)
+        self._rows = iter(attempts())
         shown = {"executionArn": EXECUTION, "name": "e1", "status": "SUCCEEDED", "startDate": BEGUN}
         super().__init__(
             get_execution_history=History(clock, history()).get_execution_history,
@@ -99,8 +102,8 @@ class Workflow(Calls):
     def _answer(self, **_: Any) -> dict[str, Any]:
         row = next(self._rows)
         name = "no-word" if row.name == "try-again" else row.name  # So one is not as it should be.
-        known = json.dumps({"cause": {"name": name}})
-        return {"nextState": "Wait for capacity", "inspectionData": {"variables": known}}
+        known = json.dumps({"cause": {"name": name, "answer": row.answer}})
+        return {"inspectionData": {"variables": known}}
 
 
 class Records:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.checks.checks import architectures
+from steadyspot.deploy.checks.images import architectures
 from steadyspot.deploy.cli.screen import silent
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.image_names import in_registry, repository_in

@@ -9,64 +9,65 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 
 from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.verbs.drill import NAMES, announcement
 from steadyspot.deploy.drills import DRILLS
-from steadyspot.deploy.drills.rehearsal import every_row, no_capacity, sample, variables
+from steadyspot.deploy.drills.rehearsal import (
+    CONTEXT,
+    every_row,
+    no_capacity,
+    record,
+    sample,
+    table_of,
+    variables,
+)
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
-from steadyspot.statemachines.causes import CAUSES, Cause, Stop, classify
+from steadyspot.statemachines.causes import attempts
 from tests.unit.deploy.fakes import BEGUN, Calls
 from tests.virtual.defaults import job_definition
 
+RECORD = "Record the attempt"
 
-@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.name)
-def test_a_rows_sample_is_recognised_as_that_row(cause: Cause) -> None:
-    assert classify(Stop(**sample(cause))).name == cause.name
+
+def answered(**request: Any) -> dict[str, Any]:
+    """What TestState answers: what the state assigns, read by JSONata with what is given."""
+    state = json.loads(request["definition"])["States"][request["stateName"]]
+    given = json.loads(request["variables"])
+    states: dict[str, Any] = {"context": json.loads(request["context"])}
+    if "result" in request["mock"]:
+        states["result"] = json.loads(request["mock"]["result"])
+        taken, status = state, "SUCCEEDED"
+    else:
+        failed = request["mock"]["errorOutput"]
+        states["errorOutput"] = {"Error": failed["error"], "Cause": failed["cause"]}
+        taken = next(c for c in state["Catch"] if failed["error"] in c["ErrorEquals"])
+        status = "CAUGHT_ERROR"
+    text = taken["Assign"]["cause"].removeprefix("{%").removesuffix("%}")
+    known = {"cause": evaluate(text, {**given, "states": states})}
+    return {
+        "status": status,
+        "nextState": taken["Next"],
+        "inspectionData": {"variables": json.dumps(known)},
+    }
 
 
 def test_no_capacity_on_aws_runs_nothing_and_asks_the_deployed_states() -> None:
-    asked: list[dict[str, Any]] = []
-
-    def test_state(**request: Any) -> dict[str, Any]:
-        asked.append(request)
-        if "mock" in request:
-            return {"status": "CAUGHT_ERROR", "nextState": "Why did it stop?"}
-        found = json.dumps({"cause": {"name": "no-capacity"}})
-        return {
-            "status": "SUCCEEDED",
-            "nextState": "Wait for capacity",
-            "inspectionData": {"variables": found},
-        }
-
     sfn = Calls(
-        describe_state_machine=lambda **_: {"definition": "{}", "roleArn": "r"},
-        test_state=test_state,
+        describe_state_machine=lambda **_: {
+            "definition": json.dumps(job_definition()),
+            "roleArn": "r",
+        },
+        test_state=answered,
     )
     stage: Any = SimpleNamespace(sfn=sfn, outputs={"StateMachine": "arn"})
-    assert all(finding.good for finding in no_capacity(stage))
-    assert [request["stateName"] for request in asked] == [
-        "Run on Fargate Spot",
-        "Why did it stop?",
-    ]
+    (finding,) = no_capacity(stage)
+    assert finding.good
+    assert finding.text.endswith("taken for no-capacity; answer: wait-for-spot")
     assert "start_execution" not in sfn.made
-
-
-def answered(definition: dict[str, Any], cause: Cause) -> dict[str, Any]:
-    """What TestState answers: the state's own rules, read by JSONata with the given variables."""
-    given = variables(sample(cause))
-    for rule in definition["States"]["Why did it stop?"]["Choices"]:
-        if evaluate(rule["Condition"].removeprefix("{%").removesuffix("%}"), given):
-            known = {"cause": {"name": rule["Assign"]["cause"]["name"]}}
-            return {
-                "status": "SUCCEEDED",
-                "nextState": rule["Next"],
-                "inspectionData": {"variables": json.dumps(known)},
-            }
-    return {"status": "SUCCEEDED", "nextState": "?"}
 
 
 def deployed(definition: dict[str, Any]) -> Any:
@@ -89,43 +90,42 @@ def deployed(definition: dict[str, Any]) -> Any:
         "creationDate": BEGUN,
     }
     stub.add_response("describe_state_machine", shown, {"stateMachineArn": machine})
-    for cause in CAUSES:
-        stub.add_response(
-            "test_state",
-            answered(definition, cause),
-            {
-                "definition": ANY,
-                "roleArn": role,
-                "stateName": "Why did it stop?",
-                "input": "{}",
-                "inspectionLevel": "DEBUG",
-                "variables": json.dumps(variables(sample(cause))),
-                "context": ANY,
-            },
-        )
+    for cause in attempts():
+        marks = sample(cause)
+        asked = {
+            "definition": json.dumps(definition),
+            "roleArn": role,
+            "stateName": RECORD,
+            "input": "{}",
+            "inspectionLevel": "DEBUG",
+            "variables": json.dumps(variables(marks, table_of(definition))),
+            "context": json.dumps(CONTEXT),
+            "mock": {"result": json.dumps({"Attributes": record(marks)})},
+        }
+        stub.add_response("test_state", answered(**asked), asked)
     stub.activate()
     return SimpleNamespace(sfn=client, outputs={"StateMachine": machine}, switches=None)
 
 
 def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None:
     found = list(every_row(deployed(job_definition())))
-    assert len(found) == len(CAUSES)
+    assert len(found) == len(attempts())
     assert [finding.text for finding in found if not finding.good] == []
 
 
-@pytest.mark.parametrize("state", ["Run on Fargate Spot", "Why did it stop?"])
+@pytest.mark.parametrize("state", ["Run on Fargate Spot", RECORD])
 def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
     text = json.dumps(job_definition()["States"][state])
-    read = set(re.findall(r"\$([a-z]\w*)(?![\w(]|:=)", text))
+    read = set(re.findall(r"\$([a-z]\w*)(?![\w(])", text))
     given = " ".join(re.findall(r"function\(([^)]*)\)", text))
-    bound = {*re.findall(r"\$(\w+):=", text), *re.findall(r"\$(\w+)", given)}
-    assert read - bound - {"states"} <= set(variables({}))
+    bound = {*re.findall(r"\$(\w+) :=", text), *re.findall(r"\$(\w+)", given)}
+    assert read - bound - {"states"} <= set(variables({}, []))
 
 
 def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:
     old = job_definition()
-    rules = old["States"]["Why did it stop?"]["Choices"]
-    rules[:] = [rule for rule in rules if rule["Assign"]["cause"]["name"] != "reclaimed"]
+    rows = old["States"]["Claim the run"]["Assign"]["causes"]
+    rows[:] = [row for row in rows if row["name"] != "reclaimed"]
     bad = [finding.text for finding in every_row(deployed(old)) if not finding.good]
     assert len(bad) == 1
     assert bad[0].startswith("what reclaimed looks like is taken for ")
@@ -144,4 +144,4 @@ def test_what_runs_nothing_is_announced_as_free() -> None:
 
 
 def test_the_variables_are_json() -> None:
-    assert json.loads(json.dumps(variables({})))["entered"] == 3
+    assert json.loads(json.dumps(variables({}, [])))["entered"] == 3

@@ -38,8 +38,8 @@ class Machine:
     ) -> Machine:
         attempt = {"attempt": number, "exit_code": 143, "started": started, "units_done": done}
         cause = {"name": name, "class": kind, "sentence": f"It was {name}."}
-        self.state("Record the attempt", work={"done": done}, last=attempt)
-        return self.state("Why did it stop?", cause=cause)
+        self.state("Record the attempt", work={"done": done}, last=attempt, cause=cause)
+        return self.state("Why did it stop?")
 
 
 def claimed(capacity: str = "spot-first", **more: Any) -> Machine:

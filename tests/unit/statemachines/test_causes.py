@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.expressions import evaluate
-from steadyspot.statemachines.causes import CAUSES, UNKNOWN, CauseClass, Stop, classify
+from steadyspot.statemachines.causes import attempts
 from tests.virtual.defaults import job_definition
 
 STATES = job_definition()["States"]
-RULES = STATES["Why did it stop?"]["Choices"]
+CAUSES = STATES["Claim the run"]["Assign"]["causes"]
 CAPACITY_TEXT = (
     "Capacity is unavailable at this time. "
     "Please try again later or in a different availability zone"
@@ -147,79 +147,96 @@ def value(text: str, names: dict[str, Any]) -> Any:
     return evaluate(text.removeprefix("{%").removesuffix("%}"), names)
 
 
+def names(**more: Any) -> dict[str, Any]:
+    """The variables of a workflow whose first attempt has ended."""
+    return {
+        "job": {"memoryGb": 2},
+        "causes": CAUSES,
+        "run": {"claims": 1, "before": 0},
+        "work": {"status": "running", "word": "", "done": 0, "total": 0, "fraction": 0},
+        "last": {"attempt": 0},
+        **more,
+    }
+
+
+def catcher(error: str) -> dict[str, Any]:
+    catches = STATES["Run on Fargate Spot"]["Catch"]
+    found: dict[str, Any] = next(
+        c for c in catches if {error, "States.ALL"} & set(c["ErrorEquals"])
+    )
+    return found
+
+
+def reporting(error: str, cause: str) -> dict[str, Any]:
+    return {
+        "errorOutput": {"Error": error, "Cause": cause},
+        "context": {"State": {"EnteredTime": "2026-11-24T02:00:00.000Z"}},
+    }
+
+
 def read(error: str, cause: str) -> dict[str, Any]:
     """`$last` as the catcher of a launch assigns it."""
-    catches = STATES["Run on Fargate Spot"]["Catch"]
-    catcher = next(c for c in catches if {error, "States.ALL"} & set(c["ErrorEquals"]))
-    names = {
-        "states": {
-            "errorOutput": {"Error": error, "Cause": cause},
-            "context": {"State": {"EnteredTime": "2026-11-24T02:00:00.000Z"}},
-        },
-        "last": {"attempt": 0},
-        "work": {"done": 0},
-    }
-    last: dict[str, Any] = value(catcher["Assign"]["last"], names)
+    last: dict[str, Any] = value(
+        catcher(error)["Assign"]["last"], names(states=reporting(error, cause))
+    )
     return last
 
 
-def judged(last: dict[str, Any], word: str, status: str = "running") -> str:
-    """The cause that the rendered Choice assigns."""
-    names = {
-        "last": last,
-        "work": {"word": word, "status": status, "fraction": 0},
-        "run": {"finishBy": 0},
-        "drought": {"since": 0},
-    }
-    for rule in RULES:
-        if value(rule["Condition"], names):
-            return str(rule["Assign"]["cause"]["name"])
-    raise AssertionError("no rule matched")
-
-
-def as_stop(last: dict[str, Any], word: str, status: str = "running") -> Stop:
-    return Stop(
-        error=last["error"],
-        stop_code=last["stop_code"],
-        said=last["said"],
-        started=last["started"],
-        exit_code=last["exit_code"] if last["exit_code"] >= 0 else None,
-        word=word,
-        status=status,
-    )
+def judged(reported: tuple[str, str], word: str, status: str = "running") -> dict[str, Any]:
+    """`$cause` as it is found for an attempt: in the catcher, or with what the record says."""
+    caught = catcher(reported[0])
+    if caught["Next"] == "Why did it stop?":
+        return dict(value(caught["Assign"]["cause"], names(states=reporting(*reported))))
+    item: dict[str, Any] = {"status": {"S": status}}
+    if word:
+        item["word"] = {
+            "M": {
+                "fence": {"N": "10001"},
+                "reason": {"S": word},
+                "exit_code": {"N": "1"},
+                "lost_seconds": {"N": "0"},
+            }
+        }
+    brought = names(last=read(*reported), states={"result": {"Attributes": item}})
+    return dict(value(STATES["Record the attempt"]["Assign"]["cause"], brought))
 
 
 @pytest.mark.parametrize(("name", "reported", "word"), SHAPES)
-def test_each_shape_is_known_by_its_row_in_the_definition_and_in_python(
-    name: str, reported: tuple[str, str], word: str
-) -> None:
-    last = read(*reported)
-
-    assert judged(last, word) == name
-    assert classify(as_stop(last, word)).name == name
+def test_each_shape_is_known_by_its_row(name: str, reported: tuple[str, str], word: str) -> None:
+    assert judged(reported, word)["name"] == name
 
 
 def test_a_complete_record_wins_over_whatever_stopped_the_task() -> None:
-    last = read(*stopped(*SPOT, ExitCode=137))
+    reported = stopped(*SPOT, ExitCode=137)
 
-    assert judged(last, "", status="complete") == "finished"
-    assert classify(as_stop(last, "", status="complete")).cause_class is CauseClass.FINISHED
+    assert judged(reported, "", status="complete")["name"] == "finished"
 
 
 def test_every_row_is_reached_by_some_shape() -> None:
-    assert {name for name, _, _ in SHAPES} | {"finished"} == {
-        cause.name for cause in (*CAUSES, UNKNOWN)
-    }
+    assert {name for name, _, _ in SHAPES} | {"finished"} == {cause.name for cause in attempts()}
 
 
 def test_a_cause_that_was_cut_keeps_what_came_before_and_never_fails() -> None:
-    cause = stopped(*SPOT, ExitCode=143, Value="x" * 40_000)[1][:32_768]
+    cut = ("States.TaskFailed", stopped(*SPOT, ExitCode=143, Value="x" * 40_000)[1][:32_768])
 
-    last = read("States.TaskFailed", cause)
+    assert read(*cut)["exit_code"] == 143
+    assert judged(cut, "interrupted")["name"] == "interrupted"
+    assert judged(cut, "")["name"] == "no-word"
 
-    assert last["exit_code"] == 143
-    assert judged(last, "interrupted") == "interrupted"
-    assert judged(last, "") == "no-word"
+
+def test_a_text_is_read_whole_its_quotes_too_and_only_cut_where_it_is_shown() -> None:
+    quoted = f'CannotPullContainerError: Head "https://r/{"x" * 600}": dial tcp: i/o timeout'
+    reported = stopped("TaskFailedToStart", quoted)
+
+    cause = judged(reported, "")
+    assert cause["name"] == "image-not-reached"
+    assert cause["sentence"].endswith(quoted[:500])
+
+
+def test_what_aws_says_is_not_taken_for_something_that_a_sentence_leaves_open() -> None:
+    cause = judged(stopped("TaskFailedToStart", "InternalError {exit_code} {said}"), "")
+
+    assert cause["sentence"].endswith(": InternalError {exit_code} {said}")
 
 
 def test_the_exit_code_is_that_of_the_worker_and_not_of_a_sidecar() -> None:

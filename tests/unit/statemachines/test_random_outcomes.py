@@ -42,10 +42,9 @@ MACHINES = {
     rerun: Machine(job_definition(Rerun=rerun, Failures="1", Throttles="2"))
     for rerun in ("always", "never")
 }
-TELL = {True: "Tell people", False: "Tell people of the failure"}
 CALLS = (
     *("Record the attempt", "Close the run", "Mark it unfinished", "Park the run"),
-    *TELL.values(),
+    "Tell people",
 )
 
 
@@ -140,7 +139,7 @@ def holds(ended: Ended, world: RunWorld, request: dict[str, Any], faults: tuple[
         assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.entered)
         assert ended.entered[-1] in told_or_quiet
     quiet = ended.entered[-1] == "Close the run"
-    silent = quiet or TELL[complete] in faults
+    silent = quiet or "Tell people" in faults
     assert len(world.mails) == (0 if silent else 1)
     for mail in world.mails:
         assert len(mail["Subject"]) < 100

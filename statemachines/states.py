@@ -6,9 +6,10 @@ newer fields of a Retry, and leave chaining, visiting and validation to it.
 
 from __future__ import annotations
 
-import re
 import warnings
 from typing import Any
+
+from steadyspot.statemachines.composing import Expression
 
 with warnings.catch_warnings():
     # The SDK imports pkg_resources, whose deprecation is not the user's concern.
@@ -26,34 +27,6 @@ _FIELDS = {
     "resource",
     "timeout_seconds",
 }
-
-
-_TOKENS = re.compile(
-    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[(,])\s*/(?:[^/\\]|\\.)+/)|(?P<space>\s+)|(?P<code>.)""",
-    re.DOTALL,
-)
-_TIGHT = set("(){}[],;:?=<>+*&|")
-
-
-def compact(text: str) -> str:
-    """Return JSONata without the white space that only the reader of this code needs."""
-    out: list[str] = []
-    pending = False
-    for token in _TOKENS.finditer(text.strip()):
-        if token["space"]:
-            pending = True
-            continue
-        piece = token[0].lstrip()
-        if pending and out and out[-1][-1] not in _TIGHT and piece[0] not in _TIGHT:
-            out.append(" ")
-        pending = False
-        out.append(piece)
-    return "".join(out)
-
-
-def expression(text: str) -> str:
-    """Wrap JSONata in ``{% %}``, compact."""
-    return "{%" + compact(text) + "%}"
 
 
 class _Jsonata:
@@ -108,14 +81,14 @@ class Rule(choice_rule.BaseRule):
     """A rule of a Choice: a condition, a comment that says why, and what it assigns."""
 
     def __init__(
-        self, condition: str, *, comment: str = "", assign: dict[str, Any] | None = None
+        self, condition: Expression, *, comment: str = "", assign: dict[str, Any] | None = None
     ) -> None:
         self.condition = condition
         self.comment = comment
         self.assign = assign or {}
 
     def to_dict(self) -> dict[str, Any]:
-        rule: dict[str, Any] = {"Condition": expression(self.condition)}
+        rule: dict[str, Any] = {"Condition": self.condition}
         if self.comment:
             rule["Comment"] = self.comment
         if self.assign:

@@ -1,0 +1,89 @@
+"""What expressions know by name without a file: numbers, the contract's names, single causes.
+
+``PARAMETERS`` are the parameters of a job's template. CloudFormation puts them in once, where the
+first state assigns the variable ``job``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, WORKER_CONTAINER
+from steadyspot.statemachines.causes import EXECUTION_ENDED, NOT_CLAIMED
+
+TRANSITION_PRICE = 0.000025
+"""US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
+
+VALUES: dict[str, Any] = {
+    "fencePerClaim": FENCE_PER_CLAIM,
+    "workerContainer": WORKER_CONTAINER,
+    "environmentPrefix": ENV_PREFIX,
+    "transitionPrice": TRANSITION_PRICE,
+    "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything
+    "growth": 3,  # from one wait to the next: a drought is left the less likely the longer it is
+    "refusalsOfOnDemand": 50,  # after so many the quota is too small, or the region is in trouble
+    "fewestRuns": 5,  # that teach how long a run takes
+    "shownAttempts": 20,  # in a mail; a long drought makes more
+    "shownCharacters": 500,  # of what AWS says; all of it is read
+    "rowNotClaimed": NOT_CLAIMED.as_data(),
+    "rowExecutionEnded": EXECUTION_ENDED.as_data(),
+}
+
+
+class Parameters(NamedTuple):
+    """JSONata that CloudFormation fills in."""
+
+    comment: str
+    lines: list[str]
+
+
+_TEXTS = {
+    "name": "Job",
+    "table": "Table",
+    "bucket": "Bucket",
+    "queue": "Queue",
+    "topic": "Topic",
+    "cluster": "Cluster",
+    "taskDefinition": "TaskDefinition",
+    "region": "Region",
+    "log": "Log",
+    "capacity": "Capacity",
+    "rerun": "Rerun",
+    "tellEveryRun": "TellEveryRun",
+    "priceDate": "PriceDate",
+}
+_NUMBERS = {
+    "finishWithinMinutes": "FinishWithinMinutes",
+    "expectedMinutes": "ExpectedMinutes",
+    "maximumWaitMinutes": "MaximumWaitMinutes",
+    "stopTimeout": "StopTimeout",
+    "backoffSeconds": "BackoffSeconds",
+    "backoffCapSeconds": "BackoffCapSeconds",
+    "startUpSeconds": "StartUpSeconds",
+    "marginSeconds": "MarginSeconds",
+    "cpu": "Cpu",
+    "memoryGb": "MemoryGb",
+    "spotDiscount": "SpotDiscount",
+    "vcpuHourPrice": "VcpuHourPrice",
+    "gbHourPrice": "GbHourPrice",
+}
+_BUDGETS = {
+    "interruptions": "Interruptions",
+    "throttles": "Throttles",
+    "infrastructure": "Infrastructure",
+    "failures": "Failures",
+}
+PARAMETERS = Parameters(
+    "The job's parameters, filled in by CloudFormation.",
+    [
+        "{",
+        *(f"  '{name}': '${{{parameter}}}'," for name, parameter in _TEXTS.items()),
+        *(f"  '{name}': ${{{parameter}}}," for name, parameter in _NUMBERS.items()),
+        "  'network': ${Network},",
+        "  'budgets': {",
+        *(f"    '{name}': ${{{parameter}}}," for name, parameter in list(_BUDGETS.items())[:-1]),
+        *(f"    '{name}': ${{{parameter}}}" for name, parameter in list(_BUDGETS.items())[-1:]),
+        "  }",
+        "}",
+    ],
+)
