@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from steadyspot.contract import WORKER_CONTAINER, Capacity, Status
+from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
@@ -245,8 +246,8 @@ def learn() -> Task:
             "ExpressionAttributeNames": {"#seconds": "seconds"},
             "ExpressionAttributeValues": {
                 ":job": {"S": variable("$job.name")},
-                ":first": {"S": "20000101T000000Z"},
-                ":last": {"S": "20991231T235959Z"},
+                ":first": {"S": FIRST_RUN_KEY},
+                ":last": {"S": LAST_RUN_KEY},
             },
             "ScanIndexForward": False,
             "Limit": RECORDS,
