@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steadyspot.contract import Env
 from steadyspot.names import place_below
 from steadyspot.paths import remove
 from steadyspot.protocol import STATE_BYTES
@@ -191,7 +192,7 @@ class FolderChannel:
 
     @classmethod
     def from_environment(cls) -> FolderChannel:
-        return cls(Path(os.environ.get("STEADYSPOT_LOCAL_DIR") or ".steadyspot").absolute())
+        return cls(Path(os.environ.get(Env.LOCAL_DIR) or ".steadyspot").absolute())
 
     def units(self) -> list[str]:
         return list(self._read()["units"])

@@ -31,59 +31,53 @@ class Option(NamedTuple):
 OPTIONS = (
     Option(
         "--checkpoint-dir",
-        "STEADYSPOT_CHECKPOINT_DIR",
+        Env.CHECKPOINT_DIR,
         "DIR",
         "folder saved as a whole and restored",
     ),
     Option(
         "--output-dir",
-        "STEADYSPOT_OUTPUT_DIR",
+        Env.OUTPUT_DIR,
         "DIR",
         "folder whose files are published at the end",
     ),
-    Option(
-        "--every", "STEADYSPOT_EVERY_SECONDS", "SECONDS", "how often the folders are saved (60)"
-    ),
-    Option("--marker", "STEADYSPOT_MARKER", "FILE", "save as soon as the job touches this file"),
+    Option("--every", Env.EVERY_SECONDS, "SECONDS", "how often the folders are saved (60)"),
+    Option("--marker", Env.MARKER, "FILE", "save as soon as the job touches this file"),
     Option(
         "--on-stop",
-        "STEADYSPOT_ON_STOP",
+        Env.ON_STOP,
         "COMMAND",
         "run by /bin/sh after the job ended at a stop",
     ),
     Option(
         "--on-stop-timeout",
-        "STEADYSPOT_ON_STOP_SECONDS",
+        Env.ON_STOP_SECONDS,
         "SECONDS",
         "its share of the grace (10)",
     ),
     Option(
         "--signal",
-        "STEADYSPOT_SIGNAL",
+        Env.SIGNAL,
         "WHO",
         "who is told of a stop at once: the job's first process (first), its whole group, or none"
         " (first)",
     ),
-    Option(
-        "--signal-job", "STEADYSPOT_SIGNAL_JOB", "SIGNAL", "what the job is told a stop by (TERM)"
-    ),
+    Option("--signal-job", Env.SIGNAL_JOB, "SIGNAL", "what the job is told a stop by (TERM)"),
     Option(
         "--forward",
-        "STEADYSPOT_FORWARD",
+        Env.FORWARD,
         "SIGNALS",
         "signals that are no stop but passed on, such as USR1,HUP (none)",
     ),
     Option("--stop-timeout", Env.STOP_TIMEOUT, "SECONDS", "the task's stopTimeout (30)"),
     Option(
         "--drain",
-        "STEADYSPOT_DRAIN_SECONDS",
+        Env.DRAIN_SECONDS,
         "SECONDS",
         "the job's share of it at most; 0 kills at once",
     ),
-    Option("--uploads", "STEADYSPOT_UPLOADS", "NUMBER", "uploads at the same time (8)"),
-    Option(
-        "--scratch-dir", "STEADYSPOT_SCRATCH_DIR", "DIR", "where outputs are written first (/tmp)"
-    ),
+    Option("--uploads", Env.UPLOADS, "NUMBER", "uploads at the same time (8)"),
+    Option("--scratch-dir", Env.SCRATCH_DIR, "DIR", "where outputs are written first (/tmp)"),
 )
 JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 RUN_KEY = JOB | frozenset(".=")
