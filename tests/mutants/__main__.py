@@ -73,8 +73,8 @@ def main() -> int:
             noticed += result.is_killed
             if not result.is_killed:
                 print(f"Nobody noticed:\n{shown(result.diff)}", flush=True)
-    print(f"{noticed} of {tried} changes were noticed ({noticed / tried:.0%}, goal {GOAL:.0%})")
-    return 0 if noticed / tried >= GOAL else 1
+    print(f"{noticed} of {tried} changes were noticed; the goal is {GOAL:.0%}")
+    return 0 if noticed >= GOAL * tried else 1
 
 
 def parsed() -> argparse.Namespace:
