@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steadyspot.contract import Reason
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import File, Ledger, Output, encode, load, manifest, seal
 from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
@@ -96,6 +97,19 @@ def test_old_checkpoints_are_deleted_twenty_at_once_so_that_few_lie_about() -> N
 def test_of_large_checkpoints_only_the_last_two_lie_about() -> None:
     assert saves(4, "x" * (1 << 20)) == [1, 2, 2, 2]
     assert saves(4, "x" * ((1 << 20) - 4000)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("seconds", "lost"), [(0.0, 0.0), (0.25, 0.25), (-5.0, 0.0)])
+def test_an_attempt_that_leaves_lost_what_came_after_its_last_checkpoint(
+    seconds: float, lost: float
+) -> None:
+    """The clock may have been set back meanwhile."""
+    now = 100.0
+    one = attempt(new_world(), 10_001, clock=lambda: now)
+    one.open()
+    one.save(one.ledger)
+    now += seconds
+    assert one.leave(Reason.INTERRUPTED, 143, "It was told to stop.") == lost
 
 
 @pytest.mark.parametrize("body", [None, b"", b'{"format":1'])
