@@ -7,7 +7,7 @@ gone.
 
 Over the socket whose number is the first argument the owner sends one line of JSON (`argv`, `env`,
 `cwd`, `folder`, `forwards`, `stop_signal`) and then the lines `stop` and `kill`; back come lines of
-JSON: `started`, `failed` with a reason, `exited` with the code as Docker gives it (128 + the signal).
+JSON: `started`, `failed` with a reason, `exited` with the code as Docker gives it (128 + signal).
 """
 
 from __future__ import annotations
