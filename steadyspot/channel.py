@@ -286,12 +286,10 @@ class FolderChannel:
         """Once, since somebody who has changed the job may wonder why it does nothing."""
         if not self._said:
             self._said = True
-            what = "All" if not left else f"{done} of {done + left}"
+            what = f"{done} of {done + left}" if left else f"All {done}"
             sys.stderr.write(
-                f"{what} {done if not left else ''} units were done before; their outputs are in"
-                f" {self._root / 'outputs'}. To begin anew, remove {self._root}.\n".replace(
-                    "  ", " "
-                )
+                f"{what} units were done before; their outputs are in {self._root / 'outputs'}."
+                f" To begin anew, remove {self._root}.\n"
             )
 
     def wait_stop(self) -> None:

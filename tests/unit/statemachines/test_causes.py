@@ -128,6 +128,7 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ("out-of-memory", stopped(*ESSENTIAL, ExitCode=1), "out-of-memory"),
     ("time-limit", ("States.Timeout", ""), ""),
     ("time-limit", stopped(*ESSENTIAL, ExitCode=124), "timed-out"),
+    ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), ""),
     ("try-again", stopped(*ESSENTIAL, ExitCode=75), ""),
     ("no-word", stopped(*ESSENTIAL, ExitCode=0), ""),
     ("no-word", stopped(*ESSENTIAL, ExitCode=137), ""),

@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steadyspot.contract import Reason
@@ -33,7 +33,6 @@ def save(ledger: Ledger, bucket: FakeBucket) -> dict[str, str]:
     return {"key": "manifest", "sha256": sha256}
 
 
-@settings(max_examples=50)
 @given(UNITS, st.integers(1, 4))
 def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], saves: int) -> None:
     bucket = FakeBucket(World())
