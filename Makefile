@@ -43,6 +43,10 @@ tests/scan/.venv/.synced: tests/scan/Pipfile.lock .ci/setup
 render: $(READY) ## write the state machines' definitions from the code
 	$(PYTHON_HERE) -m steadyspot.statemachines
 
+tests/asl/.synced: tests/asl/package-lock.json
+	npm ci --prefix tests/asl
+	touch $@
+
 ifneq ($(wildcard tests/bench),)
 bench: $(READY) ## print the measures as a table
 	$(PYTHON_HERE) -m tests.bench $(ARGS)
@@ -53,5 +57,5 @@ lock: ## write Pipfile.lock anew with the newest releases
 	.ci/setup lock tests/scan
 
 clean: ## remove what was set up and what tests left
-	rm -rf .venv tests/scan/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/scan/.venv tests/asl/node_modules tests/asl/.synced .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
