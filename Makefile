@@ -21,9 +21,10 @@ demo: $(READY) ## show a run that is interrupted, refused and still finishes
 test: lint types ## all checks and all tests
 	$(PYTHON_HERE) -m pytest $(ARGS)
 
-lint: $(READY) ## format and lint, changing nothing
+lint: $(READY) ## format, lint and the arrows between rooms, changing nothing
 	$(PYTHON_HERE) -m ruff format --check .
 	$(PYTHON_HERE) -m ruff check .
+	.venv/bin/lint-imports --no-cache
 
 types: $(READY) ## the strict type check
 	$(PYTHON_HERE) -m mypy
@@ -57,5 +58,6 @@ lock: ## write Pipfile.lock anew with the newest releases
 	.ci/setup lock tests/scan
 
 clean: ## remove what was set up and what tests left
-	rm -rf .venv tests/scan/.venv tests/asl/node_modules tests/asl/.synced .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/scan/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		build *.egg-info tests/asl/node_modules tests/asl/.synced
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

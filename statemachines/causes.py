@@ -257,6 +257,14 @@ _ATTEMPTS: tuple[Cause, ...] = (
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
     ),
     Cause(
+        name="aws-in-trouble",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        answer=Answer.WAIT,
+        facts=(*word(Reason.AWS_IN_TROUBLE), *exit_code(Exit.AWS_IN_TROUBLE)),
+        sentence="S3 or DynamoDB did not answer the worker, so not all that was done is saved.",
+        next_step="Redrive the run; if this repeats, look at the network and AWS Health Dashboard.",
+    ),
+    Cause(
         name="definition-inactive",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import select
 import socket
+import sys
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steadyspot.names import place_below
 from steadyspot.paths import remove
+from steadyspot.protocol import STATE_BYTES
 from steadyspot.run import RunError
+from steadyspot.units import Ambiguous, Process, ancestry, owner
 
 
 class SocketChannel:
@@ -25,29 +33,45 @@ class SocketChannel:
         self._path = path
         self._local = threading.local()
         self.about = self._ask({"do": "hello"})
-        self.folder = Path(self.about["folder"])
 
     def units(self) -> list[str]:
         units: list[str] = self._ask({"do": "units"})["units"]
         return units
 
-    def state(self) -> Any:
-        return self.about["state"]
+    def begin(self, unit: str) -> None:
+        self._ask({"do": "begin", "unit": unit})
 
-    def stage(self, name: str, path: Path) -> None:
-        self._ask({"do": "stage", "name": name, "path": str(path)})
+    def output(self, name: str, unit: str | None, within: str | None) -> tuple[int, Path]:
+        answer = self._ask({"do": "output", "name": name, "unit": unit, "within": within})
+        return answer["output"], Path(answer["path"])
 
-    def mark(self, unit: str | None, outputs: list[str], state: Any) -> None:
-        try:
-            self._ask({"do": "mark", "unit": unit, "outputs": outputs, "state": state})
-        except (TypeError, ValueError) as error:
-            raise RunError(f"run.state is not JSON: {error}. Keep plain values in it.") from None
+    def stage(self, output: int) -> None:
+        self._ask({"do": "stage", "output": output})
+
+    def give_up(self, output: int) -> None:
+        self._ask({"do": "give-up", "output": output})
+
+    def mark(self, unit: str, state: Any) -> None:
+        self._ask({"do": "mark", "unit": unit, "state": plain(state)})
+
+    def break_off(self, unit: str) -> None:
+        self._ask({"do": "break-off", "unit": unit})
+
+    def save(self, state: Any) -> None:
+        self._ask({"do": "save", "state": plain(state)})
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         self._ask({"do": "progress", "fraction": fraction, "total": total})
 
-    def all_done(self, done: bool) -> None:
-        self._ask({"do": "all-done", "done": done})
+    def all_done(self, done: bool, at_end: bool = False) -> None:
+        self._ask({"do": "all-done", "done": done, "at_end": at_end})
+
+    def is_stopping(self) -> bool:
+        stopping: bool = self._ask({"do": "is-stopping"})["stopping"]
+        return stopping
+
+    def say_done(self, done: int, left: int) -> None:
+        """The run's record says so."""
 
     def wait_stop(self) -> None:
         self._ask({"do": "wait-stop"})
@@ -80,82 +104,308 @@ class SocketChannel:
         return self._local.connection, self._local.lines
 
 
+def plain(state: Any) -> Any:
+    """The state, if it comes back from JSON as it is. Raises ``RunError``."""
+    try:
+        size = len(json.dumps(state))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RunError(f"run.state is not JSON: {error}. Keep plain values in it.") from None
+    if size > STATE_BYTES:
+        raise RunError(
+            f"run.state is too large: {size} bytes of JSON, {STATE_BYTES} at most."
+            " Write what is large into an output or a checkpoint folder."
+        )
+    _check_names(state)
+    return state
+
+
+def _check_names(value: Any) -> None:
+    if isinstance(value, dict):
+        for name in value:
+            if not isinstance(name, str):
+                raise RunError(
+                    f"run.state has the key {name!r}, which JSON would make a text."
+                    " Use texts as keys of dictionaries."
+                )
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            _check_names(one)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A unit in hand, in a folder of its own: ``unit.json``, ``drafts/``, ``staged/``."""
+
+    key: str
+    process: Process
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Output:
+    """An output that is being written, in a folder of its own."""
+
+    name: str
+    folder: Path
+    unit: _Unit | None
+
+
 class FolderChannel:
-    """A run in a local folder: ``outputs/`` and ``done.json``, replaced as a whole at each mark."""
+    """A run in a local folder, for any number of processes.
+
+    ==================  =======================================================================
+    ``outputs/``        what is published: a unit's outputs with its mark, others at once
+    ``done.json``       units done with their outputs, and the state; replaced as a whole
+    ``in-hand/UNIT/``   a unit in hand: whose it is, outputs being written, those written
+    ``half-made/``      outputs being written that belong to no unit
+    ==================  =======================================================================
+
+    A mark first names in ``done.json`` what is to be moved to ``outputs/``, and whoever finds it
+    there moves what is left to move. One lock stands before all of it.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._stop = os.pipe()
-        self.about = {"job": "local", "run_key": "local", "attempt": 1, "capacity": ""}
-        self.folder = root / "half-made"
-        for folder in (self.folder, root / "outputs"):
-            folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.iterdir():
-            if not _lives(int(left.name.partition("-")[0])):
-                remove(left)
+        self._said = False
+        for folder in ("half-made", "in-hand", "outputs"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        with self._locked() as done:
+            for left in (root / "half-made").iterdir():
+                if not _begun_by(left).lives():
+                    remove(left)
+            attempt = Process(*done["attempt"])
+            if not (attempt.lives() and attempt.pid in ancestry(os.getpid())):
+                attempt = Process.of(os.getpid())
+                done["attempts"] += 1
+            self._attempt = [attempt.pid, attempt.started]
+            self._write(done | {"attempt": self._attempt})
+        self.about = {
+            "job": "local",
+            "run_key": "local",
+            "attempt": done["attempts"],
+            "capacity": "",
+            "state": done["state"],
+        }
 
     @classmethod
     def from_environment(cls) -> FolderChannel:
         return cls(Path(os.environ.get("STEADYSPOT_LOCAL_DIR") or ".steadyspot").absolute())
 
     def units(self) -> list[str]:
-        units: list[str] = self._read()["units"]
-        return units
+        return list(self._read()["units"])
 
-    def state(self) -> Any:
-        return self._read()["state"]
+    def begin(self, unit: str) -> None:
+        with self._locked() as done:
+            for other in self._in_hand():
+                if other.key == unit:
+                    raise RunError(
+                        f"Two units have the key {unit}: one is in hand already, in process"
+                        f" {other.process.pid}. Give each unit a key of its own."
+                    )
+            if unit in done["units"] and done["units"][unit]["attempt"] == self._attempt:
+                raise RunError(
+                    f"Two units have the key {unit}: one was done already in this attempt."
+                    " Give each unit a key of its own."
+                )
+            folder = self._folder_of(unit)
+            for piece in ("drafts", "staged"):
+                (folder / piece).mkdir(parents=True, exist_ok=True)
+            process = Process.of(os.getpid())
+            begun = {"key": unit, "process": [process.pid, process.started]}
+            (folder / "unit.json").write_text(json.dumps(begun))
 
-    def stage(self, name: str, path: Path) -> None:
-        place = self._root / "outputs" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, place)
+    def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
+        with self._locked():
+            owner = self._owner(unit, within)
+            place = owner.folder / "drafts" if owner else self._root / "half-made"
+            process = Process.of(os.getpid())
+            folder = place / f"{process.pid}-{process.started}-{os.urandom(6).hex()}"
+            path = Path(place_below(str(folder), name))
+            path.parent.mkdir(parents=True)
+        return _Output(name, folder, owner), path
 
-    def mark(self, unit: str | None, outputs: list[str], state: Any) -> None:
-        with open(self._root / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            done = self._read()
-            if unit is not None and unit not in done["units"]:
-                done["units"].append(unit)
-            self._write(done | {"state": state})
+    def stage(self, output: _Output) -> None:
+        written = place_below(str(output.folder), output.name)
+        with self._locked():
+            if output.unit is None:
+                self._publish(written, output.name)
+            elif not output.folder.exists():
+                raise RunError(
+                    f"The unit {output.unit.key} ended before its output '{output.name}'."
+                    " Wait for threads and children before a unit ends."
+                )
+            else:
+                _move(written, output.unit.folder / "staged" / output.name)
+            remove(output.folder)
+
+    def give_up(self, output: _Output) -> None:
+        with self._locked():
+            remove(output.folder)
+
+    def mark(self, unit: str, state: Any) -> None:
+        plain(state)
+        with self._locked() as done:
+            folder = self._folder_of(unit)
+            refused = self._why_not(unit, folder)
+            if refused:
+                remove(folder)
+                raise RunError(refused)
+            staged = folder / "staged"
+            names = sorted(
+                str(path.relative_to(staged)) for path in staged.rglob("*") if path.is_file()
+            )
+            for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
+                remove(self._root / "outputs" / name)
+            done["units"][unit] = {"outputs": names, "attempt": self._attempt}
+            done |= {"state": [state], "moving": str(folder)}
+            self._write(done)
+            self._move_outputs(done)
+
+    def break_off(self, unit: str) -> None:
+        with self._locked():
+            remove(self._folder_of(unit))
+
+    def save(self, state: Any) -> None:
+        plain(state)
+        with self._locked() as done:
+            self._write(done | {"state": [state]})
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         pass
 
-    def all_done(self, done: bool) -> None:
+    def all_done(self, done: bool, at_end: bool = False) -> None:
         pass
 
+    def is_stopping(self) -> bool:
+        return self._told_within(0)
+
+    def say_done(self, done: int, left: int) -> None:
+        """Once, since somebody who has changed the job may wonder why it does nothing."""
+        if not self._said:
+            self._said = True
+            what = "All" if not left else f"{done} of {done + left}"
+            sys.stderr.write(
+                f"{what} {done if not left else ''} units were done before; their outputs are in"
+                f" {self._root / 'outputs'}. To begin anew, remove {self._root}.\n".replace(
+                    "  ", " "
+                )
+            )
+
     def wait_stop(self) -> None:
-        os.read(self._stop[0], 1)
+        self._told_within(None)
 
     def told_to_stop(self) -> None:
         """Called in a signal handler, which may not take a lock."""
         os.write(self._stop[1], b"1")
 
+    def _told_within(self, milliseconds: int | None) -> bool:
+        """Whether the byte is there, which stays for forks to see."""
+        poll = select.poll()
+        poll.register(self._stop[0], select.POLLIN)
+        return bool(poll.poll(milliseconds))
+
+    def _owner(self, unit: str | None, within: str | None) -> _Unit | None:
+        in_hand = {one.key: one for one in self._in_hand()}
+        if unit:
+            if unit not in in_hand:
+                raise RunError(f"The unit {unit} is not in hand. Begin it first.")
+            return in_hand[unit]
+        if unit == "":
+            return None
+        if within in in_hand:
+            return in_hand[within]
+        try:
+            return owner(list(in_hand.values()), os.getpid())
+        except Ambiguous as ambiguous:
+            refused = f"{ambiguous} Say so: run.output(name, unit=…), or unit=None for none."
+            for one in ambiguous.units:
+                (self._folder_of(one.key) / "refused").write_text(refused)
+            raise RunError(refused) from None
+
+    def _why_not(self, unit: str, folder: Path) -> str:
+        if not folder.exists():
+            return f"The unit {unit} is not in hand. Begin a unit before its mark."
+        if (folder / "refused").exists():
+            return (folder / "refused").read_text()
+        for draft in (folder / "drafts").iterdir():
+            if _begun_by(draft).lives():
+                return (
+                    f"The unit {unit} ends while an output of it is still being written."
+                    " Wait for threads and children before a unit ends."
+                )
+        return ""
+
+    def _in_hand(self) -> list[_Unit]:
+        """The units in hand; those of processes that are gone are given up."""
+        found = []
+        for folder in (self._root / "in-hand").iterdir():
+            try:
+                begun = json.loads((folder / "unit.json").read_bytes())
+            except (FileNotFoundError, ValueError):
+                remove(folder)
+                continue
+            process = Process(*begun["process"])
+            if process.lives():
+                found.append(_Unit(begun["key"], process, folder))
+            else:
+                remove(folder)
+        return found
+
+    def _folder_of(self, unit: str) -> Path:
+        return self._root / "in-hand" / hashlib.sha256(unit.encode()).hexdigest()[:32]
+
+    def _move_outputs(self, done: dict[str, Any]) -> None:
+        folder = Path(done["moving"])
+        staged = folder / "staged"
+        for path in list(staged.rglob("*")):
+            if path.is_file():
+                self._publish(str(path), str(path.relative_to(staged)))
+        done["moving"] = ""
+        self._write(done)
+        remove(folder)
+
+    def _publish(self, written: str, name: str) -> None:
+        _move(written, self._root / "outputs" / name)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[dict[str, Any]]:
+        """Hold the lock of the folder; what is done, a mark that broke off finished."""
+        with open(self._root / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = self._read()
+            if done["moving"]:
+                self._move_outputs(done)
+            yield done
+
     def _read(self) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):
             done: dict[str, Any] = json.loads((self._root / "done.json").read_bytes())
             return done
-        return {"units": [], "state": None}
+        return {"units": {}, "state": [], "moving": "", "attempt": [0, ""], "attempts": 0}
 
     def _write(self, done: dict[str, Any]) -> None:
         half = self._root / "done.json.new"
-        try:
-            text = json.dumps(done)
-        except (TypeError, ValueError) as error:
-            raise RunError(f"run.state is not JSON: {error}. Keep plain values in it.") from None
         with open(half, "w") as file:
-            file.write(text)
+            file.write(json.dumps(done))
             file.flush()
             os.fsync(file.fileno())
         os.replace(half, self._root / "done.json")
 
 
-def _lives(pid: int) -> bool:
-    """Whether the process that began a half-made file, whose name it starts, is still there."""
+def _move(written: str, place: Path) -> None:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(written, place)
+    except OSError as error:
+        raise RunError(
+            f"The output cannot be put at {place}: {error.strerror}."
+            " Give each output a name that is no folder of another one."
+        ) from None
+
+
+def _begun_by(folder: Path) -> Process:
+    """The process whose number and start begin the name of what it writes."""
+    pid, started, *_ = [*folder.name.split("-"), ""]
+    return Process(int(pid) if pid.isdigit() else 0, started)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from steadyspot.contract import COMPLETION
 
 LONGEST_BYTES = 700
 """S3 allows keys of 1,024 bytes, of which the run's prefix takes its part."""
+
+LONGEST_PIECE_BYTES = 255
+"""What Linux allows for one piece of a path."""
 
 
 class BadName(ValueError):
@@ -20,14 +24,33 @@ class BadName(ValueError):
 
 
 def check_name(name: Any) -> str:
-    """Return the name, fit to be a key below the run's prefix. Raises ``BadName``."""
-    if not isinstance(name, str) or not name.isprintable():  # Surrogates are not, either.
+    """Return the name, fit to be a key below the run's prefix. Raises ``BadName``.
+
+    A relative path of ``pathlib`` is taken for the name it stands for. Any text is, if it can be
+    written in UTF-8 and holds no control characters, which no XML of S3 can name.
+    """
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if not isinstance(name, str):
+        raise BadName(f"The output name {name!r} is no text.", "Use a text or a relative path.")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
         raise BadName(
-            f"The output name {name!r} is no printable text.", "Use a name in plain UTF-8."
+            f"The output name {name!r} is no UTF-8.", "Decode it with the encoding it has."
+        ) from None
+    if any(ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in name) or any(
+        letter in "\u2028\u2029\ufffe\uffff" for letter in name
+    ):
+        raise BadName(
+            f"The output name {name!r} holds a control character.", "Use printable characters."
         )
-    if not 0 < len(name.encode()) <= LONGEST_BYTES:
+    if not size:
+        raise BadName("The output name is empty.", "Give it a name such as 'part-00001.parquet'.")
+    if size > LONGEST_BYTES:
         raise BadName(
-            f"The output name {name!r} is empty or too long.", f"Use 1 to {LONGEST_BYTES} bytes."
+            f"The output name '{name[:40]}…' is too long ({size} bytes).",
+            f"Use at most {LONGEST_BYTES} bytes in UTF-8.",
         )
     if any(piece in ("", ".", "..") for piece in name.split("/")):
         raise BadName(
@@ -40,3 +63,17 @@ def check_name(name: Any) -> str:
             "Use another name.",
         )
     return name
+
+
+def place_below(folder: str, name: str) -> str:
+    """The path below ``folder`` that ends in the name, since its suffix tells programs the format.
+
+    Of a piece that is too long for a file system, the end is kept.
+    """
+    return os.path.join(folder, *map(_shortened, name.split("/")))
+
+
+def _shortened(piece: str) -> str:
+    if len(piece.encode()) <= LONGEST_PIECE_BYTES:
+        return piece
+    return piece.encode()[-LONGEST_PIECE_BYTES:].decode(errors="ignore")

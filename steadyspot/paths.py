@@ -1,4 +1,4 @@
-"""Removing what may be a file or a folder, for the job's API and the supervisor alike."""
+"""Files and folders as the job's API and the supervisor alike see and remove them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,21 @@ def remove(path: str | os.PathLike[str]) -> None:
             os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+def stamps(folder: str) -> dict[str, tuple[int, int, int, int]]:
+    """What tells each file below from another and from itself once changed, by relative path.
+
+    Inode, size, times of modification and change in nanoseconds.
+    """
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            try:
+                seen = os.lstat(path)
+            except OSError:
+                continue
+            stamp = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+            found[os.path.relpath(path, folder)] = stamp
+    return found

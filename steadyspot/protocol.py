@@ -5,18 +5,31 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"ok": true, …}`` or ``{"ok": false, "error": "a sentence", "todo": "a sentence"}``.
 
 ==========================  ===================================================================
-``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, ``folder`` (for
-outputs),
-                            ``state`` (as last marked)
+``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, and ``state``: a list
+                            with what was last saved, empty where nothing was
 ``{"do": "units"}``         ``units``: the keys done so far, durable
-``{"do": "stage",``         begins to upload the finished file as output ``name``, answers at
-``"name", "path"}``         once; the file is the worker's from now on
-``{"do": "mark", "unit",``  answers when outputs, state and the unit's key are durable; only then is
-``"outputs", "state"}``     the unit done. ``unit`` null makes only the state durable
-``{"do": "progress",``      notes how far the job is, 0 to 1, and how many units there are
+``{"do": "begin", "unit"}`` takes the unit with this key in hand; a key belongs to one unit only
+``{"do": "output",          begins an output: its number ``output``, and the ``path`` to write it
+``"name"}``                 to. It belongs to the unit that the process or the nearest one above it
+                            has in hand; to another with ``unit``, to none with ``"unit": ""``; to
+                            the one in ``within`` if that is in hand
+``{"do": "stage",           begins to upload the file of an output, answers at once; the file is the
+``"output"}``               worker's from now on
+``{"do": "give-up",         the output will not be written
+``"output"}``
+``{"do": "mark", "unit",    answers when the unit's outputs, the state (if given) and its key are
+``"state"}``                durable; only then is the unit done. So are outputs of no unit then
+``{"do": "break-off",       the unit will not be done, and its outputs do not count; it may be
+``"unit"}``                 begun again
+``{"do": "save",            makes the state durable, and outputs of no unit
+``"state"}``
+``{"do": "progress",        notes how far the job is, 0 to 1, and how many units there are
 ``"fraction", "total"}``
-``{"do": "all-done"}``      every unit is done: exit 0 counts as finished even after a stop;
-                            ``"done": false`` takes it back
+``{"do": "all-done"}``      all work is done: exit 0 counts as finished even after a stop;
+                            ``"done": false`` takes it back. With ``"at_end": true``, said when a
+                            process has done all its units and ends by itself, it counts only if
+                            that is the job's first process
+``{"do": "is-stopping"}``   ``stopping``: whether the attempt is to stop
 ``{"do": "wait-stop"}``     answers when the attempt is to stop: ``seconds_left`` of the job's share
 ==========================  ===================================================================
 """
@@ -24,5 +37,8 @@ outputs),
 from __future__ import annotations
 
 SOCKET = "STEADYSPOT_SOCKET"
-MAX_LINE = 64 << 20
-"""Longest request in bytes; a state larger than this belongs into a file."""
+STATE_BYTES = 16 << 20
+"""The longest state, as JSON; what is larger belongs into a file."""
+
+MAX_LINE = STATE_BYTES + (1 << 20)
+"""The longest request."""

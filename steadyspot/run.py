@@ -12,25 +12,26 @@ standard library.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import contextvars
-import json
 import os
+import reprlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from steadyspot.contract import Exit
 from steadyspot.names import BadName, check_name
-from steadyspot.paths import remove
 from steadyspot.protocol import SOCKET
+from steadyspot.units import NoKey, key_of
 
 T = TypeVar("T")
-_unit: contextvars.ContextVar[_Unit | None] = contextvars.ContextVar("unit", default=None)
+_unit: contextvars.ContextVar[_InHand | None] = contextvars.ContextVar("unit", default=None)
 
 
 class RunError(Exception):
@@ -44,45 +45,77 @@ class Interrupted(SystemExit):
     """
 
 
+class NoNewUnit(RunError):
+    """What ``unit`` raises at a stop in a child of the process that leads the job.
+
+    No ``SystemExit``, which would end a child of a pool whose parent then waits for its answer for
+    ever; the pool carries it to the parent, where it arrives as ``Interrupted``.
+    """
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
+        return Interrupted, (int(Exit.INTERRUPTED),)
+
+
 class Channel(Protocol):
     """What a run needs from the supervisor, or from the local folder that stands in for it."""
 
     about: dict[str, Any]
-    folder: Path
 
     def units(self) -> list[str]: ...
-    def state(self) -> Any: ...
-    def stage(self, name: str, path: Path) -> None: ...
-    def mark(self, unit: str | None, outputs: list[str], state: Any) -> None: ...
+    def begin(self, unit: str) -> None: ...
+    def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
+    def stage(self, output: Any) -> None: ...
+    def give_up(self, output: Any) -> None: ...
+    def mark(self, unit: str, state: Any) -> None: ...
+    def break_off(self, unit: str) -> None: ...
+    def save(self, state: Any) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
-    def all_done(self, done: bool) -> None: ...
+    def all_done(self, done: bool, at_end: bool = False) -> None: ...
+    def say_done(self, done: int, left: int) -> None: ...
+    def is_stopping(self) -> bool: ...
     def wait_stop(self) -> None: ...
     def told_to_stop(self) -> None: ...
 
 
-class _Unit:
-    """The unit in hand and the outputs made for it."""
+class _InHand:
+    """A unit in hand, as its context knows it."""
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.outputs: list[str] = []
+        self.pid = os.getpid()
+        self.ended = False
+
+
+class _NearestUnit:
+    """Says that an output belongs to the unit it is made in."""
+
+    def __repr__(self) -> str:
+        return "the unit in hand"
+
+
+_NEAREST = _NearestUnit()
 
 
 class Stopping:
     """Whether the run is to stop: true or false, or waited for.
 
-    A job that has seen it true may end early, so its exit 0 no longer means that all is done.
+    A job that has seen it true may end early, so its end no longer says that all is done.
     """
 
-    def __init__(self, seen: Callable[[], None]) -> None:
-        self._seen = seen
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self._ask = ask
         self._event = threading.Event()
+        self._pid = os.getpid()
         self.flag = False
+        self.seen = False
 
     def __bool__(self) -> bool:
-        if self.flag:
-            self._seen()
-        return self.flag
+        self.seen = self.seen or self.came()
+        return self.seen
+
+    def came(self) -> bool:
+        """Whether the run is to stop, for those that go on as they would. A fork has to ask."""
+        return self.flag or (os.getpid() != self._pid and self._ask())
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait until the run is to stop, at most so long; whether it is."""
@@ -99,7 +132,13 @@ class Run:
     """One attempt at a run, as the job sees it; ``attempt`` counts from 1.
 
     ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
-    next unit, or by ``save``. ``stopping`` is true once the attempt is to stop.
+    next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. ``stopping`` is
+    true once the attempt is to stop.
+
+    A unit is what an interruption costs at most. An output made while a unit is in hand belongs to
+    it, from whatever thread or child process, and counts only with the unit's mark: those of a unit
+    that failed or was left are not published. Threads and children must have ended their outputs
+    before the unit ends. An output made outside any unit becomes durable with the next mark.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -108,13 +147,25 @@ class Run:
         self.run_key: str = channel.about["run_key"]
         self.attempt: int = channel.about["attempt"]
         self.capacity: str = channel.about["capacity"]
-        state = channel.state()
-        self.state: Any = {} if state is None else state
-        self.stopping = Stopping(lambda: channel.all_done(False))
+        saved = channel.about["state"]
+        self.state: Any = saved[0] if saved else {}
+        self.stopping = Stopping(channel.is_stopping)
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
-        self._catch_sigterm()
+        self._loops: dict[str, tuple[str, int]] = {}
+        self._looped = False
+        self._pid = os.getpid()
+        if not _is_child_of_python():
+            self._catch_sigterm()
+        atexit.register(self._say_at_end)
         threading.Thread(target=self._watch, name="steadyspot-stop", daemon=True).start()
+
+    def __repr__(self) -> str:
+        units = len(self._channel.units())
+        return (
+            f"<Run {self.run_key} of {self.job}, attempt {self.attempt}, {units} units done:"
+            " loop over run.remaining(units), write with run.output(name); see help(steadyspot)>"
+        )
 
     def remaining(
         self, units: Iterable[T], key: Callable[[T], Hashable] | None = None
@@ -125,54 +176,103 @@ class Run:
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
         the unit in hand. A ``break`` leaves the unit in hand undone. For pools see ``undone``.
 
-        ``key`` makes a unit's stable key; without it the unit itself must be a string, a number or
-        a list or tuple of these.
+        ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
+        date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
+        these. Two units with one key are refused by a ``RunError``, also those of two loops.
         """
+        caller = sys._getframe(1)
+        return self._remaining(units, key, (caller.f_code.co_filename, caller.f_lineno))
+
+    def _remaining(
+        self, units: Iterable[T], key: Callable[[T], Hashable] | None, loop: tuple[str, int]
+    ) -> Iterator[T]:
         done = set(self._channel.units())
+        self._looped = False
         self._channel.all_done(False)
         total = len(units) if isinstance(units, Sized) else None
         if total is not None:
             self._channel.progress(None, total)
-        for unit in units:
-            name = unit_key(unit if key is None else key(unit))
+        names: list[str] = []
+        skipped = 0
+        for name, unit in _with_keys(units, key):
+            if self._loops.get(name, loop) != loop:
+                raise RunError(
+                    f"Two loops have units with the key {name}; this one would skip it."
+                    " Give this loop keys of its own, such as"
+                    " remaining(units, key=lambda unit: ('second', unit))."
+                )
+            names.append(name)
             if name in done:
+                skipped += 1
                 continue
             self._leave_if_stopping()
-            with self.unit(name):
+            with self.unit(unit if key is None else key(unit)):
                 yield unit
-        self._channel.all_done(True)
+        self._loops |= dict.fromkeys(names, loop)
+        if skipped:
+            self._channel.say_done(skipped, len(names) - skipped)
+        self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
         """The units not done yet, for threads and processes that mark each with ``unit``."""
         done = set(self._channel.units())
-        return [u for u in units if unit_key(u if key is None else key(u)) not in done]
+        pairs = list(_with_keys(units, key))
+        left = [unit for name, unit in pairs if name not in done]
+        if len(left) < len(pairs):
+            self._channel.say_done(len(pairs) - len(left), len(left))
+        return left
 
     @contextlib.contextmanager
     def unit(self, key: Hashable) -> Iterator[None]:
-        """Do one unit, in any thread or process; durable when the block has ended well."""
-        unit = _Unit(unit_key(key))
+        """Do one unit, in any thread or process; durable when the block has ended well.
+
+        Left by an exception, ``sys.exit`` or a ``break`` it is not done, and its outputs do not
+        count. Raises ``RunError`` where another unit in hand or done in this attempt has its key.
+        At a stop it raises ``Interrupted`` before it begins, so that a pool takes no new unit.
+        """
+        unit = _InHand(unit_key(key))
+        self._leave_if_stopping()
+        self._channel.begin(unit.key)
         token = _unit.set(unit)
         try:
             yield
+        except BaseException:
+            if unit.pid == os.getpid():  # A forked child leaves what is its parent's.
+                with contextlib.suppress(Exception):
+                    self._channel.break_off(unit.key)
+            raise
         finally:
+            unit.ended = True
             with contextlib.suppress(ValueError):
                 _unit.reset(token)
-        self._channel.mark(unit.key, unit.outputs, self.state)
+        if unit.pid == os.getpid():
+            self._channel.mark(unit.key, self.state)
 
     @contextlib.contextmanager
-    def output(self, name: str) -> Iterator[Path]:
-        """A path to write one output to, published under ``name`` at the commit.
+    def output(
+        self, name: str | os.PathLike[str], unit: Hashable | _NearestUnit = _NEAREST
+    ) -> Iterator[Path]:
+        """A path to write one output to, published under ``name`` at the commit; it ends in that.
 
         It appears whole or not at all. Its upload begins at the end of the block. It belongs to the
-        unit in hand, else to the run. Raises ``RunError`` when the name climbs out of the outputs'
-        folder, or when there is no file at the end.
+        unit in hand: that of the context, else the only one of the process or of the nearest one
+        above it that has any, else to the run. Where several are in hand, a thread has to say which
+        is meant: ``unit`` is its key, ``None`` for none.
+
+        Names must be the same in every attempt. Raises ``RunError`` for a name that cannot be
+        published, or when there is no file at the end.
         """
         try:
-            check_name(name)
+            name = check_name(name)
         except BadName as error:
             raise RunError(str(error)) from None
-        unit = _unit.get()
-        path = self._channel.folder / f"{os.getpid()}-{threading.get_ident()}-{os.urandom(6).hex()}"
+        said, within = None, None
+        if isinstance(unit, _NearestUnit):
+            here = _unit.get()
+            within = None if here is None or here.ended else here.key
+        else:
+            said = "" if unit is None else unit_key(unit)
+        output, path = self._channel.output(name, said, within)
         try:
             yield path
             if not path.is_file():
@@ -180,16 +280,15 @@ class Run:
                     f"The output '{name}' is no file. Write one file to the path given;"
                     " of a folder, make each file an output."
                 )
-            self._channel.stage(name, path)
         except BaseException:
-            remove(path)
+            with contextlib.suppress(RunError):
+                self._channel.give_up(output)
             raise
-        if unit is not None and name not in unit.outputs:
-            unit.outputs.append(name)
+        self._channel.stage(output)
 
     def save(self) -> None:
         """Make ``state`` durable now."""
-        self._channel.mark(None, [], self.state)
+        self._channel.save(self.state)
 
     def progress(self, fraction: float) -> None:
         """Tell how far the job is, 0 to 1; written with the next save."""
@@ -201,18 +300,59 @@ class Run:
             self._callbacks.append(callback)
 
     def finish(self) -> None:
-        """Say that all work is done, so that exit 0 counts as finished even after a stop."""
+        """Say that all work is done, so that exit 0 counts as finished even after a stop.
+
+        A first process that has gone through ``remaining`` and ends by itself need not say it.
+        """
         self._channel.all_done(True)
 
     def _leave_if_stopping(self) -> None:
-        if self.stopping.flag:
-            raise Interrupted(int(Exit.INTERRUPTED))
+        if not self.stopping.came():
+            return
+        if os.getpid() != self._pid or _is_child_of_python():
+            raise NoNewUnit(
+                "The run is to stop: no new unit begins. It is done by the next attempt."
+            )
+        raise Interrupted(int(Exit.INTERRUPTED))
+
+    def _say_at_end(self) -> None:
+        """Say at the end of the program that it has done its loop and all that came after.
+
+        Called by the interpreter once the main program and all threads that are waited for have
+        ended. That may have been early after all: where the job saw the stop, or a handler of its
+        own for SIGTERM may have ended it (or one of ``asyncio``, put back to the default by now),
+        it says nothing, and an exit code that is not 0 counts for nothing anyway. A process that
+        ends otherwise (``os._exit``, a signal, another program by ``exec``) never gets here.
+        """
+        ours = signal.getsignal(signal.SIGTERM) == self._on_sigterm
+        if self._looped and ours and not self.stopping.seen and os.getpid() == self._pid:
+            with contextlib.suppress(RunError):
+                self._channel.all_done(True, at_end=True)
 
     def _catch_sigterm(self) -> None:
+        """Have SIGTERM end the loop after the unit in hand, in this process and not in its forks.
+
+        SIGTERM waits while a fork is made, so that none is lost before the fork ends by it again.
+        """
         if threading.current_thread() is not threading.main_thread():
             return
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, self._on_sigterm)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            return
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        masks = threading.local()
+
+        def hold() -> None:
+            masks.old = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+        def release() -> None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masks.old)
+
+        def forget() -> None:
+            if signal.getsignal(signal.SIGTERM) == self._on_sigterm:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            release()
+
+        os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
     def _on_sigterm(self, number: int, frame: object) -> None:
         self.stopping.flag = True
@@ -225,19 +365,44 @@ class Run:
             with self._lock:
                 callbacks = list(self._callbacks)
             for callback in callbacks:
+                self.stopping.seen = True
                 callback()
 
 
-def unit_key(unit: Hashable) -> str:
+def _is_child_of_python() -> bool:
+    """Whether ``multiprocessing`` has started this process, for its parent to lead and to end."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
+
+
+def unit_key(unit: Any) -> str:
     """The stable key of a unit. Raises ``RunError`` for what has none."""
-    if isinstance(unit, str):
-        return unit
     try:
-        return json.dumps(unit, sort_keys=True)
-    except (TypeError, ValueError):
-        raise RunError(
-            f"The unit {unit!r} has no stable key. Give remaining(units, key=…) a function for it."
-        ) from None
+        return key_of(unit)
+    except NoKey as error:
+        raise RunError(f"{error} Give remaining(units, key=…) a function for it.") from None
+
+
+def _with_keys(units: Iterable[T], key: Callable[[T], Hashable] | None) -> Iterator[tuple[str, T]]:
+    """Units with their keys; two with one key are refused, before the first where that is known."""
+    if isinstance(units, Sequence | Set | Mapping) and (key or not isinstance(units, range)):
+        yield from list(_each_once(units, key))
+    else:
+        yield from _each_once(units, key)
+
+
+def _each_once(units: Iterable[T], key: Callable[[T], Hashable] | None) -> Iterator[tuple[str, T]]:
+    seen: dict[str, str] = {}
+    for number, unit in enumerate(units, start=1):
+        name = unit_key(unit if key is None else key(unit))
+        told = f"number {number}" if key is None else f"number {number}, {reprlib.repr(unit)}"
+        if name in seen:
+            raise RunError(
+                f"Two units have the key {name}: {seen[name]}, and {told}."
+                " Give each a key of its own: remaining(units, key=…)."
+            )
+        seen[name] = told
+        yield name, unit
 
 
 def _say_run_errors_plainly(

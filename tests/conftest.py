@@ -1,10 +1,72 @@
-"""What holds for every test: property-based tests are repeatable and never fail for being slow."""
+"""What holds for every test: property-based ones are repeatable and never fail for being slow.
+
+A run of the tests has a temporary folder of its own, which must be empty at the end: what the
+product or a test leaves behind fails the run. The folders that pytest keeps lie elsewhere.
+
+Where Ctrl-C is ignored from the start, as in what a script runs in the background, the tests go on
+ignoring it, but the processes that they start do not inherit that.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "steadyspot", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steadyspot")
+
+TIDYING_SECONDS = 5.0
+"""How long what a test killed may still take to put its things away."""
+
+left_behind = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the temporary folder of this run; the processes that run its tests inherit it."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    own = tempfile.TemporaryDirectory(prefix="steadyspot-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(own.cleanup)
+    os.environ["TMPDIR"] = tempfile.tempdir = own.name
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that has left something behind."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    end = time.monotonic() + TIDYING_SECONDS
+    own = Path(tempfile.gettempdir())
+    while (left := sorted(path.name for path in own.iterdir())) and time.monotonic() < end:
+        time.sleep(0.1)
+    session.config.stash[left_behind] = left
+    if left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was left."""
+    for name in config.stash.get(left_behind, []):
+        terminalreporter.write_line(f"ERROR left in the temporary folder: {name}", red=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_not_ignored_by_children() -> Iterator[None]:
+    """A new program inherits what is ignored; what has a handler is the default in it again."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    yield
+    signal.signal(signal.SIGINT, before)

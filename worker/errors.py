@@ -29,8 +29,19 @@ class SetupError(WorkerError):
 class Unreachable(WorkerError):
     """S3 or DynamoDB did not answer in time; another attempt may well succeed."""
 
+    exit_code = Exit.AWS_IN_TROUBLE
+    reason = Reason.AWS_IN_TROUBLE
+
+
+class WorkLost(WorkerError):
+    """What was done was removed from outside; another attempt does it again."""
+
     exit_code = Exit.TRY_AGAIN
     reason = Reason.TRY_AGAIN
+
+
+class TooLate(WorkerError):
+    """The attempt is ending and takes nothing more."""
 
 
 class FenceLost(WorkerError):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import time
 
+from steadyspot.contract.logs import AT, EVENT, LEVEL, MESSAGE
+
 
 def now() -> str:
     """The present as ISO time in UTC with milliseconds, ``2026-11-24T02:00:00.000Z``."""
@@ -26,9 +28,7 @@ def iso(seconds: float) -> str:
 class Log:
     """Writes JSON lines that all carry the run they belong to.
 
-    Keys: ``at``, ``level`` (info, warning, error), ``event`` (one word, stable), ``message`` (a
-    sentence), then the run's ``job``, ``run_key``, ``attempt``, ``execution``, then what the event
-    adds.
+    Their keys are those of ``steadyspot.contract.logs``; ``level`` is info, warning or error.
     """
 
     def __init__(self, about: dict[str, object] | None = None, descriptor: int = 2) -> None:
@@ -56,5 +56,5 @@ class Log:
             pass  # A closed or full log must not end the run.
 
     def _write(self, level: str, event: str, message: str, more: dict[str, object]) -> None:
-        head: dict[str, object] = {"at": now(), "level": level, "event": event, "message": message}
+        head: dict[str, object] = {AT: now(), LEVEL: level, EVENT: event, MESSAGE: message}
         self.raw(head | self.about | more)

@@ -1,47 +1,90 @@
 """Command line and environment of the worker, read once into plain data.
 
-Hand-made instead of argparse, since the job's first instruction waits for this module. Each option
-can also be set in the environment, because that is what a task definition has.
+Each option can also be set in the environment, because that is what a task definition has; the
+command line comes first. A message about a value names the one of the two that it came from.
 """
 
 from __future__ import annotations
 
-from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env
+import argparse
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, NoReturn
+
+from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.worker.errors import SetupError
-from steadyspot.worker.supervising.signals import signal
+from steadyspot.worker.supervising import signals
+from steadyspot.worker.supervising.telling import Audience
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
-OPTIONS: dict[str, tuple[str, str, str]] = {
-    "--checkpoint-dir": (
+class Option(NamedTuple):
+    """An option's name, its environment variable, what it takes, and what it is for."""
+
+    name: str
+    variable: str
+    takes: str
+    meaning: str
+
+
+OPTIONS = (
+    Option(
+        "--checkpoint-dir",
         "STEADYSPOT_CHECKPOINT_DIR",
         "DIR",
         "folder saved as a whole and restored",
     ),
-    "--output-dir": ("STEADYSPOT_OUTPUT_DIR", "DIR", "folder whose files are published at the end"),
-    "--every": ("STEADYSPOT_EVERY_SECONDS", "SECONDS", "how often the folders are saved (60)"),
-    "--marker": ("STEADYSPOT_MARKER", "FILE", "save as soon as the job touches this file"),
-    "--on-stop": ("STEADYSPOT_ON_STOP", "COMMAND", "run by /bin/sh after the job ended at a stop"),
-    "--on-stop-timeout": ("STEADYSPOT_ON_STOP_SECONDS", "SECONDS", "its share of the grace (10)"),
-    "--signal-job": ("STEADYSPOT_SIGNAL_JOB", "SIGNAL", "sent to the job at a stop (TERM)"),
-    "--no-forward": ("STEADYSPOT_NO_FORWARD", "", "send the job no signal at all"),
-    "--single-child": (
-        "STEADYSPOT_SINGLE_CHILD",
-        "",
-        "signal the job's first process, not its group",
+    Option(
+        "--output-dir",
+        "STEADYSPOT_OUTPUT_DIR",
+        "DIR",
+        "folder whose files are published at the end",
     ),
-    "--stop-timeout": (Env.STOP_TIMEOUT, "SECONDS", "the task's stopTimeout (30)"),
-    "--drain": (
+    Option(
+        "--every", "STEADYSPOT_EVERY_SECONDS", "SECONDS", "how often the folders are saved (60)"
+    ),
+    Option("--marker", "STEADYSPOT_MARKER", "FILE", "save as soon as the job touches this file"),
+    Option(
+        "--on-stop",
+        "STEADYSPOT_ON_STOP",
+        "COMMAND",
+        "run by /bin/sh after the job ended at a stop",
+    ),
+    Option(
+        "--on-stop-timeout",
+        "STEADYSPOT_ON_STOP_SECONDS",
+        "SECONDS",
+        "its share of the grace (10)",
+    ),
+    Option(
+        "--signal",
+        "STEADYSPOT_SIGNAL",
+        "WHO",
+        "who is told of a stop at once: the job's first process (first), its whole group, or none"
+        " (first)",
+    ),
+    Option(
+        "--signal-job", "STEADYSPOT_SIGNAL_JOB", "SIGNAL", "what the job is told a stop by (TERM)"
+    ),
+    Option(
+        "--forward",
+        "STEADYSPOT_FORWARD",
+        "SIGNALS",
+        "signals that are no stop but passed on, such as USR1,HUP (none)",
+    ),
+    Option("--stop-timeout", Env.STOP_TIMEOUT, "SECONDS", "the task's stopTimeout (30)"),
+    Option(
+        "--drain",
         "STEADYSPOT_DRAIN_SECONDS",
         "SECONDS",
         "the job's share of it at most; 0 kills at once",
     ),
-    "--uploads": ("STEADYSPOT_UPLOADS", "NUMBER", "uploads at the same time (8)"),
-    "--scratch-dir": ("STEADYSPOT_SCRATCH_DIR", "DIR", "where outputs are written first (/tmp)"),
-}
-FLAGS = {name for name, (_, value, _) in OPTIONS.items() if not value}
+    Option("--uploads", "STEADYSPOT_UPLOADS", "NUMBER", "uploads at the same time (8)"),
+    Option(
+        "--scratch-dir", "STEADYSPOT_SCRATCH_DIR", "DIR", "where outputs are written first (/tmp)"
+    ),
+)
 JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 RUN_KEY = JOB | frozenset(".=")
 LONGEST_KEY = 128
@@ -87,10 +130,10 @@ class Identity:
     def about(self) -> dict[str, object]:
         """The keys that every log line carries."""
         return {
-            "job": self.job,
-            "run_key": self.run_key,
-            "attempt": self.attempt,
-            "execution": self.execution,
+            logs.JOB: self.job,
+            logs.RUN_KEY: self.run_key,
+            logs.ATTEMPT: self.attempt,
+            logs.EXECUTION: self.execution,
         }
 
 
@@ -98,25 +141,28 @@ class Options:
     """What the command line and the environment ask for. Durations are seconds."""
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
-        given, command = _split(argv)
-        self.show_help = "--help" in given
-        self.show_version = "--version" in given
-        values = {name: environ.get(key, "") for name, (key, _, _) in OPTIONS.items()} | given
-        self.checkpoint_dir = values["--checkpoint-dir"]
-        self.output_dir = values["--output-dir"]
-        self.every_seconds = _number("--every", values["--every"] or "60")
-        self.marker = values["--marker"]
-        self.on_stop = values["--on-stop"]
-        self.on_stop_seconds = _number("--on-stop-timeout", values["--on-stop-timeout"] or "10")
-        self.signal_job = _signal(values["--signal-job"] or "TERM")
-        self.forward = not _flag("--no-forward", values["--no-forward"])
-        self.single_child = _flag("--single-child", values["--single-child"])
-        self.stop_timeout_seconds = _number("--stop-timeout", values["--stop-timeout"] or "30")
-        self.drain_seconds = _number("--drain", values["--drain"]) if values["--drain"] else None
-        self.uploads = max(1, _whole("--uploads", values["--uploads"] or "8"))
-        self.scratch_dir = values["--scratch-dir"] or environ.get("TMPDIR") or "/tmp"
+        given = _parse(argv)
+        self.show_help: bool = given.help
+        self.show_version: bool = given.version
+        text = _Values(given, environ)
+        self.checkpoint_dir = text["--checkpoint-dir"].text
+        self.output_dir = text["--output-dir"].text
+        self.every_seconds = _seconds(text["--every"], 60)
+        self.marker = text["--marker"].text
+        self.on_stop = text["--on-stop"].text
+        self.on_stop_seconds = _seconds(text["--on-stop-timeout"], 10)
+        self.audience = _audience(text["--signal"])
+        self.signal_job = _signal(text["--signal-job"].source, text["--signal-job"].text or "TERM")
+        self.ordinary = _ordinary(text["--forward"])
+        self.stop_timeout_seconds = _seconds(text["--stop-timeout"], 30)
+        drain = text["--drain"]
+        self.drain_seconds = _seconds(drain, 0) if drain.text else None
+        uploads = text["--uploads"]
+        self.uploads = max(1, _whole(uploads.source, uploads.text or "8"))
+        self.scratch_dir = text["--scratch-dir"].text or environ.get("TMPDIR") or "/tmp"
         if self.show_help or self.show_version:
             return
+        command = given.command[1:] if given.command[:1] == ["--"] else given.command
         # What is configured goes before the image's CMD, which arrives as arguments.
         self.command = _command(environ.get(Env.COMMAND, "")) or command
         if not self.command:
@@ -130,36 +176,58 @@ class Options:
 
 def usage() -> str:
     """The help text."""
-    lines = ["Usage: steadyspot-worker [options] [--] command [arguments]", ""]
-    for name, (key, value, meaning) in OPTIONS.items():
-        lines.append(f"  {f'{name} {value}'.strip():<28}{meaning} [{key}]")
-    lines += ["", f"{Env.COMMAND} (a JSON list that is not empty) goes before the command."]
-    return "\n".join(lines) + "\n"
+    return _parser().format_help()
 
 
-def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    given: dict[str, str] = {}
-    rest = list(argv)
-    while rest and rest[0].startswith("-"):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        name, equals, value = word.partition("=")
-        if name in ("--help", "--version", "-h", "-V"):
-            given["--help" if name in ("--help", "-h") else "--version"] = "1"
-        elif name not in OPTIONS:
-            raise SetupError(f"There is no option '{name}'.", "See steadyspot-worker --help.")
-        elif name in FLAGS:
-            given[name] = value or "1"
-        elif equals:
-            given[name] = value
-        elif rest:
-            given[name] = rest.pop(0)
-        else:
-            raise SetupError(
-                f"The option '{name}' has no value.", f"Write {name} {OPTIONS[name][1]}."
-            )
-    return given, rest
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong as an error with a sentence, in place of a usage and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SetupError(f"The options cannot be read: {message}.", "See steadyspot-worker --help.")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="steadyspot-worker",
+        usage="steadyspot-worker [options] [--] command [arguments]",
+        epilog=f"{Env.COMMAND} (a JSON list that is not empty) goes before the command.",
+        add_help=False,
+        allow_abbrev=False,
+    )
+    for option in OPTIONS:
+        meaning = f"{option.meaning} [{option.variable}]"
+        parser.add_argument(option.name, metavar=option.takes, help=meaning)
+    parser.add_argument("-h", "--help", action="store_true", help="show this help")
+    parser.add_argument("-V", "--version", action="store_true", help="show the version")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    given, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        raise SetupError(f"There is no option '{unknown[0]}'.", "See steadyspot-worker --help.")
+    return given
+
+
+class _Value(NamedTuple):
+    """A text, empty where there is none, and where it was set."""
+
+    source: str
+    text: str
+
+
+class _Values(dict[str, _Value]):
+    """By option: what the command line says, else the environment."""
+
+    def __init__(self, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        for option in OPTIONS:
+            said = getattr(given, option.name.removeprefix("--").replace("-", "_"))
+            if said is None:
+                self[option.name] = _Value(option.variable, environ.get(option.variable, ""))
+            else:
+                self[option.name] = _Value(option.name, said)
 
 
 def _command(text: str) -> list[str]:
@@ -200,8 +268,6 @@ def _identity(environ: Mapping[str, str]) -> Identity | None:
 
 
 def _parsed(name: str, text: str) -> object:
-    import json
-
     try:
         return json.loads(text)
     except ValueError as error:
@@ -237,27 +303,42 @@ def _number(name: str, text: str) -> float:
     return number
 
 
-def _flag(name: str, text: str) -> bool:
-    if text.lower() not in ("", "0", "1", "true", "false"):
-        raise SetupError(f"{name} is '{text}'.", "Use 1 or 0.")
-    return text.lower() in ("1", "true")
+def _seconds(value: _Value, default: float) -> float:
+    return _number(value.source, value.text) if value.text else default
 
 
-def _signal(text: str) -> int:
-    name = text.upper().removeprefix("SIG")
-    number = int(name) if name.isdecimal() else getattr(signal, f"SIG{name}", 0)
-    if name.isalnum() and number in signal.valid_signals():
-        return int(number)
-    raise SetupError(
-        f"There is no signal '{text}'.", "Use a name such as INT or a number such as 2."
-    )
+def _audience(value: _Value) -> Audience:
+    try:
+        return Audience(value.text or Audience.FIRST)
+    except ValueError:
+        raise SetupError(
+            f"{value.source} is '{value.text}'.", f"Use {', '.join(Audience)}."
+        ) from None
+
+
+def _signal(source: str, text: str) -> int:
+    number = signals.numbered(text)
+    if number is None:
+        raise SetupError(
+            f"{source}: There is no signal '{text}'.",
+            "Use a name such as INT or a number such as 2.",
+        )
+    return number
+
+
+def _ordinary(value: _Value) -> set[int]:
+    """Signals that do not count as a stop. ECS sends SIGTERM where an image names no other."""
+    numbers = {_signal(value.source, name) for name in value.text.replace(",", " ").split()}
+    if signal.SIGTERM in numbers:
+        raise SetupError(
+            f"{value.source} names SIGTERM, which always is a stop.", "Leave SIGTERM out of it."
+        )
+    return numbers
 
 
 def _time(name: str, text: str) -> float | None:
     if not text:
         return None
-    from datetime import UTC, datetime
-
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from steadyspot.contract.logs import METRICS
+
 NAMESPACE = "Steadyspot"
 UNITS = {"Seconds": "Seconds", "Bytes": "Bytes"}
 Send = Callable[[list[str]], None]
@@ -42,7 +44,7 @@ def embedded_metrics(
             }
         ],
     }
-    return {"_aws": meta, "Job": job, "Capacity": capacity or "unknown"} | values
+    return {METRICS: meta, "Job": job, "Capacity": capacity or "unknown"} | values
 
 
 class Trace:

@@ -1,6 +1,6 @@
-"""The edge to AWS: where a command works, how often it may ask, and what a refusal means.
+"""The edge to AWS: how often it may be asked, what a refusal means, and what it charges.
 
-Comes in: profile and region, or the address of an embedded AWS. Goes out: sessions, names of
-stacks, and two sentences for what AWS refused. Its biggest drawback: clients of boto3 have no
+Comes in: the address of an embedded AWS, errors of boto3. Goes out: a session, two sentences for
+what AWS refused, and dated prices. Its biggest drawback: clients of boto3 have no
 types of ours, so the other rooms hold them as ``Any``.
 """

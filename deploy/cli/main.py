@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from steadyspot import __version__
 from steadyspot.deploy.trouble import CTRL_C, Trouble
 
 VERBS = (
@@ -88,5 +89,6 @@ def _trouble(error: Exception) -> Trouble | None:
 
 
 @click.group(cls=Steadyspot, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="steadyspot")
 def main() -> None:
     """Run scheduled containers on Fargate Spot so that every run finishes."""

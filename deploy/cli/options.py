@@ -40,9 +40,9 @@ def on_target(verb: F) -> F:
     def with_target(
         path: Path, local: bool, profile: str | None, region: str | None, **options: Any
     ) -> Any:
-        from steadyspot.deploy.aws.target import on_aws, on_this_machine
         from steadyspot.deploy.cli.screen import Screen
         from steadyspot.deploy.stacks.config import load
+        from steadyspot.deploy.target import on_aws, on_this_machine
 
         loaded = load(path)
         target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steadyspot.deploy.money.prices import dollars
+from steadyspot.deploy.aws.prices import dollars
 from steadyspot.deploy.runs.history import Moment, Tone
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.records import Attempt, Money

@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from steadyspot.contract import Env, Status
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.drills import rehearsal
 from steadyspot.deploy.drills.copies import Copy, throwaway
 from steadyspot.deploy.drills.stage import Finding, Findings, Stage, told_of
 from steadyspot.deploy.drills.topic_listener import Ear, listening
 from steadyspot.deploy.drills.undisturbed import undisturbed
-from steadyspot.deploy.runs.redrive import run_key_of
 from steadyspot.deploy.trouble import Trouble
 
 RECLAIM_REASON = "Your Spot Task was interrupted."
@@ -203,7 +203,7 @@ def refused_start(stage: Stage) -> Iterator[str]:
     scheduler = stage.target.client("scheduler")
     group, name = stage.target.platform["ScheduleGroup"], f"drill-{uuid.uuid4().hex[:8]}"
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
-    key = run_key_of(f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    key = run_key_of(scheduled_time_of(at))
     scheduler.create_schedule(
         Name=name,
         GroupName=group,

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.deploy.aws.pace import Pace
-from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.drills.topic_listener import Ear
 from steadyspot.deploy.runs.executions import Follower, start
 from steadyspot.deploy.runs.history import Moment
 from steadyspot.deploy.runs.records import Run
 from steadyspot.deploy.runs.redrive import Redrive, redrive_of
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble
 
 TASK_SECONDS, MAIL_SECONDS = 300.0, 120.0

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.drills.undisturbed import undisturbed
+from steadyspot.deploy.target import Target
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""``steadyspot local``: an embedded AWS that stays until Ctrl-C, and leaves nothing behind."""
+"""``steadyspot local``: an embedded AWS that stays until Ctrl-C, and leaves nothing behind.
+
+SIGTERM and SIGHUP end it as well. What its parent had it ignore from the start, it ignores.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from steadyspot.deploy.aws.target import ADDRESS
-from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.config import Config
+from steadyspot.deploy.target import ADDRESS
 from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
 
 
 def stay(config: Config, port: int, screen: Screen) -> None:
@@ -30,7 +36,8 @@ def stay(config: Config, port: int, screen: Screen) -> None:
     _refuse_a_second(address)
     told = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: told.set())
+        if signal.getsignal(number) is not signal.SIG_IGN:  # As `nohup` and `&` in a script ask.
+            signal.signal(number, lambda *_: told.set())
     try:
         aws = LocalAws(port=port).start()
     except OSError as error:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from steadyspot.contract.keys import scheduled_time_of
+
 _FIRST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 60.0
 _LARGEST_BODY_BYTES = 256 * 1024
@@ -100,11 +102,6 @@ def after_failure(
     return TryAgain(wait)
 
 
-def scheduled_time_text(at: datetime) -> str:
-    """A scheduled time as Scheduler writes it: UTC, whole seconds, ``Z``."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @dataclass(frozen=True)
 class Invocation:
     """One scheduled time on its way to the target, at a certain attempt."""
@@ -121,7 +118,7 @@ class Invocation:
         text = str(self.target.get("Input") or "")
         for name, value in (
             ("schedule-arn", self.schedule_arn),
-            ("scheduled-time", scheduled_time_text(self.scheduled_time)),
+            ("scheduled-time", scheduled_time_of(self.scheduled_time)),
             ("execution-id", self.execution_id),
             ("attempt-number", str(self.retries + 1)),
         ):
@@ -170,7 +167,7 @@ def dead_letter(
         "EXECUTION_ID": invocation.execution_id,
         "IS_PAYLOAD_TRUNCATED": str(truncated).lower(),
         "RETRY_ATTEMPTS": str(invocation.retries),
-        "SCHEDULED_TIME": scheduled_time_text(invocation.scheduled_time),
+        "SCHEDULED_TIME": scheduled_time_of(invocation.scheduled_time),
         "SCHEDULE_ARN": invocation.schedule_arn,
         "TARGET_ARN": target_arn,
     }

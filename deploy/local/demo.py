@@ -8,7 +8,10 @@ The demo ends well only if everything it promises was checked.
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -16,28 +19,32 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from examples.tpch_q1 import answer, data
+from steadyspot import examples, statemachines
 from steadyspot.contract import output_prefix
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.aws.pace import Pace
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
-from steadyspot.deploy.money.prices import Prices
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.runs.records import Run, money
-from steadyspot.deploy.runs.redrive import Redrive, run_key_of
+from steadyspot.deploy.runs.redrive import Redrive
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
-from steadyspot.deploy.stacks.templates import job_template, platform_template
+from steadyspot.deploy.stacks.templates import TEMPLATES, job_template, platform_template
+from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble
+from steadyspot.examples.tpch_q1 import answer, data
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTS, INTERRUPTED_AFTER = 8, 3
 START_SECONDS = 30.0
 SHOWN_COLUMNS = (0, 1, 2, 5, 9)
@@ -51,7 +58,7 @@ JOB = Job(
     backoff=Backoff(seconds=1, cap_seconds=2),
 )
 CONFIG = Config(
-    path=ROOT / "steadyspot.toml",
+    path=Path("steadyspot.toml"),
     platform=Platform(name="steadyspot", mail="oncall@example.com"),
     jobs={JOB.name: JOB},
 )
@@ -69,8 +76,11 @@ def show(screen: Screen) -> int:
     """Run the demo and return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
-    with LocalAws() as aws:
-        demo = Demo(aws, screen)
+    with (
+        LocalAws() as aws,
+        tempfile.TemporaryDirectory(prefix="steadyspot-demo-") as folder,
+    ):
+        demo = Demo(aws, screen, Path(folder))
         checks = list(demo.run())
         screen.heading("Checked")
         for check in checks:
@@ -86,11 +96,12 @@ def show(screen: Screen) -> int:
 
 
 class Demo:
-    """One showing, on an embedded AWS of its own."""
+    """One showing, on an embedded AWS of its own; ``folder`` becomes the job's."""
 
-    def __init__(self, aws: LocalAws, screen: Screen) -> None:
+    def __init__(self, aws: LocalAws, screen: Screen, folder: Path) -> None:
         self._aws = aws
         self._screen = screen
+        self._folder = folder
         self._target = Target(CONFIG, aws.session())
 
     def run(self) -> Iterator[Check]:
@@ -102,19 +113,23 @@ class Demo:
     def say_where_to_look(self) -> None:
         """Say where a newcomer goes from here."""
         self._screen.heading("Where to look further")
-        for line in (
-            "statemachines/rendered/job.asl.yaml  the workflow you just saw, for the console",
-            "deploy/templates/                    the two stacks that were deployed",
-            "examples/tpch_q1/job.py              the job, and what makes it resume",
-            ".venv/bin/python -m steadyspot local     keeps such an AWS up, to play with",
+        command = Path(sys.executable).with_name("steadyspot")
+        for path, arguments, what in (
+            (_room(statemachines) / "rendered", "", "the workflow you just saw, for the console"),
+            (TEMPLATES, "", "the two stacks that were deployed"),
+            (_room(examples) / "tpch_q1" / "job.py", "", "the job, and what makes it resume"),
+            (command, " local", "keeps such an AWS up, to play with"),
         ):
-            self._screen.say("  " + line)
+            self._screen.say(f"  {_from_here(path)}{arguments}  {what}")
 
     # --- set-up -----------------------------------------------------------------------------------
 
     def _set_up(self) -> None:
         self._screen.heading(f"An AWS of your own at {self._aws.endpoint_url}")
-        self._aws.images.register(JOB.image, workdir=str(ROOT))
+        # The job lies in a folder of its own, as anybody's would.
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(_room(examples), self._folder / "examples", ignore=ignored)
+        self._aws.images.register(JOB.image, workdir=str(self._folder))
         platform, job = self._target.platform_stack, CONFIG.job_stack(JOB)
         for stack, template, parameters in (
             (platform, platform_template(), of_platform(CONFIG.platform)),
@@ -123,10 +138,9 @@ class Demo:
             upload(self._target, template)
             self._target.stacks.deploy(stack, template.text, parameters, lambda _event: None)
         self._screen.say(f"  deployed by CloudFormation: {platform} and {job}")
-        with tempfile.TemporaryDirectory(prefix="steadyspot-demo-") as folder:
-            files = data.make(Path(folder), parts=PARTS)
-            size = sum(file.stat().st_size for file in files) / 1e6
-            data.put(self._target.client("s3"), self._target.platform["Bucket"], files)
+        files = data.make(self._folder / "input", parts=PARTS)
+        size = sum(file.stat().st_size for file in files) / 1e6
+        data.put(self._target.client("s3"), self._target.platform["Bucket"], files)
         self._screen.say(f"  {PARTS} parts of TPC-H's lineitem, {size:.0f} MB, lie in the bucket")
 
     # --- first: interrupted, refused, finished ----------------------------------------------------
@@ -306,8 +320,17 @@ class Faults:
                 return
 
 
+def _room(package: ModuleType) -> Path:
+    return Path(package.__path__[0])
+
+
+def _from_here(path: Path) -> str:
+    """Return a path as one types it: relative, where it lies below the folder one is in."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 def _key(at: datetime) -> str:
-    return run_key_of(f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    return run_key_of(scheduled_time_of(at))
 
 
 def _until(look: Callable[[], T], seconds: float, complaint: str) -> T:

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-WORKER_IMAGE = "steadyspot-worker:local"
-"""The worker of this checkout, run by this Python."""
+import steadyspot
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+WORKER_IMAGE = "steadyspot-worker:local"
+"""The worker that belongs to this command line, run by the same Python."""
+
+_LIES_IN = Path(steadyspot.__file__).resolve().parents[1]
+"""What the package lies in: a checkout, or the site-packages of an installation."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Image:
 
 
 _WORKER = Image(
-    entrypoint=(sys.executable, "-m", "steadyspot.worker"),
-    environment={"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1"},
+    # -P: as in the image, the worker sees nothing of the job's folder.
+    entrypoint=(sys.executable, "-P", "-m", "steadyspot.worker"),
+    environment={"PYTHONPATH": str(_LIES_IN), "PYTHONUNBUFFERED": "1"},
 )
 
 

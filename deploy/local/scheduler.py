@@ -35,7 +35,7 @@ from steadyspot.deploy.local.delivery import (
     request,
 )
 from steadyspot.deploy.local.permissions import allows
-from steadyspot.deploy.schedules.calendar import BadExpression, Timing, next_due
+from steadyspot.deploy.schedules.calendar import Timing, next_due
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
@@ -58,9 +58,12 @@ class Outcome:
 
 @dataclass
 class _Watched:
-    """What the clock knows of a schedule since it was made or last changed."""
+    """What the clock knows of a schedule since it was made or last changed.
 
-    timing: Timing
+    ``timing`` is None where the schedule cannot be read.
+    """
+
+    timing: Timing | None
     last: datetime | None
     due: datetime | None
     seen: tuple[Any, ...]
@@ -212,7 +215,9 @@ class SchedulerClock:
         for schedule in self._schedules():
             there.add(schedule.arn)
             watched = self._watch(schedule)
-            if watched is None or watched.due is None or watched.due > now:
+            if watched is None or watched.timing is None:
+                continue
+            if watched.due is None or watched.due > now:
                 continue
             due, watched.last = watched.due, watched.due
             watched.due = next_due(watched.timing, due)
@@ -238,12 +243,12 @@ class SchedulerClock:
         )
         watched = self._watched.get(schedule.arn)
         if watched is None or watched.seen != seen:
-            timing = _timing(schedule)
             try:
+                timing = _timing(schedule)
                 due = next_due(timing, None)
-            except BadExpression as error:
-                _LOG.warning("%s: %s", schedule.name, error)
-                due = None
+            except (ValueError, OverflowError) as error:  # it rests; the others go on
+                _LOG.warning("%s is never due: %s", schedule.name, error)
+                timing, due = None, None
             watched = _Watched(timing, watched.last if watched else None, due, seen)
             self._watched[schedule.arn] = watched
         return watched

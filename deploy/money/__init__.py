@@ -1,5 +1,5 @@
-"""Money: prices, what runs cost, and what would save most.
+"""Money: what runs cost, what would save most, and today's prices.
 
-``prices`` holds the dated figures, ``price_list`` asks for those of today, ``costs`` adds up. Its
+``costs`` adds up by the dated prices of ``aws.prices``, ``price_list`` asks for those of today. Its
 biggest drawback: the price of Spot moves, and only the discount at deployment is known.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from steadyspot.deploy.money.prices import Prices, dollars
+from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import Money, Run, money
 from steadyspot.deploy.stacks.config import Job
 

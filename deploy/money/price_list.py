@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.trouble import Trouble
 
 REGION = "us-east-1"

@@ -6,6 +6,7 @@ that is complete or under way is left out, and a run is claimed once whatever is
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +14,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract import Status
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import Run, RunTable
-from steadyspot.deploy.runs.redrive import run_key_of
 from steadyspot.deploy.schedules.calendar import Timing, next_due
+from steadyspot.deploy.schedules.expressions import Rate, read
 from steadyspot.deploy.trouble import Trouble
 
 MOST_TIMES = 1000
 """Scheduled times that one command works off; a greater window is more likely a slip."""
 _LOOK_SECONDS = 10.0
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2}))?"
+)
 
 
 @dataclass(frozen=True)
@@ -44,21 +49,22 @@ class Started:
 
 
 def moment_of(text: str, option: str) -> datetime:
-    """Return a moment given as ``2026-11-24`` or ``2026-11-24T02:00:00Z``, in UTC.
+    """Return a moment given as ``2026-11-24`` or ``2026-11-24T02:00:00Z``, or with an offset.
 
     Raises
     ------
     Trouble
-        When it is neither.
+        When it is none of these, or of no calendar.
     """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Trouble(
-            f"{option} {text} is no time.",
-            "Write it as 2026-11-24 or 2026-11-24T02:00:00Z, in UTC.",
-        ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if _MOMENT.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # of no calendar, or beyond the first year in UTC
+            pass
+    raise Trouble(
+        f"{option} {text} is no time.", "Write it as 2026-11-24 or 2026-11-24T02:00:00Z, in UTC."
+    )
 
 
 def times(
@@ -74,12 +80,9 @@ def times(
         When there are more than :data:`MOST_TIMES`.
     """
     found: list[datetime] = []
-    begun = first
-    if expression.startswith("rate("):
-        begun = anchor
-        due = next_due(Timing(expression, zone, begun), None)
-        step = (next_due(Timing(expression, zone, begun), due) or begun) - (due or begun)
-        begun = anchor - max(0, -((first - anchor) // step)) * step if step else anchor
+    begun, form = first, read(expression)
+    if isinstance(form, Rate):
+        begun = anchor - max(0, (anchor - first) // form.step) * form.step
     timing = Timing(expression, zone, begun)
     due = next_due(timing, None)
     while due is not None and due <= last:
@@ -97,7 +100,7 @@ def times(
 def due_of(moments: Sequence[datetime], runs: Sequence[Run]) -> list[Due]:
     """Return what is to be done about each time, given the runs that there are; pure."""
     known = {run.run_key: run for run in runs}
-    return [_due(f"{moment:%Y-%m-%dT%H:%M:%SZ}", known) for moment in moments]
+    return [_due(scheduled_time_of(moment), known) for moment in moments]
 
 
 def _due(text: str, known: dict[str, Run]) -> Due:
@@ -142,7 +145,7 @@ class Backfill:
 
     def due(self, moments: Sequence[datetime]) -> list[Due]:
         """Return what is to be done about each time."""
-        keys = [run_key_of(f"{moment:%Y-%m-%dT%H:%M:%SZ}") for moment in moments]
+        keys = [run_key_of(scheduled_time_of(moment)) for moment in moments]
         return due_of(moments, self._runs.several(self._job, keys))
 
     def run(self, due: Sequence[Due]) -> Iterator[Started]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
-from steadyspot.deploy.money.prices import Prices
+from steadyspot.contract.keys import run_key_of
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import history
 from steadyspot.deploy.runs.lookup import Finder, Found
 from steadyspot.deploy.runs.records import money
-from steadyspot.deploy.runs.redrive import redrive_of, run_key_of
+from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.runs.story import Explanation, explain
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 
 def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:

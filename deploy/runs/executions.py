@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from steadyspot.deploy.aws.pace import Pace
+from steadyspot.deploy.forms import faults_of, shown
 from steadyspot.deploy.runs.history import Moment, Story
 from steadyspot.deploy.trouble import Trouble
 
@@ -27,6 +29,8 @@ ENDED = {
     "ExecutionTimedOut": "TIMED_OUT",
 }
 _PAGE = 100
+_COMMAND_CHARACTERS = 6000
+"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,200."""
 
 
 def request_of(text: str) -> dict[str, Any]:
@@ -35,38 +39,69 @@ def request_of(text: str) -> dict[str, Any]:
     Raises
     ------
     Trouble
-        When it is no JSON or does not fit the schema; names the key and what is allowed.
+        When it is no JSON or is none that :func:`check_request` takes.
     """
     try:
         request = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise Trouble(f"The input is no JSON: {error}.", "Give an object such as {}.") from None
     check_request(request)
     return dict(request)
 
 
 def check_request(request: Any) -> None:
-    """Check a run request against its schema.
+    """Check a run request, so that a run which could not be launched is not started.
+
+    What fits is far below the 256 KiB that an execution's input and the queue's messages may have.
 
     Raises
     ------
     Trouble
-        When it does not fit.
+        When it does not fit the schema, names a time that no calendar has, or a command that
+        RunTask would not take; all that is wrong is told.
     """
-    from jsonschema import Draft202012Validator
-
-    schema = json.loads(
-        (
-            resources.files("steadyspot.statemachines") / "schemas" / "run-request.schema.json"
-        ).read_text("utf-8")
-    )
-    error = next(iter(Draft202012Validator(schema).iter_errors(request)), None)
-    if error:
-        where = ".".join(str(part) for part in error.absolute_path) or "the input"
+    faults = list(_faults(request))
+    if faults:
         raise Trouble(
-            f"A run cannot be asked for like this: {where}: {error.message}.",
-            f"Allowed keys: {', '.join(schema['properties'])}.",
+            f"A run cannot be asked for like this: {'; '.join(faults)}.",
+            f"Allowed keys: {', '.join(_schema()['properties'])}.",
         )
+
+
+def _schema() -> dict[str, Any]:
+    path = resources.files("steadyspot.statemachines") / "schemas" / "run-request.schema.json"
+    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return schema
+
+
+def _faults(request: Any) -> Iterator[str]:
+    found = faults_of(_schema(), request, "the input")
+    yield from (fault.sentence for fault in found)
+    if found:
+        return
+    time, command = request.get("scheduledTime"), request.get("command", [])
+    if time is not None and not _is_time(time):
+        yield f"scheduledTime is {shown(time)}, but must be a time that the calendar has"
+    if command and not command[0].strip():
+        yield "command must name the program first, and not an empty text"
+    for index, word in enumerate(command):
+        if word.encode("utf-8", "replace").decode("utf-8") != word:
+            yield f"command.{index} is {shown(word)}, but must be a text that UTF-8 can write"
+    # It travels as JSON within a text of RunTask's JSON.
+    size = len(json.dumps(json.dumps(command)))
+    if size > _COMMAND_CHARACTERS:
+        yield (
+            f"command has {size:,} characters as AWS counts them, but at most "
+            f"{_COMMAND_CHARACTERS:,} are allowed"
+        )
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def start(client: SFNClient, machine: str, request: Mapping[str, Any]) -> str:

@@ -8,17 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.deploy.aws.pace import Pace
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
-from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.runs.logs import RunLog
 from steadyspot.deploy.runs.records import Run, money
 from steadyspot.deploy.runs.redrive import run_key_in
 from steadyspot.deploy.stacks.config import Job
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 
 def watch(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from steadyspot.deploy.money.prices import Prices, dollars
+from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import Run, RunTable, money
 
 _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}

@@ -14,10 +14,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from steadyspot.contract import logs
+
 _PREFIX = "run/worker/"
-_METRICS = '{"_aws"'
-"""How a line in CloudWatch's embedded metric format begins: it is for machines alone."""
-_OWN = ("time", "level", "event", "job", "run_key", "attempt", "execution", "message")
+_METRICS = f'{{"{logs.METRICS}"'
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ def _said(message: str) -> str:
         parsed = json.loads(message)
     except json.JSONDecodeError:
         return message
-    if not isinstance(parsed, dict) or "event" not in parsed:
+    if not isinstance(parsed, dict) or list(parsed)[:4] != list(logs.EVERY_LINE[:4]):
         return message
-    more = [f"{name}={value}" for name, value in parsed.items() if name not in _OWN]
-    return " ".join(["worker:", str(parsed["event"]).replace("_", " "), *more])
+    level = "" if parsed[logs.LEVEL] == "info" else f"{parsed[logs.LEVEL]}: "
+    more = [f" {name}={value}" for name, value in parsed.items() if name not in logs.EVERY_LINE]
+    return f"worker: {level}{parsed[logs.MESSAGE]}{''.join(more)}"
 
 
 def tasks_in(events: Iterable[Mapping[str, Any]]) -> list[str]:

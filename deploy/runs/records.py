@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from steadyspot.contract import Capacity, Status
-from steadyspot.deploy.money.prices import Prices
+from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
+from steadyspot.deploy.aws.prices import Prices
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -113,8 +114,8 @@ class RunTable:
             KeyConditionExpression="job = :job AND run_key BETWEEN :first AND :last",
             ExpressionAttributeValues={
                 ":job": {"S": job},
-                ":first": {"S": "20000101T000000Z"},
-                ":last": {"S": "20991231T235959Z"},
+                ":first": {"S": FIRST_RUN_KEY},
+                ":last": {"S": LAST_RUN_KEY},
             },
             ScanIndexForward=False,
             Limit=most,

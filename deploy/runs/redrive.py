@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from steadyspot.contract import Status
+from steadyspot.contract.keys import run_key_of
 from steadyspot.deploy.runs.executions import check_request, start
 from steadyspot.deploy.runs.records import RunTable
 from steadyspot.deploy.trouble import Trouble
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
-    from steadyspot.deploy.aws.target import Target
     from steadyspot.deploy.stacks.config import Job
+    from steadyspot.deploy.target import Target
 
 HIDDEN_SECONDS = 120
 """How long a message is hidden from others while it is redriven."""
 CLAIM_SECONDS = 60.0
-_ALIVE = (Status.RUNNING, Status.COMMITTING)
 """How long the new execution may take to claim the run."""
+_ALIVE = (Status.RUNNING, Status.COMMITTING)
+"""Of a run in one of these an execution may still be at work."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,6 @@ def run_key_in(text: str) -> str:
         return ""
     time_of_it = request.get("scheduledTime")
     return run_key_of(time_of_it) if isinstance(time_of_it, str) else str(request.get("runKey", ""))
-
-
-def run_key_of(scheduled_time: str) -> str:
-    """Return the run key of a scheduled time, as the workflow makes it: ``20261124T020000Z``."""
-    return scheduled_time.replace("-", "").replace(":", "")
 
 
 def _readable(message: Mapping[str, Any]) -> Waiting:

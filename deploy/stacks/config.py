@@ -7,26 +7,33 @@ here. Whether AWS agrees (image there, quota, roles) is left to ``check``.
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import chain
 from pathlib import Path
+from posixpath import normpath
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
-
-from steadyspot.deploy.money.prices import US_EAST_1, Prices
-from steadyspot.deploy.schedules.syntax import fault_of, is_timezone
+from steadyspot.deploy.aws.prices import US_EAST_1, Prices
+from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
+from steadyspot.deploy.schedules.expressions import BadExpression, read, zone_of
 
 DEFAULT_PATH = Path("steadyspot.toml")
 
+_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
+_KEY = re.compile(
+    r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"))*)\s*="""
+)
+_PART = re.compile(r""""([^"]*)"|'([^']*)'|[A-Za-z0-9_-]+""")
+_ACCESS_KEY = re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b")
+_SECRET_NAME = re.compile(
+    r"^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)$"
+    r"|(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIALS)$",
+    re.IGNORECASE,
+)
 _PARAMETER_BYTES = 4096
 """AWS: the value of a CloudFormation parameter has at most 4,096 bytes."""
 
@@ -43,7 +50,7 @@ _MEMORY_GB: dict[float, tuple[float, ...]] = {
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. The text is one sentence: file, key, what is allowed."""
+    """The configuration can't be used. One line a fault: file, line, key, what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ class Config:
         if name is None:
             raise ConfigError(f"{self.path}: name one of its jobs: {', '.join(self.jobs)}.")
         if name not in self.jobs:
-            raise ConfigError(f"{self.path}: jobs has no {_unknown(name, self.jobs)}.")
+            raise ConfigError(f"{self.path}: jobs has no {unknown(name, self.jobs)}.")
         return self.jobs[name]
 
     def job_stack(self, job: Job) -> str:
@@ -169,7 +176,7 @@ def load(path: Path = DEFAULT_PATH) -> Config:
         When the file can't be read, is no TOML, or holds a wrong key or value.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors put a mark before UTF-8
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file; go to the folder that has it, or give its path."
@@ -193,14 +200,23 @@ def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {_broken(str(error))}.") from None
-    fault = next(chain(_faults_of_form(content), _faults_between(content)), None)
-    if fault:
-        raise ConfigError(f"{path}: {fault}.")
+    faults = faults_of(_schema(), content, "the file")
+    wrong = {fault.path[:2] for fault in faults}
+    faults += _faults_between(content, wrong)
+    if faults:
+        lines = _lines(text)
+        raise ConfigError(
+            "\n".join(_told(path, _place(fault.path, lines), fault.sentence) for fault in faults)
+        )
     return Config(
         path=path,
         platform=_platform(content.get("platform", {})),
         jobs={name: _job(name, job) for name, job in content["jobs"].items()},
     )
+
+
+def _told(path: Path, line: int | None, sentence: str) -> str:
+    return f"{path}:{line}: {sentence}." if line else f"{path}: {sentence}."
 
 
 def _broken(said: str) -> str:
@@ -234,24 +250,7 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
     return Job(name=name, **values)
 
 
-# --- form: what the schema says ---------------------------------------------------------------
-
-
-def _is_integer(_: object, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(_: object, value: object) -> bool:
-    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
-
-
-# JSON knows neither TOML's nan nor the difference between 5 and 5.0.
-_Validator = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": _is_integer, "number": _is_number}
-    ),
-)
+# --- form: what the schema says -----------------------------------------------------------------
 
 
 def _schema() -> dict[str, Any]:
@@ -263,77 +262,113 @@ def _schema() -> dict[str, Any]:
 def is_environment(value: object) -> bool:
     """Return whether a value has the form of a job's environment, as that of a secret must."""
     form = _schema()["$defs"]["job"]["properties"]["environment"]
-    return bool(_Validator(form).is_valid(value))
+    return fits(form, value)
 
 
-def _faults_of_form(content: Mapping[str, Any]) -> Iterator[str]:
-    errors = _Validator(_schema()).iter_errors(content)
-    # A misspelt key first: that something else is missing is often only its consequence.
-    for error in sorted(errors, key=lambda error: error.validator != "additionalProperties"):
-        yield _sentence(error)
+# --- lines: where a fault stands ----------------------------------------------------------------
 
 
-def _sentence(error: ValidationError) -> str:
-    where = ".".join(str(part) for part in error.absolute_path)
-    schema: Any = error.schema
-    instance: Any = error.instance
-    if error.validator == "additionalProperties":
-        names = schema["properties"]
-        name = next(name for name in instance if name not in names)
-        return f"{where or 'the file'} has no key {_unknown(name, names)}"
-    if error.validator == "required":
-        name = next(name for name in schema["required"] if name not in instance)
-        allowed = schema["properties"][name]["description"]
-        return f"{_joined(where, name)} is missing: it must be {allowed}"
-    if "propertyNames" in error.absolute_schema_path:
-        return f"{where} has the name {_shown(instance)}, but it must be {schema['description']}"
-    if schema.get("writeOnly"):
-        return f"{where} must be {schema['description']}"
-    return f"{where} is {_shown(instance)}, but must be {schema['description']}"
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """Return on which lines tables and keys begin, as far as that can be told without a parser."""
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _parts(header[1])
+            found.setdefault(table, number)
+        elif key := _KEY.match(line):
+            found.setdefault((*table, *_parts(key[1])), number)
+    return found
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    return f"{_shown(name)}{meant}; allowed: {', '.join(names)}"
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(one[1] or one[2] or one[0] for one in _PART.finditer(dotted))
 
 
-def _joined(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _place(path: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> int | None:
+    """Return the line of a key, else that of the innermost table around it."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path)
 
 
 # --- between the keys: what no schema says ----------------------------------------------------
 
 
-def _faults_between(content: Mapping[str, Any]) -> Iterator[str]:
-    platform = content.get("platform", {})
+def _faults_between(content: Mapping[str, Any], wrong: set[tuple[str, ...]]) -> Iterator[Fault]:
+    """Yield the faults of what has the right form; ``wrong`` are the paths of what has not."""
+    if not any(path[:1] == ("platform",) for path in wrong):
+        for key, fault in _faults_of_platform(content.get("platform", {})):
+            yield Fault(("platform", key), f"platform.{key} {fault}")
+    if ("jobs",) in wrong or "jobs" not in content:
+        return
+    for name, table in content["jobs"].items():
+        if ("jobs", name) not in wrong:
+            for key, fault in _faults_of_job(_job(name, table), set(table)):
+                yield Fault(("jobs", name, *key.split(".")), f"jobs.{name}.{key} {fault}")
+
+
+def _faults_of_platform(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if ("vpc" in platform) != ("subnets" in platform):
         there, missing = ("vpc", "subnets") if "vpc" in platform else ("subnets", "vpc")
-        yield f"platform.{there} needs platform.{missing} beside it; without both a VPC is made"
+        yield there, f"needs platform.{missing} beside it; without both a VPC is made"
     if "vpc_prefix" in platform and "vpc" in platform:
-        yield "platform.vpc_prefix is for the VPC that is made; with platform.vpc none is"
+        yield "vpc_prefix", "is for the VPC that is made; with platform.vpc none is"
     if "assign_public_ip" in platform and "vpc" not in platform:
-        yield "platform.assign_public_ip needs platform.vpc and platform.subnets beside it"
-    for name, table in content["jobs"].items():
-        for key, fault in _faults_of_job(_job(name, table)):
-            yield f"jobs.{name}.{key} {fault}"
+        yield "assign_public_ip", "needs platform.vpc and platform.subnets beside it"
 
 
-def _faults_of_job(job: Job) -> Iterator[tuple[str, str]]:
+def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield key and fault; ``given`` are the keys that the file has."""
     yield from _faults_of_size(job)
     yield from _faults_of_time(job)
+    yield from _faults_of_folders(job)
+    yield from _faults_of_environment(job)
+    if "timezone" in given and (job.schedule or "").startswith("rate("):
+        yield (
+            "timezone",
+            "is of no use beside a rate, which begins when it is deployed: leave it out",
+        )
     if job.command and not job.command[0].strip():
         yield "command", "must name the program first, and not an empty text"
     for key, value in (("command", job.command), ("environment", dict(job.environment))):
         size = len(json.dumps(value).encode())
         if size > _PARAMETER_BYTES:
             yield key, f"has {size:,} bytes as JSON, but at most {_PARAMETER_BYTES:,} are allowed"
+
+
+def _faults_of_folders(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield folders that are the whole file system, or lie in one another.
+
+    What is kept from attempt to attempt would be published, or what is published kept.
+    """
+    folders = {
+        key: Path("/", *Path(normpath(folder)).parts[1:])
+        for key, folder in (("checkpoint_dir", job.checkpoint_dir), ("output_dir", job.output_dir))
+        if folder is not None
+    }
+    for key, folder in folders.items():
+        if folder == Path("/"):
+            yield key, f"is {shown(getattr(job, key))}, but must be a folder below /"
+    if len(folders) == 2:
+        kept, published = folders.values()
+        if kept == published or kept in published.parents or published in kept.parents:
+            yield (
+                "checkpoint_dir",
+                f"is {shown(job.checkpoint_dir)}, but must lie apart from output_dir, which is "
+                f"{shown(job.output_dir)}",
+            )
+
+
+def _faults_of_environment(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield names and values that are secrets, as far as they look like it; no value is shown."""
+    for name, value in job.environment.items():
+        if _SECRET_NAME.search(name) or _ACCESS_KEY.search(value):
+            yield (
+                f"environment.{name}",
+                "looks like a secret, which anybody could read in the console: keep it in Secrets "
+                "Manager and name that in secret; the rights of the job are in its role",
+            )
 
 
 def _faults_of_size(job: Job) -> Iterator[tuple[str, str]]:
@@ -347,14 +382,15 @@ def _faults_of_size(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _faults_of_time(job: Job) -> Iterator[tuple[str, str]]:
-    fault = fault_of(job.schedule) if job.schedule is not None else None
-    if fault:
-        yield "schedule", f"is {_shown(job.schedule)}, but {fault}"
-    if not is_timezone(job.timezone):
-        yield (
-            "timezone",
-            f'is {_shown(job.timezone)}, but must be a name such as "Europe/Berlin" or "UTC"',
-        )
+    if job.schedule is not None:
+        try:
+            read(job.schedule)
+        except BadExpression as error:
+            yield "schedule", f"is {shown(job.schedule)}, but {error}"
+    try:
+        zone_of(job.timezone)
+    except BadExpression as error:
+        yield "timezone", f"is {shown(job.timezone)}, but {error}"
     deadline = job.finish_within_minutes
     if deadline is not None and job.expected_minutes > deadline:
         yield (

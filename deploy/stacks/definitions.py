@@ -8,9 +8,12 @@ back.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.stacks.templates import PREFIX, Template
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.target import Target
 
 FRESH = timedelta(hours=1)
 """So old a definition must be before it is removed: somebody else may be about to deploy it."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.buckets import empty
 from steadyspot.deploy.stacks.templates import PREFIX
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 _KEPT = {"AWS::S3::Bucket": "bucket", "AWS::DynamoDB::Table": "run table"}
 _TYPES = {what: kind for kind, what in _KEPT.items()}

@@ -13,20 +13,24 @@ import base64
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
+import steadyspot
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.image_names import ECR, in_registry
 from steadyspot.deploy.trouble import Trouble
 
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
+
 WORKER = "steadyspot-worker"
-WORKER_DOCKERFILE = Path(__file__).resolve().parents[2] / "worker" / "Dockerfile"
 ENGINES = ("docker", "podman", "finch")
 _FROM_WORKER = re.compile(rf"^\s*FROM\s+{WORKER}(\s|$)", re.IGNORECASE | re.MULTILINE)
 _PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
@@ -88,6 +92,25 @@ class Engine:
                 f"{self._program} {' '.join(arguments[:2])} failed, exit code {error.returncode}.",
                 "What it printed above says why; mend that, then run the same command again.",
             ) from None
+
+
+@contextmanager
+def worker_context() -> Iterator[Path]:
+    """Yield a folder that ``worker/Dockerfile`` can be built from, with this command line's worker.
+
+    It is laid out as the repository is, wherever the package lies.
+    """
+    package = Path(steadyspot.__file__).parent
+    with tempfile.TemporaryDirectory(prefix="steadyspot-image-") as folder:
+        context = Path(folder)
+        api = context / "steadyspot"
+        api.mkdir()
+        for module in package.glob("*.py"):
+            shutil.copy(module, api)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(package / "contract", api / "contract", ignore=ignored)
+        shutil.copytree(package / "worker", context / "worker", ignore=ignored)
+        yield context
 
 
 def engine_here(
@@ -173,7 +196,8 @@ def _pushed(target: Target, job: Job, image: str, screen: Screen, engine: Engine
     if dockerfile.is_file():
         if _FROM_WORKER.search(dockerfile.read_text("utf-8")):
             screen.say(f"  building {WORKER}, which {image} is made from")
-            engine.build(WORKER, WORKER_DOCKERFILE, job.architecture, WORKER_DOCKERFILE.parents[1])
+            with worker_context() as context:
+                engine.build(WORKER, context / "worker" / "Dockerfile", job.architecture, context)
         screen.say(f"  building {image} from {dockerfile}")
         engine.build(image, dockerfile, job.architecture, dockerfile.parent)
     elif not engine.has(image):

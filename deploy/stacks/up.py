@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from steadyspot.deploy.aws.target import Target
-from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.changes import Plan, states_that_change
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
 from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import duckdb
 
-from examples.tpch_q1.job import work
-from examples.tpch_q1.source import Bucket, Folder, InputMissing, InputUnreachable, Source
 from steadyspot import current_run
 from steadyspot.contract import Env, Exit
+
+from .job import work
+from .source import Bucket, Folder, InputMissing, InputUnreachable, Source
 
 INPUT = "TPCH_Q1_INPUT"
 """Environment variable that names a folder with the parts."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from examples.tpch_q1.data import SCALE_FACTOR
+from .data import SCALE_FACTOR
 
 _ROUNDED = Decimal("1e-14")
 

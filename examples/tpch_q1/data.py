@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from examples.tpch_q1.source import PREFIX, name_of
+from .source import PREFIX, name_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

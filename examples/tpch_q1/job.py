@@ -13,14 +13,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from examples.tpch_q1 import query
-from examples.tpch_q1.source import Source
+from . import query
+from .source import Source
 
 RESULT = "result.csv"
 
 
 class Run(Protocol):
-    """What the job needs of ``worker.Run``."""
+    """What the job needs of ``steadyspot.Run``."""
 
     @property
     def state(self) -> dict[str, Any]:

@@ -22,13 +22,13 @@ from pathlib import Path
 from rich.console import Console
 
 from steadyspot.deploy.aws.pace import Pace
-from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.cli.screen import Screen, silent
 from steadyspot.deploy.cli.verbs import up
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.up import deploy
+from steadyspot.deploy.target import Target
 from tests.bench.report import Row, report
 from tests.unit.deploy.fakes import BEGUN, Clock, History
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.tpch_q1 import answer
-from examples.tpch_q1.job import RESULT
+from steadyspot.examples.tpch_q1 import answer
+from steadyspot.examples.tpch_q1.job import RESULT
 from tests.container import engine
 from tests.container.conftest import Start
 from tests.local.worker.kit import Bench

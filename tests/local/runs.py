@@ -23,7 +23,6 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from steadyspot.contract import COMPLETION, checkpoint_prefix, output_prefix
-from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
@@ -35,6 +34,7 @@ from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.deploy.stacks.templates import Template, job_template
 from steadyspot.deploy.stacks.up import deploy
+from steadyspot.deploy.target import Target
 from tests.local.parts import HELD
 from tests.local.stacks import given
 

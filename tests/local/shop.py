@@ -11,10 +11,10 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from steadyspot.deploy.aws.target import ADDRESS, Target, on_this_machine
 from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import load
+from steadyspot.deploy.target import ADDRESS, Target, on_this_machine
 from tests.local.runs import ROOT, parts
 
 NIGHT = """

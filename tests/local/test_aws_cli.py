@@ -35,7 +35,7 @@ def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedP
 def test_the_cli_of_aws_packages_and_deploys_both_templates(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    """As the README says it: the platform's definition by a bucket of one's own, a job's by its."""
+    """As the README says it, by way of a bucket of one's own."""
     stacks = Stacks(local_aws)
 
     def cli(*words: str) -> str:
@@ -43,21 +43,21 @@ def test_the_cli_of_aws_packages_and_deploys_both_templates(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def deploy(template: str, bucket: str, *deployed: str) -> str:
+    own = f"{stacks.platform}-own"
+    cli("s3", "mb", f"s3://{own}")
+
+    def deploy(template: str, *deployed: str) -> str:
         packaged = str(tmp_path / template)
         cli("cloudformation", "package", "--template-file", str(TEMPLATES / template),
-            "--s3-bucket", bucket, "--s3-prefix", "definitions",
-            "--output-template-file", packaged)  # fmt: skip
+            "--s3-bucket", own, "--output-template-file", packaged)  # fmt: skip
         return cli("cloudformation", "deploy", "--template-file", packaged,
                    "--capabilities", "CAPABILITY_IAM", *deployed)  # fmt: skip
 
-    own = f"{stacks.platform}-own"
-    cli("s3", "mb", f"s3://{own}")
-    deploy("platform.yaml", own, "--stack-name", stacks.platform)
+    deploy("platform.yaml", "--stack-name", stacks.platform)
     platform = stacks.outputs(stacks.platform)
     job = ("--stack-name", f"{stacks.platform}-report", "--parameter-overrides", "Job=report",
            "Image=i", f"Platform={stacks.platform}", "--no-fail-on-empty-changeset")  # fmt: skip
-    deploy("job.yaml", platform["Bucket"], *job)
+    deploy("job.yaml", *job)
     machine = stacks.outputs(f"{stacks.platform}-report")["StateMachine"]
     sfn = local_aws.session().client("stepfunctions")
     for template, arn in (
@@ -66,4 +66,4 @@ def test_the_cli_of_aws_packages_and_deploys_both_templates(
     ):
         shown = sfn.describe_state_machine(stateMachineArn=arn)["definition"]
         assert states_that_change(json.loads(shown), template.graph) == ()
-    assert "No changes to deploy" in deploy("job.yaml", platform["Bucket"], *job)
+    assert "No changes to deploy" in deploy("job.yaml", *job)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.aws.local_session import LocalSession
-from steadyspot.deploy.aws.target import ADDRESS
+from steadyspot.deploy.target import ADDRESS
 from tests.local.bench import is_alive
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, eventually, parts
@@ -43,7 +42,8 @@ stop_timeout = 5
 class Local:
     """A folder with a configuration, and the embedded AWS that runs beside it."""
 
-    def __init__(self, folder: Path, scratch: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path, ignored: str = "") -> None:
+        """`ignored`: signals that it ignores from the start, as the shell's `trap` names them."""
         self.folder = folder
         self.config = folder / "steadyspot.toml"
         quick, held = parts(pause=0.2), parts(folder / "met", at=3)
@@ -55,7 +55,7 @@ class Local:
             "PYTHONPATH": str(ROOT),
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "steadyspot", "local"],
+            [*ignoring(ignored), sys.executable, "-m", "steadyspot", "local"],
             cwd=folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -123,17 +123,20 @@ class Local:
         self.process.communicate()
 
 
+def ignoring(signals: str) -> list[str]:
+    """The beginning of a command that ignores signals from the start."""
+    return ["sh", "-c", f"trap '' {signals}; exec \"$@\"", "sh"] if signals else []
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[Local]:
-    # A short name: a worker's socket lies below it, and its path has at most 107 characters.
-    with tempfile.TemporaryDirectory(
-        prefix="s-", dir="/tmp", ignore_cleanup_errors=True
-    ) as scratch:
-        local = Local(folder, Path(scratch))
-        try:
-            yield local
-        finally:
-            local.close()
+def running(folder: Path, ignored: str = "") -> Iterator[Local]:
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    local = Local(folder, scratch, ignored)
+    try:
+        yield local
+    finally:
+        local.close()
 
 
 def family(process: int) -> list[int]:
@@ -209,6 +212,41 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_file(local: Local) -> None:
     assert [process for process in processes if is_alive(process)] == []
     assert not local.address.exists()
     assert list(local.scratch.iterdir()) == []
+
+
+def test_in_the_background_of_a_script_it_ignores_ctrl_c_and_sigterm_ends_it(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, ignored="INT HUP") as local:
+        local.process.send_signal(signal.SIGINT)
+        local.process.send_signal(signal.SIGHUP)
+        assert "Stack shop-quick" in local.verb("up", "quick")
+        local.process.send_signal(signal.SIGTERM)
+        said, _ = local.process.communicate(timeout=20)
+        assert (local.process.returncode, "Traceback" in said) == (0, False)
+        assert not local.address.exists()
+        assert list(local.scratch.iterdir()) == []
+
+
+def test_so_does_the_demo(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [*ignoring("INT"), sys.executable, "-m", "steadyspot", "demo"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert demo.stdout
+    said = demo.stdout.readline() + demo.stdout.readline()
+    assert "An AWS of your own" in said
+    demo.send_signal(signal.SIGINT)
+    assert "deployed by CloudFormation" in demo.stdout.readline()
+    assert "lie in the bucket" in demo.stdout.readline()
+    demo.send_signal(signal.SIGTERM)
+    rest, _ = demo.communicate(timeout=60)
+    assert (demo.returncode, "Traceback" in rest) == (130, False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_kill_9_leaves_no_orphan_and_no_verb_believes_that_it_still_runs(local: Local) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from steadyspot.deploy.checks.checks import Finding, Level, Looks, run
+from steadyspot.deploy.checks.checks import run
+from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from tests.local.runs import PART_OUTPUTS, Place, Work, parts
 
 TOKEN = "hush-b7e1c0-hush"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.runs.redrive import run_key_of
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.stacks.config import Retry
 from tests.local.runs import PART_OUTPUTS, Place, Work, by_hand, eventually, faults, parts
 
@@ -26,7 +26,7 @@ def soon() -> datetime:
 
 
 def text(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    return scheduled_time_of(at)
 
 
 @contextmanager

@@ -286,3 +286,19 @@ def test_an_outcome_can_be_waited_for(desk: Desk) -> None:
     assert found.attempts == 1
     with pytest.raises(TimeoutError):
         desk.clock.wait_for(lambda _: False, 0.01)
+
+
+@pytest.mark.parametrize("strange", ["rate(999999999 days)", "cron(0 2 30 2 ? *)"])
+def test_a_schedule_that_is_never_due_again_does_not_stop_the_others(
+    desk: Desk, strange: str
+) -> None:
+    name = f"{desk.name}-strange"
+    desk.scheduler.create_schedule(
+        Name=name,
+        ScheduleExpression=strange,
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": desk.machine, "RoleArn": desk.role},
+    )
+    desk.schedule("rate(1 hour)")
+    assert desk.settled()[0].error_code is None
+    desk.scheduler.delete_schedule(Name=name)

@@ -280,6 +280,31 @@ def test_a_change_set_without_changes_says_so(stacks: Stacks) -> None:
     assert "didn't contain changes" in shown["StatusReason"]
 
 
+@pytest.mark.parametrize(
+    ("expression", "zone", "said"),
+    [
+        ("cron(*/60 * * * ? *)", "UTC", "Invalid Schedule Expression cron(*/60 * * * ? *)."),
+        ("rate(1 hour)", "Mars/Dome", "Invalid Schedule Expression Timezone Mars/Dome."),
+    ],
+)
+def test_a_schedule_that_aws_refuses_is_no_stack_here(
+    stacks: Stacks, expression: str, zone: str, said: str
+) -> None:
+    name = f"{stacks.platform}-clock"
+    properties = {
+        "ScheduleExpression": expression,
+        "ScheduleExpressionTimezone": zone,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": "arn:aws:sqs:::q", "RoleArn": "arn:aws:iam::123456789012:role/r"},
+    }
+    clock = {"Type": "AWS::Scheduler::Schedule", "Properties": properties}
+    stacks.cloudformation.create_stack(
+        StackName=name, TemplateBody=json.dumps({"Resources": {"Clock": clock}})
+    )
+    assert stacks.describe(name)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert any(said in line for line in stacks.failures(name))
+
+
 def test_what_fails_is_rolled_back_and_says_why(stacks: Stacks, clients_of: Any) -> None:
     name = f"{stacks.platform}-orphan"
     stacks.cloudformation.create_stack(

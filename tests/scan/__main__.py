@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from steadyspot.deploy.aws.target import Target
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import job_template, platform_template
+from steadyspot.deploy.target import Target
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:job-AbCdEf"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steadyspot.deploy.money.prices import Prices
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.stacks import config
 from steadyspot.deploy.stacks.config import (
     Backoff,
@@ -35,14 +35,18 @@ def keys_of_a_job() -> set[str]:
     return {renamed.get(name, name) for name in Job.__dataclass_fields__} - {"name"}
 
 
-def refusal(text: str) -> str:
+def refusals(text: str) -> list[tuple[int | None, str]]:
+    """Return all that is wrong with a file: line, where it is told, and sentence."""
     with pytest.raises(ConfigError) as refused:
         parse(text, Path("some/steadyspot.toml"))
-    sentence = str(refused.value)
-    assert sentence.startswith("some/steadyspot.toml: ")
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-    return sentence.removeprefix("some/steadyspot.toml: ")
+    lines = str(refused.value).splitlines()
+    found = [re.fullmatch(r"some/steadyspot\.toml(?::([0-9]+))?: (.*\.)", line) for line in lines]
+    assert all(found)
+    return [(int(one[1]) if one[1] else None, one[2]) for one in found if one]
+
+
+def refusal(text: str) -> str:
+    return refusals(text)[0][1]
 
 
 def test_the_example_in_the_checkout_is_right() -> None:
@@ -108,7 +112,7 @@ def test_every_key_arrives() -> None:
         memory = 0.5
         architecture = "arm64"
         stop_timeout = 30
-        schedule = "rate(2 hours)"
+        schedule = "cron(0 2 * * ? *)"
         timezone = "Europe/Berlin"
         enabled = false
         finish_within_minutes = 90
@@ -146,7 +150,7 @@ def test_every_key_arrives() -> None:
         memory_gb=0.5,
         architecture="arm64",
         stop_timeout_seconds=30,
-        schedule="rate(2 hours)",
+        schedule="cron(0 2 * * ? *)",
         timezone="Europe/Berlin",
         enabled=False,
         finish_within_minutes=90,
@@ -206,7 +210,7 @@ def test_every_key_arrives() -> None:
         ),
         (JOB + "stop_timeout = 1", "jobs.ab.stop_timeout is 1, but must be a whole number from 2"),
         (JOB + "stop_timeout = 9.0", "jobs.ab.stop_timeout is 9.0, but must be a whole number"),
-        (JOB + 'timezone = "Europe/Berln"', 'jobs.ab.timezone is "Europe/Berln", but must be a na'),
+        (JOB + 'timezone = "Europe/Berln"', 'jobs.ab.timezone is "Europe/Berln", but it must be a'),
         (
             JOB + "finish_within_minutes = 5\nexpected_minutes = 6",
             "jobs.ab.finish_within_minutes is 5, but must be at least expected_minutes, which is 6",
@@ -238,6 +242,119 @@ def test_a_wrong_key_or_value_gets_one_sentence(text: str, sentence: str) -> Non
     assert refusal(text).startswith(sentence)
 
 
+def test_all_that_is_wrong_with_a_file_is_told_at_once_each_with_its_line() -> None:
+    text = """
+[platform]
+nam = "x"
+vpc_prefix = "300.1"
+
+[jobs.ab]
+image = "x"
+cpu = 3
+schedule = "hourly"
+
+[jobs."cd"] # the second
+image = "x"
+schedule = "hourly"
+retry.attempts = -1
+
+[jobs.ef]
+schedule = "hourly"
+
+[jobs.gh]
+image = "x"
+schedule = "hourly"
+timezone = "Europe/Berln"
+backoff = { seconds = 9, cap_seconds = 3 }
+"""
+    found = [(line, sentence.partition(" is ")[0]) for line, sentence in refusals(text)]
+    assert found[0][0] == 3
+    assert found[0][1].startswith('platform has no key "nam" (did you mean name?)')
+    assert sorted(found[1:], key=lambda one: one[0] or 0) == [
+        (4, "platform.vpc_prefix"),
+        (8, "jobs.ab.cpu"),
+        (14, "jobs.cd.retry.attempts"),
+        (16, "jobs.ef.image"),
+        (21, "jobs.gh.schedule"),
+        (22, "jobs.gh.timezone"),
+        (23, "jobs.gh.backoff.cap_seconds"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (JOB + "command = []", "jobs.ab.command is [], but must be a list of texts, the program f"),
+        (JOB + 'command = ["a\\u0000"]', "jobs.ab.command.0 is "),
+        (
+            JOB + 'schedule = "rate(1 hour)"\ntimezone = "Europe/Berlin"',
+            "jobs.ab.timezone is of no use beside a rate",
+        ),
+        (
+            JOB + 'checkpoint_dir = "/work"\noutput_dir = "/work/./"',
+            'jobs.ab.checkpoint_dir is "/work", but must lie apart from output_dir',
+        ),
+        (
+            JOB + 'checkpoint_dir = "/work/out/kept"\noutput_dir = "/work/out"',
+            'jobs.ab.checkpoint_dir is "/work/out/kept", but must lie apart from output_dir',
+        ),
+        (
+            JOB + 'checkpoint_dir = "//work"\noutput_dir = "/work/a/../out"',
+            'jobs.ab.checkpoint_dir is "//work", but must lie apart from output_dir',
+        ),
+        (JOB + 'output_dir = "/.."', 'jobs.ab.output_dir is "/..", but must be a folder below /'),
+        ('[platform]\nvpc_prefix = "300.1"\n' + JOB, 'platform.vpc_prefix is "300.1", but must'),
+        ('[platform]\nvpc_prefix = "10.256"\n' + JOB, 'platform.vpc_prefix is "10.256", but'),
+        ('[platform]\nvpc_prefix = "10.07"\n' + JOB, 'platform.vpc_prefix is "10.07", but'),
+        ('[platform]\nvpc_prefix = "8.8"\n' + JOB, 'platform.vpc_prefix is "8.8", but'),
+    ],
+)
+def test_what_cannot_be_meant_gets_one_sentence(text: str, sentence: str) -> None:
+    assert refusal(text).startswith(sentence)
+
+
+def test_folders_side_by_side_and_private_addresses_are_taken() -> None:
+    folders = 'checkpoint_dir = "/work/out-kept"\noutput_dir = "/work/out"'
+    for prefix in ("10.0", "10.255", "172.16", "172.31", "192.168"):
+        assert (
+            parse(f'[platform]\nvpc_prefix = "{prefix}"\n{JOB}{folders}').platform.vpc_prefix
+            == prefix
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PASSWORD", "hunter2"),
+        ("db_passwd", "hunter2"),
+        ("AWS_ACCESS_KEY_ID", "hunter2"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ("AWS_SESSION_TOKEN", "hunter2"),
+        ("GITHUB_TOKEN", "hunter2"),
+        ("STRIPE_API_KEY", "hunter2"),
+        ("OPTIONS", f"--key {'AKIA' + 'EXAMPLE0' * 2} hunter2"),
+    ],
+)
+def test_a_secret_in_the_environment_is_refused_and_not_shown(name: str, value: str) -> None:
+    sentence = refusal(f'{JOB}environment = {{ {name} = "{value}" }}')
+    assert sentence.startswith(f"jobs.ab.environment.{name} looks like a secret")
+    assert "hunter2" not in sentence
+    assert "AKIA" not in sentence
+
+
+@pytest.mark.parametrize(
+    "name", ["PASSWORD_FILE", "SECRET_NAME", "TOKENIZERS_PARALLELISM", "AWS_REGION", "KEY"]
+)
+def test_a_name_that_only_sounds_like_a_secret_is_taken(name: str) -> None:
+    assert parse(f'{JOB}environment = {{ {name} = "x" }}').job().environment == {name: "x"}
+
+
+def test_a_mark_at_the_start_of_the_file_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "steadyspot.toml"
+    path.write_text(JOB, "utf-8-sig")
+    assert load(path).job().name == "ab"
+
+
 def test_a_misspelt_key_is_told_before_what_is_missing_for_it() -> None:
     assert "did you mean image?" in refusal('[jobs.ab]\nimmage = "x"')
 
@@ -264,11 +381,11 @@ def test_schedules_of_aws_are_taken(expression: str) -> None:
         ("0 2 * * *", 'it must be "rate(1 hour)"'),
         ("rate(0 hours)", "a rate is a positive whole number"),
         ("rate(1 month)", "a rate is a positive whole number"),
-        ("cron(0 2 * * *)", "6 required, 5 provided"),
-        ("cron(0 2 * * * *)", "one must be a question mark"),
-        ("cron(99 2 * * ? *)", "Invalid minute value '99'"),
-        ("at(2027-02-29T00:00:00)", "the time must be written as in"),
-        ("at(2027-02-28T00:00:00Z)", "the time must be written as in"),
+        ("cron(0 2 * * *)", "it has 5 fields: a cron expression of AWS is minutes hours"),
+        ("cron(0 2 * * * *)", "exactly one of its day-of-month and day-of-week must be ?"),
+        ("cron(99 2 * * ? *)", "its minute field is '99', where 0-59 is allowed"),
+        ("at(2027-02-29T00:00:00)", "the time must be one, written as in"),
+        ("at(2027-02-28T00:00:00Z)", "the time must be one, written as in"),
         ("rate(1 hour)\\n", 'it must be "rate(1 hour)"'),
     ],
 )
@@ -302,6 +419,23 @@ def test_a_job_is_found_by_name_or_as_the_only_one() -> None:
         two.job()
     with pytest.raises(ConfigError, match=r"did you mean report\?"):
         two.job("reprot")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "allowed"),
+    [
+        (0.25, "0.5, 1, 2"),
+        (0.5, "1, 2, 3, 4"),
+        (1, "2, 3, 4, 5, 6, 7, 8"),
+        (2, "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"),
+        (4, ", ".join(str(size) for size in range(8, 31))),
+        (8, "16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60"),
+        (16, "32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120"),
+    ],
+)
+def test_memory_with_each_number_of_vcpus_is_what_fargate_gives(cpu: float, allowed: str) -> None:
+    """AWS: Amazon ECS Developer Guide, task size."""
+    assert f"Fargate allows {allowed} (GB)" in refusal(f"{JOB}cpu = {cpu}\nmemory = 0.75")
 
 
 @given(st.sampled_from(sorted(config._MEMORY_GB)), st.sampled_from([0.5, *range(1, 121)]))

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mypy_boto3_s3 import S3Client
 
-from examples.tpch_q1 import answer, data, query
-from examples.tpch_q1.job import RESULT, work
-from examples.tpch_q1.source import Bucket, Folder, InputMissing, InputUnreachable
+from steadyspot.examples.tpch_q1 import answer, data, query
+from steadyspot.examples.tpch_q1.job import RESULT, work
+from steadyspot.examples.tpch_q1.source import Bucket, Folder, InputMissing, InputUnreachable
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -16,13 +16,22 @@ from typing import Any
 from steadyspot import __version__
 from steadyspot.contract import Reason, Status, checkpoint_prefix, output_prefix
 from steadyspot.worker.keeping import commit as publishing
-from steadyspot.worker.keeping.checkpoint import Ledger, Output, encode, load, manifest, seal
+from steadyspot.worker.keeping.checkpoint import (
+    Damaged,
+    Ledger,
+    Output,
+    encode,
+    load,
+    manifest,
+    seal,
+)
 from steadyspot.worker.keeping.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
 from steadyspot.worker.keeping.store import Bucket, Item
 
 OLD_AT_ONCE = 20
 LARGE_BYTES = 1 << 20
-"""So many old objects of small checkpoints may lie in the bucket; of larger ones, none."""
+"""So many old objects of small checkpoints may lie in the bucket; of larger ones, none but those of
+the checkpoint before the newest."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +46,20 @@ class About:
     request_sha256: str
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint that is kept: what points to it, and the keys of the objects it names."""
+
+    pointer: dict[str, Any]
+    keys: frozenset[str]
+
+
 class Attempt:
     """Holds the ledger and the right to write.
 
-    ``now`` gives ISO time, ``clock`` seconds; ``began`` is when the attempt did, by that clock.
+    ``now`` gives ISO time, ``clock`` seconds; ``began`` is when the attempt did, by that clock. The
+    last two checkpoints are kept: where the newest cannot be read, the one before it counts, and
+    ``warn`` is told.
     """
 
     def __init__(
@@ -52,6 +71,8 @@ class Attempt:
         now: Callable[[], str],
         clock: Callable[[], float],
         began: float,
+        *,
+        warn: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.about = about
         self.fence = fence
@@ -65,9 +86,9 @@ class Attempt:
         self._began = began
         self.saved_at = self._began
         self.saved_bytes = 0
+        self._warn = warn
         self._garbage: list[str] = []
-        self._manifest = ""
-        self._files: set[str] = set()
+        self._kept: list[Kept] = []
 
     def open(self) -> bool:
         """Take the fence and read back the run; true when a found commit was finished here.
@@ -75,22 +96,51 @@ class Attempt:
         Uploads that an earlier attempt began and no unit counts are aborted.
         """
         item = self.fence.take()
-        ledger = Ledger(started_at=self._now())
-        if item.get("checkpoint"):
-            ledger = load(self.bucket, item["checkpoint"])
-            self._manifest = str(item["checkpoint"]["key"])
-            self._files = _file_keys(ledger)
         word = item.get("word") or {}
-        if word.get("fence", 0) != self.about.fence:
-            ledger.lost_seconds = max(ledger.lost_seconds, float(word.get("total_lost_seconds", 0)))
-        self.ledger = ledger
+        self._word_of_others = word if word.get("fence", 0) != self.about.fence else {}
+        self._load(_pointers(item.get("checkpoint")))
         if item.get("commit") and self._finish_found(item):
             return True
-        wanted = {output.upload_id for output in ledger.outputs.values()}
-        stale = {i: key for i, key in ledger.open_uploads.items() if i not in wanted}
+        wanted = {output.upload_id for output in self.ledger.outputs.values()}
+        stale = {i: key for i, key in self.ledger.open_uploads.items() if i not in wanted}
         list(self.pool.map(lambda pair: self.bucket.abort(pair[1], pair[0]), stale.items()))
-        ledger.open_uploads = {}
+        self.ledger.open_uploads = {}
         return False
+
+    def fall_back(self, why: Damaged) -> list[Output]:
+        """What the checkpoint that was loaded names cannot be read: go on from the one before it.
+
+        Where there is none the run begins anew, which costs time, but nothing else. Outputs that
+        count no more are returned, to be withdrawn later.
+        """
+        self._say_damaged(why)
+        before = self._kept[-1].pointer.get("previous") if self._kept else None
+        counted = self.ledger.outputs
+        self._load([before] if before else [])
+        if not self._kept:
+            self.ledger.files = []
+        wanted = {output.upload_id for output in self.ledger.outputs.values()}
+        return [output for output in counted.values() if output.upload_id not in wanted]
+
+    def _load(self, pointers: list[dict[str, Any]]) -> None:
+        """The first of the checkpoints, newest first, that can be read; else a new ledger."""
+        self.ledger, self._kept = Ledger(started_at=self._now()), []
+        for pointer in pointers:
+            try:
+                self.ledger = load(self.bucket, pointer)
+            except Damaged as damaged:
+                self._say_damaged(damaged)
+                continue
+            self._kept = [_kept(pointer, self.ledger)]
+            break
+        lost_seconds = float(self._word_of_others.get("total_lost_seconds", 0))
+        self.ledger.lost_seconds = max(self.ledger.lost_seconds, lost_seconds)
+
+    def _say_damaged(self, damaged: Damaged) -> None:
+        self._warn(
+            f"{damaged.sentence} The attempt goes on from the checkpoint before it, or from the"
+            " beginning where that is gone, too; what is missing is done again."
+        )
 
     def save(self, ledger: Ledger) -> None:
         """Make a copy of the ledger the one that counts. Raises ``FenceLost``."""
@@ -104,25 +154,42 @@ class Attempt:
             "attempt": self.about.attempt,
         }
         body, sha256 = encode(manifest(ledger, identity) | {"seconds": ledger.seconds + seconds})
-        key = f"{self.checkpoints}manifests/{sha256}.json"
-        self.bucket.put(key, body)
-        self.fence.write(self._columns(ledger, key, sha256, len(body)), during=SAVING)
-        if self._manifest and self._manifest != key:
-            self._garbage.append(self._manifest)
-        files = _file_keys(ledger)
-        self._garbage += sorted(self._files - files)
-        self._manifest, self._files = key, files
+        self._point(ledger, body, sha256, SAVING)
         self.saved_at = self._clock()
         self.saved_bytes = len(body) + ledger.object_bytes
 
-    def drop_old(self) -> None:
-        """Delete what no checkpoint points to any more; only after a save that counted.
+    def _point(
+        self,
+        ledger: Ledger,
+        body: bytes,
+        sha256: str,
+        during: frozenset[Status],
+        **columns: str,
+    ) -> None:
+        """Put a manifest and make it the one that counts; older ones than two become garbage."""
+        key = f"{self.checkpoints}manifests/{sha256}.json"
+        self.bucket.put(key, body)
+        written = self._columns(ledger, key, sha256, len(body))
+        before = self._kept[-1:]
+        if before:
+            written["checkpoint"]["previous"] = _without_previous(before[0].pointer)
+        remove = ("commit",) if columns else ()
+        self.fence.write(written | columns, during=during, remove=remove)
+        old = self._kept[:-1]
+        self._kept = [*before, _kept(written["checkpoint"], ledger)]
+        self._garbage += sorted({key for one in old for key in one.keys})
 
-        Small ones many at once, since a call costs as much as such a checkpoint itself.
+    def drop_old(self) -> None:
+        """Delete what neither of the last two checkpoints names; only after a save that counted.
+
+        Small ones many at once, since a call costs as much as such a checkpoint itself. What an old
+        one named may be named again by a new one: a file's content goes to and fro.
         """
         if len(self._garbage) >= OLD_AT_ONCE or (self._garbage and self.saved_bytes >= LARGE_BYTES):
-            garbage, self._garbage = self._garbage, []
-            self.bucket.delete(garbage)
+            named = {key for one in self._kept for key in one.keys}
+            garbage, self._garbage = set(self._garbage) - named, []
+            if garbage:
+                self.bucket.delete(sorted(garbage))
 
     def commit(self, ledger: Ledger, outputs: list[Output]) -> dict[str, Any]:
         """Publish everything; the completion record. Raises ``OutputsLost`` or ``FenceLost``."""
@@ -136,11 +203,7 @@ class Attempt:
         self.ledger.sequence += 1
         ledger = self.ledger.copy()
         body, sha256 = encode(manifest(ledger, {"job": self.about.job, "fence": self.about.fence}))
-        key = f"{self.checkpoints}manifests/{sha256}.json"
-        self.bucket.put(key, body)
-        columns = self._columns(ledger, key, sha256, len(body)) | {"status": str(Status.RUNNING)}
-        self.fence.write(columns, during=COMMITTING, remove=("commit",))
-        self._manifest = key
+        self._point(ledger, body, sha256, COMMITTING, status=str(Status.RUNNING))
 
     def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
         """Write why this attempt goes without having finished; the seconds of work it lost."""
@@ -161,21 +224,30 @@ class Attempt:
     def uploads_that_count(self) -> set[str] | None:
         """After the fence was lost: upload ids that the winner may need, read consistently.
 
-        None while the winner commits or has committed: then nothing may be aborted at all.
+        None while the winner commits or has committed, or where its checkpoint cannot be read: then
+        nothing may be aborted at all.
         """
         item = self.fence.read()
         if item.get("status") in (Status.COMMITTING, Status.COMPLETE):
             return None
         if not item.get("checkpoint"):
             return set()
-        counted = load(self.bucket, item["checkpoint"]).outputs
+        try:
+            counted = load(self.bucket, item["checkpoint"]).outputs
+        except Damaged:
+            return None
         return {output.upload_id for output in counted.values()}
 
     def _finish_found(self, item: Item) -> bool:
         if item.get("status") == Status.RUNNING:
             # A commit broke off, and another execution has claimed the run since.
             self.fence.write({"status": str(Status.COMMITTING)}, during=RUNNING)
-        plan = publishing.recorded(self.bucket, item["commit"])
+        try:
+            plan = publishing.recorded(self.bucket, item["commit"])
+        except Damaged as damaged:
+            self._warn(f"{damaged.sentence} The commit is made anew.")
+            self.undo(publishing.OutputsLost(set(), []))
+            return False
         try:
             publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)
         except publishing.OutputsLost as lost:
@@ -223,5 +295,19 @@ class Attempt:
         }
 
 
-def _file_keys(ledger: Ledger) -> set[str]:
-    return {file.key for file in ledger.files or () if file.key}
+def _pointers(checkpoint: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """What points to the newest checkpoint and to the one before it."""
+    if not checkpoint:
+        return []
+    before = checkpoint.get("previous")
+    return [checkpoint, before] if before else [checkpoint]
+
+
+def _without_previous(pointer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in pointer.items() if name != "previous"}
+
+
+def _kept(pointer: dict[str, Any], ledger: Ledger) -> Kept:
+    files = {file.key for file in ledger.files or () if file.key}
+    segments = {segment.key for segment in ledger.segments}
+    return Kept(pointer, frozenset({str(pointer["key"])} | files | segments))

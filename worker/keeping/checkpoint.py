@@ -16,7 +16,7 @@ from steadyspot import __version__
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.store import Bucket, Part
 
-FORMAT = 1
+FORMAT = 2
 SEAL_AT = 256
 """Units that a manifest carries itself before they are sealed into a segment."""
 
@@ -70,14 +70,16 @@ class Ledger:
     """Everything a later attempt needs.
 
     ``files`` is the saved folder, none when there never was one; ``open_uploads`` are ids that were
-    begun but count for nothing yet.
+    begun but count for nothing yet. ``folder`` names the outputs that come from the folder for
+    outputs. ``state`` is a list with what the job saved, empty where it never did.
     """
 
     units: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
     files: list[File] | None = None
-    state: Any = None
+    folder: set[str] = field(default_factory=set)
+    state: list[Any] = field(default_factory=list)
     fraction: float | None = None
     total: int | None = None
     open_uploads: dict[str, str] = field(default_factory=dict)
@@ -100,14 +102,54 @@ class Ledger:
             return self.fraction
         return min(1.0, len(self.units) / self.total) if self.total else 0.0
 
-    def mark(self, unit: str, outputs: list[Output], state: Any) -> list[Output]:
-        """Count a unit as done; the outputs it replaces are returned, to be withdrawn later."""
-        old = [self.outputs[o.name] for o in outputs if o.name in self.outputs]
-        self.units[unit] = [o.name for o in outputs]
-        self.outputs |= {o.name: o for o in outputs}
-        if state is not None:
+    def mark(self, unit: str, outputs: list[Output], state: list[Any]) -> list[Output]:
+        """Count a unit as done; the outputs it replaces are returned, to be withdrawn later.
+
+        These are also what an earlier attempt's mark of the unit counted and this one did not make.
+        """
+        if unit in self.sealed_units:
+            self._unseal()
+        names = {output.name for output in outputs}
+        before = [name for name in self.units.get(unit, []) if name not in names]
+        self.units[unit] = sorted(names)
+        old = [gone for name in before if not self._is_made(name) for gone in self.take_away(name)]
+        old += self.take(outputs)
+        if state:
             self.state = state
+        return old
+
+    def take(self, outputs: list[Output], folder: bool = False) -> list[Output]:
+        """Count outputs, of a unit or of none; those they replace are returned."""
+        old = [self.outputs[o.name] for o in outputs if o.name in self.outputs]
+        self.outputs |= {o.name: o for o in outputs}
+        names = {output.name for output in outputs}
+        self.folder = self.folder | names if folder else self.folder - names
         return [o for o in old if o.upload_id not in {new.upload_id for new in outputs}]
+
+    def take_away(self, name: str) -> list[Output]:
+        """Count an output no more; it is returned."""
+        old = self.outputs.pop(name, None)
+        if old is None:
+            return []
+        self.folder.discard(name)
+        if old.token in self.sealed_tokens:
+            self._unseal()
+        return [old]
+
+    def begin_anew(self, restores: bool) -> list[Output]:
+        """Forget what came from the folder for outputs, unless something tells the job to go on.
+
+        That is a unit, a state, or, where the attempt ``restores`` a folder, a file in it.
+        """
+        if self.units or self.state or (restores and self.files):
+            return []
+        return [old for name in sorted(self.folder) for old in self.take_away(name)]
+
+    def _is_made(self, name: str) -> bool:
+        return any(name in made for made in self.units.values())
+
+    def _unseal(self) -> None:
+        self.segments, self.sealed_units, self.sealed_tokens = [], set(), set()
 
     def undo(self, names: set[str]) -> None:
         """Forget lost outputs and the units that made them, so that they are made anew."""
@@ -116,7 +158,8 @@ class Ledger:
                 self.outputs.pop(name, None)
         for name in names:
             self.outputs.pop(name, None)
-        self.segments, self.sealed_units, self.sealed_tokens = [], set(), set()
+        self.folder -= names
+        self._unseal()
 
     def copy(self) -> Ledger:
         """A ledger that further marks do not change."""
@@ -126,6 +169,7 @@ class Ledger:
             outputs=dict(self.outputs),
             segments=list(self.segments),
             files=None if self.files is None else list(self.files),
+            folder=set(self.folder),
             open_uploads=dict(self.open_uploads),
             sealed_units=set(self.sealed_units),
             sealed_tokens=set(self.sealed_tokens),
@@ -165,6 +209,7 @@ def manifest(ledger: Ledger, identity: dict[str, Any]) -> dict[str, Any]:
             asdict(o) for o in ledger.outputs.values() if o.token not in ledger.sealed_tokens
         ],
         "files": None if ledger.files is None else [asdict(f) for f in ledger.files],
+        "folder": sorted(ledger.folder),
         "open_uploads": ledger.open_uploads,
         "state": ledger.state,
         "fraction": ledger.fraction,
@@ -175,10 +220,14 @@ def manifest(ledger: Ledger, identity: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def load(bucket: Bucket, pointer: dict[str, Any]) -> Ledger:
-    """Read back the checkpoint that the run table points to.
+class Damaged(SetupError):
+    """A checkpoint, or what it names, is missing or was altered in the bucket."""
 
-    Raises ``SetupError`` when it is missing, altered, or of a newer format.
+
+def load(bucket: Bucket, pointer: dict[str, Any]) -> Ledger:
+    """Read back a checkpoint.
+
+    Raises ``Damaged`` when it is missing or altered, ``SetupError`` when it is of a newer format.
     """
     body = _verified(bucket, str(pointer["key"]), str(pointer["sha256"]))
     if body.get("format") != FORMAT:
@@ -190,6 +239,7 @@ def load(bucket: Bucket, pointer: dict[str, Any]) -> Ledger:
     ledger = Ledger(
         segments=[Segment(**s) for s in body["segments"]],
         files=None if body["files"] is None else [File(**f) for f in body["files"]],
+        folder=set(body["folder"]),
         state=body["state"],
         fraction=body["fraction"],
         total=body["total"],
@@ -222,7 +272,7 @@ def _verified(bucket: Bucket, key: str, sha256: str) -> dict[str, Any]:
     data = bucket.get(key)
     if data is None or hashlib.sha256(data).hexdigest() != sha256:
         how = "is gone from" if data is None else "was changed or cut in"
-        raise SetupError(
+        raise Damaged(
             f"The checkpoint {key} {how} the bucket.",
             "Restore it from an older version of the object, or start a new run.",
         )

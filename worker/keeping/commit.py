@@ -16,8 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from steadyspot.contract import COMPLETION, Status
-from steadyspot.worker.errors import SetupError
-from steadyspot.worker.keeping.checkpoint import Output, encode, output_from
+from steadyspot.worker.keeping.checkpoint import Damaged, Output, encode, output_from
 from steadyspot.worker.keeping.fence import COMMITTING, RUNNING, Fence
 from steadyspot.worker.keeping.store import Bucket, NoSuchUpload
 
@@ -47,14 +46,11 @@ def begin(
 
 
 def recorded(bucket: Bucket, pointer: dict[str, Any]) -> dict[str, Any]:
-    """The list that the run table points to. Raises ``SetupError`` when it is gone or altered."""
+    """The list that the run table points to. Raises ``Damaged`` when it is gone or altered."""
     body = bucket.get(str(pointer["key"]))
-    plan: dict[str, Any] = json.loads(body) if body else {}
-    if not plan or encode(plan)[1] != pointer["sha256"]:
-        raise SetupError(
-            f"The list of uploads {pointer['key']} is gone or was changed.",
-            "Restore it from an older version of the object, or start a new run.",
-        )
+    if body is None or hashlib.sha256(body).hexdigest() != pointer["sha256"]:
+        raise Damaged(f"The list of uploads {pointer['key']} is gone or was changed.")
+    plan: dict[str, Any] = json.loads(body)
     return plan
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from steadyspot.paths import remove
 from steadyspot.worker.errors import SetupError
-from steadyspot.worker.keeping.checkpoint import File
+from steadyspot.worker.keeping.checkpoint import Damaged, File
 from steadyspot.worker.keeping.store import Bucket
 
 TRIES = 4
@@ -111,19 +111,30 @@ class CheckpointFolder:
         self._saved = {f.path: Captured(f, now[f.path]) for f in files if f.path in now}
         return True
 
-    def capture(self, running: bool) -> list[Captured]:
-        """The folder at one instant, with the bytes of what changed since the last ``keep``."""
+    def capture(
+        self, running: bool, look: Callable[[], dict[str, Seen]]
+    ) -> tuple[list[Captured], dict[str, Seen]]:
+        """The folder at one instant, with the bytes of what changed since the last ``keep``.
+
+        And what ``look`` saw elsewhere at that same instant: what a job has made beside what it
+        notes of it.
+        """
         if not running:
-            return self._compare(scan(self.root))
+            return self._compare(scan(self.root)), look()
         copies: dict[str, Captured] = {}
         for _ in range(TRIES):
-            before = scan(self.root)
+            before, beside = scan(self.root), look()
             captured = self._copy(before, copies)
-            if captured is not None and self._settled(before) and scan(self.root) == before:
-                return captured
+            if (
+                captured is not None
+                and self._settled(before)
+                and look() == beside
+                and scan(self.root) == before
+            ):
+                return captured, beside
         self._pause()
         try:
-            captured = self._copy(scan(self.root), copies)
+            captured, beside = self._copy(scan(self.root), copies), look()
         finally:
             self._go_on()
         if captured is None:
@@ -131,7 +142,7 @@ class CheckpointFolder:
                 f"The folder {self.root} changed while the job was paused.",
                 "Let only the job itself write there.",
             )
-        return captured
+        return captured, beside
 
     def keep(self, captured: list[Captured]) -> None:
         """A capture has become durable: later ones are compared with it."""
@@ -204,7 +215,7 @@ class CheckpointFolder:
                     out.write(b64decode(file.data))
             if _sha256_of(half) != file.sha256:
                 os.unlink(half)
-                raise SetupError(
+                raise Damaged(
                     f"The saved file {file.path} is gone or was changed in the bucket.",
                     "Restore an older version of the object, or start a new run.",
                 )
@@ -214,25 +225,48 @@ class CheckpointFolder:
 
 
 class OutputFolder:
-    """The folder whose files are published; says which are new since they were last staged."""
+    """The folder whose files are published; says which are new since they were last staged.
+
+    ``leftovers`` were there before the attempt began, by ``paths.stamps``: no file of this attempt.
+    """
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.leftovers: dict[str, tuple[int, int, int, int]] = {}
         self._staged: dict[str, Seen] = {}
 
-    def changed(self, held: set[str]) -> tuple[dict[str, Seen], set[str]]:
-        """Files to stage, and names that went away; ``held`` are paths still open for writing."""
-        now = {
+    def look(self, held: set[str]) -> dict[str, Seen]:
+        """The files that are finished outputs; ``held`` are paths still open for writing."""
+        return {
             path: seen
             for path, seen in scan(self.root).items()
             if seen.kind == "file"
             and not _half_made(path)
+            and not self._is_left_over(path, seen)
             and os.path.realpath(os.path.join(self.root, path)) not in held
         }
+
+    def left_out(self) -> dict[str, list[str]]:
+        """What is not published though it lies there: why, and the names."""
+        found: dict[str, list[str]] = {}
+        for path, seen in sorted(scan(self.root).items()):
+            if seen.kind == "link":
+                found.setdefault("links", []).append(path)
+            elif seen.kind == "file" and _half_made(path):
+                found.setdefault("with names of half-made or hidden files", []).append(path)
+            elif seen.kind == "file" and self._is_left_over(path, seen):
+                found.setdefault("there before the attempt began", []).append(path)
+        return found
+
+    def changed(self, now: dict[str, Seen]) -> tuple[dict[str, Seen], set[str]]:
+        """Files to stage, and names that went away, of what ``look`` saw."""
         gone = set(self._staged) - set(now)
-        for path in gone:
-            del self._staged[path]
         return {p: s for p, s in now.items() if self._staged.get(p) != s}, gone
+
+    def forget(self, names: set[str]) -> None:
+        """Files that went away are new when they come back."""
+        for name in names:
+            del self._staged[name]
 
     def path(self, name: str) -> str:
         return os.path.join(self.root, name)
@@ -243,6 +277,10 @@ class OutputFolder:
             return False
         self._staged[name] = seen
         return True
+
+    def _is_left_over(self, path: str, seen: Seen) -> bool:
+        stamp = (seen.inode, seen.size, seen.mtime_ns, seen.ctime_ns)
+        return self.leftovers.get(path) == stamp
 
 
 def _half_made(path: str) -> bool:

@@ -19,13 +19,16 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from steadyspot.contract import Reason, output_prefix
-from steadyspot.worker.errors import FenceLost, SetupError, WorkerError
+from steadyspot.paths import remove
+from steadyspot.worker.errors import FenceLost, SetupError, TooLate, WorkerError, WorkLost
 from steadyspot.worker.keeping.attempt import About, Attempt
-from steadyspot.worker.keeping.checkpoint import File, Output
+from steadyspot.worker.keeping.checkpoint import Damaged, File, Output
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
+from steadyspot.worker.keeping.folders import Seen
+from steadyspot.worker.keeping.in_hand import InHand, Unit
 from steadyspot.worker.keeping.saved_folders import SavedFolders
-from steadyspot.worker.keeping.store import Aws, Clients
+from steadyspot.worker.keeping.store import Aws, Bucket, Clients
 from steadyspot.worker.keeping.uploads import Upload, Uploader, check_publishable
 from steadyspot.worker.log import Log, now
 from steadyspot.worker.options import Identity, Options
@@ -71,10 +74,11 @@ class Keeper:
         self._connect = connect
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._waiting: list[Future[None]] = []
+        self._waiting: list[tuple[str, Future[None]]] = []
         self._save_queued = False
-        self._staged: dict[str, Upload] = {}
         self._replaced: dict[str, str] = {}
+        self._replaced_before: dict[str, str] = {}
+        self._troubles: dict[str, WorkerError] = {}
         self._closed = False
         self._progress: dict[str, Any] = {}
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
@@ -83,16 +87,25 @@ class Keeper:
         self._aborts: list[Future[Any]] = []
         self._share_before = self.share_gained = 0.0
         self.save_seconds = 0.0
-        self.trouble: WorkerError | None = None
         self._folders = SavedFolders(options, log)
         self.opened: Future[bool] = Future()
         self._ready: Future[None] = Future()
         self.attempt: Attempt
         self.uploader: Uploader
 
-    def start(self, spool: str, job: int) -> None:
-        """Begin in a thread of its own; ``spool`` is a folder for copies, ``job`` a process id."""
-        self._folders.begin(spool, job)
+    def start(
+        self,
+        scratch: str,
+        job: int,
+        leftovers: dict[str, tuple[int, int, int, int]] | None = None,
+    ) -> None:
+        """Begin in a thread of its own; ``scratch`` is a folder, ``job`` the job's process id.
+
+        Outputs are written below its ``outputs``, copies of saved files below its ``spool``.
+        ``leftovers`` lay in the folder for outputs before the job began, by ``paths.stamps``.
+        """
+        self._folders.begin(os.path.join(scratch, "spool"), job, leftovers or {})
+        self._in_hand = InHand(os.path.join(scratch, "outputs"), self._drop)
         threading.Thread(target=self._run, name="keeper", daemon=True).start()
 
     def submit(self, function: Callable[[], Any]) -> Future[Any]:
@@ -118,51 +131,131 @@ class Keeper:
         with self._lock:
             return list(self.attempt.ledger.units)
 
-    def state(self) -> Any:
-        """The state as last marked."""
+    def state(self) -> list[Any]:
+        """The state as last saved, in a list; an empty one where it never was."""
         if not self.opened.done() and self._identity.fresh:
-            return None
+            return []
         self.opened.result()
         return self.attempt.ledger.state
 
-    def stage(self, name: str, path: str) -> None:
-        """Begin to upload an output; the file is removed once it is staged."""
+    @property
+    def trouble(self) -> WorkerError | None:
+        """Why a unit could not be marked, until that very unit is.
+
+        What concerns no unit is trouble until any save succeeds.
+        """
+        with self._lock:
+            return next(iter(self._troubles.values()), None)
+
+    def begin(self, unit: str, pid: int) -> None:
+        """A process takes a unit in hand."""
+        with self._lock:
+            try:
+                self._in_hand.begin(unit, pid)
+            except SetupError as error:
+                self._troubles[f"{unit}, again"] = error
+                raise
+
+    def break_off(self, unit: str) -> None:
+        """A unit will not be done; its outputs do not count."""
+        with self._lock:
+            self._in_hand.break_off(unit)
+
+    def output(self, name: str, pid: int, unit: str | None = None) -> tuple[int, str]:
+        """An output is being written: its number, and the path to write it to.
+
+        ``unit`` is the key of the unit it belongs to, empty for none; where it is not given, that
+        is told from the process.
+        """
         check_publishable(name)
+        with self._lock:
+            if unit:
+                owner = self._in_hand.unit(unit)
+                if owner is None:
+                    raise SetupError(f"The unit {unit} is not in hand.", "Begin it first.")
+            else:
+                owner = self._in_hand.loose if unit == "" else self._in_hand.owner(pid)
+            number = self._in_hand.draft(name, pid, owner)
+            return number, self._in_hand.path(number)
+
+    def has_in_hand(self, unit: str) -> bool:
+        """Whether a unit is in hand."""
+        with self._lock:
+            return self._in_hand.unit(unit) is not None
+
+    def give_up(self, number: int) -> None:
+        """An output that was being written will not be."""
+        with self._lock:
+            self._in_hand.give_up(number)
+
+    def stage(self, number: int) -> None:
+        """Begin to upload an output that is written; its file is removed once it is staged."""
         self._ready.result()
         with self._lock:
             if self._closed:
-                raise SetupError("The attempt is ending.", "Nothing to do; the unit is done again.")
-            older = self._staged.pop(name, None)
-            upload = self.uploader.stage(name, path, lambda: _remove(path))
-            self._staged[name] = upload
+                raise TooLate("The attempt is ending.", "Nothing to do; the unit is done again.")
+            draft = self._in_hand.finish(number)
+            older = draft.unit.staged.pop(draft.name, None)
+            draft.unit.staged[draft.name] = self.uploader.stage(
+                draft.name, draft.path, lambda: remove(draft.folder)
+            )
             if older:
                 self.uploader.drop(older)
 
-    def mark(self, unit: str | None, names: list[str], state: Any) -> None:
-        """Count a unit as done; returns once that is durable in S3 and under the fence."""
+    def mark(self, unit: str, state: list[Any]) -> None:
+        """Count a unit in hand as done; returns once that is durable in S3 and under the fence.
+
+        Its outputs become durable with it, and those staged before that belong to no unit.
+        """
+        try:
+            with self._lock:
+                mine = self._in_hand.close(unit)
+                loose = list(self._in_hand.loose.staged.values())
+            outputs = self._settled(mine)
+            self.opened.result()
+            self._durable(unit, outputs, [u for u in loose if u.future.exception() is None], state)
+        except WorkerError as error:
+            self._note(unit, error)
+            raise
+
+    def save(self, state: list[Any]) -> None:
+        """Make the state durable, and outputs that belong to no unit."""
         with self._lock:
-            uploads = [self._staged[name] for name in names if name in self._staged]
-        if len(uploads) != len(names):
-            raise SetupError("An output was marked that was never staged.", "Stage it first.")
-        outputs = [self._settled(upload) for upload in uploads]
-        self.opened.result()
+            loose = list(self._in_hand.loose.staged.values())
+        try:
+            self.opened.result()
+            self._durable("", [], [u for u in loose if u.future.exception() is None], state)
+        except WorkerError as error:
+            self._note("", error)
+            raise
+
+    def _durable(
+        self, unit: str, outputs: list[Output], loose: list[Upload], state: list[Any]
+    ) -> None:
         ticket: Future[None] = Future()
         with self._lock:
             if self._closed:
-                raise SetupError("The attempt is ending.", "Nothing to do; the unit is done again.")
-            self._count(unit, outputs, state)
-            self._waiting.append(ticket)
+                raise TooLate("The attempt is ending.", "Nothing to do; the unit is done again.")
+            self._count(unit, outputs, loose, state)
+            self._waiting.append((unit, ticket))
             queued, self._save_queued = self._save_queued, True
         if not queued:
-            self.submit(self._save)
+            self.submit(self._save_marks)
         ticket.result()
 
-    def _settled(self, upload: Upload) -> Output:
+    def _settled(self, unit: Unit) -> list[Output]:
+        """The outputs of a unit that is to be marked, uploaded; none is kept where one fails."""
         try:
-            return upload.future.result()
-        except WorkerError as error:
-            self.trouble = error
+            return [upload.future.result() for upload in unit.staged.values()]
+        except WorkerError:
+            for upload in unit.staged.values():
+                self.uploader.drop(upload)
             raise
+
+    def _note(self, unit: str, error: WorkerError) -> None:
+        if not isinstance(error, FenceLost | TooLate):
+            with self._lock:
+                self._troubles[unit] = error
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; written with the next save, and by itself every 5 seconds."""
@@ -191,7 +284,8 @@ class Keeper:
         """
         with self._lock:
             self._closed = True
-        return self.submit(lambda: self._save_folders(running=False, held=held))
+            stages = not self._in_hand.any()
+        return self.submit(lambda: self._save_folders(running=False, held=held, stages=stages))
 
     def withdraw(self) -> Future[Any]:
         """Begin to abort what is uploaded but counts for nothing; ``leave`` waits for it."""
@@ -274,46 +368,89 @@ class Keeper:
         )
         fence = Fence(table, identity.execution, identity.fence, secrets.token_hex(16))
         self.attempt = Attempt(
-            about, fence, bucket, self.uploader.pool, now, time.monotonic, self._began
+            about,
+            fence,
+            bucket,
+            self.uploader.pool,
+            now,
+            time.monotonic,
+            self._began,
+            warn=lambda sentence: self._log.error("restore", sentence),
         )
         complete = self.attempt.open()
-        self._share_before = self.attempt.ledger.share
         if not complete:
-            self._folders.restore(self.attempt.ledger.files, bucket)
+            self._restore(bucket)
+        self._share_before = self.attempt.ledger.share
         return complete
 
-    def _count(self, unit: str | None, outputs: list[Output], state: Any) -> None:
-        ledger = self.attempt.ledger
-        if unit is None:
+    def _restore(self, bucket: Bucket) -> None:
+        """Bring back the folder of the newest checkpoint that can be read, and what goes with it.
+
+        Without anything that tells the job to go on it begins anew, and so do the outputs in its
+        folder: their names may be other ones this time.
+        """
+        restored = False
+        while not restored:
+            try:
+                self._folders.restore(self.attempt.ledger.files, bucket)
+                restored = True
+            except Damaged as damaged:
+                self._replace(self.attempt.fall_back(damaged))
+        self._replace(self.attempt.ledger.begin_anew(bool(self._options.checkpoint_dir)))
+
+    def _count(
+        self, unit: str, outputs: list[Output], loose: list[Upload], state: list[Any]
+    ) -> None:
+        """Take a unit, or a state alone, and outputs that belong to none into the ledger."""
+        ledger, waiting = self.attempt.ledger, self._in_hand.loose.staged
+        for upload in loose:
+            if waiting.get(upload.name) is upload:
+                self._take(waiting.pop(upload.name).future.result())
+        if unit:
+            self._replace(ledger.mark(unit, outputs, state))
+        else:
             ledger.state = state
-            return
-        for old in ledger.mark(unit, outputs, state):
-            self._replaced[old.upload_id] = old.key
         for output in outputs:
             self.uploader.forget(output)
-            self._staged.pop(output.name, None)
+
+    def _save_marks(self) -> None:
+        """Save what was marked; where folders are kept, as they are now."""
+        if not (self._options.checkpoint_dir or self._options.output_dir):
+            self._save()
+            return
+        try:
+            self._save_folders(running=True, held=None, stages=True)
+        except BaseException as error:
+            self._fail(error)
+            raise
 
     def _save_running(self) -> None:
         """A save that fails while the job runs is said; the next one tries again."""
         if self.opened.exception() or self._closed:
             return
         try:
-            self._save_folders(running=True, held=None)
+            with self._lock:
+                stages = not self._in_hand.any()
+            self._save_folders(running=True, held=None, stages=stages)
         except WorkerError as error:
             self._log.warning("save", f"The folders could not be saved this time: {error}")
             raise
 
-    def _save_folders(self, running: bool, held: set[str] | None) -> None:
-        """Capture first and stage outputs after: what the capture calls done is then staged."""
+    def _save_folders(self, running: bool, held: set[str] | None, stages: bool) -> None:
+        """Save the folders at one instant, and with them what is marked.
+
+        ``stages``: files in the folder for outputs count. While units are in hand they do only with
+        a mark.
+        """
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         begun = time.monotonic()
         ledger = self.attempt.ledger
-        files = self._folders.capture(running, self.uploader, self._key_of)
+        files, seen = self._folders.capture(running, self.uploader, self._key_of, held)
         changed = files is not None and files != ledger.files
         if changed:
             with self._lock:
                 ledger.files = files
-        changed = self._stage_folder(held) or changed
+        changed = (stages and self._stage_folder(seen)) or changed
         self._save(last=not running, changed=changed)
         self._folders.keep()
         if changed:
@@ -322,26 +459,27 @@ class Keeper:
     def _key_of(self, file: File) -> str:
         return f"{self.attempt.checkpoints}files/{file.sha256}-{self._identity.fence}"
 
-    def _stage_folder(self, held: set[str] | None) -> bool:
+    def _stage_folder(self, seen: dict[str, Seen]) -> bool:
         """Stage files that are new in the folder for outputs; whether anything changed."""
-        new, gone = self._folders.look(held)
+        new, gone = self._folders.changed(seen)
         with self._lock:
             for name in gone:
-                self._replace(name)
+                self._replace(self.attempt.ledger.take_away(name))
         for output in self._folders.stage(self.uploader, new):
             with self._lock:
-                self._take(output)
+                self._take(output, folder=True)
         return bool(new or gone)
 
-    def _take(self, output: Output) -> None:
-        self._replace(output.name)
-        self.attempt.ledger.outputs[output.name] = output
+    def _drop(self, upload: Upload) -> None:
+        self.uploader.drop(upload)
+
+    def _take(self, output: Output, folder: bool = False) -> None:
+        self._replace(self.attempt.ledger.take([output], folder))
         self.uploader.forget(output)
 
-    def _replace(self, name: str) -> None:
-        old = self.attempt.ledger.outputs.pop(name, None)
-        if old:
-            self._replaced[old.upload_id] = old.key
+    def _replace(self, outputs: list[Output]) -> None:
+        """Outputs that count no more; they are withdrawn when no checkpoint names them."""
+        self._replaced |= {output.upload_id: output.key for output in outputs}
 
     def _save(self, last: bool = False, changed: bool = True) -> None:
         self.opened.result()
@@ -353,31 +491,44 @@ class Keeper:
             replaced, self._replaced = self._replaced, {}
             for name, value in self._progress.items():
                 setattr(self.attempt.ledger, name, value)
-            self.attempt.ledger.open_uploads = self.uploader.open_uploads() | replaced
+            self.attempt.ledger.open_uploads = (
+                self.uploader.open_uploads() | self._replaced_before | replaced
+            )
             ledger = self.attempt.ledger.copy()
         begun = time.monotonic()
         try:
             self.attempt.save(ledger)
         except BaseException as error:
-            for ticket in tickets:
-                ticket.set_exception(error)
+            with self._lock:
+                self._replaced = replaced | self._replaced
+                self._waiting = tickets + self._waiting
+            self._fail(error)
             if isinstance(error, FenceLost):
                 self._lost(error)
-            elif isinstance(error, WorkerError):
-                self.trouble = error
             raise
-        self.trouble = None
         self.share_gained = max(0.0, ledger.share - self._share_before)
         self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
         with self._lock:
             mine = self.attempt.ledger
             mine.sequence, mine.segments = ledger.sequence, ledger.segments
             mine.sealed_units, mine.sealed_tokens = ledger.sealed_units, ledger.sealed_tokens
-        for ticket in tickets:
+            unwanted, self._replaced_before = self._replaced_before, replaced
+            for unit in ["", *(unit for unit, _ in tickets)]:
+                self._troubles.pop(unit, None)
+            self._in_hand.marked |= {unit for unit, _ in tickets}
+        for _, ticket in tickets:
             ticket.set_result(None)
         if not last:
-            self.uploader.abort(replaced)
+            self.uploader.abort(unwanted)  # The checkpoint before this one names them no more.
             self._tidy()
+
+    def _fail(self, error: BaseException) -> None:
+        """What was to be saved could not be: whoever waits for it is told."""
+        with self._lock:
+            tickets, self._waiting = self._waiting, []
+            self._save_queued = False
+        for _, ticket in tickets:
+            ticket.set_exception(error)
 
     def _tidy(self) -> None:
         try:
@@ -388,17 +539,19 @@ class Keeper:
     def _commit(self) -> dict[str, Any]:
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         with self._lock:
-            loose = list(self._staged.values())
+            loose = list(self._in_hand.loose.staged.values())
+            self._in_hand.break_off_all()
         ledger = self.attempt.ledger
-        self._stage_folder(set())
+        self._stage_folder(self._folders.look(set()))
+        self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
             self._take(output)
-        replaced = dict(self._replaced)
+        replaced = self._replaced | self._replaced_before
         try:
             record = self.attempt.commit(ledger, list(ledger.outputs.values()))
         except OutputsLost as lost:
             self.attempt.undo(lost)
-            raise WorkerError(
+            raise WorkLost(
                 f"{len(lost.names)} outputs were removed from the bucket before the commit.",
                 "Nothing to do; their units are done again.",
             ) from None
@@ -426,10 +579,3 @@ class Keeper:
         lost = self.attempt.leave(reason, exit_code, sentence)
         wait(self._aborts)
         return lost
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

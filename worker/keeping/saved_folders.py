@@ -6,6 +6,7 @@ happens, and when it counts, is the keeper's.
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from base64 import b64encode
@@ -20,7 +21,6 @@ from steadyspot.worker.keeping.uploads import Uploader, check_publishable
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from steadyspot.worker.supervising.processes import descendants, held_open, signal_group
-from steadyspot.worker.supervising.signals import signal
 
 DATA_BYTES = 16 << 10
 """So many bytes of small files travel in the manifest, for a call of their own would cost more."""
@@ -41,8 +41,13 @@ class SavedFolders:
         self._hurry = threading.Event()
         self.restored: tuple[float, float] | None = None
 
-    def begin(self, spool: str, job: int) -> None:
-        """``spool`` is a folder for copies, ``job`` the process id of the job, which is paused."""
+    def begin(self, spool: str, job: int, leftovers: dict[str, tuple[int, int, int, int]]) -> None:
+        """``spool`` is a folder for copies, ``job`` the process id of the job, which is paused.
+
+        ``leftovers`` lay in the folder for outputs before the attempt began.
+        """
+        if self._outputs:
+            self._outputs.leftovers = leftovers
         if self._options.checkpoint_dir:
             self._checkpoint = CheckpointFolder(
                 self._options.checkpoint_dir,
@@ -72,15 +77,20 @@ class SavedFolders:
         )
 
     def capture(
-        self, running: bool, uploader: Uploader, key: Callable[[File], str]
-    ) -> list[File] | None:
+        self,
+        running: bool,
+        uploader: Uploader,
+        key: Callable[[File], str],
+        held: set[str] | None,
+    ) -> tuple[list[File] | None, dict[str, Seen]]:
         """The checkpoint's folder with the bytes of what changed; none when there is none.
 
-        Bytes are in the entry where they are few, else in an object, which ``key`` names.
+        Bytes are in the entry where they are few, else in an object, which ``key`` names. Second,
+        what lay in the folder for outputs at that same instant, for ``stage``.
         """
         folder = self._checkpoint
         if folder is None:
-            return None
+            return None, self.look(held)
 
         def stored(captured: Captured) -> File:
             if not captured.source:
@@ -90,7 +100,8 @@ class SavedFolders:
             return file
 
         try:
-            captured = _with_data(folder.capture(running))
+            captured, outputs = folder.capture(running, lambda: self.look(held))
+            captured = _with_data(captured)
             files = list(uploader.pool.map(stored, captured))
         except OSError as error:
             raise SetupError(
@@ -100,23 +111,39 @@ class SavedFolders:
         finally:
             folder.clear_spool()
         self._captured = [replace(c, file=f) for c, f in zip(captured, files, strict=True)]
-        return files
+        return files, outputs
 
     def keep(self) -> None:
         """The last capture has become durable: later ones are compared with it."""
         if self._checkpoint:
             self._checkpoint.keep(self._captured)
 
-    def look(self, held: set[str] | None) -> tuple[dict[str, Seen], set[str]]:
-        """What is new in the outputs' folder, for ``stage``, and the names that went away.
+    def look(self, held: set[str] | None) -> dict[str, Seen]:
+        """The finished files in the folder for outputs.
 
         ``held`` are files still open for writing; none: the worker's descendants are asked.
         """
         if self._outputs is None:
-            return {}, set()
+            return {}
         if held is None:
             held = held_open(self._outputs.root, descendants())
-        return self._outputs.changed(held)
+        return self._outputs.look(held)
+
+    def changed(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], set[str]]:
+        """What is new of that, for ``stage``, and the names that went away."""
+        if self._outputs is None:
+            return {}, set()
+        new, gone = self._outputs.changed(seen)
+        self._outputs.forget(gone)
+        return new, gone
+
+    def say_left_out(self) -> None:
+        """Name what lies in the folder for outputs and is not published."""
+        for why, names in (self._outputs.left_out() if self._outputs else {}).items():
+            self._log.warning(
+                "publish",
+                f"Left out of the outputs: {len(names)} {why}, the first is '{names[0]}'.",
+            )
 
     def stage(self, uploader: Uploader, new: dict[str, Seen]) -> Iterator[Output]:
         """Stage files side by side; each that did not change meanwhile, as soon as it is staged.

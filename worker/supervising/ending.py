@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LEFTOVER_SECONDS = 5.0
 """How long processes that a finished job left behind may take to end on SIGTERM."""
 
+LOOK_SECONDS = 0.1
+"""How often it is looked for a process that spoke with the worker and is gone."""
+
 TRACE_SECONDS = 1.0
 """The longest that a trace is waited for."""
 
@@ -83,8 +86,7 @@ class Ending:
         that had said it was through with its work, which may have ended well, have to wait for it.
         """
         of = self._of
-        through = of.control is not None and of.control.all_done
-        if of.keeper is None or of.rhythm or of.options.on_stop or through or of.lost:
+        if of.keeper is None or of.rhythm or of.options.on_stop or of.finished() or of.lost:
             return
         outcome, begun = self._stopped(), time.time()
         assert outcome.reason is not None
@@ -103,12 +105,15 @@ class Ending:
         of = self._of
         assert of.job_status is not None
         code = processes.exit_code(of.job_status)
-        self._end_leftovers()
+        finished = code == 0 and (of.why is None or of.finished())
+        self._end_leftovers(finished)
         if of.rhythm:
             of.rhythm.stop()
         if of.lost is not None:
             return self._trouble(of.lost)
-        if code == 0 and (of.why is None or bool(of.control and of.control.all_done)):
+        if finished:
+            if of.keeper and of.keeper.trouble:
+                return self._save_and_leave(self._failed(code))
             return self._publish()
         if of.why is not None:
             if of.options.on_stop:
@@ -128,8 +133,8 @@ class Ending:
             seconds=round(time.time() - self._of.began, 3),
         )
         self._tell_numbers(outcome)
-        for folder in {self._of.scratch, self._of.socket_folder} - {""}:
-            shutil.rmtree(folder, ignore_errors=True)
+        if self._of.scratch:
+            shutil.rmtree(self._of.scratch, ignore_errors=True)
         return outcome.code
 
     # What the end of the job means.
@@ -154,16 +159,38 @@ class Ending:
 
     # Doing it.
 
-    def _end_leftovers(self) -> None:
-        """End what the job left behind: SIGTERM, a moment, SIGKILL; also outside its group."""
+    def _end_leftovers(self, finished: bool) -> None:
+        """Tell what the job left behind, wait for it, kill it; also outside its group.
+
+        At a stop it has the rest of the job's share, else ``LEFTOVER_SECONDS``.
+        """
         of = self._of
-        if not of.killed:
-            processes.signal_group(of.job.pid, signal.SIGTERM)
-            end = time.monotonic() + LEFTOVER_SECONDS
-            if of.why is not None:
-                end = min(end, of.noticed + of.shares.drain_end)
-            of.wait(lambda: not processes.children(), end)
+        left = [] if of.killed else processes.descendants()
+        if left and finished:
+            of.log.warning(
+                "left-behind",
+                "The job's first process ended and left work running in the background, which is"
+                " ended now. If it belongs to the job, have the first process wait for it ('wait'"
+                " in a shell).",
+                processes=len(left),
+            )
+        begun = time.monotonic()
+        while left and processes.children():
+            seconds = self._leftover_end(begun, finished) - time.monotonic()
+            if seconds <= 0:
+                of.look_at_held()
+                break
+            of.telling.go_on()
+            of.turn(min(LOOK_SECONDS, seconds))
         self._end_children()
+
+    def _leftover_end(self, begun: float, finished: bool) -> float:
+        of = self._of
+        longest = begun + LEFTOVER_SECONDS
+        if not of.noticed:
+            return longest
+        share = of.noticed + of.shares.drain_end
+        return min(share, longest) if finished else share
 
     def _end_children(self) -> None:
         while not processes.kill_children():

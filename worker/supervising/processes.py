@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from steadyspot.worker.errors import NotFound, NotRunnable, SetupError
-from steadyspot.worker.supervising.signals import signal
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -102,12 +100,34 @@ def adopt_orphans() -> None:
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def signal_group(pid: int, number: int, single: bool = False) -> None:
-    """Send a signal to the job's group, or only to its first process; gone is fine."""
+def signal_process(pid: int, number: int) -> None:
+    """Send a signal to one process; gone is fine."""
     try:
-        os.kill(pid, number) if single else os.killpg(pid, number)
+        os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def signal_group(group: int, number: int) -> None:
+    """Send a signal to each process of a group; gone is fine."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+class Process(NamedTuple):
+    """A process that runs. ``started``, in ticks since boot, tells a number used again."""
+
+    pid: int
+    started: int
+    parent: int
+    group: int
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What stays the same when its parent ends."""
+        return self.pid, self.started
 
 
 def children() -> list[int]:
@@ -123,16 +143,26 @@ def children() -> list[int]:
     return found
 
 
-def descendants() -> list[int]:
-    """Process ids of everything below this process."""
-    parents: dict[int, list[int]] = {}
+def descendants() -> list[Process]:
+    """Everything below this process that has not ended yet (Linux, ``/proc``)."""
+    children: dict[int, list[Process]] = {}
     for entry in _entries("/proc"):
-        if entry.isdigit():
-            parents.setdefault(_parent(entry), []).append(int(entry))
-    found = list(parents.get(os.getpid(), []))
-    for pid in found:
-        found += parents.get(pid, [])
+        if entry.isdigit() and (process := _look(entry)):
+            children.setdefault(process.parent, []).append(process)
+    found = list(children.get(os.getpid(), []))
+    for process in found:
+        found += children.get(process.pid, [])
     return found
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            caught = next(line for line in file if line.startswith("SigCgt:"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def reap() -> dict[int, int]:
@@ -169,15 +199,15 @@ def exit_code(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def held_open(root: str, pids: Iterable[int]) -> set[str]:
+def held_open(root: str, by: Iterable[Process]) -> set[str]:
     """Real paths below a folder that these processes have open for writing."""
     below = os.path.realpath(root) + "/"
     held: set[str] = set()
-    for pid in pids:
-        for descriptor in _entries(f"/proc/{pid}/fd"):
+    for process in by:
+        for descriptor in _entries(f"/proc/{process.pid}/fd"):
             try:
-                path = os.readlink(f"/proc/{pid}/fd/{descriptor}")
-                if path.startswith(below) and _writes(pid, descriptor):
+                path = os.readlink(f"/proc/{process.pid}/fd/{descriptor}")
+                if path.startswith(below) and _writes(process.pid, descriptor):
                     held.add(path)
             except OSError:
                 pass
@@ -223,12 +253,25 @@ def _entries(folder: str) -> list[str]:
         return []
 
 
-def _parent(pid: str) -> int:
+def _stat(pid: str) -> list[str]:
+    """The fields of ``/proc/PID/stat`` behind the name: state, parent, group and so on."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
+            return file.read().rpartition(b")")[2].decode().split()
     except OSError:
-        return 0
+        return []
+
+
+def _parent(pid: str) -> int:
+    stat = _stat(pid)
+    return int(stat[1]) if stat else 0
+
+
+def _look(pid: str) -> Process | None:
+    stat = _stat(pid)
+    if not stat or stat[0] in "ZX":
+        return None
+    return Process(int(pid), int(stat[19]), int(stat[1]), int(stat[2]))
 
 
 def _holds_terminal() -> bool:
@@ -239,13 +282,11 @@ def _holds_terminal() -> bool:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Call prctl without the rest of ctypes, which takes five times as long to load."""
-    try:
-        from _ctypes import call_function, dlopen, dlsym
+    import ctypes  # Not needed as PID 1, where it would only be waited for.
 
-        prctl = dlsym(dlopen(None, os.RTLD_NOW), "prctl")  # type: ignore[arg-type]
-        call_function(prctl, (option, value, 0, 0, 0))
-    except (ImportError, OSError) as error:
+    try:
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    except (OSError, AttributeError) as error:
         raise SetupError(
             f"This system has no prctl: {error}.", "Run the worker on Linux, or as PID 1."
         ) from None

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import signal as signal  # noqa: PLC0414
-else:
-    # The wrapper in Python loads ``enum``, for which the job's first instruction would wait.
-    import _signal as signal
+STOPS = {
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+    signal.SIGPWR,
+} | set(range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
+"""What may be an image's STOPSIGNAL, which Fargate sends in place of SIGTERM at a stop."""
 
 OF_A_FAULT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 """A handler would return to the faulty instruction for ever."""
@@ -68,15 +74,33 @@ class Inbox:
             return []
 
 
-def block_all() -> set[int]:
-    """Hold back all signals, so that none is lost between the fork and ``catch``."""
-    old: set[int] = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    return old
+def block_all() -> None:
+    """Hold back all signals, so that none is lost before ``catch``.
+
+    The kernel drops a signal that PID 1 neither catches nor blocks.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
 def unblock_all() -> None:
     """Let signals come, those held back included."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def name(number: int) -> str:
+    """What people call a signal, such as ``SIGTERM`` or ``SIGRTMIN+3``."""
+    if signal.SIGRTMIN < number < signal.SIGRTMAX:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+    return signal.Signals(number).name
+
+
+def numbered(text: str) -> int | None:
+    """The number of a signal given as ``TERM``, ``SIGTERM``, ``RTMIN+3`` or 15; none for others."""
+    word, _, steps = text.upper().removeprefix("SIG").partition("+")
+    number = int(word) if word.isdecimal() else int(getattr(signal, f"SIG{word}", 0))
+    if steps:
+        number += int(steps) if word == "RTMIN" and steps.isdecimal() else -number
+    return number if word.isalnum() and number in signal.valid_signals() else None
 
 
 def _noted(number: int, frame: object) -> None:

@@ -8,18 +8,21 @@ attempt ends once the job is gone is led by ``ending``.
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import time
 
 from steadyspot.contract import Env, Reason
+from steadyspot.paths import stamps
 from steadyspot.protocol import SOCKET
 from steadyspot.worker.errors import SetupError, WorkerError
 from steadyspot.worker.supervising import processes, signals
-from steadyspot.worker.supervising.signals import signal
+from steadyspot.worker.supervising.speakers import Speakers
 from steadyspot.worker.supervising.stages import Shares, shares
+from steadyspot.worker.supervising.telling import Telling, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import _socket
     from collections.abc import Callable, Mapping
 
     from steadyspot.worker.control import Control, Stopping
@@ -30,7 +33,10 @@ if TYPE_CHECKING:
     from steadyspot.worker.supervising.rhythm import Rhythm
 
 SOCKET_PATH_BYTES = 100
-"""Longer paths do not fit into the address of a Unix socket (108 on Linux)."""
+"""Longer paths do not fit into the address of a Unix socket (108 on Linux).
+
+A longer one is said by way of the worker's own descriptor of its scratch folder.
+"""
 
 
 NO_END_SECONDS = 1e9
@@ -48,9 +54,11 @@ class Supervisor:
         self.identity = options.identity
         self.log = log
         self.inbox = signals.Inbox()
+        self.speakers = Speakers()
+        self.telling: Telling
         self.environ = dict(environ) | options.environment
         self.environ.pop(Env.SECRETS, None)  # The job has them one by one.
-        self.scratch = self.socket_folder = ""
+        self.scratch = ""
         self.ooms = 0
         self.job: processes.Job
         self.job_status: int | None = None
@@ -68,7 +76,8 @@ class Supervisor:
         self.began = time.time()
         self.job_began = self.job_ended = 0.0
         self._ending: Ending | None = None
-        self._listener: _socket.socket | None = None
+        self._leftovers: dict[str, tuple[int, int, int, int]] = {}
+        self._listener: socket.socket | None = None
         stop_by = self.identity.stop_by if self.identity else None
         self._stop_by = None if stop_by is None else time.monotonic() + stop_by - time.time()
 
@@ -81,6 +90,12 @@ class Supervisor:
         self.job = processes.Job(self.options.command, self.environ, tied=os.getpid() != 1)
         self.inbox.catch(self.job.terminal)
         signals.unblock_all()
+        self.telling = Telling(
+            self.job.pid,
+            self.options.audience,
+            self.options.signal_job,
+            self.speakers,
+        )
         at_once = self.identity is None or self.identity.starts_at_once
         if at_once:
             self._go()
@@ -115,8 +130,6 @@ class Supervisor:
 
     def _listen(self) -> None:
         """Make the scratch folder and the socket, before the job is forked."""
-        import _socket  # The wrapper in Python costs more to load than all the rest of this.
-
         name = f"{self.options.scratch_dir}/steadyspot-{os.getpid()}-{os.urandom(4).hex()}"
         place = self.options.scratch_dir
         try:
@@ -124,23 +137,24 @@ class Supervisor:
             self.scratch = name
             os.mkdir(f"{name}/outputs")
             os.mkdir(f"{name}/spool")
-            if len(f"{name}/socket".encode()) > SOCKET_PATH_BYTES:
-                self.socket_folder = f"/tmp/steadyspot-{os.urandom(8).hex()}"
-                os.mkdir(self.socket_folder, 0o700)
-            else:
-                self.socket_folder = name
-            self._listener = _socket.socket(_socket.AF_UNIX)
-            self._listener.bind(f"{self.socket_folder}/socket")
+            address = f"{name}/socket"
+            if len(address.encode()) > SOCKET_PATH_BYTES:
+                held = os.open(name, os.O_PATH | os.O_DIRECTORY)  # Until this process ends.
+                address = f"/proc/{os.getpid()}/fd/{held}/socket"
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(address)
             self._listener.listen(128)
             for place in (self.options.checkpoint_dir, self.options.output_dir):
                 if place:
                     os.makedirs(place, exist_ok=True)
+            if self.options.output_dir:
+                self._leftovers = stamps(self.options.output_dir)
         except OSError as error:
             raise SetupError(
                 f"The worker cannot write in {place}: {error.strerror or error}.",
                 "Mount a volume there, or name another folder (--scratch-dir for its own).",
             ) from None
-        self.environ[SOCKET] = f"{self.socket_folder}/socket"
+        self.environ[SOCKET] = address
 
     def _open(self) -> None:
         """Load what is slow to load, now that the job runs or has to wait for it."""
@@ -151,11 +165,10 @@ class Supervisor:
 
         self.stopping = Stopping()
         keeper = Keeper(self.options, self.identity, self.log, self._on_lost)
-        keeper.start(f"{self.scratch}/spool", self.job.pid)
+        keeper.start(self.scratch, self.job.pid, self._leftovers)
         keeper.opened.add_done_callback(lambda _: self.inbox.note())
-        outputs = f"{self.scratch}/outputs"
         self.control = Control(
-            self._listener.detach(), outputs, self.identity, keeper, self.stopping
+            self._listener.detach(), self.identity, keeper, self.stopping, self.speakers
         )
         self.keeper = keeper
         if self.options.checkpoint_dir or self.options.output_dir:
@@ -212,38 +225,38 @@ class Supervisor:
     # Signals and deadlines.
 
     def _on_signal(self, number: int) -> None:
-        if number == signal.SIGTERM:
+        if number in signals.STOPS and number not in self.options.ordinary:
             self._reap()
-            self._on_sigterm()
+            self._on_stop(number)
             return
-        if self.options.forward and self.job_running:
-            processes.signal_group(self.job.pid, number, self.options.single_child)
+        if self.job_running:
+            forward(self.job.pid, self.options.audience, number)
         if number in signals.SUSPENDING and os.getpid() != 1:
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    def _on_sigterm(self) -> None:
+    def _on_stop(self, number: int) -> None:
+        name = signals.name(number)
         if self.noticed:
-            self.log.info("notice", "Another SIGTERM; the stop goes on as it is.")
+            self.log.info("notice", f"{name} came, too; the stop goes on as it is.")
         elif self.job_status is None:
-            self._notice(Reason.INTERRUPTED)
+            self._notice(Reason.INTERRUPTED, name)
         else:
             self._share_out()
-            self.log.info("notice", "SIGTERM after the job had ended; its end may take the grace.")
+            self.log.info("notice", f"{name} after the job had ended; its end may take the grace.")
 
-    def _notice(self, why: Reason) -> None:
+    def _notice(self, why: Reason, what: str) -> None:
         """Stage one: tell the job, and share out the grace."""
         self._share_out()
         self.why = why
         drain = self.shares.drain_end
         if drain <= 0:
             self._end_job()
-        elif self.job_running and self.options.forward:
-            processes.signal_group(self.job.pid, self.options.signal_job, self.options.single_child)
+        elif self.job_running:
+            self.telling.begin()
         if self.stopping:
             self.stopping.begin(self.noticed + drain)
         if self.keeper:
             self.keeper.hurry()
-        what = "SIGTERM" if why is Reason.INTERRUPTED else "The attempt's own time limit"
         self.log.info(
             "notice",
             f"{what} came; the job has {drain:.1f} s to end.",
@@ -267,10 +280,23 @@ class Supervisor:
         """End the job's group by SIGKILL, having looked which outputs it is writing."""
         if self.job_running and not self.killed:
             self.killed = True
-            if self.identity and self.options.output_dir:
-                below = processes.descendants()
-                self.held = processes.held_open(self.options.output_dir, below)
+            self.look_at_held()
             processes.signal_group(self.job.pid, signal.SIGKILL)
+
+    def look_at_held(self) -> None:
+        """Note which outputs are being written by what is about to be killed."""
+        if self.identity and self.options.output_dir:
+            below = processes.descendants()
+            self.held |= processes.held_open(self.options.output_dir, below)
+
+    def finished(self) -> bool:
+        """Whether exit 0 counts even after a stop, by the job's own word.
+
+        What it says at its end is not enough where it was told by a signal that Python turns into
+        an exception, which the job may have caught.
+        """
+        of_term = self.options.signal_job == signal.SIGTERM
+        return self.control is not None and self.control.finished(self.job.pid if of_term else None)
 
     def _end_job(self) -> None:
         """The end of the job's share: kill it, and begin to leave meanwhile."""
@@ -283,7 +309,7 @@ class Supervisor:
         stop_at = self._stop_at()
         due = stop_at is not None and now >= stop_at
         if due and self.why is None and self.job_status is None:
-            self._notice(Reason.TIMED_OUT)
+            self._notice(Reason.TIMED_OUT, "The attempt's own time limit")
         running = self.why is not None and self.job_running and not self.killed
         if running and now >= self.noticed + self.shares.drain_end:
             self.log.warning("drain", "The job did not end in its share of the grace; killed.")

@@ -10,8 +10,8 @@ import click
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
-    from steadyspot.deploy.aws.target import Target
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 
 @click.command(name="check")
@@ -22,7 +22,8 @@ def command(target: Target, screen: Screen, job: str | None, machine: bool) -> N
     """Look whether `up` and the runs will work; change nothing."""
     from dataclasses import asdict
 
-    from steadyspot.deploy.checks.checks import Level, Looks, run
+    from steadyspot.deploy.checks.checks import run
+    from steadyspot.deploy.checks.findings import Level, Looks
 
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
     styles = {Level.GOOD: "green", Level.NOTE: "yellow", Level.BAD: "bold red"}

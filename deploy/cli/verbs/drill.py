@@ -10,11 +10,11 @@ import click
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
-    from steadyspot.deploy.aws.target import Target
+    from steadyspot.deploy.aws.prices import Prices
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.drills import Drill, Finding
-    from steadyspot.deploy.money.prices import Prices
     from steadyspot.deploy.stacks.config import Job
+    from steadyspot.deploy.target import Target
 
 NAMES = (
     "interrupt",

@@ -17,5 +17,7 @@ def command(path: Path, port: int) -> None:
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.local.command import stay
     from steadyspot.deploy.stacks.config import load
+    from steadyspot.deploy.target import need_embedded_aws
 
+    need_embedded_aws()
     stay(load(path), port, Screen())

@@ -9,8 +9,8 @@ import click
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
-    from steadyspot.deploy.aws.target import Target
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.target import Target
 
 
 @click.command(name="logs")

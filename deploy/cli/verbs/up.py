@@ -10,9 +10,9 @@ import click
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
-    from steadyspot.deploy.aws.target import Target
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.stacks.changes import Plan
+    from steadyspot.deploy.target import Target
 
 
 @click.command(name="up")

@@ -22,6 +22,7 @@ from moto.scheduler.models import scheduler_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from steadyspot.deploy.local.cloudformation.resource import Place, Properties, Resource, camel
+from steadyspot.deploy.schedules.expressions import BadExpression, read, zone_of
 
 DEFINED_BY = ("DefinitionString", "Definition", "DefinitionS3Location")
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -184,6 +185,15 @@ class ScheduleResource(Resource, CloudFormationModel):
 
     @staticmethod
     def _arguments(properties: Properties) -> dict[str, Any]:
+        expression = properties["ScheduleExpression"]
+        zone = properties.get("ScheduleExpressionTimezone")
+        for about, value, reader in (("", expression, read), (" Timezone", zone or "UTC", zone_of)):
+            try:
+                reader(value)
+            except BadExpression:
+                raise ValidationError(
+                    message=f"Invalid Schedule Expression{about} {value}."
+                ) from None
         target = json.loads(json.dumps(properties["Target"]))
         for key, value in target.get("RetryPolicy", {}).items():
             target["RetryPolicy"][key] = int(value)
@@ -193,8 +203,8 @@ class ScheduleResource(Resource, CloudFormationModel):
             "flexible_time_window": properties["FlexibleTimeWindow"],
             "group_name": properties.get("GroupName"),
             "kms_key_arn": properties.get("KmsKeyArn"),
-            "schedule_expression": properties["ScheduleExpression"],
-            "schedule_expression_timezone": properties.get("ScheduleExpressionTimezone"),
+            "schedule_expression": expression,
+            "schedule_expression_timezone": zone,
             "start_date": properties.get("StartDate"),
             "state": properties.get("State"),
             "target": target,

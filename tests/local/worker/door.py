@@ -26,12 +26,14 @@ REFUSALS = {
 class Door:
     """Passes requests to ``endpoint`` from an ``address`` of its own.
 
-    ``refused`` and ``completions`` count; each completion of an upload takes
+    Connections for a service that is ``unreachable`` are closed without an answer. ``refused`` and
+    ``completions`` count; each completion of an upload takes
     ``completion_seconds`` longer.
     """
 
     def __init__(self, endpoint: str) -> None:
         self.forbidden: set[str] = set()
+        self.unreachable: set[str] = set()
         self.refused = 0
         self.completions = 0
         self.completion_seconds = 0.0
@@ -69,6 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.of.refused += 1
                 self._answer(*REFUSALS[service], [("x-amzn-RequestId", "refused")])
                 return
+        if any(f"/{service}/aws4_request" in authorization for service in self.of.unreachable):
+            self.close_connection = True
+            return
         if self.command == "POST" and "uploadId=" in self.path:
             self.of.completions += 1
             time.sleep(self.of.completion_seconds)

@@ -51,6 +51,10 @@ def assert_said(worker: Any, code: int, *words: str) -> None:
         ("STEADYSPOT_SECRETS", '{"STEADYSPOT_JOB": "b"}', "Write it like"),
         ("STEADYSPOT_ENVIRONMENT", '{"A": "a\\u0000"}', "Write it like"),
         ("STEADYSPOT_SIGNAL_JOB", "NOTHING", "There is no signal"),
+        ("STEADYSPOT_SIGNAL", "all", "Use first, group, none"),
+        ("STEADYSPOT_FORWARD", "USR1,NOTHING", "STEADYSPOT_FORWARD"),
+        ("STEADYSPOT_FORWARD", "TERM", "always is a stop"),
+        ("STEADYSPOT_EVERY_SECONDS", "often", "STEADYSPOT_EVERY_SECONDS is 'often'"),
     ],
 )
 def test_wrong_value_in_the_environment(bench: Bench, name: str, value: str, words: str) -> None:
@@ -61,7 +65,7 @@ def test_wrong_value_in_the_environment(bench: Bench, name: str, value: str, wor
     ("arguments", "words"),
     [
         (["--sideways"], "There is no option '--sideways'"),
-        (["--every"], "has no value"),
+        (["--every"], "--every: expected one argument"),
         (["--every", "often", "true"], "Give seconds"),
         ([], "There is no command to run"),
     ],
@@ -120,7 +124,7 @@ def test_aws_out_of_reach_is_worth_another_try(bench: Bench) -> None:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
         worker = bench.start("sleep", "60", AWS_ENDPOINT_URL=address)
-        assert_said(worker, 75, "did not answer", "Try again")
+        assert_said(worker, 69, "did not answer", "Try again")
 
 
 def test_completion_of_a_large_output_may_take_longer_than_other_calls(
@@ -153,13 +157,49 @@ def test_checkpoint_of_a_newer_worker(bench: Bench) -> None:
     assert "ran" not in worker.text
 
 
-def test_checkpoint_that_was_cut(bench: Bench) -> None:
-    assert bench.start(*bench.job_file(job())).end() == 0
-    _reopen(bench)
-    key = bench.item()["checkpoint"]["key"]
-    bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=b'{"form')
+UNITS_UNTIL = """
+import sys
+from steadyspot import current_run
+run = current_run()
+for unit in run.remaining(range(4)):
+    if unit == int(sys.argv[1]):
+        sys.exit(75)
+    print("unit", unit, flush=True)
+    with run.output(f"{unit}") as path:
+        path.write_text(f"{unit}")
+"""
 
-    assert_said(bench.start("sh", "-c", "echo ran"), 125, "was changed or cut", "older version")
+
+@pytest.mark.parametrize("both", [False, True], ids=["the newest", "both"])
+def test_checkpoint_that_was_cut_costs_time_and_no_more(bench: Bench, both: bool) -> None:
+    command = bench.job_file(UNITS_UNTIL)
+    assert bench.start(*command, "3").end() == 75
+    pointer = bench.item()["checkpoint"]
+    for key in [pointer["key"]] + [pointer["previous"]["key"]] * both:
+        bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=b'{"form')
+    worker = bench.start(*command, "-1")
+
+    assert_said(worker, 0, "was changed or cut", "done again")
+    again = [line for line in worker.text if line.startswith("unit")]
+    assert again == [f"unit {unit}" for unit in range(0 if both else 2, 4)]
+    objects = bench.objects()
+    assert {name: objects[name] for name in "0123"} == {n: n.encode() for n in "0123"}
+
+
+def test_list_of_uploads_that_is_gone_is_made_anew(bench: Bench) -> None:
+    command = bench.job_file(UNITS_UNTIL)
+    assert bench.start(*command, "3").end() == 75
+    bench.runs.update_item(
+        Key={"job": bench.job, "run_key": bench.run_key},
+        UpdateExpression="SET #s = :s, #c = :c",
+        ExpressionAttributeNames={"#s": "status", "#c": "commit"},
+        ExpressionAttributeValues={":s": "committing", ":c": {"key": "gone", "sha256": "0"}},
+    )
+    worker = bench.start(*command, "-1")
+
+    assert_said(worker, 0, "gone is gone or was changed", "made anew")
+    assert [line for line in worker.text if line.startswith("unit")] == ["unit 3"]
+    assert len(bench.objects()) == 5
 
 
 def test_output_name_that_climbs_out(bench: Bench) -> None:
@@ -183,17 +223,14 @@ def test_climbing_name_is_refused_by_the_worker_itself_too(bench: Bench) -> None
         "f = s.makefile('rw')\n"
         "def ask(**r):\n"
         "    f.write(json.dumps(r) + '\\n'); f.flush(); return json.loads(f.readline())\n"
-        "folder = ask(do='hello')['folder']\n"
-        "open(folder + '/file', 'w').write('x')\n"
-        "print(ask(do='stage', name='../up', path=folder + '/file'))\n"
-        "print(ask(do='stage', name='ok', path='/etc/hostname'))\n"
+        "print(ask(do='output', name='../up'), ask(do='stage', output=7))\n"
         "print(ask(do='nonsense')); f.write('no json\\n'); f.flush(); print(f.readline())\n"
     )
     worker = bench.start(*command)
     assert worker.end() == 0, worker.said()
 
     assert "climbs out" in worker.said()
-    assert "not in the folder for outputs" in worker.said()
+    assert "no such output" in worker.said()
     assert worker.said().count("'ok': False") == 3
 
 

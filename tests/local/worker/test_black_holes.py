@@ -41,7 +41,7 @@ def test_aws_that_never_answers_is_given_up_within_the_grace(bench: Bench, rerun
             "--stop-timeout", "12", "sh", "-c", "echo ran",
             AWS_ENDPOINT_URL=hole, STEADYSPOT_RERUN=rerun,
         )  # fmt: skip
-        assert worker.end(60) == 75, worker.said()
+        assert worker.end(60) == 69, worker.said()
         assert time.monotonic() - begun < 12 + 2
     assert "did not answer" in worker.said()
     assert ("ran" in worker.text) == (rerun == "always")
@@ -57,7 +57,7 @@ def test_publishing_into_a_black_hole_is_given_up_and_finished_by_the_next_attem
     begun = time.monotonic()
     (bench.folder / "go").touch()
 
-    assert worker.end(60) == 75, worker.said()
+    assert worker.end(60) == 69, worker.said()
     assert time.monotonic() - begun < 12 + 2
     assert bench.objects() == {}
     assert bench.start(*command).end() == 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+
+import pytest
 
 from steadyspot.worker.keeping.saved_folders import DATA_BYTES
 from tests.local.worker.kit import Bench, wait_until
@@ -78,7 +81,7 @@ def test_only_what_changed_is_uploaded_and_old_files_are_dropped(bench: Bench) -
     wait = "touch m; while [ -e m ]; do sleep 0.05; done;"
     job = (
         f"head -c {BIG} /dev/zero > state/big; seq 1 {LINES} > state/file; {wait}"
-        f" seq 2 {LINES} > state/file; {wait} echo saved; sleep 60"
+        f" for n in 2 3; do seq $n {LINES} > state/file; {wait} done; echo saved; sleep 60"
     )
     worker = bench.start("--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
     worker.wait_for("saved")
@@ -87,10 +90,10 @@ def test_only_what_changed_is_uploaded_and_old_files_are_dropped(bench: Bench) -
         objects = bench.objects("checkpoints/")
         return sorted(data for key, data in objects.items() if key.startswith("files/"))
 
-    second = "".join(f"{n}\n" for n in range(2, LINES + 1)).encode()
-    wait_until(lambda: len(of_files()) == 2)
-    assert of_files() == [bytes(BIG), second]
-    assert bench.saved() == {"big": bytes(BIG), "file": second}
+    second, third = ("".join(f"{n}\n" for n in range(m, LINES + 1)).encode() for m in (2, 3))
+    wait_until(lambda: len(of_files()) == 3)  # What the last two checkpoints name.
+    assert of_files() == [bytes(BIG), second, third]
+    assert bench.saved() == {"big": bytes(BIG), "file": third}
     worker.kill_all()
     worker.end()
 
@@ -153,3 +156,118 @@ def test_output_still_open_when_the_job_is_killed_is_withdrawn(bench: Bench) -> 
     assert worker.end() == 143, worker.said()
 
     assert [key.rsplit("/")[-1] for key in bench.open_uploads()] == ["whole"]
+
+
+def test_content_that_goes_to_and_fro_stays_in_the_bucket(bench: Bench) -> None:
+    """A file of 20 KB is A, B, A, B …: what the newest checkpoint names was named by old ones."""
+    command = [
+        "sh",
+        "-c",
+        "if [ -e state/f ]; then wc -c < state/f; exit; fi;"
+        " for n in 1 2 3 4 5 6 7 8 9 10 11; do"
+        " head -c 20000 /dev/zero | tr '\\0' $((n % 2)) > state/f; touch m;"
+        " while [ -e m ]; do sleep 0.02; done; done; echo idle; sleep 60",
+    ]
+    options = ("--checkpoint-dir", "state", "--marker", "m")
+    first = bench.start(*options, *command)
+    first.wait_for("idle", 60)
+    first.terminate()
+    assert first.end() == 143, first.said()
+    assert bench.saved() == {"f": b"1" * 20000}
+    shutil.rmtree(bench.folder / "state")
+
+    second = bench.start(*options, *command)
+    assert second.end() == 0, second.said()
+    assert "20000" in second.text
+
+
+@pytest.mark.parametrize("lost", [1, 2], ids=["the newest", "both"])
+def test_saved_file_that_is_gone_costs_time_and_no_more(bench: Bench, lost: int) -> None:
+    """The folder falls back to what it was one checkpoint before, or is empty again."""
+    save = "touch m; while [ -e m ]; do sleep 0.02; done;"
+    command = [
+        "sh",
+        "-c",
+        f'ls state; if [ -n "$AGAIN" ]; then exit; fi;'
+        f" for n in 1 2; do rm -f state/*; seq $n 20000 > state/f$n; {save} done;"
+        " echo idle; sleep 60",
+    ]
+    options = ("--checkpoint-dir", "state", "--marker", "m")
+    first = bench.start(*options, *command)
+    first.wait_for("idle", 60)
+    first.kill_all()
+    first.end()
+    keys = sorted(bench.objects("checkpoints/"), key=lambda key: "files" in key)
+    newest = json.loads(bench._object(bench.item()["checkpoint"]["key"]))["files"][0]["key"]
+    for key in [newest] if lost == 1 else [key for key in keys if key.startswith("files/")]:
+        prefix = "" if key == newest else f"checkpoints/{bench.job}/{bench.run_key}/"
+        bench.s3.delete_object(Bucket=bench.bucket, Key=prefix + key)
+
+    second = bench.start(*options, *command, AGAIN="1")
+    assert second.end() == 0, second.said()
+    assert "is gone or was changed" in second.said()
+    assert ("f1" in second.text) == (lost == 1)
+    assert "f2" not in second.text
+
+
+UUID_NAMES = """
+u=$(cat /proc/sys/kernel/random/uuid)
+echo a > out/part-0-$u.csv
+echo first > out/only-$ATTEMPT
+echo made; [ -n "$LAST" ] || sleep 20
+echo b > out/part-1-$u.csv
+"""
+
+
+@pytest.mark.parametrize("disk", ["same disk", "new disk"])
+@pytest.mark.parametrize("saved", [(), ("--checkpoint-dir", "state")], ids=["none", "empty"])
+def test_attempt_without_a_checkpoint_begins_without_outputs_of_older_ones(
+    bench: Bench, disk: str, saved: tuple[str, ...]
+) -> None:
+    """Names differ between attempts here; an empty checkpoint folder tells nobody to go on."""
+    options = ("--output-dir", "out", "--every", "0.1", *saved, "sh", "-c", UUID_NAMES)
+    first = bench.start(*options, ATTEMPT="1")
+    first.wait_for("made")
+    wait_until(lambda: len(bench.open_uploads()) == 2)
+    first.terminate()
+    assert first.end() == 143, first.said()
+    if disk == "new disk":
+        shutil.rmtree(bench.folder / "out")
+
+    second = bench.start(*options, ATTEMPT="2", LAST="1")
+    assert second.end() == 0, second.said()
+    names = sorted(name[:6] for name in bench.objects())
+    assert names == ["comple", "only-2", "part-0", "part-1"]
+    assert ("there before the attempt began" in second.said()) == (disk == "same disk")
+    wait_until(lambda: bench.open_uploads() == [])
+
+
+def test_only_outputs_that_were_there_at_the_counted_checkpoint_count(bench: Bench) -> None:
+    """Parts made after the last save, by a job that is killed, are made anew under other names."""
+    job = (
+        "n=$(cat state/n 2>/dev/null || echo 0); while [ $n -lt 4 ]; do n=$((n+1));"
+        " echo $n > out/part-$n-$(cat /proc/sys/kernel/random/uuid); echo $n > state/n;"
+        " if [ $n = 2 ]; then touch m; while [ -e m ]; do sleep 0.02; done; fi;"
+        ' if [ $n = 3 ] && [ -z "$LAST" ]; then echo three; sleep 60; fi; done'
+    )
+    options = ("--output-dir", "out", "--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
+    first = bench.start(*options)
+    first.wait_for("three")
+    first.kill_all()
+    first.end()
+    shutil.rmtree(bench.folder / "out")
+
+    second = bench.start(*options, LAST="1")
+    assert second.end() == 0, second.said()
+    names = sorted(name[:6] for name in bench.objects())
+    assert names == ["comple", "part-1", "part-2", "part-3", "part-4"]
+
+
+def test_what_an_output_folder_leaves_out_is_named(bench: Bench) -> None:
+    job = "cd out; touch a b.tmp c.part d~ .e; ln -s a link"
+    worker = bench.start("--output-dir", "out", "sh", "-c", job)
+
+    assert worker.end() == 0, worker.said()
+    assert sorted(bench.objects()) == ["a", "completion.json"]
+    assert "4 with names of half-made or hidden files, the first is '.e'" in worker.said()
+    assert "1 links, the first is 'link'" in worker.said()

@@ -102,14 +102,20 @@ print("ready", flush=True)
 while True:
     signal.pause()
 """
-FORWARDED = ["HUP", "INT", "QUIT", "USR1", "USR2", "CONT", "WINCH", "ALRM", "TSTP", "PWR", "URG"]
+STOPS = ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH", "PWR"]
+OTHERS = ["CONT", "ALRM", "TSTP", "URG", "VTALRM"]
 
 
-def test_every_catchable_signal_reaches_the_job(way: list[str], started: list[Started]) -> None:
-    worker = start(started, way, sys.executable, "-c", PRINTER, *FORWARDED)
+def test_every_catchable_signal_that_is_no_stop_reaches_the_job(
+    way: list[str], started: list[Started]
+) -> None:
+    """With those that would be one, where the job asks for them."""
+    forwarded = [*STOPS, *OTHERS]
+    options = ["--forward", ",".join(STOPS)]
+    worker = start(started, way, *options, sys.executable, "-c", PRINTER, *forwarded)
     assert worker.line() == "ready"
 
-    for name in FORWARDED:
+    for name in forwarded:
         worker.send(getattr(signal, f"SIG{name}"))
         assert worker.line() == f"SIG{name}"
         if name == "TSTP":
@@ -119,7 +125,20 @@ def test_every_catchable_signal_reaches_the_job(way: list[str], started: list[St
             assert worker.line() == "SIGCONT"
 
 
-def test_signals_reach_the_whole_group_and_only_the_first_process_on_request(
+@pytest.mark.parametrize("name", ["TERM", *STOPS, "RTMIN", "RTMAX"])
+def test_whatever_an_image_may_name_as_its_stopsignal_is_a_stop(
+    name: str, way: list[str], started: list[Started]
+) -> None:
+    script = "trap 'echo told; exit 0' TERM; echo ready; while true; do sleep 0.05; done"
+    worker = start(started, way, "sh", "-c", script)
+    assert worker.line() == "ready"
+    worker.send(getattr(signal, f"SIG{name}"))
+
+    assert worker.line() == "told"
+    assert worker.end() == 143
+
+
+def test_signals_reach_the_first_process_and_the_whole_group_on_request(
     way: list[str], started: list[Started]
 ) -> None:
     script = (
@@ -127,18 +146,19 @@ def test_signals_reach_the_whole_group_and_only_the_first_process_on_request(
         " sh -c \"trap 'echo child; exit' USR1; echo ready; while true; do sleep 0.05; done\" &"
         " wait; wait"
     )
-    group = start(started, way, "sh", "-c", script)
+    options = ["--forward", "USR1", "--signal", "group"]
+    group = start(started, way, *options, "sh", "-c", script)
     assert group.line() == "ready"
     group.send(signal.SIGUSR1)
     assert {group.line(), group.line()} == {"parent", "child"}
     assert group.end() == 7
 
-    single = start(started, way, "--single-child", "sh", "-c", script)
-    assert single.line() == "ready"
-    single.send(signal.SIGUSR1)
-    assert single.line() == "parent"
-    assert single.line() == ""
-    assert single.end() == 7
+    first = start(started, way, "--forward", "USR1", "sh", "-c", script)
+    assert first.line() == "ready"
+    first.send(signal.SIGUSR1)
+    assert first.line() == "parent"
+    assert first.line() == ""
+    assert first.end() == 7
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
@@ -215,7 +235,19 @@ def test_another_signal_may_be_what_stops_the_job(way: list[str], started: list[
 
 def test_no_forwarding_means_no_signal_at_all(way: list[str], started: list[Started]) -> None:
     worker = start(
-        started, way, "--no-forward", "--drain", "0.5", sys.executable, "-c", PRINTER, "TERM", "HUP"
+        started,
+        way,
+        "--signal",
+        "none",
+        "--forward",
+        "HUP",
+        "--drain",
+        "0.5",
+        sys.executable,
+        "-c",
+        PRINTER,
+        "TERM",
+        "HUP",
     )
     assert worker.line() == "ready"
     worker.send(signal.SIGHUP)

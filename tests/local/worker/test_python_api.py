@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from steadyspot.worker.supervising.supervisor import SOCKET_PATH_BYTES
 from tests.local.worker.kit import ROOT, Bench, wait_until
 
 POOL = """
@@ -75,7 +76,7 @@ def test_stopping_can_be_waited_for_and_callbacks_are_called(bench: Bench) -> No
 
 
 def test_stop_is_told_even_where_no_signal_is_forwarded(bench: Bench) -> None:
-    worker = bench.start("--no-forward", *bench.job_file(
+    worker = bench.start("--signal", "none", *bench.job_file(
         "import time\n"
         "from steadyspot import current_run\n"
         "for part in current_run().remaining(range(100)):\n"
@@ -200,6 +201,28 @@ def test_many_units_are_sealed_into_segments_and_come_back(bench: Bench) -> None
     assert bench.completion()["units"] == 350
 
 
+WHERE = """
+import os, time
+from steadyspot import current_run
+current_run()
+print("socket", os.environ["STEADYSPOT_SOCKET"], flush=True)
+time.sleep(60)
+"""
+
+
+def test_socket_lies_in_the_scratch_folder_however_long_its_path_is(bench: Bench) -> None:
+    """Elsewhere it would stay behind when the worker is killed."""
+    scratch = bench.folder / ("long" * 25)
+    scratch.mkdir()
+    worker = bench.start(*bench.job_file(WHERE), STEADYSPOT_SCRATCH_DIR=str(scratch))
+    worker.wait_for("socket ")
+    path = next(line.split()[1] for line in worker.text if line.startswith("socket "))
+    assert len(path.encode()) < SOCKET_PATH_BYTES
+    assert scratch in Path(path).resolve().parents
+    worker.kill_all()
+    worker.end()
+
+
 LOCAL = """
 import sys, time
 from steadyspot import current_run
@@ -267,10 +290,10 @@ def test_processes_of_a_pool_share_a_local_folder(tmp_path: Path) -> None:
         "run = current_run()\n"
         "with run.output('part') as path:\n"
         "    path.write_text('x')\n"
-        "    path.with_name(f'{dead.pid}-1-abc').write_text('left')\n"
-        "    path.with_name(f'{dead.pid}-1-def').mkdir()\n"
+        "    path.parent.with_name(f'{dead.pid}-1-abc').write_text('left')\n"
+        "    path.parent.with_name(f'{dead.pid}-1-def').mkdir()\n"
         "    subprocess.run(begin, check=True)\n"
-        "    print(sorted(p.name == path.name for p in path.parent.iterdir()))\n",
+        "    print([p.name == path.parent.name for p in path.parent.parent.iterdir()])\n",
     )
     assert done.stdout == "[True]\n", done.stderr
     assert (tmp_path / ".steadyspot" / "outputs" / "part").read_text() == "x"
@@ -318,13 +341,13 @@ def test_output_that_cannot_be_published_is_refused_at_once(
 def test_units_without_a_stable_key_are_refused_and_a_key_function_helps(tmp_path: Path) -> None:
     done = run_locally(
         tmp_path,
-        "from pathlib import Path\n"
         "from steadyspot import current_run\n"
         "run = current_run()\n"
-        "print(sorted(p.name for p in run.remaining([Path('a'), Path('b')], key=str)))\n"
+        "rows = [{'at': {'a'}}, {'at': {'b'}}]\n"
+        "print(len(list(run.remaining(rows, key=lambda row: min(row['at'])))))\n"
         "list(run.remaining([object()]))\n",
     )
-    assert done.stdout == "['a', 'b']\n"
+    assert done.stdout == "2\n"
     assert done.returncode == 1
     assert "has no stable key" in done.stderr
     assert "Traceback" not in done.stderr

@@ -117,7 +117,31 @@ def test_no_more_run_at_once_than_wanted() -> None:
 def test_moments_and_anchors() -> None:
     assert moment_of("2026-11-24", "--from") == DAY
     assert moment_of("2026-11-24T02:00:00+02:00", "--from") == DAY
-    with pytest.raises(Trouble, match="--to yesterday is no time"):
-        moment_of("yesterday", "--to")
     assert anchor_of([], DAY) == DAY
     assert anchor_of([run("k", "complete", "2026-11-24T00:15:00Z")], DAY).minute == 15
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yesterday",
+        "20261124T020000Z",
+        "2026-W48",
+        "2026-11-24T02",
+        "2026-11-24T02:00:00",
+        "2026-13-01",
+        "2026-02-30",
+        "2026-11-24T25:00:00Z",
+        "0001-01-01T00:00:00+02:00",
+        "2026-11-24\n",
+    ],
+)
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(Trouble, match="is no time"):
+        moment_of(text, "--to")
+
+
+def test_a_rate_of_ages_has_one_time_in_a_window() -> None:
+    window = {"first": DAY - timedelta(days=1), "last": DAY + timedelta(days=1)}
+    for rate in ("rate(999999999 days)", "rate(900000 days)"):
+        assert times(rate, "UTC", **window, anchor=DAY) == [DAY]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.checks import checks
-from steadyspot.deploy.checks.checks import Finding, Level, Looks
+from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.images import Engine
 from tests.unit.deploy.fakes import Calls, refusal
@@ -50,7 +50,7 @@ def findings(
     services: dict[str, Calls], tmp_path: Path, stack: str = "", **settings: Any
 ) -> list[Finding]:
     platform = settings.pop("platform", Platform(mail="a@example.com"))
-    job = Job(name="night", schedule="rate(1 hour)", **{"image": f"{URI}:1", **settings})
+    job = Job(name="night", **{"image": f"{URI}:1", "schedule": "rate(1 hour)", **settings})
     config = Config(tmp_path / "steadyspot.toml", platform, {"night": job})
     target: Any = SimpleNamespace(
         session=SimpleNamespace(region_name="eu-central-1"),
@@ -119,6 +119,44 @@ def test_what_is_not_ready_is_found_and_told_what_to_do(
 ) -> None:
     found = bad(findings(account(**services), tmp_path, **settings))
     assert any(one == about and text in said for one, said in found), found
+
+
+def of_schedule(found: list[Finding]) -> list[tuple[Level, str]]:
+    return [(one.level, one.text) for one in found if one.about == "night: schedule"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected_minutes", "said"),
+    [
+        ("rate(5 minutes)", 60, "rate(5 minutes) is due 5 min after the time before, but a run t"),
+        ("cron(*/20 * * * ? *)", 20.5, "cron(*/20 * * * ? *) is due 20 min after the time befor"),
+        ("cron(0 2,3 * * ? *)", 90, "cron(0 2,3 * * ? *) is due 60 min after the time before, b"),
+        ("cron(0 2,3 * * ? *)", 60, None),
+        ("rate(1 hour)", 60, None),
+        ("at(2027-01-31T02:00:00)", 600, None),
+        ("cron(0 2 1 1 ? 2027)", 600, None),
+    ],
+)
+def test_a_schedule_that_is_due_before_a_run_is_done_is_noted(
+    tmp_path: Path, schedule: str, expected_minutes: float, said: str | None
+) -> None:
+    found = of_schedule(
+        findings(account(), tmp_path, schedule=schedule, expected_minutes=expected_minutes)
+    )
+    assert found[0][0] is Level.GOOD
+    assert [text.startswith(said or "") for _, text in found[1:]] == [True] * (said is not None)
+    assert all(level is Level.NOTE for level, _ in found[1:])
+
+
+@pytest.mark.parametrize("schedule", ["at(2026-11-23T02:00:00)", "cron(0 2 30 2 ? *)"])
+def test_a_schedule_that_is_never_due_is_found(tmp_path: Path, schedule: str) -> None:
+    found = of_schedule(findings(account(), tmp_path, schedule=schedule))
+    assert found == [(Level.BAD, f"{schedule} is never due again.")]
+
+
+def test_every_saturday_is_due(tmp_path: Path) -> None:
+    found = of_schedule(findings(account(), tmp_path, schedule="cron(0 2 ? * L *)"))
+    assert found == [(Level.GOOD, "due next at 2026-11-28 02:00 UTC")]
 
 
 def test_an_image_for_another_architecture_is_found(tmp_path: Path) -> None:

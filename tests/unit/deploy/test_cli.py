@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from steadyspot.deploy.aws.local_session import LocalSession
-from steadyspot.deploy.aws.target import on_this_machine
 from steadyspot.deploy.cli.main import VERBS, main
 from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.target import on_this_machine
 from steadyspot.deploy.trouble import Trouble
 
 ROOT = Path(__file__).parents[3]

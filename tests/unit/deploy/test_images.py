@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.checks.checks import architectures
+from steadyspot.deploy.checks.images import architectures
 from steadyspot.deploy.cli.screen import silent
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.image_names import in_registry, repository_in
@@ -70,8 +70,12 @@ class Programs:
         self.fails = fails
         self.done: list[str] = []
         self.inputs: list[str] = []
+        self.contexts: list[set[str]] = []
 
     def __call__(self, command: Sequence[str], text: str) -> str:
+        if "build" in command:
+            context = Path(command[-1])
+            self.contexts.append({str(path.relative_to(context)) for path in context.rglob("*")})
         self.done.append(" ".join(command))
         self.inputs.append(text)
         if self.fails and self.fails in command:
@@ -139,9 +143,28 @@ def test_an_image_made_from_the_worker_has_that_built_before_it(tmp_path: Path, 
     programs = Programs()
     deploy(tmp_path, "night", Registry(DIGEST), programs)
     worker, job = programs.done[:2]
-    assert f"--file {ROOT / 'worker' / 'Dockerfile'} --tag steadyspot-worker" in worker
+    context = worker.rpartition(" ")[2]
+    assert worker.endswith(f"--file {context}/worker/Dockerfile --tag steadyspot-worker {context}")
+    assert not Path(context).exists()
     assert worker.startswith("docker build --platform linux/amd64 ")
     assert "--tag night" in job
+
+
+def test_the_workers_image_is_built_from_what_its_dockerfile_copies_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM steadyspot-worker\n")
+    programs = Programs()
+    deploy(tmp_path, "night", Registry(DIGEST), programs)
+    context = programs.contexts[0]
+    assert {
+        "steadyspot/run.py",
+        "steadyspot/contract/logs.py",
+        "worker/requirements.txt",
+        "worker/keeping/fence.py",
+    } <= context
+    assert {path.partition("/")[0] for path in context} == {"steadyspot", "worker"}
+    assert not any("__pycache__" in path or "deploy" in path for path in context)
 
 
 def test_the_demos_image_is_made_from_the_worker_with_the_libraries_that_are_tested() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.money import costs
-from steadyspot.deploy.money.prices import Prices
 from steadyspot.deploy.runs import listing as ledger
 from steadyspot.deploy.runs.evidence import show
 from steadyspot.deploy.runs.records import Run, RunTable, money, run_of

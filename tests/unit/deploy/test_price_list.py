@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.money.price_list import as_setting, listed
-from steadyspot.deploy.money.prices import Prices
 from steadyspot.deploy.stacks.config import parse
 from steadyspot.deploy.trouble import Trouble
 

@@ -156,9 +156,10 @@ def test_a_run_that_is_complete_is_not_started_again() -> None:
     assert (machine.started, queue.messages) == ([], [])
 
 
-def test_a_run_that_is_under_way_keeps_its_message() -> None:
+@pytest.mark.parametrize("status", ["running", "committing"])
+def test_a_run_that_is_under_way_keeps_its_message(status: str) -> None:
     queue, machine = Queue(message(PARKED)), Machine("RUNNING")
-    (done,) = redrive(queue, machine, Runs(Record("old", "running"))).run()
+    (done,) = redrive(queue, machine, Runs(Record("old", status))).run()
     assert not done.good
     assert (machine.started, len(queue.messages)) == ([], 1)
 

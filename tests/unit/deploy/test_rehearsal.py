@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.verbs.drill import NAMES, announcement
 from steadyspot.deploy.drills import DRILLS
 from steadyspot.deploy.drills.rehearsal import (
@@ -23,7 +24,6 @@ from steadyspot.deploy.drills.rehearsal import (
     variables,
 )
 from steadyspot.deploy.local.expressions import evaluate
-from steadyspot.deploy.money.prices import US_EAST_1
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.causes import attempts

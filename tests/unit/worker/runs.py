@@ -77,7 +77,7 @@ def work(one: Attempt, units: list[str], durable: Callable[[str], None] = lambda
                 continue
             one.ledger.open_uploads = {}
             output = stage(one, unit)
-            one.ledger.mark(unit, [output], {"last": unit})
+            one.ledger.mark(unit, [output], [{"last": unit}])
             ledger = one.ledger.copy()
             one.save(ledger)
             one.ledger = ledger

@@ -168,7 +168,7 @@ def test_upload_written_down_as_open_is_aborted_by_the_next_attempt_and_no_other
     first = attempt(world, 10001)
     first.open()
     counted = stage(first, "a")
-    first.ledger.mark("a", [counted], None)
+    first.ledger.mark("a", [counted], [])
     half_made = first.bucket.create(f"{PREFIX}b.txt", "token")
     first.ledger.open_uploads = {half_made: f"{PREFIX}b.txt", counted.upload_id: counted.key}
     first.save(first.ledger.copy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,7 +30,7 @@ def stopped(world: World, folder: Path, *options: str, **more: Any) -> tuple[End
         identity=asked.identity,
         options=asked,
         keeper=keeper,
-        control=SimpleNamespace(all_done=False),
+        finished=lambda: False,
         rhythm=None,
         lost=None,
         held=set(),
@@ -49,8 +50,9 @@ def settled(keeper: Keeper) -> None:
 def test_last_word_does_not_wait_for_the_end_of_a_killed_job(tmp_path: Path) -> None:
     world = new_world()
     ending, keeper = stopped(world, tmp_path)
-    (tmp_path / "half-made").write_text("x")
-    keeper.stage("half-made", str(tmp_path / "half-made"))
+    number, path = keeper.output("half-made", os.getpid())
+    Path(path).write_text("x")
+    keeper.stage(number)
 
     ending.begin()
     settled(keeper)
@@ -65,7 +67,7 @@ def test_last_word_does_not_wait_for_the_end_of_a_killed_job(tmp_path: Path) -> 
     [
         (["--on-stop", "true"], {}),
         ([], {"rhythm": object()}),
-        ([], {"control": SimpleNamespace(all_done=True)}),
+        ([], {"finished": lambda: True}),
         ([], {"lost": FenceLost("Another attempt has it.")}),
     ],
     ids=["command for the stop", "folders", "job was through", "fence lost"],

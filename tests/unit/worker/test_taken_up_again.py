@@ -20,7 +20,7 @@ def test_an_attempt_whose_execution_was_stopped_by_hand_still_saves_and_says_its
     world.item["status"] = "unfinished"
 
     output = stage(one, "a")
-    one.ledger.mark("a", [output], {})
+    one.ledger.mark("a", [output], [{}])
     one.save(one.ledger.copy())
     one.leave(Reason.INTERRUPTED, 143, "Interrupted.")
 

@@ -39,4 +39,4 @@ def test_each_error_of_aws_has_a_sentence_and_a_way_on(
 
     assert type(told) is kind
     assert words in str(told)
-    assert told.exit_code == (Exit.TRY_AGAIN if kind is Unreachable else Exit.BAD_SETUP)
+    assert told.exit_code == (Exit.AWS_IN_TROUBLE if kind is Unreachable else Exit.BAD_SETUP)

@@ -46,6 +46,7 @@ class Exit(IntEnum):
     """Exit codes of the worker. Any other code is the job's own."""
 
     FINISHED = 0
+    AWS_IN_TROUBLE = 69
     TRY_AGAIN = 75
     FENCE_LOST = 76
     TIMED_OUT = 124
@@ -73,6 +74,7 @@ class Reason(StrEnum):
     FAILED = "failed"
     OUT_OF_MEMORY = "out-of-memory"
     FENCE_LOST = "fence-lost"
+    AWS_IN_TROUBLE = "aws-in-trouble"
     BAD_SETUP = "bad-setup"
     NOT_RUNNABLE = "not-runnable"
     NOT_FOUND = "not-found"

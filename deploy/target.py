@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,16 +89,33 @@ def on_aws(config: Config, profile: str | None, region: str | None) -> Target:
     return Target(config, session)
 
 
+def need_embedded_aws() -> None:
+    """Do nothing where the libraries of the embedded AWS are installed.
+
+    Raises
+    ------
+    Trouble
+        Where they are not.
+    """
+    if find_spec("moto") is None:
+        raise Trouble(
+            "The embedded AWS is not installed.",
+            "Install Steadyspot with it: pip install 'steadyspot[local]', or with '.[local]' from "
+            "a checkout.",
+        )
+
+
 def on_this_machine(config: Config) -> Target:
     """Return the target of the embedded AWS that ``steadyspot local`` keeps up.
 
     Raises
     ------
     Trouble
-        When none runs beside this configuration.
+        When none runs beside this configuration, or none is installed.
     """
     from steadyspot.deploy.aws.local_session import LocalSession
 
+    need_embedded_aws()
     address = config.path.parent / ADDRESS
     try:
         found = json.loads(address.read_text())

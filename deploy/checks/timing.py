@@ -1,0 +1,69 @@
+"""What `check` looks at in a job's times: when it is due, how often, and its grace.
+
+Of the configuration alone; AWS is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
+from steadyspot.deploy.schedules.calendar import Timing, next_due
+from steadyspot.deploy.stacks.config import Job
+
+_SHORT_GRACE_SECONDS = 30
+_INTERVALS = 50
+"""Times of a schedule that are looked at for the shortest interval between two."""
+
+
+def schedules(looks: Looks) -> Iterator[Finding]:
+    """Yield when each job is due next."""
+    for job in looks.jobs:
+        about = f"{job.name}: schedule"
+        if job.schedule is None:
+            yield Finding(about, Level.NOTE, "none: it runs only when started by hand")
+            continue
+        due = next_due(Timing(job.schedule, job.timezone, looks.now), None)
+        if due is None:
+            yield Finding(
+                about,
+                Level.BAD,
+                f"{job.schedule} is never due again.",
+                "Give it a time that is to come.",
+            )
+        else:
+            rests = "" if job.enabled else ", but it rests (enabled = false)"
+            shown = f"{due:%Y-%m-%d %H:%M} UTC"
+            yield Finding(about, Level.GOOD, f"due next at {shown}{rests}")
+            yield from _overlaps(job, about, due, looks.now)
+
+
+def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Finding]:
+    """Yield a finding if some of the next runs begin before the one before them can be done."""
+    timing = Timing(job.schedule or "", job.timezone, now)
+    dues = [due]
+    while len(dues) <= _INTERVALS and (later := next_due(timing, dues[-1])) is not None:
+        dues.append(later)
+    shortest = min(((b - a).total_seconds() / 60 for a, b in pairwise(dues)), default=None)
+    if shortest is not None and shortest < job.expected_minutes:
+        yield Finding(
+            about,
+            Level.NOTE,
+            f"{job.schedule} is due {shortest:g} min after the time before, but a run takes "
+            f"{job.expected_minutes:g} min: runs of several times will go on at once",
+            "Let it be due less often, or correct expected_minutes in steadyspot.toml.",
+        )
+
+
+def grace(looks: Looks) -> Iterator[Finding]:
+    """Yield whether the time between SIGTERM and SIGKILL is long enough to save."""
+    for job in looks.jobs:
+        yield judged(
+            f"{job.name}: grace",
+            job.stop_timeout_seconds >= _SHORT_GRACE_SECONDS,
+            f"{job.stop_timeout_seconds} s from SIGTERM to SIGKILL; a reclaim leaves 120",
+            "Raise stop_timeout unless a unit of work is that short.",
+            Level.NOTE,
+        )

@@ -1,0 +1,24 @@
+"""The run key: what a run is called by, made of its scheduled time.
+
+The workflow makes it in its first state; whoever looks for the run of a time makes the same here.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def scheduled_time_of(at: datetime) -> str:
+    """Return a time in UTC as EventBridge Scheduler writes it: ``2026-11-24T02:00:00Z``."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def run_key_of(scheduled_time: str) -> str:
+    """Return the run key of a scheduled time: ``20261124T020000Z``."""
+    return scheduled_time.replace("-", "").replace(":", "")
+
+
+FIRST_RUN_KEY, LAST_RUN_KEY = "20000101T000000Z", "20991231T235959Z"
+"""Between them lie the keys of all scheduled times; a run by hand has its execution's name."""

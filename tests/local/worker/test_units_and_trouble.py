@@ -1,0 +1,191 @@
+"""Two units with one key, and marks that failed: never complete with less than there is to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.local.worker.door import Door
+from tests.local.worker.kit import Bench
+
+HEAD = """
+import os, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor, ProcessPoolExecutor
+from steadyspot import current_run
+run = current_run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (
+            "for x in run.remaining([5, 5, 7]):\n"
+            "    run.state['sum'] = run.state.get('sum', 0) + x\n",
+            "number 1, and number 2",
+        ),
+        ("for x in run.remaining(iter([5, 6, 5])): pass\n", "number 1, and number 3"),
+        ("run.undone(['a', 'b', 'a'])\n", "number 1, and number 3"),
+        (
+            "rows = [{'id': 1, 'of': 'x'}, {'id': 1, 'of': 'y'}]\n"
+            "list(run.remaining(rows, lambda row: row['id']))\n",
+            "'y'",
+        ),
+        ("list(run.remaining([(1, 2), [1, 2]]))\n", "number 1, and number 2"),
+        ("for x in run.remaining('ab'): pass\nfor x in run.remaining('ab'): pass\n", "Two loops"),
+        ("with run.unit(1): pass\nwith run.unit(1): pass\n", "done already in this attempt"),
+        ("with run.unit(1):\n    with run.unit(1): pass\n", "in hand already"),
+    ],
+)
+def test_two_units_with_one_key_are_refused_naming_both(
+    bench: Bench, text: str, names: str
+) -> None:
+    worker = bench.start(*bench.job_file(HEAD + text))
+
+    assert worker.end() != 0
+    assert "Two " in worker.said()
+    assert names in worker.said()
+    assert "Traceback" not in worker.said()
+    assert bench.item()["status"] == "running"
+
+
+def test_second_unit_of_a_key_that_a_job_swallows_is_not_complete(bench: Bench) -> None:
+    worker = bench.start(*bench.job_file(
+        HEAD + "def work(unit):\n"
+        "    with run.unit(unit): pass\n"
+        "with ThreadPoolExecutor(1) as pool:\n"
+        "    for unit in [5, 5]: pool.submit(work, unit)\n"
+    ))  # fmt: skip
+    assert worker.end() == 125, worker.said()
+    assert bench.item()["status"] == "running"
+
+
+def test_keys_of_different_types_are_different_units(bench: Bench) -> None:
+    units = "[1, '1', 1.0, True, 'true', None, 'null', '\"1\"', ('1',), (1,), [[1]], {'a': 1}]"
+    worker = bench.start(*bench.job_file(
+        HEAD + f"units = {units}\nprint('done', len(list(run.remaining(units))), flush=True)\n"
+        "print('left', run.undone(units), flush=True)\n"
+    ))  # fmt: skip
+    assert worker.end() == 0, worker.said()
+    assert "done 12" in worker.text
+    assert "left []" in worker.text
+
+
+def test_second_loop_over_what_a_broken_off_one_left_is_no_second_unit(bench: Bench) -> None:
+    worker = bench.start(*bench.job_file(
+        HEAD + "for _ in range(3):\n"
+        "    for x in run.remaining('abc'): break\n"
+        "for _ in range(2):\n"
+        "    try:\n"
+        "        for x in run.remaining('abc'):\n"
+        "            if x == 'b' and not _: raise ValueError\n"
+        "    except ValueError: pass\n"
+        "more = ['abc', 'abcd']\n"
+        "for letters in more:\n"
+        "    for x in run.remaining(letters, key=lambda x: ('new', x)):\n"
+        "        print('new', x, flush=True)\n"
+    ))  # fmt: skip
+    assert worker.end() == 0, worker.said()
+    assert [line for line in worker.text if line.startswith("new")] == [
+        f"new {letter}" for letter in "abcd"
+    ]
+
+
+SIX = """
+def work(unit):
+    try:
+        with run.unit(unit):
+            with run.output(f"{unit}") as path: path.write_text("x")
+            if unit == 2 and run.attempt == 1:
+                open("closed", "w").close()
+                while not os.path.exists("shut"): time.sleep(0.01)
+    except Exception as error:
+        print("failed", unit, error, flush=True)
+        open("open", "w").close()
+        while os.path.exists("shut"): time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("service", ["s3", "dynamodb"])
+@pytest.mark.parametrize("kind", ["loop", "pool"])
+def test_mark_that_failed_is_trouble_until_that_very_unit_is_marked(
+    bench: Bench, door: Door, service: str, kind: str
+) -> None:
+    """Marks of other units succeed afterwards; the job swallows the error and ends with 0."""
+    loop = {
+        "loop": "for unit in run.undone(range(6)): work(unit)\n",
+        "pool": "with ThreadPoolExecutor(1) as pool: list(pool.map(work, run.undone(range(6))))\n",
+    }
+    command = bench.job_file(HEAD + SIX + loop[kind])
+    first = bench.start(*command, AWS_ENDPOINT_URL=door.address)
+    _wait_for_file(bench, "closed")
+    door.unreachable.add(service)
+    (bench.folder / "shut").touch()
+    _wait_for_file(bench, "open")
+    door.unreachable.clear()
+    (bench.folder / "shut").unlink()
+
+    assert first.end(60) == 69, first.said()
+    assert "failed 2" in first.said()
+    assert bench.item()["word"]["reason"] == "aws-in-trouble"
+    assert bench.objects() == {}
+
+    second = bench.start(*command)
+    assert second.end() == 0, second.said()
+    assert sorted(bench.objects()) == [*"012345", "completion.json"]
+
+
+def _wait_for_file(bench: Bench, name: str) -> None:
+    from tests.local.worker.kit import wait_until
+
+    wait_until((bench.folder / name).exists, 60)
+
+
+def test_mark_that_failed_and_was_made_again_is_no_trouble(bench: Bench, door: Door) -> None:
+    again = (
+        "work(2)\nwith run.unit(2):\n    with run.output('2') as path: path.write_text('again')\n"
+    )
+    first = bench.start(*bench.job_file(HEAD + SIX + again), AWS_ENDPOINT_URL=door.address)
+    _wait_for_file(bench, "closed")
+    door.unreachable.add("dynamodb")
+    (bench.folder / "shut").touch()
+    _wait_for_file(bench, "open")
+    door.unreachable.clear()
+    (bench.folder / "shut").unlink()
+
+    assert first.end(60) == 0, first.said()
+    assert bench.objects()["2"] == b"again"
+
+
+@pytest.mark.parametrize(
+    ("state", "back"),
+    [
+        ("None", "None"),
+        ("float('nan')", "nan"),
+        ("{'a': float('inf')}", "{'a': inf}"),
+        ("[]", "[]"),
+        ("0", "0"),
+    ],
+)
+def test_state_comes_back_as_it_was(bench: Bench, state: str, back: str) -> None:
+    command = bench.job_file(
+        HEAD + f"print('state', run.state, flush=True)\nrun.state = {state}\n"
+        "run.save()\nwith run.unit(run.attempt): sys.exit(75)\n"
+    )
+    assert bench.start(*command).end() == 75
+    second = bench.start(*command)
+    second.end()
+    assert f"state {back}" in second.text
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("{1: 2}", "the key 1"),
+        ("object()", "is not JSON"),
+        ("'x' * (16 << 20)", "16777216 at most"),
+    ],
+)
+def test_state_that_would_not_come_back_is_refused(bench: Bench, state: str, says: str) -> None:
+    worker = bench.start(*bench.job_file(HEAD + f"run.state = {state}\nrun.save()\n"))
+    assert worker.end() == 1, worker.said()
+    assert says in worker.said()

@@ -1,0 +1,167 @@
+"""What a job has in hand: units that were begun, and outputs being written or staged for them.
+
+Tells to which unit an output belongs, refuses two units with one key, and gives up what a process
+that is gone had in hand. It knows neither S3 nor DynamoDB, and its caller holds the lock.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from steadyspot.names import place_below
+from steadyspot.paths import remove
+from steadyspot.units import Ambiguous, Process, owner
+from steadyspot.worker.errors import SetupError
+from steadyspot.worker.keeping.uploads import Upload
+
+
+@dataclass
+class Unit:
+    """A unit in hand, or with an empty key what belongs to none.
+
+    ``refused`` says why it cannot be marked any more.
+    """
+
+    key: str
+    process: Process
+    staged: dict[str, Upload] = field(default_factory=dict)
+    refused: SetupError | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An output that is being written, to ``path`` in a ``folder`` of its own."""
+
+    name: str
+    folder: str
+    path: str
+    unit: Unit
+    process: Process
+
+
+class InHand:
+    """Units and outputs in hand, below ``folder``; ``drop`` takes uploads that nobody wants."""
+
+    def __init__(self, folder: str, drop: Callable[[Upload], None]) -> None:
+        self._folder = folder
+        self._drop = drop
+        self._units: dict[str, Unit] = {}
+        self._drafts: dict[int, Draft] = {}
+        self._numbers = itertools.count(1)
+        self.marked: set[str] = set()
+        self.loose = Unit("", Process(0, ""))
+
+    def begin(self, key: str, pid: int) -> None:
+        """Take a unit in hand. Raises ``SetupError`` where another has or had its key."""
+        self._bury()
+        if key in self._units:
+            holder = self._units[key].process.pid
+            raise SetupError(
+                f"Two units have the key {key}: one is in hand already, in process {holder}.",
+                "Give each unit a key of its own.",
+            )
+        if key in self.marked:
+            raise SetupError(
+                f"Two units have the key {key}: one was done already in this attempt.",
+                "Give each unit a key of its own.",
+            )
+        self._units[key] = Unit(key, Process.of(pid))
+
+    def any(self) -> bool:
+        """Whether any unit was begun and neither marked nor broken off; its process may be gone."""
+        return bool(self._units)
+
+    def break_off_all(self) -> None:
+        """The job has ended: what was not marked by then will not be."""
+        for key in list(self._units):
+            self.break_off(key)
+
+    def draft(self, name: str, pid: int, unit: Unit) -> int:
+        """Begin an output; its number, by which ``path``, ``finish`` and ``give_up`` know it."""
+        number = next(self._numbers)
+        folder = os.path.join(self._folder, str(number))
+        path = place_below(folder, name)
+        os.makedirs(os.path.dirname(path))
+        self._drafts[number] = Draft(name, folder, path, unit, Process.of(pid))
+        return number
+
+    def owner(self, pid: int) -> Unit:
+        """The unit that an output of this process belongs to, where it does not say so itself.
+
+        Where it cannot be told none of those in question may be marked any more: one of them would
+        be done without its output. Raises ``SetupError``.
+        """
+        self._bury()
+        try:
+            return owner(list(self._units.values()), pid) or self.loose
+        except Ambiguous as ambiguous:
+            error = SetupError(
+                str(ambiguous), "Say so: run.output(name, unit=…), or unit=None for none of them."
+            )
+            for unit in ambiguous.units:
+                self._units[unit.key].refused = error
+            raise error from None
+
+    def unit(self, key: str) -> Unit | None:
+        """The unit in hand with this key."""
+        return self._units.get(key)
+
+    def path(self, number: int) -> str:
+        """Where an output is written to."""
+        return self._drafts[number].path
+
+    def finish(self, number: int) -> Draft:
+        """An output is written. Raises ``SetupError`` where its unit was given up meanwhile."""
+        draft = self._drafts.pop(number, None)
+        if draft is None:
+            raise SetupError("There is no such output.", "Ask for one with 'output' first.")
+        if draft.unit is not self.loose and self._units.get(draft.unit.key) is not draft.unit:
+            remove(draft.folder)
+            raise SetupError(
+                f"The unit {draft.unit.key} ended before its output '{draft.name}'.",
+                "Wait for threads and children before a unit ends.",
+            )
+        return draft
+
+    def give_up(self, number: int) -> None:
+        """An output will not be written."""
+        draft = self._drafts.pop(number, None)
+        if draft:
+            remove(draft.folder)
+
+    def close(self, key: str) -> Unit:
+        """End a unit in order to mark it. Raises ``SetupError`` where that cannot be."""
+        self._bury()
+        unit = self._units.get(key)
+        if unit is None:
+            raise SetupError(f"The unit {key} is not in hand.", "Begin a unit before its mark.")
+        late = [draft.name for draft in self._drafts.values() if draft.unit is unit]
+        if late:
+            unit.refused = SetupError(
+                f"The unit {key} ends while its output '{late[0]}' is still being written.",
+                "Wait for threads and children before a unit ends.",
+            )
+        if unit.refused:
+            self.break_off(key)
+            raise unit.refused
+        del self._units[key]
+        return unit
+
+    def break_off(self, key: str) -> None:
+        """A unit will not be marked: what was staged for it is dropped."""
+        unit = self._units.pop(key, None)
+        if unit:
+            for upload in unit.staged.values():
+                self._drop(upload)
+            unit.staged.clear()
+
+    def _bury(self) -> None:
+        for unit in list(self._units.values()):
+            if not unit.process.lives():
+                self.break_off(unit.key)
+        for number, draft in list(self._drafts.items()):
+            if not draft.process.lives():
+                self.give_up(number)
