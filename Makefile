@@ -47,6 +47,10 @@ tests/%/.venv/.synced: tests/%/Pipfile.lock .ci/setup
 render: $(READY) ## write the state machines' definitions from the code
 	$(PYTHON_HERE) -m steadyspot.statemachines
 
+tests/asl/.synced: tests/asl/package-lock.json
+	npm ci --prefix tests/asl
+	touch $@
+
 ifneq ($(wildcard tests/bench),)
 bench: $(READY) ## print the measures as a table
 	$(PYTHON_HERE) -m tests.bench $(ARGS)
@@ -59,5 +63,5 @@ lock: ## write Pipfile.lock anew with the newest releases
 
 clean: ## remove what was set up and what tests left
 	rm -rf .venv tests/scan/.venv tests/mutants/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-		build *.egg-info
+		build *.egg-info tests/asl/node_modules tests/asl/.synced
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

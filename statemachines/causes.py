@@ -37,7 +37,7 @@ class Answer(StrEnum):
     """What the workflow does next; *Why did it stop?* has a rule or two for each."""
 
     FINISH = "finish"
-    """Nothing more: people are told."""
+    """Nothing more, if the record says complete: people are told. Else as STOP."""
     WAIT_FOR_SPOT = "wait-for-spot"
     """Back off, then Spot again; without time for Spot, as WAIT."""
     SPOT_AGAIN = "spot-again"

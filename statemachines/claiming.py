@@ -23,13 +23,11 @@ from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Choice, Rule, State, Task
 
 NO_CAUSE = {
-    "name": "",
-    "class": "",
-    "answer": "",
-    "budget": "",
+    "name": "none",
+    "class": "none",
+    "answer": "none",
+    "budget": "none",
     "staysOnSpot": True,
-    "sentence": "",
-    "nextStep": "",
 }
 """The variable ``cause`` before anything has stopped the run."""
 
@@ -124,9 +122,8 @@ def claiming(*, go_on: State, told: State, parked: State, marked: State, duplica
         "job": expression("parameters"),
         "run": expression("runUnclaimed"),
         "attempts": [],
-        "work": {"status": "", "word": "", "done": 0, "total": 0, "fraction": 0},
-        "last": {"attempt": 0, "capacity": "", "exit_code": -1, "said": ""},
-        "holder": "",
+        "work": expression("workUnclaimed"),
+        "last": expression("lastUnclaimed"),
         "entered": 1,
     }
     first.next_step = go_on

@@ -211,7 +211,7 @@ def why_did_it_stop(
         comment="One rule for each answer of the cause table.",
     )
     for condition, comment, following in (
-        (answered(Answer.FINISH), "The record is complete.", finished),
+        (expression("isFinished"), "The record is complete.", finished),
         (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
         (expression("isSpotAfterWait"), "There is time to wait for Spot.", waits.for_spot),
         (expression("isSpotAtOnce"), "It was getting on.", spot),
@@ -220,7 +220,7 @@ def why_did_it_stop(
             "It may be better in a while.",
             waits.for_all_else,
         ),
-        (answered(Answer.STOP), "Trying again would not help.", stop),
+        (answered(Answer.STOP, Answer.FINISH), "Trying again would not help.", stop),
         (expression("always"), "It is decided anew.", choose),
     ):
         choice.add_choice(Rule(condition, comment=comment), following)

@@ -67,23 +67,20 @@ _NUMBERS = {
     "vcpuHourPrice": "VcpuHourPrice",
     "gbHourPrice": "GbHourPrice",
 }
-_BUDGETS = {
-    "interruptions": "Interruptions",
-    "throttles": "Throttles",
-    "infrastructure": "Infrastructure",
-    "failures": "Failures",
-}
 PARAMETERS = Parameters(
     "The job's parameters, filled in by CloudFormation.",
     [
         "{",
         *(f"  '{name}': '${{{parameter}}}'," for name, parameter in _TEXTS.items()),
-        *(f"  '{name}': ${{{parameter}}}," for name, parameter in _NUMBERS.items()),
-        "  'network': ${Network},",
+        *(f"  '{name}': $number('${{{parameter}}}')," for name, parameter in _NUMBERS.items()),
         "  'budgets': {",
-        *(f"    '{name}': ${{{parameter}}}," for name, parameter in list(_BUDGETS.items())[:-1]),
-        *(f"    '{name}': ${{{parameter}}}" for name, parameter in list(_BUDGETS.items())[-1:]),
-        "  }",
+        "    'interruptions': $number('${Interruptions}'),",
+        "    'throttles': $number('${Throttles}'),",
+        "    'infrastructure': $number('${Infrastructure}'),",
+        "    'failures': $number('${Failures}')",
+        "  },",
+        # An object of JSON, but in single quotes: no other may stand in what is filled in.
+        """  'network': $parse($replace("${Network}", "'", '"'))""",
         "}",
     ],
 )

@@ -1,0 +1,198 @@
+"""What others say of the definitions: AWS's own checks, and the JSONata that AWS names.
+
+Both are npm packages, which ``tests/asl`` locks: without node, or where they are not installed
+(``make tests/asl/.synced``), these tests are skipped. The evaluations come from runs in
+virtual time with a fixed seed, so every file is evaluated with what it meets in a run.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steadyspot.deploy.local.expressions import ExpressionError
+from steadyspot.statemachines.composing import expression, library
+from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
+from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
+from tests.virtual.defaults import DEFAULTS, job_definition
+from tests.virtual.machine import Machine, iso
+from tests.virtual.world import Launch, Offer, RunWorld
+
+FOLDER = Path(__file__).parents[2] / "asl"
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(
+    NODE is None or not (FOLDER / "node_modules").is_dir(),
+    reason="node, or what tests/asl locks, is not here",
+)
+EACH = 12
+"""Evaluations that are kept of an expression."""
+TIMES = (
+    "2026-11-24T02:00:00Z",
+    "2028-02-29T23:59:59Z",
+    *("20260124T020000Z", "2026-11-24T02:00", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z"),
+    *("2027-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-11-24T24:00:00Z", "yesterday", 17, ""),
+)
+
+
+class Recorder(Machine):
+    """Keeps what was evaluated, with what and to what."""
+
+    def __init__(self, definition: Any) -> None:
+        super().__init__(definition)
+        self.kept: dict[str, list[dict[str, Any]]] = {}
+        self.scopes: dict[str, dict[str, Any]] = {}
+
+    def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
+        evaluations = self.kept.setdefault(text, [])
+        names = self._program(text)[1]
+        given = {name: variables[name] for name in names if name in variables}
+        # What is bound must not change under the recording.
+        copied = json.loads(json.dumps({"variables": given, "millis": round(now * 1000)}))
+        record: dict[str, Any] = {"text": text, **copied}
+        state = variables["states"]["context"].get("State", {}).get("Name", "")
+        brought = next((k for k in ("result", "errorOutput") if k in variables["states"]), "")
+        self.scopes[f"{state} {brought}"] = json.loads(json.dumps(dict(variables)))
+        try:
+            value = super().evaluate(text, variables, now)
+        except ExpressionError:
+            record["failed"] = True
+            raise
+        else:
+            record["value"] = value
+        finally:
+            if len(evaluations) < EACH and record not in evaluations:
+                evaluations.append(record)
+        return value
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    """Runs with whatever may befall them."""
+    rng = random.Random(1)
+    machine = Recorder(job_definition(Failures="1"))
+    for number in range(60):
+        offers = rng.choices([*CALL_FAILED, *STOPPED, Offer(), Offer(ends_after=600.0)], k=4)
+
+        def market(launch: Launch, _left: float, offers: list[Offer] = offers) -> Offer:
+            return offers.pop() if offers else Offer()
+
+        world = RunWorld(now=START, work_seconds=3_600.0, market=market)
+        if number % 7 == 0:
+            world.faults = {"Record the attempt": [("States.TaskFailed", "for now")]}
+        if number % 11 == 0:
+            world.faults = {"Park the run": [("States.TaskFailed", "for now")]}
+        within = rng.choice([0, 70, 80, 200])
+        request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
+        machine.run(world, request, name=f"x{number}")
+    for time in TIMES:
+        world = RunWorld(now=START, work_seconds=60.0, market=lambda *_: Offer())
+        machine.run(world, {"scheduledTime": time}, name="timed")
+    return machine
+
+
+def ask(**question: Any) -> Any:
+    assert NODE
+    answered = subprocess.run(
+        [NODE, "ask.cjs"],
+        cwd=FOLDER,
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answered.returncode == 0, answered.stderr
+    return json.loads(answered.stdout)
+
+
+@needs_node
+def test_what_aws_checks_with_finds_nothing_in_either_definition() -> None:
+    asked = {
+        name: {"text": path_of(name).read_text("utf-8"), "graph": definition(name)}
+        for name in DEFINITIONS
+    }
+    assert ask(definitions=asked)["definitions"] == {name: [] for name in DEFINITIONS}
+
+
+def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
+    """Every file by its name, with what a run has in each of its states."""
+    parameters = library()["parameters"].name
+    for name in sorted(library().keys() - {parameters}):
+        text = expression(name).removeprefix("{%").removesuffix("%}").strip()
+        for key, value in DEFAULTS.items():
+            text = text.replace(f"${{{key}}}", value)
+        is_function = library()[name].lines[0].startswith("function(")
+        for scope in recorder.scopes.values():
+            given = {"capacity": "spot", "more": 1, "answers": ["stop"], **scope, **AFTER_THE_END}
+            yield {
+                "name": name,
+                "text": f"$type(({text}))" if is_function else text,
+                "variables": {key: value for key, value in given.items() if f"${key}" in text},
+                "millis": round(START * 1000) + 1,
+            }
+
+
+AFTER_THE_END: dict[str, Any] = {
+    "jobName": "night",
+    "queue": "q",
+    "region": "eu-central-1",
+    "key": "20261124T020000Z",
+    "request": {"scheduledTime": "2026-11-24T02:00:00Z"},
+    "ended": {"execution": "e", "name": "n", "status": "FAILED", "error": "States.Runtime"},
+}
+
+
+def outcome(machine: Machine, evaluation: dict[str, Any]) -> dict[str, Any]:
+    try:
+        made = Machine.evaluate(
+            machine, evaluation["text"], evaluation["variables"], evaluation["millis"] / 1000
+        )
+    except ExpressionError:
+        return {"failed": True}
+    return {"value": made}
+
+
+def test_every_file_has_a_value_in_some_state_of_a_run(recorder: Recorder) -> None:
+    valued: dict[str, bool] = {}
+    for evaluation in named(recorder):
+        made = outcome(recorder, evaluation)
+        valued[evaluation["name"]] = valued.get(evaluation["name"], False) or "value" in made
+    assert [name for name, has_value in valued.items() if not has_value] == []
+
+
+def meaning(value: Any) -> Any:
+    """A value, the JSON in its texts read: one engine writes letters beyond ASCII as numbers."""
+    if isinstance(value, dict):
+        return {key: meaning(item) for key, item in value.items()}
+    if isinstance(value, str) and value.startswith("{"):
+        return meaning(json.loads(value))
+    return value
+
+
+def differing(evaluations: list[dict[str, Any]]) -> list[Any]:
+    """The evaluations that the other engine answers otherwise."""
+    return [
+        (one["text"][-300:], one["variables"], one.get("value", "failed"), other)
+        for one, other in zip(evaluations, ask(evaluations=evaluations)["evaluations"], strict=True)
+        if meaning(other.get("value")) != meaning(one.get("value"))
+        or ("failed" in other) != ("failed" in one)
+    ]
+
+
+@needs_node
+def test_both_engines_agree_on_what_runs_evaluate(recorder: Recorder) -> None:
+    evaluations = [one for kept in recorder.kept.values() for one in kept]
+    assert len(evaluations) > 500
+    assert differing(evaluations) == []
+
+
+@needs_node
+def test_both_engines_agree_on_every_file_by_its_name(recorder: Recorder) -> None:
+    evaluations = [{**one, **outcome(recorder, one)} for one in named(recorder)]
+    assert differing(evaluations) == []
