@@ -39,7 +39,7 @@ OPTIONS = (
         "--output-dir",
         "STEADYSPOT_OUTPUT_DIR",
         "DIR",
-        "folder whose files are published at the end",
+        "folder whose files are published at the end; the same names in every attempt",
     ),
     Option(
         "--every", "STEADYSPOT_EVERY_SECONDS", "SECONDS", "how often the folders are saved (60)"
