@@ -400,7 +400,7 @@ def _move(written: str, place: Path) -> None:
     except OSError as error:
         raise RunError(
             f"The output cannot be put at {place}: {error.strerror}."
-            " Give each output a name that is no folder of another one."
+            " Give it a name that a folder can hold, and that is no folder of another output."
         ) from None
 
 

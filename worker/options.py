@@ -41,7 +41,7 @@ OPTIONS = (
         "--output-dir",
         Env.OUTPUT_DIR,
         "DIR",
-        "folder whose files are published at the end",
+        "folder whose files are published at the end; the same names in every attempt",
     ),
     Option("--every", Env.EVERY_SECONDS, "SECONDS", "how often the folders are saved (60)"),
     Option("--marker", Env.MARKER, "FILE", "save as soon as the job touches this file"),

@@ -96,6 +96,8 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ),
     ("host-failed", stopped("InfrastructureHealth", "The host is gone", ExitCode=137), ""),
     ("host-failed", stopped("TaskFailedToStart", "InternalError: no reason"), ""),
+    ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), "aws-in-trouble"),
+    ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), ""),
     (
         "definition-inactive",
         refused("ECS.InvalidParameterException", "TaskDefinition is inactive"),
