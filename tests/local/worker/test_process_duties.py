@@ -135,7 +135,10 @@ def test_no_signal_is_lost_while_the_first_process_of_a_container_still_loads(
     entry = shutil.copy(ROOT / "worker" / "steadyspot-worker", tmp_path / "bin")
     (tmp_path / "lib" / "steadyspot").symlink_to(ROOT / "steadyspot")
     slow = tmp_path / "bin" / "python3"
-    slow.write_text(f'#!/bin/sh\nsleep 1\nexec {sys.executable} "$@"\n')
+    slow.write_text(
+        f"#!{sys.executable} -IS\nimport os, sys, time\ntime.sleep(1)\n"
+        f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n"
+    )
     slow.chmod(0o755)
     worker = subprocess.Popen(
         [*UNSHARE, str(entry), "sleep", "60"],
@@ -149,7 +152,10 @@ def test_no_signal_is_lost_while_the_first_process_of_a_container_still_loads(
     wait_until(lambda: program.read_text().strip() == slow.name)
     os.kill(pid, signal.SIGTERM)
 
-    said = worker.communicate(timeout=20)[1]
+    try:
+        said = worker.communicate(timeout=20)[1]
+    finally:
+        worker.kill()
     assert worker.returncode == 143
     assert "SIGTERM came" in said
 
