@@ -69,3 +69,10 @@ class NotFound(WorkerError):
 
     exit_code = Exit.NOT_FOUND
     reason = Reason.NOT_FOUND
+
+
+def as_trouble(error: BaseException | None) -> WorkerError:
+    """An error as something with a sentence."""
+    if isinstance(error, WorkerError):
+        return error
+    return SetupError(f"The worker met an error of its own: {error!r}.", "Please report it.")

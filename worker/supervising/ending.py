@@ -1,28 +1,35 @@
 """How an attempt ends once the job is gone: save, withdraw, leave, or publish.
 
 Decides what the job's end means, has the keeper do it within what is left of the grace, and gives
-the exit code of the contract. Signals go on being answered meanwhile by the supervisor it belongs
-to.
+the exit code of the contract. Signals go on being answered meanwhile by the loop it waits in. It
+knows nothing of the supervisor, which hands it the job, the grace and the keeper.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Exit, Reason
-from steadyspot.worker.errors import AlreadyComplete, FenceLost, WorkerError
+from steadyspot.worker.errors import AlreadyComplete, FenceLost, WorkerError, as_trouble
+from steadyspot.worker.log import Log
+from steadyspot.worker.options import Options
 from steadyspot.worker.supervising import processes
-from steadyspot.worker.supervising.supervisor import as_trouble
+from steadyspot.worker.supervising.grace import Grace, Phase
+from steadyspot.worker.supervising.loop import Loop
+from steadyspot.worker.supervising.processes import Job
+from steadyspot.worker.supervising.telling import Telling
 from steadyspot.worker.telemetry import Trace, embedded_metrics
 
-if TYPE_CHECKING:
-    from steadyspot.worker.supervising.supervisor import Supervisor
+if TYPE_CHECKING:  # A worker without a run does not load what speaks with AWS.
+    from steadyspot.worker.keeping.keeper import Keeper
+    from steadyspot.worker.supervising.rhythm import Rhythm
 
 LEFTOVER_SECONDS = 5.0
 """How long processes that a finished job left behind may take to end on SIGTERM."""
@@ -46,18 +53,50 @@ class Outcome:
         self.sentence = sentence
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What an ending works with. ``keeper`` is none where no state machine started the worker.
+
+    ``finished``: whether the job said that all is done; ``began``: when the worker did, in seconds
+    since the epoch.
+    """
+
+    options: Options
+    environ: Mapping[str, str]
+    log: Log
+    job: Job
+    grace: Grace
+    loop: Loop
+    telling: Telling
+    keeper: Keeper | None
+    rhythm: Rhythm | None
+    finished: Callable[[], bool]
+    began: float
+
+
 class Ending:
     """Leads one attempt from the job's end to the exit code."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._of = supervisor
+    def __init__(self, parts: Parts) -> None:
+        self._options = parts.options
+        self._environ = parts.environ
+        self._log = parts.log
+        self._job = parts.job
+        self._grace = parts.grace
+        self._loop = parts.loop
+        self._telling = parts.telling
+        self._keeper = parts.keeper
+        self._rhythm = parts.rhythm
+        self._finished = parts.finished
+        self._began = parts.began
+        self._ooms = processes.oom_kills()
         self._lost_seconds = 0.0
         self._traced = False
         self._tracing = threading.Lock()
         self._sent: Future[None] | None = None
         self._saved: Future[Any] | None = None
         self._word: Future[Any] | None = None
-        identity = supervisor.identity
+        self._identity = identity = parts.options.identity
         annotations: dict[str, Any] = {"capacity": identity.capacity} if identity else {}
         if identity:
             annotations |= identity.about()
@@ -65,8 +104,8 @@ class Ending:
 
     def before_job(self) -> Outcome | None:
         """What there is to say instead of running the job, if anything."""
-        assert self._of.keeper is not None
-        opened = self._of.keeper.opened
+        assert self._keeper is not None
+        opened = self._keeper.opened
         if not opened.done():
             return self._stopped()
         if opened.exception() is not None:
@@ -77,7 +116,7 @@ class Ending:
                 None,
                 "The commit of an earlier attempt was finished; nothing to run.",
             )
-        return self._save_and_leave(self._stopped()) if self._of.why else None
+        return self._save_and_leave(self._stopped()) if self._grace.why else None
 
     def begin(self) -> None:
         """The job was killed for a stop: save and say so while the system takes it apart.
@@ -85,72 +124,78 @@ class Ending:
         That takes long where it held much memory. Only folders, a command for the stop, and a job
         that had said it was through with its work, which may have ended well, have to wait for it.
         """
-        of = self._of
-        if of.keeper is None or of.rhythm or of.options.on_stop or of.finished() or of.lost:
+        if (
+            self._keeper is None
+            or self._rhythm
+            or self._options.on_stop
+            or self._finished()
+            or self._job.trouble
+        ):
             return
         outcome, begun = self._stopped(), time.time()
         assert outcome.reason is not None
-        self._saved = of.keeper.save_last(of.held)
+        self._saved = self._keeper.save_last(self._job.held)
 
         def traced(saved: Future[Any]) -> None:
             self._trace.add("save", begun, time.time(), saved.exception() is not None)
             self._send_trace(outcome)
 
         self._saved.add_done_callback(traced)
-        of.keeper.withdraw()
-        self._word = of.keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+        self._keeper.withdraw()
+        self._word = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
 
     def after_job(self) -> Outcome:
         """The job has ended: what that means, done."""
-        of = self._of
-        assert of.job_status is not None
-        code = processes.exit_code(of.job_status)
-        finished = code == 0 and (of.why is None or of.finished())
+        assert self._job.status is not None
+        code = processes.exit_code(self._job.status)
+        finished = code == 0 and (self._grace.why is None or self._finished())
         self._end_leftovers(finished)
-        if of.rhythm:
-            of.rhythm.stop()
-        if of.lost is not None:
-            return self._trouble(of.lost)
+        self._grace.enter(Phase.SAVING)
+        if self._rhythm:
+            self._rhythm.stop()
+        if self._job.trouble is not None:
+            return self._trouble(self._job.trouble)
         if finished:
-            if of.keeper and of.keeper.trouble:
+            if self._keeper and self._keeper.trouble:
                 return self._save_and_leave(self._failed(code))
             return self._publish()
-        if of.why is not None:
-            if of.options.on_stop:
+        if self._grace.why is not None:
+            if self._options.on_stop:
                 self._run_on_stop()
             return self._save_and_leave(self._stopped())
         return self._save_and_leave(self._failed(code))
 
     def leave(self, outcome: Outcome) -> int:
         """The last stage: say it, send what was measured, leave nothing behind; the exit code."""
+        self._grace.enter(Phase.LEAVING)
         self._end_children()
-        write = self._of.log.info if outcome.code == 0 else self._of.log.warning
+        write = self._log.info if outcome.code == 0 else self._log.warning
         write(
             "leave",
             outcome.sentence,
             reason=outcome.reason or "finished",
             exit_code=outcome.code,
-            seconds=round(time.time() - self._of.began, 3),
+            seconds=round(time.time() - self._began, 3),
         )
         self._tell_numbers(outcome)
-        if self._of.scratch:
-            shutil.rmtree(self._of.scratch, ignore_errors=True)
         return outcome.code
 
     # What the end of the job means.
 
     def _stopped(self) -> Outcome:
-        if self._of.why is Reason.TIMED_OUT:
-            return Outcome(Exit.TIMED_OUT, self._of.why, "Stopped by the attempt's own time limit.")
+        if self._grace.why is Reason.TIMED_OUT:
+            return Outcome(
+                Exit.TIMED_OUT, self._grace.why, "Stopped by the attempt's own time limit."
+            )
         return Outcome(
             Exit.INTERRUPTED, Reason.INTERRUPTED, "Interrupted by SIGTERM before the job finished."
         )
 
     def _failed(self, code: int) -> Outcome:
-        if code and processes.oom_kills() > self._of.ooms:
+        if code and processes.oom_kills() > self._ooms:
             sentence = f"A process was killed for memory; the job ended with {code}."
             return Outcome(code, Reason.OUT_OF_MEMORY, sentence)
-        trouble = self._of.keeper.trouble if self._of.keeper else None
+        trouble = self._keeper.trouble if self._keeper else None
         if trouble is not None:
             return Outcome(trouble.exit_code, trouble.reason, str(trouble))
         if code == Exit.TRY_AGAIN:
@@ -164,10 +209,9 @@ class Ending:
 
         At a stop it has the rest of the job's share, else ``LEFTOVER_SECONDS``.
         """
-        of = self._of
-        left = [] if of.killed else processes.descendants()
+        left = [] if self._job.killed else processes.descendants()
         if left and finished:
-            of.log.warning(
+            self._log.warning(
                 "left-behind",
                 "The job's first process ended and left work running in the background, which is"
                 " ended now. If it belongs to the job, have the first process wait for it ('wait'"
@@ -178,52 +222,49 @@ class Ending:
         while left and processes.children():
             seconds = self._leftover_end(begun, finished) - time.monotonic()
             if seconds <= 0:
-                of.look_at_held()
+                self._job.look_at_held()
                 break
-            of.telling.go_on()
-            of.turn(min(LOOK_SECONDS, seconds))
+            self._telling.go_on()
+            self._loop.turn(min(LOOK_SECONDS, seconds))
         self._end_children()
 
     def _leftover_end(self, begun: float, finished: bool) -> float:
-        of = self._of
         longest = begun + LEFTOVER_SECONDS
-        if not of.noticed:
+        if not self._grace.noticed:
             return longest
-        share = of.noticed + of.shares.drain_end
+        share = self._grace.drain_end
         return min(share, longest) if finished else share
 
     def _end_children(self) -> None:
         while not processes.kill_children():
-            self._of.turn(0.005)
+            self._loop.turn(0.005)
 
     def _run_on_stop(self) -> None:
         """Run the user's own command for a stop, within its share of the grace."""
-        of = self._of
-        of.log.info("on-stop", "The command for a stop runs.", command=of.options.on_stop)
-        shell = ["/bin/sh", "-c", of.options.on_stop]
+        self._log.info("on-stop", "The command for a stop runs.", command=self._options.on_stop)
+        shell = ["/bin/sh", "-c", self._options.on_stop]
         pid = os.posix_spawn(
-            "/bin/sh", shell, of.environ, setpgroup=0, setsigmask=[], setsigdef=[signal.SIGPIPE]
+            "/bin/sh", shell, self._environ, setpgroup=0, setsigmask=[], setsigdef=[signal.SIGPIPE]
         )
         status: list[int] = []
 
         def ended() -> bool:
-            status.extend([of.ended[pid]] if pid in of.ended else [])
+            status.extend([self._loop.ended[pid]] if pid in self._loop.ended else [])
             return bool(status)
 
-        of.wait(ended, of.noticed + of.shares.on_stop_end)
+        self._loop.wait(ended, self._grace.on_stop_end)
         code = processes.exit_code(status[0]) if status else None
         if code != 0:
             how = "was killed at the end of its share" if code is None else f"ended with {code}"
-            of.log.warning("on-stop", f"The command for a stop {how}.", exit_code=code)
+            self._log.warning("on-stop", f"The command for a stop {how}.", exit_code=code)
         self._end_children()
 
     def _publish(self) -> Outcome:
-        of = self._of
-        if of.keeper is None:
+        if self._keeper is None:
             return Outcome(Exit.FINISHED, None, "The job finished.")
-        of.log.info("publish", "The job finished; its outputs are published.")
+        self._log.info("publish", "The job finished; its outputs are published.")
         with self._trace.part("publish"):
-            published = self._ask(of.keeper.commit())
+            published = self._ask(self._keeper.commit())
         if not published.done():
             sentence = "Interrupted by SIGTERM while publishing; the next attempt finishes it."
             return Outcome(Exit.INTERRUPTED, Reason.INTERRUPTED, sentence)
@@ -236,15 +277,14 @@ class Ending:
         )
 
     def _save_and_leave(self, outcome: Outcome) -> Outcome:
-        of = self._of
-        if of.keeper is None:
+        if self._keeper is None:
             return outcome
         assert outcome.reason is not None
-        of.log.info("save", "What is done is made durable.")
+        self._log.info("save", "What is done is made durable.")
         saved = self._saved
         if saved is None:
             with self._trace.part("save"):
-                saved = self._ask(of.keeper.save_last(of.held))
+                saved = self._ask(self._keeper.save_last(self._job.held))
         else:
             self._ask(saved)
         error = saved.exception() if saved.done() else None
@@ -252,83 +292,81 @@ class Ending:
             return self._trouble(error)
         if error is not None or not saved.done():
             why = error or "its share of the grace is over."
-            of.log.error("save", f"The last checkpoint could not be saved: {why}")
-        of.log.info("withdraw", "Half-made outputs are withdrawn.")
+            self._log.error("save", f"The last checkpoint could not be saved: {why}")
+        self._log.info("withdraw", "Half-made outputs are withdrawn.")
         if self._word is None:
-            of.keeper.withdraw()
+            self._keeper.withdraw()
         return self._say(outcome) or outcome
 
     def _say(self, outcome: Outcome) -> Outcome | None:
         """Write the last word; another outcome when it shows that the fence is lost."""
-        of = self._of
-        assert of.keeper is not None
+        assert self._keeper is not None
         assert outcome.reason is not None
-        until = None if of.noticed else time.monotonic() + WORD_SECONDS
+        until = None if self._grace.noticed else time.monotonic() + WORD_SECONDS
         word = self._word
         if word is None:
             self._send_trace(outcome)
-            word = of.keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+            word = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
         self._ask(word, until)
         error = word.exception() if word.done() else None
         if isinstance(error, FenceLost):
             return self._trouble(error)
         if error is not None or not word.done():
-            of.log.warning("leave", f"The last word could not be written: {error or 'no time.'}")
+            self._log.warning("leave", f"The last word could not be written: {error or 'no time.'}")
         else:
             self._lost_seconds = word.result()
         return None
 
     def _trouble(self, error: WorkerError) -> Outcome:
         """The worker's own trouble: end the job if it runs, say it where possible."""
-        of = self._of
-        of.kill_job()
-        of.wait(lambda: not of.job_running)
+        self._job.kill()
+        self._loop.wait(lambda: not self._job.running)
         if isinstance(error, AlreadyComplete):
             return Outcome(Exit.FINISHED, None, error.sentence)
         outcome = Outcome(error.exit_code, error.reason, str(error))
-        if of.keeper is None:
+        if self._keeper is None:
             return outcome
         if isinstance(error, FenceLost):
-            self._ask(of.keeper.abandon(), time.monotonic() + WORD_SECONDS)
+            self._ask(self._keeper.abandon(), time.monotonic() + WORD_SECONDS)
             return outcome
-        of.keeper.withdraw()
+        self._keeper.withdraw()
         return self._say(outcome) or outcome
 
     def _ask(self, future: Future[Any], until: float | None = None) -> Future[Any]:
         """Wait for the keeper, within the grace of a stop, while signals are answered."""
-        future.add_done_callback(lambda _: self._of.inbox.note())
-        self._of.wait(future.done, until)
+        future.add_done_callback(lambda _: self._loop.inbox.note())
+        self._loop.wait(future.done, until)
         return future
 
     def _tell_numbers(self, outcome: Outcome) -> None:
         """The metrics' line, and the trace, which is never waited for longer than a second."""
-        of, keeper, identity = self._of, self._of.keeper, self._of.identity
+        keeper, identity = self._keeper, self._identity
         if keeper is None or identity is None:
             return
         now = time.time()
         values: dict[str, float] = {
-            "RunSeconds": round(now - of.began, 3),
+            "RunSeconds": round(now - self._began, 3),
             "LostSeconds": round(self._lost_seconds, 3),
         } | keeper.numbers()
-        if of.job_began:
-            values["StartupSeconds"] = round(of.job_began - of.began, 3)
-        if of.why is Reason.INTERRUPTED:
-            values["SignalToExitSeconds"] = round(time.monotonic() - of.noticed, 3)
+        if self._job.began:
+            values["StartupSeconds"] = round(self._job.began - self._began, 3)
+        if self._grace.why is Reason.INTERRUPTED:
+            values["SignalToExitSeconds"] = round(time.monotonic() - self._grace.noticed, 3)
         line = embedded_metrics(identity.job, identity.capacity, values, now)
-        of.log.raw(line | of.log.about)
+        self._log.raw(line | self._log.about)
         self._send_trace(outcome)
         if self._sent is not None:
             self._ask(self._sent, time.monotonic() + TRACE_SECONDS)
 
     def _send_trace(self, outcome: Outcome) -> None:
         """Send the trace, once, beside whatever else there is to wait for."""
-        of, keeper = self._of, self._of.keeper
+        keeper = self._keeper
         with self._tracing:
             if self._traced or keeper is None:
                 return
             self._traced = True
-            if of.job_began:
-                self._trace.add("job", of.job_began, of.job_ended or time.time())
+            if self._job.began:
+                self._trace.add("job", self._job.began, self._job.ended or time.time())
             if keeper.restored:
                 self._trace.add("restore", *keeper.restored)
             self._sent = keeper.send_trace(self._trace.document(outcome.code, outcome.sentence))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from steadyspot.worker.errors import NotFound, NotRunnable, SetupError
+from steadyspot.worker.errors import NotFound, NotRunnable, SetupError, WorkerError
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -21,13 +22,29 @@ PR_SET_CHILD_SUBREAPER = 36
 class Job:
     """The job's first process, in a process group of its own.
 
-    ``pid`` is also the group's id. When standard input is a terminal that the worker holds, the
-    job's group becomes its foreground group, as a shell would do.
+    ``pid`` is also the group's id; ``status`` is its wait status once it has ended, ``trouble``
+    what the worker ended it for, if not for a stop. When standard input is a terminal that the
+    worker holds, the job's group becomes its foreground group, as a shell would do.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], tied: bool) -> None:
-        """Fork. ``tied``: the job dies with a worker that is killed, as it does under PID 1."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        tied: bool,
+        outputs: str = "",
+    ) -> None:
+        """Fork. ``tied``: the job dies with a worker that is killed, as it does under PID 1.
+
+        ``outputs`` is the folder for outputs, if it has one.
+        """
         self.command = list(command)
+        self.status: int | None = None
+        self.trouble: WorkerError | None = None
+        self.began = self.ended = 0.0
+        self.killed = False
+        self.held: set[str] = set()
+        self._outputs = outputs
         self._go_read, self._go_write = os.pipe()
         self._error_read, self._error_write = os.pipe()
         self.terminal = _holds_terminal()
@@ -52,8 +69,9 @@ class Job:
         os.close(self._go_write)
         os.close(self._error_read)
         if not error:
+            self.began = time.time()
             return
-        os.waitpid(self.pid, 0)
+        _, self.status = os.waitpid(self.pid, 0)
         name, why = self.command[0], os.strerror(int(error))
         if int(error) == errno.ENOENT:
             raise NotFound(
@@ -64,6 +82,28 @@ class Job:
             f"The command '{name}' cannot be executed: {why}.",
             "Check that it is an executable file with a valid first line, for this architecture.",
         )
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process was let go and has not ended."""
+        return self.began > 0 and self.status is None
+
+    def end(self, status: int) -> None:
+        """The first process was reaped."""
+        if self.status is None:
+            self.status, self.ended = status, time.time()
+
+    def kill(self) -> None:
+        """End its group by SIGKILL. What has left the group is ended with all that is left."""
+        if self.running and not self.killed:
+            self.killed = True
+            self.look_at_held()
+            signal_group(self.pid, signal.SIGKILL)
+
+    def look_at_held(self) -> None:
+        """Note in ``held`` which outputs are being written by what is about to be killed."""
+        if self._outputs:
+            self.held |= held_open(self._outputs, descendants())
 
     def _become(self, environment: Mapping[str, str], tied: bool, parent: int) -> None:
         os.setpgid(0, 0)

@@ -15,15 +15,16 @@ import time
 from steadyspot.contract import Env, Reason
 from steadyspot.paths import stamps
 from steadyspot.protocol import SOCKET
-from steadyspot.worker.errors import SetupError, WorkerError
+from steadyspot.worker.errors import SetupError, WorkerError, as_trouble
 from steadyspot.worker.supervising import processes, signals
+from steadyspot.worker.supervising.grace import Grace, Phase
+from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.speakers import Speakers
-from steadyspot.worker.supervising.stages import Shares, shares
 from steadyspot.worker.supervising.telling import Telling, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from steadyspot.worker.control import Control, Stopping
     from steadyspot.worker.keeping.keeper import Keeper
@@ -39,9 +40,6 @@ A longer one is said by way of the worker's own descriptor of its scratch folder
 """
 
 
-NO_END_SECONDS = 1e9
-"""What is left while no stop was noticed."""
-
 FIRST_STEPS_SECONDS = 0.05
 """How long the job has the processor to itself before the worker loads what is slow to load."""
 
@@ -50,90 +48,104 @@ class Supervisor:
     """One attempt from the fork to the exit code."""
 
     def __init__(self, options: Options, environ: Mapping[str, str], log: Log) -> None:
-        self.options = options
-        self.identity = options.identity
-        self.log = log
-        self.inbox = signals.Inbox()
-        self.speakers = Speakers()
-        self.telling: Telling
-        self.environ = dict(environ) | options.environment
-        self.environ.pop(Env.SECRETS, None)  # The job has them one by one.
-        self.scratch = ""
-        self.ooms = 0
-        self.job: processes.Job
-        self.job_status: int | None = None
-        self.job_running = False
-        self.killed = False
-        self.held: set[str] = set()
-        self.why: Reason | None = None
-        self.noticed = 0.0
-        self.shares: Shares
-        self.lost: WorkerError | None = None
-        self.keeper: Keeper | None = None
-        self.control: Control | None = None
-        self.stopping: Stopping | None = None
-        self.rhythm: Rhythm | None = None
-        self.began = time.time()
-        self.job_began = self.job_ended = 0.0
-        self._ending: Ending | None = None
-        self._leftovers: dict[str, tuple[int, int, int, int]] = {}
+        self._options = options
+        self._identity = options.identity
+        self._log = log
+        self._environ = dict(environ) | options.environment
+        self._environ.pop(Env.SECRETS, None)  # The job has them one by one.
+        self._began = time.time()
+        self._grace = Grace(
+            options.stop_timeout_seconds,
+            options.on_stop_seconds if options.on_stop else 0.0,
+            options.drain_seconds,
+        )
+        self._loop = Loop(self._grace, self._on_signal, self._look_at_keeper, self._on_ended)
+        self._speakers = Speakers()
+        self._scratch = ""
         self._listener: socket.socket | None = None
-        stop_by = self.identity.stop_by if self.identity else None
+        self._leftovers: dict[str, tuple[int, int, int, int]] = {}
+        self._job: processes.Job
+        self._telling: Telling
+        self._keeper: Keeper | None = None
+        self._control: Control | None = None
+        self._stopping: Stopping | None = None
+        self._rhythm: Rhythm | None = None
+        self._ending: Ending | None = None
+        stop_by = self._identity.stop_by if self._identity else None
         self._stop_by = None if stop_by is None else time.monotonic() + stop_by - time.time()
 
     def run(self) -> int:
         """Run the job to its end; the exit code."""
-        if self.identity:
+        if self._identity:
             self._listen()
         processes.adopt_orphans()
-        self.job = processes.Job(self.options.command, self.environ, tied=os.getpid() != 1)
-        self.inbox.catch(self.job.terminal)
-        signals.unblock_all()
-        self.telling = Telling(
-            self.job.pid,
-            self.options.audience,
-            self.options.signal_job,
-            self.speakers,
+        options = self._options
+        self._job = job = processes.Job(
+            options.command,
+            self._environ,
+            tied=os.getpid() != 1,
+            outputs=options.output_dir if self._identity else "",
         )
-        at_once = self.identity is None or self.identity.starts_at_once
+        self._telling = Telling(job.pid, options.audience, options.signal_job, self._speakers)
+        self._loop.inbox.catch(job.terminal)
+        signals.unblock_all()
+        at_once = self._identity is None or self._identity.starts_at_once
         if at_once:
             self._go()
-            self.turn(FIRST_STEPS_SECONDS)
-        self.ooms = processes.oom_kills()
+            self._loop.turn(FIRST_STEPS_SECONDS)
         self._open()
-        from steadyspot.worker.supervising.ending import Ending
-
-        self._ending = ending = Ending(self)
+        self._ending = ending = self._make_ending()
+        early = None
         if not at_once:
             self._await_opening()
             early = ending.before_job()
-            if early is not None:
-                return ending.leave(early)
-            self._go()
-        while self.job_status is None:
-            self.turn(self._next_deadline())
+            if early is None:
+                self._go()
+        while early is None and job.status is None:
+            self._loop.turn(self._next_deadline())
             self._on_deadlines()
-        self.job_ended = time.time()
-        return ending.leave(ending.after_job())
+        code = ending.leave(early or ending.after_job())
+        if self._scratch:
+            import shutil
+
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        return code
 
     # Starting.
 
     def _go(self) -> None:
         try:
-            self.job.go()
+            self._job.go()
         except WorkerError as error:
-            self.lost, self.job_status, self.killed = error, 0, True
+            self._job.trouble = error
             return
-        self.job_running = True
-        self.job_began = time.time()
+        self._grace.enter(Phase.RUNNING)
+
+    def _make_ending(self) -> Ending:
+        from steadyspot.worker.supervising.ending import Ending, Parts
+
+        parts = Parts(
+            self._options,
+            self._environ,
+            self._log,
+            self._job,
+            self._grace,
+            self._loop,
+            self._telling,
+            self._keeper,
+            self._rhythm,
+            self._finished,
+            self._began,
+        )
+        return Ending(parts)
 
     def _listen(self) -> None:
         """Make the scratch folder and the socket, before the job is forked."""
-        name = f"{self.options.scratch_dir}/steadyspot-{os.getpid()}-{os.urandom(4).hex()}"
-        place = self.options.scratch_dir
+        name = f"{self._options.scratch_dir}/steadyspot-{os.getpid()}-{os.urandom(4).hex()}"
+        place = self._options.scratch_dir
         try:
             os.mkdir(name, 0o700)
-            self.scratch = name
+            self._scratch = name
             os.mkdir(f"{name}/outputs")
             os.mkdir(f"{name}/spool")
             address = f"{name}/socket"
@@ -143,210 +155,152 @@ class Supervisor:
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(address)
             self._listener.listen(128)
-            for place in (self.options.checkpoint_dir, self.options.output_dir):
+            for place in (self._options.checkpoint_dir, self._options.output_dir):
                 if place:
                     os.makedirs(place, exist_ok=True)
-            if self.options.output_dir:
-                self._leftovers = stamps(self.options.output_dir)
+            if self._options.output_dir:
+                self._leftovers = stamps(self._options.output_dir)
         except OSError as error:
             raise SetupError(
                 f"The worker cannot write in {place}: {error.strerror or error}.",
                 "Mount a volume there, or name another folder (--scratch-dir for its own).",
             ) from None
-        self.environ[SOCKET] = address
+        self._environ[SOCKET] = address
 
     def _open(self) -> None:
         """Load what is slow to load, now that the job runs or has to wait for it."""
-        if self.identity is None or self._listener is None:
+        if self._identity is None or self._listener is None:
             return
         from steadyspot.worker.control import Control, Stopping
         from steadyspot.worker.keeping.keeper import Keeper
 
-        self.stopping = Stopping()
-        keeper = Keeper(self.options, self.identity, self.log, self._on_lost)
-        keeper.start(self.scratch, self.job.pid, self._leftovers)
-        keeper.opened.add_done_callback(lambda _: self.inbox.note())
-        self.control = Control(
-            self._listener.detach(), self.identity, keeper, self.stopping, self.speakers
+        self._stopping = Stopping()
+        keeper = Keeper(self._options, self._identity, self._log, self._on_lost)
+        keeper.start(self._scratch, self._job.pid, self._leftovers)
+        keeper.opened.add_done_callback(lambda _: self._loop.inbox.note())
+        self._control = Control(
+            self._listener.detach(), self._identity, keeper, self._stopping, self._speakers
         )
-        self.keeper = keeper
-        if self.options.checkpoint_dir or self.options.output_dir:
+        self._keeper = keeper
+        if self._options.checkpoint_dir or self._options.output_dir:
             from steadyspot.worker.supervising.rhythm import Rhythm
 
-            every, marker = self.options.every_seconds, self.options.marker
-            self.rhythm = Rhythm(keeper.save_folders, every, marker)
+            every, marker = self._options.every_seconds, self._options.marker
+            self._rhythm = Rhythm(keeper.save_folders, every, marker)
 
     def _await_opening(self) -> None:
         """Wait until the run is restored, or the grace of a stop is over."""
-        assert self.keeper is not None
-        opened = self.keeper.opened
-        while not opened.done() and self.time_left() > 0:
-            self.turn(min(self._next_deadline() or 60.0, 60.0))
+        assert self._keeper is not None
+        opened = self._keeper.opened
+        while not opened.done() and self._grace.left() > 0:
+            self._loop.turn(min(self._next_deadline() or 60.0, 60.0))
             self._on_deadlines()
 
-    # Waiting, the one place where the main thread does.
-
-    def turn(self, seconds: float | None) -> None:
-        """Wait for the next event, at most so long, and act on signals and ended children."""
-        for number in self.inbox.wait(seconds):
-            if number == signals.NOTE:
-                self._look_at_keeper()
-            elif number != signal.SIGCHLD:
-                self._on_signal(number)
-        self._reap()
-
-    def wait(self, done: Callable[[], bool], until: float | None = None) -> bool:
-        """Go on answering until ``done`` or the monotonic time ``until``; whether it is done.
-
-        A stop may be noticed meanwhile: never longer than until its grace is over.
-        """
-        while not done():
-            left = self.time_left()
-            if until is not None:
-                left = min(left, until - time.monotonic())
-            if left <= 0:
-                return False
-            self.turn(left if left < NO_END_SECONDS else None)
-        return True
-
-    def time_left(self) -> float:
-        """Seconds until saving has to be over; much, where no stop was noticed."""
-        if not self.noticed:
-            return NO_END_SECONDS
-        return self.noticed + self.shares.save_end - time.monotonic()
-
-    def _reap(self) -> None:
-        self.ended = processes.reap()
-        if self.job.pid in self.ended and self.job_status is None:
-            self.job_status = self.ended[self.job.pid]
-            self.job_running = False
+    def _on_ended(self, ended: dict[int, int]) -> None:
+        if self._job.pid in ended:
+            self._job.end(ended[self._job.pid])
 
     # Signals and deadlines.
 
     def _on_signal(self, number: int) -> None:
-        if number in signals.STOPS and number not in self.options.ordinary:
-            self._reap()
+        if number in signals.STOPS and number not in self._options.ordinary:
+            self._loop.reap()
             self._on_stop(number)
             return
-        if self.job_running:
-            forward(self.job.pid, self.options.audience, number)
+        if self._job.running:
+            forward(self._job.pid, self._options.audience, number)
         if number in signals.SUSPENDING and os.getpid() != 1:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def _on_stop(self, number: int) -> None:
         name = signals.name(number)
-        if self.noticed:
-            self.log.info("notice", f"{name} came, too; the stop goes on as it is.")
-        elif self.job_status is None:
+        if self._grace.noticed:
+            self._log.info("notice", f"{name} came, too; the stop goes on as it is.")
+        elif self._job.status is None:
             self._notice(Reason.INTERRUPTED, name)
         else:
-            self._share_out()
-            self.log.info("notice", f"{name} after the job had ended; its end may take the grace.")
+            self._grace.begin(self._save_seconds())
+            self._log.info("notice", f"{name} after the job had ended; its end may take the grace.")
 
     def _notice(self, why: Reason, what: str) -> None:
-        """Stage one: tell the job, and share out the grace."""
-        self._share_out()
-        self.why = why
-        drain = self.shares.drain_end
-        if drain <= 0:
+        """Tell the job, and share out the grace."""
+        drain_seconds = self._grace.begin(self._save_seconds(), why)
+        if drain_seconds <= 0:
             self._end_job()
-        elif self.job_running:
-            self.telling.begin()
-        if self.stopping:
-            self.stopping.begin(self.noticed + drain)
-        if self.keeper:
-            self.keeper.hurry()
-        self.log.info(
+        elif self._job.running:
+            self._telling.begin()
+        if self._stopping:
+            self._stopping.begin(self._grace.drain_end)
+        if self._keeper:
+            self._keeper.hurry()
+        self._log.info(
             "notice",
-            f"{what} came; the job has {drain:.1f} s to end.",
+            f"{what} came; the job has {drain_seconds:.1f} s to end.",
             reason=why,
-            drain_seconds=round(drain, 3),
-            grace_seconds=self.options.stop_timeout_seconds,
+            drain_seconds=round(drain_seconds, 3),
+            grace_seconds=self._grace.seconds,
         )
-        self.log.info("drain", "The unit in hand may end.")
+        self._log.info("drain", "The unit in hand may end.")
 
-    def _share_out(self) -> None:
-        """The grace begins now."""
-        self.noticed = time.monotonic()
-        self.shares = shares(
-            self.options.stop_timeout_seconds,
-            self.keeper.save_seconds if self.keeper else 0.0,
-            self.options.on_stop_seconds if self.options.on_stop else 0.0,
-            self.options.drain_seconds,
-        )
+    def _save_seconds(self) -> float:
+        return self._keeper.save_seconds if self._keeper else 0.0
 
-    def kill_job(self) -> None:
-        """End the job's group by SIGKILL, having looked which outputs it is writing."""
-        if self.job_running and not self.killed:
-            self.killed = True
-            self.look_at_held()
-            processes.signal_group(self.job.pid, signal.SIGKILL)
-
-    def look_at_held(self) -> None:
-        """Note which outputs are being written by what is about to be killed."""
-        if self.identity and self.options.output_dir:
-            below = processes.descendants()
-            self.held |= processes.held_open(self.options.output_dir, below)
-
-    def finished(self) -> bool:
+    def _finished(self) -> bool:
         """Whether exit 0 counts even after a stop, by the job's own word.
 
         What it says at its end is not enough where it was told by a signal that Python turns into
         an exception, which the job may have caught.
         """
-        of_term = self.options.signal_job == signal.SIGTERM
-        return self.control is not None and self.control.finished(self.job.pid if of_term else None)
+        if self._control is None:
+            return False
+        of_term = self._options.signal_job == signal.SIGTERM
+        return self._control.finished(self._job.pid if of_term else None)
 
     def _end_job(self) -> None:
         """The end of the job's share: kill it, and begin to leave meanwhile."""
-        self.kill_job()
-        if self.killed and self._ending:
+        self._job.kill()
+        if self._job.killed and self._ending:
             self._ending.begin()
 
     def _on_deadlines(self) -> None:
         now = time.monotonic()
-        stop_at = self._stop_at()
-        due = stop_at is not None and now >= stop_at
-        if due and self.why is None and self.job_status is None:
-            self._notice(Reason.TIMED_OUT, "The attempt's own time limit")
-        running = self.why is not None and self.job_running and not self.killed
-        if running and now >= self.noticed + self.shares.drain_end:
-            self.log.warning("drain", "The job did not end in its share of the grace; killed.")
+        if self._grace.phase <= Phase.RUNNING:
+            stop_at = self._stop_at()
+            if stop_at is not None and now >= stop_at and self._job.status is None:
+                self._notice(Reason.TIMED_OUT, "The attempt's own time limit")
+        elif self._drains() and now >= self._grace.drain_end:
+            self._log.warning("drain", "The job did not end in its share of the grace; killed.")
             self._end_job()
+
+    def _drains(self) -> bool:
+        return self._grace.phase is Phase.DRAINING and self._job.running and not self._job.killed
 
     def _stop_at(self) -> float | None:
         """When the attempt ends itself: what has become durable leaves less to do for another."""
-        if self._stop_by is None or self.identity is None:
+        if self._stop_by is None or self._identity is None:
             return None
-        gained = self.keeper.share_gained if self.keeper else 0.0
-        return self._stop_by + self.identity.expected_seconds * gained
+        gained = self._keeper.share_gained if self._keeper else 0.0
+        return self._stop_by + self._identity.expected_seconds * gained
 
     def _next_deadline(self) -> float | None:
         now = time.monotonic()
-        if self.why is None:
+        if self._grace.phase <= Phase.RUNNING:
             stop_at = self._stop_at()
             return None if stop_at is None else max(0.0, stop_at - now)
-        if self.job_running and not self.killed:
-            return max(0.0, self.noticed + self.shares.drain_end - now)
-        return max(0.0, self.time_left())
+        if self._drains():
+            return max(0.0, self._grace.drain_end - now)
+        return max(0.0, self._grace.left())
 
     # What the keeper reports.
 
     def _look_at_keeper(self) -> None:
         """The fence of a first attempt was refused, or lost later: the job has to go."""
-        opened = self.keeper.opened if self.keeper else None
-        if self.lost is None and opened and opened.done() and opened.exception():
-            self.lost = as_trouble(opened.exception())
-        if self.lost is not None:
-            self.kill_job()
+        opened = self._keeper.opened if self._keeper else None
+        if self._job.trouble is None and opened and opened.done() and opened.exception():
+            self._job.trouble = as_trouble(opened.exception())
+        if self._job.trouble is not None:
+            self._job.kill()
 
     def _on_lost(self, error: WorkerError) -> None:
-        self.lost = error
-        self.inbox.note()
-
-
-def as_trouble(error: BaseException | None) -> WorkerError:
-    """An error as something with a sentence."""
-    if isinstance(error, WorkerError):
-        return error
-    return SetupError(f"The worker met an error of its own: {error!r}.", "Please report it.")
+        self._job.trouble = error
+        self._loop.inbox.note()

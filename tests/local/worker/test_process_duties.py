@@ -134,21 +134,28 @@ def test_no_signal_is_lost_while_the_first_process_of_a_container_still_loads(
     (tmp_path / "lib").mkdir()
     entry = shutil.copy(ROOT / "worker" / "steadyspot-worker", tmp_path / "bin")
     (tmp_path / "lib" / "steadyspot").symlink_to(ROOT / "steadyspot")
+    slow = tmp_path / "bin" / "python3"
+    slow.write_text(
+        f"#!{sys.executable} -IS\nimport os, sys, time\ntime.sleep(1)\n"
+        f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n"
+    )
+    slow.chmod(0o755)
     worker = subprocess.Popen(
         [*UNSHARE, str(entry), "sleep", "60"],
-        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={"PATH": f"{slow.parent}:{os.environ['PATH']}"},
         stderr=subprocess.PIPE,
         text=True,
     )
     first = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
     pid = int(wait_until(lambda: first.read_text().split())[0])
-    blocks = Path(f"/proc/{pid}/status")
-    while "SigBlk:\t0000000000000000" in blocks.read_text():
-        pass
+    program = Path(f"/proc/{pid}/comm")
+    wait_until(lambda: program.read_text().strip() == slow.name)
     os.kill(pid, signal.SIGTERM)
-    assert "SigCgt:\t0000000000000000" in blocks.read_text()  # Nothing is caught yet.
 
-    said = worker.communicate(timeout=20)[1]
+    try:
+        said = worker.communicate(timeout=20)[1]
+    finally:
+        worker.kill()
     assert worker.returncode == 143
     assert "SIGTERM came" in said
 

@@ -14,32 +14,37 @@ from steadyspot.worker.errors import FenceLost
 from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
-from steadyspot.worker.supervising.ending import Ending
-from steadyspot.worker.supervising.supervisor import Supervisor
+from steadyspot.worker.supervising.ending import Ending, Parts
+from steadyspot.worker.supervising.grace import Grace
 from tests.unit.worker.fakes import FakeAws, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
 
 
-def stopped(world: World, folder: Path, *options: str, **more: Any) -> tuple[Ending, Keeper]:
+def stopped(
+    world: World, folder: Path, *options: str, lost: FenceLost | None = None, **more: Any
+) -> tuple[Ending, Keeper]:
     """An attempt whose job was killed at a stop and has not ended yet."""
     asked = Options([*options, "true"], ENVIRONMENT)
     assert asked.identity
     keeper = Keeper(asked, asked.identity, Log(descriptor=-1), print, lambda _: FakeAws(world))
     keeper.start(str(folder), 0)
-    supervisor = SimpleNamespace(
-        identity=asked.identity,
+    grace = Grace(20.0, 0.0, None)
+    grace.begin(0.0, Reason.INTERRUPTED)
+    parts = SimpleNamespace(
         options=asked,
+        environ={},
+        log=Log(descriptor=-1),
+        job=SimpleNamespace(trouble=lost, held=set(), began=0.0, ended=0.0),
+        grace=grace,
+        loop=None,
+        telling=None,
         keeper=keeper,
         finished=lambda: False,
         rhythm=None,
-        lost=None,
-        held=set(),
-        why=Reason.INTERRUPTED,
-        job_began=0.0,
-        job_ended=0.0,
+        began=0.0,
     )
-    vars(supervisor).update(more)
-    return Ending(cast(Supervisor, supervisor)), keeper
+    vars(parts).update(more)
+    return Ending(cast(Parts, parts)), keeper
 
 
 def settled(keeper: Keeper) -> None:

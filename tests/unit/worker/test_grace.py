@@ -1,0 +1,33 @@
+"""The phases of an attempt only go on, and a stop leaves each its time."""
+
+from __future__ import annotations
+
+from steadyspot.contract import Reason
+from steadyspot.worker.supervising.grace import NO_END_SECONDS, Grace, Phase
+
+
+def test_phase_that_is_over_stays_over() -> None:
+    grace = Grace(20.0, 0.0, None)
+    for phase in (Phase.RUNNING, Phase.SAVING, Phase.DRAINING):
+        grace.enter(phase)
+    assert grace.phase is Phase.SAVING
+
+
+def test_stop_begins_the_draining_and_ends_what_is_left() -> None:
+    grace = Grace(20.0, 4.0, None)
+    grace.enter(Phase.RUNNING)
+    assert grace.left() == NO_END_SECONDS
+
+    drain_seconds = grace.begin(0.0, Reason.INTERRUPTED)
+    assert (grace.phase, grace.why) == (Phase.DRAINING, Reason.INTERRUPTED)
+    assert drain_seconds == grace.drain_end - grace.noticed
+    assert grace.noticed < grace.drain_end < grace.on_stop_end < grace.noticed + 20
+    assert grace.left() < 20
+
+
+def test_stop_after_the_jobs_own_end_only_limits_what_is_left_to_do() -> None:
+    grace = Grace(20.0, 0.0, None)
+    grace.enter(Phase.SAVING)
+    grace.begin(0.0)
+    assert (grace.phase, grace.why) == (Phase.SAVING, None)
+    assert grace.left() < 20

@@ -1,0 +1,94 @@
+"""The phases of an attempt, and the time that a stop leaves to each.
+
+    STARTING ──▶ RUNNING ──▶ DRAINING ──▶ SAVING ──▶ LEAVING ──▶ exit
+
+    STARTING  the job is forked and waits for its word to go; folders are restored
+    RUNNING   the job works; its folders are saved now and then
+    DRAINING  a stop was noticed: the job is told, and has its share of the grace to end
+    SAVING    the job is gone: what is done is made durable, or published where it ended well
+    LEAVING   the last word is said, what was measured is sent
+
+A phase is never gone back to; a job that ends by itself skips DRAINING, and a stop before the job
+began skips RUNNING. ECS sends a signal and, ``stopTimeout`` seconds later, SIGKILL; in between
+(``stages`` says how long each takes)
+
+    notice           drain_end          on_stop_end        save_end         stopTimeout
+      │ told: the first  │ killed: what is  │ killed: the       │ given up: the   │ SIGKILL
+      │ process, then    │ left of the job  │ command for       │ last save       │ of all
+      │ who it leaves    │                  │ the stop          │                 │
+      ├── DRAINING ──────┼───────────────── SAVING ─────────────┼── LEAVING ──────┤
+"""
+
+from __future__ import annotations
+
+import time
+from enum import IntEnum
+
+from steadyspot.contract import Reason
+from steadyspot.worker.supervising.stages import Shares, shares
+
+NO_END_SECONDS = 1e9
+"""What is left while no stop was noticed."""
+
+
+class Phase(IntEnum):
+    """Where an attempt is, in the order of time."""
+
+    STARTING = 0
+    RUNNING = 1
+    DRAINING = 2
+    SAVING = 3
+    LEAVING = 4
+
+
+class Grace:
+    """The phase of the attempt, why it is to stop, and when each share of the grace is over.
+
+    ``on_stop_seconds`` is the share of the command for a stop, ``drain_seconds`` the most that the
+    job may have of the grace (none: all that is left). Times are monotonic.
+    """
+
+    def __init__(
+        self, stop_timeout_seconds: float, on_stop_seconds: float, drain_seconds: float | None
+    ) -> None:
+        self.seconds = stop_timeout_seconds
+        self.phase = Phase.STARTING
+        self.why: Reason | None = None
+        self.noticed = 0.0
+        self._on_stop_seconds = on_stop_seconds
+        self._drain_seconds = drain_seconds
+        self._shares: Shares
+
+    def enter(self, phase: Phase) -> None:
+        """Go on to a phase; one that is over stays over."""
+        self.phase = max(self.phase, phase)
+
+    def begin(self, save_seconds: float, why: Reason | None = None) -> float:
+        """The grace begins now; seconds of the job's share. ``save_seconds``: the longest save.
+
+        ``why`` is none where the job had ended by itself: the stop only limits what is left to do.
+        """
+        self.noticed = time.monotonic()
+        self._shares = shares(
+            self.seconds, save_seconds, self._on_stop_seconds, self._drain_seconds
+        )
+        if why is not None:
+            self.why = why
+            self.enter(Phase.DRAINING)
+        return self._shares.drain_end
+
+    @property
+    def drain_end(self) -> float:
+        """When what is left of the job is killed."""
+        return self.noticed + self._shares.drain_end
+
+    @property
+    def on_stop_end(self) -> float:
+        """When the command for a stop is killed."""
+        return self.noticed + self._shares.on_stop_end
+
+    def left(self) -> float:
+        """Seconds until saving has to be over; much, where no stop was noticed."""
+        if not self.noticed:
+            return NO_END_SECONDS
+        return self.noticed + self._shares.save_end - time.monotonic()
