@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
+from unicodedata import normalize
 
 from steadyspot.contract import COMPLETION
 
@@ -63,6 +65,13 @@ def check_name(name: Any) -> str:
             "Use another name.",
         )
     return name
+
+
+def twins(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names that look the same: one writes its accents apart (NFD, as macOS does)."""
+    seen: dict[str, str] = {}
+    pairs = [(seen.setdefault(normalize("NFC", name), name), name) for name in sorted(names)]
+    return [(one, other) for one, other in pairs if one != other]
 
 
 def place_below(folder: str, name: str) -> str:

@@ -19,6 +19,7 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from steadyspot.contract import Reason, output_prefix
+from steadyspot.names import twins
 from steadyspot.paths import remove
 from steadyspot.worker.errors import FenceLost, SetupError, TooLate, WorkerError, WorkLost
 from steadyspot.worker.keeping.attempt import About, Attempt
@@ -553,6 +554,10 @@ class Keeper:
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
             self._take(output)
+        for one, other in twins(ledger.outputs):
+            self._log.warning(
+                "publish", f"Two outputs have names that look the same: {one!a} and {other!a}."
+            )
         replaced = self._replaced | self._replaced_before
         try:
             record = self.attempt.commit(ledger, list(ledger.outputs.values()))

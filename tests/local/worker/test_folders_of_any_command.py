@@ -264,10 +264,11 @@ def test_only_outputs_that_were_there_at_the_counted_checkpoint_count(bench: Ben
 
 
 def test_what_an_output_folder_leaves_out_is_named(bench: Bench) -> None:
-    job = "cd out; touch a b.tmp c.part d~ .e; ln -s a link"
+    job = "cd out; touch a b.tmp c.part d~ .e; ln -s a link; touch '\u00e9' 'e\u0301'"
     worker = bench.start("--output-dir", "out", "sh", "-c", job)
 
     assert worker.end() == 0, worker.said()
-    assert sorted(bench.objects()) == ["a", "completion.json"]
+    assert sorted(bench.objects()) == ["a", "completion.json", "e\u0301", "\u00e9"]
+    assert "names that look the same" in worker.said()
     assert "4 with names of half-made or hidden files, the first is '.e'" in worker.said()
     assert "1 links, the first is 'link'" in worker.said()

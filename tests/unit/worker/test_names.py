@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.names import LONGEST_PIECE_BYTES, BadName, check_name, place_below
+from steadyspot.names import LONGEST_PIECE_BYTES, BadName, check_name, place_below, twins
 from steadyspot.worker.options import usage
 
 
@@ -75,3 +75,8 @@ def test_path_of_a_long_name_keeps_its_end_and_fits_a_file_system(letter: str) -
 
 def test_help_says_what_names_in_an_output_folder_must_be() -> None:
     assert "the same names in every attempt" in " ".join(usage().split())
+
+
+def test_names_that_look_the_same_are_twins() -> None:
+    assert twins(["\u00e9", "a", "e\u0301", "b"]) == [("e\u0301", "\u00e9")]
+    assert twins(["a", "A"]) == []
