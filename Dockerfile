@@ -11,4 +11,5 @@ ENV PYTHONPATH=/opt/job:/opt/steadyspot/api
 ENV TPCH_Q1_INPUT=/opt/job/input
 RUN python3 -m examples.tpch_q1.data "$TPCH_Q1_INPUT"
 USER 10001:10001
+STOPSIGNAL SIGTERM
 CMD ["python", "-m", "examples.tpch_q1"]

@@ -5,7 +5,7 @@ PYTHON_HERE := .venv/bin/python
 READY := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types scan render bench lock clean
+.PHONY: help setup demo test lint format types scan mutants render bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,8 +38,11 @@ scan: $(READY) tests/scan/.venv/.synced ## hold the templates and their roles ag
 		--compact --quiet --skip-download
 	$(PYTHON_HERE) -m tests.scan
 
-tests/scan/.venv/.synced: tests/scan/Pipfile.lock .ci/setup
-	@PYTHON='$(PYTHON)' .ci/setup tests/scan
+mutants: $(READY) tests/mutants/.venv/.synced ## change what decides, a thing at a time: do tests notice?
+	tests/mutants/.venv/bin/python -m tests.mutants $(ARGS)
+
+tests/%/.venv/.synced: tests/%/Pipfile.lock .ci/setup
+	@PYTHON='$(PYTHON)' .ci/setup tests/$*
 
 render: $(READY) ## write the state machines' definitions from the code
 	$(PYTHON_HERE) -m steadyspot.statemachines
@@ -56,8 +59,9 @@ endif
 lock: ## write Pipfile.lock anew with the newest releases
 	.ci/setup lock
 	.ci/setup lock tests/scan
+	.ci/setup lock tests/mutants
 
 clean: ## remove what was set up and what tests left
-	rm -rf .venv tests/scan/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv tests/scan/.venv tests/mutants/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		build *.egg-info tests/asl/node_modules tests/asl/.synced
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,6 +10,7 @@ is parked here.
 from __future__ import annotations
 
 from steadyspot.contract import Status
+from steadyspot.contract.states import AfterTheEndState
 from steadyspot.statemachines.calls import CALL_SECONDS, CONDITION_FAILED, patient, table_call
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, Succeed, Task
@@ -18,7 +19,7 @@ from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, 
 def mark() -> Task:
     """Mark the run unfinished, if the execution that ended still held it."""
     return table_call(
-        "Mark it unfinished",
+        AfterTheEndState.MARK_UNFINISHED,
         "updateItem",
         comment="Only if the record still names that execution and nobody marked it.",
         arguments={
@@ -44,14 +45,14 @@ def mark() -> Task:
 
 def build() -> Machine:
     """Return the definition, the platform's names still to be filled in."""
-    asked_right = Choice("Is it all there?")
+    asked_right = Choice(AfterTheEndState.IS_IT_ALL_THERE)
     odd = Fail(
-        "Not an end",
+        AfterTheEndState.NOT_AN_END,
         error="Steadyspot.NotAnEnd",
         cause="The input must be the event of an execution's end, and the job's name and queue.",
     )
     look = Task(
-        "How did it end?",
+        AfterTheEndState.HOW_DID_IT_END,
         comment="Its error tells a run that the queue refused from one that parked itself.",
         resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
         timeout_seconds=CALL_SECONDS,
@@ -63,10 +64,12 @@ def build() -> Machine:
         },
         output={},
     )
-    asked = Choice("Did it speak for itself?", comment="Who ends under a name of ours has parked.")
+    asked = Choice(
+        AfterTheEndState.DID_IT_SPEAK, comment="Who ends under a name of ours has parked."
+    )
     marking = mark()
     park = Task(
-        "Park the run",
+        AfterTheEndState.PARK,
         resource="arn:aws:states:::sqs:sendMessage",
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
@@ -74,7 +77,7 @@ def build() -> Machine:
         output={},
     )
     tell = Task(
-        "Tell people",
+        AfterTheEndState.TELL,
         resource="arn:aws:states:::sns:publish",
         timeout_seconds=CALL_SECONDS,
         retry=patient("SNS.NotFoundException", "SNS.AuthorizationErrorException"),
@@ -87,7 +90,7 @@ def build() -> Machine:
         },
         output={},
     )
-    done = Succeed("Done")
+    done = Succeed(AfterTheEndState.DONE)
     named = {
         "jobName": variable("$states.input.job"),
         "queue": variable("$states.input.queue"),

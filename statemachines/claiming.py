@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from steadyspot.contract import Status
+from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
@@ -34,7 +35,7 @@ NO_CAUSE = {
 def claim() -> Task:
     """Take the run: it is new, or already ours, or ended unfinished and is redriven."""
     return table_call(
-        "Claim the run",
+        JobState.CLAIM,
         "updateItem",
         comment="One execution works off a scheduled time, whatever is delivered twice.",
         arguments={
@@ -66,7 +67,7 @@ def claim() -> Task:
 def who_holds_it() -> Task:
     """Read the record, consistently."""
     return table_call(
-        "Who holds it?",
+        JobState.WHO_HOLDS_IT,
         "getItem",
         arguments={
             "ConsistentRead": True,
@@ -83,7 +84,7 @@ def who_holds_it() -> Task:
 def is_it_running() -> Task:
     """Ask Step Functions whether the execution that holds the run still runs."""
     return Task(
-        "Is it still running?",
+        JobState.IS_IT_RUNNING,
         resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
         timeout_seconds=CALL_SECONDS,
         retry=patient("Sfn.ExecutionDoesNotExistException"),
@@ -96,7 +97,7 @@ def is_it_running() -> Task:
 def take_over() -> Task:
     """Take a run whose execution ended without saying so, unless somebody else was faster."""
     return table_call(
-        "Take the run over",
+        JobState.TAKE_OVER,
         "updateItem",
         comment="Its execution is gone without a word; the record must still name it.",
         arguments={
@@ -114,7 +115,7 @@ def take_over() -> Task:
 def claiming(*, go_on: State, told: State, parked: State, marked: State, duplicate: State) -> Task:
     """Return the first state, with all that follows where the run is not simply ours."""
     first, holder, running, takeover = claim(), who_holds_it(), is_it_running(), take_over()
-    settled, abandoned = Choice("Is it settled?"), Choice("Was it abandoned?")
+    settled, abandoned = Choice(JobState.IS_IT_SETTLED), Choice(JobState.WAS_IT_ABANDONED)
     given_up: dict[str, Any] = {"cause": expression("causeNotClaimed")}
     give_up = Catch(parked, error_equals=["States.ALL"], assign=given_up)
     nothing = {

@@ -19,6 +19,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from steadyspot.contract import WORKER_CONTAINER, Capacity, Status
+from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
+from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
@@ -66,7 +68,7 @@ class Waits(NamedTuple):
 def choose_capacity() -> Choice:
     """Return the Choice that is asked before every launch."""
     return Choice(
-        "Choose capacity",
+        JobState.CHOOSE_CAPACITY,
         comment="Spot while budget and slack last, else on-demand.",
     )
 
@@ -122,7 +124,7 @@ def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
 def on_spot() -> Task:
     """Run the task on Spot, all subnets offered."""
     return launch(
-        "Run on Fargate Spot",
+        JobState.RUN_ON_SPOT,
         Capacity.SPOT,
         placement={"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]},
         environment="workerOnSpot",
@@ -134,7 +136,7 @@ def on_spot() -> Task:
 def on_demand() -> Task:
     """Run the task on on-demand Fargate."""
     return launch(
-        "Run on on-demand Fargate",
+        JobState.RUN_ON_DEMAND,
         Capacity.ON_DEMAND,
         placement={"LaunchType": "FARGATE"},
         environment="workerOnDemand",
@@ -146,7 +148,7 @@ def on_demand() -> Task:
 def close() -> Task:
     """End a quiet run: its record says complete and no attempt before this one is written down."""
     return table_call(
-        "Close the run",
+        JobState.CLOSE,
         "updateItem",
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         arguments={
@@ -164,7 +166,7 @@ def close() -> Task:
 def record() -> Task:
     """Write the attempt down, bring back what the worker wrote, and find what stopped it."""
     return table_call(
-        "Record the attempt",
+        JobState.RECORD_ATTEMPT,
         "updateItem",
         comment="Also one whose worker never started. Complete all the same? How far did it get?",
         arguments={
@@ -205,7 +207,7 @@ def why_did_it_stop(
     learned before.
     """
     choice = Choice(
-        "Why did it stop?",
+        JobState.WHY_DID_IT_STOP,
         comment="One rule for each answer of the cause table.",
     )
     for condition, comment, following in (
@@ -232,7 +234,7 @@ def learn() -> Task:
     runs took. One query, at the first trouble of a run that has a deadline.
     """
     return Task(
-        "Learn the run time",
+        JobState.LEARN_RUN_TIME,
         comment="What 19 of 20 finished runs took at most, in place of expected_minutes.",
         resource="arn:aws:states:::aws-sdk:dynamodb:query",
         timeout_seconds=CALL_SECONDS,
@@ -245,8 +247,8 @@ def learn() -> Task:
             "ExpressionAttributeNames": {"#seconds": "seconds"},
             "ExpressionAttributeValues": {
                 ":job": {"S": variable("$job.name")},
-                ":first": {"S": "20000101T000000Z"},
-                ":last": {"S": "20991231T235959Z"},
+                ":first": {"S": FIRST_RUN_KEY},
+                ":last": {"S": LAST_RUN_KEY},
             },
             "ScanIndexForward": False,
             "Limit": RECORDS,
@@ -259,7 +261,7 @@ def learn() -> Task:
 def wait_for_spot() -> Wait:
     """Wait for a back-off that grows, is capped, and ends at the latest start of Spot."""
     return Wait(
-        "Wait for capacity",
+        JobState.WAIT_FOR_CAPACITY,
         comment="Backs off, never past the latest start of Spot; then Spot is tried again.",
         seconds=expression("secondsForSpot"),
         assign={"drought": expression("droughtLonger"), **entered()},
@@ -269,7 +271,7 @@ def wait_for_spot() -> Wait:
 def wait_a_moment() -> Wait:
     """Wait before what is tried again for another reason; not at all before on-demand is taken."""
     return Wait(
-        "Wait a moment",
+        JobState.WAIT_A_MOMENT,
         comment="Backs off; then it is decided anew.",
         seconds=expression("secondsForAllElse"),
         assign=entered(),
@@ -282,7 +284,7 @@ def wait_a_moment() -> Wait:
 def mark() -> Task:
     """Write into the record that the run ended unfinished, before anybody can redrive it."""
     return table_call(
-        "Mark it unfinished",
+        JobState.MARK_UNFINISHED,
         "updateItem",
         comment="Before it is parked, so that a redrive never meets a run that still looks alive.",
         arguments={
@@ -304,7 +306,7 @@ def mark() -> Task:
 def park() -> Task:
     """Put the run into the job's dead-letter queue, from where it can be redriven for 14 days."""
     return Task(
-        "Park the run",
+        JobState.PARK,
         comment="It waits there for a redrive; an alarm rings.",
         resource="arn:aws:states:::sqs:sendMessage",
         timeout_seconds=CALL_SECONDS,
@@ -318,7 +320,7 @@ def park() -> Task:
 def tell() -> Task:
     """Publish what happened; a mail that can't be sent never fails a run."""
     return Task(
-        "Tell people",
+        JobState.TELL,
         resource="arn:aws:states:::sns:publish",
         timeout_seconds=CALL_SECONDS,
         retry=patient("SNS.NotFoundException", "SNS.AuthorizationErrorException"),
@@ -403,7 +405,7 @@ def build() -> Machine:
     parking.next_step = telling
     unparked = {"cause": expression("causeNotParked"), "work": expression("workUnfinished")}
     parking.catches = [Catch(telling, error_equals=["States.ALL"], assign=unparked)]
-    ending = Choice("Is the run complete?", comment="It was told either way.")
+    ending = Choice(JobState.IS_IT_COMPLETE, comment="It was told either way.")
     ending.add_choice(Rule(expression("isComplete")), finished)
     ending.default_choice(failed)
     telling.next_step = ending

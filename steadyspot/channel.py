@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steadyspot.contract import Env
 from steadyspot.names import place_below
 from steadyspot.paths import remove
 from steadyspot.protocol import STATE_BYTES
@@ -191,7 +192,7 @@ class FolderChannel:
 
     @classmethod
     def from_environment(cls) -> FolderChannel:
-        return cls(Path(os.environ.get("STEADYSPOT_LOCAL_DIR") or ".steadyspot").absolute())
+        return cls(Path(os.environ.get(Env.LOCAL_DIR) or ".steadyspot").absolute())
 
     def units(self) -> list[str]:
         return list(self._read()["units"])
@@ -285,12 +286,10 @@ class FolderChannel:
         """Once, since somebody who has changed the job may wonder why it does nothing."""
         if not self._said:
             self._said = True
-            what = "All" if not left else f"{done} of {done + left}"
+            what = f"{done} of {done + left}" if left else f"All {done}"
             sys.stderr.write(
-                f"{what} {done if not left else ''} units were done before; their outputs are in"
-                f" {self._root / 'outputs'}. To begin anew, remove {self._root}.\n".replace(
-                    "  ", " "
-                )
+                f"{what} units were done before; their outputs are in {self._root / 'outputs'}."
+                f" To begin anew, remove {self._root}.\n"
             )
 
     def wait_stop(self) -> None:
@@ -401,7 +400,7 @@ def _move(written: str, place: Path) -> None:
     except OSError as error:
         raise RunError(
             f"The output cannot be put at {place}: {error.strerror}."
-            " Give each output a name that is no folder of another one."
+            " Give it a name that a folder can hold, and that is no folder of another output."
         ) from None
 
 

@@ -36,7 +36,9 @@ way, one reply to one request, in order; a connection of one's own for each thre
 
 from __future__ import annotations
 
-SOCKET = "STEADYSPOT_SOCKET"
+from steadyspot.contract import Env
+
+SOCKET = Env.SOCKET
 STATE_BYTES = 16 << 20
 """The longest state, as JSON; what is larger belongs into a file."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-
-from steadyspot.worker.errors import WorkerError
-from steadyspot.worker.log import Log
 
 
 def main() -> int:
     """Read the options and supervise; the exit code."""
+    from steadyspot.worker.errors import WorkerError
+    from steadyspot.worker.log import Log
     from steadyspot.worker.options import Options, usage
 
     log = Log()
@@ -36,6 +36,8 @@ def main() -> int:
 
 def leave() -> None:
     """Run and exit without waiting for threads: what they do is undone or finished by the next."""
+    # None is lost before it is caught: the rest is loaded only now.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     hold_standard_streams()
     code = main()
     if sys.stdout:  # None where it was closed.

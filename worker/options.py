@@ -6,17 +6,19 @@ command line comes first. A message about a value names the one of the two that 
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.supervising import signals
 from steadyspot.worker.supervising.telling import Audience
+
+if TYPE_CHECKING:
+    import argparse
 
 
 class Option(NamedTuple):
@@ -31,59 +33,53 @@ class Option(NamedTuple):
 OPTIONS = (
     Option(
         "--checkpoint-dir",
-        "STEADYSPOT_CHECKPOINT_DIR",
+        Env.CHECKPOINT_DIR,
         "DIR",
         "folder saved as a whole and restored",
     ),
     Option(
         "--output-dir",
-        "STEADYSPOT_OUTPUT_DIR",
+        Env.OUTPUT_DIR,
         "DIR",
-        "folder whose files are published at the end",
+        "folder whose files are published at the end; the same names in every attempt",
     ),
-    Option(
-        "--every", "STEADYSPOT_EVERY_SECONDS", "SECONDS", "how often the folders are saved (60)"
-    ),
-    Option("--marker", "STEADYSPOT_MARKER", "FILE", "save as soon as the job touches this file"),
+    Option("--every", Env.EVERY_SECONDS, "SECONDS", "how often the folders are saved (60)"),
+    Option("--marker", Env.MARKER, "FILE", "save as soon as the job touches this file"),
     Option(
         "--on-stop",
-        "STEADYSPOT_ON_STOP",
+        Env.ON_STOP,
         "COMMAND",
         "run by /bin/sh after the job ended at a stop",
     ),
     Option(
         "--on-stop-timeout",
-        "STEADYSPOT_ON_STOP_SECONDS",
+        Env.ON_STOP_SECONDS,
         "SECONDS",
         "its share of the grace (10)",
     ),
     Option(
         "--signal",
-        "STEADYSPOT_SIGNAL",
+        Env.SIGNAL,
         "WHO",
         "who is told of a stop at once: the job's first process (first), its whole group, or none"
         " (first)",
     ),
-    Option(
-        "--signal-job", "STEADYSPOT_SIGNAL_JOB", "SIGNAL", "what the job is told a stop by (TERM)"
-    ),
+    Option("--signal-job", Env.SIGNAL_JOB, "SIGNAL", "what the job is told a stop by (TERM)"),
     Option(
         "--forward",
-        "STEADYSPOT_FORWARD",
+        Env.FORWARD,
         "SIGNALS",
         "signals that are no stop but passed on, such as USR1,HUP (none)",
     ),
     Option("--stop-timeout", Env.STOP_TIMEOUT, "SECONDS", "the task's stopTimeout (30)"),
     Option(
         "--drain",
-        "STEADYSPOT_DRAIN_SECONDS",
+        Env.DRAIN_SECONDS,
         "SECONDS",
         "the job's share of it at most; 0 kills at once",
     ),
-    Option("--uploads", "STEADYSPOT_UPLOADS", "NUMBER", "uploads at the same time (8)"),
-    Option(
-        "--scratch-dir", "STEADYSPOT_SCRATCH_DIR", "DIR", "where outputs are written first (/tmp)"
-    ),
+    Option("--uploads", Env.UPLOADS, "NUMBER", "uploads at the same time (8)"),
+    Option("--scratch-dir", Env.SCRATCH_DIR, "DIR", "where outputs are written first (/tmp)"),
 )
 JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 RUN_KEY = JOB | frozenset(".=")
@@ -141,9 +137,9 @@ class Options:
     """What the command line and the environment ask for. Durations are seconds."""
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
-        given = _parse(argv)
-        self.show_help: bool = given.help
-        self.show_version: bool = given.version
+        given, command = _parse(argv)
+        self.show_help = bool(given.get("help"))
+        self.show_version = bool(given.get("version"))
         text = _Values(given, environ)
         self.checkpoint_dir = text["--checkpoint-dir"].text
         self.output_dir = text["--output-dir"].text
@@ -162,7 +158,6 @@ class Options:
         self.scratch_dir = text["--scratch-dir"].text or environ.get("TMPDIR") or "/tmp"
         if self.show_help or self.show_version:
             return
-        command = given.command[1:] if given.command[:1] == ["--"] else given.command
         # What is configured goes before the image's CMD, which arrives as arguments.
         self.command = _command(environ.get(Env.COMMAND, "")) or command
         if not self.command:
@@ -179,15 +174,18 @@ def usage() -> str:
     return _parser().format_help()
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong as an error with a sentence, in place of a usage and exit code 2."""
+def _parser() -> argparse.ArgumentParser:
+    import argparse  # Only where an option is given: an image's CMD is a plain command.
 
-    def error(self, message: str) -> NoReturn:
-        raise SetupError(f"The options cannot be read: {message}.", "See steadyspot-worker --help.")
+    class Parser(argparse.ArgumentParser):
+        """Says what is wrong in a sentence, in place of a usage and exit code 2."""
 
+        def error(self, message: str) -> NoReturn:
+            raise SetupError(
+                f"The options cannot be read: {message}.", "See steadyspot-worker --help."
+            )
 
-def _parser() -> _Parser:
-    parser = _Parser(
+    parser = Parser(
         prog="steadyspot-worker",
         usage="steadyspot-worker [options] [--] command [arguments]",
         epilog=f"{Env.COMMAND} (a JSON list that is not empty) goes before the command.",
@@ -203,11 +201,15 @@ def _parser() -> _Parser:
     return parser
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
+def _parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Options that are given, by their names in Python, and the command behind them."""
+    if not argv or not argv[0].startswith("-"):
+        return {}, list(argv)
     given, unknown = _parser().parse_known_args(argv)
     if unknown:
         raise SetupError(f"There is no option '{unknown[0]}'.", "See steadyspot-worker --help.")
-    return given
+    command: list[str] = given.command
+    return vars(given), command[1:] if command[:1] == ["--"] else command
 
 
 class _Value(NamedTuple):
@@ -220,10 +222,10 @@ class _Value(NamedTuple):
 class _Values(dict[str, _Value]):
     """By option: what the command line says, else the environment."""
 
-    def __init__(self, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    def __init__(self, given: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         super().__init__()
         for option in OPTIONS:
-            said = getattr(given, option.name.removeprefix("--").replace("-", "_"))
+            said = given.get(option.name.removeprefix("--").replace("-", "_"))
             if said is None:
                 self[option.name] = _Value(option.variable, environ.get(option.variable, ""))
             else:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steadyspot.contract import FENCE_PER_CLAIM, Status
+from steadyspot.contract.states import JobState
 from steadyspot.deploy.drills.stage import Finding, Findings, Stage
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.causes import Cause, attempts
@@ -20,7 +21,7 @@ REFUSED = (
     "Capacity is unavailable at this time. Please try again later or in a different "
     "availability zone"
 )
-_LAUNCH, _RECORD, _CLAIM = "Run on Fargate Spot", "Record the attempt", "Claim the run"
+_LAUNCH, _RECORD, _CLAIM = JobState.RUN_ON_SPOT, JobState.RECORD_ATTEMPT, JobState.CLAIM
 
 
 def no_capacity(stage: Stage) -> Iterator[Finding]:

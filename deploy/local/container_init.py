@@ -6,8 +6,8 @@ It is run as a program by itself, without this package, and ends the tree as soo
 gone.
 
 Over the socket whose number is the first argument the owner sends one line of JSON (`argv`, `env`,
-`cwd`, `folder`, `forwards`) and then the lines `stop` and `kill`; back come lines of JSON:
-`started`, `failed` with a reason, `exited` with the code as Docker gives it (128 + the signal).
+`cwd`, `folder`, `forwards`, `stop_signal`) and then the lines `stop` and `kill`; back come lines of
+JSON: `started`, `failed` with a reason, `exited` with the code as Docker gives it (128 + signal).
 """
 
 from __future__ import annotations
@@ -84,13 +84,17 @@ class Container:
             return pipe.read().decode()
 
     def stop(self) -> None:
-        """SIGTERM to the first process, if it listens.
+        """The image's STOPSIGNAL to the first process, if it listens.
 
         As PID 1 of a PID namespace a process that has no handler does not even notice; with an init
         in the container (`initProcessEnabled`) it is not PID 1, and ends.
         """
         if self.exit_code is None and (self._order["forwards"] or self._listens()):
-            os.kill(self._first, signal.SIGTERM)
+            os.kill(self._first, self._stop_signal)
+
+    @property
+    def _stop_signal(self) -> int:
+        return int(str(self._order["stop_signal"]))
 
     def kill(self) -> None:
         """SIGKILL to everything, wherever it hid, until nothing is left."""
@@ -136,7 +140,7 @@ class Container:
                 caught = next(line for line in status if line.startswith("SigCgt:"))
         except (OSError, StopIteration):
             return False
-        return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+        return bool(int(caught.split()[1], 16) >> (self._stop_signal - 1) & 1)
 
 
 def _descendants(ancestor: int) -> list[int]:

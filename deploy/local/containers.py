@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -27,13 +28,15 @@ _LAST_WORDS_SECONDS = 5.0
 class Command:
     """What a container runs. `workdir` None: its own folder, which is HOME and holds TMPDIR.
 
-    `forwards_signals`: an init in the container passes SIGTERM on (`initProcessEnabled`).
+    `forwards_signals`: an init in the container passes signals on (`initProcessEnabled`).
+    `stop_signal`: the image's STOPSIGNAL, which Fargate sends at a stop.
     """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     workdir: str | None = None
     forwards_signals: bool = False
+    stop_signal: int = signal.SIGTERM
 
 
 class Container:
@@ -90,7 +93,7 @@ class Container:
         return ""
 
     def stop(self) -> None:
-        """SIGTERM to the first process, as `docker stop` does."""
+        """The image's STOPSIGNAL to the first process, as `docker stop` does."""
         self._tell(b"stop\n")
 
     def kill(self) -> None:
@@ -108,6 +111,7 @@ class Container:
             "cwd": self._command.workdir or folder,
             "folder": folder,
             "forwards": self._command.forwards_signals,
+            "stop_signal": int(self._command.stop_signal),
         }
 
     def _tell(self, line: bytes) -> None:

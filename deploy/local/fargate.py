@@ -366,6 +366,7 @@ class Fargate:
             forwards_signals=bool(
                 (definition.get("linuxParameters") or {}).get("initProcessEnabled")
             ),
+            stop_signal=image.stop_signal,
         )
 
     def _surroundings(self, container: ContainerRecord) -> dict[str, str]:

@@ -5,6 +5,7 @@ What a container runs is decided here; how it runs is in `containers.py`.
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,11 +23,12 @@ _LIES_IN = Path(steadyspot.__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Image:
-    """What an image says: ENTRYPOINT, WORKDIR (None: the container's own folder) and ENV."""
+    """An image's ENTRYPOINT, WORKDIR (None: the container's own folder), ENV and STOPSIGNAL."""
 
     entrypoint: tuple[str, ...] = ()
     workdir: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: int = signal.SIGTERM
 
 
 _WORKER = Image(
@@ -50,12 +52,13 @@ class Images:
         entrypoint: Sequence[str] | None = None,
         workdir: str | None = None,
         environment: Mapping[str, str] | None = None,
+        stop_signal: int = signal.SIGTERM,
     ) -> Image:
         """Add an image, or replace that of this name. Without entrypoint it is the worker's."""
-        image = Image(tuple(entrypoint or ()), workdir, dict(environment or {}))
+        image = Image(tuple(entrypoint or ()), workdir, dict(environment or {}), stop_signal)
         if entrypoint is None:
             layers = {**_WORKER.environment, **image.environment}
-            image = replace(_WORKER, workdir=workdir, environment=layers)
+            image = replace(image, entrypoint=_WORKER.entrypoint, environment=layers)
         with self._lock:
             self._images[name] = image
         return image

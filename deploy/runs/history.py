@@ -14,10 +14,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-SPOT, ON_DEMAND = "Run on Fargate Spot", "Run on on-demand Fargate"
-RECORD = "Record the attempt"
-_WAITS = ("Wait for capacity", "Wait a moment")
-_LAUNCHES = {SPOT: "Spot", ON_DEMAND: "on-demand"}
+from steadyspot.contract.states import JobState
+
+SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
+RECORD = JobState.RECORD_ATTEMPT
+_WAITS = (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_A_MOMENT)
+_LAUNCHES: Mapping[str, str] = {SPOT: "Spot", ON_DEMAND: "on-demand"}
 
 
 class Tone(StrEnum):
@@ -83,17 +85,17 @@ class Story:
         self._call_failed = False
         if state in _WAITS:
             self._waiting_since = at
-            if state == "Wait for capacity":
+            if state == JobState.WAIT_FOR_CAPACITY:
                 yield "backs off before the next attempt", Tone.DECISION
-        elif state == "Mark it unfinished" and self._chose:
+        elif state == JobState.MARK_UNFINISHED and self._chose:
             yield "no more is tried: budget or time is used up", Tone.DECISION
-        elif state == "Who holds it?":
+        elif state == JobState.WHO_HOLDS_IT:
             yield "the run cannot be claimed: who holds it?", Tone.DECISION
         elif self._capacity:
             self._launches += 1
             yield self._launched(self._before + self._launches)
             self._last_capacity = self._capacity
-        self._chose = state == "Choose capacity" and bool(self._launches)
+        self._chose = state == JobState.CHOOSE_CAPACITY and bool(self._launches)
 
     def _launched(self, number: int) -> tuple[str, Tone]:
         again = number > 1
@@ -115,7 +117,7 @@ class Story:
         assigned = _assigned(details)
         self._done = assigned.get("work", {}).get("done", self._done)
         self._last = assigned.get("last", self._last)
-        if state == "Claim the run" and assigned.get("run", {}).get("claims"):
+        if state == JobState.CLAIM and assigned.get("run", {}).get("claims"):
             yield self._claimed(assigned["run"])
         elif assigned.get("cause", {}).get("name") and (state == RECORD or state in _LAUNCHES):
             self._worked = bool(self._last.get("started"))
@@ -153,16 +155,16 @@ def _assigned(details: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _AFTER: Mapping[str, tuple[str, str]] = {
-    "Close the run": ("the run's record says complete", ""),
-    "Take the run over": ("the execution that held it is gone: the run is taken over", ""),
-    "Park the run": ("the run is parked in the dead-letter queue", "the run could not be parked"),
-    "Tell people": ("people are told", "people could not be told"),
+    JobState.CLOSE: ("the run's record says complete", ""),
+    JobState.TAKE_OVER: ("the execution that held it is gone: the run is taken over", ""),
+    JobState.PARK: ("the run is parked in the dead-letter queue", "the run could not be parked"),
+    JobState.TELL: ("people are told", "people could not be told"),
 }
 """What a state has done once it is left, and what is said where its call failed and was caught."""
-_TONES = {
-    "Close the run": Tone.GOOD,
-    "Take the run over": Tone.DECISION,
-    "Park the run": Tone.TROUBLE,
+_TONES: Mapping[str, Tone] = {
+    JobState.CLOSE: Tone.GOOD,
+    JobState.TAKE_OVER: Tone.DECISION,
+    JobState.PARK: Tone.TROUBLE,
 }
 
 

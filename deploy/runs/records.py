@@ -19,6 +19,8 @@ from steadyspot.deploy.aws.prices import Prices
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
+    from steadyspot.contract.records import AttemptColumn
+
 
 _BATCH = 100
 _FINISHED = ("", "finished")
@@ -194,7 +196,7 @@ def run_of(item: Mapping[str, Any]) -> Run:
     )
 
 
-def _attempt(values: Mapping[str, Any]) -> Attempt:
+def _attempt(values: AttemptColumn) -> Attempt:
     return Attempt(
         attempt=int(values["attempt"]),
         capacity=values["capacity"],

@@ -8,6 +8,7 @@ first: so a command that was interrupted is continued by the next. Waiting is po
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ class Stacks:
     def template(self, name: str) -> str:
         """Return the template that a stack has."""
         body: Any = self._client.get_template(StackName=name)["TemplateBody"]
-        return body if isinstance(body, str) else ""
+        return body if isinstance(body, str) else json.dumps(body)
 
     # --- changing ------------------------------------------------------------------------------
 

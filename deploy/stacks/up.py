@@ -8,7 +8,7 @@ Nothing about a deployment is kept outside AWS, so a laptop and a pipeline do th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -45,32 +45,14 @@ def stack_of(target: Target, job: Job) -> Wanted:
     return Wanted(target.config.job_stack(job), job_template(), parameters)
 
 
-def always(_plan: Plan) -> bool:
-    """Agree to every plan."""
-    return True
-
-
-def deploy(
-    target: Target,
-    jobs: Sequence[Job],
-    screen: Screen,
-    agreed: Callable[[Plan], bool] = always,
-) -> list[str]:
-    """Make AWS look like the configuration; return the names of the stacks that were changed.
+def bring(target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan], bool]) -> bool:
+    """Bring one stack up; return whether there was anything to change.
 
     Raises
     ------
     Trouble
-        When a plan is not agreed to, or CloudFormation cannot carry it out.
+        When its plan is not agreed to, or CloudFormation cannot carry it out.
     """
-    stacks = [platform_of(target), *(stack_of(target, job) for job in jobs)]
-    return [stack.stack for stack in stacks if bring(target, stack, screen, agreed)]
-
-
-def bring(
-    target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan], bool] = always
-) -> bool:
-    """Bring one stack up; return whether there was anything to change."""
     screen.heading(f"Stack {stack.stack}")
     if target.stacks.is_current(stack.stack, stack.template.text, stack.parameters):
         screen.say("  nothing to change")

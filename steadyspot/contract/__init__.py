@@ -1,8 +1,10 @@
-"""What the worker, the state machine and the command line must agree on.
+"""What the worker, the state machine and the command line must agree on, and nothing else.
 
-Names of environment variables, exit codes, the columns of the run table and the keys of objects
-stand here once, so that no side can drift. The worker's image carries this file; the other rooms
-import it.
+Here: environment variables, exit codes, words for how a run and an attempt are, prefixes of
+objects. ``keys``: the run key of a scheduled time. ``records``: the columns of the run table and
+their types. ``states``: the workflow's states. ``logs``: keys of log lines. A test fails where one
+of them is spelled out elsewhere. The worker's image carries this folder; the other rooms import it.
+Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ ENV_PREFIX = "STEADYSPOT_"
 
 
 class Env(StrEnum):
-    """Environment variables that the worker reads; the first group changes with every launch.
+    """Environment variables: of each launch, of the job, the worker's options, the job's API.
 
     ``EXPECTED_SECONDS`` is what the whole work takes at its usual pace: ``STOP_BY`` moves on by the
     share of it that has become durable since the attempt began; empty or 0, it stays.
@@ -40,6 +42,22 @@ class Env(StrEnum):
     COMMAND = "STEADYSPOT_COMMAND"
     ENVIRONMENT = "STEADYSPOT_ENVIRONMENT"
     SECRETS = "STEADYSPOT_SECRETS"
+
+    CHECKPOINT_DIR = "STEADYSPOT_CHECKPOINT_DIR"
+    OUTPUT_DIR = "STEADYSPOT_OUTPUT_DIR"
+    EVERY_SECONDS = "STEADYSPOT_EVERY_SECONDS"
+    MARKER = "STEADYSPOT_MARKER"
+    ON_STOP = "STEADYSPOT_ON_STOP"
+    ON_STOP_SECONDS = "STEADYSPOT_ON_STOP_SECONDS"
+    SIGNAL = "STEADYSPOT_SIGNAL"
+    SIGNAL_JOB = "STEADYSPOT_SIGNAL_JOB"
+    FORWARD = "STEADYSPOT_FORWARD"
+    DRAIN_SECONDS = "STEADYSPOT_DRAIN_SECONDS"
+    UPLOADS = "STEADYSPOT_UPLOADS"
+    SCRATCH_DIR = "STEADYSPOT_SCRATCH_DIR"
+
+    SOCKET = "STEADYSPOT_SOCKET"
+    LOCAL_DIR = "STEADYSPOT_LOCAL_DIR"
 
 
 class Exit(IntEnum):

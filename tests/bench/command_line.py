@@ -27,7 +27,7 @@ from steadyspot.deploy.cli.verbs import up
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.stacks.config import Config, Job, Platform
-from steadyspot.deploy.stacks.up import deploy
+from steadyspot.deploy.stacks.up import bring, platform_of, stack_of
 from steadyspot.deploy.target import Target
 from tests.bench.report import Row, report
 from tests.unit.deploy.fakes import BEGUN, Clock, History
@@ -99,7 +99,8 @@ def calls_of_idle_up() -> tuple[int, str]:
     with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
         config = Config(Path(folder) / "steadyspot.toml", Platform("bench"), {"night": job})
         target = Target(config, aws.session())
-        deploy(target, [job], silent())
+        for stack in (platform_of(target), stack_of(target, job)):
+            bring(target, stack, silent(), lambda _plan: True)
         calls: Counter[str] = Counter()
         session = aws.session()
         session.events.register("before-call.*", lambda model, **_: calls.update([model.name]))

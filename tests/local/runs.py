@@ -33,7 +33,7 @@ from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.deploy.stacks.templates import Template, job_template
-from steadyspot.deploy.stacks.up import deploy
+from steadyspot.deploy.stacks.up import Wanted, bring, platform_of, stack_of
 from steadyspot.deploy.target import Target
 from tests.local.parts import HELD
 from tests.local.stacks import given
@@ -81,11 +81,15 @@ class Place:
         self.platform = Platform(name=f"r{uuid.uuid4().hex[:8]}", mail="oncall@example.com")
         self.screen = Screen(Console(file=io.StringIO()))
         self.session = aws.session()
-        deploy(self.target(), [], self.screen)
+        self.bring(platform_of(self.target()))
 
     def target(self, *jobs: Job) -> Target:
         config = Config(Path("steadyspot.toml"), self.platform, {job.name: job for job in jobs})
         return Target(config, self.session)
+
+    def bring(self, stack: Wanted) -> None:
+        """Deploy one stack as `steadyspot up --yes` does."""
+        bring(self.target(), stack, self.screen, lambda _plan: True)
 
     def job(self, *command: str, template: Callable[[str], str] | None = None, **more: Any) -> Work:
         """Deploy a job under a name of its own; ``template`` makes another template of ours."""
@@ -123,7 +127,7 @@ class Work:
         self.job = replace(self.job, **changes)
         self.target = self.place.target(self.job)
         if template is None:
-            deploy(self.target, [self.job], self.place.screen)
+            self.place.bring(stack_of(self.target, self.job))
         else:
             self._create(job_template(template))
         self.__dict__.pop("outputs", None)

@@ -63,7 +63,7 @@ def test_a_new_definition_is_shown_deployed_and_the_old_one_goes_once_it_is_not_
     work: Work,
 ) -> None:
     out = io.StringIO()
-    assert bring(work.target, other(work), Screen(Console(file=out)))
+    assert bring(work.target, other(work), Screen(Console(file=out)), lambda _plan: True)
     assert "- TimeoutSeconds: 60" in out.getvalue()
     shown = work.sfn.describe_state_machine(stateMachineArn=work.outputs["StateMachine"])
     assert '"TimeoutSeconds": 59' in shown["definition"]
@@ -71,7 +71,7 @@ def test_a_new_definition_is_shown_deployed_and_the_old_one_goes_once_it_is_not_
     assert tidy(work.target) == []
     assert tidy(work.target, datetime.now(UTC) + 2 * FRESH) == [KEY]
     assert lying(work) == {other(work).template.key}
-    bring(work.target, stack_of(work.target, work.job), work.place.screen)
+    work.deploy()
     assert KEY in lying(work)
 
 

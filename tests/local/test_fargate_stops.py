@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,31 @@ def test_a_stop_by_hand_keeps_its_reason(bench: Bench) -> None:
     task = bench.stopped(arn)
     assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "I had to")
     assert task["containers"][0]["exitCode"] == 143
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT", "SIGUSR1", "SIGRTMIN"])
+def test_an_images_own_stopsignal_is_what_is_sent(bench: Bench, name: str) -> None:
+    number = getattr(signal, name)
+    bench.aws.images.register("stops:1", entrypoint=["/bin/sh", "-c"], stop_signal=number)
+    script = (
+        f"trap 'echo came; exit 3' {int(number)}; trap 'echo TERM' TERM; echo ready;"
+        " while :; do sleep 0.05; done"
+    )
+    arn = bench.run(bench.define(bench.container(script, image="stops:1")))
+    bench.printed(arn, "ready")
+    bench.ecs.stop_task(cluster=bench.cluster, task=arn)
+    assert bench.stopped(arn)["containers"][0]["exitCode"] == 3
+    assert bench.lines(arn) == ["ready", "came"]
+
+
+def test_worker_below_another_stopsignal_stops_as_by_sigterm(bench: Bench) -> None:
+    bench.aws.images.register("inherits:1", stop_signal=signal.SIGQUIT)
+    container = bench.container(LISTENS, image="inherits:1")
+    arn = bench.run(bench.define({**container, "command": [sys.executable, "-c", LISTENS]}))
+    bench.printed(arn, "ready")
+    bench.ecs.stop_task(cluster=bench.cluster, task=arn)
+    assert bench.stopped(arn)["containers"][0]["exitCode"] == 143
+    assert "told to stop" in bench.lines(arn)
 
 
 def test_sigterm_goes_to_the_first_process_only(bench: Bench) -> None:

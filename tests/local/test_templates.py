@@ -426,6 +426,19 @@ def test_a_definition_in_s3_is_json_or_yaml_and_only_given_names_are_put_in(
     assert json.loads(shown["definition"]) == {"StartAt": "no", "States": {"no": state}}
 
 
+def test_a_definition_in_s3_may_be_named_by_its_version(stacks: Stacks, clients_of: Any) -> None:
+    s3, bucket = clients_of("s3"), f"{stacks.platform}-versions"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    text = json.dumps({"StartAt": "First", "States": {"First": {"Type": "Succeed"}}})
+    version = s3.put_object(Bucket=bucket, Key="k", Body=text.encode())["VersionId"]
+    stacks.put_definition(bucket, "k", "later")
+    place = {"Bucket": bucket, "Key": "k", "Version": version}
+    machine = stacks.create(stacks.platform, of_machine(DefinitionS3Location=place))["StateMachine"]
+    shown = clients_of("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    assert json.loads(shown["definition"])["StartAt"] == "First"
+
+
 @pytest.mark.parametrize(
     ("properties", "complaint"),
     [

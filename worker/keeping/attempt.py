@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot import __version__
 from steadyspot.contract import Reason, Status, checkpoint_prefix, output_prefix
@@ -27,6 +27,9 @@ from steadyspot.worker.keeping.checkpoint import (
 )
 from steadyspot.worker.keeping.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
 from steadyspot.worker.keeping.store import Bucket, Item
+
+if TYPE_CHECKING:
+    from steadyspot.contract.records import CheckpointColumn, ProgressColumn, WordColumn
 
 OLD_AT_ONCE = 20
 LARGE_BYTES = 1 << 20
@@ -208,7 +211,7 @@ class Attempt:
     def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
         """Write why this attempt goes without having finished; the seconds of work it lost."""
         lost = max(0.0, self._clock() - self.saved_at)
-        word = {
+        word: WordColumn = {
             "fence": self.about.fence,
             "reason": str(reason),
             "exit_code": int(exit_code),
@@ -259,12 +262,12 @@ class Attempt:
 
     def _columns(self, ledger: Ledger, key: str, sha256: str, size: int) -> dict[str, Any]:
         now = self._now()
-        progress: dict[str, Any] = {"units_done": len(ledger.units), "updated_at": now}
+        progress: ProgressColumn = {"units_done": len(ledger.units), "updated_at": now}
         if ledger.total is not None:
             progress["units_total"] = ledger.total
         if ledger.fraction is not None:
             progress["fraction"] = ledger.fraction
-        checkpoint = {
+        checkpoint: CheckpointColumn = {
             "key": key,
             "sha256": sha256,
             "sequence": ledger.sequence,

@@ -13,12 +13,15 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, Status
 from steadyspot.worker.keeping.checkpoint import Damaged, Output, encode, output_from
 from steadyspot.worker.keeping.fence import COMMITTING, RUNNING, Fence
 from steadyspot.worker.keeping.store import Bucket, NoSuchUpload
+
+if TYPE_CHECKING:
+    from steadyspot.contract.records import CompletionColumn
 
 
 class OutputsLost(Exception):
@@ -76,7 +79,7 @@ def finish(
     return record
 
 
-def completion_column(prefix: str, record: dict[str, Any], body: bytes) -> dict[str, Any]:
+def completion_column(prefix: str, record: dict[str, Any], body: bytes) -> CompletionColumn:
     """The completion record as the run table carries it: counts instead of the list of outputs."""
     return {
         "key": prefix + COMPLETION,

@@ -43,11 +43,18 @@ class Draft:
 
 
 class InHand:
-    """Units and outputs in hand, below ``folder``; ``drop`` takes uploads that nobody wants."""
+    """Units and outputs in hand, below ``folder``.
 
-    def __init__(self, folder: str, drop: Callable[[Upload], None]) -> None:
+    ``drop`` takes uploads that nobody wants; ``left`` is told of each unit that will not be marked,
+    and how many outputs do not count for that.
+    """
+
+    def __init__(
+        self, folder: str, drop: Callable[[Upload], None], left: Callable[[str, int], None]
+    ) -> None:
         self._folder = folder
         self._drop = drop
+        self._left = left
         self._units: dict[str, Unit] = {}
         self._drafts: dict[int, Draft] = {}
         self._numbers = itertools.count(1)
@@ -154,6 +161,7 @@ class InHand:
         """A unit will not be marked: what was staged for it is dropped."""
         unit = self._units.pop(key, None)
         if unit:
+            self._left(key, len(unit.staged))
             for upload in unit.staged.values():
                 self._drop(upload)
             unit.staged.clear()

@@ -105,7 +105,7 @@ class Keeper:
         ``leftovers`` lay in the folder for outputs before the job began, by ``paths.stamps``.
         """
         self._folders.begin(os.path.join(scratch, "spool"), job, leftovers or {})
-        self._in_hand = InHand(os.path.join(scratch, "outputs"), self._drop)
+        self._in_hand = InHand(os.path.join(scratch, "outputs"), self._drop, self._say_left)
         threading.Thread(target=self._run, name="keeper", daemon=True).start()
 
     def submit(self, function: Callable[[], Any]) -> Future[Any]:
@@ -469,6 +469,13 @@ class Keeper:
             with self._lock:
                 self._take(output, folder=True)
         return bool(new or gone)
+
+    def _say_left(self, unit: str, outputs: int) -> None:
+        if outputs:
+            self._log.warning(
+                "unit",
+                f"The unit {unit} was left before its mark: {outputs} outputs of it do not count.",
+            )
 
     def _drop(self, upload: Upload) -> None:
         self.uploader.drop(upload)

@@ -74,14 +74,6 @@ class Inbox:
             return []
 
 
-def block_all() -> None:
-    """Hold back all signals, so that none is lost before ``catch``.
-
-    The kernel drops a signal that PID 1 neither catches nor blocks.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-
-
 def unblock_all() -> None:
     """Let signals come, those held back included."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -86,7 +86,6 @@ class Supervisor:
         if self.identity:
             self._listen()
         processes.adopt_orphans()
-        signals.block_all()
         self.job = processes.Job(self.options.command, self.environ, tied=os.getpid() != 1)
         self.inbox.catch(self.job.terminal)
         signals.unblock_all()

@@ -1,8 +1,7 @@
 """The text of a template, as data.
 
-moto parses a template several times for every call, with YAML's slow loader; a template with a
-whole workflow in it took a third of a second each. Here it is parsed once, with the fast loader
-where libyaml is there.
+moto parses a template several times for every call, with YAML's slow loader. Here it is parsed
+once, with the fast loader where libyaml is there.
 """
 
 from __future__ import annotations

@@ -125,6 +125,34 @@ def test_every_catchable_signal_that_is_no_stop_reaches_the_job(
             assert worker.line() == "SIGCONT"
 
 
+@pytest.mark.skipif("as PID 1" not in WAYS, reason="this machine allows no PID namespace")
+def test_no_signal_is_lost_while_the_first_process_of_a_container_still_loads(
+    tmp_path: Path,
+) -> None:
+    """The image's own ENTRYPOINT, told before a line of Python has run."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "lib").mkdir()
+    entry = shutil.copy(ROOT / "worker" / "steadyspot-worker", tmp_path / "bin")
+    (tmp_path / "lib" / "steadyspot").symlink_to(ROOT / "steadyspot")
+    worker = subprocess.Popen(
+        [*UNSHARE, str(entry), "sleep", "60"],
+        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    pid = int(wait_until(lambda: first.read_text().split())[0])
+    blocks = Path(f"/proc/{pid}/status")
+    while "SigBlk:\t0000000000000000" in blocks.read_text():
+        pass
+    os.kill(pid, signal.SIGTERM)
+    assert "SigCgt:\t0000000000000000" in blocks.read_text()  # Nothing is caught yet.
+
+    said = worker.communicate(timeout=20)[1]
+    assert worker.returncode == 143
+    assert "SIGTERM came" in said
+
+
 @pytest.mark.parametrize("name", ["TERM", *STOPS, "RTMIN", "RTMAX"])
 def test_whatever_an_image_may_name_as_its_stopsignal_is_a_stop(
     name: str, way: list[str], started: list[Started]

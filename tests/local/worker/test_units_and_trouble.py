@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.local.worker.door import Door
-from tests.local.worker.kit import Bench
+from tests.local.worker.kit import Bench, wait_until
 
 HEAD = """
 import os, sys, threading, time
@@ -26,8 +26,7 @@ run = current_run()
         ("for x in run.remaining(iter([5, 6, 5])): pass\n", "number 1, and number 3"),
         ("run.undone(['a', 'b', 'a'])\n", "number 1, and number 3"),
         (
-            "rows = [{'id': 1, 'of': 'x'}, {'id': 1, 'of': 'y'}]\n"
-            "list(run.remaining(rows, lambda row: row['id']))\n",
+            "list(run.remaining([{'id': 1, 'of': x} for x in 'xy'], lambda row: row['id']))\n",
             "'y'",
         ),
         ("list(run.remaining([(1, 2), [1, 2]]))\n", "number 1, and number 2"),
@@ -135,8 +134,6 @@ def test_mark_that_failed_is_trouble_until_that_very_unit_is_marked(
 
 
 def _wait_for_file(bench: Bench, name: str) -> None:
-    from tests.local.worker.kit import wait_until
-
     wait_until((bench.folder / name).exists, 60)
 
 

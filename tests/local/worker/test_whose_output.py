@@ -149,6 +149,7 @@ def test_output_counts_only_with_the_mark_of_its_unit(bench: Bench, text: str) -
 
     assert published(bench) == {"b": b"b"}
     assert bench.completion()["units"] == 1
+    assert "The unit 1 was left before its mark: 1 outputs of it" in worker.said()
     wait_until(lambda: bench.open_uploads() == [])
 
 

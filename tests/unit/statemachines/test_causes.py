@@ -96,6 +96,8 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ),
     ("host-failed", stopped("InfrastructureHealth", "The host is gone", ExitCode=137), ""),
     ("host-failed", stopped("TaskFailedToStart", "InternalError: no reason"), ""),
+    ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), "aws-in-trouble"),
+    ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), ""),
     (
         "definition-inactive",
         refused("ECS.InvalidParameterException", "TaskDefinition is inactive"),
@@ -193,6 +195,7 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ("out-of-memory", stopped(*ESSENTIAL, ExitCode=1), "out-of-memory"),
     ("time-limit", ("States.Timeout", ""), ""),
     ("time-limit", stopped(*ESSENTIAL, ExitCode=124), "timed-out"),
+    ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), ""),
     ("try-again", stopped(*ESSENTIAL, ExitCode=75), ""),
     ("no-word", stopped(*ESSENTIAL, ExitCode=0), ""),
     ("no-word", stopped(*ESSENTIAL, ExitCode=137), ""),

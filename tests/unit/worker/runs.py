@@ -36,8 +36,14 @@ def new_world() -> World:
 
 
 def attempt(
-    world: World, fence: int, gate: Gate = straight, holder: str = "", execution: str = EXECUTION
+    world: World,
+    fence: int,
+    gate: Gate = straight,
+    holder: str = "",
+    execution: str = EXECUTION,
+    clock: Callable[[], float] | None = None,
 ) -> Attempt:
+    """Return an attempt; without a clock of its own, time goes on by a second at each look."""
     about = About("job", "key", execution, fence, fence % 10_000, "0" * 64)
     ticks = iter(range(1_000_000))
     return Attempt(
@@ -46,7 +52,7 @@ def attempt(
         FakeBucket(world, gate),
         Inline(),
         lambda: "2026-11-24T02:00:00.000Z",
-        lambda: float(next(ticks)),
+        clock or (lambda: float(next(ticks))),
         0.0,
     )
 

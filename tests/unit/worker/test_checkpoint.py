@@ -7,9 +7,10 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from steadyspot.contract import Reason
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import File, Ledger, Output, encode, load, manifest, seal
 from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
@@ -32,7 +33,6 @@ def save(ledger: Ledger, bucket: FakeBucket) -> dict[str, str]:
     return {"key": "manifest", "sha256": sha256}
 
 
-@settings(max_examples=50)
 @given(UNITS, st.integers(1, 4))
 def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], saves: int) -> None:
     bucket = FakeBucket(World())
@@ -96,6 +96,19 @@ def test_old_checkpoints_are_deleted_twenty_at_once_so_that_few_lie_about() -> N
 def test_of_large_checkpoints_only_the_last_two_lie_about() -> None:
     assert saves(4, "x" * (1 << 20)) == [1, 2, 2, 2]
     assert saves(4, "x" * ((1 << 20) - 4000)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("seconds", "lost"), [(0.0, 0.0), (0.25, 0.25), (-5.0, 0.0)])
+def test_an_attempt_that_leaves_lost_what_came_after_its_last_checkpoint(
+    seconds: float, lost: float
+) -> None:
+    """The clock may have been set back meanwhile."""
+    now = 100.0
+    one = attempt(new_world(), 10_001, clock=lambda: now)
+    one.open()
+    one.save(one.ledger)
+    now += seconds
+    assert one.leave(Reason.INTERRUPTED, 143, "It was told to stop.") == lost
 
 
 @pytest.mark.parametrize("body", [None, b"", b'{"format":1'])

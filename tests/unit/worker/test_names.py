@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from steadyspot.names import LONGEST_PIECE_BYTES, BadName, check_name, place_below
+from steadyspot.worker.options import usage
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,7 @@ def test_path_of_a_long_name_keeps_its_end_and_fits_a_file_system(letter: str) -
 
     assert piece.endswith(f"{letter}.parquet")
     assert len(piece.encode()) <= LONGEST_PIECE_BYTES
+
+
+def test_help_says_what_names_in_an_output_folder_must_be() -> None:
+    assert "the same names in every attempt" in " ".join(usage().split())

@@ -1,0 +1,74 @@
+"""The columns of the run table and their types; only the type checker reads this at work.
+
+Attempts are written by the workflow; checkpoint, progress, word and completion by the worker. All
+are read by the command line, numbers as ``Decimal``. Times are ISO in UTC, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+
+class AttemptColumn(TypedDict):
+    """One launch of the task, in the list ``attempts``; ``exit_code`` -1 where there was none."""
+
+    attempt: int
+    capacity: str
+    zone: str
+    started_at: str
+    ended_at: str
+    seconds: float
+    exit_code: int
+    cause: NotRequired[str]
+    said: str
+    task: str
+    units_done: int
+    lost_seconds: float
+
+
+class CheckpointColumn(TypedDict):
+    """The checkpoint that counts: where its manifest lies, and the hash that it must have."""
+
+    key: str
+    sha256: str
+    sequence: int
+    units_done: int
+    bytes: int
+    saved_at: str
+
+
+class ProgressColumn(TypedDict):
+    """How far the work is, 0 to 1 by the job's own word."""
+
+    units_done: int
+    updated_at: str
+    units_total: NotRequired[int]
+    fraction: NotRequired[float]
+
+
+class WordColumn(TypedDict):
+    """Why the attempt with this fence left without having finished."""
+
+    fence: int
+    reason: str
+    exit_code: int
+    sentence: str
+    at: str
+    lost_seconds: float
+    total_lost_seconds: float
+    units_done: int
+
+
+class CompletionColumn(TypedDict):
+    """The completion record, with counts instead of the list of outputs."""
+
+    key: str
+    sha256: str
+    request_sha256: str
+    outputs: int
+    output_bytes: int
+    units: int
+    seconds: float
+    lost_seconds: float
+    worker_version: str
+    completed_at: str

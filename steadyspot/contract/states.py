@@ -1,0 +1,49 @@
+"""The workflow's states as the console shows them, which the command line recognises in a history.
+
+``JobState`` is the state machine of a job, ``AfterTheEndState`` the small one that tidies up after
+executions which could not speak for themselves. A test holds both equal to the definitions.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """States of a job's workflow, in the order in which a run may meet them."""
+
+    CLAIM = "Claim the run"
+    WHO_HOLDS_IT = "Who holds it?"
+    IS_IT_SETTLED = "Is it settled?"
+    IS_IT_RUNNING = "Is it still running?"
+    WAS_IT_ABANDONED = "Was it abandoned?"
+    TAKE_OVER = "Take the run over"
+    DUPLICATE = "Duplicate"
+    CHOOSE_CAPACITY = "Choose capacity"
+    RUN_ON_SPOT = "Run on Fargate Spot"
+    RUN_ON_DEMAND = "Run on on-demand Fargate"
+    CLOSE = "Close the run"
+    RECORD_ATTEMPT = "Record the attempt"
+    WHY_DID_IT_STOP = "Why did it stop?"
+    LEARN_RUN_TIME = "Learn the run time"
+    WAIT_FOR_CAPACITY = "Wait for capacity"
+    WAIT_A_MOMENT = "Wait a moment"
+    MARK_UNFINISHED = "Mark it unfinished"
+    PARK = "Park the run"
+    TELL = "Tell people"
+    IS_IT_COMPLETE = "Is the run complete?"
+    FINISHED = "Finished"
+    FAILED = "Failed"
+
+
+class AfterTheEndState(StrEnum):
+    """States of the machine that is started for executions which ended without parking."""
+
+    IS_IT_ALL_THERE = "Is it all there?"
+    NOT_AN_END = "Not an end"
+    HOW_DID_IT_END = "How did it end?"
+    DID_IT_SPEAK = "Did it speak for itself?"
+    MARK_UNFINISHED = "Mark it unfinished"
+    PARK = "Park the run"
+    TELL = "Tell people"
+    DONE = "Done"

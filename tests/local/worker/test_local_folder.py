@@ -1,0 +1,185 @@
+"""The local folder keeps the promises that the supervisor keeps: the same jobs, and no AWS."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.local.worker.kit import ROOT
+from tests.local.worker.test_whose_output import KINDS, LOOP, SIX
+
+HEAD = """
+import os, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor, ProcessPoolExecutor
+from steadyspot import current_run
+run = current_run()
+def write(name):
+    with run.output(name) as path: path.write_text(name)
+"""
+
+
+def start(folder: Path, job: str, *arguments: str) -> subprocess.Popen[str]:
+    (folder / "job.py").write_text(job)
+    return subprocess.Popen(
+        [sys.executable, "job.py", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run_to_its_end(folder: Path, job: str, *arguments: str) -> tuple[int, str]:
+    with start(folder, job, *arguments) as process:
+        said = process.communicate(timeout=60)[0]
+    return process.returncode, said
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    outputs = folder / ".steadyspot" / "outputs"
+    return {
+        str(path.relative_to(outputs)): path.read_bytes()
+        for path in outputs.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_of_threads_and_children_are_the_units(tmp_path: Path, kind: str) -> None:
+    with start(tmp_path, LOOP, kind) as first:
+        assert first.stdout
+        while (line := first.stdout.readline()) not in ("made wed\n", ""):
+            pass
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(20) == 143, line
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(first.pid, signal.SIGKILL)  # What a pool leaves behind.
+    assert sorted(published(tmp_path)) == ["mon/0", "mon/1", "tue/0", "tue/1"]
+
+    code, said = run_to_its_end(tmp_path, LOOP, kind)
+    assert code == 0, said
+    assert [line for line in said.splitlines() if line.startswith("made")] == ["made wed"]
+    assert published(tmp_path) == SIX
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n"
+        "    with run.unit(1):\n"
+        "        write('a'); raise ValueError\n"
+        "except ValueError: pass\n",
+        "for unit in run.remaining([1]):\n    write('a'); break\n",
+        "left = run.remaining([1]); next(left); write('a')\n",
+        "def child():\n"
+        "    with run.unit(1):\n"
+        "        write('a'); os._exit(0)\n"
+        "pid = os.fork()\n"
+        "if pid == 0: child()\n"
+        "os.waitpid(pid, 0)\n",
+    ],
+    ids=["failed", "break", "left open", "process gone"],
+)
+def test_output_counts_only_with_the_mark_of_its_unit(tmp_path: Path, text: str) -> None:
+    code, said = run_to_its_end(tmp_path, HEAD + text + "with run.unit(2): write('b')\n")
+
+    assert code == 0, said
+    assert published(tmp_path) == {"b": b"b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("with run.unit(1): pass\nwith run.unit(1): pass\n", "done already in this attempt"),
+        ("with run.unit(1):\n    with run.unit(1): pass\n", "in hand already"),
+        ("list(run.remaining([5, 5]))\n", "Two units have the key 5"),
+        (
+            "with run.unit(1), run.unit(2):\n"
+            "    with ThreadPoolExecutor() as pool: pool.submit(write, 'a').result()\n",
+            "Several units are in hand",
+        ),
+        (
+            "go, begun = threading.Event(), threading.Event()\n"
+            "def slow():\n"
+            "    with run.output('a') as path: begun.set(); go.wait(); path.write_text('a')\n"
+            "thread = threading.Thread(target=slow, daemon=True)\n"
+            "with run.unit(1): thread.start(); begun.wait()\n",
+            "still being written",
+        ),
+        ("write('a'); write('a/b')\n", "is no folder of another"),
+        ("run.state[1] = 2; run.save()\n", "has the key 1"),
+        ("with run.output('a', unit=7): pass\n", "is not in hand"),
+    ],
+)
+def test_what_is_refused_there_is_refused_here(tmp_path: Path, text: str, says: str) -> None:
+    code, said = run_to_its_end(tmp_path, HEAD + text)
+
+    assert code == 1, said
+    assert says in said
+    assert "Traceback" not in said
+
+
+def test_unit_made_anew_replaces_what_an_earlier_attempt_made_of_it(tmp_path: Path) -> None:
+    job = HEAD + "with run.unit(1): write(f'a-{run.attempt}')\n"
+    assert run_to_its_end(tmp_path, job)[0] == 0
+    assert run_to_its_end(tmp_path, job)[0] == 0
+    assert published(tmp_path) == {"a-2": b"a-2"}
+
+
+def test_mark_that_broke_off_is_finished_by_whoever_comes_next(tmp_path: Path) -> None:
+    """Killed between the decision and the move of the second output."""
+    job = HEAD + (
+        "import steadyspot.channel as channel\n"
+        "class Killing(channel.FolderChannel):\n"
+        "    def _publish(self, written, name):\n"
+        "        if name == 'b' and run.attempt == 1: os._exit(9)\n"
+        "        super()._publish(written, name)\n"
+        "run._channel.__class__ = Killing\n"
+        "for unit in run.remaining('x'):\n"
+        "    for name in 'abc': write(name)\n"
+    )
+    assert run_to_its_end(tmp_path, job)[0] == 9
+
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    assert "All 1 units were done before" in said
+    assert published(tmp_path) == {name: name.encode() for name in "abc"}
+
+
+def test_job_that_has_nothing_to_do_says_so_and_how_to_begin_anew(tmp_path: Path) -> None:
+    job = HEAD + "for unit in run.remaining(range(int(sys.argv[1]))): print('unit', unit)\n"
+    assert "before" not in run_to_its_end(tmp_path, job, "2")[1]
+
+    said = run_to_its_end(tmp_path, job, "2")[1]
+    folder = tmp_path / ".steadyspot"
+    assert f"All 2 units were done before; their outputs are in {folder / 'outputs'}." in said
+    assert f"To begin anew, remove {folder}." in said
+    assert "2 of 3 units were done before" in run_to_its_end(tmp_path, job, "3")[1]
+
+
+def test_path_to_write_to_ends_in_the_name_of_the_output(tmp_path: Path) -> None:
+    code, said = run_to_its_end(
+        tmp_path,
+        HEAD + "from pathlib import Path\n"
+        "with run.output(Path('2026') / 'part-1.csv.gz') as path:\n"
+        "    print(str(path).endswith('/2026/part-1.csv.gz')); path.touch()\n",
+    )
+    assert said.splitlines() == ["True"], said
+    assert code == 0
+
+
+def test_run_says_what_it_is(tmp_path: Path) -> None:
+    said = run_to_its_end(
+        tmp_path, HEAD + "print(run)\nimport steadyspot\nhelp(steadyspot)\nhelp(steadyspot.Run)\n"
+    )[1]
+    assert "<Run local of local, attempt 1, 0 units done" in said
+    assert "current_run() -> " in said
+    assert "remaining(self, units" in said
