@@ -79,9 +79,10 @@ class Cause:
 
     ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and ``{said}``;
     ``next_step`` is told where the run ends with it. ``says``: one of these texts stands in what
-    AWS says, and one of ``also_says`` where there are any. ``never_started``: only if no container
-    had started. ``least_tries``: it is tried again so often, however small the budget is.
-    ``most_stalls``: it is tried again only while no more attempts have stalled.
+    AWS says, and one of ``also_says`` where there are any, names of images, secrets and hosts left
+    out. ``never_started``: only if no container had started. ``least_tries``: it is tried again so
+    often, however small the budget is. ``most_stalls``: it is tried again only while no more
+    attempts have stalled.
     ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
     many runs do not come back together.
     """
@@ -158,14 +159,27 @@ def exit_code(*codes: int | str) -> tuple[str, ...]:
 _SPOT_CODES = ("SpotInterruption", "TerminationNotice")
 _SPOT_TEXT = ("Your Spot Task was interrupted",)
 _PASSING = (
-    "timeout",
-    "timed out",
-    "i/o",
-    "connection",
-    "toomanyrequests",
-    "Too Many Requests",
-    "503",
+    # The user guide of ECS on ResourceInitializationError and CannotPullContainerError names these
+    # as trouble of the network; the third is how AWS itself cuts the second.
+    *("signal: killed", "context deadline exceeded", "context deadli", "context canceled"),
+    *("dial tcp", "timeout", "send request failed", "network configuration", "no such host"),
+    *("connection reset", "TLS handshake"),
+    # Seen in public reports of pulls that went well when they were repeated.
+    *(
+        "timed out",
+        "Timeout",
+        "Time-out",
+        "request canceled",
+        "connection refused",
+        "unexpected EOF",
+    ),
+    # A registry's answers, by HTTP.
+    *("toomanyrequests", "Too Many Requests", "Internal Server Error", "Bad Gateway"),
+    *("Service Unavailable", "Gateway Time"),
+    *(f"code {code}" for code in (429, 500, 502, 503, 504)),
+    *(f"({code})" for code in (429, 500, 502, 503, 504)),
 )
+"""What passes: it is tried again. Sought in what AWS or a registry says, not in names."""
 
 _ATTEMPTS: tuple[Cause, ...] = (
     Cause(
@@ -233,10 +247,54 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.THROTTLED,
         answer=Answer.WAIT,
         facts=error("ECS.ServerException"),
-        says=("Rate exceeded", "ThrottlingException", "Throttling"),
+        says=(
+            *("Rate exceeded", "ThrottlingException", "Throttling"),
+            *("RequestLimitExceeded", "Request limit exceeded"),
+        ),
         sentence="AWS throttled or could not answer the call: {said}",
         next_step="Redrive the run; if this repeats, spread the schedules or raise the API quota.",
         jitters=True,
+    ),
+    Cause(
+        name="disk-full",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        never_started=True,
+        says=("no space left on device",),
+        sentence="The task's disk is too small for its image: {said}",
+        next_step="Raise the job's disk, deploy again, then redrive the run.",
+    ),
+    Cause(
+        name="wrong-architecture",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        says=("descriptor matching platform", "exec format error"),
+        sentence="The image is not made for the task's architecture: {said}",
+        next_step=(
+            "Build the image for the architecture that the job names, deploy again, then redrive"
+            " the run."
+        ),
+    ),
+    Cause(
+        name="command-missing",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        says=("runtime create failed", "executable file not found"),
+        also_says=("executable file not found", "no such file or directory", "permission denied"),
+        sentence="The image does not hold the command that the task starts: {said}",
+        next_step="Correct the image's ENTRYPOINT or command, deploy again, then redrive the run.",
+    ),
+    Cause(
+        name="pull-forbidden",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        says=("CannotPullContainerError",),
+        also_says=("403 Forbidden", "status code 403"),
+        sentence="The registry refuses the image to the task: {said}",
+        next_step=(
+            "Give the job's execution role permission to pull the image (or the registry's policy"
+            " to let it), then redrive the run."
+        ),
     ),
     Cause(
         name="image-not-reached",
@@ -252,7 +310,10 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
         facts=stop_code("InfrastructureHealth"),
-        says=("InternalError", "Network Interface", "network interface"),
+        says=(
+            *("InternalError", "Network Interface", "network interface"),
+            *("ContainerRuntimeTimeoutError", "DockerTimeoutError", "CannotCreateVolumeError"),
+        ),
         sentence="The infrastructure under the task failed: {said}",
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
     ),
@@ -292,9 +353,28 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="cannot-initialise",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("ResourceInitializationError",),
+        says=("ResourceInitializationError", "ResourceNotFoundException"),
         sentence="A secret or the log group that the task names is missing: {said}",
         next_step="Create it or correct the task definition, then redrive the run.",
+    ),
+    Cause(
+        name="spot-not-offered",
+        cause_class=CauseClass.REFUSED,
+        answer=Answer.WAIT,
+        stays_on_spot=False,
+        says=("capacity provider that is not associated", "capacity provider was not found"),
+        sentence="The cluster does not offer Spot: {said}",
+        next_step="Add FARGATE_SPOT to the cluster's capacity providers, then redrive the run.",
+    ),
+    Cause(
+        name="never-started",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        answer=Answer.WAIT,
+        never_started=True,
+        facts=stop_code("TaskFailedToStart"),
+        says=("Task failed to start",),
+        sentence="The task did not start: {said}",
+        next_step="Redrive the run; if this repeats, mend what the text names.",
     ),
     Cause(
         name="bad-setup",
@@ -314,6 +394,15 @@ _ATTEMPTS: tuple[Cause, ...] = (
         facts=error("States.QueryEvaluationError", "States.ParameterPathFailure"),
         sentence="The run's input or set-up could not be understood: {said}",
         next_step="Correct the input of the execution or the job's settings, then start it again.",
+    ),
+    Cause(
+        name="ecs-in-trouble",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        answer=Answer.WAIT,
+        # What ECS has no name for, and what never reached it.
+        facts=error("ECS.AmazonECSException", "ECS.SdkClientException"),
+        sentence="ECS could not take the call: {said}",
+        next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
     ),
     Cause(
         name="refused-by-ecs",

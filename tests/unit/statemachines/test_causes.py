@@ -118,6 +118,71 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
         stopped("TaskFailedToStart", "ResourceInitializationError: no such secret"),
         "",
     ),
+    *(
+        (name, stopped("TaskFailedToStart", text), "")
+        for name, text in {
+            "disk-full": "CannotPullContainerError: write /var/lib/x.pyc: no space left on device",
+            "wrong-architecture": "CannotPullContainerError: image Manifest does not contain"
+            " descriptor matching platform 'linux/amd64'.",
+            "command-missing": "CannotStartContainerError: ResourceInitializationError: OCI runtime"
+            ' create failed: exec: "-url": executable file not found in $PATH: unknown',
+            "pull-forbidden": "CannotPullContainerError: failed to resolve ref"
+            ' "r.example/job": unexpected status code [manifests 1]: 403 Forbidden',
+            "never-started": "Task failed to start",
+        }.items()
+    ),
+    *(
+        ("image-not-reached", stopped("TaskFailedToStart", text), "")
+        for text in (
+            'CannotPullContainerError: Head "https://r.example/v2/m": dial tcp: i/o timeout',
+            "CannotPullContainerError: unexpected status code https://r/v2/x: 504 Gateway Time-out",
+            "CannotPullContainerError: The task can’t pull the image. Check your network"
+            " configuration",
+            "CannotPullContainerError: API error (500): Get https://r/v2/: net/http: request"
+            " canceled",
+            "ResourceInitializationError: unable to retrieve secrets from ssm: RequestCanceled:"
+            " request context canceled caused by: context deadli...",
+            "ResourceInitializationError: pull command failed: : signal: killed",
+        )
+    ),
+    # Words in names say nothing.
+    *(
+        ("image-missing", stopped("TaskFailedToStart", f"CannotPullContainerError: {text}"), "")
+        for text in (
+            "failed to resolve ref r.example/job@sha256:0f35032b1f00112233: not found",
+            "failed to resolve ref r.example/timeout/connection-503:latest: not found",
+            "failed to resolve ref timeout:503: not found",
+        )
+    ),
+    *(
+        ("host-failed", stopped("TaskFailedToStart", text), "")
+        for text in (
+            "ContainerRuntimeTimeoutError: Could not transition to running; timed out",
+            "CannotCreateVolumeError: failed to get image reference: context deadline exceeded",
+        )
+    ),
+    (
+        "cannot-initialise",
+        stopped(
+            "TaskFailedToStart", "ResourceNotFoundException: can't retrieve the secret 'arn:x'"
+        ),
+        "",
+    ),
+    (
+        "throttled",
+        refused("ECS.InvalidParameterException", "Limit (ErrorCode: RequestLimitExceeded)"),
+        "",
+    ),
+    ("ecs-in-trouble", refused("ECS.AmazonECSException", "Something that nobody knows"), ""),
+    (
+        "spot-not-offered",
+        refused(
+            "ECS.InvalidParameterException",
+            "The strategy cannot contain a capacity provider that is not associated with it",
+        ),
+        "",
+    ),
+    ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=1), "aws-in-trouble"),
     ("bad-setup", stopped(*ESSENTIAL, ExitCode=125), "bad-setup"),
     ("bad-setup", stopped(*ESSENTIAL, ExitCode=127), ""),
     ("bad-request", ("States.QueryEvaluationError", "The JSONata expression failed"), ""),

@@ -13,6 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
+from steadyspot.statemachines.composing import FOLDER, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of, rendered
 
 
@@ -36,6 +37,19 @@ def test_cloudformation_takes_the_file_for_yaml(name: str) -> None:
     """It tries JSON first, and is content where the text only begins with a value of JSON."""
     with pytest.raises(json.JSONDecodeError):
         json.JSONDecoder().raw_decode(path_of(name).read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_a_person_can_read_it(name: str) -> None:
+    lines = path_of(name).read_text("utf-8").splitlines()
+    assert max(map(len, lines)) <= 120
+    assert all("\n" not in text for text in expressions(definition(name)))
+
+
+def test_every_expression_says_what_it_is_and_takes_parameters_from_the_job_alone() -> None:
+    for path in FOLDER.glob("*.jsonata"):
+        assert library()[path.stem].comment.endswith("."), path.name
+        assert "${" not in path.read_text("utf-8"), path.name
 
 
 def expressions(value: Any) -> Iterator[str]:
