@@ -1,4 +1,9 @@
-"""Drills, by name: what each announces, and what it does."""
+"""Drills, by name: what each announces, and what it does.
+
+``faults`` causes faults, on a job or on a throwaway copy (``copies``); ``rehearsal`` asks Step
+Functions and runs nothing; ``stage`` is what both work with. Its biggest drawback: AWS cannot be
+made to refuse capacity, so on AWS that fault is rehearsed only.
+"""
 
 from __future__ import annotations
 
