@@ -17,9 +17,10 @@ from steadyspot.deploy.drills.stage import Finding, Findings, Stage
 
 @dataclass(frozen=True)
 class Drill:
-    """A drill; ``announces``: what it will do, ``on_copy``: to a copy of the job.
+    """A drill, with the sentence ``announces`` that people read before it begins.
 
-    ``free``: it runs nothing.
+    If ``on_copy`` is true it works on a throwaway copy of the job, else on the job itself. If
+    ``free`` is true it runs nothing and costs nothing.
     """
 
     announces: str
