@@ -44,7 +44,7 @@ mutants: $(READY) tests/mutants/.venv/.synced ## change what decides, a thing at
 tests/%/.venv/.synced: tests/%/Pipfile.lock .ci/setup
 	@PYTHON='$(PYTHON)' .ci/setup tests/$*
 
-render: $(READY) ## write the state machines' definitions from the code
+render: $(READY) ## write the definitions, and the README's picture and cause table, from the code
 	$(PYTHON_HERE) -m steadyspot.statemachines
 
 tests/asl/.synced: tests/asl/package-lock.json

@@ -1,7 +1,9 @@
 """Where a command works: an AWS account, or the embedded AWS on this machine.
 
-The verbs get a session and never ask which it is. The embedded AWS that ``steadyspot local``
-keeps up leaves its address in ``.steadyspot/local.json`` beside the configuration.
+The verbs get a session and use it in the same way for both. Where the two differ (checks, drills,
+bringing an image), the code there looks whether the session has ``switches``: only that of the
+embedded AWS has them. The embedded AWS that ``steadyspot local`` keeps up leaves its address in
+``.steadyspot/local.json`` beside the configuration.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The cause table: what can stop a run, how it is recognised, and what is done about it.
 
-A row says everything; adding one is one edit here. From this table come what the workflow
-recognises and answers, the sentences in the mails, the rows that ``drill verify`` puts to a
-deployed workflow, ``explain``, and the table in the README: all read it through :func:`rows`.
+A row says everything; adding one is one edit here, and then ``make render``. From this table come
+what the workflow recognises and answers, the sentences in the mails, the rows that ``drill verify``
+puts to a deployed workflow, ``explain``, and the table in the README: all read it through
+:func:`rows`.
 The order is the order of the tests: what AWS says of Spot comes before exit codes, since a
 reclaimed container may end with any code (143, 137, 2 were seen), and text comes before codes,
 since 137 is the code of a memory kill as well. ``expressions/causeOf.jsonata`` goes through it.
@@ -56,7 +57,7 @@ class Budget(StrEnum):
     STALLS = "stalls"
     """Attempts stopped since the run last made progress, at most the job's ``interruptions``."""
     TIME = "time"
-    """The time that there is for Spot; on on-demand, a large number."""
+    """The time that there is for Spot; on on-demand, ``refusalsOfOnDemand`` of ``values``."""
     THROTTLES = "throttles"
     INFRASTRUCTURE = "infrastructure"
     FAILURES = "failures"
@@ -80,11 +81,11 @@ class Cause:
     ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and ``{said}``;
     ``next_step`` is told where the run ends with it. ``says``: one of these texts stands in what
     AWS says, and one of ``also_says`` where there are any, names of images, secrets and hosts left
-    out. ``never_started``: only if no container had started. ``least_tries``: it is tried again so
-    often, however small the budget is. ``most_stalls``: it is tried again only while no more
-    attempts have stalled.
-    ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
-    many runs do not come back together.
+    out. ``never_started``: only if no container had started. ``least_tries``: the run is tried
+    again after at least so many stops of this class, even where its budget is smaller.
+    ``most_stalls``: it is tried again only while at most so many attempts have stalled, or
+    ``interruptions`` where that is smaller. ``stays_on_spot``: the next attempt may run on Spot.
+    ``jitters``: its waits are random, so that many runs do not come back together.
     """
 
     name: str

@@ -158,7 +158,7 @@ class Options:
         self.scratch_dir = text["--scratch-dir"].text or environ.get("TMPDIR") or "/tmp"
         if self.show_help or self.show_version:
             return
-        # What is configured goes before the image's CMD, which arrives as arguments.
+        # A command that is configured replaces the image's CMD, which arrives as arguments.
         self.command = _command(environ.get(Env.COMMAND, "")) or command
         if not self.command:
             raise SetupError(

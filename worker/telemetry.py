@@ -3,8 +3,9 @@
 Metrics are log lines, so they cost nothing and cannot fail. The segment goes out in this process
 through ``PutTraceSegments``: a daemon beside it would cost money, and its exit code can fail a
 ``.sync`` state. Documents are written by hand because the X-Ray SDK, in maintenance since February
-2026, adds 20 MiB and 0.15 s to every container; whoever moves to OpenTelemetry changes this file
-alone.
+2026, adds 20 MiB and 0.15 s to every container. A move to OpenTelemetry changes this file,
+``send_trace`` in ``keeping/store.py``, the permission in ``platform.yaml``, and the models of
+botocore that ``worker/Dockerfile`` keeps.
 """
 
 from __future__ import annotations

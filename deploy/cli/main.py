@@ -1,7 +1,7 @@
 """The command line: which verbs there are, and how a verb that fails ends.
 
-A verb is a file of ``verbs``; it wires options to the code that does the work and works the same
-on both targets. Files and slow libraries are loaded by the verb that needs them, so that
+A verb is a file of ``verbs``; it wires options to the code that does the work and does not ask
+which target it has. Files and slow libraries are loaded by the verb that needs them, so that
 ``--help`` is quick.
 """
 

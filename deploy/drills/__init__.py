@@ -1,4 +1,9 @@
-"""Drills, by name: what each announces, and what it does."""
+"""Drills, by name: what each announces, and what it does.
+
+``faults`` causes faults, on a job or on a throwaway copy (``copies``); ``rehearsal`` asks Step
+Functions and runs nothing; ``stage`` is what both work with. Its biggest drawback: AWS cannot be
+made to refuse capacity, so on AWS that fault is rehearsed only.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,10 @@ from steadyspot.deploy.drills.stage import Finding, Findings, Stage
 
 @dataclass(frozen=True)
 class Drill:
-    """A drill; ``announces``: what it will do, ``on_copy``: to a copy of the job.
+    """A drill, with the sentence ``announces`` that people read before it begins.
 
-    ``free``: it runs nothing.
+    If ``on_copy`` is true it works on a throwaway copy of the job, else on the job itself. If
+    ``free`` is true it runs nothing and costs nothing.
     """
 
     announces: str

@@ -2,7 +2,7 @@
 
 One thread reads moto's schedules, calls the targets that are due and repeats what failed for now,
 by the schedule's own policy. When something is due and what comes after a failure is decided in
-``schedule_times`` and ``delivery``; this file waits, calls and remembers.
+``deploy.schedules.calendar`` and ``delivery``; this file waits, calls and remembers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gathers what a run's story is told from, and shows it; the story is made in ``explain``."""
+"""Gathers what a run's story is told from, and shows it; the story is made in ``story``."""
 
 from __future__ import annotations
 

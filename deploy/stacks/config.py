@@ -80,7 +80,11 @@ class Retry:
 
 @dataclass(frozen=True)
 class Budgets:
-    """How much trouble of each kind one run may take; more of it ends the run, or leaves Spot."""
+    """How much trouble of each kind one run may take; more of it ends the run unfinished.
+
+    ``interruptions`` is the most attempts that may have stopped since the run last made progress;
+    once two have, the next attempt runs on on-demand where the job allows it.
+    """
 
     interruptions: int = 5
     throttles: int = 8

@@ -2,8 +2,9 @@
 
 Here: environment variables, exit codes, words for how a run and an attempt are, prefixes of
 objects. ``keys``: the run key of a scheduled time. ``records``: the columns of the run table and
-their types. ``states``: the workflow's states. ``logs``: keys of log lines. A test fails where one
-of them is spelled out elsewhere. The worker's image carries this folder; the other rooms import it.
+their types. ``states``: the workflow's states. ``logs``: keys of log lines. A test fails where a
+variable, a state or ``completion.json`` is spelled out in another room. The API, the worker, the
+workflow and the command line import this folder, and the worker's image carries it.
 Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
 """
 
@@ -21,9 +22,10 @@ class Env(StrEnum):
     ``EXPECTED_SECONDS`` is what the whole work takes at its usual pace: ``STOP_BY`` moves on by the
     share of it that has become durable since the attempt began; empty or 0, it stays.
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
-    ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds, ``COMMAND`` is a JSON list of strings that
-    goes before the image's CMD, and ``ENVIRONMENT`` a JSON object of strings for the job. So is
-    ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody else sees it.
+    ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds. ``COMMAND`` is a JSON list of strings: if
+    it is not empty, it replaces the image's CMD. ``ENVIRONMENT`` is a JSON object of strings for
+    the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
+    else sees it.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"

@@ -1,7 +1,9 @@
-"""The columns of the run table and their types; only the type checker reads this at work.
+"""The columns of the run table that hold more than one value, with their types.
 
-Attempts are written by the workflow; checkpoint, progress, word and completion by the worker. All
-are read by the command line, numbers as ``Decimal``. Times are ISO in UTC, sizes bytes.
+Only the type checker loads this. ``attempts`` is written by the workflow; ``checkpoint``,
+``progress``, ``word`` and ``completion`` by the worker. The workflow reads ``progress``, ``word``
+and the seconds of ``completion``; the command line reads ``attempts``, ``progress`` and
+``completion``, numbers as ``Decimal``. Times are ISO in UTC, sizes are bytes.
 """
 
 from __future__ import annotations

@@ -274,7 +274,7 @@ def _verified(bucket: Bucket, key: str, sha256: str) -> dict[str, Any]:
         how = "is gone from" if data is None else "was changed or cut in"
         raise Damaged(
             f"The checkpoint {key} {how} the bucket.",
-            "Restore it from an older version of the object, or start a new run.",
+            "Nothing need be done: the attempt goes on from the checkpoint before it.",
         )
     loaded: dict[str, Any] = json.loads(data)
     return loaded

@@ -217,7 +217,7 @@ class CheckpointFolder:
                 os.unlink(half)
                 raise Damaged(
                     f"The saved file {file.path} is gone or was changed in the bucket.",
-                    "Restore an older version of the object, or start a new run.",
+                    "Nothing need be done: the attempt goes on from the checkpoint before it.",
                 )
             os.chmod(half, file.mode)
             os.utime(half, ns=(file.mtime_ns, file.mtime_ns))

@@ -1,6 +1,6 @@
 """The folders of any command as one attempt keeps them: restored, captured, their files staged.
 
-Joins what ``folders`` sees on the disk with what ``publish`` sends to the bucket. When that
+Joins what ``folders`` sees on the disk with what ``uploads`` sends to the bucket. When that
 happens, and when it counts, is the keeper's.
 """
 
