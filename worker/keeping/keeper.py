@@ -21,7 +21,14 @@ from typing import Any
 from steadyspot.contract import Reason, output_prefix
 from steadyspot.names import twins
 from steadyspot.paths import remove
-from steadyspot.worker.errors import FenceLost, SetupError, TooLate, WorkerError, WorkLost
+from steadyspot.worker.errors import (
+    FenceLost,
+    SetupError,
+    TooLate,
+    WorkerError,
+    WorkLost,
+    as_trouble,
+)
 from steadyspot.worker.keeping.attempt import About, Attempt
 from steadyspot.worker.keeping.checkpoint import Damaged, File, Output
 from steadyspot.worker.keeping.commit import OutputsLost
@@ -536,7 +543,7 @@ class Keeper:
             tickets, self._waiting = self._waiting, []
             self._save_queued = False
         for _, ticket in tickets:
-            ticket.set_exception(error)
+            ticket.set_exception(as_trouble(error))
 
     def _tidy(self) -> None:
         try:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from steadyspot.worker.errors import Unreachable, WorkerError
+from steadyspot.contract import Exit
+from steadyspot.worker.errors import Unreachable, WorkerError, WorkerFault
 from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
@@ -98,3 +99,21 @@ def test_saves_that_fail_again_and_again_leave_no_uploads_behind(
             done(keeper.save_folders())
     wait_until(lambda: not world.uploads)
     assert keeper.uploader.open_uploads() == {}
+
+
+def test_mark_that_a_fault_of_the_worker_s_own_hinders_is_told_as_that(tmp_path: Path) -> None:
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        if keeper.opened.done():
+            raise ValueError("nobody foresaw this")
+        return call()
+
+    keeper = keeper_of(new_world(), tmp_path, gate)
+    keeper.opened.result(20)
+    keeper.begin("a", 1)
+
+    with pytest.raises(WorkerFault, match="nobody foresaw this"):
+        keeper.mark("a", [])
+
+    assert keeper.trouble
+    assert keeper.trouble.exit_code == Exit.WORKER_FAULT
+    assert "in gate" in keeper.trouble.details()["traceback"]
