@@ -222,8 +222,8 @@ class Keeper:
             outputs = self._settled(mine)
             self.opened.result()
             self._durable(unit, outputs, [u for u in loose if u.future.exception() is None], state)
-        except WorkerError as error:
-            self._note(unit, error)
+        except Exception as error:
+            self._note(unit, as_trouble(error))
             raise
 
     def save(self, state: list[Any]) -> None:
@@ -233,8 +233,8 @@ class Keeper:
         try:
             self.opened.result()
             self._durable("", [], [u for u in loose if u.future.exception() is None], state)
-        except WorkerError as error:
-            self._note("", error)
+        except Exception as error:
+            self._note("", as_trouble(error))
             raise
 
     def _durable(
@@ -255,7 +255,7 @@ class Keeper:
         """The outputs of a unit that is to be marked, uploaded; none is kept where one fails."""
         try:
             return [upload.future.result() for upload in unit.staged.values()]
-        except WorkerError:
+        except Exception:
             for upload in unit.staged.values():
                 self.uploader.drop(upload)
             raise
