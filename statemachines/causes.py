@@ -327,6 +327,16 @@ _ATTEMPTS: tuple[Cause, ...] = (
         next_step="Redrive the run; if this repeats, look at the network and AWS Health Dashboard.",
     ),
     Cause(
+        name="worker-fault",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        answer=Answer.WAIT,
+        budget=Budget.STALLS,
+        facts=(*word(Reason.WORKER_FAULT), *exit_code(Exit.WORKER_FAULT)),
+        sentence="The worker met an error of its own; the job's settings are not to blame.",
+        next_step="Report it with the traceback in the attempt's log, then redrive the run.",
+        most_stalls=1,
+    ),
+    Cause(
         name="definition-inactive",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,

@@ -9,7 +9,7 @@ import sys
 
 def main() -> int:
     """Read the options and supervise; the exit code."""
-    from steadyspot.worker.errors import WorkerError
+    from steadyspot.worker.errors import WorkerError, WorkerFault
     from steadyspot.worker.log import Log
     from steadyspot.worker.options import Options, usage
 
@@ -32,6 +32,10 @@ def main() -> int:
     except WorkerError as error:
         log.error("setup", str(error), exit_code=int(error.exit_code))
         return int(error.exit_code)
+    except Exception as error:  # The job, where it runs, ends with this process.
+        fault = WorkerFault(error)
+        log.error("fault", str(fault), exit_code=int(fault.exit_code), **fault.details())
+        return int(fault.exit_code)
 
 
 def leave() -> None:

@@ -1,8 +1,8 @@
 """Trouble that a person reads, and the exit code each kind leaves with.
 
-Every error carries one sentence that says what happened and one that says what to do, so that no
-traceback ever reaches a log. Who catches them (supervisor, Python API) decides what is written
-where.
+Every error carries one sentence that says what happened and one that says what to do; a traceback
+reaches the log only as a field of the line that tells the worker's own fault. Who catches them
+(supervisor, Python API) decides what is written where.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ class WorkerError(Exception):
         self.sentence = sentence
         self.todo = todo
 
+    def details(self) -> dict[str, str]:
+        """What a log line about it has besides the sentences."""
+        return {}
+
 
 class SetupError(WorkerError):
     """Environment, option, permission or checkpoint that no retry mends."""
@@ -31,6 +35,26 @@ class Unreachable(WorkerError):
 
     exit_code = Exit.AWS_IN_TROUBLE
     reason = Reason.AWS_IN_TROUBLE
+
+
+class WorkerFault(WorkerError):
+    """The worker's own mistake, or a broken image: no setting of the job's mends it."""
+
+    exit_code = Exit.WORKER_FAULT
+    reason = Reason.WORKER_FAULT
+
+    def __init__(self, error: BaseException | None) -> None:
+        super().__init__(
+            f"The worker met an error of its own: {error!r}.",
+            "Report it with the traceback in the worker's log, without what is secret in it.",
+        )
+        self.__cause__ = error
+
+    def details(self) -> dict[str, str]:
+        """Return the traceback, as one text."""
+        import traceback
+
+        return {"traceback": "".join(traceback.format_exception(self.__cause__))}
 
 
 class WorkLost(WorkerError):
@@ -72,7 +96,5 @@ class NotFound(WorkerError):
 
 
 def as_trouble(error: BaseException | None) -> WorkerError:
-    """An error as something with a sentence."""
-    if isinstance(error, WorkerError):
-        return error
-    return SetupError(f"The worker met an error of its own: {error!r}.", "Please report it.")
+    """An error as something with a sentence: what nobody foresaw is the worker's fault."""
+    return error if isinstance(error, WorkerError) else WorkerFault(error)

@@ -67,6 +67,7 @@ class Exit(IntEnum):
 
     FINISHED = 0
     AWS_IN_TROUBLE = 69
+    WORKER_FAULT = 70
     TRY_AGAIN = 75
     FENCE_LOST = 76
     TIMED_OUT = 124
@@ -95,6 +96,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     FENCE_LOST = "fence-lost"
     AWS_IN_TROUBLE = "aws-in-trouble"
+    WORKER_FAULT = "worker-fault"
     BAD_SETUP = "bad-setup"
     NOT_RUNNABLE = "not-runnable"
     NOT_FOUND = "not-found"

@@ -21,7 +21,14 @@ from typing import Any
 from steadyspot.contract import Reason, output_prefix
 from steadyspot.names import twins
 from steadyspot.paths import remove
-from steadyspot.worker.errors import FenceLost, SetupError, TooLate, WorkerError, WorkLost
+from steadyspot.worker.errors import (
+    FenceLost,
+    SetupError,
+    TooLate,
+    WorkerError,
+    WorkLost,
+    as_trouble,
+)
 from steadyspot.worker.keeping.attempt import About, Attempt
 from steadyspot.worker.keeping.checkpoint import Damaged, File, Output
 from steadyspot.worker.keeping.commit import OutputsLost
@@ -215,8 +222,8 @@ class Keeper:
             outputs = self._settled(mine)
             self.opened.result()
             self._durable(unit, outputs, [u for u in loose if u.future.exception() is None], state)
-        except WorkerError as error:
-            self._note(unit, error)
+        except Exception as error:
+            self._note(unit, as_trouble(error))
             raise
 
     def save(self, state: list[Any]) -> None:
@@ -226,8 +233,8 @@ class Keeper:
         try:
             self.opened.result()
             self._durable("", [], [u for u in loose if u.future.exception() is None], state)
-        except WorkerError as error:
-            self._note("", error)
+        except Exception as error:
+            self._note("", as_trouble(error))
             raise
 
     def _durable(
@@ -248,7 +255,7 @@ class Keeper:
         """The outputs of a unit that is to be marked, uploaded; none is kept where one fails."""
         try:
             return [upload.future.result() for upload in unit.staged.values()]
-        except WorkerError:
+        except Exception:
             for upload in unit.staged.values():
                 self.uploader.drop(upload)
             raise
@@ -536,7 +543,7 @@ class Keeper:
             tickets, self._waiting = self._waiting, []
             self._save_queued = False
         for _, ticket in tickets:
-            ticket.set_exception(error)
+            ticket.set_exception(as_trouble(error))
 
     def _tidy(self) -> None:
         try:

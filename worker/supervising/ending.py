@@ -45,12 +45,24 @@ WORD_SECONDS = 5.0
 
 
 class Outcome:
-    """How the attempt ends: exit code, the worker's word for it, and a sentence."""
+    """How the attempt ends: exit code, the worker's word for it, a sentence, more for the log."""
 
-    def __init__(self, code: int, reason: Reason | None, sentence: str) -> None:
+    def __init__(
+        self,
+        code: int,
+        reason: Reason | None,
+        sentence: str,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
         self.code = int(code)
         self.reason = reason
         self.sentence = sentence
+        self.details = details or {}
+
+    @classmethod
+    def of(cls, error: WorkerError) -> Outcome:
+        """Return how an attempt ends that this error ended."""
+        return cls(error.exit_code, error.reason, str(error), error.details())
 
 
 @dataclass(frozen=True)
@@ -176,6 +188,7 @@ class Ending:
             reason=outcome.reason or "finished",
             exit_code=outcome.code,
             seconds=round(time.time() - self._began, 3),
+            **outcome.details,
         )
         self._tell_numbers(outcome)
         return outcome.code
@@ -197,7 +210,7 @@ class Ending:
             return Outcome(code, Reason.OUT_OF_MEMORY, sentence)
         trouble = self._keeper.trouble if self._keeper else None
         if trouble is not None:
-            return Outcome(trouble.exit_code, trouble.reason, str(trouble))
+            return Outcome.of(trouble)
         if code == Exit.TRY_AGAIN:
             return Outcome(code, Reason.TRY_AGAIN, "The job asks to be tried again (exit 75).")
         return Outcome(code, Reason.FAILED, f"The job ended with exit code {code}.")
@@ -291,8 +304,9 @@ class Ending:
         if isinstance(error, FenceLost):
             return self._trouble(error)
         if error is not None or not saved.done():
-            why = error or "its share of the grace is over."
-            self._log.error("save", f"The last checkpoint could not be saved: {why}")
+            why = as_trouble(error) if error else "its share of the grace is over."
+            details = why.details() if isinstance(why, WorkerError) else {}
+            self._log.error("save", f"The last checkpoint could not be saved: {why}", **details)
         self._log.info("withdraw", "Half-made outputs are withdrawn.")
         if self._word is None:
             self._keeper.withdraw()
@@ -323,7 +337,7 @@ class Ending:
         self._loop.wait(lambda: not self._job.running)
         if isinstance(error, AlreadyComplete):
             return Outcome(Exit.FINISHED, None, error.sentence)
-        outcome = Outcome(error.exit_code, error.reason, str(error))
+        outcome = Outcome.of(error)
         if self._keeper is None:
             return outcome
         if isinstance(error, FenceLost):

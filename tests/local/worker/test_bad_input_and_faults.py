@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.local.worker.door import Door
-from tests.local.worker.kit import Bench, sha256, wait_until
+from tests.local.worker.kit import Bench, Worker, sha256, wait_until
 
 ONE_UNIT = """
 from steadyspot import current_run
@@ -125,6 +126,39 @@ def test_aws_out_of_reach_is_worth_another_try(bench: Bench) -> None:
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
         worker = bench.start("sleep", "60", AWS_ENDPOINT_URL=address)
         assert_said(worker, 69, "did not answer", "Try again")
+
+
+def assert_own_fault(worker: Worker, error: str, where: str) -> None:
+    """It ended with its own code, one line of JSON that holds the traceback, and took the job."""
+    assert worker.end() == 70, worker.said()
+    (line,) = [line for line in worker.lines if "traceback" in line]
+    assert error in line["message"]
+    assert "Report it" in line["message"]
+    assert line["exit_code"] == 70
+    assert where in line["traceback"]
+    assert not [text for text in worker.text if text.startswith("Traceback")]
+    jobs = [int(text.split()[1]) for text in worker.text if text.startswith("job ")]
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in jobs))
+
+
+def test_fault_in_the_main_thread_is_the_worker_s_own(bench: Bench) -> None:
+    """A library of the worker's image is broken, which no setting of the job's mends."""
+    (bench.folder / "concurrent.py").write_text("raise RuntimeError('broken')\n")
+    worker = bench.start("sh", "-c", "echo job $$; exec sleep 60")
+
+    assert_own_fault(worker, "RuntimeError('broken')", "concurrent.py")
+
+
+def test_fault_in_the_keeper_s_thread_is_the_worker_s_own(bench: Bench) -> None:
+    """The run's record holds what no worker writes."""
+    bench.runs.update_item(
+        Key={"job": bench.job, "run_key": bench.run_key},
+        UpdateExpression="SET checkpoint = :c",
+        ExpressionAttributeValues={":c": "nonsense"},
+    )
+    worker = bench.start("sh", "-c", "echo job $$; exec sleep 60")
+
+    assert_own_fault(worker, "Error(", "keeper.py")
 
 
 def test_completion_of_a_large_output_may_take_longer_than_other_calls(

@@ -98,6 +98,8 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ("host-failed", stopped("TaskFailedToStart", "InternalError: no reason"), ""),
     ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), "aws-in-trouble"),
     ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), ""),
+    ("worker-fault", stopped(*ESSENTIAL, ExitCode=70), "worker-fault"),
+    ("worker-fault", stopped(*ESSENTIAL, ExitCode=70), ""),
     (
         "definition-inactive",
         refused("ECS.InvalidParameterException", "TaskDefinition is inactive"),

@@ -69,6 +69,7 @@ STOPPED = [
     Offer(stop=stop(*ESSENTIAL), exit_code=0, word=""),
     Offer(stop=stop(*ESSENTIAL), exit_code=0, word="", completes=True),
     Offer(stop=stop(*ESSENTIAL), exit_code=76, word=""),
+    Offer(stop=stop(*ESSENTIAL), exit_code=70, word=""),
     Offer(stop=stop(*ESSENTIAL), exit_code=1, word="out-of-memory"),
     Offer(stop=stop("InfrastructureHealth", "The host is gone"), exit_code=None, word=""),
     Offer(stop=stop(*SPOT), exit_seconds=100_000.0),
@@ -196,3 +197,18 @@ def test_what_never_gets_better_is_given_up_and_told(offer: Offer) -> None:
 
     holds(ended, world, request, ())
     assert ended.status == ("SUCCEEDED" if offer.completes else "FAILED")
+
+
+@pytest.mark.parametrize(("faults", "status"), [(1, "SUCCEEDED"), (2, "FAILED")])
+def test_fault_of_the_worker_s_own_without_progress_is_tried_once_more(
+    faults: int, status: str
+) -> None:
+    fault = Offer(stop=stop(*ESSENTIAL), exit_code=70, word="worker-fault", ends_after=61.0)
+
+    ended, world = played(
+        [fault] * faults + [Offer()], {"capacity": "spot-first"}, "always", reports=False
+    )
+
+    assert ended.status == status
+    assert len(world.launches) == 2
+    assert ended.error == ("" if faults == 1 else "Steadyspot.Infrastructure")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from steadyspot.worker.errors import Unreachable, WorkerError
+from steadyspot.contract import Exit
+from steadyspot.worker.errors import Unreachable, WorkerError, WorkerFault
 from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
@@ -98,3 +99,28 @@ def test_saves_that_fail_again_and_again_leave_no_uploads_behind(
             done(keeper.save_folders())
     wait_until(lambda: not world.uploads)
     assert keeper.uploader.open_uploads() == {}
+
+
+@pytest.mark.parametrize(("call_that_fails", "outputs"), [("part", ["out"]), ("put", [])])
+def test_mark_that_a_fault_of_the_worker_s_own_hinders_is_told_as_that(
+    tmp_path: Path, call_that_fails: str, outputs: list[str]
+) -> None:
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        if name == call_that_fails:
+            raise RuntimeError("nobody foresaw this")
+        return call()
+
+    keeper = keeper_of(new_world(), tmp_path, gate)
+    keeper.opened.result(20)
+    keeper.begin("a", 1)
+    for name in outputs:
+        number, path = keeper.output(name, 1, "a")
+        Path(path).write_text("x")
+        keeper.stage(number)
+
+    with pytest.raises(Exception, match="nobody foresaw this"):
+        keeper.mark("a", [])
+
+    assert isinstance(keeper.trouble, WorkerFault)
+    assert keeper.trouble.exit_code == Exit.WORKER_FAULT
+    assert "in gate" in keeper.trouble.details()["traceback"]
