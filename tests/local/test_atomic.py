@@ -21,6 +21,8 @@ def test_of_many_claims_at_the_same_moment_one_wins(local_aws: LocalAws) -> None
         BillingMode="PAY_PER_REQUEST",
     )
 
+    refused = dynamodb.exceptions.ConditionalCheckFailedException  # Two threads would make two.
+
     def claim(run: str, claimant: int) -> bool:
         try:
             dynamodb.update_item(
@@ -30,7 +32,7 @@ def test_of_many_claims_at_the_same_moment_one_wins(local_aws: LocalAws) -> None
                 ConditionExpression="attribute_not_exists(claimant)",
                 ExpressionAttributeValues={":c": {"N": str(claimant)}},
             )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
+        except refused:
             return False
         return True
 

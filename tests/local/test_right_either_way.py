@@ -37,6 +37,7 @@ for part in run.remaining(range(2)):
         print("almost done", flush=True)
         while not pathlib.Path(sys.argv[1]).exists():
             time.sleep(0.02)
+run.finish()
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
 
 
 def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:
-    old = job_definition()
+    old = deepcopy(job_definition())
     rows = old["States"]["Claim the run"]["Assign"]["causes"]
     rows[:] = [row for row in rows if row["name"] != "reclaimed"]
     bad = [finding.text for finding in every_row(deployed(old)) if not finding.good]
