@@ -19,7 +19,7 @@ from steadyspot.worker.options import Identity
 from steadyspot.worker.supervising.speakers import Speakers
 
 
-class Stopping:
+class StopNotice:
     """Whether the attempt is to stop, and how long the job has; shared between threads."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Control:
         listener: int,
         identity: Identity,
         keeper: Keeper,
-        stopping: Stopping,
+        stopping: StopNotice,
         speakers: Speakers,
     ) -> None:
         self._listener = socket.socket(fileno=listener)

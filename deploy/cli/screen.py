@@ -20,7 +20,7 @@ from rich.text import Text
 from steadyspot.deploy.aws.prices import dollars
 from steadyspot.deploy.runs.history import Moment, Tone
 from steadyspot.deploy.runs.logs import LogLine
-from steadyspot.deploy.runs.records import Attempt, Money
+from steadyspot.deploy.runs.records import AttemptRecord, Money
 from steadyspot.deploy.stacks.changes import Plan, lines_of
 from steadyspot.deploy.stacks.cloudformation import Event
 from steadyspot.deploy.trouble import Trouble
@@ -99,7 +99,7 @@ class Screen:
         for kind, line in lines_of(plan):
             self.say(f"  {line}", _CHANGES.get(kind, ""))
 
-    def attempts(self, attempts: Iterable[Attempt]) -> None:
+    def attempts(self, attempts: Iterable[AttemptRecord]) -> None:
         """Print the attempts of a run as a table."""
         names = ("#", "capacity", "zone", "from", "to", "s", "stopped by", "units")
         self.table(

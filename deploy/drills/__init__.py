@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from steadyspot.deploy.drills import faults as trouble
 from steadyspot.deploy.drills import rehearsal
-from steadyspot.deploy.drills.stage import Finding, Findings, Stage
+from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Drill:
     """
 
     announces: str
-    run: Callable[[Stage], Findings]
+    run: Callable[[Stage], Observations]
     on_copy: bool = False
     free: bool = False
 
@@ -78,4 +78,4 @@ DRILLS: dict[str, Drill] = {
     ),
 }
 
-__all__ = ["DRILLS", "Drill", "Finding", "Stage"]
+__all__ = ["DRILLS", "Drill", "Observation", "Stage"]

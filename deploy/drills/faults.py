@@ -17,7 +17,7 @@ from steadyspot.contract import Env, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.drills import rehearsal
 from steadyspot.deploy.drills.copies import Copy, throwaway
-from steadyspot.deploy.drills.stage import Finding, Findings, Stage, told_of
+from steadyspot.deploy.drills.stage import Observation, Observations, Stage, told_of
 from steadyspot.deploy.drills.topic_listener import Ear, listening
 from steadyspot.deploy.drills.undisturbed import undisturbed
 from steadyspot.deploy.trouble import Trouble
@@ -49,14 +49,14 @@ def with_sidecar(template: str) -> str:
     return template.replace(_BEFORE, _SIDECAR + _BEFORE, 1)
 
 
-def interrupt(stage: Stage) -> Findings:
+def interrupt(stage: Stage) -> Observations:
     """Stop the first attempt as a reclaim would; the run must resume and finish."""
     with listening(stage.target) as ear:
         execution = stage.start()
         yield from _reclaimed(stage, ear, execution)
 
 
-def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Finding]:
+def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Observation]:
     task = stage.running_task(execution)
     fault = stage.clock()
     stage.ecs.stop_task(cluster=stage.target.platform["Cluster"], task=task, reason=RECLAIM_REASON)
@@ -65,7 +65,7 @@ def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Finding]:
     yield _recovered(stage, fault)
 
 
-def no_capacity(stage: Stage) -> Findings:
+def no_capacity(stage: Stage) -> Observations:
     """Have Spot refused until the slack is used up; the run must finish on on-demand."""
     if stage.switches is None:
         yield from rehearsal.no_capacity(stage)
@@ -83,7 +83,7 @@ def no_capacity(stage: Stage) -> Findings:
         yield _recovered(stage, fault)
 
 
-def deregister(stage: Stage) -> Findings:
+def deregister(stage: Stage) -> Observations:
     """Take a copy's task definition away; its run is parked, and finishes once repaired."""
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy()
@@ -91,18 +91,18 @@ def deregister(stage: Stage) -> Findings:
         yield from _parked_then_repaired(copy, ear, "definition-inactive")
 
 
-def bad_image(stage: Stage) -> Findings:
+def bad_image(stage: Stage) -> Observations:
     """Give a copy an image that is not there; its run is parked, and finishes once repaired."""
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(Image="public.ecr.aws/docker/library/steadyspot-drill:there-is-none")
         yield from _parked_then_repaired(copy, ear, "image-missing")
 
 
-def _parked_then_repaired(copy: Copy, ear: Ear, cause: str) -> Iterator[Finding]:
+def _parked_then_repaired(copy: Copy, ear: Ear, cause: str) -> Iterator[Observation]:
     stage, fault = copy.stage, copy.stage.clock()
     execution = stage.start()
     status = stage.follow(execution)
-    yield Finding(f"the execution ended as {status}", status == "FAILED")
+    yield Observation(f"the execution ended as {status}", status == "FAILED")
     yield from _unfinished(stage, execution, cause)
     yield told_of(ear, execution)
     copy.deploy(Environment=json.dumps({"REPAIRED": "1"}))
@@ -110,26 +110,30 @@ def _parked_then_repaired(copy: Copy, ear: Ear, cause: str) -> Iterator[Finding]
     yield _recovered(stage, fault)
 
 
-def _unfinished(stage: Stage, execution: str, cause: str) -> Iterator[Finding]:
+def _unfinished(stage: Stage, execution: str, cause: str) -> Iterator[Observation]:
     key = execution.rsplit(":", 1)[-1]
     run = stage.record(key)
     causes = [attempt.cause for attempt in run.attempts] if run else []
-    yield Finding(f"an attempt was stopped as {cause}", cause in causes)
-    yield Finding("the record says unfinished", run is not None and run.status == Status.UNFINISHED)
+    yield Observation(f"an attempt was stopped as {cause}", cause in causes)
+    yield Observation(
+        "the record says unfinished", run is not None and run.status == Status.UNFINISHED
+    )
     waits = stage.until(lambda: key in [w.run_key for w in stage.redrive().waiting()], 60)
-    yield Finding("the run waits in the dead-letter queue", waits)
+    yield Observation("the run waits in the dead-letter queue", waits)
 
 
-def _redriven(stage: Stage) -> Iterator[Finding]:
+def _redriven(stage: Stage) -> Iterator[Observation]:
     for redriven in stage.redrive().run():
         status = stage.follow(redriven.execution) if redriven.execution else redriven.note
-        yield Finding(f"redriven, run {redriven.run_key} ended as {status}", status == "SUCCEEDED")
+        yield Observation(
+            f"redriven, run {redriven.run_key} ended as {status}", status == "SUCCEEDED"
+        )
         run = stage.record(redriven.run_key)
-        yield Finding("its record says complete", run is not None and run.complete)
-    yield Finding("the queue is empty again", not stage.redrive().waiting())
+        yield Observation("its record says complete", run is not None and run.complete)
+    yield Observation("the queue is empty again", not stage.redrive().waiting())
 
 
-def hang(stage: Stage) -> Findings:
+def hang(stage: Stage) -> Observations:
     """Run a copy whose job never ends; the worker must stop it in time, and the run be parked."""
     minutes = 3.0 if stage.switches is None else 0.25
     with listening(stage.target) as ear, throwaway(stage) as copy:
@@ -139,16 +143,16 @@ def hang(stage: Stage) -> Findings:
             finishWithinMinutes=minutes, expectedMinutes=0, budgets={"interruptions": 0}
         )
         status = copy.stage.follow(execution)
-        yield Finding(f"the execution ended as {status}", status == "FAILED")
+        yield Observation(f"the execution ended as {status}", status == "FAILED")
         yield from _unfinished(copy.stage, execution, "time-limit")
         yield told_of(ear, execution)
         cluster = stage.target.platform["Cluster"]
         left = stage.ecs.list_tasks(cluster=cluster, family=copy.stage.family)["taskArns"]
-        yield Finding("no task of it runs on", not left)
+        yield Observation("no task of it runs on", not left)
         yield _recovered(stage, fault)
 
 
-def sidecar(stage: Stage) -> Findings:
+def sidecar(stage: Stage) -> Observations:
     """Run a copy beside a container that ends with 137 after it; the run must count as finished."""
     with (
         listening(stage.target) as ear,
@@ -159,14 +163,14 @@ def sidecar(stage: Stage) -> Findings:
         execution = copy.stage.start()
         status = copy.stage.follow(execution)
         run = copy.stage.record(execution.rsplit(":", 1)[-1])
-        yield Finding(f"the execution ended as {status}", status == "SUCCEEDED")
-        yield Finding("the run's record says complete", run is not None and run.complete)
-        yield Finding("one attempt was enough", run is not None and len(run.attempts) == 1)
+        yield Observation(f"the execution ended as {status}", status == "SUCCEEDED")
+        yield Observation("the run's record says complete", run is not None and run.complete)
+        yield Observation("one attempt was enough", run is not None and len(run.attempts) == 1)
         yield told_of(ear, execution)
         yield _recovered(stage, fault)
 
 
-def short_grace(stage: Stage) -> Findings:
+def short_grace(stage: Stage) -> Observations:
     """Reclaim a copy that does not listen and has two seconds; it must be resumed all the same."""
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(_DEAF_AT_FIRST, StopTimeout="2")
@@ -174,7 +178,7 @@ def short_grace(stage: Stage) -> Findings:
         yield from _reclaimed(copy.stage, ear, execution)
 
 
-def undeliverable(stage: Stage) -> Findings:
+def undeliverable(stage: Stage) -> Observations:
     """Schedule a start that is refused for good; it waits in the queue, rings, is redriven."""
     if "Schedule" not in stage.outputs:
         raise Trouble(
@@ -188,12 +192,12 @@ def undeliverable(stage: Stage) -> Findings:
     with listening(stage.target) as ear, refused_start(stage) as key:
         fault = stage.clock()
         waited = stage.until(lambda: bool(stage.redrive().waiting()), UNDELIVERED_SECONDS)
-        yield Finding("the start that was refused lies in the dead-letter queue", waited)
+        yield Observation("the start that was refused lies in the dead-letter queue", waited)
         rung = ear.wait_for(lambda told: "AlarmName" in json.dumps(told.body), UNDELIVERED_SECONDS)
-        yield Finding("its alarm told people", rung is not None)
+        yield Observation("its alarm told people", rung is not None)
         yield from _redriven(stage)
         run = stage.record(key)
-        yield Finding("the scheduled time has a complete run", run is not None and run.complete)
+        yield Observation("the scheduled time has a complete run", run is not None and run.complete)
         yield _recovered(stage, fault)
 
 
@@ -229,14 +233,14 @@ def refused_target(stage: Stage, scheduler: Any) -> dict[str, Any]:
 
 def _finished_after(
     stage: Stage, ear: Ear, execution: str, status: str, cause: str
-) -> Iterator[Finding]:
+) -> Iterator[Observation]:
     run = stage.record(execution.rsplit(":", 1)[-1])
     causes = [attempt.cause for attempt in run.attempts] if run else []
-    yield Finding(f"the execution ended as {status}", status == "SUCCEEDED")
-    yield Finding("the run's record says complete", run is not None and run.complete)
-    yield Finding(f"an attempt was stopped as {cause}", cause in causes)
+    yield Observation(f"the execution ended as {status}", status == "SUCCEEDED")
+    yield Observation("the run's record says complete", run is not None and run.complete)
+    yield Observation(f"an attempt was stopped as {cause}", cause in causes)
     yield told_of(ear, execution)
 
 
-def _recovered(stage: Stage, since: float) -> Finding:
-    return Finding(f"it took {stage.clock() - since:.0f} s from the fault to here")
+def _recovered(stage: Stage, since: float) -> Observation:
+    return Observation(f"it took {stage.clock() - since:.0f} s from the fault to here")

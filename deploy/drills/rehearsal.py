@@ -13,7 +13,7 @@ from typing import Any
 
 from steadyspot.contract import FENCE_PER_CLAIM, Status
 from steadyspot.contract.states import JobState
-from steadyspot.deploy.drills.stage import Finding, Findings, Stage
+from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.causes import Cause, attempts
 
@@ -24,19 +24,19 @@ REFUSED = (
 _LAUNCH, _RECORD, _CLAIM = JobState.RUN_ON_SPOT, JobState.RECORD_ATTEMPT, JobState.CLAIM
 
 
-def no_capacity(stage: Stage) -> Iterator[Finding]:
+def no_capacity(stage: Stage) -> Iterator[Observation]:
     """Let Spot be refused, on paper; the deployed workflow must wait for it."""
     mock = {"errorOutput": {"error": "AmazonECS.Unknown", "cause": REFUSED}}
     answer = _asked(stage, _deployed(stage), _LAUNCH, {}, mock)
     cause = _assigned(answer).get("cause", {})
-    yield Finding(
+    yield Observation(
         f"a refusal of Spot is caught and taken for {cause.get('name', 'nothing')}; "
         f"answer: {cause.get('answer', 'none')}",
         answer["status"] == "CAUGHT_ERROR" and cause.get("name") == "no-capacity",
     )
 
 
-def every_row(stage: Stage) -> Findings:
+def every_row(stage: Stage) -> Observations:
     """Put the whole cause table to the deployed workflow; each row must be recognised.
 
     Raises
@@ -54,7 +54,7 @@ def every_row(stage: Stage) -> Findings:
         marks = sample(cause)
         mock = {"result": json.dumps({"Attributes": record(marks)})}
         found = _assigned(_asked(stage, deployed, _RECORD, marks, mock)).get("cause", {})
-        yield Finding(
+        yield Observation(
             f"what {cause.name} looks like is taken for {found.get('name', 'nothing')}; "
             f"answer: {found.get('answer', 'none')}",
             found.get("name") == cause.name,

@@ -13,7 +13,7 @@ from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.drills.topic_listener import Ear
 from steadyspot.deploy.runs.executions import Follower, start
 from steadyspot.deploy.runs.history import Moment
-from steadyspot.deploy.runs.records import Run
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.redrive import Redrive, redrive_of
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.target import Target
@@ -24,14 +24,14 @@ _LOOK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class Observation:
     """One thing that was checked."""
 
     text: str
     good: bool = True
 
 
-Findings = Generator[Finding, None, None]
+Observations = Generator[Observation, None, None]
 """What a drill comes to, finding by finding; closing it early puts everything back."""
 
 
@@ -90,7 +90,7 @@ class Stage:
             self.show(moment)
         return follower.status
 
-    def record(self, run_key: str) -> Run | None:
+    def record(self, run_key: str) -> RunRecord | None:
         """Return the run's record."""
         return self.target.runs.get(self.job.name, run_key)
 
@@ -136,10 +136,10 @@ class Stage:
         return False
 
 
-def told_of(ear: Ear, execution: str) -> Finding:
+def told_of(ear: Ear, execution: str) -> Observation:
     """Return whether people were told of an execution, waiting for it."""
     mail = ear.wait_for(lambda told: _is_about(told.body, execution), MAIL_SECONDS)
-    return Finding("people were told", mail is not None)
+    return Observation("people were told", mail is not None)
 
 
 def _is_about(body: Any, execution: str) -> bool:

@@ -15,7 +15,7 @@ from steadyspot.deploy.target import Target
 
 
 @dataclass(frozen=True)
-class Told:
+class Message:
     """One message of the topic; ``body`` is what machines receive, parsed where it is JSON."""
 
     subject: str
@@ -29,9 +29,9 @@ class Ear:
         self._sqs = sqs
         self._queue = queue
         self._clock = clock
-        self._heard: list[Told] = []
+        self._heard: list[Message] = []
 
-    def wait_for(self, wanted: Callable[[Told], bool], seconds: float) -> Told | None:
+    def wait_for(self, wanted: Callable[[Message], bool], seconds: float) -> Message | None:
         """Return the first message that is wanted, waiting up to ``seconds`` for it."""
         end = self._clock() + seconds
         while True:
@@ -47,7 +47,7 @@ class Ear:
         )
         for message in received.get("Messages", []):
             envelope = json.loads(message["Body"])
-            self._heard.append(Told(envelope.get("Subject", ""), _parsed(envelope["Message"])))
+            self._heard.append(Message(envelope.get("Subject", ""), _parsed(envelope["Message"])))
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 
 

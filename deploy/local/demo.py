@@ -30,7 +30,7 @@ from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs.executions import Follower
-from steadyspot.deploy.runs.records import Run, money
+from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import Redrive
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
@@ -180,20 +180,20 @@ class Demo:
             "the mail names causes, attempts, cost and saving", all(w in mail.body for w in wanted)
         )
 
-    def _right_answer(self, run: Run) -> Iterator[Check]:
+    def _right_answer(self, run: RunRecord) -> Iterator[Check]:
         """Fetch the published result and hold it against TPC-H's own answer."""
         differences = answer.compare(answer.parse(self._result(run)), answer.published())
         for difference in differences:
             self._screen.say(f"  {difference}", "red")
         yield Check("the result equals TPC-H's published answer", not differences)
 
-    def _result(self, run: Run) -> str:
+    def _result(self, run: RunRecord) -> str:
         key = f"{output_prefix(run.job, run.run_key)}result.csv"
         s3 = self._target.client("s3")
         found = s3.get_object(Bucket=self._target.platform["Bucket"], Key=key)
         return str(found["Body"].read().decode())
 
-    def _show_result(self, run: Run) -> None:
+    def _show_result(self, run: RunRecord) -> None:
         lines = self._result(run).splitlines()
         rows = [[line.split(",")[column] for column in SHOWN_COLUMNS] for line in lines]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -264,13 +264,13 @@ class Demo:
         for moment in Follower(self._target.client("stepfunctions"), execution, pace).moments():
             self._screen.moment(moment)
 
-    def _run(self, at: datetime) -> Run:
+    def _run(self, at: datetime) -> RunRecord:
         run = self._target.runs.get(JOB.name, _key(at))
         if run is None:
             raise Trouble(f"Run {_key(at)} has no record.", "Run the demo again.")
         return run
 
-    def _report(self, run: Run) -> None:
+    def _report(self, run: RunRecord) -> None:
         prices = Prices()
         self._screen.say()
         self._screen.attempts(run.attempts)

@@ -43,7 +43,7 @@ _NO_RETRIES = Config(retries={"total_max_attempts": 1})
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Firing:
     """What became of one scheduled time: delivered, or put aside with an error.
 
     ``execution_arn`` is that of the execution which was started, None where none was.
@@ -102,7 +102,7 @@ class SchedulerClock:
         self._count = itertools.count()
         self._denials: list[tuple[str, str, int]] = []
         self._twice: set[str] = set()
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[Firing] = []
 
     def start(self) -> SchedulerClock:
         """Begin to look at schedules."""
@@ -161,12 +161,12 @@ class SchedulerClock:
                 raise LookupError(f"The schedule {name_or_arn} was not due yet.")
             self._enqueue(self._invocation(schedule, at), 0)
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Firing]:
         """What became of every scheduled time so far, in the order in which it was settled."""
         with self._changed:
             return list(self._outcomes)
 
-    def wait_for(self, predicate: Callable[[Outcome], bool], timeout_seconds: float) -> Outcome:
+    def wait_for(self, predicate: Callable[[Firing], bool], timeout_seconds: float) -> Firing:
         """The first outcome that the predicate is true for.
 
         Raises
@@ -174,7 +174,7 @@ class SchedulerClock:
         TimeoutError
             There was none in time.
         """
-        found: list[Outcome] = []
+        found: list[Firing] = []
 
         def look() -> bool:
             found[:] = [outcome for outcome in self._outcomes if predicate(outcome)]
@@ -372,7 +372,7 @@ class SchedulerClock:
             _LOG.warning("The queue of %s took nothing: %s", invocation.schedule_arn, error)
 
     def _settle(self, invocation: Invocation, **what: str | None) -> None:
-        outcome = Outcome(
+        outcome = Firing(
             invocation.schedule_arn,
             invocation.scheduled_time,
             invocation.retries + 1,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from steadyspot.deploy.aws.prices import Prices, dollars
-from steadyspot.deploy.runs.records import Money, Run, money
+from steadyspot.deploy.runs.records import Money, RunRecord, money
 from steadyspot.deploy.stacks.config import Job
 
 
@@ -43,22 +43,22 @@ class Advice:
     text: str
 
 
-def of_run(job: Job, run: Run, prices: Prices) -> Bill:
+def of_run(job: Job, run: RunRecord, prices: Prices) -> Bill:
     """Return the bill of one run."""
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
     return _bill(job.name, run.run_key, [(run, cost)])
 
 
-def by_month(job: Job, runs: Iterable[Run], prices: Prices) -> list[Bill]:
+def by_month(job: Job, runs: Iterable[RunRecord], prices: Prices) -> list[Bill]:
     """Return the bills of a job, a month each, oldest first."""
-    months: dict[str, list[tuple[Run, Money]]] = {}
+    months: dict[str, list[tuple[RunRecord, Money]]] = {}
     for run in runs:
         cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
         months.setdefault(run.claimed_at[:7], []).append((run, cost))
     return [_bill(job.name, month, found) for month, found in sorted(months.items())]
 
 
-def _bill(job: str, when: str, found: Sequence[tuple[Run, Money]]) -> Bill:
+def _bill(job: str, when: str, found: Sequence[tuple[RunRecord, Money]]) -> Bill:
     return Bill(
         job=job,
         when=when,
@@ -105,7 +105,7 @@ def _knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
     )
 
 
-def together(job: Job, runs: Sequence[Run], prices: Prices) -> Bill:
+def together(job: Job, runs: Sequence[RunRecord], prices: Prices) -> Bill:
     """Return one bill for all these runs."""
     found = [(run, money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)) for run in runs]
     return _bill(job.name, "all", found)

@@ -16,7 +16,7 @@ from typing import Any
 from steadyspot.contract import Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.executions import start
-from steadyspot.deploy.runs.records import Run, RunTable
+from steadyspot.deploy.runs.records import RunRecord, RunTable
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.schedules.expressions import Rate, read
 from steadyspot.deploy.trouble import Trouble
@@ -97,13 +97,13 @@ def times(
     return found
 
 
-def due_of(moments: Sequence[datetime], runs: Sequence[Run]) -> list[Due]:
+def due_of(moments: Sequence[datetime], runs: Sequence[RunRecord]) -> list[Due]:
     """Return what is to be done about each time, given the runs that there are; pure."""
     known = {run.run_key: run for run in runs}
     return [_due(scheduled_time_of(moment), known) for moment in moments]
 
 
-def _due(text: str, known: dict[str, Run]) -> Due:
+def _due(text: str, known: dict[str, RunRecord]) -> Due:
     key = run_key_of(text)
     run = known.get(key)
     if run is None:
@@ -175,7 +175,7 @@ class Backfill:
         ]
 
 
-def anchor_of(runs: Sequence[Run], made: datetime) -> datetime:
+def anchor_of(runs: Sequence[RunRecord], made: datetime) -> datetime:
     """Return a time at which a rate was due: its latest run's, else when it was made."""
     scheduled = [run.scheduled_time for run in runs if run.scheduled_time]
     if not scheduled:

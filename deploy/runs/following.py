@@ -14,7 +14,7 @@ from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.runs.logs import RunLog
-from steadyspot.deploy.runs.records import Run, money
+from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import run_key_in
 from steadyspot.deploy.stacks.config import Job
 
@@ -51,7 +51,7 @@ def watch(
     sys.exit(0 if follower.status == "SUCCEEDED" else 1)
 
 
-def show_run(screen: Screen, run: Run, job: Job, prices: Prices) -> None:
+def show_run(screen: Screen, run: RunRecord, job: Job, prices: Prices) -> None:
     """Print a run's attempts and its money line."""
     if run.attempts:
         screen.say()

@@ -40,7 +40,7 @@ class Moment:
     tone: Tone = Tone.PLAIN
 
 
-Told = Iterator[tuple[str, Tone]]
+Lines = Iterator[tuple[str, Tone]]
 
 
 class Story:
@@ -65,7 +65,7 @@ class Story:
             for text, tone in self._of(event):
                 yield Moment(event["timestamp"], text, tone)
 
-    def _of(self, event: Mapping[str, Any]) -> Told:
+    def _of(self, event: Mapping[str, Any]) -> Lines:
         kind: str = event["type"]
         if kind.endswith("StateEntered"):
             yield from self._entered(event["stateEnteredEventDetails"]["name"], event["timestamp"])
@@ -80,7 +80,7 @@ class Story:
         elif kind in _ENDINGS:
             yield from _ended(kind, event)
 
-    def _entered(self, state: str, at: datetime) -> Told:
+    def _entered(self, state: str, at: datetime) -> Lines:
         self._capacity = _LAUNCHES.get(state, "")
         self._call_failed = False
         if state in _WAITS:
@@ -112,7 +112,7 @@ class Story:
             return "attempt 1 is asked for on on-demand: there is no time for Spot", Tone.DECISION
         return f"attempt {number} is asked for on {self._capacity}", Tone.PLAIN
 
-    def _exited(self, details: Mapping[str, Any], at: datetime) -> Told:
+    def _exited(self, details: Mapping[str, Any], at: datetime) -> Lines:
         state = details["name"]
         assigned = _assigned(details)
         self._done = assigned.get("work", {}).get("done", self._done)
@@ -168,7 +168,7 @@ _TONES: Mapping[str, Tone] = {
 }
 
 
-def _submitted(details: Mapping[str, Any]) -> Told:
+def _submitted(details: Mapping[str, Any]) -> Lines:
     try:
         tasks = json.loads(details.get("output", "{}")).get("Tasks") or []
     except json.JSONDecodeError:
@@ -192,7 +192,7 @@ _HOW = {
 }
 
 
-def _stopped(cause: Mapping[str, Any], attempt: Mapping[str, Any]) -> Told:
+def _stopped(cause: Mapping[str, Any], attempt: Mapping[str, Any]) -> Lines:
     number = attempt.get("attempt", "")
     if cause["name"] == "finished":
         done = attempt.get("units_done", 0)
@@ -215,7 +215,7 @@ _ENDINGS = {
 }
 
 
-def _ended(kind: str, event: Mapping[str, Any]) -> Told:
+def _ended(kind: str, event: Mapping[str, Any]) -> Lines:
     text, tone = _ENDINGS[kind]
     details = (
         event.get("executionFailedEventDetails") or event.get("executionAbortedEventDetails") or {}

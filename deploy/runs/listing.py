@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.deploy.aws.prices import Prices, dollars
-from steadyspot.deploy.runs.records import Run, RunTable, money
+from steadyspot.deploy.runs.records import RunRecord, RunTable, money
 
 _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 
@@ -36,7 +36,7 @@ class Line:
 
 
 def lines_of(
-    runs: Sequence[Run],
+    runs: Sequence[RunRecord],
     executions: Sequence[Mapping[str, Any]],
     prices: Prices,
     *,
@@ -54,7 +54,7 @@ def lines_of(
     return sorted(lines, key=lambda line: line.begun, reverse=True)
 
 
-def _of_run(run: Run, prices: Prices, vcpu: float, memory_gb: float) -> Line:
+def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Line:
     cost = money(run, prices, vcpu=vcpu, memory_gb=memory_gb)
     total = f"/{run.units_total}" if run.units_total else ""
     troubles = [a.cause for a in run.attempts if a.cause not in ("", "finished")]
@@ -92,7 +92,7 @@ def _of_execution(execution: Mapping[str, Any]) -> Line:
 
 def latest(
     table: RunTable, sfn: Any, *, job: str, machine: str, most: int
-) -> tuple[list[Run], list[Mapping[str, Any]]]:
+) -> tuple[list[RunRecord], list[Mapping[str, Any]]]:
     """Return the last runs, scheduled and by hand, and the last executions; three calls."""
     executions = sfn.list_executions(stateMachineArn=machine, maxResults=min(1000, most))[
         "executions"

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from steadyspot.deploy.runs.listing import latest
-from steadyspot.deploy.runs.records import Run, RunTable
+from steadyspot.deploy.runs.records import RunRecord, RunTable
 from steadyspot.deploy.trouble import Trouble
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -19,7 +19,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 class Found:
     """A run and what Step Functions says of its execution; either may be missing."""
 
-    run: Run | None
+    run: RunRecord | None
     execution: dict[str, Any] | None
 
 
@@ -69,7 +69,7 @@ class Finder:
             )
         return Found(runs[0], self._describe(runs[0].execution))
 
-    def _of(self, execution: dict[str, Any]) -> Run | None:
+    def _of(self, execution: dict[str, Any]) -> RunRecord | None:
         """Return the run of an execution that the Scheduler started: its key is in the input."""
         from steadyspot.deploy.runs.redrive import run_key_in
 

@@ -27,7 +27,7 @@ _FINISHED = ("", "finished")
 
 
 @dataclass(frozen=True)
-class Attempt:
+class AttemptRecord:
     """One launch of the task; times are ISO in UTC, ``exit_code`` is -1 where there was none."""
 
     attempt: int
@@ -45,7 +45,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty.
 
     ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
@@ -59,7 +59,7 @@ class Run:
     scheduled_time: str
     claimed_at: str
     cause: str
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[AttemptRecord, ...]
     units_done: int
     units_total: int
     completion: Mapping[str, Any] | None
@@ -100,7 +100,7 @@ class RunTable:
         self._client = client
         self._table = table
 
-    def get(self, job: str, run_key: str) -> Run | None:
+    def get(self, job: str, run_key: str) -> RunRecord | None:
         """Return a run, or None where the table has none of that key."""
         found = self._client.get_item(
             TableName=self._table,
@@ -109,7 +109,7 @@ class RunTable:
         )
         return run_of(found["Item"]) if "Item" in found else None
 
-    def scheduled(self, job: str, most: int) -> list[Run]:
+    def scheduled(self, job: str, most: int) -> list[RunRecord]:
         """Return the latest runs of scheduled times, newest first; runs by hand have other keys."""
         found = self._client.query(
             TableName=self._table,
@@ -125,9 +125,9 @@ class RunTable:
         )
         return [run_of(item) for item in found["Items"]]
 
-    def several(self, job: str, run_keys: Sequence[str]) -> list[Run]:
+    def several(self, job: str, run_keys: Sequence[str]) -> list[RunRecord]:
         """Return those of the runs that the table has, in no order; one call for each hundred."""
-        found: list[Run] = []
+        found: list[RunRecord] = []
         for begin in range(0, len(run_keys), _BATCH):
             keys: list[Any] = [
                 {"job": {"S": job}, "run_key": {"S": key}}
@@ -142,7 +142,7 @@ class RunTable:
                 keys = list(left.get(self._table, {}).get("Keys", []))
         return found
 
-    def since(self, job: str, claimed: str) -> list[Run]:
+    def since(self, job: str, claimed: str) -> list[RunRecord]:
         """Return all runs that were last claimed at that ISO time or later, oldest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
@@ -167,7 +167,7 @@ class RunTable:
                 self._client.delete_item(TableName=self._table, Key=key)
 
 
-def run_of(item: Mapping[str, Any]) -> Run:
+def run_of(item: Mapping[str, Any]) -> RunRecord:
     """Return an item of the table as a run."""
     values: dict[str, Any] = {
         name: TypeDeserializer().deserialize(value) for name, value in item.items()
@@ -179,7 +179,7 @@ def run_of(item: Mapping[str, Any]) -> Run:
         attempts[-1] = replace(
             attempts[-1], cause="finished", units_done=int(progress.get("units_done", 0))
         )
-    return Run(
+    return RunRecord(
         job=values["job"],
         run_key=values["run_key"],
         status=values.get("status", ""),
@@ -196,8 +196,8 @@ def run_of(item: Mapping[str, Any]) -> Run:
     )
 
 
-def _attempt(values: AttemptColumn) -> Attempt:
-    return Attempt(
+def _attempt(values: AttemptColumn) -> AttemptRecord:
+    return AttemptRecord(
         attempt=int(values["attempt"]),
         capacity=values["capacity"],
         zone=values["zone"],
@@ -213,7 +213,7 @@ def _attempt(values: AttemptColumn) -> Attempt:
     )
 
 
-def money(run: Run, prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
+def money(run: RunRecord, prices: Prices, *, vcpu: float, memory_gb: float) -> Money:
     """Return what a run cost, and its useful seconds on on-demand only would have."""
     attempts = run.attempts
     spot = sum(a.seconds for a in attempts if a.capacity == Capacity.SPOT)

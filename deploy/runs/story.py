@@ -13,7 +13,7 @@ from typing import Any
 
 from steadyspot.contract import Status
 from steadyspot.deploy.runs.history import Moment, Story
-from steadyspot.deploy.runs.records import Run
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.statemachines.causes import Cause, rows
 
 _ROWS: Mapping[str, Cause] = {cause.name: cause for cause in rows()}
@@ -35,7 +35,7 @@ class Explanation:
 
     outcome: str
     next_step: str
-    run: Run | None
+    run: RunRecord | None
     execution: str
     moments: tuple[Moment, ...]
     stops: tuple[Stop, ...]
@@ -43,7 +43,7 @@ class Explanation:
 
 def explain(
     *,
-    run: Run | None,
+    run: RunRecord | None,
     execution: Mapping[str, Any] | None,
     events: Sequence[Mapping[str, Any]],
     waits: str = "",
@@ -65,7 +65,7 @@ def explain(
     )
 
 
-def _stops(run: Run | None) -> Iterator[Stop]:
+def _stops(run: RunRecord | None) -> Iterator[Stop]:
     for attempt in run.attempts if run else ():
         row = _ROWS.get(attempt.cause)
         if attempt.cause not in ("", "finished"):
@@ -78,7 +78,7 @@ def _stops(run: Run | None) -> Iterator[Stop]:
 
 
 def _verdict(
-    run: Run | None,
+    run: RunRecord | None,
     execution: Mapping[str, Any] | None,
     events: Sequence[Mapping[str, Any]],
     stops: Sequence[Stop],
@@ -138,7 +138,7 @@ def _told(events: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _filled(sentence: str, run: Run, cause: str, status: str) -> str:
+def _filled(sentence: str, run: RunRecord, cause: str, status: str) -> str:
     """Return a sentence of the table with what it leaves open, from the attempt that it is of."""
     last = run.attempts[-1] if run.attempts else None
     return (

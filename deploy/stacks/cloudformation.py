@@ -48,7 +48,7 @@ class Event:
     reason: str
 
 
-Told = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 class Stacks:
@@ -152,7 +152,9 @@ class Stacks:
 
     # --- changing ------------------------------------------------------------------------------
 
-    def deploy(self, name: str, template: str, parameters: Mapping[str, str], told: Told) -> bool:
+    def deploy(
+        self, name: str, template: str, parameters: Mapping[str, str], told: OnEvent
+    ) -> bool:
         """Make the stack as the template and the parameters say; return whether anything changed.
 
         ``template`` is its text; CloudFormation takes at most 51,200 bytes.
@@ -169,7 +171,7 @@ class Stacks:
         self.execute(plan, told)
         return True
 
-    def settle(self, name: str, told: Told) -> None:
+    def settle(self, name: str, told: OnEvent) -> None:
         """Bring a stack that is under way, or broken, to where it can be changed.
 
         Waits for what another command, or an earlier one, set going. A stack whose creation or
@@ -221,7 +223,7 @@ class Stacks:
         """Drop a plan that is not carried out; nothing of it is left."""
         self._drop(plan.stack, plan.change_set, new=plan.new)
 
-    def execute(self, plan: Plan, told: Told) -> None:
+    def execute(self, plan: Plan, told: OnEvent) -> None:
         """Carry a plan out and follow it to its end.
 
         Raises
@@ -233,7 +235,7 @@ class Stacks:
         self._client.execute_change_set(StackName=plan.stack, ChangeSetName=plan.change_set)
         self._follow(plan.stack, seen, told, wanted=_WHOLE)
 
-    def remove(self, name: str, told: Told) -> bool:
+    def remove(self, name: str, told: OnEvent) -> bool:
         """Delete the stack; return whether there was one. What its template retains stays.
 
         Raises
@@ -309,7 +311,7 @@ class Stacks:
 
     # --- following -----------------------------------------------------------------------------
 
-    def _follow(self, name: str, seen: set[str], told: Told, wanted: set[str]) -> None:
+    def _follow(self, name: str, seen: set[str], told: OnEvent, wanted: set[str]) -> None:
         failures: list[Event] = []
 
         def listen(event: Event) -> None:
@@ -328,7 +330,7 @@ class Stacks:
             )
         raise of_resource(status, first.resource, first.kind, first.reason)
 
-    def _watch(self, name: str, seen: set[str], told: Told) -> tuple[str, str]:
+    def _watch(self, name: str, seen: set[str], told: OnEvent) -> tuple[str, str]:
         """Hand on what happens until nothing is under way; return status and its reason.
 
         Raises
@@ -348,7 +350,7 @@ class Stacks:
                 trouble.what_to_do,
             ) from error
 
-    def _watched(self, name: str, seen: set[str], told: Told) -> tuple[str, str]:
+    def _watched(self, name: str, seen: set[str], told: OnEvent) -> tuple[str, str]:
         while True:
             for event in self._fresh(name, seen):
                 told(event)

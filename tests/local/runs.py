@@ -27,7 +27,7 @@ from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs.executions import start
-from steadyspot.deploy.runs.records import Run
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.redrive import Redrive, Redriven
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
@@ -179,7 +179,7 @@ class Work:
 
         return eventually(look)
 
-    def succeeded(self, execution: str, run_key: str = "") -> Run:
+    def succeeded(self, execution: str, run_key: str = "") -> RunRecord:
         """Wait for the end, which has to be Finished; the run's record."""
         shown = self.ended(execution)
         entered = self.entered(execution)
@@ -239,10 +239,10 @@ class Work:
         """The run key of an execution that was started by hand."""
         return execution.rsplit(":", 1)[-1]
 
-    def run(self, execution: str) -> Run:
+    def run(self, execution: str) -> RunRecord:
         return self.record(self.key(execution))
 
-    def record(self, run_key: str) -> Run:
+    def record(self, run_key: str) -> RunRecord:
         found = self.target.runs.get(self.name, run_key)
         assert found is not None, f"no record of {run_key}"
         return found

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from steadyspot.contract import Capacity, Status
-from steadyspot.deploy.runs.records import Run
+from steadyspot.deploy.runs.records import RunRecord
 from tests.local.runs import ROOT, Place, Work, by_hand, eventually
 
 JOB = """
@@ -259,7 +259,7 @@ def ends_as_it_must(disturbed: Disturbed, undisturbed: dict[str, bytes]) -> None
         stays_as_it_is(disturbed, run)
 
 
-def stays_as_it_is(disturbed: Disturbed, run: Run) -> None:
+def stays_as_it_is(disturbed: Disturbed, run: RunRecord) -> None:
     """A run that has ended is neither changed by what happens to its task nor run again."""
     work = disturbed.work
     again = work.start(runKey=run.run_key)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.market import Refusal
-from steadyspot.deploy.runs.records import Run
+from steadyspot.deploy.runs.records import RunRecord
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, Place, Work, accompanied, by_hand, eventually, parts
 
@@ -49,7 +49,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 def right(
     work: Work, execution: str, outputs: dict[str, bytes], attempts: list[tuple[str, str]]
-) -> Run:
+) -> RunRecord:
     """The run must have ended as it should, by these attempts (capacity, cause); its record."""
     run = work.succeeded(execution)
     assert run.complete
@@ -62,7 +62,7 @@ def right(
     return run
 
 
-def published_once(work: Work, run: Run, outputs: dict[str, bytes]) -> None:
+def published_once(work: Work, run: RunRecord, outputs: dict[str, bytes]) -> None:
     """The outputs are whole, and the record is of the one attempt that published them."""
     assert work.published(run.run_key) == outputs
     assert run.completion is not None

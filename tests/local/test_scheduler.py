@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.local.scheduler import Outcome, SchedulerClock
+from steadyspot.deploy.local.scheduler import Firing, SchedulerClock
 from tests.local.bench import until
 
 WAIT_SECONDS = 15.0
@@ -69,7 +69,7 @@ class Desk:
         )
         return now
 
-    def settled(self, count: int = 1) -> list[Outcome]:
+    def settled(self, count: int = 1) -> list[Firing]:
         """The outcomes of this desk's schedule, once there are so many."""
         return until(
             lambda: (

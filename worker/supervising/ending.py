@@ -23,7 +23,7 @@ from steadyspot.worker.options import Options
 from steadyspot.worker.supervising import processes
 from steadyspot.worker.supervising.grace import Grace, Phase
 from steadyspot.worker.supervising.loop import Loop
-from steadyspot.worker.supervising.processes import Job
+from steadyspot.worker.supervising.processes import JobProcess
 from steadyspot.worker.supervising.telling import Telling
 from steadyspot.worker.telemetry import Trace, embedded_metrics
 
@@ -76,7 +76,7 @@ class Parts:
     options: Options
     environ: Mapping[str, str]
     log: Log
-    job: Job
+    job: JobProcess
     grace: Grace
     loop: Loop
     telling: Telling

@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-class Job:
+class JobProcess:
     """The job's first process, in a process group of its own.
 
     ``pid`` is also the group's id; ``status`` is its wait status once it has ended, ``trouble``

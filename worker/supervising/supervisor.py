@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from steadyspot.worker.control import Control, Stopping
+    from steadyspot.worker.control import Control, StopNotice
     from steadyspot.worker.keeping.keeper import Keeper
     from steadyspot.worker.log import Log
     from steadyspot.worker.options import Options
@@ -64,11 +64,11 @@ class Supervisor:
         self._scratch = ""
         self._listener: socket.socket | None = None
         self._leftovers: dict[str, tuple[int, int, int, int]] = {}
-        self._job: processes.Job
+        self._job: processes.JobProcess
         self._telling: Telling
         self._keeper: Keeper | None = None
         self._control: Control | None = None
-        self._stopping: Stopping | None = None
+        self._stopping: StopNotice | None = None
         self._rhythm: Rhythm | None = None
         self._ending: Ending | None = None
         stop_by = self._identity.stop_by if self._identity else None
@@ -80,7 +80,7 @@ class Supervisor:
             self._listen()
         processes.adopt_orphans()
         options = self._options
-        self._job = job = processes.Job(
+        self._job = job = processes.JobProcess(
             options.command,
             self._environ,
             tied=os.getpid() != 1,
@@ -171,10 +171,10 @@ class Supervisor:
         """Load what is slow to load, now that the job runs or has to wait for it."""
         if self._identity is None or self._listener is None:
             return
-        from steadyspot.worker.control import Control, Stopping
+        from steadyspot.worker.control import Control, StopNotice
         from steadyspot.worker.keeping.keeper import Keeper
 
-        self._stopping = Stopping()
+        self._stopping = StopNotice()
         keeper = Keeper(self._options, self._identity, self._log, self._on_lost)
         keeper.start(self._scratch, self._job.pid, self._leftovers)
         keeper.opened.add_done_callback(lambda _: self._loop.inbox.note())

@@ -12,7 +12,7 @@ from steadyspot.deploy.cli import options
 if TYPE_CHECKING:
     from steadyspot.deploy.aws.prices import Prices
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.drills import Drill, Finding
+    from steadyspot.deploy.drills import Drill, Observation
     from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
 
@@ -55,7 +55,7 @@ def command(
         if not sys.stdin.isatty():
             raise Trouble("Nobody is there to agree.", "Add --yes to drill all the same.")
         click.confirm("Go on?", abort=True)
-    findings: list[Finding] = []
+    findings: list[Observation] = []
     whole = False
     try:
         with closing(drill.run(stage)) as found:

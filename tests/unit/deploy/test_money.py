@@ -16,7 +16,7 @@ from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.money import costs
 from steadyspot.deploy.runs import listing as ledger
 from steadyspot.deploy.runs.evidence import show
-from steadyspot.deploy.runs.records import Run, RunTable, money, run_of
+from steadyspot.deploy.runs.records import RunRecord, RunTable, money, run_of
 from steadyspot.deploy.runs.story import explain
 from steadyspot.deploy.stacks.config import Job
 from tests.unit.deploy.fakes import Calls, Pages
@@ -60,7 +60,7 @@ def item(*attempts: dict[str, Any], status: str = "complete", **more: Any) -> di
     }
 
 
-def bad_night() -> Run:
+def bad_night() -> RunRecord:
     return run_of(
         item(
             attempt(1, "spot", 100, "reclaimed", lost_seconds=10),
@@ -216,7 +216,7 @@ def test_the_story_at_80_columns_is_folded_under_its_own_beginning() -> None:
     ],
 )
 def test_every_end_has_an_outcome_and_a_next_step(
-    run: Run | None, status: str, outcome: str
+    run: RunRecord | None, status: str, outcome: str
 ) -> None:
     story = explain(run=run, execution={"executionArn": "a:b", "status": status}, events=[])
     assert outcome in story.outcome
