@@ -80,9 +80,9 @@ class Cause:
 
     ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and ``{said}``;
     ``next_step`` is told where the run ends with it. ``says``: one of these texts stands in what
-    AWS says, and one of ``also_says`` where there are any, names of images, secrets and hosts left
-    out. ``never_started``: only if no container had started. ``least_tries``: the run is tried
-    again after at least so many stops of this class, even where its budget is smaller.
+    AWS says, and one of ``also_says`` where there are any; names of images, secrets and hosts are
+    no part of it. ``never_started``: only if no container had started. ``least_tries``: the run is
+    tried again after at least so many stops of this class, even where its budget is smaller.
     ``most_stalls``: it is tried again only while at most so many attempts have stalled, or
     ``interruptions`` where that is smaller. ``stays_on_spot``: the next attempt may run on Spot.
     ``jitters``: its waits are random, so that many runs do not come back together.
@@ -160,27 +160,58 @@ def exit_code(*codes: int | str) -> tuple[str, ...]:
 _SPOT_CODES = ("SpotInterruption", "TerminationNotice")
 _SPOT_TEXT = ("Your Spot Task was interrupted",)
 _PASSING = (
-    # The user guide of ECS on ResourceInitializationError and CannotPullContainerError names these
-    # as trouble of the network; the third is how AWS itself cuts the second.
-    *("signal: killed", "context deadline exceeded", "context deadli", "context canceled"),
-    *("dial tcp", "timeout", "send request failed", "network configuration", "no such host"),
-    *("connection reset", "TLS handshake"),
-    # Seen in public reports of pulls that went well when they were repeated.
-    *(
-        "timed out",
-        "Timeout",
-        "Time-out",
-        "request canceled",
-        "connection refused",
-        "unexpected EOF",
-    ),
-    # A registry's answers, by HTTP.
-    *("toomanyrequests", "Too Many Requests", "Internal Server Error", "Bad Gateway"),
-    *("Service Unavailable", "Gateway Time"),
+    # ECS's guide, "ResourceInitializationError": calls that did not get through.
+    *("signal: killed", "context deadline exceeded", "context canceled"),
+    *("dial tcp", "i/o timeout", "send request failed", "network configuration", "no such host"),
+    *("connection reset", "TLS handshake timeout"),
+    # The same, as AWS cuts it: seen in digdag's and Airflow's reports of tasks on Fargate.
+    "context deadli",
+    # Go's net/http, whose words Docker and containerd hand on.
+    *("request canceled", "Client.Timeout", "connection refused", "unexpected EOF"),
+    # ECS's guide, "Stopped tasks error messages": a step that took too long.
+    *("timed out", "Timeout waiting"),
+    # The distribution specification of registries, error TOOMANYREQUESTS, in Docker's spelling.
+    "toomanyrequests",
+    # RFC 9110 and RFC 6585: what HTTP calls these codes; "Time-out" is nginx's and ELB's.
+    *("Too Many Requests", "Internal Server Error", "Bad Gateway", "Service Unavailable"),
+    *("Gateway Timeout", "Gateway Time-out"),
+    # containerd writes "status code 503", Docker "API error (503)", AWS's SDKs "StatusCode: 503".
     *(f"code {code}" for code in (429, 500, 502, 503, 504)),
     *(f"({code})" for code in (429, 500, 502, 503, 504)),
+    *(f"StatusCode: {code}" for code in (429, 500, 502, 503, 504)),
 )
 """What passes: it is tried again. Sought in what AWS or a registry says, not in names."""
+
+_NO_IMAGE = (
+    # ECS's guide, "CannotPullContainer task errors": no such image or repository, no right to it.
+    *("not found", "pull access denied", "does not exist", "no basic auth credentials"),
+    *("unable to find image", "access to the resource is denied"),
+    # The distribution specification of registries, MANIFEST_UNKNOWN and NAME_UNKNOWN.
+    *("manifest unknown", "name unknown"),
+    # Docker's and containerd's parsers of references.
+    *("invalid reference format", "repository name must be"),
+    # RFC 9110, as registries answer who may not or finds nothing there.
+    *("401 Unauthorized", "404 Not Found", "status code 401", "status code 404"),
+)
+"""What lasts of an image: it stays so until somebody mends it."""
+
+_DENIED = (
+    # AWS's common errors, and IAM's guide, "Troubleshoot access denied error messages".
+    *("AccessDenied", "not authorized"),
+)
+_NO_LOG_GROUP = (
+    # CloudWatch Logs' ResourceNotFoundException, as ECS's guide shows it for the awslogs driver.
+    *("log group does not exist", "log stream does not exist", "log group doesn't exist"),
+)
+_NO_SECRET = (
+    # Secrets Manager's ResourceNotFoundException; ECS's guide, "ResourceInitializationError".
+    *("find the specified secret", "retrieve the secret", "no such secret"),
+    *("ResourceNotFoundException", "invalid ssm parameters", "ParameterNotFound"),
+    # Secrets Manager's GetSecretValue: the secret is marked for deletion.
+    "InvalidRequestException",
+    # Systems Manager's GetParameters, by way of ECS's agent; a key that the secret's JSON lacks.
+    *("InvalidParameters", "did not contain json key"),
+)
 
 _ATTEMPTS: tuple[Cause, ...] = (
     Cause(
@@ -217,6 +248,15 @@ _ATTEMPTS: tuple[Cause, ...] = (
         facts=stop_code(*_SPOT_CODES),
         says=_SPOT_TEXT,
         sentence="AWS reclaimed the Spot capacity.",
+        next_step="Redrive the run; it resumes behind the work that is already durable.",
+    ),
+    Cause(
+        name="retired",
+        cause_class=CauseClass.INTERRUPTED,
+        answer=Answer.DECIDE,
+        # ECS's guide, "Task retirement and maintenance for AWS Fargate".
+        says=("performing maintenance on the underlying infrastructure",),
+        sentence="AWS retired the host that the task ran on: {said}",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
     ),
     Cause(
@@ -349,6 +389,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         says=("CannotPullContainerError",),
+        also_says=_NO_IMAGE,
         sentence="The image cannot be pulled: {said}",
         next_step="Push the image or correct its name, deploy again, then redrive the run.",
     ),
@@ -356,17 +397,30 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="access-denied",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("AccessDenied", "not authorized"),
+        says=_DENIED,
         sentence="A role lacks a permission: {said}",
         next_step="Give the role what the text names, then redrive the run.",
     ),
     Cause(
-        name="cannot-initialise",
+        name="log-group-missing",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("ResourceInitializationError", "ResourceNotFoundException"),
-        sentence="A secret or the log group that the task names is missing: {said}",
-        next_step="Create it or correct the task definition, then redrive the run.",
+        never_started=True,
+        says=_NO_LOG_GROUP,
+        sentence="The log group that the task writes to is missing: {said}",
+        next_step="Create the log group or deploy the job again, then redrive the run.",
+    ),
+    Cause(
+        name="secret-missing",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        never_started=True,
+        says=_NO_SECRET,
+        sentence="A secret that the task names is missing: {said}",
+        next_step=(
+            "Create the secret that the text names or correct the job's secrets, deploy again, then"
+            " redrive the run."
+        ),
     ),
     Cause(
         name="spot-not-offered",
@@ -414,6 +468,20 @@ _ATTEMPTS: tuple[Cause, ...] = (
         facts=error("ECS.AmazonECSException", "ECS.SdkClientException"),
         sentence="ECS could not take the call: {said}",
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
+    ),
+    Cause(
+        name="account-not-ready",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        # The API's BlockedException; the second is RunTask's word of AWSServiceRoleForECS.
+        facts=error("ECS.BlockedException"),
+        says=("service linked role", "service-linked role"),
+        sentence="The account cannot run tasks: {said}",
+        next_step=(
+            "Create the service-linked role of ECS (aws iam create-service-linked-role"
+            " --aws-service-name ecs.amazonaws.com), or ask AWS Support about the account, then"
+            " redrive the run."
+        ),
     ),
     Cause(
         name="refused-by-ecs",
