@@ -160,57 +160,58 @@ def exit_code(*codes: int | str) -> tuple[str, ...]:
 _SPOT_CODES = ("SpotInterruption", "TerminationNotice")
 _SPOT_TEXT = ("Your Spot Task was interrupted",)
 _PASSING = (
-    # ECS's guide, "ResourceInitializationError": calls that did not get through.
-    *("signal: killed", "context deadline exceeded", "context canceled"),
-    *("dial tcp", "i/o timeout", "send request failed", "network configuration", "no such host"),
-    *("connection reset", "TLS handshake timeout"),
-    # The same, as AWS cuts it: seen in digdag's and Airflow's reports of tasks on Fargate.
+    # ECS's guide on ResourceInitializationError: calls that did not get through. The last stands
+    # for "i/o timeout" too, whose first word reads as a path.
+    *("signal: killed", "context deadline exceeded", "context canceled", "dial tcp"),
+    *("send request failed", "network configuration", "no such host", "connection reset"),
+    *("TLS handshake", "timeout"),
+    # The second of these as AWS cuts it, there and in public reports.
     "context deadli",
-    # Go's net/http, whose words Docker and containerd hand on.
+    # Public reports of pulls that went well when they were repeated: Go's words of its network.
     *("request canceled", "Client.Timeout", "connection refused", "unexpected EOF"),
-    # ECS's guide, "Stopped tasks error messages": a step that took too long.
+    # AWS re:Post on DockerTimeoutError and public reports of network interfaces: it took too long.
     *("timed out", "Timeout waiting"),
-    # The distribution specification of registries, error TOOMANYREQUESTS, in Docker's spelling.
+    # The registry's error TOOMANYREQUESTS of the OCI distribution specification, as Docker says it.
     "toomanyrequests",
-    # RFC 9110 and RFC 6585: what HTTP calls these codes; "Time-out" is nginx's and ELB's.
+    # RFC 9110 and RFC 6585 call the codes below so; "Time-out" was seen of registries' proxies.
     *("Too Many Requests", "Internal Server Error", "Bad Gateway", "Service Unavailable"),
     *("Gateway Timeout", "Gateway Time-out"),
-    # containerd writes "status code 503", Docker "API error (503)", AWS's SDKs "StatusCode: 503".
+    # The ways in which containerd ("status code 503") and Docker ("API error (503)") name them;
+    # ECS's guide has 500 to 504 for trouble of the registry.
     *(f"code {code}" for code in (429, 500, 502, 503, 504)),
     *(f"({code})" for code in (429, 500, 502, 503, 504)),
-    *(f"StatusCode: {code}" for code in (429, 500, 502, 503, 504)),
 )
 """What passes: it is tried again. Sought in what AWS or a registry says, not in names."""
 
 _NO_IMAGE = (
-    # ECS's guide, "CannotPullContainer task errors": no such image or repository, no right to it.
-    *("not found", "pull access denied", "does not exist", "no basic auth credentials"),
-    *("unable to find image", "access to the resource is denied"),
-    # The distribution specification of registries, MANIFEST_UNKNOWN and NAME_UNKNOWN.
-    *("manifest unknown", "name unknown"),
-    # Docker's and containerd's parsers of references.
-    *("invalid reference format", "repository name must be"),
-    # RFC 9110, as registries answer who may not or finds nothing there.
+    # ECS's guide on CannotPullContainerError: no such image or repository, or nobody logged in.
+    *("not found", "pull access denied", "does not exist"),
+    # The registry's errors of the OCI distribution specification: MANIFEST_UNKNOWN, NAME_UNKNOWN,
+    # DENIED, UNAUTHORIZED.
+    *("manifest unknown", "name unknown", "access to the resource is denied"),
+    "authentication required",
+    # Docker, where it has no login for the registry, and where a name is none.
+    *("no basic auth credentials", "invalid reference format"),
+    # RFC 9110, as containerd and Docker name a registry's answer.
     *("401 Unauthorized", "404 Not Found", "status code 401", "status code 404"),
 )
 """What lasts of an image: it stays so until somebody mends it."""
 
 _DENIED = (
-    # AWS's common errors, and IAM's guide, "Troubleshoot access denied error messages".
+    # IAM's guide, on how services say that access is denied.
     *("AccessDenied", "not authorized"),
 )
 _NO_LOG_GROUP = (
-    # CloudWatch Logs' ResourceNotFoundException, as ECS's guide shows it for the awslogs driver.
-    *("log group does not exist", "log stream does not exist", "log group doesn't exist"),
+    # What ResourceNotFoundException of CloudWatch Logs says, which the awslogs driver hands on.
+    *("log group does not exist", "log stream does not exist"),
 )
 _NO_SECRET = (
-    # Secrets Manager's ResourceNotFoundException; ECS's guide, "ResourceInitializationError".
-    *("find the specified secret", "retrieve the secret", "no such secret"),
-    *("ResourceNotFoundException", "invalid ssm parameters", "ParameterNotFound"),
-    # Secrets Manager's GetSecretValue: the secret is marked for deletion.
+    # Secrets Manager's error of a secret that is not there, and what it says of it.
+    *("ResourceNotFoundException", "find the specified secret"),
+    # GetSecretValue's error of a secret that is marked for deletion.
     "InvalidRequestException",
-    # Systems Manager's GetParameters, by way of ECS's agent; a key that the secret's JSON lacks.
-    *("InvalidParameters", "did not contain json key"),
+    # Systems Manager's error of GetParameter; ECS's agent, of GetParameters and of a JSON's key.
+    *("ParameterNotFound", "invalid ssm parameters", "did not contain json key"),
 )
 
 _ATTEMPTS: tuple[Cause, ...] = (
@@ -436,6 +437,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
         never_started=True,
+        # digdag's issue 1642 and Airflow's 15000: this alone is said, and the next try goes well.
         facts=stop_code("TaskFailedToStart"),
         says=("Task failed to start",),
         sentence="The task did not start: {said}",

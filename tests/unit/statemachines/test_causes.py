@@ -117,7 +117,9 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ),
     (
         "secret-missing",
-        stopped("TaskFailedToStart", "ResourceInitializationError: no such secret"),
+        stopped(
+            "TaskFailedToStart", "ResourceInitializationError: can't find the specified secret"
+        ),
         "",
     ),
     (

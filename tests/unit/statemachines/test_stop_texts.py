@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steadyspot.deploy.local.expressions import evaluate
+from steadyspot.statemachines.causes import attempts
+from steadyspot.statemachines.composing import expression
 from tests.unit.statemachines.test_causes import CAPACITY_TEXT, judged, refused, stopped, task
 from tests.unit.statemachines.test_random_outcomes import START
 from tests.virtual.defaults import job_definition
@@ -78,6 +82,11 @@ TEXTS = {
     "secret-deadline": passing(
         f"{SETUP}failed to fetch secret {SECRET} from secrets manager: RequestCanceled: context"
         " deadline exceeded. Please check your task network configuration.",
+        SECRET,
+    ),
+    "secret-not-reached": passing(
+        f"The task can't retrieve the secret with ARN '{SECRET}' from AWS Secrets Manager. Check"
+        " your network configuration.",
         SECRET,
     ),
     "registry-auth-cut": passing(
@@ -254,11 +263,40 @@ def test_a_text_is_taken_for_what_it_is(said: Said) -> None:
     assert said.advice.lower() in cause["nextStep"].lower()
 
 
-def run_through(first: tuple[str, str], capacity: str) -> tuple[Ended, RunWorld]:
-    """Play a run whose first launch ends so, and whose next ones do their work."""
+def test_every_text_of_the_table_is_found_where_names_are_left_out() -> None:
+    texts = [text for row in attempts() for text in (*row.says, *row.also_says)]
+    spoken = expression("spoken").removeprefix("{%").removesuffix("%}")
+
+    kept = evaluate(f"$map($texts, function($text) {{ ({spoken})($text) }})", {"texts": texts})
+    assert [text for text, words in zip(texts, kept, strict=True) if text not in words] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("ThrottlingException:Rate exceeded", "throttled"),
+        ("CannotPullContainerError:not found", "image-missing"),
+        ("InternalError:something", "host-failed"),
+        ("RESOURCE:MEMORY", "no-capacity"),
+        ("read tcp 198.51.100.7:50->198.51.100.8:443: i/o timeout", "never-started"),
+        (
+            "CannotPullContainerError: read tcp 10.0.0.1:5->10.0.0.2:443: i/o timeout",
+            "image-not-reached",
+        ),
+    ],
+)
+def test_a_colon_without_a_blank_hides_nothing_of_what_aws_says(text: str, name: str) -> None:
+    assert judged(stopped(NEVER, text), "")["name"] == name
+
+
+def run_through(
+    first: tuple[str, str], capacity: str, *, is_for_ever: bool = False
+) -> tuple[Ended, RunWorld]:
+    """Play a run whose first launch ends so, or all; the others do their work."""
 
     def market(_launch: Launch, _left: float) -> Offer:
-        return Offer(error=first) if len(world.launches) == 1 else Offer()
+        is_first = len(world.launches) == 1
+        return Offer(error=first) if is_first or is_for_ever else Offer()
 
     world = RunWorld(now=START, work_seconds=3_600.0, market=market)
     request = {"scheduledTime": iso(START)[:-5] + "Z", "capacity": capacity}
@@ -278,6 +316,22 @@ def test_the_run_goes_where_the_text_sends_it(said: Said, capacity: str) -> None
     else:
         assert ended.status == "SUCCEEDED"
         assert (len(world.launches), len(world.parked)) == (2, 0)
+
+
+@pytest.mark.parametrize("capacity", ["spot-only", "on-demand-only", "spot-first"])
+def test_what_no_row_knows_is_tried_a_few_times_with_growing_waits_and_told(capacity: str) -> None:
+    said = TEXTS["nobody-knows"]
+
+    ended, world = run_through(said.reported, capacity, is_for_ever=True)
+
+    assert (ended.status, ended.error) == ("FAILED", "Steadyspot.Infrastructure")
+    begun = [launch.at for launch in world.launches]
+    waits = [later - earlier for earlier, later in pairwise(begun)]
+    assert 2 <= len(waits) <= 6
+    assert waits == sorted(waits)
+    assert waits[0] < waits[-1]
+    (mail,) = world.mails
+    assert said.names in json.loads(mail["Message"])["email"].replace("\n", " ")
 
 
 NAMES = st.sampled_from(
