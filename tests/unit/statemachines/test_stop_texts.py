@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from steadyspot.deploy.local.expressions import evaluate
@@ -347,10 +347,12 @@ KINDS = st.sampled_from(
         *("CannotCreateVolumeError", "InternalError", "Task failed to start", "Nobody'sError"),
     )
 )
+QUOTED_COMMAND = 'exec: "say AccessDenied and not authorized": resource temporarily unavailable'
 PHRASES = st.sampled_from(
     (
         *("the moon is full", "failed to resolve ref", "has been retried 5 time(s)", "unknown"),
         *("caused by", '{"error":"strange"}', "\\", '"', "unable to pull secrets or registry auth"),
+        QUOTED_COMMAND,
         *("i/o timeout", CAPACITY_TEXT, "Überraschung\n", "…"),
     )
 )
@@ -367,6 +369,8 @@ def unknown_texts(draw: st.DrawFn) -> str:
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
+@example(text=f"CannotStartContainerError: {QUOTED_COMMAND}", where="Reason")
+@example(text=f"CannotStartContainerError: {QUOTED_COMMAND}"[:50], where="StoppedReason")
 @given(text=unknown_texts(), where=st.sampled_from(("StoppedReason", "Reason")))
 def test_what_never_started_for_a_reason_no_row_knows_is_tried_again(text: str, where: str) -> None:
     fields: dict[str, Any] = {"StopCode": NEVER, where: text}
