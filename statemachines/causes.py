@@ -80,9 +80,9 @@ class Cause:
 
     ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and ``{said}``;
     ``next_step`` is told where the run ends with it. ``says``: one of these texts stands in what
-    AWS says, and one of ``also_says`` where there are any, names of images, secrets and hosts left
-    out. ``never_started``: only if no container had started. ``least_tries``: the run is tried
-    again after at least so many stops of this class, even where its budget is smaller.
+    AWS says, and one of ``also_says`` where there are any; names of images, secrets and hosts are
+    no part of it. ``never_started``: only if no container had started. ``least_tries``: the run is
+    tried again after at least so many stops of this class, even where its budget is smaller.
     ``most_stalls``: it is tried again only while at most so many attempts have stalled, or
     ``interruptions`` where that is smaller. ``stays_on_spot``: the next attempt may run on Spot.
     ``jitters``: its waits are random, so that many runs do not come back together.
@@ -160,27 +160,59 @@ def exit_code(*codes: int | str) -> tuple[str, ...]:
 _SPOT_CODES = ("SpotInterruption", "TerminationNotice")
 _SPOT_TEXT = ("Your Spot Task was interrupted",)
 _PASSING = (
-    # The user guide of ECS on ResourceInitializationError and CannotPullContainerError names these
-    # as trouble of the network; the third is how AWS itself cuts the second.
-    *("signal: killed", "context deadline exceeded", "context deadli", "context canceled"),
-    *("dial tcp", "timeout", "send request failed", "network configuration", "no such host"),
-    *("connection reset", "TLS handshake"),
-    # Seen in public reports of pulls that went well when they were repeated.
-    *(
-        "timed out",
-        "Timeout",
-        "Time-out",
-        "request canceled",
-        "connection refused",
-        "unexpected EOF",
-    ),
-    # A registry's answers, by HTTP.
-    *("toomanyrequests", "Too Many Requests", "Internal Server Error", "Bad Gateway"),
-    *("Service Unavailable", "Gateway Time"),
+    # ECS's guide on ResourceInitializationError: calls that did not get through. The last stands
+    # for "i/o timeout" too, whose first word reads as a path.
+    *("signal: killed", "context deadline exceeded", "context canceled", "dial tcp"),
+    *("send request failed", "network configuration", "no such host", "connection reset"),
+    *("TLS handshake", "timeout"),
+    # The second of these as AWS cuts it, there and in public reports.
+    "context deadli",
+    # Public reports of pulls that went well when they were repeated: Go's words of its network.
+    *("request canceled", "Client.Timeout", "connection refused", "unexpected EOF"),
+    # AWS re:Post on DockerTimeoutError and public reports of network interfaces: it took too long.
+    *("timed out", "Timeout waiting"),
+    # The registry's error TOOMANYREQUESTS of the OCI distribution specification, as Docker says it.
+    "toomanyrequests",
+    # RFC 9110 and RFC 6585 call the codes below so; "Time-out" was seen of registries' proxies.
+    *("Too Many Requests", "Internal Server Error", "Bad Gateway", "Service Unavailable"),
+    *("Gateway Timeout", "Gateway Time-out"),
+    # The ways in which containerd ("status code 503") and Docker ("API error (503)") name them;
+    # ECS's guide has 500 to 504 for trouble of the registry.
     *(f"code {code}" for code in (429, 500, 502, 503, 504)),
     *(f"({code})" for code in (429, 500, 502, 503, 504)),
 )
 """What passes: it is tried again. Sought in what AWS or a registry says, not in names."""
+
+_NO_IMAGE = (
+    # ECS's guide on CannotPullContainerError: no such image or repository, or nobody logged in.
+    *("not found", "pull access denied", "does not exist"),
+    # The registry's errors of the OCI distribution specification: MANIFEST_UNKNOWN, NAME_UNKNOWN,
+    # DENIED, UNAUTHORIZED.
+    *("manifest unknown", "name unknown", "access to the resource is denied"),
+    "authentication required",
+    # Docker, where it has no login for the registry, and where a name is none.
+    *("no basic auth credentials", "invalid reference format"),
+    # RFC 9110, as containerd and Docker name a registry's answer.
+    *("401 Unauthorized", "404 Not Found", "status code 401", "status code 404"),
+)
+"""What lasts of an image: it stays so until somebody mends it."""
+
+_DENIED = (
+    # IAM's guide, on how services say that access is denied.
+    *("AccessDenied", "not authorized"),
+)
+_NO_LOG_GROUP = (
+    # What ResourceNotFoundException of CloudWatch Logs says, which the awslogs driver hands on.
+    *("log group does not exist", "log stream does not exist"),
+)
+_NO_SECRET = (
+    # Secrets Manager's error of a secret that is not there, and what it says of it.
+    *("ResourceNotFoundException", "find the specified secret"),
+    # GetSecretValue's error of a secret that is marked for deletion.
+    "InvalidRequestException",
+    # Systems Manager's error of GetParameter; ECS's agent, of GetParameters and of a JSON's key.
+    *("ParameterNotFound", "invalid ssm parameters", "did not contain json key"),
+)
 
 _ATTEMPTS: tuple[Cause, ...] = (
     Cause(
@@ -217,6 +249,15 @@ _ATTEMPTS: tuple[Cause, ...] = (
         facts=stop_code(*_SPOT_CODES),
         says=_SPOT_TEXT,
         sentence="AWS reclaimed the Spot capacity.",
+        next_step="Redrive the run; it resumes behind the work that is already durable.",
+    ),
+    Cause(
+        name="retired",
+        cause_class=CauseClass.INTERRUPTED,
+        answer=Answer.DECIDE,
+        # ECS's guide, "Task retirement and maintenance for AWS Fargate".
+        says=("performing maintenance on the underlying infrastructure",),
+        sentence="AWS retired the host that the task ran on: {said}",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
     ),
     Cause(
@@ -349,6 +390,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         says=("CannotPullContainerError",),
+        also_says=_NO_IMAGE,
         sentence="The image cannot be pulled: {said}",
         next_step="Push the image or correct its name, deploy again, then redrive the run.",
     ),
@@ -356,17 +398,30 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="access-denied",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("AccessDenied", "not authorized"),
+        says=_DENIED,
         sentence="A role lacks a permission: {said}",
         next_step="Give the role what the text names, then redrive the run.",
     ),
     Cause(
-        name="cannot-initialise",
+        name="log-group-missing",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("ResourceInitializationError", "ResourceNotFoundException"),
-        sentence="A secret or the log group that the task names is missing: {said}",
-        next_step="Create it or correct the task definition, then redrive the run.",
+        never_started=True,
+        says=_NO_LOG_GROUP,
+        sentence="The log group that the task writes to is missing: {said}",
+        next_step="Create the log group or deploy the job again, then redrive the run.",
+    ),
+    Cause(
+        name="secret-missing",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        never_started=True,
+        says=_NO_SECRET,
+        sentence="A secret that the task names is missing: {said}",
+        next_step=(
+            "Create the secret that the text names or correct the job's secrets, deploy again, then"
+            " redrive the run."
+        ),
     ),
     Cause(
         name="spot-not-offered",
@@ -382,6 +437,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
         never_started=True,
+        # digdag's issue 1642 and Airflow's 15000: this alone is said, and the next try goes well.
         facts=stop_code("TaskFailedToStart"),
         says=("Task failed to start",),
         sentence="The task did not start: {said}",
@@ -414,6 +470,20 @@ _ATTEMPTS: tuple[Cause, ...] = (
         facts=error("ECS.AmazonECSException", "ECS.SdkClientException"),
         sentence="ECS could not take the call: {said}",
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
+    ),
+    Cause(
+        name="account-not-ready",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        # The API's BlockedException; the second is RunTask's word of AWSServiceRoleForECS.
+        facts=error("ECS.BlockedException"),
+        says=("service linked role", "service-linked role"),
+        sentence="The account cannot run tasks: {said}",
+        next_step=(
+            "Create the service-linked role of ECS (aws iam create-service-linked-role"
+            " --aws-service-name ecs.amazonaws.com), or ask AWS Support about the account, then"
+            " redrive the run."
+        ),
     ),
     Cause(
         name="refused-by-ecs",

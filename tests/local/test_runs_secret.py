@@ -106,7 +106,7 @@ def test_a_secret_that_is_gone_stops_the_run_as_one_that_cannot_be_initialised(
     assert (found(work).level, arn in found(work).text) == (Level.BAD, True)
     execution = work.start()
     assert work.failed(execution)["error"] == "Steadyspot.Misconfigured"
-    assert work.parked()["cause"] == "cannot-initialise"
+    assert work.parked()["cause"] == "secret-missing"
     assert arn in work.mail(lambda mail: "failed" in mail.subject).body
     secrets.restore_secret(SecretId=arn)
     (redriven,) = work.redrive()

@@ -116,8 +116,30 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
         "",
     ),
     (
-        "cannot-initialise",
-        stopped("TaskFailedToStart", "ResourceInitializationError: no such secret"),
+        "secret-missing",
+        stopped(
+            "TaskFailedToStart", "ResourceInitializationError: can't find the specified secret"
+        ),
+        "",
+    ),
+    (
+        "log-group-missing",
+        stopped("TaskFailedToStart", "ResourceInitializationError: log group does not exist"),
+        "",
+    ),
+    (
+        "retired",
+        stopped(
+            "UserInitiated",
+            "ECS is performing maintenance on the underlying infrastructure hosting the task",
+            ExitCode=143,
+        ),
+        "",
+    ),
+    ("account-not-ready", refused("ECS.BlockedException", "Your AWS account was blocked."), ""),
+    (
+        "never-started",
+        stopped("TaskFailedToStart", "ResourceInitializationError: nobody knows this"),
         "",
     ),
     *(
@@ -164,7 +186,7 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
         )
     ),
     (
-        "cannot-initialise",
+        "secret-missing",
         stopped(
             "TaskFailedToStart", "ResourceNotFoundException: can't retrieve the secret 'arn:x'"
         ),
