@@ -6,12 +6,13 @@ pip fetches the worker's libraries outside, so that the build itself needs no ne
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -200,9 +201,9 @@ def _has(name: str) -> bool:
 
 
 def _run(*command: str) -> str:
-    # conmon leaves a file called "oom" where it was started.
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=tempfile.gettempdir()
-    )
+    # conmon leaves a file called "oom" where it was started: among the folders that pytest keeps.
+    kept = Path(os.environ["PYTEST_DEBUG_TEMPROOT"]) / f"pytest-of-{getpass.getuser()}"
+    kept.mkdir(mode=0o700, exist_ok=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=kept)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout

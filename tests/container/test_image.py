@@ -153,10 +153,11 @@ def test_job_that_ignores_sigterm_is_ended_within_a_grace_of_two_seconds(start: 
     assert time.monotonic() - begun < 5
 
 
-def test_other_signals_reach_the_job_under_pid_1(start: Start) -> None:
+def test_signals_that_are_forwarded_reach_the_job_under_pid_1(start: Start) -> None:
     container = start(
-        "sh", "-c", "trap 'echo caught; exit 5' USR1; echo ready; while true; do sleep 0.1; done"
-    )
+        "--forward", "USR1", "--",
+        "sh", "-c", "trap 'echo caught; exit 5' USR1; echo ready; while true; do sleep 0.1; done",
+    )  # fmt: skip
     container.wait_for("ready")
     container.signal("USR1")
 

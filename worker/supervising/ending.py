@@ -70,7 +70,7 @@ class Parts:
     """What an ending works with. ``keeper`` is none where no state machine started the worker.
 
     ``finished``: whether the job said that all is done; ``began``: when the worker did, in seconds
-    since the epoch.
+    since the epoch; ``ooms``: kills for memory in the container before the job began.
     """
 
     options: Options
@@ -84,6 +84,7 @@ class Parts:
     rhythm: Rhythm | None
     finished: Callable[[], bool]
     began: float
+    ooms: int
 
 
 class Ending:
@@ -101,7 +102,7 @@ class Ending:
         self._rhythm = parts.rhythm
         self._finished = parts.finished
         self._began = parts.began
-        self._ooms = processes.oom_kills()
+        self._ooms = parts.ooms
         self._lost_seconds = 0.0
         self._traced = False
         self._tracing = threading.Lock()

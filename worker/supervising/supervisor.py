@@ -54,6 +54,7 @@ class Supervisor:
         self._environ = dict(environ) | options.environment
         self._environ.pop(Env.SECRETS, None)  # The job has them one by one.
         self._began = time.time()
+        self._ooms = 0
         self._grace = Grace(
             options.stop_timeout_seconds,
             options.on_stop_seconds if options.on_stop else 0.0,
@@ -79,6 +80,7 @@ class Supervisor:
         if self._identity:
             self._listen()
         processes.adopt_orphans()
+        self._ooms = processes.oom_kills()
         options = self._options
         self._job = job = processes.JobProcess(
             options.command,
@@ -136,6 +138,7 @@ class Supervisor:
             self._rhythm,
             self._finished,
             self._began,
+            self._ooms,
         )
         return Ending(parts)
 

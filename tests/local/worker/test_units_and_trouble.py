@@ -117,6 +117,7 @@ def test_mark_that_failed_is_trouble_until_that_very_unit_is_marked(
     command = bench.job_file(HEAD + SIX + loop[kind])
     first = bench.start(*command, AWS_ENDPOINT_URL=door.address)
     _wait_for_file(bench, "closed")
+    wait_until(lambda: "fence" in bench.item(), 60)  # The run is opened beside the job.
     door.unreachable.add(service)
     (bench.folder / "shut").touch()
     _wait_for_file(bench, "open")
@@ -143,6 +144,7 @@ def test_mark_that_failed_and_was_made_again_is_no_trouble(bench: Bench, door: D
     )
     first = bench.start(*bench.job_file(HEAD + SIX + again), AWS_ENDPOINT_URL=door.address)
     _wait_for_file(bench, "closed")
+    wait_until(lambda: "fence" in bench.item(), 60)  # The run is opened beside the job.
     door.unreachable.add("dynamodb")
     (bench.folder / "shut").touch()
     _wait_for_file(bench, "open")

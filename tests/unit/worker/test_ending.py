@@ -42,6 +42,7 @@ def stopped(
         finished=lambda: False,
         rhythm=None,
         began=0.0,
+        ooms=0,
     )
     vars(parts).update(more)
     return Ending(cast(Parts, parts)), keeper
