@@ -41,7 +41,7 @@ CONCERNS = {
     "worker/keeping/attempt.py": WORKER,
     "worker/supervising/stages.py": WORKER,
     "statemachines/causes.py": "tests/unit/statemachines",
-    "statemachines/expressions.py": "tests/unit/statemachines",
+    "statemachines/composing.py": "tests/unit/statemachines",
     "deploy/runs/redrive.py": "tests/unit/deploy/test_redrive.py",
     "deploy/stacks/changes.py": STACKS,
     "deploy/stacks/cloudformation.py": STACKS,
