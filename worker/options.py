@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="steadyspot-worker",
         usage="steadyspot-worker [options] [--] command [arguments]",
-        epilog=f"{Env.COMMAND} (a JSON list that is not empty) goes before the command.",
+        epilog=f"{Env.COMMAND} (a JSON list that is not empty) takes the place of the command.",
         add_help=False,
         allow_abbrev=False,
     )
