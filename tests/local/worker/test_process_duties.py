@@ -5,6 +5,7 @@ Each test runs the worker as an ordinary process and, where the machine allows n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
@@ -81,8 +82,20 @@ def started(way: list[str]) -> Iterator[list[Started]]:
     yield workers
     for worker in workers:
         if worker.process.poll() is None:
+            below = list(descendants(worker.process.pid))
             worker.process.kill()
             worker.process.wait()
+            for pid in below:  # Also what has a session of its own, which nobody else would end.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Everything below a process."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from descendants(int(child))
 
 
 def start(started: list[Started], way: list[str], *arguments: str) -> Started:
