@@ -7,6 +7,7 @@ command line comes first. A message about a value names the one of the two that 
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -141,8 +142,8 @@ class Options:
         self.show_help = bool(given.get("help"))
         self.show_version = bool(given.get("version"))
         text = _Values(given, environ)
-        self.checkpoint_dir = text["--checkpoint-dir"].text
-        self.output_dir = text["--output-dir"].text
+        self.checkpoint_dir = _folder(text["--checkpoint-dir"])
+        self.output_dir = _folder(text["--output-dir"])
         self.every_seconds = _seconds(text["--every"], 60)
         self.marker = text["--marker"].text
         self.on_stop = text["--on-stop"].text
@@ -167,6 +168,17 @@ class Options:
             )
         self.environment = _variables(Env.ENVIRONMENT, environ) | _variables(Env.SECRETS, environ)
         self.identity = _identity(environ)
+
+
+def _folder(value: _Value) -> str:
+    """A folder of the job's own. The kernel's have files without end, or that act when read."""
+    place = os.path.realpath(value.text) + "/" if value.text else ""
+    if place.startswith(("/proc/", "/sys/", "/dev/")) and not place.startswith("/dev/shm/"):
+        raise SetupError(
+            f"{value.source} names {value.text}, which belongs to the system.",
+            "Name a folder that only the job writes to, such as /work/state.",
+        )
+    return value.text
 
 
 def usage() -> str:

@@ -16,7 +16,7 @@ from steadyspot import __version__
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.store import Bucket, Part
 
-FORMAT = 2
+FORMAT = 3
 SEAL_AT = 256
 """Units that a manifest carries itself before they are sealed into a segment."""
 
@@ -49,9 +49,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class File:
-    """One entry of a saved folder: a file, a link, or an empty folder.
+    """One entry of a saved folder: ``file``, ``folder``, ``link`` or ``hard link``.
 
-    A file's bytes are in the object ``key``, or without one in ``data`` itself, in base64.
+    A file's bytes are in the object ``key``, or without one in ``data`` itself, in base64. A hard
+    link's ``target`` is the path of the entry with its bytes. ``attributes`` are extended ones, in
+    base64. The path of the folder itself is empty.
     """
 
     path: str
@@ -63,6 +65,7 @@ class File:
     target: str = ""
     mtime_ns: int = 0
     data: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -141,7 +144,7 @@ class Ledger:
 
         That is a unit, a state, or, where the attempt ``restores`` a folder, a file in it.
         """
-        if self.units or self.state or (restores and self.files):
+        if self.units or self.state or (restores and any(file.path for file in self.files or ())):
             return []
         return [old for name in sorted(self.folder) for old in self.take_away(name)]
 

@@ -7,18 +7,19 @@ bytes go, and when a capture counts, is decided elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shutil
 import stat
 import time
-from base64 import b64decode
-from collections.abc import Callable, Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from steadyspot.paths import remove
 from steadyspot.worker.errors import SetupError
-from steadyspot.worker.keeping.checkpoint import Damaged, File
+from steadyspot.worker.keeping.checkpoint import File
+from steadyspot.worker.keeping.restoring import restore
 from steadyspot.worker.keeping.store import Bucket
 
 TRIES = 4
@@ -29,9 +30,16 @@ HALF_MADE = (".tmp", ".part", "~")
 """Endings of names that are never taken for a finished output; a leading dot is the other sign."""
 
 
+ATTRIBUTES = ("user.", "system.posix_acl_")
+"""Which extended attributes are a user's own to set."""
+
+
 @dataclass(frozen=True)
 class Seen:
-    """What tells whether an entry changed since it was last looked at."""
+    """What tells whether an entry changed since it was last looked at.
+
+    The kind ``other`` stands for pipes, sockets and devices, which hold nothing to save.
+    """
 
     kind: str
     mode: int
@@ -39,6 +47,8 @@ class Seen:
     mtime_ns: int = 0
     ctime_ns: int = 0
     inode: int = 0
+    device: int = 0
+    links: int = 1
     target: str = ""
 
 
@@ -52,15 +62,14 @@ class Captured:
 
 
 def scan(root: str) -> dict[str, Seen]:
-    """Every file, link and empty folder below, by relative path; no sockets and devices."""
+    """Everything below, by relative path; the folder itself is there unless it is empty."""
     found: dict[str, Seen] = {}
     folders = [""]
     while folders:
         folder = folders.pop()
         entries = _entries(os.path.join(root, folder))
-        if not entries and folder:
-            mode = stat.S_IMODE(os.lstat(os.path.join(root, folder)).st_mode)
-            found[folder] = Seen("folder", mode)
+        if (entries or folder) and (seen := _look(os.path.join(root, folder))):
+            found[folder] = seen
         for entry in entries:
             path = os.path.join(folder, entry.name)
             if entry.is_dir(follow_symlinks=False):
@@ -74,6 +83,7 @@ class CheckpointFolder:
     """The folder that is saved and restored as a whole.
 
     ``spool`` is a folder for copies; ``pause`` and ``go_on`` stop the job and let it go on.
+    ``left_out`` names what the last capture saw and could not hold: pipes, sockets and devices.
     """
 
     def __init__(
@@ -84,24 +94,19 @@ class CheckpointFolder:
         self._pause = pause
         self._go_on = go_on
         self._saved: dict[str, Captured] = {}
+        self.left_out: list[str] = []
 
     def restore(
         self, files: Iterable[File], bucket: Bucket, cancelled: Callable[[], bool] = lambda: False
     ) -> bool:
         """Make the folder what it was when saved; false when that was cancelled half-way.
 
-        Raises ``SetupError`` where it fails.
+        Raises ``SetupError`` where it fails, ``Damaged`` where the bucket has other bytes.
         """
         files = list(files)
         try:
-            os.makedirs(self.root, exist_ok=True)
-            wanted = {file.path for file in files}
-            for path in set(scan(self.root)) - wanted:
-                remove(os.path.join(self.root, path))
-            for file in files:
-                if cancelled():
-                    return False
-                self._restore(file, bucket)
+            if not restore(self.root, files, bucket, cancelled):
+                return False
         except OSError as error:
             raise SetupError(
                 f"The checkpoint cannot be restored into {self.root}: {error.strerror}.",
@@ -154,26 +159,48 @@ class CheckpointFolder:
             remove(entry.path)
 
     def _compare(self, now: dict[str, Seen]) -> list[Captured]:
-        return [self._unchanged(p, s) or self._draft(p, s) for p, s in sorted(now.items())]
+        self.left_out = _left_out(now)
+        return [
+            self._unchanged(path, seen, target) or self._draft(path, seen, target)
+            for path, seen, target in _to_save(now)
+        ]
 
-    def _unchanged(self, path: str, seen: Seen) -> Captured | None:
+    def _unchanged(self, path: str, seen: Seen, target: str) -> Captured | None:
         saved = self._saved.get(path)
-        return saved if saved and saved.seen == seen else None
+        if saved and saved.seen == seen and saved.file.target == (target or seen.target):
+            return saved
+        return None
 
-    def _draft(self, path: str, seen: Seen) -> Captured:
-        whole = os.path.join(self.root, path)
-        sha256 = _sha256_of(whole) if seen.kind == "file" else ""
-        file = File(path, seen.kind, seen.mode, seen.size, sha256, "", seen.target, seen.mtime_ns)
-        return Captured(file, seen, whole if seen.kind == "file" else "")
+    def _draft(self, path: str, seen: Seen, target: str) -> Captured:
+        """An entry as it is now, whose bytes are read where it lies."""
+        source = os.path.join(self.root, path) if seen.kind == "file" and not target else ""
+        sha256 = _sha256_of(source) if source else ""
+        return Captured(self._file(path, seen, target, sha256), seen, source)
+
+    def _file(self, path: str, seen: Seen, target: str, sha256: str) -> File:
+        if target:
+            return File(path, "hard link", seen.mode, target=target)
+        attributes = _attributes(os.path.join(self.root, path)) if seen.kind != "link" else {}
+        return File(
+            path,
+            seen.kind,
+            seen.mode,
+            seen.size,
+            sha256,
+            target=seen.target,
+            mtime_ns=seen.mtime_ns,
+            attributes=attributes,
+        )
 
     def _copy(self, now: dict[str, Seen], copies: dict[str, Captured]) -> list[Captured] | None:
         """Copy what changed and is not copied yet; none when a file went away or changed."""
+        self.left_out = _left_out(now)
         captured: list[Captured] = []
-        for path, seen in sorted(now.items()):
-            one = self._unchanged(path, seen) or copies.get(path)
+        for path, seen, target in _to_save(now):
+            one = self._unchanged(path, seen, target) or copies.get(path)
             if one is None or one.seen != seen:
                 try:
-                    one = self._copied(path, seen, str(len(copies)) + "-" + os.urandom(4).hex())
+                    one = self._copied(path, seen, target, f"{len(copies)}-{os.urandom(4).hex()}")
                 except FileNotFoundError:
                     return None
                 if one is None:
@@ -182,16 +209,15 @@ class CheckpointFolder:
             captured.append(one)
         return captured
 
-    def _copied(self, path: str, seen: Seen, name: str) -> Captured | None:
-        if seen.kind != "file":
-            return self._draft(path, seen)
+    def _copied(self, path: str, seen: Seen, target: str, name: str) -> Captured | None:
+        if seen.kind != "file" or target:
+            return self._draft(path, seen, target)
         copy = os.path.join(self._spool, name)
-        shutil.copyfile(os.path.join(self.root, path), copy)
-        if os.stat(copy).st_size != seen.size:
-            os.unlink(copy)
+        sha256 = _copy_so_many(os.path.join(self.root, path), copy, seen.size)
+        if not sha256:
+            remove(copy)
             return None
-        file = File(path, "file", seen.mode, seen.size, _sha256_of(copy), "", "", seen.mtime_ns)
-        return Captured(file, seen, copy)
+        return Captured(self._file(path, seen, "", sha256), seen, copy)
 
     def _settled(self, now: dict[str, Seen]) -> bool:
         newest = max((seen.mtime_ns for seen in now.values()), default=0) / 1e9
@@ -199,29 +225,6 @@ class CheckpointFolder:
         if 0 <= age < SETTLED_SECONDS:
             time.sleep(SETTLED_SECONDS - age)
         return True
-
-    def _restore(self, file: File, bucket: Bucket) -> None:
-        path = os.path.join(self.root, file.path)
-        os.makedirs(path if file.kind == "folder" else os.path.dirname(path), exist_ok=True)
-        if file.kind == "link":
-            remove(path)
-            os.symlink(file.target, path)
-        elif file.kind == "file":
-            half = f"{path}.{os.urandom(4).hex()}"
-            with open(half, "wb") as out:
-                if file.key:
-                    bucket.fetch(file.key, out)
-                else:
-                    out.write(b64decode(file.data))
-            if _sha256_of(half) != file.sha256:
-                os.unlink(half)
-                raise Damaged(
-                    f"The saved file {file.path} is gone or was changed in the bucket.",
-                    "Nothing need be done: the attempt goes on from the checkpoint before it.",
-                )
-            os.chmod(half, file.mode)
-            os.utime(half, ns=(file.mtime_ns, file.mtime_ns))
-            os.replace(half, path)
 
 
 class OutputFolder:
@@ -256,6 +259,8 @@ class OutputFolder:
                 found.setdefault("with names of half-made or hidden files", []).append(path)
             elif seen.kind == "file" and self._is_left_over(path, seen):
                 found.setdefault("there before the attempt began", []).append(path)
+            elif seen.kind == "other":
+                found.setdefault("that are no files", []).append(path)
         return found
 
     def changed(self, now: dict[str, Seen]) -> tuple[dict[str, Seen], set[str]]:
@@ -303,11 +308,64 @@ def _look(path: str) -> Seen | None:
             return Seen("link", mode, target=os.readlink(path))
     except OSError:
         return None
+    if stat.S_ISDIR(found.st_mode):
+        return Seen("folder", mode, 0, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
     if not stat.S_ISREG(found.st_mode):
-        return None
-    return Seen("file", mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        return Seen("other", mode)
+    return Seen(
+        "file",
+        mode,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+        found.st_ino,
+        found.st_dev,
+        found.st_nlink,
+    )
 
 
 def _sha256_of(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _to_save(now: dict[str, Seen]) -> Iterator[tuple[str, Seen, str]]:
+    """The entries in order; of names of one file, each but the first with the first as target."""
+    first: dict[tuple[int, int], str] = {}
+    for path, seen in sorted(now.items()):
+        if seen.kind != "other":
+            hard = seen.kind == "file" and seen.links > 1
+            one = first.setdefault((seen.device, seen.inode), path) if hard else path
+            yield path, seen, one if one != path else ""
+
+
+def _left_out(now: dict[str, Seen]) -> list[str]:
+    return sorted(path for path, seen in now.items() if seen.kind == "other")
+
+
+def _attributes(path: str) -> dict[str, str]:
+    """Extended attributes in base64, where the file system has them."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(path, follow_symlinks=False):
+            if name.startswith(ATTRIBUTES):
+                value = os.getxattr(path, name, follow_symlinks=False)
+                found[name] = b64encode(value).decode()
+    return found
+
+
+def _copy_so_many(path: str, copy: str, size: int) -> str:
+    """Copy a file of this size, and no more of one that grows; its SHA-256.
+
+    Empty where it is shorter, or no file any more.
+    """
+    digest = hashlib.sha256()
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(number, "rb") as source, open(copy, "wb") as out:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            return ""
+        while size and (block := source.read(min(size, 1 << 20))):
+            digest.update(block)
+            out.write(block)
+            size -= len(block)
+    return "" if size else digest.hexdigest()

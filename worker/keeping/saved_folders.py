@@ -39,6 +39,7 @@ class SavedFolders:
         self._outputs = OutputFolder(options.output_dir) if options.output_dir else None
         self._captured: list[Captured] = []
         self._hurry = threading.Event()
+        self._said_unsaved = False
         self.restored: tuple[float, float] | None = None
 
     def begin(self, spool: str, job: int, leftovers: dict[str, tuple[int, int, int, int]]) -> None:
@@ -101,6 +102,7 @@ class SavedFolders:
 
         try:
             captured, outputs = folder.capture(running, lambda: self.look(held))
+            self._say_unsaved(folder.left_out)
             captured = _with_data(captured)
             files = list(uploader.pool.map(stored, captured))
         except OSError as error:
@@ -112,6 +114,16 @@ class SavedFolders:
             folder.clear_spool()
         self._captured = [replace(c, file=f) for c, f in zip(captured, files, strict=True)]
         return files, outputs
+
+    def _say_unsaved(self, names: list[str]) -> None:
+        """Name, once, what no checkpoint can hold."""
+        if names and not self._said_unsaved:
+            self._said_unsaved = True
+            self._log.warning(
+                "save",
+                f"Left out of the checkpoint: {len(names)} pipes, sockets or devices,"
+                f" the first is '{names[0]}'.",
+            )
 
     def keep(self) -> None:
         """The last capture has become durable: later ones are compared with it."""

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import botocore.session
 from botocore.config import Config
@@ -112,11 +112,17 @@ class Table(Protocol):
         """The row, read consistently; empty when there is none."""
 
 
+class Sink(Protocol):
+    """What takes the bytes of an object."""
+
+    def write(self, data: bytes, /) -> Any: ...
+
+
 class Bucket(Protocol):
     """Objects and multipart uploads of one bucket."""
 
     def get(self, key: str) -> bytes | None: ...
-    def fetch(self, key: str, file: IO[bytes]) -> None: ...
+    def fetch(self, key: str, file: Sink) -> None: ...
     def put(self, key: str, body: Any) -> None: ...
     def put_new(self, key: str, body: bytes) -> bool: ...
     def delete(self, keys: list[str]) -> None: ...
@@ -267,7 +273,7 @@ class S3Bucket:
             raise trouble(error, f"the bucket '{self._bucket}'") from None
         return body
 
-    def fetch(self, key: str, file: IO[bytes]) -> None:
+    def fetch(self, key: str, file: Sink) -> None:
         """Write an object into an open file, a mebibyte at a time; nothing when it is not there."""
         try:
             body = self._call("get_object", Key=key)["Body"]

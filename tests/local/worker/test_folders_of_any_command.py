@@ -198,7 +198,8 @@ def test_saved_file_that_is_gone_costs_time_and_no_more(bench: Bench, lost: int)
     first.kill_all()
     first.end()
     keys = sorted(bench.objects("checkpoints/"), key=lambda key: "files" in key)
-    newest = json.loads(bench._object(bench.item()["checkpoint"]["key"]))["files"][0]["key"]
+    entries = json.loads(bench._object(bench.item()["checkpoint"]["key"]))["files"]
+    newest = next(entry["key"] for entry in entries if entry["key"])
     for key in [newest] if lost == 1 else [key for key in keys if key.startswith("files/")]:
         prefix = "" if key == newest else f"checkpoints/{bench.job}/{bench.run_key}/"
         bench.s3.delete_object(Bucket=bench.bucket, Key=prefix + key)
@@ -264,7 +265,7 @@ def test_only_outputs_that_were_there_at_the_counted_checkpoint_count(bench: Ben
 
 
 def test_what_an_output_folder_leaves_out_is_named(bench: Bench) -> None:
-    job = "cd out; touch a b.tmp c.part d~ .e; ln -s a link; touch '\u00e9' 'e\u0301'"
+    job = "cd out; touch a b.tmp c.part d~ .e; ln -s a link; mkfifo p; touch '\u00e9' 'e\u0301'"
     worker = bench.start("--output-dir", "out", "sh", "-c", job)
 
     assert worker.end() == 0, worker.said()
@@ -272,3 +273,40 @@ def test_what_an_output_folder_leaves_out_is_named(bench: Bench) -> None:
     assert "names that look the same" in worker.said()
     assert "4 with names of half-made or hidden files, the first is '.e'" in worker.said()
     assert "1 links, the first is 'link'" in worker.said()
+    assert "1 that are no files, the first is 'p'" in worker.said()
+
+
+def test_what_a_checkpoint_folder_leaves_out_is_named_once(bench: Bench) -> None:
+    save = "touch m; while [ -e m ]; do sleep 0.02; done;"
+    job = f"mkfifo state/pipe; for n in 1 2; do echo $n > state/n; {save} done"
+    options = ("--checkpoint-dir", "state", "--marker", "m")
+    worker = bench.start(*options, "sh", "-c", job)
+
+    assert worker.end() == 0, worker.said()
+    sentence = "Left out of the checkpoint: 1 pipes, sockets or devices, the first is 'pipe'."
+    assert worker.said().count(sentence) == 1
+    assert bench.saved() == {"n": b"2\n"}
+
+
+def test_folder_of_a_database_comes_back_as_it_was(bench: Bench) -> None:
+    """As PostgreSQL asks: its folder is its owner's alone, and so are those in it."""
+    first = bench.start(
+        *FOLDERS,
+        "sh",
+        "-c",
+        "chmod 700 state; mkdir -m 700 state/base state/base/1; echo 18 > state/PG_VERSION;"
+        " ln state/PG_VERSION state/base/1/PG_VERSION; echo made; exec sleep 60",
+    )
+    first.wait_for("made")
+    first.terminate()
+    assert first.end() == 143, first.said()
+    for name in ("state", "out"):  # The next task has a disk of its own.
+        (bench.folder / name).rename(bench.folder / f"{name}-of-the-first")
+
+    second = bench.start(
+        *FOLDERS, "sh", "-c", "stat -c '%a %h %n' state state/base state/base/1 state/PG_VERSION"
+    )
+
+    assert second.end() == 0, second.said()
+    for line in ("700 3 state", "700 3 state/base", "700 2 state/base/1", "644 2 state/PG_VERSION"):
+        assert line in second.text

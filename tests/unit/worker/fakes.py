@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
-from typing import IO, Any
+from typing import Any
 
 from steadyspot.worker.keeping.store import (
     Condition,
@@ -15,6 +15,7 @@ from steadyspot.worker.keeping.store import (
     Item,
     NoSuchUpload,
     Part,
+    Sink,
 )
 from steadyspot.worker.keeping.uploads import expected_etag
 
@@ -99,7 +100,7 @@ class FakeBucket:
         found = self._gate("get", lambda: self._world.objects.get(key))
         return found[0] if found else None
 
-    def fetch(self, key: str, file: IO[bytes]) -> None:
+    def fetch(self, key: str, file: Sink) -> None:
         file.write(self.get(key) or b"")
 
     def put(self, key: str, body: Any) -> None:
