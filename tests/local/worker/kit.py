@@ -57,6 +57,14 @@ def serve_aws() -> Iterator[str]:
         server.stdout.close()
 
 
+def descendants(pid: int) -> Iterator[int]:
+    """Everything below a process."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from descendants(int(child))
+
+
 class Worker:
     """A started worker. Its log is read as it comes."""
 
@@ -104,8 +112,12 @@ class Worker:
         self.process.send_signal(signal.SIGTERM)
 
     def kill_all(self) -> None:
-        """SIGKILL, as at the end of the grace."""
+        """SIGKILL for all there is, as at the end of the grace."""
+        below = list(descendants(self.process.pid))
         self.process.kill()
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def end(self, timeout_seconds: float = 30) -> int:
         """Wait for the exit; the exit code."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.worker.kit import ROOT, wait_until
+from tests.local.worker.kit import ROOT, descendants, wait_until
 
 WORKER = [sys.executable, "-m", "steadyspot.worker"]
 UNSHARE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -88,14 +88,6 @@ def started(way: list[str]) -> Iterator[list[Started]]:
             for pid in below:  # Also what has a session of its own, which nobody else would end.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """Everything below a process."""
-    with contextlib.suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            yield int(child)
-            yield from descendants(int(child))
 
 
 def start(started: list[Started], way: list[str], *arguments: str) -> Started:
