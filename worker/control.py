@@ -1,6 +1,6 @@
 """The socket by which a job speaks with its supervisor: a thread for each connection.
 
-It only translates between lines and the keeper; what the words mean stands in ``protocol``.
+It only translates between lines and ``JobRequests``; what the words mean stands in ``protocol``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 from steadyspot.protocol import MAX_LINE
 from steadyspot.worker.errors import SetupError, WorkerError
-from steadyspot.worker.keeping.keeper import Keeper
+from steadyspot.worker.keeping.job_requests import JobRequests
 from steadyspot.worker.options import Identity
-from steadyspot.worker.supervising.speakers import Speakers
+from steadyspot.worker.speakers import Speakers
 
 
 class StopNotice:
@@ -42,13 +42,13 @@ class Control:
         self,
         listener: int,
         identity: Identity,
-        keeper: Keeper,
+        requests: JobRequests,
         stopping: StopNotice,
         speakers: Speakers,
     ) -> None:
         self._listener = socket.socket(fileno=listener)
         self._identity = identity
-        self._keeper = keeper
+        self._requests = requests
         self._stopping = stopping
         self._speakers = speakers
         self._finished = False
@@ -101,18 +101,18 @@ class Control:
                     "run_key": self._identity.run_key,
                     "attempt": self._identity.attempt,
                     "capacity": self._identity.capacity,
-                    "state": self._keeper.state(),
+                    "state": self._requests.state(),
                 }
             case "units":
-                return {"units": self._keeper.units()}
+                return {"units": self._requests.units()}
             case "begin" | "mark" | "break-off":
                 self._of_unit(request, pid)
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
             case "save":
-                self._keeper.save([request["state"]])
+                self._requests.save([request["state"]])
             case "progress":
-                self._keeper.progress(request.get("fraction"), request.get("total"))
+                self._requests.progress(request.get("fraction"), request.get("total"))
             case "all-done":
                 self._all_done(pid, bool(request.get("done", True)), bool(request.get("at_end")))
             case "is-stopping":
@@ -138,25 +138,25 @@ class Control:
         unit = str(request["unit"])
         match request["do"]:
             case "begin":
-                self._keeper.begin(unit, pid)
+                self._requests.begin(unit, pid)
             case "mark":
-                self._keeper.mark(unit, [request["state"]] if "state" in request else [])
+                self._requests.mark(unit, [request["state"]] if "state" in request else [])
             case _:
-                self._keeper.break_off(unit)
+                self._requests.break_off(unit)
 
     def _of_output(self, request: dict[str, Any], pid: int) -> dict[str, Any]:
         """Begin an output for the unit that is named, else for the one it is made in; or end it."""
         match request["do"]:
             case "output":
                 unit, within = request.get("unit"), request.get("within")
-                if unit is None and within and self._keeper.has_in_hand(within):
+                if unit is None and within and self._requests.has_in_hand(within):
                     unit = within
-                number, path = self._keeper.output(request["name"], pid, unit)
+                number, path = self._requests.output(request["name"], pid, unit)
                 return {"output": number, "path": path}
             case "stage":
-                self._keeper.stage(int(request["output"]))
+                self._requests.stage(int(request["output"]))
             case _:
-                self._keeper.give_up(int(request["output"]))
+                self._requests.give_up(int(request["output"]))
         return {}
 
 

@@ -11,15 +11,23 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.worker.errors import SetupError
-from steadyspot.worker.supervising import signals
-from steadyspot.worker.supervising.telling import Audience
+from steadyspot.worker.signal_names import signal_number
 
 if TYPE_CHECKING:
     import argparse
+
+
+class Audience(StrEnum):
+    """Whom a signal to the worker is passed on to."""
+
+    FIRST = "first"
+    GROUP = "group"
+    NONE = "none"
 
 
 class Option(NamedTuple):
@@ -331,7 +339,7 @@ def _audience(value: _Value) -> Audience:
 
 
 def _signal(source: str, text: str) -> int:
-    number = signals.numbered(text)
+    number = signal_number(text)
     if number is None:
         raise SetupError(
             f"{source}: There is no signal '{text}'.",

@@ -19,6 +19,7 @@ WRONG = {
     "The command line": ("deploy/checks/checks.py", "steadyspot.worker.log"),
     "Production": ("deploy/stacks/config.py", "steadyspot.deploy.local.market"),
     "A room of deploy": ("deploy/aws/pace.py", "steadyspot.deploy.runs.records"),
+    "A room of the worker": ("worker/keeping/fence.py", "steadyspot.worker.supervising.processes"),
 }
 
 
@@ -51,6 +52,8 @@ def test_an_import_that_points_the_wrong_way_is_found_behind_the_links(copy: Pat
 
 
 def test_a_room_that_no_contract_names_is_found(copy: Path) -> None:
-    (copy / "deploy" / "cellar").mkdir()
-    (copy / "deploy" / "cellar" / "__init__.py").write_text("")
-    assert lint(copy)["A room of deploy"] == "BROKEN"
+    for side in ("deploy", "worker"):
+        (copy / side / "cellar").mkdir()
+        (copy / side / "cellar" / "__init__.py").write_text("")
+    said = lint(copy)
+    assert (said["A room of deploy"], said["A room of the worker"]) == ("BROKEN", "BROKEN")

@@ -233,9 +233,9 @@ class OutputFolder:
     ``leftovers`` were there before the attempt began, by ``paths.stamps``: no file of this attempt.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, leftovers: dict[str, tuple[int, int, int, int]]) -> None:
         self.root = root
-        self.leftovers: dict[str, tuple[int, int, int, int]] = {}
+        self._leftovers = leftovers
         self._staged: dict[str, Seen] = {}
 
     def look(self, held: set[str]) -> dict[str, Seen]:
@@ -285,7 +285,7 @@ class OutputFolder:
 
     def _is_left_over(self, path: str, seen: Seen) -> bool:
         stamp = (seen.inode, seen.size, seen.mtime_ns, seen.ctime_ns)
-        return self.leftovers.get(path) == stamp
+        return self._leftovers.get(path) == stamp
 
 
 def _half_made(path: str) -> bool:

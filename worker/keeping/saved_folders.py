@@ -6,12 +6,12 @@ happens, and when it counts, is the keeper's.
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import File, Output
@@ -20,42 +20,47 @@ from steadyspot.worker.keeping.store import Bucket
 from steadyspot.worker.keeping.uploads import Uploader, check_publishable
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
-from steadyspot.worker.supervising.processes import descendants, held_open, signal_group
 
 DATA_BYTES = 16 << 10
 """So many bytes of small files travel in the manifest, for a call of their own would cost more."""
 
 
+class Job(Protocol):
+    """What the folders' job must be able to do while it runs."""
+
+    def pause(self) -> None: ...
+    def go_on(self) -> None: ...
+    def held_open(self, folder: str) -> set[str]:
+        """Real paths below a folder that it has open for writing."""
+
+
 class SavedFolders:
     """The checkpoint's and the outputs' folder; either may be missing.
+
+    ``spool`` is a folder for copies. ``leftovers`` lay in the folder for outputs before the attempt
+    began.
 
     ``restored`` says when a restore began and ended, in seconds since the epoch.
     """
 
-    def __init__(self, options: Options, log: Log) -> None:
-        self._options = options
+    def __init__(
+        self,
+        options: Options,
+        log: Log,
+        spool: str,
+        job: Job,
+        leftovers: dict[str, tuple[int, int, int, int]],
+    ) -> None:
         self._log = log
-        self._checkpoint: CheckpointFolder | None = None
-        self._outputs = OutputFolder(options.output_dir) if options.output_dir else None
+        self._job = job
         self._captured: list[Captured] = []
         self._hurry = threading.Event()
         self._said_unsaved = False
+        self._outputs = OutputFolder(options.output_dir, leftovers) if options.output_dir else None
+        self._checkpoint: CheckpointFolder | None = None
+        if options.checkpoint_dir:
+            self._checkpoint = CheckpointFolder(options.checkpoint_dir, spool, job.pause, job.go_on)
         self.restored: tuple[float, float] | None = None
-
-    def begin(self, spool: str, job: int, leftovers: dict[str, tuple[int, int, int, int]]) -> None:
-        """``spool`` is a folder for copies, ``job`` the process id of the job, which is paused.
-
-        ``leftovers`` lay in the folder for outputs before the attempt began.
-        """
-        if self._outputs:
-            self._outputs.leftovers = leftovers
-        if self._options.checkpoint_dir:
-            self._checkpoint = CheckpointFolder(
-                self._options.checkpoint_dir,
-                spool,
-                lambda: signal_group(job, signal.SIGSTOP),
-                lambda: signal_group(job, signal.SIGCONT),
-            )
 
     def hurry(self) -> None:
         """A restore that is under way is pointless now."""
@@ -133,12 +138,12 @@ class SavedFolders:
     def look(self, held: set[str] | None) -> dict[str, Seen]:
         """The finished files in the folder for outputs.
 
-        ``held`` are files still open for writing; none: the worker's descendants are asked.
+        ``held`` are files still open for writing; none: the job is asked.
         """
         if self._outputs is None:
             return {}
         if held is None:
-            held = held_open(self._outputs.root, descendants())
+            held = self._job.held_open(self._outputs.root)
         return self._outputs.look(held)
 
     def changed(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], set[str]]:

@@ -100,10 +100,22 @@ class JobProcess:
             self.look_at_held()
             signal_group(self.pid, signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Have its group stand still."""
+        signal_group(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let its group go on."""
+        signal_group(self.pid, signal.SIGCONT)
+
     def look_at_held(self) -> None:
         """Note in ``held`` which outputs are being written by what is about to be killed."""
         if self._outputs:
-            self.held |= held_open(self._outputs, descendants())
+            self.held |= self.held_open(self._outputs)
+
+    def held_open(self, folder: str) -> set[str]:
+        """Real paths below a folder that it, or what it started, has open for writing."""
+        return held_open(folder, descendants())
 
     def _become(self, environment: Mapping[str, str], tied: bool, parent: int) -> None:
         os.setpgid(0, 0)

@@ -16,10 +16,11 @@ from steadyspot.contract import Env, Reason
 from steadyspot.paths import stamps
 from steadyspot.protocol import SOCKET
 from steadyspot.worker.errors import SetupError, WorkerError, as_trouble
+from steadyspot.worker.signal_names import signal_name
+from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes, signals
 from steadyspot.worker.supervising.grace import Grace, Phase
 from steadyspot.worker.supervising.loop import Loop
-from steadyspot.worker.supervising.speakers import Speakers
 from steadyspot.worker.supervising.telling import Telling, forward
 
 TYPE_CHECKING = False
@@ -178,11 +179,19 @@ class Supervisor:
         from steadyspot.worker.keeping.keeper import Keeper
 
         self._stopping = StopNotice()
-        keeper = Keeper(self._options, self._identity, self._log, self._on_lost)
-        keeper.start(self._scratch, self._job.pid, self._leftovers)
+        keeper = Keeper(
+            self._options,
+            self._identity,
+            self._log,
+            self._on_lost,
+            self._job,
+            self._scratch,
+            leftovers=self._leftovers,
+        )
+        keeper.start()
         keeper.opened.add_done_callback(lambda _: self._loop.inbox.note())
         self._control = Control(
-            self._listener.detach(), self._identity, keeper, self._stopping, self._speakers
+            self._listener.detach(), self._identity, keeper.requests, self._stopping, self._speakers
         )
         self._keeper = keeper
         if self._options.checkpoint_dir or self._options.output_dir:
@@ -216,7 +225,7 @@ class Supervisor:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def _on_stop(self, number: int) -> None:
-        name = signals.name(number)
+        name = signal_name(number)
         if self._grace.noticed:
             self._log.info("notice", f"{name} came, too; the stop goes on as it is.")
         elif self._job.status is None:

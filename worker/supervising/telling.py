@@ -8,19 +8,10 @@ after the telling is not told: it is part of what those who were told do about i
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from steadyspot.worker.options import Audience
+from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes
 from steadyspot.worker.supervising.processes import Process
-from steadyspot.worker.supervising.speakers import Speakers
-
-
-class Audience(StrEnum):
-    """Whom a signal to the worker is passed on to."""
-
-    FIRST = "first"
-    GROUP = "group"
-    NONE = "none"
 
 
 class Telling:

@@ -183,6 +183,19 @@ class FakeAws:
         pass
 
 
+class IdleJob:
+    """A job that does nothing and has nothing open."""
+
+    def pause(self) -> None:
+        pass
+
+    def go_on(self) -> None:
+        pass
+
+    def held_open(self, folder: str) -> set[str]:
+        return set()
+
+
 class Inline(Executor):
     """Does everything at once in the caller's thread."""
 

@@ -16,7 +16,7 @@ from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from steadyspot.worker.supervising.ending import Ending, Parts
 from steadyspot.worker.supervising.grace import Grace
-from tests.unit.worker.fakes import FakeAws, World
+from tests.unit.worker.fakes import FakeAws, IdleJob, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
 
 
@@ -26,8 +26,16 @@ def stopped(
     """An attempt whose job was killed at a stop and has not ended yet."""
     asked = Options([*options, "true"], ENVIRONMENT)
     assert asked.identity
-    keeper = Keeper(asked, asked.identity, Log(descriptor=-1), print, lambda _: FakeAws(world))
-    keeper.start(str(folder), 0)
+    keeper = Keeper(
+        asked,
+        asked.identity,
+        Log(descriptor=-1),
+        print,
+        IdleJob(),
+        str(folder),
+        connect=lambda _: FakeAws(world),
+    )
+    keeper.start()
     grace = Grace(20.0, 0.0, None)
     grace.begin(0.0, Reason.INTERRUPTED)
     parts = SimpleNamespace(
@@ -56,9 +64,9 @@ def settled(keeper: Keeper) -> None:
 def test_last_word_does_not_wait_for_the_end_of_a_killed_job(tmp_path: Path) -> None:
     world = new_world()
     ending, keeper = stopped(world, tmp_path)
-    number, path = keeper.output("half-made", os.getpid())
+    number, path = keeper.requests.output("half-made", os.getpid())
     Path(path).write_text("x")
-    keeper.stage(number)
+    keeper.requests.stage(number)
 
     ending.begin()
     settled(keeper)

@@ -15,7 +15,7 @@ from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from tests.local.worker.kit import wait_until
-from tests.unit.worker.fakes import FakeAws, World
+from tests.unit.worker.fakes import FakeAws, IdleJob, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
 
 
@@ -23,8 +23,16 @@ def keeper_of(world: World, folder: Path, gate: Callable[[str, Callable[[], Any]
     options = Options(["--output-dir", str(folder), "--uploads", "1", "true"], ENVIRONMENT)
     assert options.identity
     log = Log(descriptor=-1)
-    keeper = Keeper(options, options.identity, log, print, lambda _: FakeAws(world, gate))
-    keeper.start(str(folder), 0)
+    keeper = Keeper(
+        options,
+        options.identity,
+        log,
+        print,
+        IdleJob(),
+        str(folder),
+        connect=lambda _: FakeAws(world, gate),
+    )
+    keeper.start()
     return keeper
 
 
@@ -98,7 +106,7 @@ def test_saves_that_fail_again_and_again_leave_no_uploads_behind(
         with pytest.raises(WorkerError):
             done(keeper.save_folders())
     wait_until(lambda: not world.uploads)
-    assert keeper.uploader.open_uploads() == {}
+    assert keeper.saving.uploader.open_uploads() == {}
 
 
 @pytest.mark.parametrize(("call_that_fails", "outputs"), [("part", ["out"]), ("put", [])])
@@ -112,14 +120,14 @@ def test_mark_that_a_fault_of_the_worker_s_own_hinders_is_told_as_that(
 
     keeper = keeper_of(new_world(), tmp_path, gate)
     keeper.opened.result(20)
-    keeper.begin("a", 1)
+    keeper.requests.begin("a", 1)
     for name in outputs:
-        number, path = keeper.output(name, 1, "a")
+        number, path = keeper.requests.output(name, 1, "a")
         Path(path).write_text("x")
-        keeper.stage(number)
+        keeper.requests.stage(number)
 
     with pytest.raises(Exception, match="nobody foresaw this"):
-        keeper.mark("a", [])
+        keeper.requests.mark("a", [])
 
     assert isinstance(keeper.trouble, WorkerFault)
     assert keeper.trouble.exit_code == Exit.WORKER_FAULT

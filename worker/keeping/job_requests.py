@@ -1,0 +1,173 @@
+"""What a job asks for over its socket: units, outputs, state and progress.
+
+Each request is answered in the control thread that brings it, and a mark only once it is durable.
+How a save is made stands in ``saving``; what the words of the socket mean, in ``protocol``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from steadyspot.paths import remove
+from steadyspot.worker.errors import SetupError, as_trouble
+from steadyspot.worker.keeping.checkpoint import Output
+from steadyspot.worker.keeping.in_hand import Unit
+from steadyspot.worker.keeping.saving import Saving
+from steadyspot.worker.keeping.unsaved import Unsaved
+from steadyspot.worker.keeping.uploads import Upload, check_publishable
+
+PROGRESS_SECONDS = 5.0
+"""How often progress is written where nothing else is saved."""
+
+
+class JobRequests:
+    """``fresh``: nothing was done before this attempt. ``submit`` has the keeper's thread do it."""
+
+    def __init__(
+        self,
+        fresh: bool,
+        saving: Saving,
+        unsaved: Unsaved,
+        submit: Callable[[Callable[[], Any]], object],
+    ) -> None:
+        self._fresh = fresh
+        self._saving = saving
+        self._unsaved = unsaved
+        self._submit = submit
+        self._progress_due = time.monotonic() + PROGRESS_SECONDS
+
+    def units(self) -> list[str]:
+        """Keys of the units done. Before the fence of a first attempt is held there are none."""
+        if not self._saving.opened.done() and self._fresh:
+            return []
+        self._saving.opened.result()
+        with self._unsaved.lock:
+            return list(self._saving.attempt.ledger.units)
+
+    def state(self) -> list[Any]:
+        """The state as last saved, in a list; an empty one where it never was."""
+        if not self._saving.opened.done() and self._fresh:
+            return []
+        self._saving.opened.result()
+        return self._saving.attempt.ledger.state
+
+    def begin(self, unit: str, pid: int) -> None:
+        """A process takes a unit in hand."""
+        with self._unsaved.lock:
+            try:
+                self._unsaved.in_hand.begin(unit, pid)
+            except SetupError as error:
+                self._unsaved.refuse(unit, error)
+                raise
+
+    def break_off(self, unit: str) -> None:
+        """A unit will not be done; its outputs do not count."""
+        with self._unsaved.lock:
+            self._unsaved.in_hand.break_off(unit)
+
+    def has_in_hand(self, unit: str) -> bool:
+        """Whether a unit is in hand."""
+        with self._unsaved.lock:
+            return self._unsaved.in_hand.unit(unit) is not None
+
+    def output(self, name: str, pid: int, unit: str | None = None) -> tuple[int, str]:
+        """An output is being written: its number, and the path to write it to.
+
+        ``unit`` is the key of the unit it belongs to, empty for none; where it is not given, that
+        is told from the process.
+        """
+        check_publishable(name)
+        in_hand = self._unsaved.in_hand
+        with self._unsaved.lock:
+            if unit:
+                owner = in_hand.unit(unit)
+                if owner is None:
+                    raise SetupError(f"The unit {unit} is not in hand.", "Begin it first.")
+            else:
+                owner = in_hand.loose if unit == "" else in_hand.owner(pid)
+            number = in_hand.draft(name, pid, owner)
+            return number, in_hand.path(number)
+
+    def give_up(self, number: int) -> None:
+        """An output that was being written will not be."""
+        with self._unsaved.lock:
+            self._unsaved.in_hand.give_up(number)
+
+    def stage(self, number: int) -> None:
+        """Begin to upload an output that is written; its file is removed once it is staged."""
+        self._saving.ready.result()
+        uploader = self._saving.uploader
+        with self._unsaved.lock:
+            self._unsaved.check_open()
+            draft = self._unsaved.in_hand.finish(number)
+            older = draft.unit.staged.pop(draft.name, None)
+            draft.unit.staged[draft.name] = uploader.stage(
+                draft.name, draft.path, lambda: remove(draft.folder)
+            )
+            if older:
+                uploader.drop(older)
+
+    def mark(self, unit: str, state: list[Any]) -> None:
+        """Count a unit in hand as done; returns once that is durable in S3 and under the fence.
+
+        Its outputs become durable with it, and those staged before that belong to no unit.
+        """
+        try:
+            with self._unsaved.lock:
+                mine = self._unsaved.in_hand.close(unit)
+                loose = list(self._unsaved.in_hand.loose.staged.values())
+            outputs = self._settled(mine)
+            self._make_durable(unit, outputs, loose, state)
+        except Exception as error:
+            self._unsaved.note_trouble(unit, as_trouble(error))
+            raise
+
+    def save(self, state: list[Any]) -> None:
+        """Make the state durable, and outputs that belong to no unit."""
+        with self._unsaved.lock:
+            loose = list(self._unsaved.in_hand.loose.staged.values())
+        try:
+            self._make_durable("", [], loose, state)
+        except Exception as error:
+            self._unsaved.note_trouble("", as_trouble(error))
+            raise
+
+    def progress(self, fraction: float | None, total: int | None) -> None:
+        """Note how far the job is; written with the next save, and by itself every 5 seconds."""
+        unsaved = self._unsaved
+        with unsaved.lock:
+            if fraction is not None:
+                unsaved.note_progress({"fraction": float(fraction)})
+            if total is not None:
+                unsaved.note_progress({"total": int(total)})
+            due = time.monotonic() >= self._progress_due and not unsaved.closed
+            if not due or fraction is None or not unsaved.ask_for_save():
+                return
+            self._progress_due = time.monotonic() + PROGRESS_SECONDS
+        self._submit(self._saving.save)
+
+    def _make_durable(
+        self, unit: str, outputs: list[Output], loose: list[Upload], state: list[Any]
+    ) -> None:
+        """Have it saved, and wait for that. Of ``loose``, those that could be staged count."""
+        self._saving.opened.result()
+        staged = [upload for upload in loose if upload.future.exception() is None]
+        with self._unsaved.lock:
+            self._unsaved.check_open()
+            self._saving.count(unit, outputs, staged, state)
+            ticket = self._unsaved.wait_for(unit)
+            ask = self._unsaved.ask_for_save()
+        if ask:
+            self._submit(self._saving.save_marks)
+        ticket.result()
+
+    def _settled(self, unit: Unit) -> list[Output]:
+        """The outputs of a unit that is to be marked, uploaded; none is kept where one fails."""
+        try:
+            return [upload.future.result() for upload in unit.staged.values()]
+        except Exception:
+            for upload in unit.staged.values():
+                self._saving.uploader.drop(upload)
+            raise

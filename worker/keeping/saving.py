@@ -1,0 +1,284 @@
+"""What an attempt does with S3 and DynamoDB, each step as one call: open, save, commit, leave.
+
+Decides what a save takes with it, what counts no more and what is withdrawn. The steps run one at a
+time in the keeper's thread, which also decides when; control threads only ``count``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Any
+
+from steadyspot.contract import Reason, output_prefix
+from steadyspot.names import twins
+from steadyspot.worker.errors import FenceLost, WorkerError, WorkLost
+from steadyspot.worker.keeping.attempt import About, Attempt
+from steadyspot.worker.keeping.checkpoint import Damaged, File, Output
+from steadyspot.worker.keeping.commit import OutputsLost
+from steadyspot.worker.keeping.fence import Fence
+from steadyspot.worker.keeping.folders import Seen
+from steadyspot.worker.keeping.saved_folders import SavedFolders
+from steadyspot.worker.keeping.store import Bucket, Clients
+from steadyspot.worker.keeping.unsaved import Unsaved
+from steadyspot.worker.keeping.uploads import Upload, Uploader
+from steadyspot.worker.log import Log, now
+from steadyspot.worker.options import Identity, Options
+
+
+def request_sha256(options: Options, identity: Identity) -> str:
+    """The hash of what was asked for: job, run key, command and the job's environment."""
+    request = {
+        "job": identity.job,
+        "run_key": identity.run_key,
+        "command": options.command,
+        "environment": options.environment,
+    }
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+class Saving:
+    """One attempt's steps. ``lost`` is called when another attempt has taken the fence.
+
+    ``ready`` is settled when AWS can be spoken to, ``opened`` when the run is open: true where that
+    finished a commit which was found, so that there is nothing to run.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        identity: Identity,
+        log: Log,
+        unsaved: Unsaved,
+        folders: SavedFolders,
+        lost: Callable[[FenceLost], None],
+    ) -> None:
+        self._options = options
+        self._identity = identity
+        self._log = log
+        self._unsaved = unsaved
+        self._folders = folders
+        self._lost = lost
+        self._began = time.monotonic()
+        self._aborts: list[Future[Any]] = []
+        self._share_before = self.share_gained = 0.0
+        self.save_seconds = 0.0
+        self.ready: Future[None] = Future()
+        self.opened: Future[bool] = Future()
+        self.attempt: Attempt
+        self.uploader: Uploader
+
+    def open(self, aws: Clients) -> bool:
+        """Take the fence and restore what earlier attempts did; the value of ``opened``."""
+        identity = self._identity
+        bucket = aws.bucket(identity.bucket)
+        table = aws.table(identity.table, identity.job, identity.run_key)
+        outputs = output_prefix(identity.job, identity.run_key)
+        self._token = f"{identity.fence}-{secrets.token_hex(8)}"
+        self.uploader = Uploader(
+            bucket, outputs, self._options.uploads, lambda: f"{self._token}-{secrets.token_hex(8)}"
+        )
+        self.ready.set_result(None)
+        about = About(
+            identity.job,
+            identity.run_key,
+            identity.execution,
+            identity.fence,
+            identity.attempt,
+            request_sha256(self._options, identity),
+        )
+        fence = Fence(table, identity.execution, identity.fence, secrets.token_hex(16))
+        self.attempt = Attempt(
+            about,
+            fence,
+            bucket,
+            self.uploader.pool,
+            now,
+            time.monotonic,
+            self._began,
+            warn=lambda sentence: self._log.error("restore", sentence),
+        )
+        complete = self.attempt.open()
+        if not complete:
+            self._restore(bucket)
+        self._share_before = self.attempt.ledger.share
+        return complete
+
+    def _restore(self, bucket: Bucket) -> None:
+        """Bring back the folder of the newest checkpoint that can be read, and what goes with it.
+
+        Without anything that tells the job to go on it begins anew, and so do the outputs in its
+        folder: their names may be other ones this time.
+        """
+        restored = False
+        while not restored:
+            try:
+                self._folders.restore(self.attempt.ledger.files, bucket)
+                restored = True
+            except Damaged as damaged:
+                self._unsaved.replace(self.attempt.fall_back(damaged))
+        self._unsaved.replace(self.attempt.ledger.begin_anew(bool(self._options.checkpoint_dir)))
+
+    def count(
+        self, unit: str, outputs: list[Output], loose: list[Upload], state: list[Any]
+    ) -> None:
+        """Take a unit, or a state alone, and outputs that belong to none into the ledger.
+
+        Called in a control thread, under the lock of what is unsaved.
+        """
+        ledger, waiting = self.attempt.ledger, self._unsaved.in_hand.loose.staged
+        for upload in loose:
+            if waiting.get(upload.name) is upload:
+                self._take(waiting.pop(upload.name).future.result())
+        if unit:
+            self._unsaved.replace(ledger.mark(unit, outputs, state))
+        else:
+            ledger.state = state
+        for output in outputs:
+            self.uploader.forget(output)
+
+    def save_marks(self) -> None:
+        """Save what was marked; where folders are kept, as they are now."""
+        if not (self._options.checkpoint_dir or self._options.output_dir):
+            self.save()
+            return
+        try:
+            self.save_folders(running=True, held=None, stages=True)
+        except BaseException as error:
+            self._unsaved.fail(error)
+            raise
+
+    def save_running(self) -> None:
+        """A save that fails while the job runs is said; the next one tries again."""
+        if self.opened.exception() or self._unsaved.closed:
+            return
+        try:
+            with self._unsaved.lock:
+                stages = not self._unsaved.in_hand.any()
+            self.save_folders(running=True, held=None, stages=stages)
+        except WorkerError as error:
+            self._log.warning("save", f"The folders could not be saved this time: {error}")
+            raise
+
+    def save_folders(self, running: bool, held: set[str] | None, stages: bool) -> None:
+        """Save the folders at one instant, and with them what is marked.
+
+        ``stages``: files in the folder for outputs count. While units are in hand they do only with
+        a mark.
+        """
+        self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
+        begun = time.monotonic()
+        ledger = self.attempt.ledger
+        files, seen = self._folders.capture(running, self.uploader, self._key_of, held)
+        changed = files is not None and files != ledger.files
+        if changed:
+            with self._unsaved.lock:
+                ledger.files = files
+        changed = (stages and self._stage_folder(seen)) or changed
+        self.save(last=not running, changed=changed)
+        self._folders.keep()
+        if changed:
+            self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
+
+    def _key_of(self, file: File) -> str:
+        return f"{self.attempt.checkpoints}files/{file.sha256}-{self._identity.fence}"
+
+    def _stage_folder(self, seen: dict[str, Seen]) -> bool:
+        """Stage files that are new in the folder for outputs; whether anything changed."""
+        new, gone = self._folders.changed(seen)
+        with self._unsaved.lock:
+            for name in gone:
+                self._unsaved.replace(self.attempt.ledger.take_away(name))
+        for output in self._folders.stage(self.uploader, new):
+            with self._unsaved.lock:
+                self._take(output, folder=True)
+        return bool(new or gone)
+
+    def _take(self, output: Output, folder: bool = False) -> None:
+        self._unsaved.replace(self.attempt.ledger.take([output], folder))
+        self.uploader.forget(output)
+
+    def save(self, last: bool = False, changed: bool = True) -> None:
+        """Make durable what was counted since the last save, if anything ``changed``."""
+        self.opened.result()
+        ledger = self.attempt.ledger
+        batch = self._unsaved.take(ledger, self.uploader.open_uploads, changed)
+        if batch is None:
+            return
+        begun = time.monotonic()
+        try:
+            self.attempt.save(batch.ledger)
+        except BaseException as error:
+            self._unsaved.give_back(batch)
+            self._unsaved.fail(error)
+            if isinstance(error, FenceLost):
+                self._lost(error)
+            raise
+        self.share_gained = max(0.0, batch.ledger.share - self._share_before)
+        self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
+        unwanted = self._unsaved.settle(batch, ledger)
+        if not last:
+            self.uploader.abort(unwanted)  # The checkpoint before this one names them no more.
+            self._tidy()
+
+    def _tidy(self) -> None:
+        try:
+            self.attempt.drop_old()
+        except WorkerError as error:
+            self._log.warning("tidy", f"Old checkpoints could not be deleted: {error}")
+
+    def commit(self) -> dict[str, Any]:
+        """Publish all outputs and complete the run; the completion record."""
+        self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
+        with self._unsaved.lock:
+            loose = list(self._unsaved.in_hand.loose.staged.values())
+            self._unsaved.in_hand.break_off_all()
+        ledger = self.attempt.ledger
+        self._stage_folder(self._folders.look(set()))
+        self._folders.say_left_out()
+        for output in [upload.future.result() for upload in loose]:
+            self._take(output)
+        for one, other in twins(ledger.outputs):
+            self._log.warning(
+                "publish", f"Two outputs have names that look the same: {one!a} and {other!a}."
+            )
+        replaced = self._unsaved.replaced()
+        try:
+            record = self.attempt.commit(ledger, list(ledger.outputs.values()))
+        except OutputsLost as lost:
+            self.attempt.undo(lost)
+            raise WorkLost(
+                f"{len(lost.names)} outputs were removed from the bucket before the commit.",
+                "Nothing to do; their units are done again.",
+            ) from None
+        self.uploader.abort(replaced)
+        return record
+
+    def abandon(self) -> int:
+        """The fence is lost: abort what surely is nobody's; how many."""
+        if self.opened.exception():
+            aborts = self.uploader.withdraw()  # Never written down anywhere.
+            wait(aborts)
+            return len(aborts)
+        counted = self.attempt.uploads_that_count()
+        if counted is None:
+            return 0
+        outputs = self.attempt.ledger.outputs.values()
+        mine = {o.upload_id: o.key for o in outputs if o.token.startswith(self._token)}
+        return self.uploader.abandon(counted, mine)
+
+    def withdraw(self) -> None:
+        """Begin to abort what is uploaded but counts for nothing; ``leave`` waits for it."""
+        self._aborts = self.uploader.withdraw()
+
+    def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
+        """Write the last word; the seconds of work lost."""
+        if self.opened.exception():
+            return 0.0
+        lost = self.attempt.leave(reason, exit_code, sentence)
+        wait(self._aborts)
+        return lost
