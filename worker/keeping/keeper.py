@@ -1,8 +1,8 @@
 """The keeper: one thread that owns S3 and DynamoDB, so that the supervisor can always answer.
 
 It loads botocore beside the running job, takes the fence, makes marks durable (those that arrive
-during a save share the next one), commits, and says its last word. Whether and when is the
-supervisor's.
+during a save share the next one), commits, and reports why the attempt stops. Whether and when is
+the supervisor's.
 """
 
 from __future__ import annotations
@@ -336,7 +336,7 @@ class Keeper:
         return self.submit(self._commit)
 
     def leave(self, reason: Reason, exit_code: int, sentence: str) -> Future[Any]:
-        """Write the last word; the seconds of work lost."""
+        """Report why the attempt stops; the seconds of work lost."""
         return self.submit(lambda: self._leave(reason, exit_code, sentence))
 
     # In the keeper's own thread.
