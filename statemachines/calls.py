@@ -45,6 +45,6 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
     )
 
 
-def entered(more: int = 1) -> dict[str, Expression]:
+def states_entered(more: int = 1) -> dict[str, Expression]:
     """Return the assignment that counts so many states as entered."""
-    return {"entered": expression("enteredNow", more=more)}
+    return {"statesEntered": expression("statesEnteredNow", more=more)}

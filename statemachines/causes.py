@@ -78,14 +78,15 @@ _BUDGETS = {
 class Cause:
     """A row: it is recognised by one of ``facts`` or by what AWS ``says``.
 
-    ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and ``{said}``;
-    ``next_step`` is told where the run ends with it. ``says``: one of these texts stands in what
-    AWS says, and one of ``also_says`` where there are any; names of images, secrets and hosts are
-    no part of it. ``never_started``: only if no container had started. ``least_tries``: the run is
-    tried again after at least so many stops of this class, even where its budget is smaller.
-    ``most_stalls``: it is tried again only while at most so many attempts have stalled, or
-    ``interruptions`` where that is smaller. ``stays_on_spot``: the next attempt may run on Spot.
-    ``jitters``: its waits are random, so that many runs do not come back together.
+    ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and
+    ``{stopped_reason}`` (what AWS says of the stop). ``next_step`` is told where the run ends with
+    it. ``says``: one of these texts stands in what AWS says, and one of ``also_says`` where there
+    are any; names of images, secrets and hosts are no part of it. ``never_started``: only if no
+    container had started. ``least_tries``: the run is tried again after at least so many stops of
+    this class, even where its budget is smaller. ``most_stalls``: it is tried again only while at
+    most so many attempts have stalled, or ``interruptions`` where that is smaller.
+    ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
+    many runs do not come back together.
     """
 
     name: str
@@ -147,13 +148,13 @@ def stop_code(*codes: str) -> tuple[str, ...]:
     return tuple(f"stop code: {code}" for code in codes)
 
 
-def word(*reasons: Reason) -> tuple[str, ...]:
+def worker_reason(*reasons: Reason) -> tuple[str, ...]:
     """Return the facts that the worker itself wrote one of these reasons into the record."""
-    return tuple(f"word: {reason.value}" for reason in reasons)
+    return tuple(f"worker reason: {reason.value}" for reason in reasons)
 
 
 def exit_code(*codes: int | str) -> tuple[str, ...]:
-    """Return the facts that the worker left no word and one of these codes; ``*``: any but 0."""
+    """Return the facts that an unreported exit code is one of these; ``*``: any but 0."""
     return tuple(f"exit code: {code if isinstance(code, str) else int(code)}" for code in codes)
 
 
@@ -229,7 +230,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.WAIT_FOR_SPOT,
         facts=error("AmazonECS.Unknown"),
         says=("Capacity is unavailable", "RESOURCE:", "limit on the number of vCPUs"),
-        sentence="AWS had no capacity for the task: {said}",
+        sentence="AWS had no capacity for the task: {stopped_reason}",
         next_step="If this lasts, allow more zones or raise the vCPU quota, then redrive the run.",
     ),
     Cause(
@@ -257,7 +258,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.DECIDE,
         # ECS's guide, "Task retirement and maintenance for AWS Fargate".
         says=("performing maintenance on the underlying infrastructure",),
-        sentence="AWS retired the host that the task ran on: {said}",
+        sentence="AWS retired the host that the task ran on: {stopped_reason}",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
     ),
     Cause(
@@ -272,7 +273,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="interrupted",
         cause_class=CauseClass.INTERRUPTED,
         answer=Answer.DECIDE,
-        facts=word(Reason.INTERRUPTED),
+        facts=worker_reason(Reason.INTERRUPTED),
         sentence="The worker was told to stop and left after saving its work.",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
     ),
@@ -280,7 +281,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="fence-lost",
         cause_class=CauseClass.INTERRUPTED,
         answer=Answer.DECIDE,
-        facts=(*word(Reason.FENCE_LOST), *exit_code(Exit.FENCE_LOST)),
+        facts=(*worker_reason(Reason.FENCE_LOST), *exit_code(Exit.FENCE_LOST)),
         sentence="Another attempt held the run, so this one left it alone.",
         next_step="Look at the run's record for who holds it; redrive the run once nobody does.",
     ),
@@ -293,7 +294,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
             *("Rate exceeded", "ThrottlingException", "Throttling"),
             *("RequestLimitExceeded", "Request limit exceeded"),
         ),
-        sentence="AWS throttled or could not answer the call: {said}",
+        sentence="AWS throttled or could not answer the call: {stopped_reason}",
         next_step="Redrive the run; if this repeats, spread the schedules or raise the API quota.",
         jitters=True,
     ),
@@ -303,7 +304,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         never_started=True,
         says=("no space left on device",),
-        sentence="The task's disk is too small for its image: {said}",
+        sentence="The task's disk is too small for its image: {stopped_reason}",
         next_step="Raise the job's disk, deploy again, then redrive the run.",
     ),
     Cause(
@@ -311,7 +312,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         says=("descriptor matching platform", "exec format error"),
-        sentence="The image is not made for the task's architecture: {said}",
+        sentence="The image is not made for the task's architecture: {stopped_reason}",
         next_step=(
             "Build the image for the architecture that the job names, deploy again, then redrive"
             " the run."
@@ -323,7 +324,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         says=("runtime create failed", "executable file not found"),
         also_says=("executable file not found", "no such file or directory", "permission denied"),
-        sentence="The image does not hold the command that the task starts: {said}",
+        sentence="The image does not hold the command that the task starts: {stopped_reason}",
         next_step="Correct the image's ENTRYPOINT or command, deploy again, then redrive the run.",
     ),
     Cause(
@@ -332,7 +333,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         says=("CannotPullContainerError",),
         also_says=("403 Forbidden", "status code 403"),
-        sentence="The registry refuses the image to the task: {said}",
+        sentence="The registry refuses the image to the task: {stopped_reason}",
         next_step=(
             "Give the job's execution role permission to pull the image (or the registry's policy"
             " to let it), then redrive the run."
@@ -344,7 +345,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.WAIT,
         says=("CannotPullContainerError", "ResourceInitializationError"),
         also_says=_PASSING,
-        sentence="The task could not reach what it needs to start: {said}",
+        sentence="The task could not reach what it needs to start: {stopped_reason}",
         next_step="Check the routes to the registry and to the log group, then redrive the run.",
     ),
     Cause(
@@ -356,14 +357,14 @@ _ATTEMPTS: tuple[Cause, ...] = (
             *("InternalError", "Network Interface", "network interface"),
             *("ContainerRuntimeTimeoutError", "DockerTimeoutError", "CannotCreateVolumeError"),
         ),
-        sentence="The infrastructure under the task failed: {said}",
+        sentence="The infrastructure under the task failed: {stopped_reason}",
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
     ),
     Cause(
         name="aws-in-trouble",
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
-        facts=(*word(Reason.AWS_IN_TROUBLE), *exit_code(Exit.AWS_IN_TROUBLE)),
+        facts=(*worker_reason(Reason.AWS_IN_TROUBLE), *exit_code(Exit.AWS_IN_TROUBLE)),
         sentence="S3 or DynamoDB did not answer the worker, so not all that was done is saved.",
         next_step="Redrive the run; if this repeats, look at the network and AWS Health Dashboard.",
     ),
@@ -372,7 +373,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
         budget=Budget.STALLS,
-        facts=(*word(Reason.WORKER_FAULT), *exit_code(Exit.WORKER_FAULT)),
+        facts=(*worker_reason(Reason.WORKER_FAULT), *exit_code(Exit.WORKER_FAULT)),
         sentence="The worker met an error of its own; the job's settings are not to blame.",
         next_step="Report it with the traceback in the attempt's log, then redrive the run.",
         most_stalls=1,
@@ -382,7 +383,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         says=("is inactive", "TaskDefinition not found"),
-        sentence="The task definition is no longer active: {said}",
+        sentence="The task definition is no longer active: {stopped_reason}",
         next_step="Deploy the job again (steadyspot up), then redrive the run.",
     ),
     Cause(
@@ -391,7 +392,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         says=("CannotPullContainerError",),
         also_says=_NO_IMAGE,
-        sentence="The image cannot be pulled: {said}",
+        sentence="The image cannot be pulled: {stopped_reason}",
         next_step="Push the image or correct its name, deploy again, then redrive the run.",
     ),
     Cause(
@@ -399,7 +400,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         says=_DENIED,
-        sentence="A role lacks a permission: {said}",
+        sentence="A role lacks a permission: {stopped_reason}",
         next_step="Give the role what the text names, then redrive the run.",
     ),
     Cause(
@@ -408,7 +409,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         never_started=True,
         says=_NO_LOG_GROUP,
-        sentence="The log group that the task writes to is missing: {said}",
+        sentence="The log group that the task writes to is missing: {stopped_reason}",
         next_step="Create the log group or deploy the job again, then redrive the run.",
     ),
     Cause(
@@ -417,7 +418,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         never_started=True,
         says=_NO_SECRET,
-        sentence="A secret that the task names is missing: {said}",
+        sentence="A secret that the task names is missing: {stopped_reason}",
         next_step=(
             "Create the secret that the text names or correct the job's secrets, deploy again, then"
             " redrive the run."
@@ -429,7 +430,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.WAIT,
         stays_on_spot=False,
         says=("capacity provider that is not associated", "capacity provider was not found"),
-        sentence="The cluster does not offer Spot: {said}",
+        sentence="The cluster does not offer Spot: {stopped_reason}",
         next_step="Add FARGATE_SPOT to the cluster's capacity providers, then redrive the run.",
     ),
     Cause(
@@ -440,7 +441,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         # digdag's issue 1642 and Airflow's 15000: this alone is said, and the next try goes well.
         facts=stop_code("TaskFailedToStart"),
         says=("Task failed to start",),
-        sentence="The task did not start: {said}",
+        sentence="The task did not start: {stopped_reason}",
         next_step="Redrive the run; if this repeats, mend what the text names.",
     ),
     Cause(
@@ -448,7 +449,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         facts=(
-            *word(Reason.BAD_SETUP, Reason.NOT_RUNNABLE, Reason.NOT_FOUND),
+            *worker_reason(Reason.BAD_SETUP, Reason.NOT_RUNNABLE, Reason.NOT_FOUND),
             *exit_code(Exit.BAD_SETUP, Exit.NOT_RUNNABLE, Exit.NOT_FOUND),
         ),
         sentence="The worker could not start the job (exit code {exit_code}).",
@@ -459,7 +460,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         facts=error("States.QueryEvaluationError", "States.ParameterPathFailure"),
-        sentence="The run's input or set-up could not be understood: {said}",
+        sentence="The run's input or set-up could not be understood: {stopped_reason}",
         next_step="Correct the input of the execution or the job's settings, then start it again.",
     ),
     Cause(
@@ -468,17 +469,17 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.WAIT,
         # What ECS has no name for, and what never reached it.
         facts=error("ECS.AmazonECSException", "ECS.SdkClientException"),
-        sentence="ECS could not take the call: {said}",
+        sentence="ECS could not take the call: {stopped_reason}",
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
     ),
     Cause(
         name="account-not-ready",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        # The API's BlockedException; the second is RunTask's word of AWSServiceRoleForECS.
+        # The API's BlockedException; the second is what RunTask says of AWSServiceRoleForECS.
         facts=error("ECS.BlockedException"),
         says=("service linked role", "service-linked role"),
-        sentence="The account cannot run tasks: {said}",
+        sentence="The account cannot run tasks: {stopped_reason}",
         next_step=(
             "Create the service-linked role of ECS (aws iam create-service-linked-role"
             " --aws-service-name ecs.amazonaws.com), or ask AWS Support about the account, then"
@@ -490,14 +491,14 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         facts=error("ECS.*"),
-        sentence="ECS refused to run the task: {said}",
+        sentence="ECS refused to run the task: {stopped_reason}",
         next_step="Correct what the text names, deploy again, then redrive the run.",
     ),
     Cause(
         name="out-of-memory",
         cause_class=CauseClass.OUT_OF_MEMORY,
         answer=Answer.STOP,
-        facts=word(Reason.OUT_OF_MEMORY),
+        facts=worker_reason(Reason.OUT_OF_MEMORY),
         says=("OutOfMemoryError",),
         sentence="The task ran out of its memory ({memory_gb} GB).",
         next_step="Give the job more memory, deploy again, then redrive the run.",
@@ -508,7 +509,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.DECIDE,
         facts=(
             *error("States.Timeout", "States.HeartbeatTimeout"),
-            *word(Reason.TIMED_OUT),
+            *worker_reason(Reason.TIMED_OUT),
             *exit_code(Exit.TIMED_OUT),
         ),
         sentence="The attempt used up the time it was given.",
@@ -519,13 +520,13 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="try-again",
         cause_class=CauseClass.FAILED,
         answer=Answer.WAIT,
-        facts=(*word(Reason.TRY_AGAIN), *exit_code(Exit.TRY_AGAIN)),
+        facts=(*worker_reason(Reason.TRY_AGAIN), *exit_code(Exit.TRY_AGAIN)),
         sentence="The job asked to be tried again (exit code 75).",
         next_step="Look at the job's log for what it waits for, then redrive the run.",
         least_tries=3,
     ),
     Cause(
-        name="no-word",
+        name="no-stop-report",
         cause_class=CauseClass.INCOMPLETE,
         answer=Answer.DECIDE,
         facts=exit_code(0, 137, Exit.INTERRUPTED),
@@ -536,7 +537,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="job-failed",
         cause_class=CauseClass.FAILED,
         answer=Answer.DECIDE,
-        facts=(*word(Reason.FAILED), *exit_code("*")),
+        facts=(*worker_reason(Reason.FAILED), *exit_code("*")),
         sentence="The job ended with exit code {exit_code}.",
         next_step="Read the job's log, mend the job, then redrive the run.",
     ),
@@ -546,7 +547,7 @@ UNKNOWN = Cause(
     name="unknown",
     cause_class=CauseClass.UNKNOWN,
     answer=Answer.STOP,
-    sentence="The attempt ended for a reason that no row of the cause table knows: {said}",
+    sentence="The attempt ended for a reason that no row of the table knows: {stopped_reason}",
     next_step="Open the execution's history; add a row for it; then redrive the run.",
 )
 
@@ -554,7 +555,7 @@ NOT_CLAIMED = Cause(
     name="not-claimed",
     cause_class=CauseClass.MISCONFIGURED,
     answer=Answer.STOP,
-    sentence="The run could not be taken up: {said}",
+    sentence="The run could not be taken up: {error}",
     next_step="Correct the input, or what the text names; then redrive the run.",
 )
 
@@ -562,7 +563,7 @@ EXECUTION_ENDED = Cause(
     name="execution-ended",
     cause_class=CauseClass.INTERRUPTED,
     answer=Answer.STOP,
-    sentence="The execution was {said} before the run had finished.",
+    sentence="The execution was {how_ended} before the run had finished.",
     next_step=(
         "Redrive the run if it is still wanted; it resumes behind the work that is already durable."
     ),

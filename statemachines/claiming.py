@@ -1,7 +1,7 @@
 """Claiming a run: one execution works off a scheduled time, whatever is delivered twice.
 
 The record in the run table decides. A run that another execution holds is left alone while that one
-lives, and taken over once it is gone without a word.
+lives, and taken over once it has ended without marking it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
     EXECUTION,
-    entered,
     patient,
+    states_entered,
     table_call,
 )
 from steadyspot.statemachines.causes import attempts
@@ -55,11 +55,11 @@ def claim() -> Task:
             "causes": [cause.as_data() for cause in attempts()],
             "run": expression("runClaimed"),
             "attempts": expression("attemptsOfRecord"),
-            "work": expression("workNow", word=""),
+            "work": expression("workNow", workerReason=""),
             "last": expression("lastClaimed"),
             "cause": NO_CAUSE,
-            "drought": expression("noDrought"),
-            "entered": 1,
+            "spotRefused": expression("spotNotRefused"),
+            "statesEntered": 1,
         },
     )
 
@@ -99,7 +99,7 @@ def take_over() -> Task:
     return table_call(
         JobState.TAKE_OVER,
         "updateItem",
-        comment="Its execution is gone without a word; the record must still name it.",
+        comment="Its execution ended without marking it; the record must still name it.",
         arguments={
             "UpdateExpression": "SET execution = :me",
             "ConditionExpression": "execution = :holder AND #status <> :complete",
@@ -124,18 +124,18 @@ def claiming(*, go_on: State, told: State, parked: State, marked: State, duplica
         "attempts": [],
         "work": expression("workUnclaimed"),
         "last": expression("lastUnclaimed"),
-        "entered": 1,
+        "statesEntered": 1,
     }
     first.next_step = go_on
     first.catches = [Catch(holder, error_equals=["States.ALL"], assign={**nothing, **given_up})]
     holder.next_step = settled
     holder.catches = [give_up]
     # A run that cannot be marked meets who holds it, where it turns out that it was finished.
-    marked.catches = [Catch(holder, error_equals=[CONDITION_FAILED], assign=entered())]
+    marked.catches = [Catch(holder, error_equals=[CONDITION_FAILED], assign=states_entered())]
     for condition, assign, following in (
-        ("isOursAndComplete", entered(2), told),
-        ("isOurs", entered(2), marked),
-        ("isHeldByNobody", entered(), parked),
+        ("isOursAndComplete", states_entered(2), told),
+        ("isOurs", states_entered(2), marked),
+        ("isHeldByNobody", states_entered(), parked),
         ("isOver", {}, duplicate),
     ):
         settled.add_choice(Rule(expression(condition), assign=assign), following)

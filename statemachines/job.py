@@ -6,12 +6,12 @@ is evaluated stands in ``expressions/``, one named value a file.
 
 Variables: ``job`` (the job's parameters), ``causes`` (the cause table), ``run`` (settings of this
 execution), ``last`` (the latest attempt), ``attempts`` (those before it, those of earlier
-executions included, each with its cause), ``work`` (what the record says of the work: status, word,
-done, total, fraction), ``drought`` (since when Spot is refused, in milliseconds, and how often that
-was waited for), ``cause`` (the row of the cause table that stopped the latest attempt) and
-``entered`` (states entered, which is what a workflow costs; *Why did it stop?* is counted by
-whatever leads there). Budgets are counted from the attempts, so there is no counter that could be
-forgotten.
+executions included, each with its cause), ``work`` (what the record says of the work: status, the
+worker's reason for the end, units done and in all, fraction), ``spotRefused`` (since when Spot is
+refused, in milliseconds, and how often that was waited for), ``cause`` (the row of the cause table
+that stopped the latest attempt) and ``statesEntered`` (how many, which is what a workflow costs;
+*Why did it stop?* is counted by whatever leads there). Budgets are
+counted from the attempts, so there is no counter that could be forgotten.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from steadyspot.statemachines.calls import (
     CALL_SECONDS,
     CONDITION_FAILED,
     EXECUTION,
-    entered,
     patient,
+    states_entered,
     table_call,
 )
 from steadyspot.statemachines.causes import Answer
@@ -109,7 +109,7 @@ def attempted(last: str, capacity: Capacity, *, states: int = 1) -> dict[str, An
     return {
         "attempts": expression("allAttempts"),
         "last": expression(last, capacity=capacity.value),
-        **entered(states),
+        **states_entered(states),
     }
 
 
@@ -182,8 +182,8 @@ def record() -> Task:
         assign={
             "cause": expression("causeRecorded"),
             "work": expression("workNow"),
-            "drought": expression("droughtNow"),
-            **entered(2),
+            "spotRefused": expression("spotRefusedNow"),
+            **states_entered(2),
             "last": expression("lastRecorded"),
         },
     )
@@ -253,7 +253,7 @@ def learn() -> Task:
             "ScanIndexForward": False,
             "Limit": RECORDS,
         },
-        assign={"run": expression("runLearned"), **entered()},
+        assign={"run": expression("runLearned"), **states_entered()},
         output={},
     )
 
@@ -264,7 +264,7 @@ def wait_for_spot() -> Wait:
         JobState.WAIT_FOR_CAPACITY,
         comment="Backs off, never past the latest start of Spot; then Spot is tried again.",
         seconds=expression("secondsForSpot"),
-        assign={"drought": expression("droughtLonger"), **entered()},
+        assign={"spotRefused": expression("spotRefusedLonger"), **states_entered()},
     )
 
 
@@ -274,7 +274,7 @@ def wait_a_moment() -> Wait:
         JobState.WAIT_A_MOMENT,
         comment="Backs off; then it is decided anew.",
         seconds=expression("secondsForAllElse"),
-        assign=entered(),
+        assign=states_entered(),
     )
 
 
@@ -367,7 +367,7 @@ def build() -> Machine:
         ("isSpotNext", "There is slack and it leads somewhere, or Spot is all it may have.", spot),
         ("always", "On-demand is what is still on time, or all the job allows.", demand),
     ):
-        rule = Rule(expression(condition), comment=comment, assign=entered())
+        rule = Rule(expression(condition), comment=comment, assign=states_entered())
         choosing.add_choice(rule, following)
 
     for attempt, capacity in ((spot, Capacity.SPOT), (demand, Capacity.ON_DEMAND)):
@@ -382,20 +382,20 @@ def build() -> Machine:
             Catch(judging, error_equals=list(CALL_ERRORS), assign=refused),
             Catch(recording, error_equals=["States.ALL"], assign=failing),
         ]
-    closing.catches = [Catch(recording, error_equals=["States.ALL"], assign=entered())]
+    closing.catches = [Catch(recording, error_equals=["States.ALL"], assign=states_entered())]
     recording.next_step = judging
     unread = {
         "cause": expression("causeUnread"),
         "work": expression("workUnread"),
         "last": expression("lastShown"),
-        **entered(2),
+        **states_entered(2),
     }
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
         Catch(judging, error_equals=["States.ALL"], assign=unread),
     ]
     waits.learning.next_step = waits.for_spot
-    unlearned = {"run": expression("runUnlearned"), **entered()}
+    unlearned = {"run": expression("runUnlearned"), **states_entered()}
     waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from steadyspot.statemachines.causes import Cause, rows
@@ -30,6 +31,6 @@ def _causes() -> str:
 
 
 def _row(cause: Cause) -> str:
-    told = cause.sentence.replace("{said}", "…").replace("{exit_code}", "N")
-    told = told.replace("{memory_gb}", "N")
+    told = re.sub("{(exit_code|memory_gb)}", "N", cause.sentence)
+    told = re.sub("{(stopped_reason|error|how_ended)}", "…", told)
     return f"| {cause.name} | {cause.cause_class} | {cause.answer} | {told} | {cause.next_step} |\n"

@@ -20,10 +20,10 @@ VALUES: dict[str, Any] = {
     "environmentPrefix": ENV_PREFIX,
     "transitionPrice": TRANSITION_PRICE,
     "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything
-    "growth": 3,  # from one wait to the next: a drought is left the less likely the longer it is
+    "growth": 3,  # from one wait to the next: the longer Spot is refused, the longer it will be
     "refusalsOfOnDemand": 50,  # after so many the quota is too small, or the region is in trouble
     "fewestRuns": 5,  # that teach how long a run takes
-    "shownAttempts": 20,  # in a mail; a long drought makes more
+    "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more
     "shownCharacters": 500,  # of what AWS says; all of it is read
     "rowNotClaimed": NOT_CLAIMED.as_data(),
     "rowExecutionEnded": EXECUTION_ENDED.as_data(),

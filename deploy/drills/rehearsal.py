@@ -114,7 +114,7 @@ def sample(cause: Cause) -> dict[str, Any]:
     """Return what an attempt leaves behind that this row, and none before it, recognises; pure."""
     marks: dict[str, Any] = {"started": not cause.never_started}
     if cause.says:
-        marks["said"] = " ".join([*cause.says[:1], *cause.also_says[:1]])
+        marks["stopped reason"] = " ".join([*cause.says[:1], *cause.also_says[:1]])
     elif cause.facts:
         kind, _, what = cause.facts[0].partition(": ")
         marks[kind] = _INSTANCES.get(cause.facts[0], what)
@@ -128,11 +128,11 @@ _INSTANCES: Mapping[str, Any] = {"error: ECS.*": "ECS.SomethingElse", "exit code
 def record(marks: Mapping[str, Any]) -> dict[str, Any]:
     """Return the run's record after an attempt with these marks, in DynamoDB's notation; pure."""
     item: dict[str, Any] = {"status": {"S": marks.get("record", Status.RUNNING)}}
-    if "word" in marks:
-        item["word"] = {
+    if "worker reason" in marks:
+        item["stop_report"] = {
             "M": {
                 "fence": {"N": str(FENCE_PER_CLAIM + 1)},
-                "reason": {"S": marks["word"]},
+                "reason": {"S": marks["worker reason"]},
                 "exit_code": {"N": "1"},
                 "lost_seconds": {"N": "0"},
             }
@@ -151,7 +151,7 @@ def variables(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
         "seconds": 60,
         "error": marks.get("error", "States.TaskFailed"),
         "stop_code": marks.get("stop code", ""),
-        "said": marks.get("said", ""),
+        "stopped_reason": marks.get("stopped reason", ""),
         "started": marks.get("started", True),
         "exit_code": int(marks.get("exit code", -1)),
         "units_done": 0,
@@ -172,22 +172,28 @@ def variables(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
             "key": "drill",
             "scheduledTime": "",
             "claims": 1,
-            "before": 0,
+            "earlierAttempts": 0,
             "finishBy": 0,
-            "hopeless": False,
+            "deadlineUnreachable": False,
             "learned": False,
             "expected": 60,
             "limit": 3600,
             "reserve": 60,
-            "yields": False,
+            "leavesTimeForOnDemand": False,
             "capacity": "spot-first",
             "command": [],
             "budgets": budgets,
         },
-        "drought": {"since": 9e15, "waits": 0},
-        "entered": 3,
+        "spotRefused": {"since": 9e15, "waits": 0},
+        "statesEntered": 3,
         "attempts": [],
         "last": last,
-        "work": {"status": Status.RUNNING, "word": "", "done": 0, "total": 0, "fraction": 0},
+        "work": {
+            "status": Status.RUNNING,
+            "workerReason": "",
+            "done": 0,
+            "total": 0,
+            "fraction": 0,
+        },
         "cause": {"name": "", "class": "", "answer": "", "budget": "", "staysOnSpot": True},
     }

@@ -74,8 +74,8 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
         screen.heading("Its attempts")
         screen.attempts(run.attempts)
         for stop in story.stops:
-            said = f": {stop.said}" if stop.said else ""
-            screen.say(f"attempt {stop.attempt}: row {stop.cause}, class {stop.cause_class}{said}")
+            why = f": {stop.stopped_reason}" if stop.stopped_reason else ""
+            screen.say(f"attempt {stop.attempt}: row {stop.cause}, class {stop.cause_class}{why}")
         screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
     _completion(screen, story)
 

@@ -134,7 +134,7 @@ class Story:
                 yield done, _TONES.get(state, Tone.PLAIN)
 
     def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
-        self._before, self._wish = run.get("before", 0), run.get("capacity", "")
+        self._before, self._wish = run.get("earlierAttempts", 0), run.get("capacity", "")
         if run["claims"] == 1:
             return f"run {run['key']} is claimed", Tone.PLAIN
         resumed = f"; {_units(self._done)} done already" if self._done else ""

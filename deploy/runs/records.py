@@ -38,7 +38,7 @@ class AttemptRecord:
     seconds: float
     exit_code: int
     cause: str
-    said: str
+    stopped_reason: str
     task: str
     units_done: int
     lost_seconds: float
@@ -175,7 +175,7 @@ def run_of(item: Mapping[str, Any]) -> RunRecord:
     progress = values.get("progress", {})
     attempts = [_attempt(attempt) for attempt in values.get("attempts", [])]
     if attempts and values.get("status") == Status.COMPLETE:
-        # Once the worker has said complete, nothing is written about the attempt that got there.
+        # Once the record is complete, nothing is written about the attempt that got there.
         attempts[-1] = replace(
             attempts[-1], cause="finished", units_done=int(progress.get("units_done", 0))
         )
@@ -206,7 +206,7 @@ def _attempt(values: AttemptColumn) -> AttemptRecord:
         seconds=float(values["seconds"]),
         exit_code=int(values["exit_code"]),
         cause=values.get("cause", ""),
-        said=values["said"],
+        stopped_reason=values["stopped_reason"],
         task=values["task"],
         units_done=int(values["units_done"]),
         lost_seconds=float(values["lost_seconds"]),

@@ -26,7 +26,7 @@ class Stop:
     attempt: int
     cause: str
     cause_class: str
-    said: str
+    stopped_reason: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _stops(run: RunRecord | None) -> Iterator[Stop]:
                 attempt.attempt,
                 attempt.cause,
                 row.cause_class.value if row else "unknown",
-                attempt.said,
+                attempt.stopped_reason,
             )
 
 
@@ -141,8 +141,11 @@ def _told(events: Sequence[Mapping[str, Any]]) -> str:
 def _filled(sentence: str, run: RunRecord, cause: str, status: str) -> str:
     """Return a sentence of the table with what it leaves open, from the attempt that it is of."""
     last = run.attempts[-1] if run.attempts else None
+    ended = status.lower() or "gone"
     return (
         sentence.replace("{exit_code}", str(last.exit_code) if last else "?")
-        .replace("{said}", last.said if last and last.cause == cause else status.lower() or "gone")
+        .replace("{stopped_reason}", last.stopped_reason if last and last.cause == cause else ended)
+        .replace("{how_ended}", ended)
+        .replace("{error}", ended)
         .replace("{memory_gb} GB", "its memory's size")
     )

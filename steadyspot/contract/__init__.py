@@ -87,7 +87,7 @@ class Status(StrEnum):
 
 
 class Reason(StrEnum):
-    """The worker's own word for why an attempt ended, in the column ``word``."""
+    """Why an attempt ended, as the worker reports it in the column ``stop_report``."""
 
     INTERRUPTED = "interrupted"
     TIMED_OUT = "timed-out"

@@ -1,9 +1,10 @@
 """The columns of the run table that hold more than one value, with their types.
 
-Only the type checker loads this. ``attempts`` is written by the workflow; ``checkpoint``,
-``progress``, ``word`` and ``completion`` by the worker. The workflow reads ``progress``, ``word``
-and the seconds of ``completion``; the command line reads ``attempts``, ``progress`` and
-``completion``, numbers as ``Decimal``. Times are ISO in UTC, sizes are bytes.
+Only the type checker loads this; what is built as one of these has its fields from here.
+``attempts`` and ``money`` are written by the workflow; ``checkpoint``, ``progress``,
+``stop_report``, ``commit`` and ``completion`` by the worker. The workflow reads ``progress``,
+``stop_report`` and the seconds of ``completion``; the command line reads ``attempts``, ``money``,
+``progress`` and ``completion``, numbers as ``Decimal``. Times are ISO in UTC, sizes are bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class AttemptColumn(TypedDict):
     seconds: float
     exit_code: int
     cause: NotRequired[str]
-    said: str
+    stopped_reason: str
     task: str
     units_done: int
     lost_seconds: float
@@ -37,10 +38,11 @@ class CheckpointColumn(TypedDict):
     units_done: int
     bytes: int
     saved_at: str
+    previous: NotRequired[CheckpointColumn]
 
 
 class ProgressColumn(TypedDict):
-    """How far the work is, 0 to 1 by the job's own word."""
+    """How far the work is, 0 to 1 as the job itself reports it."""
 
     units_done: int
     updated_at: str
@@ -48,7 +50,7 @@ class ProgressColumn(TypedDict):
     fraction: NotRequired[float]
 
 
-class WordColumn(TypedDict):
+class StopReportColumn(TypedDict):
     """Why the attempt with this fence left without having finished."""
 
     fence: int
@@ -59,6 +61,13 @@ class WordColumn(TypedDict):
     lost_seconds: float
     total_lost_seconds: float
     units_done: int
+
+
+class CommitColumn(TypedDict):
+    """Where the list of uploads to be completed lies, and the hash that it must have."""
+
+    key: str
+    sha256: str
 
 
 class CompletionColumn(TypedDict):

@@ -123,7 +123,7 @@ def test_interrupted_container_leaves_with_143_and_the_next_resumes(
     assert first.exit_code() == 143, first.logs()
     done = int(bench.item()["checkpoint"]["units_done"])
     assert done in (2, 3)
-    assert bench.item()["word"]["reason"] == "interrupted"
+    assert bench.item()["stop_report"]["reason"] == "interrupted"
 
     second = start(*job(0), environment=bench.environment(), options=READ_ONLY)
     assert second.end() == 0, second.logs()
@@ -205,4 +205,4 @@ def test_memory_kill_is_told_as_such(bench: Bench, start: Start) -> None:
     )  # fmt: skip
 
     assert container.end() == 3, container.logs()
-    assert bench.item()["word"]["reason"] == "out-of-memory"
+    assert bench.item()["stop_report"]["reason"] == "out-of-memory"

@@ -64,7 +64,7 @@ if code == 137:
             "job": {"S": os.environ["STEADYSPOT_JOB"]},
             "run_key": {"S": os.environ["STEADYSPOT_RUN_KEY"]},
         },
-        UpdateExpression="SET word.reason = :reason",
+        UpdateExpression="SET stop_report.reason = :reason",
         ExpressionAttributeValues={":reason": {"S": "out-of-memory"}},
     )
 sys.exit(code)
@@ -111,7 +111,7 @@ def stop(work: Work, task: str, _worker: int) -> None:
 ALL = ("before", "inside", "behind", "committing", "after")
 FAULTS = (
     Fault("reclaimed", "waits", reclaim, moments=ALL, only=Capacity.SPOT),
-    Fault("no-word", "waits", kill, moments=ALL[:-1]),
+    Fault("no-stop-report", "waits", kill, moments=ALL[:-1]),
     Fault("stopped-by-hand", "waits", stop, moments=ALL),
     Fault("job-failed", "3", nothing, error="Steadyspot.JobExit3"),
     Fault("try-again", "75", nothing),

@@ -83,7 +83,7 @@ def test_a_reclaim_in_part_3_of_8_costs_nothing_that_was_done(
     assert (cause["StopCode"], cause["StoppedReason"]) == ("SpotInterruption", INTERRUPTED)
     assert [container["ExitCode"] for container in cause["Containers"]] == [143]
     attempt = work.run(execution).attempts[0]
-    assert (attempt.said, attempt.units_done) == (INTERRUPTED, 3)
+    assert (attempt.stopped_reason, attempt.units_done) == (INTERRUPTED, 3)
     assert "reclaimed" in work.mail(lambda mail: "finished" in mail.subject).body
 
 
@@ -167,9 +167,9 @@ def test_a_job_that_exits_0_on_sigterm_without_the_worker_never_succeeds(
     assert work.exit_code(task) == 0
     run = work.run(execution)
     assert (run.status, run.completion) == ("unfinished", None)
-    assert [attempt.cause for attempt in run.attempts] == ["reclaimed", "no-word"]
+    assert [attempt.cause for attempt in run.attempts] == ["reclaimed", "no-stop-report"]
     assert [attempt.exit_code for attempt in run.attempts] == [0, 0]
-    assert work.parked()["cause"] == "no-word"
+    assert work.parked()["cause"] == "no-stop-report"
     assert "record is not complete" in work.mail(lambda mail: "failed" in mail.subject).body
 
 

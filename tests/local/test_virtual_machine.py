@@ -158,7 +158,15 @@ def quiet(work: Work) -> str:
         ({"at": 3, "do": "exit", "code": 3}, Work.start, "Failed"),
         ({}, deregistered, "Failed"),
     ],
-    ids=["quiet", "reclaimed", "refused", "throttled", "hopeless", "job-failed", "misconfigured"],
+    ids=[
+        "quiet",
+        "reclaimed",
+        "refused",
+        "throttled",
+        "unreachable",
+        "job-failed",
+        "misconfigured",
+    ],
 )
 def test_the_same_answers_lead_through_the_same_states_and_variables(
     place: Place,

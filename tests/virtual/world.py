@@ -43,7 +43,7 @@ class Offer:
     ``error``: the call fails so, at once. Else the worker starts after ``start_seconds``, and
     ``ends_after`` seconds from the launch the task is over: interrupted, unless the work was done
     before. ``exit_seconds`` pass between the notice and the exit. ``stop``: fields of the stopped
-    task. ``word``: what the worker writes, nothing where it is empty. ``completes``: the record
+    task. ``reason``: what the worker reports, nothing where it is empty. ``completes``: the record
     says complete all the same.
     """
 
@@ -53,7 +53,7 @@ class Offer:
     exit_seconds: float = 10.0
     stop: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int | None = 143
-    word: str = "interrupted"
+    reason: str = "interrupted"
     completes: bool = False
     zone: str = "us-east-1a"
 
@@ -191,7 +191,7 @@ class RunWorld:
             self._note(launch, "timed-out")
             stop = {"StopCode": "EssentialContainerExited", "StoppedReason": "Essential container"}
             raise self._failed(launch, offer, starts, stop, 124)
-        self._note(launch, offer.word if began else "")
+        self._note(launch, offer.reason if began else "")
         if offer.completes and began:
             self.item["status"] = {"S": "complete"}
         stop = dict(offer.stop) or {
@@ -231,16 +231,16 @@ class RunWorld:
     def _spell(self, launch: Launch, ended: float, how: str) -> None:
         self.spells.append(Spell(launch.capacity, launch.at, ended, how))
 
-    def _note(self, launch: Launch, word: str) -> None:
+    def _note(self, launch: Launch, reason: str) -> None:
         if self._reports:
             fraction = min(1.0, self.done_seconds / self.work_seconds)
             self.item["progress"] = {"M": {"fraction": {"N": repr(round(fraction, 9))}}}
-        if word:
+        if reason:
             fence = launch.environment["STEADYSPOT_FENCE"]
-            self.item["word"] = {
+            self.item["stop_report"] = {
                 "M": {
                     "fence": {"N": fence},
-                    "reason": {"S": word},
+                    "reason": {"S": reason},
                     "exit_code": {"N": "143"},
                     "lost_seconds": {"N": "0"},
                 }

@@ -1,7 +1,7 @@
 """One attempt's dealings with the run's record, step by step and without threads.
 
 It takes the fence, reads back what earlier attempts did, makes checkpoints durable, commits, and
-leaves a word when it must go. Every write is one call to S3 followed by one conditional call to
+reports why when it must go. Every write is one call to S3 followed by one conditional call to
 DynamoDB, so a crash between any two leaves either the old or the new truth. Timing and threads are
 the keeper's.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from steadyspot import __version__
-from steadyspot.contract import Reason, Status, checkpoint_prefix, output_prefix
+from steadyspot.contract import Reason, Status, checkpoint_prefix, columns, output_prefix
 from steadyspot.worker.keeping import commit as publishing
 from steadyspot.worker.keeping.checkpoint import (
     Damaged,
@@ -29,7 +29,7 @@ from steadyspot.worker.keeping.fence import COMMITTING, LEAVING, RUNNING, SAVING
 from steadyspot.worker.keeping.store import Bucket, Item
 
 if TYPE_CHECKING:
-    from steadyspot.contract.records import CheckpointColumn, ProgressColumn, WordColumn
+    from steadyspot.contract.records import CheckpointColumn, ProgressColumn, StopReportColumn
 
 OLD_AT_ONCE = 20
 LARGE_BYTES = 1 << 20
@@ -99,10 +99,14 @@ class Attempt:
         Uploads that an earlier attempt began and no unit counts are aborted.
         """
         item = self.fence.take()
-        word = item.get("word") or {}
-        self._word_of_others = word if word.get("fence", 0) != self.about.fence else {}
-        self._load(_pointers(item.get("checkpoint")))
-        if item.get("commit") and self._finish_found(item):
+        report: StopReportColumn | None = item.get(columns.STOP_REPORT)
+        self._lost_by_others = (
+            float(report["total_lost_seconds"])
+            if report and report["fence"] != self.about.fence
+            else 0.0
+        )
+        self._load(_pointers(item.get(columns.CHECKPOINT)))
+        if item.get(columns.COMMIT) and self._finish_found(item):
             return True
         wanted = {output.upload_id for output in self.ledger.outputs.values()}
         stale = {i: key for i, key in self.ledger.open_uploads.items() if i not in wanted}
@@ -136,8 +140,7 @@ class Attempt:
                 continue
             self._kept = [_kept(pointer, self.ledger)]
             break
-        lost_seconds = float(self._word_of_others.get("total_lost_seconds", 0))
-        self.ledger.lost_seconds = max(self.ledger.lost_seconds, lost_seconds)
+        self.ledger.lost_seconds = max(self.ledger.lost_seconds, self._lost_by_others)
 
     def _say_damaged(self, damaged: Damaged) -> None:
         self._warn(
@@ -167,7 +170,7 @@ class Attempt:
         body: bytes,
         sha256: str,
         during: frozenset[Status],
-        **columns: str,
+        status: Status | None = None,
     ) -> None:
         """Put a manifest and make it the one that counts; older ones than two become garbage."""
         key = f"{self.checkpoints}manifests/{sha256}.json"
@@ -175,11 +178,13 @@ class Attempt:
         written = self._columns(ledger, key, sha256, len(body))
         before = self._kept[-1:]
         if before:
-            written["checkpoint"]["previous"] = _without_previous(before[0].pointer)
-        remove = ("commit",) if columns else ()
-        self.fence.write(written | columns, during=during, remove=remove)
+            written[columns.CHECKPOINT]["previous"] = _without_previous(before[0].pointer)
+        if status:
+            written[columns.STATUS] = str(status)
+        remove = (columns.COMMIT,) if status else ()
+        self.fence.write(written, during=during, remove=remove)
         old = self._kept[:-1]
-        self._kept = [*before, _kept(written["checkpoint"], ledger)]
+        self._kept = [*before, _kept(written[columns.CHECKPOINT], ledger)]
         self._garbage += sorted({key for one in old for key in one.keys})
 
     def drop_old(self) -> None:
@@ -206,12 +211,12 @@ class Attempt:
         self.ledger.sequence += 1
         ledger = self.ledger.copy()
         body, sha256 = encode(manifest(ledger, {"job": self.about.job, "fence": self.about.fence}))
-        self._point(ledger, body, sha256, COMMITTING, status=str(Status.RUNNING))
+        self._point(ledger, body, sha256, COMMITTING, Status.RUNNING)
 
     def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
         """Write why this attempt goes without having finished; the seconds of work it lost."""
         lost = max(0.0, self._clock() - self.saved_at)
-        word: WordColumn = {
+        report: StopReportColumn = {
             "fence": self.about.fence,
             "reason": str(reason),
             "exit_code": int(exit_code),
@@ -221,7 +226,7 @@ class Attempt:
             "total_lost_seconds": round(self.ledger.lost_seconds + lost, 3),
             "units_done": len(self.ledger.units),
         }
-        self.fence.write({"word": word}, during=LEAVING)
+        self.fence.write({columns.STOP_REPORT: report}, during=LEAVING)
         return lost
 
     def uploads_that_count(self) -> set[str] | None:
@@ -231,22 +236,22 @@ class Attempt:
         nothing may be aborted at all.
         """
         item = self.fence.read()
-        if item.get("status") in (Status.COMMITTING, Status.COMPLETE):
+        if item.get(columns.STATUS) in (Status.COMMITTING, Status.COMPLETE):
             return None
-        if not item.get("checkpoint"):
+        if not item.get(columns.CHECKPOINT):
             return set()
         try:
-            counted = load(self.bucket, item["checkpoint"]).outputs
+            counted = load(self.bucket, item[columns.CHECKPOINT]).outputs
         except Damaged:
             return None
         return {output.upload_id for output in counted.values()}
 
     def _finish_found(self, item: Item) -> bool:
-        if item.get("status") == Status.RUNNING:
+        if item.get(columns.STATUS) == Status.RUNNING:
             # A commit broke off, and another execution has claimed the run since.
-            self.fence.write({"status": str(Status.COMMITTING)}, during=RUNNING)
+            self.fence.write({columns.STATUS: str(Status.COMMITTING)}, during=RUNNING)
         try:
-            plan = publishing.recorded(self.bucket, item["commit"])
+            plan = publishing.recorded(self.bucket, item[columns.COMMIT])
         except Damaged as damaged:
             self._warn(f"{damaged.sentence} The commit is made anew.")
             self.undo(publishing.OutputsLost(set(), []))
@@ -275,7 +280,7 @@ class Attempt:
             "bytes": size + ledger.object_bytes,
             "saved_at": now,
         }
-        return {"checkpoint": checkpoint, "progress": progress}
+        return {columns.CHECKPOINT: checkpoint, columns.PROGRESS: progress}
 
     def _record(self, ledger: Ledger, outputs: list[Output]) -> dict[str, Any]:
         return {

@@ -15,13 +15,13 @@ from concurrent.futures import Executor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from steadyspot.contract import COMPLETION, Status
+from steadyspot.contract import COMPLETION, Status, columns
 from steadyspot.worker.keeping.checkpoint import Damaged, Output, encode, output_from
 from steadyspot.worker.keeping.fence import COMMITTING, RUNNING, Fence
 from steadyspot.worker.keeping.store import Bucket, NoSuchUpload
 
 if TYPE_CHECKING:
-    from steadyspot.contract.records import CompletionColumn
+    from steadyspot.contract.records import CommitColumn, CompletionColumn
 
 
 class OutputsLost(Exception):
@@ -41,14 +41,12 @@ def begin(
     body, sha256 = encode(plan)
     key = f"{prefix}commits/{sha256}.json"
     bucket.put(key, body)
-    fence.write(
-        {"status": str(Status.COMMITTING), "commit": {"key": key, "sha256": sha256}},
-        during=RUNNING,
-    )
+    column: CommitColumn = {"key": key, "sha256": sha256}
+    fence.write({columns.STATUS: str(Status.COMMITTING), columns.COMMIT: column}, during=RUNNING)
     return plan
 
 
-def recorded(bucket: Bucket, pointer: dict[str, Any]) -> dict[str, Any]:
+def recorded(bucket: Bucket, pointer: CommitColumn) -> dict[str, Any]:
     """The list that the run table points to. Raises ``Damaged`` when it is gone or altered."""
     body = bucket.get(str(pointer["key"]))
     if body is None or hashlib.sha256(body).hexdigest() != pointer["sha256"]:
@@ -75,7 +73,9 @@ def finish(
     if not bucket.put_new(prefix + COMPLETION, body):
         _settle_record(fence, bucket, prefix, body)
     column = completion_column(prefix, record, body)
-    fence.write({"status": str(Status.COMPLETE), "completion": column}, during=COMMITTING)
+    fence.write(
+        {columns.STATUS: str(Status.COMPLETE), columns.COMPLETION: column}, during=COMMITTING
+    )
     return record
 
 
@@ -101,7 +101,7 @@ def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: bytes) -> No
     The write under the fence comes first, so that a zombie is refused before it can overwrite.
     """
     if bucket.get(prefix + COMPLETION) != body:
-        fence.write({"status": str(Status.COMMITTING)}, during=COMMITTING)
+        fence.write({columns.STATUS: str(Status.COMMITTING)}, during=COMMITTING)
         bucket.put(prefix + COMPLETION, body)
 
 

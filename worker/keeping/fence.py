@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steadyspot.contract import Status
+from steadyspot.contract import Status, columns
 from steadyspot.worker.errors import AlreadyComplete, FenceLost, SetupError
 from steadyspot.worker.keeping.store import Condition, ConditionFailed, Item, Table
 
@@ -39,52 +39,59 @@ class Fence:
         """
         condition = Condition(self.execution, self.number, self.holder, ALIVE, taking=True)
         try:
-            return self._table.update({"fence": self.number, "holder": self.holder}, [], condition)
+            return self._table.update(
+                {columns.FENCE: self.number, columns.HOLDER: self.holder}, [], condition
+            )
         except ConditionFailed as failed:
             item = failed.item
         if not item:
             raise SetupError(
                 "The run is not in the run table.", "Start it through its state machine."
             )
-        if item.get("status") == Status.COMPLETE and item.get("execution") == self.execution:
+        if (
+            item.get(columns.STATUS) == Status.COMPLETE
+            and item.get(columns.EXECUTION) == self.execution
+        ):
             raise AlreadyComplete("The run is complete already.", "Nothing to do.")
         raise self._lost(item)
 
     def write(
         self,
-        columns: Mapping[str, Any],
+        values: Mapping[str, Any],
         *,
         during: frozenset[Status],
         remove: tuple[str, ...] = (),
     ) -> None:
-        """Set columns while the fence is ours and the status is one of ``during``.
+        """Set columns to these values while the fence is ours and the status is one of ``during``.
 
         A write whose reply was lost is sent again by botocore and then finds its own change,
         perhaps a status that it set itself; that counts as written.
         """
         condition = Condition(self.execution, self.number, self.holder, during)
         try:
-            self._table.update(columns, list(remove), condition)
+            self._table.update(values, list(remove), condition)
         except ConditionFailed as failed:
-            if not self._written(failed.item, columns):
+            if not self._written(failed.item, values):
                 raise self._lost(failed.item) from None
 
     def read(self) -> Item:
         """The row, read consistently."""
         return self._table.read()
 
-    def _written(self, item: Item, columns: Mapping[str, Any]) -> bool:
+    def _written(self, item: Item, values: Mapping[str, Any]) -> bool:
         ours = (self.execution, self.number, self.holder)
-        return ours == (item.get("execution"), item.get("fence"), item.get("holder")) and all(
-            item.get(name) == value for name, value in columns.items()
-        )
+        return ours == (
+            item.get(columns.EXECUTION),
+            item.get(columns.FENCE),
+            item.get(columns.HOLDER),
+        ) and all(item.get(name) == value for name, value in values.items())
 
     def _lost(self, item: Item) -> FenceLost:
-        if item.get("execution") != self.execution:
+        if item.get(columns.EXECUTION) != self.execution:
             who = f"execution {item.get('execution')} has taken the run over"
-        elif item.get("status") not in ALIVE:
+        elif item.get(columns.STATUS) not in ALIVE:
             who = f"the run is {item.get('status')} already"
-        elif item.get("fence") == self.number:
+        elif item.get(columns.FENCE) == self.number:
             who = f"another task with the same fence {self.number} has taken it"
         else:
             who = f"an attempt with fence {item.get('fence')} has taken it, after {self.number}"

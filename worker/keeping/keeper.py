@@ -121,7 +121,7 @@ class Keeper:
         return self.submit(self.saving.commit)
 
     def leave(self, reason: Reason, exit_code: int, sentence: str) -> Future[Any]:
-        """Write the last word; the seconds of work lost."""
+        """Report why the attempt stops; the seconds of work lost."""
         return self.submit(lambda: self.saving.leave(reason, exit_code, sentence))
 
     # What it asks and gets at once.

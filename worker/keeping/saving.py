@@ -276,7 +276,7 @@ class Saving:
         self._aborts = self.uploader.withdraw()
 
     def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
-        """Write the last word; the seconds of work lost."""
+        """Report why the attempt stops; the seconds of work lost."""
         if self.opened.exception():
             return 0.0
         lost = self.attempt.leave(reason, exit_code, sentence)

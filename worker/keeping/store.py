@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.utils import determine_content_length
 
-from steadyspot.contract import Status
+from steadyspot.contract import Status, columns
 from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
 
 Item = dict[str, Any]
@@ -57,6 +57,9 @@ class Head:
     token: str
 
 
+_CONDITIONS = (columns.EXECUTION, columns.FENCE, columns.HOLDER, columns.STATUS)
+
+
 @dataclass(frozen=True)
 class Condition:
     """Who may write. ``taking`` allows a higher fence or none, else it must be exactly ours."""
@@ -69,13 +72,13 @@ class Condition:
 
     def holds(self, item: Item) -> bool:
         """The meaning of ``expression`` on plain values."""
-        fence, holder = item.get("fence"), item.get("holder")
+        fence, holder = item.get(columns.FENCE), item.get(columns.HOLDER)
         ours = fence == self.fence and holder == self.holder
         free = self.taking and (fence is None or fence < self.fence)
         return (
-            item.get("execution") == self.execution
+            item.get(columns.EXECUTION) == self.execution
             and (ours or free)
-            and item.get("status") in self.statuses
+            and item.get(columns.STATUS) in self.statuses
         )
 
     def expression(self) -> tuple[str, dict[str, str], dict[str, Any]]:
@@ -84,7 +87,7 @@ class Condition:
         ours = "(#fence = :ifence AND #holder = :iholder)"
         if self.taking:
             ours = f"(attribute_not_exists(#fence) OR #fence < :ifence OR {ours})"
-        names = {f"#{name}": name for name in ("execution", "fence", "holder", "status")}
+        names = {f"#{name}": name for name in _CONDITIONS}
         values = {":iexecution": self.execution, ":ifence": self.fence, ":iholder": self.holder}
         text = f"#execution = :iexecution AND {ours} AND #status IN ({', '.join(statuses)})"
         return text, names, values | statuses
@@ -105,8 +108,8 @@ class NoSuchUpload(Exception):
 class Table(Protocol):
     """One row of the run table."""
 
-    def update(self, columns: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
-        """Set and remove columns if the condition holds, else raise ``ConditionFailed``."""
+    def update(self, values: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
+        """Set ``values`` and remove columns if the condition holds, else ``ConditionFailed``."""
 
     def read(self) -> Item:
         """The row, read consistently; empty when there is none."""
@@ -220,13 +223,13 @@ class DynamoTable:
     def __init__(self, client: Any, table: str, job: str, run_key: str) -> None:
         self._client = client
         self._table = table
-        self._key = {"job": {"S": job}, "run_key": {"S": run_key}}
+        self._key = {columns.JOB: {"S": job}, columns.RUN_KEY: {"S": run_key}}
 
-    def update(self, columns: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
-        text, names, values = condition.expression()
-        names |= {f"#{name}": name for name in [*columns, *remove]}
-        values |= {f":{name}": value for name, value in columns.items()}
-        change = "SET " + ", ".join(f"#{name} = :{name}" for name in columns)
+    def update(self, values: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
+        text, names, filled = condition.expression()
+        names |= {f"#{name}": name for name in [*values, *remove]}
+        filled |= {f":{name}": value for name, value in values.items()}
+        change = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
         if remove:
             change += " REMOVE " + ", ".join(f"#{name}" for name in remove)
         try:
@@ -236,7 +239,7 @@ class DynamoTable:
                 UpdateExpression=change,
                 ConditionExpression=text,
                 ExpressionAttributeNames=names,
-                ExpressionAttributeValues={k: to_dynamo(v) for k, v in values.items()},
+                ExpressionAttributeValues={k: to_dynamo(v) for k, v in filled.items()},
                 ReturnValues="ALL_NEW" if condition.taking else "NONE",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )

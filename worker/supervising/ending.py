@@ -41,11 +41,11 @@ TRACE_SECONDS = 1.0
 """The longest that a trace is waited for."""
 
 WORD_SECONDS = 5.0
-"""The longest that the last word is waited for where no grace limits it."""
+"""The longest that the stop report is waited for where no grace limits it."""
 
 
 class Outcome:
-    """How the attempt ends: exit code, the worker's word for it, a sentence, more for the log."""
+    """How the attempt ends: exit code, the worker's reason, a sentence, more for the log."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Ending:
         self._tracing = threading.Lock()
         self._sent: Future[None] | None = None
         self._saved: Future[Any] | None = None
-        self._word: Future[Any] | None = None
+        self._report: Future[Any] | None = None
         self._identity = identity = parts.options.identity
         annotations: dict[str, Any] = {"capacity": identity.capacity} if identity else {}
         if identity:
@@ -155,7 +155,7 @@ class Ending:
 
         self._saved.add_done_callback(traced)
         self._keeper.withdraw()
-        self._word = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+        self._report = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
 
     def after_job(self) -> Outcome:
         """The job has ended: what that means, done."""
@@ -309,27 +309,29 @@ class Ending:
             details = why.details() if isinstance(why, WorkerError) else {}
             self._log.error("save", f"The last checkpoint could not be saved: {why}", **details)
         self._log.info("withdraw", "Half-made outputs are withdrawn.")
-        if self._word is None:
+        if self._report is None:
             self._keeper.withdraw()
         return self._say(outcome) or outcome
 
     def _say(self, outcome: Outcome) -> Outcome | None:
-        """Write the last word; another outcome when it shows that the fence is lost."""
+        """Write the stop report; another outcome when it shows that the fence is lost."""
         assert self._keeper is not None
         assert outcome.reason is not None
         until = None if self._grace.noticed else time.monotonic() + WORD_SECONDS
-        word = self._word
-        if word is None:
+        report = self._report
+        if report is None:
             self._send_trace(outcome)
-            word = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
-        self._ask(word, until)
-        error = word.exception() if word.done() else None
+            report = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+        self._ask(report, until)
+        error = report.exception() if report.done() else None
         if isinstance(error, FenceLost):
             return self._trouble(error)
-        if error is not None or not word.done():
-            self._log.warning("leave", f"The last word could not be written: {error or 'no time.'}")
+        if error is not None or not report.done():
+            self._log.warning(
+                "leave", f"The stop report could not be written: {error or 'no time.'}"
+            )
         else:
-            self._lost_seconds = word.result()
+            self._lost_seconds = report.result()
         return None
 
     def _trouble(self, error: WorkerError) -> Outcome:

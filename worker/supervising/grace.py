@@ -2,11 +2,11 @@
 
     STARTING ──▶ RUNNING ──▶ DRAINING ──▶ SAVING ──▶ LEAVING ──▶ exit
 
-    STARTING  the job is forked and waits for its word to go; folders are restored
+    STARTING  the job is forked and waits to be let go; folders are restored
     RUNNING   the job works; its folders are saved now and then
     DRAINING  a stop was noticed: the job is told, and has its share of the grace to end
     SAVING    the job is gone: what is done is made durable, or published where it ended well
-    LEAVING   the last word is said, what was measured is sent
+    LEAVING   the stop report is written, what was measured is sent
 
 A phase is never gone back to; a job that ends by itself skips DRAINING, and a stop before the job
 began skips RUNNING. ECS sends a signal and, ``stopTimeout`` seconds later, SIGKILL; in between

@@ -1,6 +1,6 @@
 """Starting the job and ending everything it left behind.
 
-The job is forked before the first thread exists and waits for a word to go, so that no fork ever
+The job is forked before the first thread exists and waits for a byte to go, so that no fork ever
 meets a lock held by another thread. Who decides when to go, to signal or to kill is the supervisor.
 """
 

@@ -7,7 +7,7 @@ what saving does not need; saving needs what it needed before, three times over.
 from __future__ import annotations
 
 LEAVE_SECONDS = 1.0
-"""Kept for withdrawing, the last word, telemetry and the exit itself."""
+"""Kept for withdrawing, the stop report, telemetry and the exit itself."""
 
 SAVE_FACTOR = 3.0
 LEAST_SAVE_SECONDS = 1.0

@@ -258,7 +258,7 @@ class Supervisor:
         return self._keeper.save_seconds if self._keeper else 0.0
 
     def _finished(self) -> bool:
-        """Whether exit 0 counts even after a stop, by the job's own word.
+        """Whether exit 0 counts even after a stop, by what the job itself reported.
 
         What it says at its end is not enough where it was told by a signal that Python turns into
         an exception, which the job may have caught.

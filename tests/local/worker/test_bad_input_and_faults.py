@@ -106,7 +106,7 @@ def test_secrets_that_cannot_be_used_are_named_and_never_shown(bench: Bench, tex
 
 def test_command_not_found_leaves_a_word(bench: Bench) -> None:
     assert_said(bench.start("no-such-command"), 127, "is not in the image")
-    assert bench.item()["word"]["reason"] == "not-found"
+    assert bench.item()["stop_report"]["reason"] == "not-found"
 
 
 def test_bucket_that_is_not_there(bench: Bench) -> None:
@@ -279,7 +279,7 @@ def test_permission_lost_half_way_ends_with_125_and_publishes_nothing(bench: Ben
     (bench.folder / "go").touch()
 
     assert_said(worker, 125, "There is no such place")
-    assert bench.item()["word"]["reason"] == "bad-setup"
+    assert bench.item()["stop_report"]["reason"] == "bad-setup"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a small file system can be mounted by root only")

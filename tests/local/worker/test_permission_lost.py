@@ -53,7 +53,7 @@ def test_permission_lost_in_a_unit_or_before_the_commit(
     assert bench.objects() == {}
     item = bench.item()
     assert item["status"] == "running"
-    assert (item.get("word", {}).get("reason") == "bad-setup") == (service == "s3")
+    assert (item.get("stop_report", {}).get("reason") == "bad-setup") == (service == "s3")
     assert item["checkpoint"]["units_done"] == (2 if go_on == "go" else 3)
 
     again = bench.start(*command)
@@ -81,4 +81,4 @@ def test_folders_that_may_not_be_saved_are_spoken_of_and_the_end_is_plain(
 
     assert worker.end(60) == 125, worker.said()
     assert bench.objects() == {}
-    assert bench.item()["word"]["reason"] == "bad-setup"
+    assert bench.item()["stop_report"]["reason"] == "bad-setup"

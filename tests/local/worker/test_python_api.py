@@ -169,7 +169,7 @@ def test_state_and_progress_are_durable_and_come_back(bench: Bench) -> None:
     first = bench.start(*command)
     assert first.end() == 75
     assert float(bench.item()["progress"]["fraction"]) == 0.25
-    assert bench.item()["word"]["reason"] == "try-again"
+    assert bench.item()["stop_report"]["reason"] == "try-again"
 
     second = bench.start(*command)
     second.end()

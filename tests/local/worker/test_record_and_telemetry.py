@@ -142,7 +142,7 @@ def test_lost_seconds_add_up_over_attempts(bench: Bench) -> None:
         time.sleep(1)
         worker.terminate()
         assert worker.end() == 143
-    lost = float(bench.item()["word"]["total_lost_seconds"])
+    lost = float(bench.item()["stop_report"]["total_lost_seconds"])
     assert lost >= 1.8
 
     assert bench.start("true").end() == 0

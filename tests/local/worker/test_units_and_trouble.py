@@ -126,7 +126,7 @@ def test_mark_that_failed_is_trouble_until_that_very_unit_is_marked(
 
     assert first.end(60) == 69, first.said()
     assert "failed 2" in first.said()
-    assert bench.item()["word"]["reason"] == "aws-in-trouble"
+    assert bench.item()["stop_report"]["reason"] == "aws-in-trouble"
     assert bench.objects() == {}
 
     second = bench.start(*command)

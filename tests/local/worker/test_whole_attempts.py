@@ -62,7 +62,7 @@ def test_interrupted_run_resumes_behind_the_parts_done_with_the_same_result(benc
     assert "merged" not in first.said()
     item = bench.item()
     assert item["status"] == "running"
-    assert item["word"]["reason"] == "interrupted"
+    assert item["stop_report"]["reason"] == "interrupted"
     assert item["checkpoint"]["units_done"] == 4
     assert first.events()[-4:] == ["drain", "save", "withdraw", "leave"]
 
@@ -112,12 +112,12 @@ def test_exit_0_on_sigterm_without_all_units_done_is_interrupted(bench: Bench) -
     assert bench.item()["status"] == "running"
 
 
-def test_failing_job_leaves_its_code_and_a_word(bench: Bench) -> None:
+def test_failing_job_leaves_its_code_and_a_report(bench: Bench) -> None:
     worker = bench.start("sh", "-c", "exit 3")
 
     assert worker.end() == 3
-    word = bench.item()["word"]
-    assert (word["reason"], word["exit_code"]) == ("failed", 3)
+    report = bench.item()["stop_report"]
+    assert (report["reason"], report["exit_code"]) == ("failed", 3)
     assert bench.objects() == {}
 
 
@@ -145,7 +145,7 @@ def test_stop_by_goes_the_same_way_with_124(bench: Bench) -> None:
     worker = bench.start(*bench.job_file(PARTS), "0.4", STEADYSPOT_STOP_BY=soon)
 
     assert worker.end() == 124, worker.said()
-    assert bench.item()["word"]["reason"] == "timed-out"
+    assert bench.item()["stop_report"]["reason"] == "timed-out"
 
 
 def test_log_lines_are_json_that_carries_the_run(bench: Bench) -> None:

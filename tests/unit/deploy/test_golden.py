@@ -101,7 +101,9 @@ class Workflow(Calls):
 
     def _answer(self, **_: Any) -> dict[str, Any]:
         row = next(self._rows)
-        name = "no-word" if row.name == "try-again" else row.name  # So one is not as it should be.
+        name = (
+            "no-stop-report" if row.name == "try-again" else row.name
+        )  # So one is not as it should be.
         known = json.dumps({"cause": {"name": name, "answer": row.answer}})
         return {"inspectionData": {"variables": known}}
 

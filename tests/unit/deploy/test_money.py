@@ -35,7 +35,7 @@ def attempt(number: int, capacity: str, seconds: float, cause: str, **more: Any)
         "seconds": seconds,
         "exit_code": 143,
         "cause": cause,
-        "said": "",
+        "stopped_reason": "",
         "task": "arn:aws:ecs:eu-central-1:1:task/shop/abc",
         "units_done": 3,
         "lost_seconds": 0,
@@ -64,7 +64,9 @@ def bad_night() -> RunRecord:
     return run_of(
         item(
             attempt(1, "spot", 100, "reclaimed", lost_seconds=10),
-            attempt(2, "spot", 0, "no-capacity", zone="", said="Capacity is unavailable."),
+            attempt(
+                2, "spot", 0, "no-capacity", zone="", stopped_reason="Capacity is unavailable."
+            ),
             attempt(3, "on-demand", 60, "", exit_code=0, units_done=0),
             money={"M": {"transitions": {"N": "17"}}},
         )

@@ -145,4 +145,4 @@ def test_what_runs_nothing_is_announced_as_free() -> None:
 
 
 def test_the_variables_are_json() -> None:
-    assert json.loads(json.dumps(variables({}, [])))["entered"] == 3
+    assert json.loads(json.dumps(variables({}, [])))["statesEntered"] == 3

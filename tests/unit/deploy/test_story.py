@@ -43,7 +43,13 @@ class Machine:
 
 
 def claimed(capacity: str = "spot-first", **more: Any) -> Machine:
-    run = {"key": "20261124T020000Z", "claims": 1, "before": 0, "capacity": capacity, **more}
+    run = {
+        "key": "20261124T020000Z",
+        "claims": 1,
+        "earlierAttempts": 0,
+        "capacity": capacity,
+        **more,
+    }
     return Machine().state("Claim the run", run=run, work={"done": 0})
 
 
@@ -95,7 +101,7 @@ def test_on_demand_at_once_is_explained_unless_it_was_the_jobs_wish() -> None:
 def test_a_run_taken_up_again_counts_on() -> None:
     machine = Machine().state(
         "Claim the run",
-        run={"key": "k", "claims": 2, "before": 3, "capacity": "spot-first"},
+        run={"key": "k", "claims": 2, "earlierAttempts": 3, "capacity": "spot-first"},
         work={"done": 1},
     )
     assert told(machine.state("Run on Fargate Spot")) == [

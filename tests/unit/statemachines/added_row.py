@@ -34,7 +34,7 @@ def drilled() -> dict[str, bool]:
 def ran(row: Cause) -> dict[str, Any]:
     """A run whose first attempt ends so, with progress behind it; the next ones do their work."""
     stop = {"StopCode": "", "StoppedReason": row.says[0]}
-    offers = [Offer(ends_after=600.0, stop=stop, exit_code=9, word="")]
+    offers = [Offer(ends_after=600.0, stop=stop, exit_code=9, reason="")]
     world = RunWorld(
         now=START,
         work_seconds=3_600.0,

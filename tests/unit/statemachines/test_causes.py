@@ -221,8 +221,8 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ("time-limit", stopped(*ESSENTIAL, ExitCode=124), "timed-out"),
     ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), ""),
     ("try-again", stopped(*ESSENTIAL, ExitCode=75), ""),
-    ("no-word", stopped(*ESSENTIAL, ExitCode=0), ""),
-    ("no-word", stopped(*ESSENTIAL, ExitCode=137), ""),
+    ("no-stop-report", stopped(*ESSENTIAL, ExitCode=0), ""),
+    ("no-stop-report", stopped(*ESSENTIAL, ExitCode=137), ""),
     ("job-failed", stopped(*ESSENTIAL, ExitCode=3), "failed"),
     ("job-failed", stopped(*ESSENTIAL, ExitCode=3), ""),
     ("job-failed", stopped(*ESSENTIAL, ExitCode=143), "failed"),
@@ -244,8 +244,8 @@ def names(**more: Any) -> dict[str, Any]:
     return {
         "job": {"memoryGb": 2},
         "causes": CAUSES,
-        "run": {"claims": 1, "before": 0},
-        "work": {"status": "running", "word": "", "done": 0, "total": 0, "fraction": 0},
+        "run": {"claims": 1, "earlierAttempts": 0},
+        "work": {"status": "running", "workerReason": "", "done": 0, "total": 0, "fraction": 0},
         "last": {"attempt": 0},
         **more,
     }
@@ -274,17 +274,17 @@ def read(error: str, cause: str) -> dict[str, Any]:
     return last
 
 
-def judged(reported: tuple[str, str], word: str, status: str = "running") -> dict[str, Any]:
+def judged(reported: tuple[str, str], reason: str, status: str = "running") -> dict[str, Any]:
     """`$cause` as it is found for an attempt: in the catcher, or with what the record says."""
     caught = catcher(reported[0])
     if caught["Next"] == "Why did it stop?":
         return dict(value(caught["Assign"]["cause"], names(states=reporting(*reported))))
     item: dict[str, Any] = {"status": {"S": status}}
-    if word:
-        item["word"] = {
+    if reason:
+        item["stop_report"] = {
             "M": {
                 "fence": {"N": "10001"},
-                "reason": {"S": word},
+                "reason": {"S": reason},
                 "exit_code": {"N": "1"},
                 "lost_seconds": {"N": "0"},
             }
@@ -293,9 +293,9 @@ def judged(reported: tuple[str, str], word: str, status: str = "running") -> dic
     return dict(value(STATES["Record the attempt"]["Assign"]["cause"], brought))
 
 
-@pytest.mark.parametrize(("name", "reported", "word"), SHAPES)
-def test_each_shape_is_known_by_its_row(name: str, reported: tuple[str, str], word: str) -> None:
-    assert judged(reported, word)["name"] == name
+@pytest.mark.parametrize(("name", "reported", "reason"), SHAPES)
+def test_each_shape_is_known_by_its_row(name: str, reported: tuple[str, str], reason: str) -> None:
+    assert judged(reported, reason)["name"] == name
 
 
 def test_a_complete_record_wins_over_whatever_stopped_the_task() -> None:
@@ -313,7 +313,7 @@ def test_a_cause_that_was_cut_keeps_what_came_before_and_never_fails() -> None:
 
     assert read(*cut)["exit_code"] == 143
     assert judged(cut, "interrupted")["name"] == "interrupted"
-    assert judged(cut, "")["name"] == "no-word"
+    assert judged(cut, "")["name"] == "no-stop-report"
 
 
 def test_a_text_is_read_whole_its_quotes_too_and_only_cut_where_it_is_shown() -> None:
@@ -326,9 +326,9 @@ def test_a_text_is_read_whole_its_quotes_too_and_only_cut_where_it_is_shown() ->
 
 
 def test_what_aws_says_is_not_taken_for_something_that_a_sentence_leaves_open() -> None:
-    cause = judged(stopped("TaskFailedToStart", "InternalError {exit_code} {said}"), "")
+    cause = judged(stopped("TaskFailedToStart", "InternalError {exit_code} {stopped_reason}"), "")
 
-    assert cause["sentence"].endswith(": InternalError {exit_code} {said}")
+    assert cause["sentence"].endswith(": InternalError {exit_code} {stopped_reason}")
 
 
 def test_the_exit_code_is_that_of_the_worker_and_not_of_a_sidecar() -> None:

@@ -59,19 +59,19 @@ CALL_FAILED = [
 ]
 STOPPED = [
     Offer(stop=stop(*SPOT)),
-    Offer(stop=stop(*SPOT), exit_code=137, word=""),
-    Offer(stop=stop(*SPOT), exit_code=0, word=""),
+    Offer(stop=stop(*SPOT), exit_code=137, reason=""),
+    Offer(stop=stop(*SPOT), exit_code=0, reason=""),
     Offer(stop=stop(*SPOT), completes=True),
     Offer(stop=stop("", ""), exit_code=143),
     Offer(stop=stop("UserInitiated", "Task stopped by user")),
-    Offer(stop=stop(*ESSENTIAL), exit_code=3, word="failed"),
-    Offer(stop=stop(*ESSENTIAL), exit_code=75, word="try-again"),
-    Offer(stop=stop(*ESSENTIAL), exit_code=0, word=""),
-    Offer(stop=stop(*ESSENTIAL), exit_code=0, word="", completes=True),
-    Offer(stop=stop(*ESSENTIAL), exit_code=76, word=""),
-    Offer(stop=stop(*ESSENTIAL), exit_code=70, word=""),
-    Offer(stop=stop(*ESSENTIAL), exit_code=1, word="out-of-memory"),
-    Offer(stop=stop("InfrastructureHealth", "The host is gone"), exit_code=None, word=""),
+    Offer(stop=stop(*ESSENTIAL), exit_code=3, reason="failed"),
+    Offer(stop=stop(*ESSENTIAL), exit_code=75, reason="try-again"),
+    Offer(stop=stop(*ESSENTIAL), exit_code=0, reason=""),
+    Offer(stop=stop(*ESSENTIAL), exit_code=0, reason="", completes=True),
+    Offer(stop=stop(*ESSENTIAL), exit_code=76, reason=""),
+    Offer(stop=stop(*ESSENTIAL), exit_code=70, reason=""),
+    Offer(stop=stop(*ESSENTIAL), exit_code=1, reason="out-of-memory"),
+    Offer(stop=stop("InfrastructureHealth", "The host is gone"), exit_code=None, reason=""),
     Offer(stop=stop(*SPOT), exit_seconds=100_000.0),
 ]
 OFFERS = st.one_of(
@@ -203,7 +203,7 @@ def test_what_never_gets_better_is_given_up_and_told(offer: Offer) -> None:
 def test_fault_of_the_worker_s_own_without_progress_is_tried_once_more(
     faults: int, status: str
 ) -> None:
-    fault = Offer(stop=stop(*ESSENTIAL), exit_code=70, word="worker-fault", ends_after=61.0)
+    fault = Offer(stop=stop(*ESSENTIAL), exit_code=70, reason="worker-fault", ends_after=61.0)
 
     ended, world = played(
         [fault] * faults + [Offer()], {"capacity": "spot-first"}, "always", reports=False

@@ -69,15 +69,15 @@ class FakeTable:
         self._world = world
         self._gate = gate
 
-    def update(self, columns: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
+    def update(self, values: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
         def call() -> Item:
             item = self._world.item
             if not condition.holds(item):
                 raise ConditionFailed(dict(item))
-            item.update(columns)
+            item.update(values)
             for name in remove:
                 item.pop(name, None)
-            if columns.get("status") == "complete":
+            if values.get("status") == "complete":
                 self._world.completed += 1
             return dict(item)
 

@@ -71,8 +71,8 @@ def test_last_word_does_not_wait_for_the_end_of_a_killed_job(tmp_path: Path) -> 
     ending.begin()
     settled(keeper)
 
-    assert world.item["word"]["reason"] == "interrupted"
-    assert world.item["word"]["exit_code"] == 143
+    assert world.item["stop_report"]["reason"] == "interrupted"
+    assert world.item["stop_report"]["exit_code"] == 143
     assert world.uploads == {}
 
 
@@ -95,4 +95,4 @@ def test_nothing_is_said_before_what_may_still_change_it(
     ending.begin()
     settled(keeper)
 
-    assert "word" not in world.item
+    assert "stop_report" not in world.item

@@ -25,7 +25,7 @@ def test_an_attempt_whose_execution_was_stopped_by_hand_still_saves_and_says_its
     one.leave(Reason.INTERRUPTED, 143, "Interrupted.")
 
     assert world.item["progress"]["units_done"] == 1
-    assert world.item["word"]["reason"] == "interrupted"
+    assert world.item["stop_report"]["reason"] == "interrupted"
     assert world.item["status"] == "unfinished"
 
 
