@@ -9,7 +9,7 @@ is parked here.
 
 from __future__ import annotations
 
-from steadyspot.contract import Status
+from steadyspot.contract import Status, columns
 from steadyspot.contract.states import AfterTheEndState
 from steadyspot.statemachines.calls import CALL_SECONDS, CONDITION_FAILED, patient, table_call
 from steadyspot.statemachines.composing import expression, variable
@@ -24,13 +24,16 @@ def mark() -> Task:
         comment="Only if the record still names that execution and nobody marked it.",
         arguments={
             "TableName": "${Table}",
-            "Key": {"job": {"S": variable("$jobName")}, "run_key": {"S": expression("keyOfEnded")}},
+            "Key": {
+                columns.JOB: {"S": variable("$jobName")},
+                columns.RUN_KEY: {"S": expression("keyOfEnded")},
+            },
             "UpdateExpression": "SET #status = :unfinished, #execution = :ended, #cause = :cause",
             "ConditionExpression": expression("markCondition"),
             "ExpressionAttributeNames": {
-                "#status": "status",
-                "#execution": "execution",
-                "#cause": "cause",
+                "#status": columns.STATUS,
+                "#execution": columns.EXECUTION,
+                "#cause": columns.CAUSE,
             },
             "ExpressionAttributeValues": {
                 ":unfinished": {"S": Status.UNFINISHED.value},

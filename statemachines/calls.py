@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from steadyspot.contract import columns, variables
 from steadyspot.statemachines.composing import Expression, expression, variable
 from steadyspot.statemachines.states import Retry, Task
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
 EXECUTION = variable("$states.context.Execution.Id")
-KEY = {"job": {"S": variable("$job.name")}, "run_key": {"S": variable("$run.key")}}
+KEY = {columns.JOB: {"S": variable("$job.name")}, columns.RUN_KEY: {"S": variable("$run.key")}}
 CALL_SECONDS = 60
 """TimeoutSeconds of a short call."""
 
@@ -37,7 +38,7 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
         arguments={
             "TableName": variable("$job.table"),
             "Key": KEY,
-            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeNames": {"#status": columns.STATUS},
             **arguments,
         },
         output={},
@@ -47,4 +48,4 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
 
 def states_entered(more: int = 1) -> dict[str, Expression]:
     """Return the assignment that counts so many states as entered."""
-    return {"statesEntered": expression("statesEnteredNow", more=more)}
+    return {variables.STATES_ENTERED: expression("statesEnteredNow", more=more)}

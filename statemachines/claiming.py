@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from steadyspot.contract import Status
+from steadyspot.contract import Status, columns, variables
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
     CALL_SECONDS,
@@ -41,7 +41,7 @@ def claim() -> Task:
         arguments={
             # The variable `job` is known from the next state on.
             "TableName": "${Table}",
-            "Key": {"job": {"S": "${Job}"}, "run_key": {"S": expression("runKey")}},
+            "Key": {columns.JOB: {"S": "${Job}"}, columns.RUN_KEY: {"S": expression("runKey")}},
             "UpdateExpression": (
                 "SET #status = :running, execution = :me, claimed_at = :now,"
                 " scheduled_time = :time ADD claims :one"
@@ -51,15 +51,15 @@ def claim() -> Task:
             "ReturnValues": "ALL_NEW",
         },
         assign={
-            "job": expression("parameters"),
-            "causes": [cause.as_data() for cause in attempts()],
-            "run": expression("runClaimed"),
-            "attempts": expression("attemptsOfRecord"),
-            "work": expression("workNow", workerReason=""),
-            "last": expression("lastClaimed"),
-            "cause": NO_CAUSE,
-            "spotRefused": expression("spotNotRefused"),
-            "statesEntered": 1,
+            variables.JOB: expression("parameters"),
+            variables.CAUSES: [cause.as_data() for cause in attempts()],
+            variables.RUN: expression("runClaimed"),
+            variables.ATTEMPTS: expression("attemptsOfRecord"),
+            variables.WORK: expression("workNow", workerReason=""),
+            variables.LAST: expression("lastClaimed"),
+            variables.CAUSE: NO_CAUSE,
+            variables.SPOT_REFUSED: expression("spotNotRefused"),
+            variables.STATES_ENTERED: 1,
         },
     )
 
@@ -74,9 +74,9 @@ def who_holds_it() -> Task:
             "ProjectionExpression": "#status, execution, attempts",
         },
         assign={
-            "work": expression("workOfHolder"),
-            "holder": expression("holderOfRecord"),
-            "attempts": expression("attemptsOfRecord"),
+            variables.WORK: expression("workOfHolder"),
+            variables.HOLDER: expression("holderOfRecord"),
+            variables.ATTEMPTS: expression("attemptsOfRecord"),
         },
     )
 
@@ -89,7 +89,7 @@ def is_it_running() -> Task:
         timeout_seconds=CALL_SECONDS,
         retry=patient("Sfn.ExecutionDoesNotExistException"),
         arguments={"ExecutionArn": variable("$holder"), "IncludedData": "METADATA_ONLY"},
-        assign={"holderStatus": variable("$states.result.Status")},
+        assign={variables.HOLDER_STATUS: variable("$states.result.Status")},
         output={},
     )
 
@@ -116,15 +116,15 @@ def claiming(*, go_on: State, told: State, parked: State, marked: State, duplica
     """Return the first state, with all that follows where the run is not simply ours."""
     first, holder, running, takeover = claim(), who_holds_it(), is_it_running(), take_over()
     settled, abandoned = Choice(JobState.IS_IT_SETTLED), Choice(JobState.WAS_IT_ABANDONED)
-    given_up: dict[str, Any] = {"cause": expression("causeNotClaimed")}
+    given_up: dict[str, Any] = {variables.CAUSE: expression("causeNotClaimed")}
     give_up = Catch(parked, error_equals=["States.ALL"], assign=given_up)
     nothing = {
-        "job": expression("parameters"),
-        "run": expression("runUnclaimed"),
-        "attempts": [],
-        "work": expression("workUnclaimed"),
-        "last": expression("lastUnclaimed"),
-        "statesEntered": 1,
+        variables.JOB: expression("parameters"),
+        variables.RUN: expression("runUnclaimed"),
+        variables.ATTEMPTS: [],
+        variables.WORK: expression("workUnclaimed"),
+        variables.LAST: expression("lastUnclaimed"),
+        variables.STATES_ENTERED: 1,
     }
     first.next_step = go_on
     first.catches = [Catch(holder, error_equals=["States.ALL"], assign={**nothing, **given_up})]

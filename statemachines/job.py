@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from steadyspot.contract import WORKER_CONTAINER, Capacity, Status
+from steadyspot.contract import WORKER_CONTAINER, Capacity, Status, variables
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
@@ -107,8 +107,8 @@ def launch(
 def attempted(last: str, capacity: Capacity, *, states: int = 1) -> dict[str, Any]:
     """Return what the end of an attempt assigns."""
     return {
-        "attempts": expression("allAttempts"),
-        "last": expression(last, capacity=capacity.value),
+        variables.ATTEMPTS: expression("allAttempts"),
+        variables.LAST: expression(last, capacity=capacity.value),
         **states_entered(states),
     }
 
@@ -180,11 +180,11 @@ def record() -> Task:
             "ReturnValues": "ALL_NEW",
         },
         assign={
-            "cause": expression("causeRecorded"),
-            "work": expression("workNow"),
-            "spotRefused": expression("spotRefusedNow"),
+            variables.CAUSE: expression("causeRecorded"),
+            variables.WORK: expression("workNow"),
+            variables.SPOT_REFUSED: expression("spotRefusedNow"),
             **states_entered(2),
-            "last": expression("lastRecorded"),
+            variables.LAST: expression("lastRecorded"),
         },
     )
 
@@ -253,7 +253,7 @@ def learn() -> Task:
             "ScanIndexForward": False,
             "Limit": RECORDS,
         },
-        assign={"run": expression("runLearned"), **states_entered()},
+        assign={variables.RUN: expression("runLearned"), **states_entered()},
         output={},
     )
 
@@ -264,7 +264,7 @@ def wait_for_spot() -> Wait:
         JobState.WAIT_FOR_CAPACITY,
         comment="Backs off, never past the latest start of Spot; then Spot is tried again.",
         seconds=expression("secondsForSpot"),
-        assign={"spotRefused": expression("spotRefusedLonger"), **states_entered()},
+        assign={variables.SPOT_REFUSED: expression("spotRefusedLonger"), **states_entered()},
     )
 
 
@@ -312,7 +312,7 @@ def park() -> Task:
         timeout_seconds=CALL_SECONDS,
         retry=patient(),
         arguments={"QueueUrl": variable("$job.queue"), "MessageBody": expression("parkedMessage")},
-        assign={"work": expression("workUnfinished")},
+        assign={variables.WORK: expression("workUnfinished")},
         output={},
     )
 
@@ -374,8 +374,8 @@ def build() -> Machine:
         attempt.next_step = closing
         refused = {
             **attempted("lastRefused", capacity, states=2),
-            "cause": expression("causeRefused", capacity=capacity.value),
-            "work": expression("workUnread"),
+            variables.CAUSE: expression("causeRefused", capacity=capacity.value),
+            variables.WORK: expression("workUnread"),
         }
         failing = attempted("lastFailed", capacity)
         attempt.catches = [
@@ -385,9 +385,9 @@ def build() -> Machine:
     closing.catches = [Catch(recording, error_equals=["States.ALL"], assign=states_entered())]
     recording.next_step = judging
     unread = {
-        "cause": expression("causeUnread"),
-        "work": expression("workUnread"),
-        "last": expression("lastShown"),
+        variables.CAUSE: expression("causeUnread"),
+        variables.WORK: expression("workUnread"),
+        variables.LAST: expression("lastShown"),
         **states_entered(2),
     }
     recording.catches = [
@@ -395,7 +395,7 @@ def build() -> Machine:
         Catch(judging, error_equals=["States.ALL"], assign=unread),
     ]
     waits.learning.next_step = waits.for_spot
-    unlearned = {"run": expression("runUnlearned"), **states_entered()}
+    unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
     waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
@@ -403,7 +403,10 @@ def build() -> Machine:
     marking.next_step = parking
     marking.add_catch(Catch(parking, error_equals=["States.ALL"]))
     parking.next_step = telling
-    unparked = {"cause": expression("causeNotParked"), "work": expression("workUnfinished")}
+    unparked = {
+        variables.CAUSE: expression("causeNotParked"),
+        variables.WORK: expression("workUnfinished"),
+    }
     parking.catches = [Catch(telling, error_equals=["States.ALL"], assign=unparked)]
     ending = Choice(JobState.IS_IT_COMPLETE, comment="It was told either way.")
     ending.add_choice(Rule(expression("isComplete")), finished)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from steadyspot.contract import FENCE_PER_CLAIM, Status
+from steadyspot.contract import FENCE_PER_CLAIM, Capacity, Status, columns, variables
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 from steadyspot.deploy.trouble import Trouble
@@ -28,7 +28,7 @@ def no_capacity(stage: Stage) -> Iterator[Observation]:
     """Let Spot be refused, on paper; the deployed workflow must wait for it."""
     mock = {"errorOutput": {"error": "AmazonECS.Unknown", "cause": REFUSED}}
     answer = _asked(stage, _deployed(stage), _LAUNCH, {}, mock)
-    cause = _assigned(answer).get("cause", {})
+    cause = _assigned(answer).get(variables.CAUSE, {})
     yield Observation(
         f"a refusal of Spot is caught and taken for {cause.get('name', 'nothing')}; "
         f"answer: {cause.get('answer', 'none')}",
@@ -53,7 +53,7 @@ def every_row(stage: Stage) -> Observations:
     for cause in attempts():
         marks = sample(cause)
         mock = {"result": json.dumps({"Attributes": record(marks)})}
-        found = _assigned(_asked(stage, deployed, _RECORD, marks, mock)).get("cause", {})
+        found = _assigned(_asked(stage, deployed, _RECORD, marks, mock)).get(variables.CAUSE, {})
         yield Observation(
             f"what {cause.name} looks like is taken for {found.get('name', 'nothing')}; "
             f"answer: {found.get('answer', 'none')}",
@@ -83,7 +83,7 @@ def _asked(
         stateName=state,
         input="{}",
         inspectionLevel="DEBUG",
-        variables=json.dumps(variables(marks, table_of(graph))),
+        variables=json.dumps(variables_after(marks, table_of(graph))),
         context=json.dumps(CONTEXT),
         mock=mock,
     )
@@ -91,16 +91,16 @@ def _asked(
 
 
 def _assigned(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    variables: Mapping[str, Any] = json.loads(
+    assigned: Mapping[str, Any] = json.loads(
         answer.get("inspectionData", {}).get("variables") or "{}"
     )
-    return variables
+    return assigned
 
 
 def table_of(definition: Mapping[str, Any]) -> list[Any]:
     """Return the cause table that a definition carries; pure."""
     claim = definition.get("States", {}).get(_CLAIM, {})
-    table: list[Any] = claim.get("Assign", {}).get("causes", [])
+    table: list[Any] = claim.get("Assign", {}).get(variables.CAUSES, [])
     return table
 
 
@@ -127,9 +127,9 @@ _INSTANCES: Mapping[str, Any] = {"error: ECS.*": "ECS.SomethingElse", "exit code
 
 def record(marks: Mapping[str, Any]) -> dict[str, Any]:
     """Return the run's record after an attempt with these marks, in DynamoDB's notation; pure."""
-    item: dict[str, Any] = {"status": {"S": marks.get("record", Status.RUNNING)}}
+    item: dict[str, Any] = {columns.STATUS: {"S": marks.get("record", Status.RUNNING)}}
     if "worker reason" in marks:
-        item["stop_report"] = {
+        item[columns.STOP_REPORT] = {
             "M": {
                 "fence": {"N": str(FENCE_PER_CLAIM + 1)},
                 "reason": {"S": marks["worker reason"]},
@@ -140,11 +140,11 @@ def record(marks: Mapping[str, Any]) -> dict[str, Any]:
     return item
 
 
-def variables(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
+def variables_after(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
     """Return the variables of a workflow whose first attempt ended with these marks; pure."""
     last = {
         "attempt": 1,
-        "capacity": "spot",
+        "capacity": Capacity.SPOT,
         "zone": "",
         "started_at": "2026-01-01T00:00:00Z",
         "ended_at": "2026-01-01T00:01:00Z",
@@ -161,18 +161,18 @@ def variables(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
     }
     budgets = {"interruptions": 5, "throttles": 8, "infrastructure": 3, "failures": 0}
     return {
-        "job": {
+        variables.JOB: {
             **{"name": "drill", "table": "drill", "cluster": "drill", "taskDefinition": "drill"},
             **{"network": {}, "rerun": "always", "maximumWaitMinutes": 60, "stopTimeout": 120},
             **{"startUpSeconds": 60, "marginSeconds": 15, "cpu": 256, "memoryGb": 0.5},
             **{"spotDiscount": 0.7, "vcpuHourPrice": 0.04, "gbHourPrice": 0.004},
         },
-        "causes": causes,
-        "run": {
+        variables.CAUSES: causes,
+        variables.RUN: {
             "key": "drill",
             "scheduledTime": "",
-            "claims": 1,
-            "earlierAttempts": 0,
+            variables.CLAIMS: 1,
+            variables.EARLIER_ATTEMPTS: 0,
             "finishBy": 0,
             "deadlineUnreachable": False,
             "learned": False,
@@ -184,16 +184,16 @@ def variables(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
             "command": [],
             "budgets": budgets,
         },
-        "spotRefused": {"since": 9e15, "waits": 0},
-        "statesEntered": 3,
-        "attempts": [],
-        "last": last,
-        "work": {
+        variables.SPOT_REFUSED: {"since": 9e15, "waits": 0},
+        variables.STATES_ENTERED: 3,
+        variables.ATTEMPTS: [],
+        variables.LAST: last,
+        variables.WORK: {
             "status": Status.RUNNING,
             "workerReason": "",
             "done": 0,
             "total": 0,
             "fraction": 0,
         },
-        "cause": {"name": "", "class": "", "answer": "", "budget": "", "staysOnSpot": True},
+        variables.CAUSE: {"name": "", "class": "", "answer": "", "budget": "", "staysOnSpot": True},
     }

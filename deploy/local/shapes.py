@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from steadyspot.contract.keys import scheduled_time_of
+
 CAUSE_LIMIT = 32_768
 """Characters; the length of `cause` in the model of Step Functions."""
 
@@ -189,7 +191,7 @@ def iso_milliseconds(moment: datetime) -> str:
 
 def iso_seconds(moment: datetime) -> str:
     """`2026-11-24T02:00:00Z`, as in the `time` of an event."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return scheduled_time_of(moment.astimezone(UTC))
 
 
 def _with_times(value: Any, convert: Any) -> Any:

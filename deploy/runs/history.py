@@ -14,7 +14,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from steadyspot.contract import variables
 from steadyspot.contract.states import JobState
+from steadyspot.statemachines.causes import CauseClass
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
 RECORD = JobState.RECORD_ATTEMPT
@@ -115,13 +117,15 @@ class Story:
     def _exited(self, details: Mapping[str, Any], at: datetime) -> Lines:
         state = details["name"]
         assigned = _assigned(details)
-        self._done = assigned.get("work", {}).get("done", self._done)
-        self._last = assigned.get("last", self._last)
-        if state == JobState.CLAIM and assigned.get("run", {}).get("claims"):
-            yield self._claimed(assigned["run"])
-        elif assigned.get("cause", {}).get("name") and (state == RECORD or state in _LAUNCHES):
+        self._done = assigned.get(variables.WORK, {}).get("done", self._done)
+        self._last = assigned.get(variables.LAST, self._last)
+        if state == JobState.CLAIM and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
+            yield self._claimed(assigned[variables.RUN])
+        elif assigned.get(variables.CAUSE, {}).get("name") and (
+            state == RECORD or state in _LAUNCHES
+        ):
             self._worked = bool(self._last.get("started"))
-            yield from _stopped(assigned["cause"], self._last)
+            yield from _stopped(assigned[variables.CAUSE], self._last)
         elif state in _WAITS and self._waiting_since:
             seconds = (at - self._waiting_since).total_seconds()
             if seconds >= 1:
@@ -134,8 +138,8 @@ class Story:
                 yield done, _TONES.get(state, Tone.PLAIN)
 
     def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
-        self._before, self._wish = run.get("earlierAttempts", 0), run.get("capacity", "")
-        if run["claims"] == 1:
+        self._before, self._wish = run.get(variables.EARLIER_ATTEMPTS, 0), run.get("capacity", "")
+        if run[variables.CLAIMS] == 1:
             return f"run {run['key']} is claimed", Tone.PLAIN
         resumed = f"; {_units(self._done)} done already" if self._done else ""
         return f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}", (
@@ -179,16 +183,16 @@ def _submitted(details: Mapping[str, Any]) -> Lines:
         yield text + (f" in {where}" if where else ""), Tone.PLAIN
 
 
-_HOW = {
-    "refused": "was refused",
-    "interrupted": "was interrupted",
-    "incomplete": "ended without finishing",
-    "throttled": "was throttled",
-    "infrastructure": "was lost",
-    "misconfigured": "cannot run",
-    "out-of-memory": "ran out of memory",
-    "timed-out": "ran out of time",
-    "failed": "failed",
+_HOW: Mapping[str, str] = {
+    CauseClass.REFUSED: "was refused",
+    CauseClass.INTERRUPTED: "was interrupted",
+    CauseClass.INCOMPLETE: "ended without finishing",
+    CauseClass.THROTTLED: "was throttled",
+    CauseClass.INFRASTRUCTURE: "was lost",
+    CauseClass.MISCONFIGURED: "cannot run",
+    CauseClass.OUT_OF_MEMORY: "ran out of memory",
+    CauseClass.TIMED_OUT: "ran out of time",
+    CauseClass.FAILED: "failed",
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from steadyspot.contract.keys import scheduled_time_of
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import RunRecord, RunTable, money
 
@@ -78,7 +79,7 @@ def _of_execution(execution: Mapping[str, Any]) -> Line:
     return Line(
         run_key="(no record)",
         status=execution["status"].lower().replace("_", " "),
-        begun=begun.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        begun=scheduled_time_of(begun.astimezone(UTC)),
         attempts=0,
         spot_seconds=0,
         on_demand_seconds=0,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from steadyspot.contract import Capacity, Status
+from steadyspot.contract import Capacity, Status, columns
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.deploy.aws.prices import Prices
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from steadyspot.contract.records import AttemptColumn
 
 
+_OF_JOB = f"{columns.JOB} = :job"
 _BATCH = 100
 _FINISHED = ("", "finished")
 
@@ -104,7 +105,7 @@ class RunTable:
         """Return a run, or None where the table has none of that key."""
         found = self._client.get_item(
             TableName=self._table,
-            Key={"job": {"S": job}, "run_key": {"S": run_key}},
+            Key={columns.JOB: {"S": job}, columns.RUN_KEY: {"S": run_key}},
             ConsistentRead=True,
         )
         return run_of(found["Item"]) if "Item" in found else None
@@ -113,7 +114,7 @@ class RunTable:
         """Return the latest runs of scheduled times, newest first; runs by hand have other keys."""
         found = self._client.query(
             TableName=self._table,
-            KeyConditionExpression="job = :job AND run_key BETWEEN :first AND :last",
+            KeyConditionExpression=f"{_OF_JOB} AND {columns.RUN_KEY} BETWEEN :first AND :last",
             ExpressionAttributeValues={
                 ":job": {"S": job},
                 ":first": {"S": FIRST_RUN_KEY},
@@ -130,7 +131,7 @@ class RunTable:
         found: list[RunRecord] = []
         for begin in range(0, len(run_keys), _BATCH):
             keys: list[Any] = [
-                {"job": {"S": job}, "run_key": {"S": key}}
+                {columns.JOB: {"S": job}, columns.RUN_KEY: {"S": key}}
                 for key in dict.fromkeys(run_keys[begin : begin + _BATCH])
             ]
             while keys:
@@ -146,8 +147,8 @@ class RunTable:
         """Return all runs that were last claimed at that ISO time or later, oldest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="job = :job",
-            FilterExpression="claimed_at >= :claimed",
+            KeyConditionExpression=_OF_JOB,
+            FilterExpression=f"{columns.CLAIMED_AT} >= :claimed",
             ExpressionAttributeValues={":job": {"S": job}, ":claimed": {"S": claimed}},
         )
         runs = [run_of(item) for page in pages for item in page["Items"]]
@@ -157,13 +158,13 @@ class RunTable:
         """Delete the records of all runs of a job."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="job = :job",
+            KeyConditionExpression=_OF_JOB,
             ExpressionAttributeValues={":job": {"S": job}},
-            ProjectionExpression="run_key",
+            ProjectionExpression=columns.RUN_KEY,
         )
         for page in pages:
             for item in page["Items"]:
-                key = {"job": {"S": job}, "run_key": item["run_key"]}
+                key = {columns.JOB: {"S": job}, columns.RUN_KEY: item[columns.RUN_KEY]}
                 self._client.delete_item(TableName=self._table, Key=key)
 
 
@@ -172,27 +173,27 @@ def run_of(item: Mapping[str, Any]) -> RunRecord:
     values: dict[str, Any] = {
         name: TypeDeserializer().deserialize(value) for name, value in item.items()
     }
-    progress = values.get("progress", {})
-    attempts = [_attempt(attempt) for attempt in values.get("attempts", [])]
-    if attempts and values.get("status") == Status.COMPLETE:
+    progress: Any = values.get(columns.PROGRESS, {})
+    attempts = [_attempt(attempt) for attempt in values.get(columns.ATTEMPTS, [])]
+    if attempts and values.get(columns.STATUS) == Status.COMPLETE:
         # Once the record is complete, nothing is written about the attempt that got there.
         attempts[-1] = replace(
             attempts[-1], cause="finished", units_done=int(progress.get("units_done", 0))
         )
     return RunRecord(
-        job=values["job"],
-        run_key=values["run_key"],
-        status=values.get("status", ""),
-        execution=values.get("execution", ""),
-        scheduled_time=values.get("scheduled_time", ""),
-        claimed_at=values.get("claimed_at", ""),
-        cause=values.get("cause", ""),
+        job=values[columns.JOB],
+        run_key=values[columns.RUN_KEY],
+        status=values.get(columns.STATUS, ""),
+        execution=values.get(columns.EXECUTION, ""),
+        scheduled_time=values.get(columns.SCHEDULED_TIME, ""),
+        claimed_at=values.get(columns.CLAIMED_AT, ""),
+        cause=values.get(columns.CAUSE, ""),
         attempts=tuple(attempts),
         units_done=int(progress.get("units_done", 0)),
         units_total=int(progress.get("units_total", 0)),
-        completion=values.get("completion"),
-        fence=int(values.get("fence", 0)),
-        transitions=int(values.get("money", {}).get("transitions", 0)),
+        completion=values.get(columns.COMPLETION),
+        fence=int(values.get(columns.FENCE, 0)),
+        transitions=int(values.get(columns.MONEY, {}).get("transitions", 0)),
     )
 
 

@@ -22,7 +22,7 @@ from steadyspot.deploy.drills.rehearsal import (
     record,
     sample,
     table_of,
-    variables,
+    variables_after,
 )
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.stacks.config import Job
@@ -99,7 +99,7 @@ def deployed(definition: dict[str, Any]) -> Any:
             "stateName": RECORD,
             "input": "{}",
             "inspectionLevel": "DEBUG",
-            "variables": json.dumps(variables(marks, table_of(definition))),
+            "variables": json.dumps(variables_after(marks, table_of(definition))),
             "context": json.dumps(CONTEXT),
             "mock": {"result": json.dumps({"Attributes": record(marks)})},
         }
@@ -120,7 +120,7 @@ def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
     read = set(re.findall(r"\$([a-z]\w*)(?![\w(])", text))
     given = " ".join(re.findall(r"function\(([^)]*)\)", text))
     bound = {*re.findall(r"\$(\w+) :=", text), *re.findall(r"\$(\w+)", given)}
-    assert read - bound - {"states"} <= set(variables({}, []))
+    assert read - bound - {"states"} <= set(variables_after({}, []))
 
 
 def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:
@@ -145,4 +145,4 @@ def test_what_runs_nothing_is_announced_as_free() -> None:
 
 
 def test_the_variables_are_json() -> None:
-    assert json.loads(json.dumps(variables({}, [])))["statesEntered"] == 3
+    assert json.loads(json.dumps(variables_after({}, [])))["statesEntered"] == 3
