@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from steadyspot.contract import Exit
 from steadyspot.contract.logs import METRICS
 
 NAMESPACE = "Steadyspot"
+_STOPS = (Exit.INTERRUPTED, Exit.TIMED_OUT)
 UNITS = {"Seconds": "Seconds", "Bytes": "Bytes"}
 Send = Callable[[list[str]], None]
 
@@ -91,8 +93,8 @@ class Trace:
                 "start_time": self._begun,
                 "end_time": self._clock(),
                 "origin": "AWS::ECS::Container",
-                "error": exit_code in (143, 124),
-                "fault": exit_code not in (0, 143, 124),
+                "error": exit_code in _STOPS,
+                "fault": exit_code not in (Exit.FINISHED, *_STOPS),
                 "annotations": self._annotations | {"exit_code": exit_code},
                 "metadata": {"steadyspot": {"message": message}},
                 "subsegments": self._parts,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
+from steadyspot.contract import Capacity
 from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 
 ROLE = "AWSServiceRoleForECS"
@@ -87,7 +88,7 @@ def quotas(looks: Looks) -> Iterator[Finding]:
         return
     quotas = looks.client("service-quotas")
     wants = max((job.vcpu for job in looks.jobs), default=0)
-    for name, code in (("Spot", SPOT_QUOTA), ("on-demand", ON_DEMAND_QUOTA)):
+    for name, code in (("Spot", SPOT_QUOTA), (Capacity.ON_DEMAND, ON_DEMAND_QUOTA)):
         value = quotas.get_service_quota(ServiceCode="fargate", QuotaCode=code)["Quota"]["Value"]
         yield judged(
             "quotas",

@@ -131,7 +131,7 @@ def record(marks: Mapping[str, Any]) -> dict[str, Any]:
     if "worker reason" in marks:
         item[columns.STOP_REPORT] = {
             "M": {
-                "fence": {"N": str(FENCE_PER_CLAIM + 1)},
+                columns.FENCE: {"N": str(FENCE_PER_CLAIM + 1)},
                 "reason": {"S": marks["worker reason"]},
                 "exit_code": {"N": "1"},
                 "lost_seconds": {"N": "0"},

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot import examples, statemachines
-from steadyspot.contract import output_prefix
+from steadyspot.contract import Capacity, Exit, output_prefix
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
@@ -160,12 +160,14 @@ class Demo:
         yield Check("the run finished and its record is complete", run.complete)
         yield Check(
             f"attempt 1 was reclaimed on Spot, exit 143, {first.units_done} of {PARTS} parts done",
-            first.cause == "reclaimed" and first.exit_code == 143 and 0 < first.units_done < PARTS,
+            first.cause == "reclaimed"
+            and first.exit_code == Exit.INTERRUPTED
+            and 0 < first.units_done < PARTS,
         )
         yield Check("then Spot was refused twice", causes[1:-1] == ["no-capacity", "no-capacity"])
         yield Check(
             f"on-demand did the other {PARTS - first.units_done} parts and none twice",
-            last.capacity == "on-demand"
+            last.capacity == Capacity.ON_DEMAND
             and self._parts_done(last.task) == PARTS - first.units_done,
         )
         yield from self._right_answer(run)
@@ -175,7 +177,7 @@ class Demo:
         self._screen.say(f"  Subject: {mail.subject}")
         for line in mail.body.splitlines():
             self._screen.say(f"  {line}")
-        wanted = ("reclaimed", "no-capacity", "on-demand", "Cost $", "saving")
+        wanted = ("reclaimed", "no-capacity", Capacity.ON_DEMAND, "Cost $", "saving")
         yield Check(
             "the mail names causes, attempts, cost and saving", all(w in mail.body for w in wanted)
         )

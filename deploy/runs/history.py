@@ -14,14 +14,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from steadyspot.contract import variables
+from steadyspot.contract import Capacity, variables
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.causes import CauseClass
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
 RECORD = JobState.RECORD_ATTEMPT
 _WAITS = (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_A_MOMENT)
-_LAUNCHES: Mapping[str, str] = {SPOT: "Spot", ON_DEMAND: "on-demand"}
+_LAUNCHES: Mapping[str, str] = {SPOT: "Spot", ON_DEMAND: Capacity.ON_DEMAND}
 
 
 class Tone(StrEnum):
@@ -102,7 +102,7 @@ class Story:
     def _launched(self, number: int) -> tuple[str, Tone]:
         again = number > 1
         where = f"behind {_units(self._done)} already done" if self._done else "from the beginning"
-        if self._last_capacity == "Spot" and self._capacity == "on-demand":
+        if self._last_capacity == "Spot" and self._capacity == Capacity.ON_DEMAND:
             does = "resumes" if self._done else "begins again"
             return f"falls back to on-demand: attempt {number} {does} {where}", Tone.DECISION
         if again and not self._worked and not self._done:
@@ -110,7 +110,7 @@ class Story:
         if again:
             does = f"resumes {where}" if self._done else "begins again, since no unit is done yet"
             return f"attempt {number} on {self._capacity} {does}", Tone.DECISION
-        if self._capacity == "on-demand" and self._wish and self._wish != "on-demand-only":
+        if self._capacity == Capacity.ON_DEMAND and self._wish and self._wish != "on-demand-only":
             return "attempt 1 is asked for on on-demand: there is no time for Spot", Tone.DECISION
         return f"attempt {number} is asked for on {self._capacity}", Tone.PLAIN
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from steadyspot.contract import Status
 from steadyspot.contract.keys import scheduled_time_of
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import RunRecord, RunTable, money
@@ -67,7 +68,7 @@ def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Li
         spot_seconds=cost.spot_seconds,
         on_demand_seconds=cost.on_demand_seconds,
         units=f"{run.units_done}{total}",
-        cause=run.cause if run.status == "unfinished" else ", ".join(dict.fromkeys(troubles)),
+        cause=run.cause if run.status == Status.UNFINISHED else ", ".join(dict.fromkeys(troubles)),
         cost=cost.cost,
         saved=cost.saving,
         execution=run.execution,

@@ -197,20 +197,20 @@ def run_of(item: Mapping[str, Any]) -> RunRecord:
     )
 
 
-def _attempt(values: AttemptColumn) -> AttemptRecord:
+def _attempt(column: AttemptColumn) -> AttemptRecord:
     return AttemptRecord(
-        attempt=int(values["attempt"]),
-        capacity=values["capacity"],
-        zone=values["zone"],
-        started_at=values["started_at"],
-        ended_at=values["ended_at"],
-        seconds=float(values["seconds"]),
-        exit_code=int(values["exit_code"]),
-        cause=values.get("cause", ""),
-        stopped_reason=values["stopped_reason"],
-        task=values["task"],
-        units_done=int(values["units_done"]),
-        lost_seconds=float(values["lost_seconds"]),
+        attempt=int(column["attempt"]),
+        capacity=column["capacity"],
+        zone=column["zone"],
+        started_at=column["started_at"],
+        ended_at=column["ended_at"],
+        seconds=float(column["seconds"]),
+        exit_code=int(column["exit_code"]),
+        cause=column.get("cause", ""),
+        stopped_reason=column["stopped_reason"],
+        task=column["task"],
+        units_done=int(column["units_done"]),
+        lost_seconds=float(column["lost_seconds"]),
     )
 
 

@@ -1,9 +1,9 @@
 """What the worker, the state machine and the command line must agree on, and nothing else.
 
 Here: environment variables, exit codes, words for how a run and an attempt are, prefixes of
-objects. ``keys``: the run key of a scheduled time. ``records``: the columns of the run table and
-their types. ``states``: the workflow's states. ``logs``: keys of log lines. A test fails where a
-variable, a state or ``completion.json`` is spelled out in another room. The API, the worker, the
+objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's columns by name,
+``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
+``logs``: keys of log lines. A test fails where one of them is spelled out in another room. The API, the worker, the
 workflow and the command line import this folder, and the worker's image carries it.
 Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
 """

@@ -11,9 +11,16 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+_OfClass = TypedDict("_OfClass", {"class": NotRequired[str]})
+"""Class of the row of the cause table; the word cannot be a name in Python."""
 
-class AttemptColumn(TypedDict):
-    """One launch of the task, in the list ``attempts``; ``exit_code`` -1 where there was none."""
+
+class AttemptColumn(_OfClass):
+    """One launch of the task, in the list ``attempts``; ``exit_code`` -1 where there was none.
+
+    ``cause`` and class are there once the attempt is judged, ``gained`` is whether it made
+    progress, ``started`` whether its container did.
+    """
 
     attempt: int
     capacity: str
@@ -23,10 +30,25 @@ class AttemptColumn(TypedDict):
     seconds: float
     exit_code: int
     cause: NotRequired[str]
+    error: str
+    stop_code: str
     stopped_reason: str
+    started: bool
+    gained: bool
     task: str
     units_done: int
     lost_seconds: float
+
+
+class MoneyColumn(TypedDict):
+    """What a run has cost so far; ``cost`` and ``cost_on_demand_only`` in US dollars."""
+
+    spot_seconds: float
+    on_demand_seconds: float
+    wasted_seconds: float
+    transitions: int
+    cost: float
+    cost_on_demand_only: float
 
 
 class CheckpointColumn(TypedDict):

@@ -88,13 +88,15 @@ class Fence:
 
     def _lost(self, item: Item) -> FenceLost:
         if item.get(columns.EXECUTION) != self.execution:
-            who = f"execution {item.get('execution')} has taken the run over"
+            who = f"execution {item.get(columns.EXECUTION)} has taken the run over"
         elif item.get(columns.STATUS) not in ALIVE:
-            who = f"the run is {item.get('status')} already"
+            who = f"the run is {item.get(columns.STATUS)} already"
         elif item.get(columns.FENCE) == self.number:
             who = f"another task with the same fence {self.number} has taken it"
         else:
-            who = f"an attempt with fence {item.get('fence')} has taken it, after {self.number}"
+            who = (
+                f"an attempt with fence {item.get(columns.FENCE)} has taken it, after {self.number}"
+            )
         return FenceLost(
             f"This attempt may not write any more: {who}.", "Nothing to do; the other one goes on."
         )

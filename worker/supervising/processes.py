@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from steadyspot.contract import Exit
 from steadyspot.worker.errors import NotFound, NotRunnable, SetupError, WorkerError
 
 PR_SET_PDEATHSIG = 1
@@ -54,7 +55,7 @@ class JobProcess:
             try:
                 self._become(environment, tied, parent)
             finally:
-                os._exit(127)
+                os._exit(Exit.NOT_FOUND)
         os.close(self._go_read)
         os.close(self._error_write)
         try:
