@@ -23,7 +23,6 @@ from steadyspot.contract.logs import METRICS
 NAMESPACE = "Steadyspot"
 _STOPS = (Exit.INTERRUPTED, Exit.TIMED_OUT)
 UNITS = {"Seconds": "Seconds", "Bytes": "Bytes"}
-Send = Callable[[list[str]], None]
 
 
 def embedded_metrics(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _OF_JOB = f"{columns.JOB} = :job"
 _BATCH = 100
-_FINISHED = ("", "finished")
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from steadyspot.contract import input_prefix
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "inputs/tpch-q1/"
+PREFIX = input_prefix("tpch-q1")
 """Where in the bucket the input lies."""
 
 

@@ -22,6 +22,7 @@ from steadyspot.contract import (
     Status,
     checkpoint_prefix,
     columns,
+    input_prefix,
     logs,
     output_prefix,
     records,
@@ -281,8 +282,8 @@ def test_templates_grant_the_prefixes_of_the_contract() -> None:
         for text in TEMPLATES.values()
         for place in re.findall(r"(?:Bucket.Arn}/|- |Prefix: )([a-z]+/)(?:\$|\n)", text)
     }
-    known = {checkpoint_prefix("", "").rstrip("/") + "/", output_prefix("", "").rstrip("/") + "/"}
-    assert named == known
+    known = {checkpoint_prefix("", ""), output_prefix("", ""), input_prefix("")}
+    assert named == {f"{prefix.rstrip('/')}/" for prefix in known}
 
 
 def test_templates_name_the_keys_of_the_table() -> None:
