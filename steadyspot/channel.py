@@ -169,7 +169,7 @@ class FolderChannel:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._stop = os.pipe()
-        self._said = False
+        self._told_of_done = False
         for folder in ("half-made", "in-hand", "outputs"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
@@ -284,8 +284,8 @@ class FolderChannel:
 
     def say_done(self, done: int, left: int) -> None:
         """Once, since somebody who has changed the job may wonder why it does nothing."""
-        if not self._said:
-            self._said = True
+        if not self._told_of_done:
+            self._told_of_done = True
             what = f"{done} of {done + left}" if left else f"All {done}"
             sys.stderr.write(
                 f"{what} units were done before; their outputs are in {self._root / 'outputs'}."

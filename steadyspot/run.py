@@ -266,13 +266,13 @@ class Run:
             name = check_name(name)
         except BadName as error:
             raise RunError(str(error)) from None
-        said, within = None, None
+        unit_of, within = None, None
         if isinstance(unit, _NearestUnit):
             here = _unit.get()
             within = None if here is None or here.ended else here.key
         else:
-            said = "" if unit is None else unit_key(unit)
-        output, path = self._channel.output(name, said, within)
+            unit_of = "" if unit is None else unit_key(unit)
+        output, path = self._channel.output(name, unit_of, within)
         try:
             yield path
             if not path.is_file():

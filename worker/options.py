@@ -245,11 +245,11 @@ class _Values(dict[str, _Value]):
     def __init__(self, given: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         super().__init__()
         for option in OPTIONS:
-            said = given.get(option.name.removeprefix("--").replace("-", "_"))
-            if said is None:
+            value = given.get(option.name.removeprefix("--").replace("-", "_"))
+            if value is None:
                 self[option.name] = _Value(option.variable, environ.get(option.variable, ""))
             else:
-                self[option.name] = _Value(option.name, said)
+                self[option.name] = _Value(option.name, value)
 
 
 def _command(text: str) -> list[str]:

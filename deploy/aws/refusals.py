@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """A refusal: known by an error code or a text of its message; ``{said}`` is the message."""
+    """A refusal: known by an error code or a text of its message; ``{message}`` is the message."""
 
     codes: tuple[str, ...]
     what: str
@@ -39,12 +39,12 @@ ROWS = (
             "InvalidAccessKeyId",
             "AuthFailure",
         ),
-        "AWS does not know these credentials: {said}",
+        "AWS does not know these credentials: {message}",
         "Check which are used (aws sts get-caller-identity), or name a profile with --profile.",
     ),
     Row(
         ("OptInRequired", "InvalidRegion"),
-        "The region is not enabled for this account: {said}",
+        "The region is not enabled for this account: {message}",
         "Enable it in the account's settings, or name another with --region.",
     ),
     Row(
@@ -61,12 +61,12 @@ ROWS = (
             "VpcLimitExceeded",
             "MaximumExecutionLimitExceeded",
         ),
-        "A quota of the account is reached: {said}",
+        "A quota of the account is reached: {message}",
         "Raise it in Service Quotas, or remove what is not needed; then run the same command.",
     ),
     Row(
         ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"),
-        "You may not do this: {said}",
+        "You may not do this: {message}",
         "Ask for that permission, or use another --profile.",
     ),
     Row(
@@ -76,7 +76,7 @@ ROWS = (
     ),
     Row(
         ("InternalFailure", "InternalError", "ServiceUnavailable", "ServiceException"),
-        "AWS could not answer {call}: {said}",
+        "AWS could not answer {call}: {message}",
         "Try again in a minute; if it stays, look at the AWS Health Dashboard.",
     ),
 )
@@ -84,12 +84,14 @@ ROWS = (
 
 def of_refusal(error: ClientError) -> Trouble:
     """Return what AWS answered as trouble."""
-    said = error.response.get("Error", {})
-    code = said.get("Code", "")
-    message = (said.get("Message") or code or "no reason given").rstrip(".") + "."
+    answer = error.response.get("Error", {})
+    code = answer.get("Code", "")
+    message = (answer.get("Message") or code or "no reason given").rstrip(".") + "."
     for row in ROWS:
         if code in row.codes or any(text in message for text in row.says):
-            return Trouble(row.what.format(said=message, call=error.operation_name), row.what_to_do)
+            return Trouble(
+                row.what.format(message=message, call=error.operation_name), row.what_to_do
+            )
     return Trouble(
         f"AWS refused {error.operation_name} ({code}): {message}",
         "Correct what it names, then run the same command again.",
@@ -102,25 +104,25 @@ _UNREACHED = {
         "Sign in (aws sso login, aws configure), or try it with --local.",
     ),
     "PartialCredentialsError": (
-        "The AWS credentials are not whole: {said}.",
+        "The AWS credentials are not whole: {message}.",
         "Set them anew (aws configure), or name another profile with --profile.",
     ),
     "ProfileNotFound": (
-        "AWS cannot be used: {said}.",
+        "AWS cannot be used: {message}.",
         "Name a profile that exists with --profile; aws configure list-profiles shows them.",
     ),
     "NoRegionError": ("No region is set.", "Name one: --region, or region in steadyspot.toml."),
-    "InvalidRegionError": ("{said}.", "Name a region such as eu-central-1 with --region."),
+    "InvalidRegionError": ("{message}.", "Name a region such as eu-central-1 with --region."),
     "UnauthorizedSSOTokenError": (
         "The sign-in to AWS has expired.",
         "Sign in again (aws sso login), then run the same command.",
     ),
     "SSOTokenLoadError": (
-        "There is no sign-in to AWS: {said}.",
+        "There is no sign-in to AWS: {message}.",
         "Sign in (aws sso login), then run the same command.",
     ),
     "EndpointConnectionError": (
-        "{said}.",
+        "{message}.",
         "Check the region's name and the network; a local target must run (steadyspot local).",
     ),
 }
@@ -128,13 +130,13 @@ _UNREACHED = {
 
 def of_client(error: BotoCoreError) -> Trouble:
     """Return what kept a call from reaching AWS as trouble."""
-    said = str(error).rstrip(".")
+    message = str(error).rstrip(".")
     for kind in type(error).__mro__:
         if kind.__name__ in _UNREACHED:
             what, what_to_do = _UNREACHED[kind.__name__]
-            return Trouble(what.format(said=said), what_to_do)
+            return Trouble(what.format(message=message), what_to_do)
     return Trouble(
-        f"AWS cannot be reached: {said}.", "Check the network, the credentials and the region."
+        f"AWS cannot be reached: {message}.", "Check the network, the credentials and the region."
     )
 
 

@@ -42,11 +42,11 @@ def run(looks: Looks) -> Iterator[Finding]:
             yield from check(looks)
         except (ClientError, BotoCoreError) as error:
             trouble = trouble_of(error)
-            said = trouble.what if trouble else str(error)
+            reason = trouble.what if trouble else str(error)
             yield Finding(
                 about,
                 Level.NOTE,
-                f"could not be checked: {said}",
+                f"could not be checked: {reason}",
                 "" if looks.local else "Check with credentials that may look there.",
             )
         except Trouble as trouble:

@@ -98,8 +98,8 @@ class EcsTask(AwsTask, StateTaskServiceEcs):
         """Wait for the task's end, and stop it where the execution ends first."""
         task: FargateTask = sync_resolver()
         while env.is_running():
-            if callback_endpoint is not None and (said := callback_endpoint.get_outcome()):
-                return said
+            if callback_endpoint is not None and (outcome := callback_endpoint.get_outcome()):
+                return outcome
             if task.wait("STOPPED", _NOTICE_SECONDS):
                 return self._outcome(env, task.describe())
         timed_out = isinstance(env.program_state(), ProgramEnded)

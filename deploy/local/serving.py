@@ -120,9 +120,9 @@ class _Handler(MotoRequestHandler):
         status, headers = "", list[tuple[str, str]]()
         body: list[bytes] = []
 
-        def start_response(said: str, more: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def start_response(line: str, more: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status, headers
-            status, headers = said, more
+            status, headers = line, more
             return body.append
 
         try:

@@ -34,11 +34,11 @@ def line_of(event: dict[str, Any]) -> LogLine:
     return LogLine(
         at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
         task=event.get("logStreamName", "").rsplit("/", 1)[-1],
-        text=_said(event["message"].rstrip("\n")),
+        text=_shown(event["message"].rstrip("\n")),
     )
 
 
-def _said(message: str) -> str:
+def _shown(message: str) -> str:
     if not message.startswith("{"):
         return message
     try:

@@ -223,11 +223,11 @@ def _told(path: Path, line: int | None, sentence: str) -> str:
     return f"{path}:{line}: {sentence}." if line else f"{path}: {sentence}."
 
 
-def _broken(said: str) -> str:
-    place = re.search(r" \(at (line \d+), column \d+\)$| \(at (end of document)\)$", said)
+def _broken(message: str) -> str:
+    place = re.search(r" \(at (line \d+), column \d+\)$| \(at (end of document)\)$", message)
     if not place:
-        return said
-    return f"{place[1] or place[2]} is no TOML: {said[: place.start()]}"
+        return message
+    return f"{place[1] or place[2]} is no TOML: {message[: place.start()]}"
 
 
 _RENAMED = {

@@ -73,8 +73,8 @@ class Engine:
 
     def about(self, image: str) -> tuple[str, str]:
         """Return the image's id (hexadecimal) and architecture (``amd64``, ``arm64``)."""
-        said = self._do("image", "inspect", "--format", "{{.Id}} {{.Architecture}}", image)
-        name, architecture = said.split()
+        answer = self._do("image", "inspect", "--format", "{{.Id}} {{.Architecture}}", image)
+        name, architecture = answer.split()
         return name.removeprefix("sha256:"), architecture
 
     def push(self, image: str, to: str, user: str, password: str) -> None:

@@ -119,13 +119,13 @@ def test_the_generator_has_the_published_medians_means_and_availability(name: st
     stretches = list(weather_of(zones))
     for wanted_up, middle, mean in (
         (True, weather.up_median, weather.up_mean),
-        (False, weather.drought_median, weather.drought_mean),
+        (False, weather.refused_median, weather.refused_mean),
     ):
         minutes = [length for up, length in stretches if up == wanted_up]
         assert median(minutes) == pytest.approx(middle, rel=TOLERANCE)
         assert fmean(minutes) == pytest.approx(mean, rel=TOLERANCE)
     available = sum(length for up, length in stretches if up)
-    share = weather.up_mean / (weather.up_mean + weather.drought_mean)
+    share = weather.up_mean / (weather.up_mean + weather.refused_mean)
     assert available / sum(length for _, length in stretches) == pytest.approx(share, rel=TOLERANCE)
 
 
@@ -135,7 +135,7 @@ def test_a_short_generated_window_is_no_better_and_no_worse_than_a_long_one(name
     seconds = 40 * MINUTE
     zones = generated(weather, 6_000, seconds, rng)
     up = sum(s for zone in zones for is_up, s in zone.stretches(0.0, seconds) if is_up)
-    share = weather.up_mean / (weather.up_mean + weather.drought_mean)
+    share = weather.up_mean / (weather.up_mean + weather.refused_mean)
     assert up / (seconds * len(zones)) == pytest.approx(share, rel=TOLERANCE)
 
 

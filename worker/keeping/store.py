@@ -392,10 +392,10 @@ class _Raced(Exception):
 def trouble(error: Exception, place: str) -> WorkerError:
     """What an error of botocore means for a person: to be mended, or to be tried again."""
     code = _code(error)
-    said = code or str(error).strip().rstrip(".")
+    reason = code or str(error).strip().rstrip(".")
     if code in ("AccessDenied", "AccessDeniedException", "403", "AllAccessDisabled"):
         return SetupError(
-            f"The task role may not use {place} ({said}).",
+            f"The task role may not use {place} ({reason}).",
             "Give it the permissions of the template.",
         )
     if code in ("NoSuchBucket", "ResourceNotFoundException"):
@@ -410,9 +410,10 @@ def trouble(error: Exception, place: str) -> WorkerError:
     passing = ("SlowDown", "ThrottlingException", "ProvisionedThroughputExceededException")
     if isinstance(error, BotoCoreError) or status >= 500 or code in passing:
         return Unreachable(
-            f"AWS did not answer for {place} ({said}).", "Try again; if it lasts, see the network."
+            f"AWS did not answer for {place} ({reason}).",
+            "Try again; if it lasts, see the network.",
         )
-    return SetupError(f"AWS refused a call on {place} ({said}: {error}).", "Mend what it names.")
+    return SetupError(f"AWS refused a call on {place} ({reason}: {error}).", "Mend what it names.")
 
 
 def _code(error: Exception) -> str:

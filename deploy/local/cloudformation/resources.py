@@ -236,5 +236,5 @@ def _copied(value: Any) -> Any:
 
 def sentence(error: Exception) -> str:
     """What an error says, in one line, with its kind where it says nothing."""
-    said = getattr(error, "message", None) or str(error) or type(error).__name__
-    return " ".join(str(said).split())
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    return " ".join(str(message).split())

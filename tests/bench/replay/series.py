@@ -2,8 +2,8 @@
 
 A series is, for each zone, the moments at which capacity appears and vanishes. The recorded ones
 are EC2's (Can't Be Late, NSDI'24): nothing public is known of Fargate Spot. They are not part of
-this repository; the generator draws up-times and droughts from log-normal distributions that have
-the medians and the means which are published of them.
+this repository; the generator draws up-times and refused times from log-normal distributions that
+have the medians and the means which are published of them.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ def recorded(folder: Path) -> dict[str, Region]:
 
 @dataclass(frozen=True)
 class Weather:
-    """Median and mean, in minutes, of up-times and droughts of a zone."""
+    """Median and mean, in minutes, of up-times and refused times of a zone."""
 
     up_median: float
     up_mean: float
-    drought_median: float
-    drought_mean: float
+    refused_median: float
+    refused_mean: float
 
 
 WEATHER = {
@@ -94,7 +94,7 @@ def generated(weather: Weather, zones: int, seconds: float, rng: random.Random) 
 
 
 def _zone(name: str, weather: Weather, seconds: float, rng: random.Random) -> Zone:
-    share = weather.up_mean / (weather.up_mean + weather.drought_mean)
+    share = weather.up_mean / (weather.up_mean + weather.refused_mean)
     first = up = rng.random() < share
     changes: list[float] = []
     # Begins in the middle of a stretch, which is the likelier the longer it is.
@@ -111,4 +111,4 @@ def _zone(name: str, weather: Weather, seconds: float, rng: random.Random) -> Zo
 def _stretch(up: bool, weather: Weather, rng: random.Random) -> float:
     if up:
         return drawn(weather.up_median, weather.up_mean, rng)
-    return drawn(weather.drought_median, weather.drought_mean, rng)
+    return drawn(weather.refused_median, weather.refused_mean, rng)
