@@ -3,8 +3,8 @@
 A run of the tests has a temporary folder of its own, which must be empty at the end: what the
 product or a test leaves behind fails the run. The folders that pytest keeps lie elsewhere.
 
-Where Ctrl-C is ignored from the start, as in what a script runs in the background, the tests go on
-ignoring it, but the processes that they start do not inherit that.
+Where SIGINT and SIGQUIT are ignored from the start, as in what a script runs in the background, the
+tests go on ignoring them, but the processes that they start do not inherit that.
 """
 
 from __future__ import annotations
@@ -63,10 +63,15 @@ def pytest_terminal_summary(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _ctrl_c_is_not_ignored_by_children() -> Iterator[None]:
+def _keys_are_not_ignored_by_children() -> Iterator[None]:
     """A new program inherits what is ignored; what has a handler is the default in it again."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    ignored = [
+        number
+        for number in (signal.SIGINT, signal.SIGQUIT)
+        if signal.getsignal(number) is signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, lambda _number, _frame: None)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,13 +1,14 @@
 """Makes one change at a time in the code that decides, and prints those that no test noticed.
 
-Cosmic Ray knows the changes and makes them, in a copy of the checkout; which are tried is drawn
-once for all by a seed, each file of ``CONCERNS`` having the same share. It runs from an environment
-of its own beside this file. What stands in JSONata is not changed here.
+Cosmic Ray knows the changes to Python, ``jsonata.py`` those to the workflow's expressions; which
+are tried is drawn once for all by a seed, each subject of ``CONCERNS`` having the same share. They
+are made in a copy of the checkout, by an environment of its own beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import random
 import shlex
@@ -16,14 +17,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import parso.tree  # noqa: F401 - Cosmic Ray's operators cannot be loaded before it.
 from cosmic_ray.commands import init
-from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
+from cosmic_ray.testing import run_tests
+from cosmic_ray.util import restore_contents
 from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import TestOutcome
+
+from tests.mutants import jsonata
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 1
@@ -33,24 +43,48 @@ SLOWER_SECONDS = 60.0
 """How much longer than without a change the tests may take before that counts as noticed."""
 
 WORKER = "tests/unit/worker"
-STACKS = "tests/unit/deploy/test_changes.py tests/unit/deploy/test_stacks.py"
+WORKFLOW = "tests/unit/statemachines"
+RENDERED = "test_what_is_deployed_is_what_the_code_says"
+"""Notices whatever is changed in the workflow, and so says nothing of the tests that know why."""
+STACKS = (
+    "tests/unit/deploy/test_changes.py tests/unit/deploy/test_stacks.py"
+    " tests/unit/test_templates.py"
+)
 CONCERNS = {
-    "worker/keeping/fence.py": WORKER,
-    "worker/keeping/commit.py": WORKER,
-    "worker/keeping/checkpoint.py": WORKER,
-    "worker/keeping/attempt.py": WORKER,
-    "worker/supervising/stages.py": WORKER,
-    "statemachines/causes.py": "tests/unit/statemachines",
-    "statemachines/composing.py": "tests/unit/statemachines",
-    "deploy/runs/redrive.py": "tests/unit/deploy/test_redrive.py",
-    "deploy/stacks/changes.py": STACKS,
-    "deploy/stacks/cloudformation.py": STACKS,
-    "deploy/stacks/config.py": "tests/unit/test_config.py",
+    "fence": (["worker/keeping/fence.py"], WORKER),
+    "commit": (
+        ["worker/keeping/commit.py", "worker/keeping/attempt.py", "worker/keeping/in_hand.py"],
+        WORKER,
+    ),
+    "checkpoint": (["worker/keeping/checkpoint.py"], WORKER),
+    "stages": (["worker/supervising/stages.py", "worker/supervising/grace.py"], WORKER),
+    "causes": (["statemachines/causes.py", "statemachines/composing.py"], WORKFLOW),
+    "expressions": (["statemachines/expressions/*.jsonata"], WORKFLOW),
+    "redrive": (["deploy/runs/redrive.py"], "tests/unit/deploy/test_redrive.py"),
+    "stacks": (
+        [
+            "deploy/stacks/changes.py",
+            "deploy/stacks/cloudformation.py",
+            "deploy/stacks/definitions.py",
+            "deploy/stacks/templates.py",
+            "deploy/stacks/up.py",
+        ],
+        STACKS,
+    ),
+    "config": (["deploy/stacks/config.py"], "tests/unit/test_config.py"),
 }
-"""Files that decide something, and the tests of each."""
+"""Subjects that are decided: the files in which that is done, and the tests of each."""
 
 WITHOUT_EFFECT = ("BitOr_", "Eq_Is", "NotEq_IsNot", "_Is_Eq", "IsNot_NotEq")
 """In names of operators: ``|`` is in types, which nobody evaluates, and ``is`` is like ``==``."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: the file, and its text once it is changed."""
+
+    path: Path
+    text: str
 
 
 def main() -> int:
@@ -60,21 +94,28 @@ def main() -> int:
         copy_checkout(Path(folder))
         os.chdir(folder)
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        commands = {name: command(tests) for name, tests in CONCERNS.items()}
-        seconds = {line: unchanged(line) for line in dict.fromkeys(commands.values())}
+        lines = {subject: command(tests) for subject, (_, tests) in CONCERNS.items()}
+        seconds = {line: unchanged(line) for line in dict.fromkeys(lines.values())}
         tried = noticed = 0
-        for item in sample(arguments.number):
-            (mutation,) = item.mutations
-            line = commands[str(mutation.module_path)]
-            result = mutate_and_test(item.mutations, line, seconds[line] + SLOWER_SECONDS)
-            if result.test_outcome is None or result.test_outcome is TestOutcome.INCOMPETENT:
-                raise SystemExit(f"A change could not be tried: {result.output}")
+        for subject, change in sample(arguments.number):
+            line = lines[subject]
             tried += 1
-            noticed += result.is_killed
-            if not result.is_killed:
-                print(f"Nobody noticed:\n{shown(result.diff)}", flush=True)
+            if is_noticed(change, line, seconds[line] + SLOWER_SECONDS):
+                noticed += 1
+            else:
+                print(f"Nobody noticed:\n{shown(change)}", flush=True)
     print(f"{noticed} of {tried} changes were noticed; the goal is {GOAL:.0%}")
     return 0 if noticed >= GOAL * tried else 1
+
+
+def is_noticed(change: Change, line: str, seconds: float) -> bool:
+    """Make a change, run its tests for at most these seconds, and take the change back."""
+    with restore_contents(change.path):
+        change.path.write_text(change.text, "utf-8")
+        outcome, output = run_tests(line, seconds)
+    if outcome is TestOutcome.INCOMPETENT:
+        raise SystemExit(f"A change could not be tried: {output}")
+    return bool(outcome is TestOutcome.KILLED)
 
 
 def parsed() -> argparse.Namespace:
@@ -103,7 +144,8 @@ def copy_checkout(folder: Path) -> None:
 def command(tests: str) -> str:
     """Return how tests are run, up to the first that fails."""
     python = shlex.quote(str(ROOT / ".venv" / "bin" / "python"))
-    return f"{python} -m pytest -n0 -x -q -p no:cacheprovider {tests}"
+    options = f"-n0 -x -q -p no:cacheprovider -k 'not {RENDERED}'"
+    return f"{python} -m pytest {options} {tests}"
 
 
 def unchanged(line: str) -> float:
@@ -115,37 +157,78 @@ def unchanged(line: str) -> float:
     return time.monotonic() - began
 
 
-def sample(number: int) -> list[Any]:
-    """Draw changes, file by file in turn, and none of a file at the same place."""
+def sample(number: int) -> list[tuple[str, Change]]:
+    """Draw changes, subject by subject in turn, and none at the same place."""
     chance = random.Random(SEED)
-    queues = []
-    for name in CONCERNS:
-        places: dict[Any, list[Any]] = {}
-        for item in changes(name):
-            places.setdefault(item.mutations[0].start_pos, []).append(item)
-        drawn = [chance.choice(places[place]) for place in sorted(places)]
-        chance.shuffle(drawn)
-        queues.append(drawn)
-    turns = [queue[turn] for turn in range(number) for queue in queues if turn < len(queue)]
-    return turns[:number]
+    queues = {subject: drawn(patterns, chance) for subject, (patterns, _) in CONCERNS.items()}
+    found: list[tuple[str, Change]] = []
+    while queues and len(found) < number:
+        for subject, queue in list(queues.items()):
+            change = next(queue, None)
+            if change is None:
+                del queues[subject]
+            else:
+                found.append((subject, change))
+    return found[:number]
 
 
-def changes(name: str) -> list[Any]:
-    """Return every change to a file that has an effect, always in the same order."""
+def drawn(patterns: list[str], chance: random.Random) -> Iterator[Change]:
+    """Yield changes to these files by chance, one at a place; Python that is none is left out."""
+    places: dict[tuple[Path, Any], list[Callable[[], str]]] = {}
+    for path in (path for pattern in patterns for path in files(pattern)):
+        for place, changed in changes(path):
+            places.setdefault((path, place), []).append(changed)
+    for (path, _), choices in chance.sample(sorted(places.items(), key=itemgetter(0)), len(places)):
+        text = chance.choice(choices)()
+        if path.suffix != ".py" or is_python(text):
+            yield Change(path, text)
+
+
+def files(pattern: str) -> list[Path]:
+    """Return the files of a pattern, of which there is at least one."""
+    found = sorted(Path().glob(pattern))
+    if not found:
+        raise SystemExit(f"There is no {pattern}: say in CONCERNS where its code is now.")
+    return found
+
+
+def changes(path: Path) -> Iterator[tuple[Any, Callable[[], str]]]:
+    """Yield the place of every change that has an effect, and what makes the file's new text."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".jsonata":
+        for place, changed in jsonata.changed(text):
+            yield place, partial(str, changed)
+        return
     with use_db(":memory:") as session:
-        init([Path(name)], session, {})
-        found = [
-            item
-            for item in session.work_items
-            if not any(word in item.mutations[0].operator_name for word in WITHOUT_EFFECT)
-        ]
-    return sorted(found, key=lambda i: (i.mutations[0].operator_name, i.mutations[0].occurrence))
+        init([path], session, {})
+        found = [mutation for item in session.work_items for mutation in item.mutations]
+    lines = text.splitlines()
+    for mutation in sorted(found, key=lambda m: (m.operator_name, m.occurrence)):
+        is_frozen = lines[mutation.start_pos[0] - 1].startswith("@dataclass(")
+        if not is_frozen and not any(word in mutation.operator_name for word in WITHOUT_EFFECT):
+            operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+            yield mutation.start_pos, partial(mutate_code, text, operator, mutation.occurrence)
 
 
-def shown(diff: str | None) -> str:
-    """Return the lines of a difference that say what was changed, and where."""
-    lines = (line for line in (diff or "").splitlines() if not line.startswith(("---", " ")))
-    return "\n".join(f"  {line}" for line in lines)
+def is_python(text: str) -> bool:
+    """Whether a text can be compiled."""
+    try:
+        compile(text, "", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def shown(change: Change) -> str:
+    """Return the lines that a change takes away and brings, and where."""
+    lines = difflib.unified_diff(
+        change.path.read_text("utf-8").splitlines(),
+        change.text.splitlines(),
+        tofile=str(change.path),
+        n=0,
+        lineterm="",
+    )
+    return "\n".join(f"  {line}" for line in lines if not line.startswith("---"))
 
 
 if __name__ == "__main__":

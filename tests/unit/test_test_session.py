@@ -9,17 +9,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHILD_ENDS_AT_CTRL_C = """
+CHILDREN_END_BY_A_KEY = """
 import signal
 import subprocess
 
-def test_child():
-    child = subprocess.Popen(["sleep", "60"])
-    child.send_signal(signal.SIGINT)
-    assert child.wait(10) == -signal.SIGINT
+KEYS = signal.SIGINT, signal.SIGQUIT
+
+def test_children():
+    for key in KEYS:
+        child = subprocess.Popen(["sleep", "60"])
+        child.send_signal(key)
+        assert child.wait(10) == -key
 
 def test_itself():
-    signal.raise_signal(signal.SIGINT)
+    for key in KEYS:
+        signal.raise_signal(key)
 """
 
 
@@ -40,10 +44,10 @@ def session(
 
 
 @pytest.mark.parametrize("options", [("-n0",), ("-n1",)], ids=["one process", "distributed"])
-def test_where_ctrl_c_is_ignored_children_still_end_by_it(
+def test_where_keys_are_ignored_children_still_end_by_them(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    done = session(tmp_path, CHILD_ENDS_AT_CTRL_C, *options, before="trap '' INT;")
+    done = session(tmp_path, CHILDREN_END_BY_A_KEY, *options, before="trap '' INT QUIT;")
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
