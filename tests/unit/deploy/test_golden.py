@@ -197,7 +197,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         config=config,
         session=SimpleNamespace(region_name="eu-central-1"),
         client=services.__getitem__,
-        stacks=Stacks(stacks, pause=lambda _: None),  # type: ignore[arg-type]
+        stacks=Stacks(stacks, "shop", pause=lambda _: None),  # type: ignore[arg-type]
         platform_stack="shop",
         platform={"Topic": "t", "Table": "table", "Bucket": "b", "ScheduleGroup": "shop"},
         runs=Records(),
