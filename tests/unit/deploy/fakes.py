@@ -106,7 +106,9 @@ class CloudFormation:
         self.events = events or []
         self.asked: dict[str, Any] = {}
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
+        if not StackName:
+            return {"Stacks": []}  # The account has no others.
         self.calls.append("describe_stacks")
         state = self.states.pop(0) if len(self.states) > 1 else (self.states or [""])[0]
         if not state:
@@ -121,8 +123,11 @@ class CloudFormation:
         }
         return {"Stacks": [stack]}
 
+    def list_stack_resources(self, **_: Any) -> dict[str, Any]:
+        return {"StackResourceSummaries": []}
+
     def get_paginator(self, _name: str) -> Pages:
-        return Pages({"Stacks": [], "StackResourceSummaries": []})
+        return Pages({**self.describe_stacks(), **self.list_stack_resources()})
 
     def describe_stack_events(self, **_: Any) -> dict[str, Any]:
         self.calls.append("describe_stack_events")

@@ -123,7 +123,9 @@ class Records:
 class Account(CloudFormation):
     """Both stacks as an earlier `up` left them: a mail, an image and a state differ."""
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
+        if not StackName:
+            return super().describe_stacks()
         platform, job = Platform("shop", mail="old@b.example"), replace(JOB, image=OLD, vcpu=2)
         one = of_platform(platform) if StackName == "shop" else of_job(platform, job)
         self.parameters = {**one, "Days": "30"}
@@ -141,7 +143,7 @@ class Removed(CloudFormation):
         made = [{**queue, "PhysicalResourceId": "q"}, {"LogicalResourceId": "Bucket", **bucket}]
         return Pages({"StackResourceSummaries": made, "Stacks": []})
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
         self.states = ["" if self.deleted else "UPDATE_COMPLETE"]
         return super().describe_stacks(StackName)
 
