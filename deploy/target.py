@@ -41,7 +41,7 @@ class Target:
     @cached_property
     def stacks(self) -> Stacks:
         """Return the stacks of this target."""
-        return Stacks(self.client("cloudformation"))
+        return Stacks(self.client("cloudformation"), self.platform_stack)
 
     @property
     def platform_stack(self) -> str:

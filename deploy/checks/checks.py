@@ -16,6 +16,7 @@ from steadyspot.deploy.checks.findings import Check, Finding, Level, Looks
 from steadyspot.deploy.trouble import Trouble
 
 CHECKS: tuple[tuple[str, Check], ...] = (
+    ("stacks", platform.stacks),
     ("permissions", account.permissions),
     ("role of ECS", account.linked_role),
     ("quotas", account.quotas),
@@ -26,7 +27,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("schedules", timing.schedules),
     ("grace", timing.grace),
     ("mail", platform.mail),
-    ("stacks", platform.stacks),
 )
 
 
@@ -34,8 +34,10 @@ def run(looks: Looks) -> Iterator[Finding]:
     """Yield all findings, in an order in which one would mend them.
 
     Who is asking comes first. AWS answers that to everybody, so an error there is not caught:
-    credentials or region are wrong, and nothing else could be looked at.
+    credentials or region are wrong, and nothing else could be looked at. Trouble in which several
+    checks run is told once.
     """
+    told: set[str] = set()
     yield from account.identity(looks)
     for about, check in CHECKS:
         try:
@@ -50,4 +52,7 @@ def run(looks: Looks) -> Iterator[Finding]:
                 "" if looks.local else "Check with credentials that may look there.",
             )
         except Trouble as trouble:
+            if trouble.what in told:
+                continue
+            told.add(trouble.what)
             yield Finding(about, Level.BAD, trouble.what, trouble.what_to_do)

@@ -55,9 +55,11 @@ def mail(looks: Looks) -> Iterator[Finding]:
 
 
 def stacks(looks: Looks) -> Iterator[Finding]:
-    """Yield in which state the stacks are."""
+    """Yield in which state the stacks are, once their names are nobody else's."""
     target = looks.target
-    for name in (target.platform_stack, *map(target.config.job_stack, looks.jobs)):
+    names = (target.platform_stack, *map(target.config.job_stack, looks.jobs))
+    target.stacks.refuse_names(names)
+    for name in names:
         stack = target.stacks.describe(name)
         status = stack["StackStatus"] if stack else "not there yet"
         yield judged(

@@ -55,7 +55,10 @@ class StateChange:
 
 @dataclass(frozen=True)
 class Plan:
-    """A change set that is ready; ``parameters``: those that change, before and after."""
+    """A change set that is ready; ``parameters``: those that change, before and after.
+
+    ``held`` are the logical ids of what the last deployed template of ours held.
+    """
 
     stack: str
     change_set: str
@@ -63,6 +66,16 @@ class Plan:
     changes: tuple[Change, ...]
     parameters: Mapping[str, tuple[str, str]]
     states: tuple[StateChange, ...] = ()
+    held: frozenset[str] = frozenset()
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The logical ids of what goes or is replaced though no template of ours has brought it."""
+        return tuple(
+            change.resource
+            for change in self.changes
+            if (change.action == "Remove" or change.replaces) and change.resource not in self.held
+        )
 
     @property
     def modified(self) -> set[str]:

@@ -1,16 +1,17 @@
 """Stacks of CloudFormation: bring one to a template and its parameters, and take it away again.
 
-Every change goes through a change set, so that what will happen is known before anything is
-touched. A stack that is under way, or that a failure left where it cannot be changed, is settled
-first: so a command that was interrupted is continued by the next. Waiting is polling with
-``pause`` between the calls.
+Only stacks that bear this product's mark for the platform are looked at or touched: one of that
+name which does not is somebody else's, and trouble. Every change goes through a change set, so that
+what will happen is known before anything is touched. A stack that is under way, or that a failure
+left where it cannot be changed, is settled first: so a command that was interrupted is continued by
+the next. Waiting is polling with ``pause`` between the calls.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,17 @@ from steadyspot.deploy.stacks.changes import (
     changes_of,
     parameters_that_change,
 )
+from steadyspot.deploy.stacks.marks import TAG, Marked, collides, mark_of, marked, with_mark
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-TAG = "steadyspot"
+_OURS = "steadyspot-"
+"""How the names of our change sets begin."""
+_NOT_THERE = {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}
+"""States of a stack that is gone, and of one that a change set would make and nothing has."""
 _NOTHING = ("didn't contain changes", "No updates are to be performed", "no changes")
 _NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 """States in which AWS lets a stack only be deleted; none of them ever was, or still is, whole."""
@@ -36,6 +41,9 @@ _IN_BETWEEN = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _SETTLED = {*_WHOLE, "UPDATE_ROLLBACK_COMPLETE"}
 _LOOK_SECONDS = 2.0
+_ANOTHER_NAME = (
+    "Nothing of it was touched: give the platform or the job another name in steadyspot.toml."
+)
 
 
 @dataclass(frozen=True)
@@ -52,21 +60,28 @@ OnEvent = Callable[[Event], None]
 
 
 class Stacks:
-    """The stacks of one account and region.
+    """The stacks of one platform, in one account and region.
 
     Parameters
     ----------
     client
         A CloudFormation client.
+    platform
+        The platform's name, which is that of its stack and begins those of its jobs' stacks.
     pause
         Called between two looks at a stack, with seconds.
     """
 
     def __init__(
-        self, client: CloudFormationClient, pause: Callable[[float], None] = time.sleep
+        self,
+        client: CloudFormationClient,
+        platform: str,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
+        self._platform = platform
         self._pause = pause
+        self._known_ours: set[str] = set()
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -97,27 +112,107 @@ class Stacks:
         return self.describe(name) is not None
 
     def describe(self, name: str) -> Any:
-        """Return what CloudFormation says of a stack; None where there is none."""
+        """Return what CloudFormation says of a stack of ours; None where there is none.
+
+        Raises
+        ------
+        Trouble
+            When the stack of that name is somebody else's.
+        """
+        stack = self._found(name)
+        if stack is None or stack["StackStatus"] in _NOT_THERE:
+            return None
+        self._refuse_foreign(stack)
+        return stack
+
+    def refuse_names(self, names: Collection[str]) -> None:
+        """Make sure that nobody else has one of these names of stacks, or can come to have it.
+
+        Raises
+        ------
+        Trouble
+            When a stack of such a name is somebody else's, or another platform's name can lead to
+            the same names as this one's; tells of all of them.
+        """
+        faults: list[str] = []
+        for stack in self._all():
+            if stack["StackName"] in names:
+                why = self._foreign(stack)
+                faults += [_not_ours(stack["StackName"], why)] if why else []
+            elif self._collides(stack):
+                faults.append(
+                    f"The platforms {stack['StackName']} and {self._platform} can come to have "
+                    "stacks of the same name, since one name begins with the other and a hyphen."
+                )
+        if faults:
+            raise Trouble(" ".join(faults), _ANOTHER_NAME)
+
+    def of_platform(self) -> list[str]:
+        """Return the names of the platform's stacks of jobs, whoever deployed them."""
+        return [
+            stack["StackName"]
+            for stack in self._all()
+            if _tag(stack).startswith(f"{self._platform}/") and not self._foreign(stack)
+        ]
+
+    def added(self, name: str) -> list[str]:
+        """Return what a stack of ours holds that the last template of ours did not: logical ids."""
+        return self._added(name) if self.exists(name) else []
+
+    def _added(self, name: str) -> list[str]:
+        held = self._held(name)
+        return [
+            resource["LogicalResourceId"]
+            for resource in self.resources(name)
+            if resource["LogicalResourceId"] not in held
+            and resource.get("ResourceStatus") != "DELETE_COMPLETE"
+        ]
+
+    def _found(self, name: str) -> Any:
         try:
-            stacks = self._client.describe_stacks(StackName=name)["Stacks"]
+            return next(iter(self._client.describe_stacks(StackName=name)["Stacks"]), None)
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
-        gone = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
-        return next((stack for stack in stacks if stack["StackStatus"] not in gone), None)
 
-    def of_platform(self, platform: str) -> list[str]:
-        """Return the names of the jobs' stacks on a platform, whoever deployed them and how."""
-        pages = self._client.get_paginator("describe_stacks").paginate()
-        return [
-            stack["StackName"]
-            for page in pages
-            for stack in page["Stacks"]
-            if stack["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
-            and {"Platform", "Job"} <= _parameters(stack).keys()
-            and _parameters(stack)["Platform"] == platform
-        ]
+    def _all(self) -> Iterator[Any]:
+        """Yield every stack that is there, whosever it is."""
+        for page in self._client.get_paginator("describe_stacks").paginate():
+            yield from (s for s in page["Stacks"] if s["StackStatus"] not in _NOT_THERE)
+
+    def _collides(self, stack: Any) -> bool:
+        """Return whether a stack is that of a platform whose names can become ours."""
+        name = stack["StackName"]
+        if _tag(stack) != name or not collides(name, self._platform):
+            return False
+        said = marked(self.template(name))
+        return said is not None and said.mark.tag == name
+
+    def _refuse_foreign(self, stack: Any) -> None:
+        why = self._foreign(stack)
+        if why:
+            raise Trouble(_not_ours(stack["StackName"], why), _ANOTHER_NAME)
+
+    def _foreign(self, stack: Any) -> str:
+        """Return why a stack is not ours, empty where it is."""
+        if stack["StackId"] in self._known_ours:
+            return ""
+        if not _tag(stack):
+            return f"it does not bear the tag {TAG}"
+        said = marked(self.template(stack["StackName"]))
+        if said is None:
+            return "its template is none of Steadyspot's"
+        mark = said.mark
+        ours = mark.platform == self._platform and mark.stack == stack["StackName"]
+        if not ours or _tag(stack) != mark.tag:
+            return f"its template is that of {mark}, and its tag {_tag(stack)}"
+        self._known_ours.add(stack["StackId"])
+        return ""
+
+    def _held(self, name: str) -> frozenset[str]:
+        said: Marked | None = marked(self.template(name))
+        return said.held if said else frozenset()
 
     def resources(self, name: str) -> list[dict[str, Any]]:
         """Return what a stack is made of."""
@@ -127,14 +222,15 @@ class Stacks:
     def is_current(self, name: str, text: str, parameters: Mapping[str, str]) -> bool:
         """Return whether a stack is whole and is already as this template and these parameters say.
 
-        Takes three calls at most, where a change set takes four and some seconds.
+        Takes four calls at most, where a change set takes more, and some seconds.
         """
         stack = self.describe(name)
         if stack is None or stack["StackStatus"] not in _WHOLE:
             return False
         if parameters_that_change(_parameters(stack), parameters):
             return False
-        if self.template(name).strip() != text.strip():
+        wanted = with_mark(text, mark_of(self._platform, name))
+        if self.template(name).strip() != wanted.strip():
             return False
         declared = self._client.get_template_summary(StackName=name)["Parameters"]
         defaults = {p["ParameterKey"]: p.get("DefaultValue", "") for p in declared}
@@ -171,11 +267,12 @@ class Stacks:
         self.execute(plan, told)
         return True
 
-    def settle(self, name: str, told: OnEvent) -> None:
+    def settle(self, name: str, told: OnEvent, *, with_added: bool = False) -> None:
         """Bring a stack that is under way, or broken, to where it can be changed.
 
         Waits for what another command, or an earlier one, set going. A stack whose creation or
         removal failed is removed, since AWS allows nothing else; what its template retains stays.
+        One that holds what no template of ours has brought only goes ``with_added``.
 
         Raises
         ------
@@ -193,6 +290,13 @@ class Stacks:
             self._client.continue_update_rollback(StackName=name)
             self._follow(name, seen, told, wanted={"UPDATE_ROLLBACK_COMPLETE"})
         elif status in _NEVER_MADE:
+            added = [] if with_added else self._added(name)
+            if added:
+                raise Trouble(
+                    f"The stack {name} is {status}, so that it can only be removed, but holds "
+                    f"{', '.join(added)}, which no deployment of Steadyspot has brought.",
+                    "Take those out of the stack first, or remove it: steadyspot down asks.",
+                )
             self.remove(name, told)
 
     def plan(self, name: str, template: str, parameters: Mapping[str, str]) -> Plan | None:
@@ -201,7 +305,9 @@ class Stacks:
         ``template`` is its text; CloudFormation takes at most 51,200 bytes.
         """
         stack = self.describe(name)
-        change_set = f"steadyspot-{time.time_ns()}"
+        if stack is None:
+            self._refuse_foreign_review(name)
+        change_set = f"{_OURS}{time.time_ns()}"
         self._create(name, change_set, new=stack is None, template=template, parameters=parameters)
         try:
             described = self._ready(name, change_set)
@@ -217,7 +323,24 @@ class Stacks:
             new=stack is None,
             changes=changes_of(described),
             parameters=parameters_that_change(_parameters(stack or {}), parameters),
+            held=self._held(name) if stack else frozenset(),
         )
+
+    def _refuse_foreign_review(self, name: str) -> None:
+        """Leave a stack alone that nothing has made yet, but that somebody else's change set would.
+
+        Raises
+        ------
+        Trouble
+            When there is such a change set: with our own we would drop that one, too.
+        """
+        found = self._found(name)
+        if found is None or found["StackStatus"] != "REVIEW_IN_PROGRESS":
+            return
+        there = self._client.list_change_sets(StackName=name)["Summaries"]
+        if any(not one["ChangeSetName"].startswith(_OURS) for one in there):
+            why = "a change set that is none of Steadyspot's would make it"
+            raise Trouble(_not_ours(name, why), _ANOTHER_NAME)
 
     def discard(self, plan: Plan) -> None:
         """Drop a plan that is not carried out; nothing of it is left."""
@@ -247,25 +370,26 @@ class Stacks:
         if stack is None:
             return False
         seen = set(self._known(name))
-        self._client.delete_stack(StackName=name)
+        self._client.delete_stack(StackName=stack["StackId"])
         self._follow(stack["StackId"], seen, told, wanted={"DELETE_COMPLETE"})
         return True
 
     def _create(
         self, name: str, change_set: str, *, new: bool, template: str, parameters: Mapping[str, str]
     ) -> None:
+        mark = mark_of(self._platform, name)
         try:
             self._client.create_change_set(
                 StackName=name,
                 ChangeSetName=change_set,
                 ChangeSetType="CREATE" if new else "UPDATE",
-                TemplateBody=template,
+                TemplateBody=with_mark(template, mark),
                 Parameters=[
                     {"ParameterKey": key, "ParameterValue": value}
                     for key, value in parameters.items()
                 ],
                 Capabilities=CAPABILITIES,  # type: ignore[arg-type]
-                Tags=[{"Key": TAG, "Value": name}],
+                Tags=[{"Key": TAG, "Value": mark.tag}],
             )
         except ClientError as error:
             if "_IN_PROGRESS state" in str(error):
@@ -395,3 +519,12 @@ class Stacks:
 
 def _parameters(stack: Mapping[str, Any]) -> dict[str, str]:
     return {p["ParameterKey"]: p.get("ParameterValue", "") for p in stack.get("Parameters", [])}
+
+
+def _tag(stack: Mapping[str, Any]) -> str:
+    tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+    return str(tags.get(TAG, ""))
+
+
+def _not_ours(stack: str, why: str) -> str:
+    return f"The stack {stack} is not this platform's: {why}."

@@ -47,7 +47,7 @@ def tidy(target: Target, now: datetime | None = None) -> list[str]:
     if not old:
         return []
     stacks = target.stacks
-    names = [target.platform_stack, *stacks.of_platform(target.platform_stack)]
+    names = [target.platform_stack, *stacks.of_platform()]
     if not all(stacks.is_settled(name) for name in names):
         return []
     named = "\n".join(stacks.template(name) for name in names)

@@ -12,10 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from steadyspot.contract import Env
 from steadyspot.deploy.stacks.buckets import empty
 from steadyspot.deploy.stacks.templates import PREFIX
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecs.client import ECSClient
+
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.target import Target
 
@@ -42,9 +45,13 @@ class Kept:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What ``down`` would remove: stacks in the order of removal, and what lies or runs in them."""
+    """What ``down`` would remove: stacks in the order of removal, and what lies or runs in them.
+
+    ``foreign`` is what in them no template of ours has brought, by stack and logical id.
+    """
 
     stacks: tuple[str, ...]
+    foreign: tuple[str, ...]
     resources: int
     kept: tuple[Kept, ...]
     running: int
@@ -59,12 +66,13 @@ class Inventory:
 def inventory(target: Target, jobs: Sequence[str] | None = None) -> Inventory:
     """List what is there; ``jobs`` are stacks of jobs, None means all and the platform."""
     stacks, platform = target.stacks, target.platform_stack
-    theirs = stacks.of_platform(platform) if jobs is None else [j for j in jobs if stacks.exists(j)]
+    theirs = stacks.of_platform() if jobs is None else [j for j in jobs if stacks.exists(j)]
     there = jobs is None and stacks.exists(platform)
     listed = {name: stacks.resources(name) for name in [*theirs, *([platform] if there else [])]}
     every = [resource for resources in listed.values() for resource in resources]
     return Inventory(
         stacks=tuple(listed),
+        foreign=tuple(f"{name}: {one}" for name in listed for one in stacks.added(name)),
         resources=len(every),
         kept=tuple(
             Kept(_KEPT[resource["ResourceType"]], resource["PhysicalResourceId"])
@@ -110,7 +118,7 @@ def remove(
     """
     for stack in there.stacks:
         screen.heading(f"Stack {stack}")
-        target.stacks.settle(stack, screen.stack_event)
+        target.stacks.settle(stack, screen.stack_event, with_added=True)
         target.stacks.remove(stack, screen.stack_event)
         screen.say("  removed")
         yield stack
@@ -130,16 +138,35 @@ def remove(
 
 
 def _deregister(target: Target, family: str) -> int:
-    """Deregister the revisions that updates retained for executions that were under way."""
+    """Deregister the revisions that updates retained for executions that were under way.
+
+    Another family may have the name of a job's, so only those go whose worker is told of that job.
+    """
+    job = family.removeprefix(f"{target.platform_stack}-")
     ecs = target.client("ecs")
     pages = ecs.get_paginator("list_task_definitions").paginate(
         familyPrefix=family, status="ACTIVE"
     )
     arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
-    mine = [arn for arn in arns if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family]
+    mine = [
+        arn
+        for arn in arns
+        if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family
+        and {"name": Env.JOB, "value": job} in _environment(ecs, arn)
+    ]
     for arn in mine:
         ecs.deregister_task_definition(taskDefinition=arn)
     return len(mine)
+
+
+def _environment(ecs: ECSClient, revision: str) -> list[Any]:
+    """Return the variables of a revision's containers."""
+    shown = ecs.describe_task_definition(taskDefinition=revision)["taskDefinition"]
+    return [
+        variable
+        for container in shown["containerDefinitions"]
+        for variable in container.get("environment", [])
+    ]
 
 
 def _delete(target: Target, kept: Kept) -> None:

@@ -65,14 +65,20 @@ def bring(target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan]
     screen.plan(plan)
     if not agreed(plan):
         target.stacks.discard(plan)
-        raise Trouble(
-            f"The change of {stack.stack} was not agreed to.",
-            "It was not made; what stands above it was.",
-        )
+        raise Trouble(_not_agreed(plan), "It was not made; what stands above it was.")
     upload(target, stack.template)
     target.stacks.execute(plan, screen.stack_event)
     screen.say("  up to date")
     return True
+
+
+def _not_agreed(plan: Plan) -> str:
+    if not plan.foreign:
+        return f"The change of {plan.stack} was not agreed to."
+    return (
+        f"The change of {plan.stack} takes away {', '.join(plan.foreign)}, which no deployment of "
+        "Steadyspot has brought, and was not agreed to in a terminal, for which --yes does not do."
+    )
 
 
 def difference(target: Target, stack: Wanted) -> tuple[Plan | None, str]:

@@ -31,6 +31,7 @@ from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.redrive import Redrive, Redriven
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.marks import TAG, Mark, with_mark
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.deploy.stacks.templates import Template, job_template
 from steadyspot.deploy.stacks.up import Wanted, bring, platform_of, stack_of
@@ -136,13 +137,16 @@ class Work:
         """Create the job's stack by way of S3: a test may want more than a call takes."""
         stack, key = self.target.config.job_stack(self.job), f"templates/{self.name}.yaml"
         upload(self.target, template)
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=template.text.encode())
+        mark = Mark(self.place.platform.name, self.name)
+        text = with_mark(template.text, mark)
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode())
         cloudformation = self.target.client("cloudformation")
         cloudformation.create_stack(
             StackName=stack,
             TemplateURL=f"{self.place.aws.endpoint_url}/{self.bucket}/{key}",
             Parameters=given(of_job(self.place.platform, self.job)),
             Capabilities=["CAPABILITY_IAM"],
+            Tags=[{"Key": TAG, "Value": mark.tag}],
         )
         waiter = cloudformation.get_waiter("stack_create_complete")
         waiter.wait(StackName=stack, WaiterConfig={"Delay": 1})

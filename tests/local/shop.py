@@ -38,8 +38,8 @@ class Shop:
         self.folder = folder
         self.aws = aws
         self.path = folder / "steadyspot.toml"
+        (folder / ADDRESS).parent.mkdir(parents=True)
         self.write()
-        (folder / ADDRESS).parent.mkdir()
         address = {"pid": os.getpid(), "endpoint_url": aws.endpoint_url, "region": aws.region}
         (folder / ADDRESS).write_text(json.dumps(address))
 
@@ -84,7 +84,7 @@ def left(shop: Shop) -> dict[str, Any]:
     target = shop.target
     queues = target.client("sqs").list_queues().get("QueueUrls", [])
     return {
-        "stacks": sorted(target.stacks.of_platform("cli")),
+        "stacks": sorted(target.stacks.of_platform()),
         "queues": sorted(
             url.rsplit("/", 1)[-1] for url in queues if "cli" in url or "drill" in url
         ),

@@ -282,7 +282,7 @@ class Slow(CloudFormation):
         self.looks = 0
         self.met = threading.Event()
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
         if "execute_change_set" in self.calls:
             self.looks += 1
             self.states = ["UPDATE_IN_PROGRESS" if self.looks < 3 else "UPDATE_COMPLETE"]

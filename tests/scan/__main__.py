@@ -18,7 +18,7 @@ from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
-from steadyspot.deploy.stacks.templates import job_template, platform_template
+from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
 from steadyspot.deploy.target import Target
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
@@ -45,11 +45,9 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
     platform = Platform(name="scan")
     job = Job(name="job", image="image", schedule="rate(1 hour)", secret=SECRET)
     with LocalAws() as aws:
-        cloudformation = aws.session().client("cloudformation")
-        create(cloudformation, "scan", platform_template().text, of_platform(platform))
-        template = job_template()
-        upload(Target(Config(Path("steadyspot.toml"), platform, {}), aws.session()), template)
-        create(cloudformation, "scan-job", template.text, of_job(platform, job))
+        target = Target(Config(Path("steadyspot.toml"), platform, {}), aws.session())
+        create(target, "scan", platform_template(), of_platform(platform))
+        create(target, "scan-job", job_template(), of_job(platform, job))
         iam = aws.session().client("iam")
         for role in iam.list_roles()["Roles"]:
             name = role["RoleName"]
@@ -64,15 +62,10 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield policy["PolicyName"], version["PolicyVersion"]["Document"]
 
 
-def create(client: Any, name: str, template: str, parameters: dict[str, str]) -> None:
-    """Create a stack and wait for it."""
-    client.create_stack(
-        StackName=name,
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-        Capabilities=["CAPABILITY_IAM"],
-        TemplateBody=template,
-    )
-    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+def create(target: Target, name: str, template: Template, parameters: dict[str, str]) -> None:
+    """Deploy a stack as ``steadyspot up`` does."""
+    upload(target, template)
+    target.stacks.deploy(name, template.text, parameters, lambda _event: None)
 
 
 def judged(name: str, policy: dict[str, Any]) -> Iterator[str]:

@@ -39,7 +39,13 @@ def command(
     there = inventory(target, jobs)
     if not machine:
         _list(screen, there, data)
-    if not there.nothing and not yes:
+    if there.foreign and (machine or not sys.stdin.isatty()):
+        raise Trouble(
+            f"No deployment of Steadyspot brought {', '.join(there.foreign)}, and --yes does not "
+            "agree to their removal.",
+            "Take them out of their stacks first, or run the command in a terminal, which asks.",
+        )
+    if not there.nothing and (there.foreign or not yes):
         if not sys.stdin.isatty():
             raise Trouble("Nobody is there to agree.", "Add --yes to remove it all the same.")
         if click.prompt(f"To remove all that, type {name}") != name:
@@ -68,6 +74,8 @@ def _list(screen: Screen, there: Inventory, data: bool) -> None:
         return
     names = ", ".join(there.stacks)
     screen.say(f"This removes {there.resources} resources in these stacks: {names}.")
+    for one in there.foreign:
+        screen.say(f"No deployment of Steadyspot has brought {one}; it goes, too.", "bold red")
     if there.running:
         screen.say(f"Executions that are under way and will break off: {there.running}.", "yellow")
     if there.parked:

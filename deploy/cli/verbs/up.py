@@ -34,11 +34,15 @@ def command(
 
     wanted = [target.config.job(job)] if job or image else list(target.config.jobs.values())
     shown = silent() if machine else screen
-    agreed = (lambda _plan: True) if yes or machine else _agreed
+    platform = platform_of(target)
+    target.stacks.refuse_names({platform.stack, *map(target.config.job_stack, wanted)})
+
+    def agreed(plan: Plan) -> bool:
+        return _agreed(plan, asks=not machine, yes=yes or machine)
+
     changed: dict[str, bool] = {}
     whole = False
     try:
-        platform = platform_of(target)
         changed[platform.stack] = bring(target, platform, shown, agreed)
         for one in wanted:
             ready = replace(one, image=pinned(target, one, shown, image))
@@ -56,11 +60,17 @@ def command(
         screen.say("Nothing to change: AWS is as the configuration says.")
 
 
-def _agreed(plan: Plan) -> bool:
-    """Ask where something that holds data would go; a pipe cannot be asked and does not agree."""
+def _agreed(plan: Plan, *, asks: bool, yes: bool) -> bool:
+    """Ask where something of somebody else's would go, or something that holds data.
+
+    A pipe cannot be asked and does not agree; ``--yes`` agrees to the loss of what is ours only.
+    """
     lost = [change.resource for change in plan.changes if change.loses_data]
-    if not lost:
-        return True
-    if not sys.stdin.isatty():
+    questions = []
+    if plan.foreign:
+        questions.append(f"No deployment of Steadyspot brought {', '.join(plan.foreign)}. Remove?")
+    if lost and not yes:
+        questions.append(f"What {', '.join(lost)} holds will no longer be used. Go on?")
+    if questions and not (asks and sys.stdin.isatty()):
         return False
-    return click.confirm(f"What {', '.join(lost)} holds will no longer be used. Go on?")
+    return all(click.confirm(question) for question in questions)

@@ -13,6 +13,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Stack, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
+from moto.core.responses import ActionResult
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, s3_backends
 
@@ -40,12 +41,26 @@ def register() -> None:
     CloudFormationResponse._get_stack_from_s3_url = (  # type: ignore[method-assign]
         _template_at
     )
+    CloudFormationResponse.list_change_sets = (  # type: ignore[method-assign]
+        _change_sets_of_the_stack
+    )
     FakeBucket.get_permission = _not_enforced  # type: ignore[assignment, method-assign]
 
 
 def _not_enforced(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
     """Let everybody use a bucket: moto reads no conditions, "never without TLS" would be never."""
     return PermissionResult.NEUTRAL
+
+
+def _change_sets_of_the_stack(self: CloudFormationResponse) -> ActionResult:
+    """Those of the stack that is asked about; moto lists the account's."""
+    named = self._get_param("StackName")
+    found = [
+        one
+        for one in self.cloudformation_backend.list_change_sets()
+        if named in (one.stack.name, one.stack.stack_id)
+    ]
+    return ActionResult({"Summaries": found})
 
 
 def _template_at(self: CloudFormationResponse, template_url: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from steadyspot.deploy.stacks.marks import TAG, Mark, mark_of, with_mark
+
 BEGUN = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 
 
@@ -73,14 +75,21 @@ class History:
         return {"events": page, **({"nextToken": str(begin + len(page))} if more else {})}
 
 
+OLD_TEMPLATE = "Resources: {Queue: {}, StateMachine: {}, RunTable: {}, Bucket: {}, BrokenEnd: {}}"
+
+
 class CloudFormation:
-    """One stack, and what its change set will say; the next state comes with every description."""
+    """One stack of the platform shop, unless it is foreign, and what its change set will say.
+
+    The next state comes with every description.
+    """
 
     def __init__(
         self,
         *states: str,
         parameters: dict[str, str] | None = None,
-        template: str = "old",
+        template: str = OLD_TEMPLATE,
+        foreign: bool = False,
         changes: list[dict[str, Any]] | None = None,
         reason: str = "",
         events: list[dict[str, str]] | None = None,
@@ -89,6 +98,7 @@ class CloudFormation:
         self.calls: list[str] = []
         self.parameters = parameters or {}
         self.template = template
+        self.foreign = foreign
         self.changes = (
             [change("Modify", "Queue", "AWS::SQS::Queue")] if changes is None else changes
         )
@@ -96,13 +106,28 @@ class CloudFormation:
         self.events = events or []
         self.asked: dict[str, Any] = {}
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
+        if not StackName:
+            return {"Stacks": []}  # The account has no others.
         self.calls.append("describe_stacks")
         state = self.states.pop(0) if len(self.states) > 1 else (self.states or [""])[0]
         if not state:
             raise refusal("ValidationError", f"Stack with id {StackName} does not exist")
         shown = [{"ParameterKey": k, "ParameterValue": v} for k, v in self.parameters.items()]
-        return {"Stacks": [{"StackId": "id", "StackStatus": state, "Parameters": shown}]}
+        stack = {
+            "StackId": f"id-of-{StackName}",
+            "StackName": StackName,
+            "StackStatus": state,
+            "Parameters": shown,
+            "Tags": [] if self.foreign else [{"Key": TAG, "Value": _mark(StackName).tag}],
+        }
+        return {"Stacks": [stack]}
+
+    def list_stack_resources(self, **_: Any) -> dict[str, Any]:
+        return {"StackResourceSummaries": []}
+
+    def get_paginator(self, _name: str) -> Pages:
+        return Pages({**self.describe_stacks(), **self.list_stack_resources()})
 
     def describe_stack_events(self, **_: Any) -> dict[str, Any]:
         self.calls.append("describe_stack_events")
@@ -123,9 +148,10 @@ class CloudFormation:
             return {"Status": "FAILED", "StatusReason": self.reason}
         return {"Status": "CREATE_COMPLETE", "Changes": self.changes}
 
-    def get_template(self, **_: Any) -> dict[str, Any]:
+    def get_template(self, StackName: str) -> dict[str, Any]:  # noqa: N803
         self.calls.append("get_template")
-        return {"TemplateBody": self.template}
+        marked = with_mark(self.template, _mark(StackName))
+        return {"TemplateBody": self.template if self.foreign else marked}
 
     def get_template_summary(self, **_: Any) -> dict[str, Any]:
         self.calls.append("get_template_summary")
@@ -135,6 +161,10 @@ class CloudFormation:
         if name.startswith("_"):
             raise AttributeError(name)
         return lambda **_: self.calls.append(name)
+
+
+def _mark(stack: str) -> Mark:
+    return mark_of("shop", stack.removeprefix("id-of-"))
 
 
 def change(action: str, resource: str, kind: str, **more: Any) -> dict[str, Any]:

@@ -123,7 +123,9 @@ class Records:
 class Account(CloudFormation):
     """Both stacks as an earlier `up` left them: a mail, an image and a state differ."""
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
+        if not StackName:
+            return super().describe_stacks()
         platform, job = Platform("shop", mail="old@b.example"), replace(JOB, image=OLD, vcpu=2)
         one = of_platform(platform) if StackName == "shop" else of_job(platform, job)
         self.parameters = {**one, "Days": "30"}
@@ -141,7 +143,7 @@ class Removed(CloudFormation):
         made = [{**queue, "PhysicalResourceId": "q"}, {"LogicalResourceId": "Bucket", **bucket}]
         return Pages({"StackResourceSummaries": made, "Stacks": []})
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
         self.states = ["" if self.deleted else "UPDATE_COMPLETE"]
         return super().describe_stacks(StackName)
 
@@ -197,7 +199,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         config=config,
         session=SimpleNamespace(region_name="eu-central-1"),
         client=services.__getitem__,
-        stacks=Stacks(stacks, pause=lambda _: None),  # type: ignore[arg-type]
+        stacks=Stacks(stacks, "shop", pause=lambda _: None),  # type: ignore[arg-type]
         platform_stack="shop",
         platform={"Topic": "t", "Table": "table", "Bucket": "b", "ScheduleGroup": "shop"},
         runs=Records(),

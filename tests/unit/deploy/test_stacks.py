@@ -6,7 +6,7 @@ import pytest
 
 from steadyspot.deploy.stacks.cloudformation import Event, Stacks
 from steadyspot.deploy.trouble import Trouble
-from tests.unit.deploy.fakes import CloudFormation, change, refusal
+from tests.unit.deploy.fakes import OLD_TEMPLATE, CloudFormation, change, refusal
 
 FAILED = [
     {
@@ -25,23 +25,23 @@ FAILED = [
 
 
 def stacks(client: CloudFormation, pauses: list[float] | None = None) -> Stacks:
-    return Stacks(client, pause=(pauses if pauses is not None else []).append)  # type: ignore[arg-type]
+    return Stacks(client, "shop", pause=(pauses if pauses is not None else []).append)  # type: ignore[arg-type]
 
 
-def test_a_stack_as_it_should_be_takes_three_calls() -> None:
+def test_a_stack_as_it_should_be_takes_four_calls() -> None:
     client = CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "a", "Days": "30"})
-    assert stacks(client).is_current("shop", "old\n", {"Mail": "a"})
-    assert client.calls == ["describe_stacks", "get_template", "get_template_summary"]
+    assert stacks(client).is_current("shop", f"{OLD_TEMPLATE}\n", {"Mail": "a"})
+    assert client.calls == ["describe_stacks", *["get_template"] * 2, "get_template_summary"]
 
 
 @pytest.mark.parametrize(
     ("client", "text"),
     [
-        (CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "b"}), "old"),
-        (CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "a"}), "new"),
-        (CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "a", "Days": "31"}), "old"),
-        (CloudFormation("UPDATE_ROLLBACK_COMPLETE", parameters={"Mail": "a"}), "old"),
-        (CloudFormation(""), "old"),
+        (CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "b"}), OLD_TEMPLATE),
+        (CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "a"}), "Description: new"),
+        (CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "a", "Days": "31"}), OLD_TEMPLATE),
+        (CloudFormation("UPDATE_ROLLBACK_COMPLETE", parameters={"Mail": "a"}), OLD_TEMPLATE),
+        (CloudFormation(""), OLD_TEMPLATE),
     ],
     ids=["another value", "another template", "a default changed by hand", "broken", "not there"],
 )
@@ -53,7 +53,7 @@ def test_deploy_says_that_there_was_nothing_to_change_and_drops_the_change_set()
     client = CloudFormation(
         "UPDATE_COMPLETE", reason="The submitted information didn't contain changes."
     )
-    assert not stacks(client).deploy("shop", "old", {}, lambda _: None)
+    assert not stacks(client).deploy("shop", OLD_TEMPLATE, {}, lambda _: None)
     assert "execute_change_set" not in client.calls
     assert client.calls[-1] == "delete_change_set"
     assert not client.deleted
@@ -62,7 +62,7 @@ def test_deploy_says_that_there_was_nothing_to_change_and_drops_the_change_set()
 def test_a_change_that_is_refused_leaves_no_change_set_and_no_empty_stack() -> None:
     client = CloudFormation("", reason="Parameter Mail must be a mail address")
     with pytest.raises(Trouble, match="must be a mail address"):
-        stacks(client).deploy("shop", "new", {}, lambda _: None)
+        stacks(client).deploy("shop", "Description: new", {}, lambda _: None)
     assert client.calls[-2:] == ["delete_change_set", "delete_stack"]
 
 
@@ -70,7 +70,7 @@ def test_a_failure_names_the_first_resource_that_failed_by_itself() -> None:
     client = CloudFormation("", "", "ROLLBACK_COMPLETE", events=FAILED)
     told: list[Event] = []
     with pytest.raises(Trouble) as caught:
-        stacks(client).deploy("shop", "new", {}, told.append)
+        stacks(client).deploy("shop", "Description: new", {}, told.append)
     assert "Vpc (AWS::EC2::VPC): The maximum number of VPCs" in caught.value.what
     assert "Service Quotas" in caught.value.what_to_do
     assert [event.resource for event in told] == ["Bucket", "Vpc"]
@@ -80,7 +80,7 @@ def test_what_is_under_way_after_ctrl_c_is_waited_for_and_then_continued() -> No
     states = ("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     client = CloudFormation(*states)
     pauses: list[float] = []
-    assert stacks(client, pauses).deploy("shop", "new", {}, lambda _: None)
+    assert stacks(client, pauses).deploy("shop", "Description: new", {}, lambda _: None)
     assert pauses == [2.0]
     assert client.calls.index("create_change_set") > 3
 
@@ -90,7 +90,7 @@ def test_what_is_under_way_after_ctrl_c_is_waited_for_and_then_continued() -> No
 )
 def test_a_stack_that_never_was_whole_is_removed_and_made_again(state: str) -> None:
     client = CloudFormation(state, state, "", "", "CREATE_COMPLETE")
-    assert stacks(client).deploy("shop", "new", {}, lambda _: None)
+    assert stacks(client).deploy("shop", "Description: new", {}, lambda _: None)
     assert client.asked["ChangeSetType"] == "CREATE"
     assert client.calls.index("delete_stack") < client.calls.index("create_change_set")
 
@@ -99,7 +99,7 @@ def test_a_stack_that_cannot_be_deleted_is_reported_with_what_is_in_the_way() ->
     event = {**FAILED[0], "ResourceStatus": "DELETE_FAILED", "ResourceStatusReason": "is not empty"}
     client = CloudFormation("DELETE_FAILED", events=[event])
     with pytest.raises(Trouble) as caught:
-        stacks(client).deploy("shop", "new", {}, lambda _: None)
+        stacks(client).deploy("shop", "Description: new", {}, lambda _: None)
     assert "DELETE_FAILED, because of Bucket" in caught.value.what
     assert "Empty it yourself" in caught.value.what_to_do
 
@@ -107,7 +107,7 @@ def test_a_stack_that_cannot_be_deleted_is_reported_with_what_is_in_the_way() ->
 def test_a_failed_rollback_is_continued_before_the_next_change() -> None:
     states = ("UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_COMPLETE")
     client = CloudFormation(*states, "UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE")
-    assert stacks(client).deploy("shop", "new", {}, lambda _: None)
+    assert stacks(client).deploy("shop", "Description: new", {}, lambda _: None)
     assert "continue_update_rollback" in client.calls
 
 
@@ -117,7 +117,7 @@ def test_two_at_once_are_kept_apart_by_cloudformation() -> None:
             raise refusal("ValidationError", "Stack is in UPDATE_IN_PROGRESS state and can not be")
 
     with pytest.raises(Trouble, match="Somebody else"):
-        stacks(Busy("UPDATE_COMPLETE")).deploy("shop", "new", {}, lambda _: None)
+        stacks(Busy("UPDATE_COMPLETE")).deploy("shop", "Description: new", {}, lambda _: None)
 
 
 def test_throttling_is_left_to_the_client_and_is_never_swallowed() -> None:
@@ -126,7 +126,7 @@ def test_throttling_is_left_to_the_client_and_is_never_swallowed() -> None:
             raise refusal("Throttling", "Rate exceeded")
 
     with pytest.raises(Exception, match="Rate exceeded"):
-        stacks(Throttled("UPDATE_COMPLETE")).deploy("shop", "new", {}, lambda _: None)
+        stacks(Throttled("UPDATE_COMPLETE")).deploy("shop", "Description: new", {}, lambda _: None)
 
 
 def test_a_plan_says_what_changes_and_what_it_loses() -> None:
@@ -135,7 +135,7 @@ def test_a_plan_says_what_changes_and_what_it_loses() -> None:
         change("Remove", "Rule", "AWS::Events::Rule"),
     ]
     client = CloudFormation("UPDATE_COMPLETE", parameters={"Mail": "a"}, changes=changes)
-    plan = stacks(client).plan("shop", "new", {"Mail": "b"})
+    plan = stacks(client).plan("shop", "Description: new", {"Mail": "b"})
     assert plan is not None
     assert [c.resource for c in plan.changes if c.loses_data] == ["Table"]
     assert plan.parameters == {"Mail": ("a", "b")}
