@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from steadyspot.deploy.local.expressions import ExpressionError
 from steadyspot.statemachines.composing import expression, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
+from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
+from tests.unit.statemachines.test_stop_texts import TEXTS, unknown_texts
 from tests.virtual.defaults import DEFAULTS, job_definition
 from tests.virtual.machine import Machine, iso
 from tests.virtual.world import Launch, Offer, RunWorld
@@ -196,3 +200,16 @@ def test_both_engines_agree_on_what_runs_evaluate(recorder: Recorder) -> None:
 def test_both_engines_agree_on_every_file_by_its_name(recorder: Recorder) -> None:
     evaluations = [{**one, **outcome(recorder, one)} for one in named(recorder)]
     assert differing(evaluations) == []
+
+
+@needs_node
+@settings(max_examples=1, deadline=None, derandomize=True)
+@given(unknown=st.lists(unknown_texts(), min_size=100, max_size=100))
+def test_both_engines_read_the_same_in_what_aws_says(unknown: list[str]) -> None:
+    spoken = expression("spoken").removeprefix("{%").removesuffix("%}")
+    said = [*unknown, *(read(*one.reported)["stopped_reason"] for one in TEXTS.values())]
+    asked = [
+        {"text": f"({spoken})($text)", "variables": {"text": text}, "millis": 0} for text in said
+    ]
+
+    assert differing([{**one, **outcome(Machine({}), one)} for one in asked]) == []
