@@ -80,9 +80,10 @@ class Cause:
 
     ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and
     ``{stopped_reason}`` (what AWS says of the stop). ``next_step`` is told where the run ends with
-    it. ``says``: one of these texts stands in what AWS says, and one of ``also_says`` where there
-    are any; names of images, secrets and hosts are no part of it. ``never_started``: only if no
-    container had started. ``least_tries``: the run is tried again after at least so many stops of
+    it. ``says``: one of these texts stands in the error's name or in what AWS says, and one of
+    ``also_says`` where there are any; names of images, secrets and hosts are no part of it, and a
+    text in small letters stands for capitals, too. ``never_started``: only if no container had
+    started. ``least_tries``: the run is tried again after at least so many stops of
     this class, even where its budget is smaller. ``most_stalls``: it is tried again only while at
     most so many attempts have stalled, or ``interruptions`` where that is smaller.
     ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
@@ -160,23 +161,27 @@ def exit_code(*codes: int | str) -> tuple[str, ...]:
 
 _SPOT_CODES = ("SpotInterruption", "TerminationNotice")
 _SPOT_TEXT = ("Your Spot Task was interrupted",)
+_PULL = ("CannotPull",)
+"""ECS's guide: CannotPullContainerError; reports: CannotPullECRContainerError and others."""
+
 _PASSING = (
-    # ECS's guide on ResourceInitializationError: calls that did not get through. The last stands
-    # for "i/o timeout" too, whose first word reads as a path.
+    # ECS's guide on ResourceInitializationError: calls that did not get through. "io timeout" is
+    # "i/o timeout", as ``expressions/spoken.jsonata`` reads it.
     *("signal: killed", "context deadline exceeded", "context canceled", "dial tcp"),
     *("send request failed", "network configuration", "no such host", "connection reset"),
-    *("TLS handshake", "timeout"),
+    *("tls handshake", "io timeout"),
     # The second of these as AWS cuts it, there and in public reports.
     "context deadli",
     # Public reports of pulls that went well when they were repeated: Go's words of its network.
-    *("request canceled", "Client.Timeout", "connection refused", "unexpected EOF"),
+    *("request canceled", "client.timeout", "connection refused", "unexpected eof"),
+    *("timeout exceeded", "timeout awaiting"),
     # AWS re:Post on DockerTimeoutError and public reports of network interfaces: it took too long.
-    *("timed out", "Timeout waiting"),
+    *("timed out", "timeout waiting"),
     # The registry's error TOOMANYREQUESTS of the OCI distribution specification, as Docker says it.
     "toomanyrequests",
     # RFC 9110 and RFC 6585 call the codes below so; "Time-out" was seen of registries' proxies.
-    *("Too Many Requests", "Internal Server Error", "Bad Gateway", "Service Unavailable"),
-    *("Gateway Timeout", "Gateway Time-out"),
+    *("too many requests", "internal server error", "bad gateway", "service unavailable"),
+    *("gateway timeout", "gateway time-out"),
     # The ways in which containerd ("status code 503") and Docker ("API error (503)") name them;
     # ECS's guide has 500 to 504 for trouble of the registry.
     *(f"code {code}" for code in (429, 500, 502, 503, 504)),
@@ -188,23 +193,37 @@ _NO_IMAGE = (
     # ECS's guide on CannotPullContainerError: no such image or repository, or nobody logged in.
     *("not found", "pull access denied", "does not exist"),
     # The registry's errors of the OCI distribution specification: MANIFEST_UNKNOWN, NAME_UNKNOWN,
-    # DENIED, UNAUTHORIZED.
-    *("manifest unknown", "name unknown", "access to the resource is denied"),
-    "authentication required",
+    # DENIED, UNAUTHORIZED, as codes and as containerd and Docker put them.
+    *("manifest unknown", "name unknown", "manifest_unknown", "name_unknown"),
+    *("access to the resource is denied", "authentication required", "unauthorized"),
+    # The distribution specification's token authentication, as containerd says it.
+    "authorization failed",
     # Docker, where it has no login for the registry, and where a name is none.
     *("no basic auth credentials", "invalid reference format"),
+    # ECR's error of DescribeImages and of a pull.
+    "RepositoryNotFoundException",
     # RFC 9110, as containerd and Docker name a registry's answer.
-    *("401 Unauthorized", "404 Not Found", "status code 401", "status code 404"),
+    *("status code 401", "status code 404"),
 )
 """What lasts of an image: it stays so until somebody mends it."""
 
+_OTHER_ARCHITECTURE = (
+    # ECS's guide on CannotPullContainerError.
+    "descriptor matching platform",
+    # Docker ("no matching manifest for linux/arm64") and containerd, of an image with several.
+    *("no matching manifest", "no match for platform"),
+    # Linux's ENOEXEC, of a program that is made for another machine.
+    "exec format error",
+)
 _DENIED = (
     # IAM's guide, on how services say that access is denied.
-    *("AccessDenied", "not authorized"),
+    *("AccessDenied", "access denied", "not authorized"),
+    # ECS's RunTask, of an execution or task role that does not trust it.
+    "unable to assume the role",
 )
 _NO_LOG_GROUP = (
     # What ResourceNotFoundException of CloudWatch Logs says, which the awslogs driver hands on.
-    *("log group does not exist", "log stream does not exist"),
+    *("does not exist", "ResourceNotFoundException"),
 )
 _NO_SECRET = (
     # Secrets Manager's error of a secret that is not there, and what it says of it.
@@ -212,8 +231,19 @@ _NO_SECRET = (
     # GetSecretValue's error of a secret that is marked for deletion.
     "InvalidRequestException",
     # Systems Manager's error of GetParameter; ECS's agent, of GetParameters and of a JSON's key.
-    *("ParameterNotFound", "invalid ssm parameters", "did not contain json key"),
+    *("ParameterNotFound", "invalid ssm parameters", "invalid parameters"),
+    "did not contain json key",
 )
+_MISTAKEN = (
+    # EC2's codes of subnets and security groups that are not there, which RunTask hands on.
+    *("InvalidSubnetID", "InvalidGroup", "does not exist", "not found"),
+    # RunTask's words for what a request or a task definition has wrong (ECS's API reference and
+    # public reports of InvalidParameterException and ClientException).
+    *("is not a container in", "is not valid", "is invalid", "invalid identifier", "must be"),
+    *("must have", "must not", "cannot be", "not supported", "does not support"),
+    *("no container instances", "incompatible"),
+)
+"""What RunTask says of a request that is wrong until somebody corrects it."""
 
 _ATTEMPTS: tuple[Cause, ...] = (
     Cause(
@@ -229,7 +259,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.REFUSED,
         answer=Answer.WAIT_FOR_SPOT,
         facts=error("AmazonECS.Unknown"),
-        says=("Capacity is unavailable", "RESOURCE:", "limit on the number of vCPUs"),
+        says=("capacity is unavailable", "RESOURCE:", "limit on the number of vcpus"),
         sentence="AWS had no capacity for the task: {stopped_reason}",
         next_step="If this lasts, allow more zones or raise the vCPU quota, then redrive the run.",
     ),
@@ -290,10 +320,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.THROTTLED,
         answer=Answer.WAIT,
         facts=error("ECS.ServerException"),
-        says=(
-            *("Rate exceeded", "ThrottlingException", "Throttling"),
-            *("RequestLimitExceeded", "Request limit exceeded"),
-        ),
+        says=(*("rate exceeded", "Throttling", "RequestLimitExceeded", "request limit exceeded"),),
         sentence="AWS throttled or could not answer the call: {stopped_reason}",
         next_step="Redrive the run; if this repeats, spread the schedules or raise the API quota.",
         jitters=True,
@@ -311,7 +338,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="wrong-architecture",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("descriptor matching platform", "exec format error"),
+        says=_OTHER_ARCHITECTURE,
         sentence="The image is not made for the task's architecture: {stopped_reason}",
         next_step=(
             "Build the image for the architecture that the job names, deploy again, then redrive"
@@ -322,8 +349,12 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="command-missing",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
+        # containerd and runc, of what the image's ENTRYPOINT or the command names.
         says=("runtime create failed", "executable file not found"),
-        also_says=("executable file not found", "no such file or directory", "permission denied"),
+        also_says=(
+            *("executable file not found", "no such file or directory", "permission denied"),
+            "is a directory",
+        ),
         sentence="The image does not hold the command that the task starts: {stopped_reason}",
         next_step="Correct the image's ENTRYPOINT or command, deploy again, then redrive the run.",
     ),
@@ -331,8 +362,8 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="pull-forbidden",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("CannotPullContainerError",),
-        also_says=("403 Forbidden", "status code 403"),
+        says=_PULL,
+        also_says=("403 forbidden", "status code 403"),
         sentence="The registry refuses the image to the task: {stopped_reason}",
         next_step=(
             "Give the job's execution role permission to pull the image (or the registry's policy"
@@ -343,7 +374,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="image-not-reached",
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
-        says=("CannotPullContainerError", "ResourceInitializationError"),
+        says=(*_PULL, "ResourceInitializationError", "network configuration"),
         also_says=_PASSING,
         sentence="The task could not reach what it needs to start: {stopped_reason}",
         next_step="Check the routes to the registry and to the log group, then redrive the run.",
@@ -354,8 +385,8 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.WAIT,
         facts=stop_code("InfrastructureHealth"),
         says=(
-            *("InternalError", "Network Interface", "network interface"),
-            *("ContainerRuntimeTimeoutError", "DockerTimeoutError", "CannotCreateVolumeError"),
+            *("InternalError", "network interface", "CannotCreateVolumeError"),
+            *("ContainerRuntimeTimeoutError", "DockerTimeoutError"),
         ),
         sentence="The infrastructure under the task failed: {stopped_reason}",
         next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
@@ -382,7 +413,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="definition-inactive",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("is inactive", "TaskDefinition not found"),
+        says=("is inactive", "taskdefinition not found"),
         sentence="The task definition is no longer active: {stopped_reason}",
         next_step="Deploy the job again (steadyspot up), then redrive the run.",
     ),
@@ -390,7 +421,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="image-missing",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("CannotPullContainerError",),
+        says=_PULL,
         also_says=_NO_IMAGE,
         sentence="The image cannot be pulled: {stopped_reason}",
         next_step="Push the image or correct its name, deploy again, then redrive the run.",
@@ -408,7 +439,8 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         never_started=True,
-        says=_NO_LOG_GROUP,
+        says=("log group", "log stream"),
+        also_says=_NO_LOG_GROUP,
         sentence="The log group that the task writes to is missing: {stopped_reason}",
         next_step="Create the log group or deploy the job again, then redrive the run.",
     ),
@@ -440,7 +472,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         never_started=True,
         # digdag's issue 1642 and Airflow's 15000: this alone is said, and the next try goes well.
         facts=stop_code("TaskFailedToStart"),
-        says=("Task failed to start",),
+        says=("task failed to start",),
         sentence="The task did not start: {stopped_reason}",
         next_step="Redrive the run; if this repeats, mend what the text names.",
     ),
@@ -464,15 +496,6 @@ _ATTEMPTS: tuple[Cause, ...] = (
         next_step="Correct the input of the execution or the job's settings, then start it again.",
     ),
     Cause(
-        name="ecs-in-trouble",
-        cause_class=CauseClass.INFRASTRUCTURE,
-        answer=Answer.WAIT,
-        # What ECS has no name for, and what never reached it.
-        facts=error("ECS.AmazonECSException", "ECS.SdkClientException"),
-        sentence="ECS could not take the call: {stopped_reason}",
-        next_step="Redrive the run; if this repeats, look at the AWS Health Dashboard.",
-    ),
-    Cause(
         name="account-not-ready",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
@@ -490,9 +513,30 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="refused-by-ecs",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        facts=error("ECS.*"),
+        # Of the errors of RunTask (ECS's API reference), those whose name alone says what is wrong.
+        facts=error(
+            *("ECS.ClusterNotFoundException", "ECS.PlatformUnknownException"),
+            *("ECS.PlatformTaskDefinitionIncompatibilityException",),
+            *("ECS.UnsupportedFeatureException", "ECS.ConflictException"),
+        ),
+        # These are the names of whatever else it refuses.
+        says=("ECS.InvalidParameterException", "ECS.ClientException"),
+        also_says=_MISTAKEN,
         sentence="ECS refused to run the task: {stopped_reason}",
         next_step="Correct what the text names, deploy again, then redrive the run.",
+    ),
+    Cause(
+        name="ecs-in-trouble",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        answer=Answer.WAIT,
+        # ECS.AmazonECSException is what ECS has no name for, ECS.SdkClientException what never
+        # reached it; and there are names that are used of much, with a text that no row knows.
+        facts=error("ECS.*"),
+        sentence="ECS did not take the call: {stopped_reason}",
+        next_step=(
+            "Redrive the run; if this repeats, mend what the text names, or look at the AWS Health"
+            " Dashboard."
+        ),
     ),
     Cause(
         name="out-of-memory",

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, WORKER_CONTAINER
+from steadyspot.contract.keys import LONGEST_RUN_KEY
 from steadyspot.statemachines.causes import EXECUTION_ENDED, NOT_CLAIMED
 
 TRANSITION_PRICE = 0.000025
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
+
+COMMAND_CHARACTERS = 6000
+"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,200."""
 
 VALUES: dict[str, Any] = {
     "fencePerClaim": FENCE_PER_CLAIM,
@@ -25,6 +29,14 @@ VALUES: dict[str, Any] = {
     "fewestRuns": 5,  # that teach how long a run takes
     "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more
     "shownCharacters": 500,  # of what AWS says; all of it is read
+    "longestRunKey": LONGEST_RUN_KEY,
+    # What schemas/run-request.schema.json allows.
+    "mostExpectedMinutes": 40_000,
+    "mostMinutesToFinish": 400_000,
+    "mostOfBudget": 100,
+    "commandCharacters": COMMAND_CHARACTERS,
+    # A state hands on at most 256 KiB, also to the queue; the text is escaped twice on that way.
+    "inputCharacters": 20_000,
     "rowNotClaimed": NOT_CLAIMED.as_data(),
     "rowExecutionEnded": EXECUTION_ENDED.as_data(),
 }

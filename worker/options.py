@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
+from steadyspot.contract.keys import RUN_KEY_CHARACTERS
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.signal_names import signal_number
 
@@ -91,7 +92,6 @@ OPTIONS = (
     Option("--scratch-dir", Env.SCRATCH_DIR, "DIR", "where outputs are written first (/tmp)"),
 )
 JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
-RUN_KEY = JOB | frozenset(".=")
 LONGEST_KEY = 128
 IDENTITY = (Env.RUN_KEY, Env.EXECUTION, Env.FENCE, Env.JOB, Env.TABLE, Env.BUCKET)
 
@@ -104,7 +104,7 @@ class Identity:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.job = _matching(environ, Env.JOB, JOB)
-        self.run_key = _matching(environ, Env.RUN_KEY, RUN_KEY)
+        self.run_key = _matching(environ, Env.RUN_KEY, RUN_KEY_CHARACTERS)
         self.execution = environ[Env.EXECUTION]
         self.fence = _whole(Env.FENCE, environ[Env.FENCE])
         self.attempt = _whole(Env.ATTEMPT, environ.get(Env.ATTEMPT) or "1")

@@ -18,6 +18,7 @@ from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.forms import faults_of, shown
 from steadyspot.deploy.runs.history import Moment, Story
 from steadyspot.deploy.trouble import Trouble
+from steadyspot.statemachines.values import COMMAND_CHARACTERS
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -29,8 +30,6 @@ ENDED = {
     "ExecutionTimedOut": "TIMED_OUT",
 }
 _PAGE = 100
-_COMMAND_CHARACTERS = 6000
-"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,200."""
 
 
 def request_of(text: str) -> dict[str, Any]:
@@ -89,10 +88,10 @@ def _faults(request: Any) -> Iterator[str]:
             yield f"command.{index} is {shown(word)}, but must be a text that UTF-8 can write"
     # It travels as JSON within a text of RunTask's JSON.
     size = len(json.dumps(json.dumps(command)))
-    if size > _COMMAND_CHARACTERS:
+    if size > COMMAND_CHARACTERS:
         yield (
             f"command has {size:,} characters as AWS counts them, but at most "
-            f"{_COMMAND_CHARACTERS:,} are allowed"
+            f"{COMMAND_CHARACTERS:,} are allowed"
         )
 
 

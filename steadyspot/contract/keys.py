@@ -20,5 +20,9 @@ def run_key_of(scheduled_time: str) -> str:
     return scheduled_time.replace("-", "").replace(":", "")
 
 
+RUN_KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+LONGEST_RUN_KEY = 80
+"""As many as the name of an execution has at most; and not only dots, which mean folders."""
+
 FIRST_RUN_KEY, LAST_RUN_KEY = "20000101T000000Z", "20991231T235959Z"
 """Between them lie the keys of all scheduled times; a run by hand has its execution's name."""

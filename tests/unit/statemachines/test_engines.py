@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from steadyspot.deploy.local.expressions import ExpressionError
 from steadyspot.statemachines.composing import expression, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
+from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
+from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
+from tests.unit.statemachines.test_stop_texts import TEXTS, unknown_texts
 from tests.virtual.defaults import DEFAULTS, job_definition
 from tests.virtual.machine import Machine, iso
 from tests.virtual.world import Launch, Offer, RunWorld
@@ -32,13 +37,7 @@ needs_node = pytest.mark.skipif(
     reason="node, or what tests/asl locks, is not here",
 )
 EACH = 12
-"""Evaluations that are kept of an expression."""
-TIMES = (
-    "2026-11-24T02:00:00Z",
-    "2028-02-29T23:59:59Z",
-    *("20260124T020000Z", "2026-11-24T02:00", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z"),
-    *("2027-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-11-24T24:00:00Z", "yesterday", 17, ""),
-)
+"""Evaluations that are kept of an expression, beside those of the requests that are asked for."""
 
 
 class Recorder(Machine):
@@ -48,6 +47,7 @@ class Recorder(Machine):
         super().__init__(definition)
         self.kept: dict[str, list[dict[str, Any]]] = {}
         self.scopes: dict[str, dict[str, Any]] = {}
+        self.most = 10 * EACH
 
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         evaluations = self.kept.setdefault(text, [])
@@ -67,7 +67,7 @@ class Recorder(Machine):
         else:
             record["value"] = value
         finally:
-            if len(evaluations) < EACH and record not in evaluations:
+            if len(evaluations) < self.most and record not in evaluations:
                 evaluations.append(record)
         return value
 
@@ -77,6 +77,10 @@ def recorder() -> Recorder:
     """Runs with whatever may befall them."""
     rng = random.Random(1)
     machine = Recorder(job_definition(Failures="1"))
+    for request in (*TAKEN, *(one for one, _ in REFUSED)):
+        world = RunWorld(now=START, work_seconds=60.0, market=lambda *_: Offer())
+        machine.run(world, request, name="asked")
+    machine.most = EACH
     for number in range(60):
         offers = rng.choices([*CALL_FAILED, *STOPPED, Offer(), Offer(ends_after=600.0)], k=4)
 
@@ -91,9 +95,6 @@ def recorder() -> Recorder:
         within = rng.choice([0, 70, 80, 200])
         request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
         machine.run(world, request, name=f"x{number}")
-    for time in TIMES:
-        world = RunWorld(now=START, work_seconds=60.0, market=lambda *_: Offer())
-        machine.run(world, {"scheduledTime": time}, name="timed")
     return machine
 
 
@@ -170,7 +171,9 @@ def meaning(value: Any) -> Any:
     """A value, the JSON in its texts read: one engine writes letters beyond ASCII as numbers."""
     if isinstance(value, dict):
         return {key: meaning(item) for key, item in value.items()}
-    if isinstance(value, str) and value.startswith("{"):
+    if isinstance(value, list):
+        return [meaning(item) for item in value]
+    if isinstance(value, str) and value.startswith(("{", "[")):
         return meaning(json.loads(value))
     return value
 
@@ -196,3 +199,16 @@ def test_both_engines_agree_on_what_runs_evaluate(recorder: Recorder) -> None:
 def test_both_engines_agree_on_every_file_by_its_name(recorder: Recorder) -> None:
     evaluations = [{**one, **outcome(recorder, one)} for one in named(recorder)]
     assert differing(evaluations) == []
+
+
+@needs_node
+@settings(max_examples=1, deadline=None, derandomize=True)
+@given(unknown=st.lists(unknown_texts(), min_size=100, max_size=100))
+def test_both_engines_read_the_same_in_what_aws_says(unknown: list[str]) -> None:
+    spoken = expression("spoken").removeprefix("{%").removesuffix("%}")
+    said = [*unknown, *(read(*one.reported)["stopped_reason"] for one in TEXTS.values())]
+    asked = [
+        {"text": f"({spoken})($text)", "variables": {"text": text}, "millis": 0} for text in said
+    ]
+
+    assert differing([{**one, **outcome(Machine({}), one)} for one in asked]) == []

@@ -131,6 +131,36 @@ TEXTS = {
         "ContainerRuntimeTimeoutError",
     ),
     "nobody-knows": passing(f"{SETUP}the moon is full", "the moon is full"),
+    "connection-to-the-log-group": passing(
+        "ResourceInitializationError: failed to validate logger args: The task cannot find the"
+        " Amazon CloudWatch log group defined in the task definition. There is a connection issue"
+        " between the task and Amazon CloudWatch. Check your network configuration.",
+        "connection issue",
+    ),
+    "in-capitals": passing(
+        'CannotPullContainerError: Get "https://registry.example/v2/": NET/HTTP: TLS Handshake'
+        " Timeout",
+        "Handshake",
+        "route",
+    ),
+    "pulled-too-often": passing(
+        "CannotPullContainerError: Error response from daemon: TOOMANYREQUESTS: You have reached"
+        " your pull rate limit",
+        "pull rate limit",
+        "route",
+    ),
+    "within-json": passing(
+        'CannotPullContainerError: {"message":"Head \\"https://registry.example/v2/\\": EOF,'
+        ' caused by: {\\"error\\": \\"dial tcp 198.51.100.7:443: i/o timeout\\"}"}',
+        "i/o timeout",
+        "route",
+    ),
+    "registry-not-reached-by-its-api": passing(
+        "CannotPullECRContainerError: RequestError: send request failed caused by: Post"
+        " https://api.ecr.eu-central-1.amazonaws.com/: net/http: request canceled",
+        "send request failed",
+        "route",
+    ),
     "request-limit": by_ecs(
         "ECS.InvalidParameterException",
         "Error retrieving subnet information for [subnet-a]: Request limit exceeded. (ErrorCode:"
@@ -148,6 +178,54 @@ TEXTS = {
     ),
     "read-timed-out": by_ecs(
         "ECS.SdkClientException", "Read timed out", "infrastructure", "wait", "Redrive the run"
+    ),
+    "of-the-model-for-no-reason": by_ecs(
+        "ECS.InvalidParameterException",
+        "The moon is full.",
+        "infrastructure",
+        "wait",
+        "mend what the text names",
+    ),
+    "client-for-no-reason": by_ecs(
+        "ECS.ClientException", "", "infrastructure", "wait", "mend what the text names"
+    ),
+    "subnet-unknown": by_ecs(
+        "ECS.InvalidParameterException",
+        "Error retrieving subnet information for [subnet-0a]: The subnet ID 'subnet-0a' does not"
+        " exist (ErrorCode: InvalidSubnetID.NotFound)",
+        "misconfigured",
+        "stop",
+        "Correct what the text names",
+    ),
+    "container-unknown": by_ecs(
+        "ECS.InvalidParameterException",
+        "Override for container named worker is not a container in the TaskDefinition.",
+        "misconfigured",
+        "stop",
+        "Correct what the text names",
+    ),
+    "overrides-too-long": by_ecs(
+        "ECS.InvalidParameterException",
+        "Container Overrides length must be at most 8192",
+        "misconfigured",
+        "stop",
+        "Correct what the text names",
+    ),
+    "role-not-assumed": by_ecs(
+        "ECS.ClientException",
+        "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/execution' that was"
+        " provided for this task.",
+        "misconfigured",
+        "stop",
+        "Give the role",
+    ),
+    "spot-not-associated": by_ecs(
+        "ECS.InvalidParameterException",
+        "The specified capacity provider 'FARGATE_SPOT' was not found. Specify a valid name or ARN"
+        " and try again.",
+        "refused",
+        "wait",
+        "FARGATE_SPOT",
     ),
     "disk": lasting(
         f"CannotPullContainerError: failed to extract layer sha256:{DIGEST}: write /lib/x.so: no"
@@ -221,6 +299,77 @@ TEXTS = {
         f"{SETUP}unable to retrieve secrets from ssm: invalid ssm parameters: TOKEN",
         "TOKEN",
         "secret",
+    ),
+    "platform-of-the-daemon": lasting(
+        "CannotPullContainerError: no matching manifest for linux/arm64/v8 in the manifest list"
+        " entries",
+        "linux/arm64",
+        "architecture",
+    ),
+    "disk-in-capitals": lasting(
+        "CannotPullContainerError: write /var/x: No Space Left On Device", "No Space", "disk"
+    ),
+    "repository-unknown": lasting(
+        "CannotPullContainerError: RepositoryNotFoundException: The repository with name"
+        " 'connection-timeout' does not exist in the registry with id '123456789012'",
+        "connection-timeout",
+        "Push the image",
+    ),
+    "image-named-timeout": lasting(
+        f"{PULL}failed to resolve ref i/o-timeout: not found", "i/o-timeout", "Push the image"
+    ),
+    "image-named-timeout-alone": lasting(
+        "CannotPullContainerError: Error response from daemon: manifest for timeout not found:"
+        " manifest unknown: manifest unknown",
+        "timeout",
+        "Push the image",
+    ),
+    "image-quoted": lasting(
+        f'{PULL}failed to resolve ref "503-connection-timeout": not found',
+        "503-connection-timeout",
+        "Push the image",
+    ),
+    "image-unauthorized": lasting(
+        f"{PULL}{REF}unexpected status from HEAD request to"
+        " https://registry.example/v2/timeout/manifests/1: 401 UNAUTHORIZED",
+        "401",
+        "Push the image",
+    ),
+    "secret-named-timeout": lasting(
+        f"{SETUP}retrieved secret from Secrets Manager did not contain json key timeout",
+        "timeout",
+        "secret",
+    ),
+    "secret-named-connection": lasting(
+        "ResourceNotFoundException: The task can't retrieve the secret with ARN"
+        " 'arn:aws:secretsmanager:eu-central-1:1:secret:connection-timeout' from AWS Secrets"
+        " Manager. Check whether the secret exists in the specified Region.",
+        "connection-timeout",
+        "secret",
+    ),
+    "secret-not-decrypted": lasting(
+        f"{SETUP}failed to fetch secret {SECRET} from secrets manager: AccessDeniedException:"
+        " Access to KMS is not allowed",
+        "KMS",
+        "Give the role",
+    ),
+    "parameters-of-the-store": lasting(
+        "ResourceInitializationError: Fetching secret data from SSM Parameter Store in"
+        " eu-central-1: invalid parameters: timeout, connection",
+        "connection",
+        "secret",
+    ),
+    "parameter-named-timeout": lasting(
+        f"{SETUP}unable to retrieve secrets from ssm: invalid ssm parameters: timeout",
+        "timeout",
+        "secret",
+    ),
+    "log-group-named-timeout": lasting(
+        "ResourceInitializationError: failed to validate logger args: create stream has been"
+        " retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The"
+        " log group 'timeout' does not exist.",
+        "'timeout'",
+        "log group",
     ),
     "log-denied": lasting(
         "ResourceInitializationError: failed to validate logger args: AccessDeniedException: User:"
@@ -303,7 +452,7 @@ def run_through(
     return MACHINE.run(world, request, name="x"), world
 
 
-@pytest.mark.parametrize("capacity", ["spot-only", "on-demand-only"])
+@pytest.mark.parametrize("capacity", ["spot-first", "on-demand-only"])
 @pytest.mark.parametrize("said", TEXTS.values(), ids=TEXTS)
 def test_the_run_goes_where_the_text_sends_it(said: Said, capacity: str) -> None:
     ended, world = run_through(said.reported, capacity)
@@ -368,14 +517,29 @@ def unknown_texts(draw: st.DrawFn) -> str:
     return text[: draw(st.integers(0, len(text)))]
 
 
+ERRORS = st.sampled_from(
+    (
+        *("ECS.InvalidParameterException", "ECS.ClientException", "ECS.AmazonECSException"),
+        *("ECS.SdkClientException", "ECS.NobodysException"),
+    )
+)
+
+
 @settings(max_examples=80, deadline=None, derandomize=True)
-@example(text=f"CannotStartContainerError: {QUOTED_COMMAND}", where="Reason")
-@example(text=f"CannotStartContainerError: {QUOTED_COMMAND}"[:50], where="StoppedReason")
-@given(text=unknown_texts(), where=st.sampled_from(("StoppedReason", "Reason")))
-def test_what_never_started_for_a_reason_no_row_knows_is_tried_again(text: str, where: str) -> None:
+@example(text=f"CannotStartContainerError: {QUOTED_COMMAND}", where="Reason", error="")
+@example(text=f"CannotStartContainerError: {QUOTED_COMMAND}"[:50], where="StoppedReason", error="")
+@example(text="The moon is full", where="Reason", error="ECS.InvalidParameterException")
+@given(
+    text=unknown_texts(),
+    where=st.sampled_from(("StoppedReason", "Reason")),
+    error=st.one_of(st.just(""), ERRORS),
+)
+def test_what_never_started_for_a_reason_no_row_knows_is_tried_again(
+    text: str, where: str, error: str
+) -> None:
     fields: dict[str, Any] = {"StopCode": NEVER, where: text}
 
-    cause = judged(("States.TaskFailed", task(**fields)), "")
+    cause = judged((error, text) if error else ("States.TaskFailed", task(**fields)), "")
 
     assert cause["class"] != "misconfigured", cause
     assert cause["answer"] in {"wait", "wait-for-spot"}
