@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -14,6 +16,10 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PIPFILE = tomllib.loads((ROOT / "Pipfile").read_text())
 LOCK = json.loads((ROOT / "Pipfile.lock").read_text())
+
+
+IMAGES = ("Dockerfile", "worker/requirements.txt")
+"""What repeats locked releases, since an image is built without the lock."""
 
 
 def requirements() -> Iterator[Requirement]:
@@ -37,3 +43,16 @@ def test_each_requirement_is_locked_to_a_release_that_it_allows() -> None:
         name = canonicalize_name(requirement.name)
         assert name in locked, "run make lock"
         assert locked[name] in requirement.specifier, "run make lock"
+
+
+@pytest.mark.parametrize("file", IMAGES)
+def test_an_image_has_the_locked_releases_with_their_hashes(file: str) -> None:
+    text = (ROOT / file).read_text()
+    pinned = re.findall(r"([\w.-]+)==([\w.]+)", text)
+    assert pinned
+    for name, version in pinned:
+        locked = {**LOCK["default"], **LOCK["develop"]}.get(canonicalize_name(name))
+        assert locked, f"{name} is not locked"
+        assert locked["version"] == f"=={version}", f"{file} has another release: run make lock"
+    for digest in re.findall(r"--hash=(sha256:[0-9a-f]+)", text):
+        assert any(digest in entry.get("hashes", ()) for entry in LOCK["default"].values())
