@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import command_line, judgement, worker
+from tests.bench import command_line, judgement, sizes, worker
 
-SECTIONS = {"worker": worker.main, "judgement": judgement.main}
+SECTIONS = {"worker": worker.main, "sizes": sizes.main, "judgement": judgement.main}
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +22,12 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     full = ["--full"] if chosen.full else []
     traces = ["--traces", chosen.traces] if chosen.traces else []
-    missed = [judgement.main([*full, *traces]), command_line.main(), worker.main(full)]
+    missed = [
+        judgement.main([*full, *traces]),
+        command_line.main(),
+        worker.main(full),
+        sizes.main(full),
+    ]
     return max(missed)
 
 

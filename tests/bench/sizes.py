@@ -1,0 +1,190 @@
+"""Real sizes: many units, many small files, one large file, many outputs of one unit.
+
+Each measure runs the worker's own keeping in a process of its own, against a store that costs next
+to nothing on this machine or takes 20 ms for a call. Numbers of seconds hold for two cores that
+have nothing else to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from steadyspot.contract import Env
+from steadyspot.worker.keeping.keeper import Keeper
+from steadyspot.worker.log import Log
+from steadyspot.worker.options import Options
+from tests.bench import loopback
+from tests.bench.jobs import resident
+from tests.bench.report import Row, report
+from tests.local.worker.kit import ROOT
+from tests.unit.worker.fakes import IdleJob
+
+NETWORK_SECONDS = 0.02
+"""What a call takes that goes to AWS and back."""
+
+MARKS = 100
+
+
+# In a process of its own.
+
+
+def _keeper(scratch: Path, fence: int, *arguments: str) -> Keeper:
+    (scratch / f"{fence}/outputs").mkdir(parents=True)
+    (scratch / f"{fence}/spool").mkdir()
+    options = Options(
+        [*arguments, "--stop-timeout", "120", "true"], os.environ | {Env.FENCE: str(fence)}
+    )
+    assert options.identity
+    return Keeper(
+        options, options.identity, Log(descriptor=-1), print, IdleJob(), str(scratch / str(fence))
+    )
+
+
+def _timed(do: Callable[[], Any]) -> float:
+    begun = time.monotonic()
+    do()
+    return time.monotonic() - begun
+
+
+def _opened(keeper: Keeper) -> float:
+    """Seconds that it took to open the run."""
+
+    def do() -> None:
+        keeper.start()
+        keeper.opened.result()
+
+    return _timed(do)
+
+
+def _make(keeper: Keeper, unit: str, name: str) -> None:
+    keeper.requests.begin(unit, os.getpid())
+    number, path = keeper.requests.output(name, os.getpid(), unit)
+    Path(path).write_text("x")
+    keeper.requests.stage(number)
+    keeper.requests.mark(unit, [])
+
+
+def history(scratch: Path, units: int) -> dict[str, float]:
+    """A run with so many units done, each with an output, as an earlier attempt left it."""
+    keeper = _keeper(scratch, 10_001)
+    _opened(keeper)
+    _make(keeper, "first", "first.csv")
+    saving = keeper.saving
+    ledger = saving.attempt.ledger
+    (one,) = ledger.outputs.values()
+    for start in range(0, units, 500):
+        for unit in range(start, min(start + 500, units)):
+            name = f"part-{unit:06}.csv"
+            token = os.urandom(12).hex()
+            made = {"name": name, "key": f"outputs/job/key/{name}", "token": token}
+            made |= {"upload_id": os.urandom(64).hex(), "sha256": os.urandom(32).hex()}
+            made["etag"] = f'"{os.urandom(16).hex()}-1"'
+            made["parts"] = (type(one.parts[0])(1, f'"{os.urandom(16).hex()}"', "AAAAAA=="),)
+            ledger.mark(str(unit), [type(one)(**(vars(one) | made))], [])
+        keeper.submit(saving.save).result()
+    return {}
+
+
+def marks(scratch: Path, units: int) -> dict[str, float]:
+    """Open such a run, mark more units in it, and publish it."""
+    keeper = _keeper(scratch, 10_002)
+    opened = _opened(keeper)
+    for warm in range(5):
+        _make(keeper, f"warm-{warm}", f"warm-{warm}.csv")
+    begun = time.process_time()
+    for unit in range(MARKS):
+        _make(keeper, f"new-{unit}", f"new-{unit}.csv")
+    cpu = (time.process_time() - begun) / MARKS
+    return {"opened": opened, "cpu": cpu, "memory": resident(os.getpid(), peak=True)}
+
+
+STEPS: dict[str, Callable[[Path, int], dict[str, float]]] = {"history": history, "marks": marks}
+
+
+# In the process that prints.
+
+
+def _step(endpoint: str, folder: Path, name: str, size: int) -> dict[str, float]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        Env.JOB: "job",
+        Env.RUN_KEY: "key",
+        Env.EXECUTION: "execution",
+        Env.FENCE: "10001",
+        Env.TABLE: "table",
+        Env.BUCKET: "bucket",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.sizes", "--step", name, str(folder), str(size)],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    numbers: dict[str, float] = json.loads(done.stdout)
+    return numbers
+
+
+def _received(endpoint: str) -> int:
+    with urllib.request.urlopen(f"{endpoint}/numbers") as answer:
+        return int(json.load(answer)["received"])
+
+
+def units(folder: Path, full: bool) -> Iterator[Row]:
+    """Marks early and late in a run of many units."""
+    many = 100_000
+    measured: dict[int, dict[str, float]] = {}
+    for count in (1_000, many):
+        with loopback.serve() as endpoint:
+            place = folder / f"units-{count}"
+            _step(endpoint, place, "history", count)
+            measured[count] = _step(endpoint, place, "marks", count)
+    few, most = measured[1_000]["cpu"], measured[many]["cpu"]
+    what = "CPU of a mark with an output, 1,000 / 100,000 units done"
+    ratio = most / few
+    said = f"{few * 1000:.1f} / {most * 1000:.1f} ms: {ratio:.2f} ×"
+    yield Row(what, said, "≤ 1.3 ×", ratio <= 1.3)
+    memory = measured[many]["memory"]
+    yield Row("peak memory at 100,000 units", f"{memory:.0f} MiB", "≤ 120 MB", memory <= 114)
+    with loopback.serve(NETWORK_SECONDS) as endpoint:
+        place = folder / "units-far"
+        _step(endpoint, place, "history", many)
+        opened = _step(endpoint, place, "marks", many)["opened"]
+    what = "opening a run of 100,000 units at 20 ms a call"
+    yield Row(what, f"{opened:.1f} s", "≤ 2 s", opened <= 2)
+
+
+MEASURES: list[Callable[[Path, bool], Iterator[Row]]] = [units]
+
+
+def main(arguments: list[str]) -> int:
+    """Measure what was asked for; 1 when something was not reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the long numbers")
+    parser.add_argument("names", nargs="*", help=", ".join(m.__name__ for m in MEASURES))
+    chosen = parser.parse_args(arguments)
+    wanted = [m for m in MEASURES if not chosen.names or m.__name__ in chosen.names]
+    with tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
+        rows = (row for measure in wanted for row in measure(Path(folder), chosen.full))
+        return report("Real sizes", rows)
+
+
+if __name__ == "__main__":
+    _, step, place, number = sys.argv[1:]
+    print(json.dumps(STEPS[step](Path(place), int(number))), flush=True)
+    os._exit(0)
