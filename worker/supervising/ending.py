@@ -206,6 +206,9 @@ class Ending:
         )
 
     def _failed(self, code: int) -> Outcome:
+        if not self._job.began:
+            sentence = "The job's first process was killed before it could begin."
+            return Outcome(code, Reason.FAILED, sentence)
         if code and processes.oom_kills() > self._ooms:
             sentence = f"A process was killed for memory; the job ended with {code}."
             return Outcome(code, Reason.OUT_OF_MEMORY, sentence)

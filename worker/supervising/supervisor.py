@@ -191,7 +191,12 @@ class Supervisor:
         keeper.start()
         keeper.opened.add_done_callback(lambda _: self._loop.inbox.note())
         self._control = Control(
-            self._listener.detach(), self._identity, keeper.requests, self._stopping, self._speakers
+            self._listener.detach(),
+            self._identity,
+            keeper.requests,
+            self._stopping,
+            self._speakers,
+            self._on_lost,
         )
         self._keeper = keeper
         if self._options.checkpoint_dir or self._options.output_dir:

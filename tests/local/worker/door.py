@@ -37,6 +37,9 @@ class Door:
         self.refused = 0
         self.completions = 0
         self.completion_seconds = 0.0
+        self.waiting = 0
+        self._open = threading.Event()
+        self._open.set()
         self.to = urlsplit(endpoint).netloc
         door = self
 
@@ -51,7 +54,20 @@ class Door:
         """From now on the role may not use ``s3`` or ``dynamodb``."""
         self.forbidden.add(service)
 
+    def hold(self) -> None:
+        """From now on requests wait at the door."""
+        self._open.clear()
+
+    def let_go(self) -> None:
+        self._open.set()
+
+    def pass_through(self) -> None:
+        """Wait until the door is open; ``waiting`` counts who does."""
+        self.waiting += not self._open.is_set()
+        self._open.wait()
+
     def close(self) -> None:
+        self.let_go()
         self._server.shutdown()
         self._server.server_close()
 
@@ -65,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.of.pass_through()
         authorization = self.headers.get("Authorization", "")
         for service in self.of.forbidden:
             if f"/{service}/aws4_request" in authorization:
