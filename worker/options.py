@@ -89,6 +89,12 @@ OPTIONS = (
         "the job's share of it at most; 0 kills at once",
     ),
     Option("--uploads", Env.UPLOADS, "NUMBER", "uploads at the same time (8)"),
+    Option(
+        "--patience",
+        Env.PATIENCE_SECONDS,
+        "SECONDS",
+        "how long S3 or DynamoDB may be in trouble before the attempt is given up (300)",
+    ),
     Option("--scratch-dir", Env.SCRATCH_DIR, "DIR", "where outputs are written first (/tmp)"),
 )
 JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -164,6 +170,7 @@ class Options:
         self.drain_seconds = _seconds(drain, 0) if drain.text else None
         uploads = text["--uploads"]
         self.uploads = max(1, _whole(uploads.source, uploads.text or "8"))
+        self.patience_seconds = _seconds(text["--patience"], 300)
         self.scratch_dir = text["--scratch-dir"].text or environ.get("TMPDIR") or "/tmp"
         if self.show_help or self.show_version:
             return

@@ -81,7 +81,7 @@ def test_job_killed_before_it_was_let_go(bench: Bench, door: Door) -> None:
 
     assert_said(worker, 137, "killed before it could begin")
     assert "ran" not in worker.text
-    assert bench.item()["word"]["exit_code"] == 137
+    assert bench.item()["stop_report"]["exit_code"] == 137
 
 
 @pytest.mark.parametrize(
