@@ -9,7 +9,8 @@ import sys
 
 def main() -> int:
     """Read the options and supervise; the exit code."""
-    from steadyspot.worker.errors import WorkerError, WorkerFault
+    from steadyspot.contract import Reason
+    from steadyspot.worker.errors import as_trouble
     from steadyspot.worker.log import Log
     from steadyspot.worker.options import Options, usage
 
@@ -29,13 +30,12 @@ def main() -> int:
         from steadyspot.worker.supervising.supervisor import Supervisor
 
         return Supervisor(options, os.environ, log).run()
-    except WorkerError as error:
-        log.error("setup", str(error), exit_code=int(error.exit_code))
-        return int(error.exit_code)
     except Exception as error:  # The job, where it runs, ends with this process.
-        fault = WorkerFault(error)
-        log.error("fault", str(fault), exit_code=int(fault.exit_code), **fault.details())
-        return int(fault.exit_code)
+        trouble = as_trouble(error)
+        event = "fault" if trouble.reason is Reason.WORKER_FAULT else "setup"
+        code = int(trouble.exit_code)
+        log.error(event, str(trouble), exit_code=code, **trouble.details())
+        return code
 
 
 def leave() -> None:

@@ -10,13 +10,63 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from steadyspot.protocol import MAX_LINE
-from steadyspot.worker.errors import SetupError, WorkerError
+from steadyspot.worker.errors import WorkerError, WorkerFault, as_trouble
 from steadyspot.worker.keeping.job_requests import JobRequests
 from steadyspot.worker.options import Identity
 from steadyspot.worker.speakers import Speakers
+
+AGAIN_SECONDS = 0.1
+"""How long to wait before a connection is taken again where files or threads have run out."""
+
+
+class NotUnderstood(WorkerError):
+    """A request that says nothing, or not all that it must."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(f"The request is not understood: {why}.", "See steadyspot/protocol.py.")
+
+
+class Request:
+    """One line of a job's, read. What is missing or of a wrong type raises ``NotUnderstood``."""
+
+    def __init__(self, line: bytes) -> None:
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise NotUnderstood(error) from None
+        if not isinstance(fields, dict):
+            raise NotUnderstood("it is no object of JSON")
+        self._fields: dict[str, Any] = fields
+
+    def __contains__(self, name: str) -> bool:
+        return self._fields.get(name) is not None
+
+    def has(self, name: str) -> bool:
+        """Whether it is there, be it ``null``."""
+        return name in self._fields
+
+    def any(self, name: str) -> Any:
+        """Whatever it is."""
+        if name not in self._fields:
+            raise NotUnderstood(f"it has no '{name}'")
+        return self._fields[name]
+
+    def text(self, name: str) -> str:
+        """A text; a number is taken for one."""
+        value = self.any(name)
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise NotUnderstood(f"'{name}' is no text")
+        return str(value)
+
+    def number(self, name: str) -> float:
+        value = self.any(name)
+        if not isinstance(value, int | float):
+            raise NotUnderstood(f"'{name}' is no number")
+        return value
 
 
 class StopNotice:
@@ -36,7 +86,10 @@ class StopNotice:
 
 
 class Control:
-    """Serves a listening socket, given by its descriptor, bound before the job started."""
+    """Serves a listening socket, given by its descriptor, bound before the job started.
+
+    ``fault`` is told of an error of the worker's own.
+    """
 
     def __init__(
         self,
@@ -45,12 +98,14 @@ class Control:
         requests: JobRequests,
         stopping: StopNotice,
         speakers: Speakers,
+        fault: Callable[[WorkerError], None],
     ) -> None:
         self._listener = socket.socket(fileno=listener)
         self._identity = identity
         self._requests = requests
         self._stopping = stopping
         self._speakers = speakers
+        self._fault = fault
         self._finished = False
         self._ended_well: set[int] = set()
         threading.Thread(target=self._accept, name="control", daemon=True).start()
@@ -69,32 +124,45 @@ class Control:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            except OSError:  # Too many open files: the job will close some.
+                time.sleep(AGAIN_SECONDS)
+            else:
+                self._begin(connection)
+
+    def _begin(self, connection: socket.socket) -> None:
+        """Serve a connection in a thread of its own, as soon as one can be begun."""
+        serving = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+        while not serving.ident:
+            try:
+                serving.start()
+            except RuntimeError:
+                time.sleep(AGAIN_SECONDS)
 
     def _serve(self, connection: socket.socket) -> None:
         pid = _peer(connection)
         self._speakers.comes(pid)
-        with connection, connection.makefile("rb") as lines:
-            try:
+        try:
+            with connection, connection.makefile("rb") as lines:
                 while line := lines.readline(MAX_LINE):
                     connection.sendall(json.dumps(self._answer(line, pid)).encode() + b"\n")
-            except OSError:
-                pass  # The job is gone; what it had not marked is not done.
-        self._speakers.goes(pid)
+        except OSError:
+            pass  # The job is gone; what it had not marked is not done.
+        finally:
+            self._speakers.goes(pid)
 
     def _answer(self, line: bytes, pid: int) -> dict[str, Any]:
         try:
-            request = json.loads(line)
-            return {"ok": True} | self._do(request, pid)
+            return {"ok": True} | self._do(Request(line), pid)
         except WorkerError as error:
             return {"ok": False, "error": error.sentence, "todo": error.todo}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"ok": False, "error": f"The request is not understood: {error!r}.", "todo": ""}
+        except Exception as error:
+            trouble = as_trouble(error)
+            if isinstance(trouble, WorkerFault):
+                self._fault(trouble)
+            return {"ok": False, "error": trouble.sentence, "todo": trouble.todo}
 
-    def _do(self, request: dict[str, Any], pid: int) -> dict[str, Any]:
-        match request["do"]:
+    def _do(self, request: Request, pid: int) -> dict[str, Any]:
+        match request.any("do"):
             case "hello":
                 return {
                     "job": self._identity.job,
@@ -110,11 +178,14 @@ class Control:
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
             case "save":
-                self._requests.save([request["state"]])
+                self._requests.save([request.any("state")])
             case "progress":
-                self._requests.progress(request.get("fraction"), request.get("total"))
+                fraction = request.number("fraction") if "fraction" in request else None
+                total = int(request.number("total")) if "total" in request else None
+                self._requests.progress(fraction, total)
             case "all-done":
-                self._all_done(pid, bool(request.get("done", True)), bool(request.get("at_end")))
+                done = not request.has("done") or bool(request.any("done"))
+                self._all_done(pid, done, "at_end" in request and bool(request.any("at_end")))
             case "is-stopping":
                 return {"stopping": self._stopping.event.is_set()}
             case "wait-stop":
@@ -122,7 +193,7 @@ class Control:
                 self._stopping.event.wait()
                 return {"seconds_left": self._stopping.seconds_left()}
             case other:
-                raise SetupError(f"There is no request '{other}'.", "See steadyspot/protocol.py.")
+                raise NotUnderstood(f"there is none called {other!r}")
         return {}
 
     def _all_done(self, pid: int, done: bool, at_end: bool) -> None:
@@ -134,29 +205,30 @@ class Control:
         else:
             self._finished = True
 
-    def _of_unit(self, request: dict[str, Any], pid: int) -> None:
-        unit = str(request["unit"])
-        match request["do"]:
+    def _of_unit(self, request: Request, pid: int) -> None:
+        unit = request.text("unit")
+        match request.any("do"):
             case "begin":
                 self._requests.begin(unit, pid)
             case "mark":
-                self._requests.mark(unit, [request["state"]] if "state" in request else [])
+                self._requests.mark(unit, [request.any("state")] if request.has("state") else [])
             case _:
                 self._requests.break_off(unit)
 
-    def _of_output(self, request: dict[str, Any], pid: int) -> dict[str, Any]:
+    def _of_output(self, request: Request, pid: int) -> dict[str, Any]:
         """Begin an output for the unit that is named, else for the one it is made in; or end it."""
-        match request["do"]:
+        match request.any("do"):
             case "output":
-                unit, within = request.get("unit"), request.get("within")
+                unit = request.text("unit") if "unit" in request else None
+                within = request.text("within") if "within" in request else ""
                 if unit is None and within and self._requests.has_in_hand(within):
                     unit = within
-                number, path = self._requests.output(request["name"], pid, unit)
+                number, path = self._requests.output(request.any("name"), pid, unit)
                 return {"output": number, "path": path}
             case "stage":
-                self._requests.stage(int(request["output"]))
+                self._requests.stage(int(request.number("output")))
             case _:
-                self._requests.give_up(int(request["output"]))
+                self._requests.give_up(int(request.number("output")))
         return {}
 
 

@@ -7,7 +7,24 @@ reaches the log only as a field of the line that tells the worker's own fault. W
 
 from __future__ import annotations
 
+import errno
+import os
+
 from steadyspot.contract import Exit, Reason
+
+SHORTAGES = {
+    errno.EMFILE: "Raise the task definition's limit of open files (ulimits, nofile).",
+    errno.ENFILE: "Let fewer programs run at once on the machine.",
+    errno.EAGAIN: "Let the job begin fewer threads and processes, or raise their limit (nproc).",
+    errno.ENOMEM: "Give the job more memory.",
+    errno.ENOSPC: "Give the job more disk, or let it keep less there.",
+    errno.EDQUOT: "Give the job more disk, or let it keep less there.",
+    errno.EROFS: "Mount a volume there, or name another folder.",
+}
+"""What a machine can be short of, by the error's number: what to do about it."""
+
+SHORTEST_HIDDEN = 4
+"""Values of the environment that are shorter tell nothing, and stand in every text."""
 
 
 class WorkerError(Exception):
@@ -45,8 +62,8 @@ class WorkerFault(WorkerError):
 
     def __init__(self, error: BaseException | None) -> None:
         super().__init__(
-            f"The worker met an error of its own: {error!r}.",
-            "Report it with the traceback in the worker's log, without what is secret in it.",
+            without_values(f"The worker met an error of its own: {error!r}."),
+            "Report it with the traceback in the worker's log.",
         )
         self.__cause__ = error
 
@@ -54,7 +71,31 @@ class WorkerFault(WorkerError):
         """Return the traceback, as one text."""
         import traceback
 
-        return {"traceback": "".join(traceback.format_exception(self.__cause__))}
+        text = "".join(traceback.format_exception(self.__cause__))
+        return {"traceback": without_values(text)}
+
+
+def without_values(text: str) -> str:
+    """The text without any value of the environment, which may be a secret that an error quotes."""
+    hidden: set[str] = set()
+    for value in os.environ.values():
+        hidden |= {value, repr(value)[1:-1], *_inner_values(value)}
+    for value in sorted(hidden, key=len, reverse=True):
+        if len(value) >= SHORTEST_HIDDEN:
+            text = text.replace(value, "…")
+    return text
+
+
+def _inner_values(value: str) -> set[str]:
+    """The values of a variable that is an object of JSON, as the job's variables are."""
+    import json
+
+    try:
+        inner = json.loads(value)
+    except (ValueError, RecursionError):
+        return set()
+    texts = inner.values() if isinstance(inner, dict) else ()
+    return {form for text in texts for form in (str(text), repr(text)[1:-1])}
 
 
 class WorkLost(WorkerError):
@@ -97,4 +138,19 @@ class NotFound(WorkerError):
 
 def as_trouble(error: BaseException | None) -> WorkerError:
     """An error as something with a sentence: what nobody foresaw is the worker's fault."""
-    return error if isinstance(error, WorkerError) else WorkerFault(error)
+    if isinstance(error, WorkerError):
+        return error
+    number = shortage(error)
+    if number is None:
+        return WorkerFault(error)
+    return SetupError(f"The machine is short: {os.strerror(number)}.", SHORTAGES[number])
+
+
+def shortage(error: BaseException | None) -> int | None:
+    """What the machine was short of, as a key of ``SHORTAGES``, if that was it."""
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return errno.EAGAIN
+    number = error.errno if isinstance(error, OSError) else None
+    return number if number in SHORTAGES else None

@@ -89,6 +89,12 @@ OPTIONS = (
         "the job's share of it at most; 0 kills at once",
     ),
     Option("--uploads", Env.UPLOADS, "NUMBER", "uploads at the same time (8)"),
+    Option(
+        "--patience",
+        Env.PATIENCE_SECONDS,
+        "SECONDS",
+        "how long S3 or DynamoDB may be in trouble before the attempt is given up (300)",
+    ),
     Option("--scratch-dir", Env.SCRATCH_DIR, "DIR", "where outputs are written first (/tmp)"),
 )
 JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -164,12 +170,18 @@ class Options:
         self.drain_seconds = _seconds(drain, 0) if drain.text else None
         uploads = text["--uploads"]
         self.uploads = max(1, _whole(uploads.source, uploads.text or "8"))
+        self.patience_seconds = _seconds(text["--patience"], 300)
         self.scratch_dir = text["--scratch-dir"].text or environ.get("TMPDIR") or "/tmp"
         if self.show_help or self.show_version:
             return
+        if environ.get(Env.SOCKET):
+            raise SetupError(
+                "This worker was started inside another worker.",
+                "Start it once: name it in the image's ENTRYPOINT or in the command, not in both.",
+            )
         # A command that is configured replaces the image's CMD, which arrives as arguments.
         self.command = _command(environ.get(Env.COMMAND, "")) or command
-        if not self.command:
+        if not self.command or not self.command[0]:
             raise SetupError(
                 "There is no command to run.",
                 f"Give the job's command as arguments, or as a JSON list in {Env.COMMAND}.",
@@ -258,6 +270,11 @@ def _command(text: str) -> list[str]:
         raise SetupError(
             f"{Env.COMMAND} is not a list of strings.", 'Write it like ["python", "job.py"].'
         )
+    if not all(map(_is_passable, command)):
+        raise SetupError(
+            f"{Env.COMMAND} holds a character that cannot be passed to a program.",
+            "Leave out NUL and halves of surrogate pairs.",
+        )
     return command
 
 
@@ -274,7 +291,15 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _is_variable(name: str, value: object) -> bool:
     named = name.isidentifier() and not name.startswith(ENV_PREFIX)
-    return named and isinstance(value, str) and "\0" not in value
+    return named and isinstance(value, str) and _is_passable(value)
+
+
+def _is_passable(text: str) -> bool:
+    """Whether a program can be given this text."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _identity(environ: Mapping[str, str]) -> Identity | None:
@@ -292,7 +317,7 @@ def _identity(environ: Mapping[str, str]) -> Identity | None:
 def _parsed(name: str, text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SetupError(
             f"{name} is not JSON: {error}.", "Mend it where the task definition has it from."
         ) from None

@@ -171,6 +171,7 @@ def published(bench: Bench, count: int, size: int) -> dict[str, float]:
 
 def _publish(count: int, size: int) -> None:
     """Publish both ways, the best of three each."""
+    from steadyspot.worker.keeping.patience import Patience
     from steadyspot.worker.keeping.store import Aws
     from steadyspot.worker.keeping.uploads import Uploader
 
@@ -180,7 +181,7 @@ def _publish(count: int, size: int) -> None:
         with path.open("wb") as file:
             for at in range(0, size, 1 << 20):
                 file.write(os.urandom(min(1 << 20, size - at)))
-    s3 = Aws(24, 30).bucket(bucket)
+    s3 = Aws(24, 30, Patience(300, print)).bucket(bucket)
     uploader = Uploader(s3, "outputs/", 8, lambda: "token")
     client = boto3.client("s3")
     mine: list[float] = []

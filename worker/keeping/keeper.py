@@ -18,6 +18,7 @@ from steadyspot.contract import Reason
 from steadyspot.worker.errors import FenceLost, WorkerError
 from steadyspot.worker.keeping.in_hand import InHand
 from steadyspot.worker.keeping.job_requests import JobRequests
+from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import Job, SavedFolders
 from steadyspot.worker.keeping.saving import Saving
 from steadyspot.worker.keeping.store import Aws, Clients
@@ -27,9 +28,9 @@ from steadyspot.worker.log import Log
 from steadyspot.worker.options import Identity, Options
 
 
-def connect(options: Options) -> Clients:
+def connect(options: Options, patience: Patience) -> Clients:
     """The real thing; loading it takes a while."""
-    return Aws(2 * options.uploads + 4, options.stop_timeout_seconds)
+    return Aws(2 * options.uploads + 4, options.stop_timeout_seconds, patience)
 
 
 class Keeper:
@@ -51,11 +52,14 @@ class Keeper:
         scratch: str,
         *,
         leftovers: dict[str, tuple[int, int, int, int]] | None = None,
-        connect: Callable[[Options], Clients] = connect,
+        connect: Callable[[Options, Patience], Clients] = connect,
     ) -> None:
         self._options = options
         self._log = log
         self._connect = connect
+        self._patience = Patience(
+            options.patience_seconds, lambda sentence: log.warning("aws", sentence)
+        )
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._aws: Clients | None = None
         self._folders = SavedFolders(
@@ -120,14 +124,21 @@ class Keeper:
             self._unsaved.closed = True
         return self.submit(self.saving.commit)
 
-    def leave(self, reason: Reason, exit_code: int, sentence: str) -> Future[Any]:
-        """Report why the attempt stops; the seconds of work lost."""
-        return self.submit(lambda: self.saving.leave(reason, exit_code, sentence))
+    def leave(self, report: Callable[[], tuple[Reason, int, str]]) -> Future[Any]:
+        """Report why the attempt stops: reason, exit code, sentence; the seconds of work lost.
+
+        ``report`` is called when all that was asked before is done.
+        """
+        return self.submit(lambda: self.saving.leave(*report()))
 
     # What it asks and gets at once.
 
-    def hurry(self) -> None:
-        """A stop was noticed: a restore that is under way is pointless now."""
+    def hurry(self, until: float) -> None:
+        """The attempt is to end by then (monotonic): calls are tried again no longer.
+
+        A restore that is under way is pointless now.
+        """
+        self._patience.hurry(until)
         self._folders.hurry()
 
     @property
@@ -172,7 +183,7 @@ class Keeper:
 
     def _run(self) -> None:
         try:
-            self._aws = self._connect(self._options)
+            self._aws = self._connect(self._options, self._patience)
             complete = self.saving.open(self._aws)
         except BaseException as error:
             if not self.saving.ready.done():

@@ -168,7 +168,13 @@ class _Bounded:
 
     def __init__(self, out: IO[bytes], most: int) -> None:
         self._out = out
-        self._left = most
+        self._most = most
+        self.restart()
+
+    def restart(self) -> None:
+        self._out.seek(0)
+        self._out.truncate()
+        self._left = self._most
         self.digest = hashlib.sha256()
 
     def write(self, data: bytes) -> int:

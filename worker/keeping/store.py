@@ -2,24 +2,33 @@
 
 Everything that decides works against ``Bucket`` and ``Table``; here they are spoken to through
 botocore, which is what boto3 wraps, at two thirds of its memory. ``AWS_ENDPOINT_URL`` is honoured.
-Errors come out as ``WorkerError`` with a sentence, so no botocore exception travels further.
+Each call is made again while it fails in a way that passes, as ``patience`` says. Errors come out
+as ``WorkerError`` with a sentence, so no botocore exception travels further.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ChecksumError,
+    IncompleteReadError,
+    NoRegionError,
+)
 from botocore.utils import determine_content_length
 
 from steadyspot.contract import Status, columns
 from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
+from steadyspot.worker.keeping.patience import Patience
+from steadyspot.worker.keeping.refusals import AWS_ERRORS, code_of, refusal
 
 Item = dict[str, Any]
 """A row of the run table with plain values: str, int, float, bool, None, list, dict."""
@@ -116,9 +125,17 @@ class Table(Protocol):
 
 
 class Sink(Protocol):
-    """What takes the bytes of an object."""
+    """What takes the bytes of an object; ``restart``: they come once more, from the first."""
 
     def write(self, data: bytes, /) -> Any: ...
+    def restart(self) -> None: ...
+
+
+@runtime_checkable
+class Rewindable(Protocol):
+    """A body that is read like a file."""
+
+    def seek(self, offset: int, /) -> int: ...
 
 
 class Bucket(Protocol):
@@ -152,8 +169,13 @@ class Aws:
     """
 
     def __init__(
-        self, connections: int, grace_seconds: float, environ: Mapping[str, str] = os.environ
+        self,
+        connections: int,
+        grace_seconds: float,
+        patience: Patience,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
+        self._patience = patience
         self._session = botocore.session.get_session()
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         self._connections = connections
@@ -161,13 +183,15 @@ class Aws:
         self._xray: Any = None
 
     def table(self, table: str, job: str, run_key: str) -> DynamoTable:
-        return DynamoTable(self._client("dynamodb"), table, job, run_key)
+        client = self._client("dynamodb")
+        client.meta.events.register("after-call.dynamodb", _check_whole)
+        return DynamoTable(client, self._patience, table, job, run_key)
 
     def bucket(self, bucket: str) -> S3Bucket:
         client = self._client("s3")
         client.meta.events.register_last("before-call.s3", _send_small_at_once)
-        patient = self._client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
-        return S3Bucket(client, patient, bucket)
+        slow = self._client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
+        return S3Bucket(client, slow, self._patience, bucket)
 
     def prepare_trace(self) -> None:
         """Load what ``send_trace`` needs, so that it costs little at the end.
@@ -175,7 +199,7 @@ class Aws:
         A client's first call takes four times as long as any other: it is made now, with nothing.
         """
         try:
-            self._xray = self._client("xray", timeout_seconds=1, attempts=1)
+            self._xray = self._client("xray", timeout_seconds=1)
         except WorkerError:
             return
         threading.Thread(target=self._put_traces, args=([],), daemon=True).start()
@@ -189,16 +213,16 @@ class Aws:
         try:
             if self._xray:
                 self._xray.put_trace_segments(TraceSegmentDocuments=documents)
-        except (BotoCoreError, ClientError):
+        except AWS_ERRORS:
             pass
 
-    def _client(self, service: str, timeout_seconds: float = 0, attempts: int = 3) -> Any:
-        """A client that gives up after so many attempts, each silent for so many seconds."""
+    def _client(self, service: str, timeout_seconds: float = 0) -> Any:
+        """A client whose calls are given up when nothing comes for so many seconds."""
         timeout_seconds = timeout_seconds or self._timeout_seconds
         config = Config(
             connect_timeout=min(3, timeout_seconds),
             read_timeout=timeout_seconds,
-            retries={"mode": "standard", "total_max_attempts": attempts},
+            retries={"mode": "standard", "total_max_attempts": 1},  # See ``patience``.
             max_pool_connections=self._connections,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -211,17 +235,20 @@ class Aws:
             raise SetupError(
                 "No AWS region is known.", "Set AWS_REGION in the environment."
             ) from None
-        except (BotoCoreError, ValueError) as error:
+        except ValueError as error:  # An AWS_ENDPOINT_URL that is none.
             raise SetupError(
                 f"AWS cannot be spoken to: {error}.", "Mend the environment."
             ) from None
+        except BotoCoreError as error:
+            raise refusal(error, f"the service {service}") from None
 
 
 class DynamoTable:
     """The row of one run in DynamoDB."""
 
-    def __init__(self, client: Any, table: str, job: str, run_key: str) -> None:
+    def __init__(self, client: Any, patience: Patience, table: str, job: str, run_key: str) -> None:
         self._client = client
+        self._patience = patience
         self._table = table
         self._key = {columns.JOB: {"S": job}, columns.RUN_KEY: {"S": run_key}}
 
@@ -232,60 +259,65 @@ class DynamoTable:
         change = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
         if remove:
             change += " REMOVE " + ", ".join(f"#{name}" for name in remove)
-        try:
-            reply = self._client.update_item(
-                TableName=self._table,
-                Key=self._key,
-                UpdateExpression=change,
-                ConditionExpression=text,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={k: to_dynamo(v) for k, v in filled.items()},
-                ReturnValues="ALL_NEW" if condition.taking else "NONE",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except (BotoCoreError, ClientError) as error:
-            if _code(error) == "ConditionalCheckFailedException":
-                old = getattr(error, "response", {}).get("Item", {})
-                raise ConditionFailed({k: from_dynamo(v) for k, v in old.items()}) from None
-            raise trouble(error, f"the run table '{self._table}'") from None
+        reply = self._call(
+            "update_item",
+            UpdateExpression=change,
+            ConditionExpression=text,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={k: to_dynamo(v) for k, v in filled.items()},
+            ReturnValues="ALL_NEW" if condition.taking else "NONE",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
         return {k: from_dynamo(v) for k, v in reply.get("Attributes", {}).items()}
 
     def read(self) -> Item:
-        try:
-            reply = self._client.get_item(TableName=self._table, Key=self._key, ConsistentRead=True)
-        except (BotoCoreError, ClientError) as error:
-            raise trouble(error, f"the run table '{self._table}'") from None
+        reply = self._call("get_item", ConsistentRead=True)
         return {k: from_dynamo(v) for k, v in reply.get("Item", {}).items()}
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        method: Callable[..., Any] = getattr(self._client, operation)
+
+        def make() -> Any:
+            try:
+                return method(TableName=self._table, Key=self._key, **arguments)
+            except AWS_ERRORS as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    old = getattr(error, "response", {}).get("Item", {})
+                    raise ConditionFailed({k: from_dynamo(v) for k, v in old.items()}) from None
+                raise refusal(error, f"the run table '{self._table}'") from None
+
+        return self._patience.call(make)
 
 
 class S3Bucket:
-    """One bucket in S3. Uploads are completed with the ``patient`` client."""
+    """One bucket in S3. Uploads are completed with the client that waits longer, ``slow``."""
 
-    def __init__(self, client: Any, patient: Any, bucket: str) -> None:
+    def __init__(self, client: Any, slow: Any, patience: Patience, bucket: str) -> None:
         self._client = client
-        self._patient = patient
+        self._slow = slow
+        self._patience = patience
         self._bucket = bucket
 
     def get(self, key: str) -> bytes | None:
         """The whole object, or none. For small objects of the worker's own."""
         try:
-            body: bytes = self._call("get_object", Key=key)["Body"].read()
+            body: bytes = self._call("get_object", lambda reply: reply["Body"].read(), Key=key)
         except _Missing:
             return None
-        except BotoCoreError as error:
-            raise trouble(error, f"the bucket '{self._bucket}'") from None
         return body
 
     def fetch(self, key: str, file: Sink) -> None:
         """Write an object into an open file, a mebibyte at a time; nothing when it is not there."""
-        try:
-            body = self._call("get_object", Key=key)["Body"]
-            for block in body.iter_chunks(1 << 20):
+
+        def write(reply: Any) -> None:
+            file.restart()
+            for block in reply["Body"].iter_chunks(1 << 20):
                 file.write(block)
+
+        try:
+            self._call("get_object", write, Key=key)
         except _Missing:
             pass
-        except BotoCoreError as error:
-            raise trouble(error, f"the bucket '{self._bucket}'") from None
 
     def put(self, key: str, body: Any) -> None:
         """Put bytes, or what can be read like a file, as one object of at most 5 GB."""
@@ -309,8 +341,17 @@ class S3Bucket:
             self._call("delete_objects", Delete={"Objects": objects, "Quiet": True})
 
     def head(self, key: str) -> Head | None:
+        """What S3 says of an object, asked for as if to read it.
+
+        A refusal of HEAD has no body, so what is wrong would not be known.
+        """
+
+        def close(reply: Any) -> Any:
+            reply["Body"].close()
+            return reply
+
         try:
-            reply = self._call("head_object", Key=key)
+            reply = self._call("get_object", close, Key=key)
         except _Missing:
             return None
         token = reply.get("Metadata", {}).get("steadyspot-token", "")
@@ -342,7 +383,6 @@ class S3Bucket:
         listed = [{"PartNumber": p.number, "ETag": p.etag, "ChecksumCRC32": p.crc32} for p in parts]
         self._call(
             "complete_multipart_upload",
-            self._patient,
             Key=key,
             UploadId=upload_id,
             MultipartUpload={"Parts": listed},
@@ -354,20 +394,24 @@ class S3Bucket:
         except NoSuchUpload:
             pass
 
-    def _call(self, operation: str, client: Any = None, **arguments: Any) -> Any:
-        method: Callable[..., Any] = getattr(client or self._client, operation)
-        try:
-            return method(Bucket=self._bucket, **arguments)
-        except (BotoCoreError, ClientError) as error:
-            if _code(error) in ("NoSuchUpload",):
-                raise NoSuchUpload from None
-            if _code(error) in ("NoSuchKey", "404", "NotFound"):
-                raise _Missing from None
-            if _code(error) in ("PreconditionFailed", "412"):
-                raise _Exists from None
-            if _code(error) == "ConditionalRequestConflict":
-                raise _Raced from None
-            raise trouble(error, f"the bucket '{self._bucket}'") from None
+    def _call(
+        self, operation: str, use: Callable[[Any], Any] = lambda reply: reply, **arguments: Any
+    ) -> Any:
+        """What ``use`` makes of the reply; it is called again where reading that broke off."""
+        completes = operation == "complete_multipart_upload"
+        method: Callable[..., Any] = getattr(self._slow if completes else self._client, operation)
+        body = arguments.get("Body")
+
+        def make() -> Any:
+            if isinstance(body, Rewindable):
+                body.seek(0)
+            try:
+                return use(method(Bucket=self._bucket, **arguments))
+            except AWS_ERRORS as error:
+                special = _SPECIAL.get(code_of(error))
+                raise special or refusal(error, f"the bucket '{self._bucket}'") from None
+
+        return self._patience.call(make)
 
 
 def _send_small_at_once(params: dict[str, Any], **_: Any) -> None:
@@ -375,6 +419,19 @@ def _send_small_at_once(params: dict[str, Any], **_: Any) -> None:
     size = determine_content_length(params.get("body"))
     if size is not None and size <= SMALL_BYTES:
         params["headers"].pop("Expect", None)
+
+
+def _check_whole(http_response: Any, **_: Any) -> None:
+    """Botocore takes an answer that broke off for an empty one: a row without a checkpoint."""
+    body, headers = http_response.content, http_response.headers
+    size = headers.get("Content-Length")
+    crc32 = headers.get("x-amz-crc32")
+    if size is not None and int(size) != len(body):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(size))
+    if crc32 is not None and int(crc32) != zlib.crc32(body):
+        raise ChecksumError(
+            checksum_type="crc32", expected_checksum=crc32, actual_checksum=str(zlib.crc32(body))
+        )
 
 
 class _Missing(Exception):
@@ -389,37 +446,13 @@ class _Raced(Exception):
     """Two conditional writes met, S3's 409: to be sent again."""
 
 
-def trouble(error: Exception, place: str) -> WorkerError:
-    """What an error of botocore means for a person: to be mended, or to be tried again."""
-    code = _code(error)
-    reason = code or str(error).strip().rstrip(".")
-    if code in ("AccessDenied", "AccessDeniedException", "403", "AllAccessDisabled"):
-        return SetupError(
-            f"The task role may not use {place} ({reason}).",
-            "Give it the permissions of the template.",
-        )
-    if code in ("NoSuchBucket", "ResourceNotFoundException"):
-        return SetupError(
-            f"There is no such place as {place}.", "Deploy the platform, or mend its name."
-        )
-    if isinstance(error, NoCredentialsError):
-        return SetupError("There are no AWS credentials.", "Give the task definition a task role.")
-    status = 0
-    if isinstance(error, ClientError):
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    passing = ("SlowDown", "ThrottlingException", "ProvisionedThroughputExceededException")
-    if isinstance(error, BotoCoreError) or status >= 500 or code in passing:
-        return Unreachable(
-            f"AWS did not answer for {place} ({reason}).",
-            "Try again; if it lasts, see the network.",
-        )
-    return SetupError(f"AWS refused a call on {place} ({reason}: {error}).", "Mend what it names.")
-
-
-def _code(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", ""))
-    return ""
+_SPECIAL: dict[str, type[Exception]] = {
+    "NoSuchUpload": NoSuchUpload,
+    "NoSuchKey": _Missing,
+    "PreconditionFailed": _Exists,
+    "ConditionalRequestConflict": _Raced,
+}
+"""Refusals that are no trouble but an answer."""
 
 
 def to_dynamo(value: Any) -> dict[str, Any]:

@@ -59,6 +59,12 @@ class Outcome:
         self.sentence = sentence
         self.details = details or {}
 
+    @property
+    def report(self) -> tuple[Reason, int, str]:
+        """What the attempt writes down when it leaves without having finished."""
+        assert self.reason is not None
+        return self.reason, self.code, self.sentence
+
     @classmethod
     def of(cls, error: WorkerError) -> Outcome:
         """Return how an attempt ends that this error ended."""
@@ -146,16 +152,15 @@ class Ending:
         ):
             return
         outcome, begun = self._stopped(), time.time()
-        assert outcome.reason is not None
-        self._saved = self._keeper.save_last(self._job.held)
+        self._saved = last = self._keeper.save_last(self._job.held)
 
         def traced(saved: Future[Any]) -> None:
             self._trace.add("save", begun, time.time(), saved.exception() is not None)
-            self._send_trace(outcome)
+            self._send_trace(self._as_saved(outcome, saved.exception()))
 
-        self._saved.add_done_callback(traced)
+        last.add_done_callback(traced)
         self._keeper.withdraw()
-        self._report = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+        self._report = self._keeper.leave(lambda: self._as_saved(outcome, last.exception()).report)
 
     def after_job(self) -> Outcome:
         """The job has ended: what that means, done."""
@@ -206,6 +211,9 @@ class Ending:
         )
 
     def _failed(self, code: int) -> Outcome:
+        if not self._job.began:
+            sentence = "The job's first process was killed before it could begin."
+            return Outcome(code, Reason.FAILED, sentence)
         if code and processes.oom_kills() > self._ooms:
             sentence = f"A process was killed for memory; the job ended with {code}."
             return Outcome(code, Reason.OUT_OF_MEMORY, sentence)
@@ -293,7 +301,6 @@ class Ending:
     def _save_and_leave(self, outcome: Outcome) -> Outcome:
         if self._keeper is None:
             return outcome
-        assert outcome.reason is not None
         self._log.info("save", "What is done is made durable.")
         saved = self._saved
         if saved is None:
@@ -304,6 +311,7 @@ class Ending:
         error = saved.exception() if saved.done() else None
         if isinstance(error, FenceLost):
             return self._trouble(error)
+        outcome = self._as_saved(outcome, error)
         if error is not None or not saved.done():
             why = as_trouble(error) if error else "its share of the grace is over."
             details = why.details() if isinstance(why, WorkerError) else {}
@@ -313,15 +321,23 @@ class Ending:
             self._keeper.withdraw()
         return self._say(outcome) or outcome
 
+    def _as_saved(self, outcome: Outcome, error: BaseException | None) -> Outcome:
+        """After a stop, what hindered the last save says more than the stop does."""
+        if error is None or self._grace.why is None:
+            return outcome
+        return Outcome.of(as_trouble(error))
+
     def _say(self, outcome: Outcome) -> Outcome | None:
         """Write the stop report; another outcome when it shows that the fence is lost."""
         assert self._keeper is not None
-        assert outcome.reason is not None
-        until = None if self._grace.noticed else time.monotonic() + WORD_SECONDS
+        until = None
+        if not self._grace.noticed:
+            until = time.monotonic() + WORD_SECONDS
+            self._keeper.hurry(until)
         report = self._report
         if report is None:
             self._send_trace(outcome)
-            report = self._keeper.leave(outcome.reason, outcome.code, outcome.sentence)
+            report = self._keeper.leave(lambda: outcome.report)
         self._ask(report, until)
         error = report.exception() if report.done() else None
         if isinstance(error, FenceLost):

@@ -30,6 +30,9 @@ from steadyspot.worker.supervising.stages import Shares, shares
 NO_END_SECONDS = 1e9
 """What is left while no stop was noticed."""
 
+SAYING_SECONDS = 0.5
+"""What a save that fails leaves for the last word."""
+
 
 class Phase(IntEnum):
     """Where an attempt is, in the order of time."""
@@ -86,6 +89,11 @@ class Grace:
     def on_stop_end(self) -> float:
         """When the command for a stop is killed."""
         return self.noticed + self._shares.on_stop_end
+
+    @property
+    def save_end(self) -> float:
+        """When the last save has to have succeeded or failed, so that this can still be said."""
+        return self.noticed + self._shares.save_end - SAYING_SECONDS
 
     def left(self) -> float:
         """Seconds until saving has to be over; much, where no stop was noticed."""

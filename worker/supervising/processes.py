@@ -64,8 +64,14 @@ class JobProcess:
             pass  # It has done so itself and gone on.
 
     def go(self) -> None:
-        """Let the job execute its command. Raises ``NotFound`` or ``NotRunnable``."""
-        os.write(self._go_write, b"1")
+        """Let the job execute its command. Raises ``NotFound`` or ``NotRunnable``.
+
+        Where it was killed meanwhile it has a ``status``, or will have, and never began.
+        """
+        try:
+            os.write(self._go_write, b"1")
+        except BrokenPipeError:
+            return
         error = os.read(self._error_read, 16)
         os.close(self._go_write)
         os.close(self._error_read)

@@ -188,10 +188,18 @@ class Supervisor:
             self._scratch,
             leftovers=self._leftovers,
         )
+        if self._grace.noticed:
+            self._stopping.begin(self._grace.drain_end)
+            keeper.hurry(self._grace.save_end)
         keeper.start()
         keeper.opened.add_done_callback(lambda _: self._loop.inbox.note())
         self._control = Control(
-            self._listener.detach(), self._identity, keeper.requests, self._stopping, self._speakers
+            self._listener.detach(),
+            self._identity,
+            keeper.requests,
+            self._stopping,
+            self._speakers,
+            self._on_lost,
         )
         self._keeper = keeper
         if self._options.checkpoint_dir or self._options.output_dir:
@@ -232,6 +240,8 @@ class Supervisor:
             self._notice(Reason.INTERRUPTED, name)
         else:
             self._grace.begin(self._save_seconds())
+            if self._keeper:
+                self._keeper.hurry(self._grace.save_end)
             self._log.info("notice", f"{name} after the job had ended; its end may take the grace.")
 
     def _notice(self, why: Reason, what: str) -> None:
@@ -244,7 +254,7 @@ class Supervisor:
         if self._stopping:
             self._stopping.begin(self._grace.drain_end)
         if self._keeper:
-            self._keeper.hurry()
+            self._keeper.hurry(self._grace.save_end)
         self._log.info(
             "notice",
             f"{what} came; the job has {drain_seconds:.1f} s to end.",

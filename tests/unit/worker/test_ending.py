@@ -33,7 +33,7 @@ def stopped(
         print,
         IdleJob(),
         str(folder),
-        connect=lambda _: FakeAws(world),
+        connect=lambda *_: FakeAws(world),
     )
     keeper.start()
     grace = Grace(20.0, 0.0, None)

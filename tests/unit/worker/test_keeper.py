@@ -30,7 +30,7 @@ def keeper_of(world: World, folder: Path, gate: Callable[[str, Callable[[], Any]
         print,
         IdleJob(),
         str(folder),
-        connect=lambda _: FakeAws(world, gate),
+        connect=lambda *_: FakeAws(world, gate),
     )
     keeper.start()
     return keeper

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    DataNotFoundError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProfileNotFound,
+    ReadTimeoutError,
+)
+from botocore.parsers import ResponseParserError
 
 from steadyspot.contract import Exit
-from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
-from steadyspot.worker.keeping.store import trouble
+from steadyspot.worker.errors import SetupError, Unreachable, WorkerError, WorkerFault
+from steadyspot.worker.keeping.refusals import refusal
 
 
 def refused(code: str, status: int) -> ClientError:
@@ -28,6 +39,28 @@ def refused(code: str, status: int) -> ClientError:
         (refused("SlowDown", 503), Unreachable, "did not answer"),
         (refused("ThrottlingException", 400), Unreachable, "Try again"),
         (refused("InternalError", 500), Unreachable, "did not answer"),
+        (refused("RequestTimeout", 400), Unreachable, "did not answer"),
+        (refused("RequestTimeTooSkewed", 403), Unreachable, "did not answer"),
+        (refused("InvalidSignatureException", 400), Unreachable, "did not answer"),
+        (refused("ExpiredToken", 400), Unreachable, "did not answer"),
+        (refused("ExpiredTokenException", 400), Unreachable, "did not answer"),
+        (refused("TokenRefreshRequired", 400), Unreachable, "did not answer"),
+        (refused("BadDigest", 400), Unreachable, "did not answer"),
+        (refused("IncompleteBody", 400), Unreachable, "did not answer"),
+        (refused("RequestLimitExceeded", 400), Unreachable, "did not answer"),
+        (refused("ProvisionedThroughputExceededException", 400), Unreachable, "did not answer"),
+        (refused("TransactionInProgressException", 400), Unreachable, "did not answer"),
+        (refused("ReplicatedWriteConflictException", 409), Unreachable, "did not answer"),
+        (refused("OperationAborted", 409), Unreachable, "did not answer"),
+        (refused("Unheard", 429), Unreachable, "did not answer"),
+        (refused("404", 404), Unreachable, "did not answer"),
+        (ResponseParserError("no XML"), Unreachable, "did not answer"),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), Unreachable, "did not answer"),
+        (CredentialRetrievalError(provider="ecs", error_msg="late"), Unreachable, "Try again"),
+        (EndpointConnectionError(endpoint_url="https://s3"), Unreachable, "Try again"),
+        (ParamValidationError(report="bad"), WorkerFault, "error of its own"),
+        (DataNotFoundError(data_path="s3"), WorkerFault, "error of its own"),
+        (ProfileNotFound(profile="mine"), SetupError, "refused a call"),
         (ReadTimeoutError(endpoint_url="https://s3"), Unreachable, "see the network"),
         (NoCredentialsError(), SetupError, "Give the task definition a task role"),
     ],
@@ -35,8 +68,9 @@ def refused(code: str, status: int) -> ClientError:
 def test_each_error_of_aws_has_a_sentence_and_a_way_on(
     error: Exception, kind: type[WorkerError], words: str
 ) -> None:
-    told = trouble(error, "the bucket")
+    told = refusal(error, "the bucket")
 
     assert type(told) is kind
     assert words in str(told)
-    assert told.exit_code == (Exit.AWS_IN_TROUBLE if kind is Unreachable else Exit.BAD_SETUP)
+    codes = {Unreachable: Exit.AWS_IN_TROUBLE, WorkerFault: Exit.WORKER_FAULT}
+    assert told.exit_code == codes.get(kind, Exit.BAD_SETUP)
