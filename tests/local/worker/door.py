@@ -1,7 +1,8 @@
-"""A door to the embedded AWS that lets all through until a service is forbidden, or S3 is slow.
+"""A door to the embedded AWS that lets all through until a service is forbidden, slow or ill.
 
-So it looks to a task whose role has a policy withdrawn in the middle of a run, and to one whose
-outputs are so large that S3 takes long to complete them.
+So it looks to a task whose role has a policy withdrawn in the middle of a run, to one whose outputs
+are so large that S3 takes long to complete them, and to one whose requests are delayed, cut,
+doubled or refused on their way.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import http.client
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,12 +27,53 @@ REFUSALS = {
 }
 
 
+class Kind(StrEnum):
+    """What can befall a request."""
+
+    DELAY = "delay"
+    CUT = "cut"
+    """It never arrives, and its connection is closed."""
+    LOSE = "lose"
+    """It arrives, and the answer is lost."""
+    HALVE = "halve"
+    """It arrives, and the answer breaks off in its body."""
+    DOUBLE = "double"
+    """It arrives twice, and the second answer is given."""
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that befalls a request, with ``seconds`` of a delay or ``refusal`` as answer."""
+
+    kind: Kind
+    seconds: float = 0.0
+    refusal: tuple[int, bytes] = (503, b"<Error><Code>SlowDown</Code></Error>")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request at the door: ``service`` is ``s3`` or ``dynamodb``."""
+
+    service: str
+    method: str
+    path: str
+
+
+Meddle = Callable[[Request], Fault | None]
+
+
+def all_of(service: str, fault: Fault) -> Meddle:
+    """This befalls every request of a service."""
+    return lambda request: fault if request.service == service else None
+
+
 class Door:
     """Passes requests to ``endpoint`` from an ``address`` of its own.
 
     Connections for a service that is ``unreachable`` are closed without an answer. ``refused`` and
     ``completions`` count; each completion of an upload takes
-    ``completion_seconds`` longer.
+    ``completion_seconds`` longer. ``meddle`` says what befalls a request; ``met`` counts these.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -37,6 +82,11 @@ class Door:
         self.refused = 0
         self.completions = 0
         self.completion_seconds = 0.0
+        self.meddle: Meddle = lambda request: None
+        self.met = 0
+        self.waiting = 0
+        self._open = threading.Event()
+        self._open.set()
         self.to = urlsplit(endpoint).netloc
         door = self
 
@@ -51,7 +101,20 @@ class Door:
         """From now on the role may not use ``s3`` or ``dynamodb``."""
         self.forbidden.add(service)
 
+    def hold(self) -> None:
+        """From now on requests wait at the door."""
+        self._open.clear()
+
+    def let_go(self) -> None:
+        self._open.set()
+
+    def pass_through(self) -> None:
+        """Wait until the door is open; ``waiting`` counts who does."""
+        self.waiting += not self._open.is_set()
+        self._open.wait()
+
     def close(self) -> None:
+        self.let_go()
         self._server.shutdown()
         self._server.server_close()
 
@@ -65,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.of.pass_through()
         authorization = self.headers.get("Authorization", "")
         for service in self.of.forbidden:
             if f"/{service}/aws4_request" in authorization:
@@ -74,16 +138,51 @@ class _Handler(BaseHTTPRequestHandler):
         if any(f"/{service}/aws4_request" in authorization for service in self.of.unreachable):
             self.close_connection = True
             return
+        fault = self.of.meddle(self._request(authorization))
+        self.of.met += fault is not None
+        match fault and fault.kind:
+            case Kind.DELAY:
+                time.sleep(fault.seconds if fault else 0)
+            case Kind.CUT:
+                self.close_connection = True
+                return
+            case Kind.REFUSE if fault:
+                self._answer(*fault.refusal, [])
+                return
+            case Kind.DOUBLE:
+                self._pass_on(body)
         if self.command == "POST" and "uploadId=" in self.path:
             self.of.completions += 1
             time.sleep(self.of.completion_seconds)
+        status, answer, headers = self._pass_on(body)
+        if fault and fault.kind is Kind.LOSE:
+            self.close_connection = True
+            return
+        if fault and fault.kind is Kind.HALVE and answer:
+            self.close_connection = True
+            self._answer(status, answer, headers, len(answer) // 2)
+            return
+        self._answer(status, answer, headers)
+
+    def _request(self, authorization: str) -> Request:
+        service = "s3" if "/s3/aws4_request" in authorization else "dynamodb"
+        return Request(service, self.command, self.path)
+
+    def _pass_on(self, body: bytes) -> tuple[int, bytes, list[tuple[str, Any]]]:
         inner = http.client.HTTPConnection(self.of.to)
         inner.request(self.command, self.path, body, dict(self.headers.items()))
         reply = inner.getresponse()
-        self._answer(reply.status, reply.read(), reply.getheaders())
+        answer = reply.status, reply.read(), reply.getheaders()
         inner.close()
+        return answer
 
-    def _answer(self, status: int, body: bytes, headers: list[tuple[str, Any]]) -> None:
+    def _answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: list[tuple[str, Any]],
+        sent_bytes: int | None = None,
+    ) -> None:
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() != "content-length" or self.command == "HEAD":
@@ -91,4 +190,4 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:sent_bytes])
