@@ -23,6 +23,8 @@ from pathlib import Path
 
 from tests.bench import jobs
 from tests.bench.report import Row, report
+from tests.local.worker.attack import Attack, kill_until_complete
+from tests.local.worker.jobs import JOBS
 from tests.local.worker.kit import Bench, serve_aws, wait_until
 
 MARKING_SECONDS = 0.05
@@ -222,20 +224,17 @@ def checkpoint(setting: Setting) -> Iterator[Row]:
 
 
 def kills(setting: Setting) -> Iterator[Row]:
-    """SIGTERM and SIGKILL at random instants, until a run is complete each time."""
-    from tests.local.worker.test_random_kills import one_run
-
+    """Stops and kills at random instants, until a run is complete and right each time."""
     count = 1000 if setting.full else 10
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        chance, done, runs = random.Random(int(number)), 0, 0
-        lost: list[int] = []
+    for how in ("stop", "kill all"):
+        chance, done, runs, again = random.Random(how), 0, 0, 0
         while done < count:
-            tally = one_run(setting.bench("kills"), number, chance)
-            done, runs, lost = done + tally.kills, runs + 1, lost + tally.lost
-        what = f"{done} × {number.name} over {runs} runs: most units that one cost"
-        yield Row(what, str(max(lost, default=0)), "≤ 1", max(lost, default=0) <= 1)
-        what = f"units begun again, of {len(lost)} attempts that found one in hand or done"
-        yield Row(what, str(sum(lost)))
+            job = chance.choice(list(JOBS.values()))
+            attack = Attack(job, setting.bench("kills"), chance)
+            kill_until_complete(attack, how)
+            done, runs, again = done + attack.disturbances, runs + 1, again + attack.began_again()
+        yield Row(f"{how}: {done} in {runs} runs of four kinds of jobs, all right", "yes")
+        yield Row("units begun again for each", f"{again / done:.2f}")
 
 
 MEASURES: list[Callable[[Setting], Iterator[Row]]] = [
