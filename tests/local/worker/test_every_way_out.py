@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,31 @@ def test_few_file_descriptors(bench: Bench, limit: int) -> None:
     assert ended.returncode in (0, 125), said
     assert "Traceback" not in said
     assert ended.returncode == 0 or "open files" in said
+
+
+def test_log_that_nobody_reads_holds_up_nothing(bench: Bench) -> None:
+    """A job that fills the pipe is stuck, as it would be anywhere; the worker goes on."""
+    reader, writer = os.pipe()
+    worker = subprocess.Popen(
+        [sys.executable, *WORKER, "--checkpoint-dir", "state", "--every", "0.1", "sh", "-c",
+         "echo a > state/a; exec yes >&2"],
+        env=bench.environment(STEADYSPOT_STOP_TIMEOUT="6"),
+        cwd=bench.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=writer,
+    )  # fmt: skip
+    os.close(writer)
+    wait_until(lambda: bench.item().get("checkpoint") and bench.saved().get("a"))
+    (bench.folder / "state" / "b").write_text("b")
+    begun = time.monotonic()
+    worker.terminate()
+
+    assert worker.wait(60) == 143
+    assert time.monotonic() - begun < 6
+    assert bench.item()["stop_report"]["reason"] == "interrupted"
+    assert set(bench.saved()) == {"a", "b"}
+    os.close(reader)
 
 
 def _children(pid: int) -> list[int]:
