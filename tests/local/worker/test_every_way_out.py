@@ -142,7 +142,8 @@ def test_uncaught_error_in_any_thread_is_the_worker_s_own_fault(bench: Bench) ->
         "def run():\n"
         "    while not os.path.exists('go'): time.sleep(0.02)\n"
         "    raise ValueError('is not: ' + os.environ['TOKEN'] + ' or hush-hush')\n"
-        "if 'steadyspot.worker' in sys.orig_argv: threading.Thread(None, run, daemon=True).start()\n"
+        "if 'steadyspot.worker' in sys.orig_argv:\n"
+        "    threading.Thread(target=run, daemon=True).start()\n"
     )
     worker = bench.start(
         "sh", "-c", "echo ran; exec sleep 60",
