@@ -58,6 +58,8 @@ class Budget(StrEnum):
     """Attempts stopped since the run last made progress, at most the job's ``interruptions``."""
     TIME = "time"
     """The time that there is for Spot; on on-demand, ``refusalsOfOnDemand`` of ``values``."""
+    FAULTS = "faults"
+    """Stops by this very row since the run last made progress, at most its ``most_tries``."""
     THROTTLES = "throttles"
     INFRASTRUCTURE = "infrastructure"
     FAILURES = "failures"
@@ -86,6 +88,7 @@ class Cause:
     started. ``least_tries``: the run is tried again after at least so many stops of
     this class, even where its budget is smaller. ``most_stalls``: it is tried again only while at
     most so many attempts have stalled, or ``interruptions`` where that is smaller.
+    ``most_tries``: only after at most so many stops by this very row without progress.
     ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
     many runs do not come back together.
     """
@@ -102,6 +105,7 @@ class Cause:
     budget: Budget | None = None
     least_tries: int = 0
     most_stalls: int | None = None
+    most_tries: int | None = None
     stays_on_spot: bool = True
     jitters: bool = False
 
@@ -119,7 +123,11 @@ class Cause:
             "neverStarted": self.never_started,
         }
         recognised = {mark: value for mark, value in marks.items() if value}
-        limits = {"leastTries": self.least_tries, "mostStalls": self.most_stalls}
+        limits = {
+            "leastTries": self.least_tries,
+            "mostStalls": self.most_stalls,
+            "mostTries": self.most_tries,
+        }
         return {
             "name": self.name,
             "class": self.cause_class.value,
@@ -403,11 +411,11 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="worker-fault",
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
-        budget=Budget.STALLS,
+        budget=Budget.FAULTS,
         facts=(*worker_reason(Reason.WORKER_FAULT), *exit_code(Exit.WORKER_FAULT)),
         sentence="The worker met an error of its own; the job's settings are not to blame.",
         next_step="Report it with the traceback in the attempt's log, then redrive the run.",
-        most_stalls=1,
+        most_tries=1,
     ),
     Cause(
         name="definition-inactive",
@@ -559,6 +567,22 @@ _ATTEMPTS: tuple[Cause, ...] = (
         sentence="The attempt used up the time it was given.",
         next_step="Raise expected_minutes, deploy again, then redrive the run.",
         most_stalls=1,
+    ),
+    Cause(
+        name="misused",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        facts=worker_reason(Reason.MISUSED),
+        sentence="The job broke a rule of units and outputs, so what it did cannot count.",
+        next_step="Mend the job where its log names the unit or output, then redrive the run.",
+    ),
+    Cause(
+        name="work-lost",
+        cause_class=CauseClass.INCOMPLETE,
+        answer=Answer.WAIT,
+        facts=worker_reason(Reason.WORK_LOST),
+        sentence="Uploads of the run were removed from the bucket before they were published.",
+        next_step="Find out who removes uploads from the bucket, then redrive the run.",
     ),
     Cause(
         name="try-again",

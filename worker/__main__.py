@@ -6,15 +6,17 @@ import os
 import signal
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from steadyspot.worker.log import Log
 
-def main() -> int:
+
+def main(log: Log) -> int:
     """Read the options and supervise; the exit code."""
     from steadyspot.contract import Reason
     from steadyspot.worker.errors import as_trouble
-    from steadyspot.worker.log import Log
     from steadyspot.worker.options import Options, usage
 
-    log = Log()
     try:
         options = Options(sys.argv[1:], os.environ)
         if options.show_help:
@@ -43,7 +45,11 @@ def leave() -> None:
     # None is lost before it is caught: the rest is loaded only now.
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     hold_standard_streams()
-    code = main()
+    from steadyspot.worker.log import Log
+
+    log = Log()
+    code = main(log)
+    log.close()
     if sys.stdout:  # None where it was closed.
         sys.stdout.flush()
     os._exit(code)

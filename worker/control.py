@@ -23,6 +23,13 @@ AGAIN_SECONDS = 0.1
 """How long to wait before a connection is taken again where files or threads have run out."""
 
 
+MARGIN = 50
+"""Levels that what a job says may be nested less than what can be read at all."""
+
+LARGEST = 1e15
+"""Numbers are below that; neither infinity nor NaN is."""
+
+
 class NotUnderstood(WorkerError):
     """A request that says nothing, or not all that it must."""
 
@@ -34,9 +41,11 @@ class Request:
     """One line of a job's, read. What is missing or of a wrong type raises ``NotUnderstood``."""
 
     def __init__(self, line: bytes) -> None:
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
+        try:  # Deeper than it will be written again, so that this can be.
+            (fields,) = json.loads(b"[" * MARGIN + line + b"]" * MARGIN)
+            for _ in range(MARGIN - 1):
+                (fields,) = fields
+        except (ValueError, TypeError, RecursionError) as error:
             raise NotUnderstood(error) from None
         if not isinstance(fields, dict):
             raise NotUnderstood("it is no object of JSON")
@@ -64,7 +73,7 @@ class Request:
 
     def number(self, name: str) -> float:
         value = self.any(name)
-        if not isinstance(value, int | float):
+        if not isinstance(value, int | float) or not abs(value) < LARGEST:
             raise NotUnderstood(f"'{name}' is no number")
         return value
 

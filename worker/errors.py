@@ -102,7 +102,13 @@ class WorkLost(WorkerError):
     """What was done was removed from outside; another attempt does it again."""
 
     exit_code = Exit.TRY_AGAIN
-    reason = Reason.TRY_AGAIN
+    reason = Reason.WORK_LOST
+
+
+class Misuse(WorkerError):
+    """The job broke a rule of units and outputs; until it is mended that is so in each attempt."""
+
+    reason = Reason.MISUSED
 
 
 class TooLate(WorkerError):

@@ -30,6 +30,7 @@ from steadyspot.deploy.local.market import Market
 from steadyspot.deploy.local.outbox import Outbox
 from steadyspot.deploy.local.scheduler import SchedulerClock
 from steadyspot.deploy.local.serving import Dispatcher, Server
+from steadyspot.deploy.local.uploads import KnownUploads
 
 _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"
@@ -168,7 +169,7 @@ class LocalAws:
         for part in self._parts:
             part.start()
         return Control(
-            OneAtATime(moto_app),
+            OneAtATime(KnownUploads(moto_app)),
             fargate=fargate,
             market=self.market,
             images=self.images,

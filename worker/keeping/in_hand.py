@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from steadyspot.names import place_below
 from steadyspot.paths import remove
 from steadyspot.units import Ambiguous, Process, owner
-from steadyspot.worker.errors import SetupError
+from steadyspot.worker.errors import Misuse
 from steadyspot.worker.keeping.uploads import Upload
 
 
@@ -28,7 +28,7 @@ class Unit:
     key: str
     process: Process
     staged: dict[str, Upload] = field(default_factory=dict)
-    refused: SetupError | None = None
+    refused: Misuse | None = None
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ class InHand:
         self.loose = Unit("", Process(0, ""))
 
     def begin(self, key: str, pid: int) -> None:
-        """Take a unit in hand. Raises ``SetupError`` where another has or had its key."""
+        """Take a unit in hand. Raises ``Misuse`` where another has or had its key."""
         self._bury()
         if key in self._units:
             holder = self._units[key].process.pid
-            raise SetupError(
+            raise Misuse(
                 f"Two units have the key {key}: one is in hand already, in process {holder}.",
                 "Give each unit a key of its own.",
             )
         if key in self.marked:
-            raise SetupError(
+            raise Misuse(
                 f"Two units have the key {key}: one was done already in this attempt.",
                 "Give each unit a key of its own.",
             )
@@ -99,13 +99,13 @@ class InHand:
         """The unit that an output of this process belongs to, where it does not say so itself.
 
         Where it cannot be told none of those in question may be marked any more: one of them would
-        be done without its output. Raises ``SetupError``.
+        be done without its output. Raises ``Misuse``.
         """
         self._bury()
         try:
             return owner(list(self._units.values()), pid) or self.loose
         except Ambiguous as ambiguous:
-            error = SetupError(
+            error = Misuse(
                 str(ambiguous), "Say so: run.output(name, unit=…), or unit=None for none of them."
             )
             for unit in ambiguous.units:
@@ -121,13 +121,13 @@ class InHand:
         return self._drafts[number].path
 
     def finish(self, number: int) -> Draft:
-        """An output is written. Raises ``SetupError`` where its unit was given up meanwhile."""
+        """An output is written. Raises ``Misuse`` where its unit was given up meanwhile."""
         draft = self._drafts.pop(number, None)
         if draft is None:
-            raise SetupError("There is no such output.", "Ask for one with 'output' first.")
+            raise Misuse("There is no such output.", "Ask for one with 'output' first.")
         if draft.unit is not self.loose and self._units.get(draft.unit.key) is not draft.unit:
             remove(draft.folder)
-            raise SetupError(
+            raise Misuse(
                 f"The unit {draft.unit.key} ended before its output '{draft.name}'.",
                 "Wait for threads and children before a unit ends.",
             )
@@ -140,14 +140,14 @@ class InHand:
             remove(draft.folder)
 
     def close(self, key: str) -> Unit:
-        """End a unit in order to mark it. Raises ``SetupError`` where that cannot be."""
+        """End a unit in order to mark it. Raises ``Misuse`` where that cannot be."""
         self._bury()
         unit = self._units.get(key)
         if unit is None:
-            raise SetupError(f"The unit {key} is not in hand.", "Begin a unit before its mark.")
+            raise Misuse(f"The unit {key} is not in hand.", "Begin a unit before its mark.")
         late = [draft.name for draft in self._drafts.values() if draft.unit is unit]
         if late:
-            unit.refused = SetupError(
+            unit.refused = Misuse(
                 f"The unit {key} ends while its output '{late[0]}' is still being written.",
                 "Wait for threads and children before a unit ends.",
             )

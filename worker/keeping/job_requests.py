@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from steadyspot.paths import remove
-from steadyspot.worker.errors import SetupError, as_trouble
+from steadyspot.worker.errors import Misuse, as_trouble
 from steadyspot.worker.keeping.checkpoint import Output
 from steadyspot.worker.keeping.in_hand import Unit
 from steadyspot.worker.keeping.saving import Saving
@@ -58,7 +58,7 @@ class JobRequests:
         with self._unsaved.lock:
             try:
                 self._unsaved.in_hand.begin(unit, pid)
-            except SetupError as error:
+            except Misuse as error:
                 self._unsaved.refuse(unit, error)
                 raise
 
@@ -84,7 +84,7 @@ class JobRequests:
             if unit:
                 owner = in_hand.unit(unit)
                 if owner is None:
-                    raise SetupError(f"The unit {unit} is not in hand.", "Begin it first.")
+                    raise Misuse(f"The unit {unit} is not in hand.", "Begin it first.")
             else:
                 owner = in_hand.loose if unit == "" else in_hand.owner(pid)
             number = in_hand.draft(name, pid, owner)

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from steadyspot.contract import Reason
-from steadyspot.worker.errors import FenceLost, WorkerError
+from steadyspot.worker.errors import WorkerError, WorkerFault, as_trouble
 from steadyspot.worker.keeping.in_hand import InHand
 from steadyspot.worker.keeping.job_requests import JobRequests
 from steadyspot.worker.keeping.patience import Patience
@@ -39,7 +39,7 @@ class Keeper:
     Made with ``scratch``, a folder: outputs are written below its ``outputs``, copies of saved
     files below its ``spool``. ``leftovers`` lay in the folder for outputs before the ``job`` began,
     by ``paths.stamps``. ``lost`` is called, in the keeper's thread, when another attempt has taken
-    the fence.
+    the fence, and of an error of the worker's own.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Keeper:
         options: Options,
         identity: Identity,
         log: Log,
-        lost: Callable[[FenceLost], None],
+        lost: Callable[[WorkerError], None],
         job: Job,
         scratch: str,
         *,
@@ -56,6 +56,7 @@ class Keeper:
     ) -> None:
         self._options = options
         self._log = log
+        self._lost = lost
         self._connect = connect
         self._patience = Patience(
             options.patience_seconds, lambda sentence: log.warning("aws", sentence)
@@ -87,6 +88,7 @@ class Keeper:
             try:
                 future.set_result(function())
             except BaseException as error:
+                self._look_for_fault(error)
                 future.set_exception(error)
 
         self._queue.put(run)
@@ -191,9 +193,15 @@ class Keeper:
             self.opened.set_exception(error)
         else:
             self.opened.set_result(complete)
-            self._aws.prepare_trace()
+            self.submit(self._aws.prepare_trace)
         while True:
             self._queue.get()()
+
+    def _look_for_fault(self, error: BaseException) -> None:
+        """An error that nobody foresaw ends the attempt, also where nobody waits for the result."""
+        trouble = as_trouble(error)
+        if isinstance(trouble, WorkerFault):
+            self._lost(trouble)
 
     def _drop(self, upload: Upload) -> None:
         self.saving.uploader.drop(upload)

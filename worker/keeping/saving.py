@@ -16,7 +16,7 @@ from typing import Any
 
 from steadyspot.contract import Reason, output_prefix
 from steadyspot.names import twins
-from steadyspot.worker.errors import FenceLost, WorkerError, WorkLost
+from steadyspot.worker.errors import FenceLost, WorkerError, WorkLost, as_trouble
 from steadyspot.worker.keeping.attempt import About, Attempt
 from steadyspot.worker.keeping.checkpoint import Damaged, File, Output
 from steadyspot.worker.keeping.commit import OutputsLost
@@ -160,8 +160,9 @@ class Saving:
             with self._unsaved.lock:
                 stages = not self._unsaved.in_hand.any()
             self.save_folders(running=True, held=None, stages=stages)
-        except WorkerError as error:
-            self._log.warning("save", f"The folders could not be saved this time: {error}")
+        except Exception as error:
+            trouble = as_trouble(error)
+            self._log.warning("save", f"The folders could not be saved this time: {trouble}")
             raise
 
     def save_folders(self, running: bool, held: set[str] | None, stages: bool) -> None:

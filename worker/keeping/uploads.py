@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import IO, Any
 
 from steadyspot.names import BadName, check_name
-from steadyspot.worker.errors import SetupError, WorkerError
+from steadyspot.worker.errors import Misuse, SetupError, WorkerError, WorkLost, shortage
 from steadyspot.worker.keeping.checkpoint import Output
 from steadyspot.worker.keeping.store import Bucket, NoSuchUpload, Part
 
@@ -135,7 +135,15 @@ class Uploader:
                 self._parts.submit(self._store_part, key, upload_id, number, Slice(file, *place))
                 for number, place in enumerate(part_ranges(size), start=1)
             ]
-            self._bucket.complete(key, upload_id, _parts_of(sending))
+            try:
+                self._bucket.complete(key, upload_id, _parts_of(sending))
+            except NoSuchUpload:  # Perhaps completed by a call whose answer was lost.
+                stored = self._bucket.head(key)
+                if stored is None or stored.size != size:
+                    raise WorkLost(
+                        f"The upload of the saved file {key} was removed from the bucket.",
+                        "Nothing to do; it is saved again.",
+                    ) from None
 
     def open_uploads(self) -> dict[str, str]:
         """Upload id to key of everything begun here and not yet forgotten."""
@@ -197,7 +205,9 @@ class Uploader:
             with open(path, "rb", buffering=0) as file:
                 return self._send(upload, file)
         except OSError as error:
-            raise SetupError(
+            if shortage(error) is not None:
+                raise
+            raise Misuse(
                 f"The output '{upload.name}' cannot be read: {error.strerror}.",
                 "Let the job write it as a plain file and leave it in place.",
             ) from None
@@ -227,7 +237,7 @@ class Uploader:
         if upload.withdrawn.is_set():
             raise _withdrawn(upload)
         if os.fstat(file.fileno()).st_size != size:
-            raise SetupError(
+            raise Misuse(
                 f"The output '{upload.name}' was changed while it was uploaded.",
                 "Write under another name first and rename at the end.",
             )
@@ -252,7 +262,12 @@ class Uploader:
         try:
             return self._bucket.part(upload.key, upload.upload_id, number, body, crc32_of(body))
         except NoSuchUpload:
-            raise _withdrawn(upload) from None
+            if upload.withdrawn.is_set():
+                raise _withdrawn(upload) from None
+            raise WorkLost(
+                f"The upload of the output '{upload.name}' was removed from the bucket.",
+                "Nothing to do; its unit is done again.",
+            ) from None
 
     def _store_part(self, key: str, upload_id: str, number: int, body: Slice) -> Part:
         return self._bucket.part(key, upload_id, number, body, crc32_of(body))

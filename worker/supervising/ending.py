@@ -125,6 +125,8 @@ class Ending:
         """What there is to say instead of running the job, if anything."""
         assert self._keeper is not None
         opened = self._keeper.opened
+        if self._job.trouble is not None:
+            return self._trouble(self._job.trouble)
         if not opened.done():
             return self._stopped()
         if opened.exception() is not None:

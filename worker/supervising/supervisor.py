@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 import time
 
 from steadyspot.contract import Env, Reason
@@ -178,6 +179,7 @@ class Supervisor:
         from steadyspot.worker.control import Control, StopNotice
         from steadyspot.worker.keeping.keeper import Keeper
 
+        threading.excepthook = self._on_thread_fault
         self._stopping = StopNotice()
         keeper = Keeper(
             self._options,
@@ -212,7 +214,7 @@ class Supervisor:
         """Wait until the run is restored, or the grace of a stop is over."""
         assert self._keeper is not None
         opened = self._keeper.opened
-        while not opened.done() and self._grace.left() > 0:
+        while not opened.done() and self._grace.left() > 0 and self._job.trouble is None:
             self._loop.turn(min(self._next_deadline() or 60.0, 60.0))
             self._on_deadlines()
 
@@ -322,6 +324,10 @@ class Supervisor:
             self._job.trouble = as_trouble(opened.exception())
         if self._job.trouble is not None:
             self._job.kill()
+
+    def _on_thread_fault(self, args: threading.ExceptHookArgs) -> None:
+        """What nobody foresaw has ended a thread, which others may wait for."""
+        self._on_lost(as_trouble(args.exc_value))
 
     def _on_lost(self, error: WorkerError) -> None:
         self._job.trouble = error

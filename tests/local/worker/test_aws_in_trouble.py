@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.local.worker.door import Door, Fault, Kind, all_of
+from tests.local.worker.door import Door, Fault, Kind, Request, all_of
 from tests.local.worker.kit import Bench, Worker, wait_until
 
 OUTAGE_SECONDS = 1.0
@@ -187,3 +187,37 @@ def test_stop_whose_last_save_aws_refuses_is_aws_s_trouble(
     assert time.monotonic() - begun < 4
     assert bench.item()["stop_report"]["reason"] == "aws-in-trouble"
     assert bench.item()["stop_report"]["exit_code"] == 69
+
+
+LOST = """
+import os, time
+from steadyspot import current_run
+run = current_run()
+for unit in run.remaining(range(2)):
+    print("unit", unit, flush=True)
+    with run.output(f"{unit}") as path:
+        path.write_bytes(os.urandom(20_000_000))
+"""
+
+
+def test_upload_that_is_removed_while_it_goes_on_has_its_unit_done_again(
+    bench: Bench, door: Door
+) -> None:
+    """Whoever may abort uploads, a lifecycle rule or a hand, did so."""
+
+    def abort(request: Request) -> None:
+        if request.method == "PUT" and "partNumber=2" in request.path and not door.met:
+            door.met += 1
+            for upload in bench.s3.list_multipart_uploads(Bucket=bench.bucket)["Uploads"]:
+                bench.s3.abort_multipart_upload(
+                    Bucket=bench.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+
+    door.meddle = abort
+    command = bench.job_file(LOST)
+    worker = bench.start(*command, AWS_ENDPOINT_URL=door.address)
+
+    assert worker.end(60) == 75, worker.said()
+    assert bench.item()["stop_report"]["reason"] == "work-lost"
+    assert bench.start(*command).end(60) == 0
+    assert sorted(bench.objects()) == ["0", "1", "completion.json"]

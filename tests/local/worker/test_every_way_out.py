@@ -11,12 +11,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.local.worker.door import Door
-from tests.local.worker.kit import Bench, Worker, wait_until
+from tests.local.worker.kit import ROOT, Bench, Worker, wait_until
 
 WORKER = ["-m", "steadyspot.worker"]
 NESTED = "[" * 3000
@@ -99,6 +100,9 @@ def test_job_killed_before_it_was_let_go(bench: Bench, door: Door) -> None:
         '{"do": "stage", "output": [1]}',
         '{"do": "progress", "fraction": "x"}',
         '{"do": "progress", "total": {}}',
+        '{"do": "progress", "fraction": NaN}',
+        '{"do": "stage", "output": 1e999}',
+        '{"do": "save", "state": ' + "[" * 980 + "]" * 980 + "}",
         '{"do": "output"}',
         '{"do": "output", "name": "a", "unit": {}}',
         '{"do": "output", "name": "a", "within": [1]}',
@@ -129,6 +133,60 @@ def test_few_file_descriptors(bench: Bench, limit: int) -> None:
     assert ended.returncode in (0, 125), said
     assert "Traceback" not in said
     assert ended.returncode == 0 or "open files" in said
+
+
+def test_uncaught_error_in_any_thread_is_the_worker_s_own_fault(bench: Bench) -> None:
+    """Others may wait for what the thread was to do. No value of the environment is told."""
+    (bench.folder / "sitecustomize.py").write_text(
+        "import os, sys, threading, time\n"
+        "def run():\n"
+        "    while not os.path.exists('go'): time.sleep(0.02)\n"
+        "    raise ValueError('is not: ' + os.environ['TOKEN'] + ' or hush-hush')\n"
+        "if 'steadyspot.worker' in sys.orig_argv:\n"
+        "    threading.Thread(target=run, daemon=True).start()\n"
+    )
+    worker = bench.start(
+        "sh", "-c", "echo ran; exec sleep 60",
+        PYTHONPATH=f"{bench.folder}:{ROOT}",
+        TOKEN="a-secret-of-mine",
+        STEADYSPOT_SECRETS='{"PASSWORD": "hush-hush"}',
+    )  # fmt: skip
+    worker.wait_for("ran")
+    wait_until(lambda: bench.item().get("fence"))
+    (bench.folder / "go").touch()
+
+    assert worker.end() == 70, worker.said()
+    assert bench.item()["stop_report"]["reason"] == "worker-fault"
+    (leave,) = [line for line in worker.lines if "traceback" in line]
+    assert "sitecustomize.py" in leave["traceback"]
+    assert "ValueError" in leave["message"]
+    assert "a-secret-of-mine" not in worker.said() + str(bench.item())
+    assert "hush-hush" not in worker.said() + str(bench.item())
+
+
+def test_log_that_nobody_reads_holds_up_nothing(bench: Bench) -> None:
+    """A job that fills the pipe is stuck, as it would be anywhere; the worker goes on."""
+    reader, writer = os.pipe()
+    worker = subprocess.Popen(
+        [sys.executable, *WORKER, "--checkpoint-dir", "state", "--every", "0.1", "sh", "-c",
+         "echo a > state/a; exec yes >&2"],
+        env=bench.environment(STEADYSPOT_STOP_TIMEOUT="6"),
+        cwd=bench.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=writer,
+    )  # fmt: skip
+    os.close(writer)
+    wait_until(lambda: bench.item().get("checkpoint") and bench.saved().get("a"))
+    (bench.folder / "state" / "b").write_text("b")
+    begun = time.monotonic()
+    worker.terminate()
+
+    assert worker.wait(60) == 143
+    assert time.monotonic() - begun < 6
+    assert bench.item()["stop_report"]["reason"] == "interrupted"
+    assert set(bench.saved()) == {"a", "b"}
+    os.close(reader)
 
 
 def _children(pid: int) -> list[int]:

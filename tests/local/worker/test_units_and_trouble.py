@@ -56,6 +56,7 @@ def test_second_unit_of_a_key_that_a_job_swallows_is_not_complete(bench: Bench) 
     ))  # fmt: skip
     assert worker.end() == 125, worker.said()
     assert bench.item()["status"] == "running"
+    assert bench.item()["stop_report"]["reason"] == "misused"
 
 
 def test_keys_of_different_types_are_different_units(bench: Bench) -> None:

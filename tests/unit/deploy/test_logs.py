@@ -22,7 +22,9 @@ def said(level: str, *words: str, **more: object) -> str:
     """Return a line as the worker writes it."""
     reader, writer = os.pipe()
     with os.fdopen(reader) as lines:
-        getattr(Log(ABOUT, writer), level)(*words, **more)
+        log = Log(ABOUT, writer)
+        getattr(log, level)(*words, **more)
+        log.close()
         os.close(writer)
         return lines.read()
 

@@ -100,6 +100,8 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), ""),
     ("worker-fault", stopped(*ESSENTIAL, ExitCode=70), "worker-fault"),
     ("worker-fault", stopped(*ESSENTIAL, ExitCode=70), ""),
+    ("misused", stopped(*ESSENTIAL, ExitCode=125), "misused"),
+    ("work-lost", stopped(*ESSENTIAL, ExitCode=75), "work-lost"),
     (
         "definition-inactive",
         refused("ECS.InvalidParameterException", "TaskDefinition is inactive"),

@@ -212,3 +212,16 @@ def test_fault_of_the_worker_s_own_without_progress_is_tried_once_more(
     assert ended.status == status
     assert len(world.launches) == 2
     assert ended.error == ("" if faults == 1 else "Steadyspot.Infrastructure")
+
+
+def test_fault_of_the_worker_s_own_has_a_limit_of_its_own() -> None:
+    """A stall before it, such as an interruption without progress, takes nothing of that."""
+    fault = Offer(stop=stop(*ESSENTIAL), exit_code=70, reason="worker-fault", ends_after=61.0)
+    stall = Offer(stop=stop(*ESSENTIAL), exit_code=143, reason="interrupted", ends_after=61.0)
+
+    ended, world = played(
+        [stall, fault, Offer()], {"capacity": "spot-first"}, "always", reports=False
+    )
+
+    assert ended.status == "SUCCEEDED"
+    assert len(world.launches) == 3

@@ -177,7 +177,7 @@ class FakeAws:
         return FakeTable(self._world, self._gate)
 
     def prepare_trace(self) -> None:
-        pass
+        self._gate("prepare_trace", lambda: None)
 
     def send_trace(self, document: str) -> None:
         pass

@@ -19,7 +19,12 @@ from tests.unit.worker.fakes import FakeAws, IdleJob, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
 
 
-def keeper_of(world: World, folder: Path, gate: Callable[[str, Callable[[], Any]], Any]) -> Keeper:
+def keeper_of(
+    world: World,
+    folder: Path,
+    gate: Callable[[str, Callable[[], Any]], Any],
+    lost: Callable[[WorkerError], None] = print,
+) -> Keeper:
     options = Options(["--output-dir", str(folder), "--uploads", "1", "true"], ENVIRONMENT)
     assert options.identity
     log = Log(descriptor=-1)
@@ -27,7 +32,7 @@ def keeper_of(world: World, folder: Path, gate: Callable[[str, Callable[[], Any]
         options,
         options.identity,
         log,
-        print,
+        lost,
         IdleJob(),
         str(folder),
         connect=lambda *_: FakeAws(world, gate),
@@ -132,3 +137,23 @@ def test_mark_that_a_fault_of_the_worker_s_own_hinders_is_told_as_that(
     assert isinstance(keeper.trouble, WorkerFault)
     assert keeper.trouble.exit_code == Exit.WORKER_FAULT
     assert "in gate" in keeper.trouble.details()["traceback"]
+
+
+@pytest.mark.parametrize("asked", ["save_folders", "prepare_trace"])
+def test_fault_that_nobody_waits_for_ends_the_attempt(tmp_path: Path, asked: str) -> None:
+    """It is reported, and the keeper goes on answering, for the end of the attempt."""
+
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        if name == {"save_folders": "put"}.get(asked, asked):
+            raise RuntimeError("nobody foresaw this")
+        return call()
+
+    lost: list[WorkerError] = []
+    (tmp_path / "a").write_text("a")
+    keeper = keeper_of(new_world(), tmp_path, gate, lost.append)
+    if asked == "save_folders":
+        keeper.save_folders()
+    done(keeper.submit(lambda: None))
+
+    assert lost
+    assert {type(error) for error in lost} == {WorkerFault}
