@@ -218,7 +218,8 @@ class Replay:
         out.entered += ["Record the attempt", "Why did it stop?"]
         gained = self.fraction() > round(min(1.0, done / self.work), 9)
         timed_out = ended > gives_up or notice != taken
-        if not timed_out and notice <= starts:
+        never_began = notice < starts or starts >= gives_up
+        if (notice <= starts and not timed_out) or (never_began and timed_out and capacity == SPOT):
             return self._refused(began)
         self.since, self.waits, self.refused_at = NEVER, 0, NEVER
         self.stalled = 0 if gained else self.stalled + 1
