@@ -28,6 +28,7 @@ class JobState(StrEnum):
     WHY_DID_IT_STOP = "Why did it stop?"
     LEARN_RUN_TIME = "Learn the run time"
     WAIT_FOR_CAPACITY = "Wait for capacity"
+    TELL_IT_WAITS = "Tell people it waits"
     WAIT_A_MOMENT = "Wait a moment"
     MARK_UNFINISHED = "Mark it unfinished"
     PARK = "Park the run"

@@ -96,6 +96,18 @@ class Launching:
         return {}
 
 
+def launch_event(launch_minutes: float, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a job's rule makes of ECS's event of a launch, a sidecar without overrides included."""
+    pairs = [{"name": name, "value": value} for name, value in environment.items()]
+    worker = {"name": "worker", "environment": pairs}
+    return {
+        "task": TASK,
+        "cluster": CLUSTER,
+        "overrides": {"containerOverrides": [{"name": "beside"}, worker]},
+        "launchMinutes": launch_minutes,
+    }
+
+
 class RunWorld:
     """One run's world; ``work_seconds`` is what the job takes undisturbed.
 
@@ -247,13 +259,7 @@ class RunWorld:
         """When and why *Before the start* stops the launch, None where it does not."""
         if not self._launch_minutes or launch.capacity != "spot":
             return None
-        environment = [{"name": k, "value": v} for k, v in launch.environment.items()]
-        given = {
-            "task": TASK,
-            "cluster": CLUSTER,
-            "overrides": {"containerOverrides": [{"name": "worker", "environment": environment}]},
-            "launchMinutes": self._launch_minutes,
-        }
+        given = launch_event(self._launch_minutes, launch.environment)
         launching = Launching(launch.at + EVENT_SECONDS, starts)
         ended = BEFORE_THE_START.run(launching, given, name="launch")
         assert ended.status == "SUCCEEDED", ended
