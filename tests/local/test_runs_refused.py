@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from steadyspot.deploy.local.market import ON_DEMAND
 from steadyspot.deploy.runs.executions import start
+from steadyspot.deploy.stacks.config import Backoff
 from steadyspot.statemachines.causes import GIVEN_UP
 from tests.local.runs import PART_OUTPUTS, Place, Work, accompanied, parts
 
@@ -254,3 +256,17 @@ def test_a_launch_that_starts_in_time_is_left_alone_and_costs_two_states(place: 
         "Wait for the start",
         "Has it started?",
     ]
+
+
+def test_on_demand_that_is_refused_is_told_at_the_first_refusal(place: Place) -> None:
+    work = place.job(*parts(), capacity="on-demand-only", backoff=Backoff(seconds=1, cap_seconds=1))
+    place.aws.market.refuse(work.family, times=3, how="failures", capacity=ON_DEMAND)
+    execution = work.start()
+
+    waiting = work.mail(lambda mail: mail.attributes["outcome"] == "waiting")
+    assert "waits for on-demand capacity" in waiting.subject
+    assert work.run(execution).status == "running"
+    assert work.succeeded(execution).complete
+    told = [mail.attributes["outcome"] for mail in work.mails()]
+    assert told == ["waiting", "finished"]
+    assert work.entered(execution).count("Wait a moment") == 3
