@@ -127,6 +127,17 @@ def test_before_the_start_may_look_at_and_stop_tasks_of_its_cluster_and_nothing_
     assert resource.endswith(":task/${Cluster}/*")
 
 
+def test_a_job_watches_its_launches_on_spot_alone_and_none_where_launch_minutes_is_0() -> None:
+    rule = TEMPLATES["job"]["Resources"]["SpotLaunch"]
+    assert TEMPLATES["job"]["Conditions"][rule["Condition"]] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "LaunchMinutes"}, 0]}]
+    }
+    detail = rule["Properties"]["EventPattern"]["detail"]
+    assert detail["capacityProviderName"] == ["FARGATE_SPOT"]
+    assert detail["group"] == [{"Fn::Sub": "family:${Platform}-${Job}"}]
+    assert (detail["lastStatus"], detail["desiredStatus"]) == (["PROVISIONING"], ["RUNNING"])
+
+
 def test_the_rules_may_start_the_two_machines_of_the_platform_and_nothing_else() -> None:
     (statement,) = statements("RuleRole").values()
     machines = of_type("platform", "AWS::StepFunctions::StateMachine")
