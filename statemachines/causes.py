@@ -167,6 +167,9 @@ def exit_code(*codes: int | str) -> tuple[str, ...]:
     return tuple(f"exit code: {code if isinstance(code, str) else int(code)}" for code in codes)
 
 
+GIVEN_UP = "Steadyspot gave the launch up since nothing had started."
+"""The reason that the machine *Before the start* gives ECS, as the task's StoppedReason."""
+
 _SPOT_CODES = ("SpotInterruption", "TerminationNotice")
 _SPOT_TEXT = ("Your Spot Task was interrupted",)
 _PULL = ("CannotPull",)
@@ -280,6 +283,20 @@ _ATTEMPTS: tuple[Cause, ...] = (
         says=_SPOT_TEXT,
         sentence="AWS took the Spot task back before its container had started.",
         next_step="If this lasts, allow more zones or on-demand capacity, then redrive the run.",
+    ),
+    Cause(
+        name="launch-given-up",
+        cause_class=CauseClass.REFUSED,
+        answer=Answer.WAIT_FOR_SPOT,
+        # Given up by the machine Before the start, or by the time-out of the launch's own state.
+        facts=error("States.Timeout"),
+        never_started=True,
+        says=(GIVEN_UP,),
+        sentence="AWS accepted the Spot task, but had not started it when the launch was given up.",
+        next_step=(
+            "If this lasts, allow more zones or on-demand capacity, or raise launch_minutes if the"
+            " image takes so long to pull; then redrive the run."
+        ),
     ),
     Cause(
         name="reclaimed",

@@ -54,12 +54,13 @@ RECORDS = 50
 class Waits(NamedTuple):
     """What comes after a refusal: the wait for Spot, which is tried then, and that for all else.
 
-    ``learning`` comes before the first of a run.
+    ``learning`` comes before the first of a run, ``telling`` before the first for on-demand.
     """
 
     for_spot: Wait
     for_all_else: Wait
     learning: Task
+    telling: Task
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -215,6 +216,7 @@ def why_did_it_stop(
         (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
         (expression("isSpotAfterWait"), "There is time to wait for Spot.", waits.for_spot),
         (expression("isSpotAtOnce"), "It was getting on.", spot),
+        (expression("isToldToWait"), "Nothing else is left to try.", waits.telling),
         (
             answered(Answer.WAIT_FOR_SPOT, Answer.WAIT),
             "It may be better in a while.",
@@ -318,18 +320,34 @@ def park() -> Task:
 
 
 def tell() -> Task:
-    """Publish what happened; a mail that can't be sent never fails a run."""
+    """Publish what became of the run; a mail that can't be sent never fails it."""
+    return publish(JobState.TELL, {})
+
+
+def tell_it_waits() -> Task:
+    """Publish that on-demand is refused; without a word that may go on for days."""
+    return publish(
+        JobState.TELL_IT_WAITS,
+        {"outcome": "waiting", "severity": "warning", "toCome": 1},
+        comment="On-demand is refused, which may last for hours.",
+        assign=states_entered(),
+    )
+
+
+def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
+    """Return a Task that publishes; ``given`` stands in for expressions about the run's end."""
     return Task(
-        JobState.TELL,
+        state_id,
+        **fields,
         resource="arn:aws:states:::sns:publish",
         timeout_seconds=CALL_SECONDS,
         retry=patient("SNS.NotFoundException", "SNS.AuthorizationErrorException"),
         arguments={
             "TopicArn": variable("$job.topic"),
             "MessageStructure": "json",
-            "Subject": expression("subject"),
-            "Message": expression("message"),
-            "MessageAttributes": expression("messageAttributes"),
+            "Subject": expression("subject", **given),
+            "Message": expression("message", **given),
+            "MessageAttributes": expression("messageAttributes", **given),
         },
         output={},
     )
@@ -339,7 +357,12 @@ def build() -> Machine:
     """Return the definition, the job's parameters still to be filled in."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
     recording, marking, parking, telling = record(), mark(), park(), tell()
-    waits = Waits(for_spot=wait_for_spot(), for_all_else=wait_a_moment(), learning=learn())
+    waits = Waits(
+        for_spot=wait_for_spot(),
+        for_all_else=wait_a_moment(),
+        learning=learn(),
+        telling=tell_it_waits(),
+    )
     judging = why_did_it_stop(
         finished=telling, choose=choosing, waits=waits, spot=spot, stop=marking
     )
@@ -397,6 +420,10 @@ def build() -> Machine:
     waits.learning.next_step = waits.for_spot
     unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
     waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
+    waits.telling.next_step = waits.for_all_else
+    waits.telling.catches = [
+        Catch(waits.for_all_else, error_equals=["States.ALL"], assign=states_entered())
+    ]
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
 

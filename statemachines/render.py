@@ -16,11 +16,15 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from steadyspot.statemachines import after_the_end, job
+from steadyspot.statemachines import after_the_end, before_the_start, job
 from steadyspot.statemachines.composing import Expression
 
 FOLDER = Path(__file__).parent / "rendered"
-DEFINITIONS = {"job": job.build, "after-the-end": after_the_end.build}
+DEFINITIONS = {
+    "job": job.build,
+    "before-the-start": before_the_start.build,
+    "after-the-end": after_the_end.build,
+}
 WIDTH = 120
 _INDENT = "  "
 _PLAIN = re.compile(r"[A-Za-z][\w ./?-]*")

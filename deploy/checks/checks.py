@@ -25,6 +25,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("images", images.images),
     ("secrets", secrets.secrets),
     ("schedules", timing.schedules),
+    ("launches", timing.launches),
     ("grace", timing.grace),
     ("mail", platform.mail),
 )

@@ -1,4 +1,4 @@
-"""What `check` looks at in a job's times: when it is due, how often, and its grace.
+"""What `check` looks at in a job's times: when it is due, how often, its launches, and its grace.
 
 Of the configuration alone; AWS is not asked.
 """
@@ -55,6 +55,40 @@ def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Fi
             f"{job.expected_minutes:g} min: runs of several times will go on at once",
             "Let it be due less often, or correct expected_minutes in steadyspot.toml.",
         )
+
+
+def launches(looks: Looks) -> Iterator[Finding]:
+    """Yield whether ``launch_minutes`` lets a launch start, and leaves time for another."""
+    for job in looks.jobs:
+        if job.capacity == "on-demand-only":
+            continue
+        about, minutes = f"{job.name}: launches", job.launch_minutes
+        shown = f"launch_minutes = {minutes:g}"
+        if not minutes:
+            yield Finding(
+                about,
+                Level.NOTE,
+                f"{shown}: a launch on Spot that hangs is given up only when its time is over",
+                "Leave it out (15) unless the two state transitions a launch are too much.",
+            )
+        elif minutes * 60 <= job.start_up_seconds:
+            yield Finding(
+                about,
+                Level.BAD,
+                f"{shown} is no longer than start_up_seconds = {job.start_up_seconds}: launches "
+                "would be given up that only take as long as they may.",
+                "Raise launch_minutes, or correct start_up_seconds in steadyspot.toml.",
+            )
+        elif not job.finish_within_minutes and minutes > job.maximum_wait_minutes:
+            yield Finding(
+                about,
+                Level.NOTE,
+                f"{shown} is more than maximum_wait_minutes = {job.maximum_wait_minutes:g}: "
+                "on-demand comes later than that where a launch hangs",
+                "Lower launch_minutes.",
+            )
+        else:
+            yield Finding(about, Level.GOOD, f"given up on Spot after {minutes:g} min")
 
 
 def grace(looks: Looks) -> Iterator[Finding]:

@@ -40,6 +40,11 @@ DRILLS: dict[str, Drill] = {
         "nothing.",
         trouble.no_capacity,
     ),
+    "slow-launch": Drill(
+        "It runs a job whose launch on Spot is given up after seconds, before it can have started.",
+        trouble.slow_launch,
+        on_copy=True,
+    ),
     "deregister": Drill(
         "It deregisters the task definition, starts a run, repairs it and redrives the run.",
         trouble.deregister,

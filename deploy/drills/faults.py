@@ -83,6 +83,27 @@ def no_capacity(stage: Stage) -> Observations:
         yield _recovered(stage, fault)
 
 
+def slow_launch(stage: Stage) -> Observations:
+    """Give a copy's launch on Spot so little time that it is given up; on-demand must finish it.
+
+    AWS takes longer than that for every launch; the embedded AWS is told to.
+    """
+    with listening(stage.target) as ear, throwaway(stage) as copy:
+        copy.deploy(LaunchMinutes="0.02", MaximumWaitMinutes="0")
+        fault, family = stage.clock(), copy.stage.family
+        try:
+            if stage.switches is not None:
+                stage.switches.refuse(family, times=1, how="slow")
+            execution = copy.stage.start(finishWithinMinutes=0, capacity="spot-first")
+            status = copy.stage.follow(execution)
+        finally:
+            if stage.switches is not None:
+                with undisturbed():
+                    stage.switches.refuse(family, times=0, how="slow")
+        yield from _finished_after(copy.stage, ear, execution, status, "launch-given-up")
+        yield _recovered(stage, fault)
+
+
 def deregister(stage: Stage) -> Observations:
     """Take a copy's task definition away; its run is parked, and finishes once repaired."""
     with listening(stage.target) as ear, throwaway(stage) as copy:

@@ -128,10 +128,13 @@ _INSTANCES: Mapping[str, Any] = {"error: ECS.*": "ECS.SomethingElse", "exit code
 def record(marks: Mapping[str, Any]) -> dict[str, Any]:
     """Return the run's record after an attempt with these marks, in DynamoDB's notation; pure."""
     item: dict[str, Any] = {columns.STATUS: {"S": marks.get("record", Status.RUNNING)}}
+    fence = {"N": str(FENCE_PER_CLAIM + 1)}
+    if marks.get("started", True):
+        item[columns.FENCE] = fence
     if "worker reason" in marks:
         item[columns.STOP_REPORT] = {
             "M": {
-                columns.FENCE: {"N": str(FENCE_PER_CLAIM + 1)},
+                columns.FENCE: fence,
                 "reason": {"S": marks["worker reason"]},
                 "exit_code": {"N": "1"},
                 "lost_seconds": {"N": "0"},

@@ -162,6 +162,10 @@ _AFTER: Mapping[str, tuple[str, str]] = {
     JobState.CLOSE: ("the run's record says complete", ""),
     JobState.TAKE_OVER: ("the execution that held it is gone: the run is taken over", ""),
     JobState.PARK: ("the run is parked in the dead-letter queue", "the run could not be parked"),
+    JobState.TELL_IT_WAITS: (
+        "on-demand is refused, and people are told",
+        "on-demand is refused, and people could not be told",
+    ),
     JobState.TELL: ("people are told", "people could not be told"),
 }
 """What a state has done once it is left, and what is said where its call failed and was caught."""

@@ -128,6 +128,7 @@ class Job:
     finish_within_minutes: float | None = None
     expected_minutes: float = 60
     maximum_wait_minutes: float = 60
+    launch_minutes: float = 15
     start_up_seconds: int = 60
     margin_seconds: int = 15
     capacity: Literal["spot-first", "spot-only", "on-demand-only"] = "spot-first"

@@ -22,10 +22,11 @@ FRESH = timedelta(hours=1)
 def upload(target: Target, template: Template) -> None:
     """Bring a template's definition where CloudFormation will look for it."""
     if template.key:
+        (definition,) = template.definitions.values()
         target.client("s3").put_object(
             Bucket=target.platform["Bucket"],
             Key=template.key,
-            Body=template.definition.encode(),
+            Body=definition.encode(),
             ContentType="application/yaml",
         )
 

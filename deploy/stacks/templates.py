@@ -1,9 +1,9 @@
-"""The two templates as CloudFormation gets them, each with its state machine's definition.
+"""The two templates as CloudFormation gets them, with their state machines' definitions.
 
 In the repository a template names the rendered definition by its path, as ``aws cloudformation
 package`` understands it. ``up`` sends the same template with the place where the definition lies: a
 job's is an object of the platform's bucket, named by its content, so that an unchanged definition
-is an unchanged template; the platform's own stands within the template, since its bucket is made by
+is an unchanged template; the platform's own stand within the template, since its bucket is made by
 that very stack.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ JOB, PLATFORM = "job.yaml", "platform.yaml"
 PREFIX = "definitions/"
 """Under it the definitions of jobs lie in the platform's bucket."""
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_RESOURCE = re.compile(r"  (\w+):$")
 _LOCATION = re.compile(r"DefinitionS3Location: (\S+)")
 
 
@@ -35,44 +36,56 @@ class Template:
     ----------
     text
         The template; CloudFormation takes at most 51,200 bytes within a call.
-    machine
-        Logical id of its state machine, and the name of the output that has its ARN.
-    definition
-        The rendered definition, YAML with ``${Name}`` where the template substitutes.
+    definitions
+        By the logical id of a state machine, which is also the name of the output with its ARN:
+        its rendered definition, YAML with ``${Name}`` where the template substitutes.
     key
-        Where the definition has to lie in the platform's bucket; empty where the text holds it.
+        Where a job's definition has to lie in the platform's bucket; empty where the text holds
+        all definitions.
     """
 
     text: str
-    machine: str
-    definition: str
+    definitions: Mapping[str, str]
     key: str = ""
 
-    @property
-    def graph(self) -> dict[str, Any]:
-        """The definition as data."""
-        return dict(yaml.load(self.definition, _YAML))
+    def graph(self, machine: str) -> dict[str, Any]:
+        """The definition of one state machine as data."""
+        return dict(yaml.load(self.definitions[machine], _YAML))
 
 
 def platform_template() -> Template:
-    """Return ``platform.yaml`` with the definition of *After the end* in it, as JSON."""
-    text, definition = _read(PLATFORM)
-    within = json.dumps(json.dumps(yaml.load(definition, _YAML)))
-    sent = _LOCATION.sub(lambda _: f"DefinitionString: {within}", text)
-    return Template(sent, "AfterTheEnd", definition)
+    """Return ``platform.yaml`` with its definitions in it, as JSON."""
+    text, definitions = _read(PLATFORM)
+
+    def within(location: re.Match[str]) -> str:
+        data = yaml.load(_at(location), _YAML)
+        return f"DefinitionString: {json.dumps(json.dumps(data, separators=(',', ':')))}"
+
+    return Template(_LOCATION.sub(within, text), definitions)
 
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:
     """Return ``job.yaml`` with bucket and key of its definition; ``edit`` changes the template."""
-    text, definition = _read(JOB)
+    text, definitions = _read(JOB)
+    (definition,) = definitions.values()
     key = f"{PREFIX}job-{hashlib.sha256(definition.encode()).hexdigest()}.asl.yaml"
     place = f'{{Bucket: {{Fn::ImportValue: !Sub "${{Platform}}-Bucket"}}, Key: {key}}}'
     sent = _LOCATION.sub(lambda _: f"DefinitionS3Location: {place}", edit(text))
-    return Template(sent, "StateMachine", definition, key)
+    return Template(sent, definitions, key)
 
 
-def _read(name: str) -> tuple[str, str]:
+def _read(name: str) -> tuple[str, dict[str, str]]:
+    """Return a template and, by the logical ids of its state machines, their definitions."""
     text = (TEMPLATES / name).read_text("utf-8")
-    location = _LOCATION.search(text)
-    assert location, f"{name} names no definition"
-    return text, (TEMPLATES / location[1]).read_text("utf-8")
+    definitions, machine = {}, ""
+    for line in text.splitlines():
+        if resource := _RESOURCE.match(line):
+            machine = resource[1]
+        elif location := _LOCATION.search(line):
+            definitions[machine] = _at(location)
+    assert definitions, f"{name} names no definition"
+    return text, definitions
+
+
+def _at(location: re.Match[str]) -> str:
+    return (TEMPLATES / location[1]).read_text("utf-8")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from steadyspot.deploy.stacks.changes import Plan, states_that_change
+from steadyspot.deploy.stacks.changes import Plan, StateChange, states_that_change
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
@@ -105,8 +105,12 @@ def planned(target: Target, stack: Wanted) -> Plan | None:
     """Return what CloudFormation would do to a stack, or None where that is nothing."""
     template = stack.template
     plan = target.stacks.plan(stack.stack, template.text, stack.parameters)
-    if plan is None or template.machine not in plan.modified:
+    changed = [machine for machine in template.definitions if plan and machine in plan.modified]
+    if plan is None or not changed:
         return plan
-    machine = target.stacks.outputs(stack.stack)[template.machine]
-    shown = target.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
-    return replace(plan, states=states_that_change(json.loads(shown["definition"]), template.graph))
+    outputs, sfn = target.stacks.outputs(stack.stack), target.client("stepfunctions")
+    states: list[StateChange] = []
+    for machine in changed:
+        shown = sfn.describe_state_machine(stateMachineArn=outputs[machine])["definition"]
+        states += states_that_change(json.loads(shown), template.graph(machine))
+    return replace(plan, states=tuple(states))

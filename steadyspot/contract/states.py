@@ -1,7 +1,8 @@
 """The workflow's states as the console shows them, which the command line recognises in a history.
 
-``JobState`` is the state machine of a job, ``AfterTheEndState`` the small one that tidies up after
-executions which could not speak for themselves. A test holds both equal to the definitions.
+``JobState`` is the state machine of a job, ``BeforeTheStartState`` the small one that gives up
+launches which never start, ``AfterTheEndState`` the one that tidies up after executions which could
+not speak for themselves. A test holds them equal to the definitions.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class JobState(StrEnum):
     WHY_DID_IT_STOP = "Why did it stop?"
     LEARN_RUN_TIME = "Learn the run time"
     WAIT_FOR_CAPACITY = "Wait for capacity"
+    TELL_IT_WAITS = "Tell people it waits"
     WAIT_A_MOMENT = "Wait a moment"
     MARK_UNFINISHED = "Mark it unfinished"
     PARK = "Park the run"
@@ -34,6 +36,14 @@ class JobState(StrEnum):
     IS_IT_COMPLETE = "Is the run complete?"
     FINISHED = "Finished"
     FAILED = "Failed"
+
+
+class BeforeTheStartState(StrEnum):
+    """States of the machine that is started for every launch on Spot."""
+
+    WAIT = "Wait for the start"
+    HAS_IT_STARTED = "Has it started?"
+    GIVE_UP = "Give the launch up"
 
 
 class AfterTheEndState(StrEnum):

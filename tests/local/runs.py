@@ -224,14 +224,20 @@ class Work:
         shown = self.sfn.list_executions(stateMachineArn=self.outputs["StateMachine"])
         return [item["executionArn"] for item in shown["executions"]]
 
+    def before(self, task: str) -> str:
+        """Wait for the end of *Before the start* for a task; its ARN."""
+        return self._execution("BeforeTheStart", task)
+
     def after(self, execution: str) -> str:
         """Wait for the end of *After the end* for an execution; its ARN."""
+        return self._execution("AfterTheEnd", execution)
 
+    def _execution(self, machine: str, of: str) -> str:
         def look() -> str:
-            shown = self.sfn.list_executions(stateMachineArn=self.target.platform["AfterTheEnd"])
+            shown = self.sfn.list_executions(stateMachineArn=self.target.platform[machine])
             for item in shown["executions"]:
                 described = self.sfn.describe_execution(executionArn=item["executionArn"])
-                if execution in described["input"] and described["status"] != "RUNNING":
+                if of in described["input"] and described["status"] != "RUNNING":
                     return str(item["executionArn"])
             return ""
 

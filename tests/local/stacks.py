@@ -38,7 +38,9 @@ class Stacks:
     def create_platform(self, **parameters: Any) -> dict[str, str]:
         """Create the platform of this test, with the definition of jobs in its bucket."""
         outputs = self.create(self.platform, PLATFORM, **parameters)
-        self.put_definition(outputs["Bucket"], DEFINITION.key, DEFINITION.definition)
+        self.put_definition(
+            outputs["Bucket"], DEFINITION.key, DEFINITION.definitions["StateMachine"]
+        )
         return outputs
 
     def put_definition(self, bucket: str, key: str, text: str) -> None:

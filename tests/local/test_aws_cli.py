@@ -60,10 +60,11 @@ def test_the_cli_of_aws_packages_and_deploys_both_templates(
     deploy("job.yaml", *job)
     machine = stacks.outputs(f"{stacks.platform}-report")["StateMachine"]
     sfn = local_aws.session().client("stepfunctions")
-    for template, arn in (
-        (job_template(), machine),
-        (platform_template(), platform["AfterTheEnd"]),
+    for template, name, arn in (
+        (job_template(), "StateMachine", machine),
+        (platform_template(), "BeforeTheStart", platform["BeforeTheStart"]),
+        (platform_template(), "AfterTheEnd", platform["AfterTheEnd"]),
     ):
         shown = sfn.describe_state_machine(stateMachineArn=arn)["definition"]
-        assert states_that_change(json.loads(shown), template.graph) == ()
+        assert states_that_change(json.loads(shown), template.graph(name)) == ()
     assert "No changes to deploy" in deploy("job.yaml", *job)

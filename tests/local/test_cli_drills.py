@@ -34,6 +34,7 @@ RESUMED = (
 FOUND = {
     "interrupt": (*RESUMED,),
     "no-capacity": (*RESUMED,),
+    "slow-launch": (*RESUMED,),
     "deregister": (*PARKED, *REDRIVEN),
     "bad-image": (*PARKED, *REDRIVEN),
     "hang": (*PARKED, "no task of it runs on"),
@@ -54,6 +55,7 @@ FOUND = {
 CAUSES = {
     "interrupt": "reclaimed",
     "no-capacity": "no-capacity",
+    "slow-launch": "launch-given-up",
     "deregister": "definition-inactive",
     "bad-image": "image-missing",
     "hang": "time-limit",

@@ -42,10 +42,13 @@ def other(work: Work) -> Wanted:
     template = replace(
         wanted.template,
         text=wanted.template.text.replace(KEY, key),
-        definition=wanted.template.definition.replace("Seconds: 60", "Seconds: 59"),
+        definitions={
+            machine: definition.replace("Seconds: 60", "Seconds: 59")
+            for machine, definition in wanted.template.definitions.items()
+        },
         key=key,
     )
-    assert template.definition != wanted.template.definition
+    assert template.definitions != wanted.template.definitions
     return replace(wanted, template=template)
 
 

@@ -8,7 +8,10 @@ from typing import Any, cast
 
 import pytest
 
+from steadyspot.deploy.local.market import ON_DEMAND
 from steadyspot.deploy.runs.executions import start
+from steadyspot.deploy.stacks.config import Backoff
+from steadyspot.statemachines.causes import GIVEN_UP
 from tests.local.runs import PART_OUTPUTS, Place, Work, accompanied, parts
 
 SIDECAR = "sidecar:local"
@@ -218,3 +221,52 @@ def test_a_run_with_a_deadline_learns_its_run_time_from_the_job_s_records(place:
     assert (learned["learned"], learned["expected"]) == (True, 24.5)
     transitions = work.item(run.run_key)["money"]["M"]["transitions"]["N"]
     assert int(transitions) == len(entered)
+
+
+def test_a_launch_on_spot_that_never_starts_is_given_up_and_on_demand_finishes_the_run(
+    place: Place,
+) -> None:
+    work = place.job(*parts(), launch_minutes=0.01)
+    place.aws.market.refuse(work.family, times=100, how="slow")
+    execution = work.start()
+
+    run = work.succeeded(execution)
+    *hung, last = run.attempts
+    assert {(a.capacity, a.cause, a.exit_code, a.seconds) for a in hung} == {
+        ("spot", "launch-given-up", -1, 0.0)
+    }
+    assert (last.capacity, last.cause) == ("on-demand", "finished")
+    assert work.published(run.run_key).keys() == {*PART_OUTPUTS, "merged.txt"}
+    mail = work.mail()
+    assert mail.attributes["outcome"] == "fell-back"
+    assert "launch-given-up" in mail.body
+    assert "expected_minutes" not in mail.body
+    stopped = work.task(hung[0].task)
+    assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", GIVEN_UP)
+    assert len(work.tasks()) == 1
+
+
+def test_a_launch_that_starts_in_time_is_left_alone_and_costs_two_states(place: Place) -> None:
+    work = place.job(*parts(), launch_minutes=0.05)
+    execution = work.start()
+    run = work.succeeded(execution)
+    assert work.entered(execution)[-1] == "Close the run"
+    assert len(work.entered(execution)) == 4
+    assert work.entered(work.before(run.attempts[0].task)) == [
+        "Wait for the start",
+        "Has it started?",
+    ]
+
+
+def test_on_demand_that_is_refused_is_told_at_the_first_refusal(place: Place) -> None:
+    work = place.job(*parts(), capacity="on-demand-only", backoff=Backoff(seconds=1, cap_seconds=1))
+    place.aws.market.refuse(work.family, times=3, how="failures", capacity=ON_DEMAND)
+    execution = work.start()
+
+    waiting = work.mail(lambda mail: mail.attributes["outcome"] == "waiting")
+    assert "waits for on-demand capacity" in waiting.subject
+    assert work.run(execution).status == "running"
+    assert work.succeeded(execution).complete
+    told = [mail.attributes["outcome"] for mail in work.mails()]
+    assert told == ["waiting", "finished"]
+    assert work.entered(execution).count("Wait a moment") == 3

@@ -133,7 +133,11 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
 def test_the_state_machines_can_run_and_have_nothing_left_to_substitute(
     shared: Any, clients_of: Any
 ) -> None:
-    for machine in (shared[2]["StateMachine"], shared[1]["AfterTheEnd"]):
+    for machine in (
+        shared[2]["StateMachine"],
+        shared[1]["BeforeTheStart"],
+        shared[1]["AfterTheEnd"],
+    ):
         shown = clients_of("stepfunctions").describe_state_machine(stateMachineArn=machine)
         assert "${" not in shown["definition"]
         assert shown["loggingConfiguration"]["includeExecutionData"] is False
@@ -195,7 +199,7 @@ def test_one_dashboard_shows_all_jobs_of_the_platform(shared: Any, clients_of: A
     (launches,) = (widget["query"] for widget in widgets if "query" in widget)
     assert f"/aws/vendedlogs/states/{stacks.platform}-" in launches
     named = set(re.findall(r"'([A-Z][^']* [^']*)'", launches))
-    states = DEFINITION.graph["States"]
+    states = DEFINITION.graph("StateMachine")["States"]
     assert len(named) == 3
     assert named <= states.keys()
 

@@ -29,7 +29,7 @@ from steadyspot.contract import (
     variables,
 )
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY, run_key_of, scheduled_time_of
-from steadyspot.contract.states import AfterTheEndState, JobState
+from steadyspot.contract.states import AfterTheEndState, BeforeTheStartState, JobState
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.statemachines.composing import expression
 from steadyspot.statemachines.render import definition
@@ -325,6 +325,7 @@ def test_what_stands_in_quotes_in_expressions_is_spelled_as_the_contract_does() 
 def test_the_states_are_those_of_the_definitions() -> None:
     job: dict[str, Any] = definition("job")
     assert set(job["States"]) == set(JobState)
+    assert set(definition("before-the-start")["States"]) == set(BeforeTheStartState)
     assert set(definition("after-the-end")["States"]) == set(AfterTheEndState)
 
 

@@ -52,7 +52,8 @@ def job_definition(*, silent: bool = False, **values: str) -> Any:
     """
     graph = definition("job")
     if silent:
-        graph["States"]["Tell people"]["Arguments"] = {}
+        for state_name in ("Tell people", "Tell people it waits"):
+            graph["States"][state_name]["Arguments"] = {}
         for state in graph["States"].values():
             values_written = state.get("Arguments", {}).get("ExpressionAttributeValues", {})
             if ":attempts" in values_written:

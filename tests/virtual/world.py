@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.virtual.machine import TaskFailed
+from steadyspot.statemachines.render import definition
+from tests.virtual.machine import Machine, TaskFailed
 
+CLUSTER, TASK = "cluster", "arn:aws:ecs:us-east-1:123456789012:task/c/0123456789abcdef"
+EVENT_SECONDS = 2.0
+"""From a launch to the start of what ECS's event of it starts."""
 CAUSE_LENGTH = 32_768
 
 REFUSED = (
@@ -68,12 +72,50 @@ class Spell:
     how: str
 
 
+class Launching:
+    """The world of *Before the start*: a task of which nothing has started before ``starts``.
+
+    ``stopped`` is when and with what reason it was stopped, if it was.
+    """
+
+    def __init__(self, now: float, starts: float) -> None:
+        self.now = now
+        self.stopped: tuple[float, str] | None = None
+        self._starts = starts
+
+    def call(self, resource: str, arguments: Any, _timeout_seconds: int, _state: str) -> Any:
+        """Answer a Task."""
+        if resource == "arn:aws:states:::aws-sdk:ecs:describeTasks":
+            assert arguments == {"Cluster": CLUSTER, "Tasks": [TASK]}
+            started = {"LastStatus": "RUNNING", "StartedAt": "2026-11-24T02:00:00Z"}
+            shown = started if self.now >= self._starts else {"LastStatus": "PROVISIONING"}
+            return {"Tasks": [{"DesiredStatus": "RUNNING", **shown}]}
+        assert resource == "arn:aws:states:::aws-sdk:ecs:stopTask"
+        assert arguments["Task"] == TASK
+        self.stopped = (self.now, arguments["Reason"])
+        return {}
+
+
+def launch_event(launch_minutes: float, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a job's rule makes of ECS's event of a launch, a sidecar without overrides included."""
+    pairs = [{"name": name, "value": value} for name, value in environment.items()]
+    worker = {"name": "worker", "environment": pairs}
+    return {
+        "task": TASK,
+        "cluster": CLUSTER,
+        "overrides": {"containerOverrides": [{"name": "beside"}, worker]},
+        "launchMinutes": launch_minutes,
+    }
+
+
 class RunWorld:
     """One run's world; ``work_seconds`` is what the job takes undisturbed.
 
     ``reports``: whether the job reports its progress, so that its work is durable bit by bit.
     ``value``: of an environment variable of the task, which stands in what AWS says of it; AWS is
     taken to cut that at 32,768 characters. ``history``: seconds that earlier runs of the job took.
+    ``launch_minutes``: the job's setting, by which *Before the start* watches each launch on Spot;
+    with 0 nothing does.
     """
 
     def __init__(
@@ -85,6 +127,7 @@ class RunWorld:
         reports: bool = True,
         value: str = "",
         history: Sequence[float] = (),
+        launch_minutes: float = 0,
     ) -> None:
         self.now = now
         self.work_seconds = work_seconds
@@ -100,6 +143,7 @@ class RunWorld:
         self._reports = reports
         self._value = value
         self._history = history
+        self._launch_minutes = launch_minutes
 
     # The calls.
 
@@ -166,6 +210,11 @@ class RunWorld:
 
     def _task(self, launch: Launch, offer: Offer) -> Any:
         starts = launch.at + offer.start_seconds
+        given_up = self._given_up(launch, starts)
+        if given_up:
+            self.now = given_up[0] + offer.exit_seconds
+            stop = {"StopCode": "UserInitiated", "StoppedReason": given_up[1]}
+            raise self._failed(launch, offer, None, stop, None)
         left = self.work_seconds - self.done_seconds
         reclaimed = launch.at + offer.ends_after
         finishes = starts + left
@@ -175,6 +224,8 @@ class RunWorld:
         gained = max(0.0, notice - starts)
         if self._reports or notice == finishes:
             self.done_seconds += gained
+        if starts <= notice and starts < launch.state_ends:
+            self.item["fence"] = {"N": launch.environment["STEADYSPOT_FENCE"]}
         exits = notice + (0.0 if notice == finishes else offer.exit_seconds)
         if exits > launch.state_ends:
             # A zombie, if anything: what it did after its state was given up is refused.
@@ -203,6 +254,16 @@ class RunWorld:
 
     def _failed(self, *about: Any) -> TaskFailed:
         return TaskFailed("States.TaskFailed", self._cause(*about)[:CAUSE_LENGTH])
+
+    def _given_up(self, launch: Launch, starts: float) -> tuple[float, str] | None:
+        """When and why *Before the start* stops the launch, None where it does not."""
+        if not self._launch_minutes or launch.capacity != "spot":
+            return None
+        given = launch_event(self._launch_minutes, launch.environment)
+        launching = Launching(launch.at + EVENT_SECONDS, starts)
+        ended = BEFORE_THE_START.run(launching, given, name="launch")
+        assert ended.status == "SUCCEEDED", ended
+        return launching.stopped
 
     def _stops_itself(self, launch: Launch, starts: float) -> float:
         """When the worker stops by its own clock: what it makes moves that on."""
@@ -267,9 +328,12 @@ class RunWorld:
             **({"StartedAt": round(starts * 1000)} if starts is not None else {}),
             **stop,
             "StoppedAt": round(self.now * 1000),
-            "TaskArn": "arn:aws:ecs:us-east-1:123456789012:task/c/0123456789abcdef",
+            "TaskArn": TASK,
         }
         return json.dumps(task, separators=(",", ":"))
+
+
+BEFORE_THE_START = Machine(definition("before-the-start"))
 
 
 def _seconds(text: str) -> float:

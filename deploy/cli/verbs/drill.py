@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NAMES = (
     "interrupt",
     "no-capacity",
+    "slow-launch",
     "deregister",
     "bad-image",
     "hang",

@@ -92,6 +92,7 @@ class Replay:
         self.finish_by = math.floor(now) * 1000 + 60_000 * within if within > 0 else 0.0
         self.limit = max(3 * self.expected, 3600)
         self.since = NEVER
+        self.refused_at = NEVER
         self.waits = 0
         self.stalled = 0
         self.attempts = 0
@@ -105,11 +106,15 @@ class Replay:
     def fraction(self) -> float:
         return round(min(1.0, self.done / self.work), 9)
 
-    def ends(self, since: float | None = None) -> float:
+    def refused_since(self) -> float:
+        """Since when Spot has been refused: from the launch of the first refusal in a row."""
+        return min(self.since, self.refused_at)
+
+    def ends(self) -> float:
         """The last moment for a beginning on Spot, in milliseconds."""
         if self.finish_by > 0:
             return self.finish_by - 1000 * (self.reserve + self.expected * (1 - self.fraction()))
-        return (self.since if since is None else since) + 60_000 * self.s.maximum_wait_minutes
+        return self.refused_since() + 60_000 * self.s.maximum_wait_minutes
 
     def slack(self) -> bool:
         return self.millis() + 1000 <= self.ends()
@@ -157,8 +162,8 @@ class Replay:
 
     def _wait(self) -> str:
         self.out.entered.append("Wait for capacity")
-        since = min(self.since, self.millis())
-        left = (self.ends(since) - self.millis()) * 0.001
+        since = self.refused_since()
+        left = (self.ends() - self.millis()) * 0.001
         backoff = self.s.backoff_seconds * GROWTH**self.waits
         seconds = max(0, math.floor(min(self.s.backoff_cap_seconds, backoff, left)))
         self.since, self.waits = since, self.waits + 1
@@ -181,10 +186,11 @@ class Replay:
         met = self.market(capacity, self.now)
         if met.refused:
             out.entered.append("Why did it stop?")
-            return self._refused()
+            return self._refused(self.now)
         return self._task(capacity, met, stop_by / 1000, self.now + seconds)
 
-    def _refused(self) -> str:
+    def _refused(self, launched: float) -> str:
+        self.refused_at = round(launched * 1000)
         if self.slack():
             self._learn()
             return "wait"
@@ -212,9 +218,10 @@ class Replay:
         out.entered += ["Record the attempt", "Why did it stop?"]
         gained = self.fraction() > round(min(1.0, done / self.work), 9)
         timed_out = ended > gives_up or notice != taken
-        if not timed_out and notice <= starts:
-            return self._refused()
-        self.since, self.waits = NEVER, 0
+        never_began = notice < starts or starts >= gives_up
+        if (notice <= starts and not timed_out) or (never_began and timed_out and capacity == SPOT):
+            return self._refused(began)
+        self.since, self.waits, self.refused_at = NEVER, 0, NEVER
         self.stalled = 0 if gained else self.stalled + 1
         if not timed_out and gained and self.slack() and capacity == SPOT:
             if self._learn():

@@ -61,7 +61,7 @@ def test_what_was_substituted_is_no_change_but_what_stands_around_it_is() -> Non
 
 
 def test_our_own_definition_is_equal_to_itself_and_a_renamed_state_is_new() -> None:
-    graph = job_template().graph
+    graph = job_template().graph("StateMachine")
     assert states_that_change(graph, graph) == ()
     states = {"Who has it?" if k == "Who holds it?" else k: v for k, v in graph["States"].items()}
     assert StateChange("Who has it?", "is new") in states_that_change(

@@ -111,9 +111,19 @@ OWN = Platform(vpc="vpc-1", subnets=("subnet-1",))
             "not there",
         ),
         ({}, {"vcpu": 8, "memory_gb": 16}, "quotas", "the largest job takes 8"),
+        ({}, {"launch_minutes": 1}, "night: launches", "no longer than start_up_seconds = 60"),
         ({}, {"image": "night:1"}, "night: image", "not on this machine"),
     ],
-    ids=["role", "provider", "one zone", "stranger's subnet", "no image", "quota", "not built"],
+    ids=[
+        "role",
+        "provider",
+        "one zone",
+        "stranger's subnet",
+        "no image",
+        "quota",
+        "launch",
+        "not built",
+    ],
 )
 def test_what_is_not_ready_is_found_and_told_what_to_do(
     tmp_path: Path, services: dict[str, Calls], settings: dict[str, Any], about: str, text: str
@@ -147,6 +157,24 @@ def test_a_schedule_that_is_due_before_a_run_is_done_is_noted(
     assert found[0][0] is Level.GOOD
     assert [text.startswith(said or "") for _, text in found[1:]] == [True] * (said is not None)
     assert all(level is Level.NOTE for level, _ in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "said"),
+    [
+        ({}, Level.GOOD, "given up on Spot after 15 min"),
+        ({"launch_minutes": 0}, Level.NOTE, "launch_minutes = 0: a launch on Spot that hangs"),
+        ({"maximum_wait_minutes": 10}, Level.NOTE, "more than maximum_wait_minutes = 10"),
+        ({"maximum_wait_minutes": 10, "finish_within_minutes": 120}, Level.GOOD, "15 min"),
+        ({"launch_minutes": 2, "start_up_seconds": 120}, Level.BAD, "start_up_seconds = 120"),
+        ({"capacity": "on-demand-only", "launch_minutes": 0}, None, ""),
+    ],
+)
+def test_launches_are_given_up_neither_too_early_nor_too_late(
+    tmp_path: Path, settings: dict[str, Any], level: Level | None, said: str
+) -> None:
+    found = [one for one in findings(account(), tmp_path, **settings) if "launches" in one.about]
+    assert [(one.level, said in one.text) for one in found] == ([(level, True)] if level else [])
 
 
 @pytest.mark.parametrize("schedule", ["at(2026-11-23T02:00:00)", "cron(0 2 30 2 ? *)"])

@@ -75,7 +75,7 @@ def history() -> list[dict[str, Any]]:
 
 def earlier() -> str:
     """The definition as it was deployed: one state is not there yet, one says something else."""
-    graph = job_template().graph
+    graph = job_template().graph("StateMachine")
     del graph["States"]["Wait for capacity"]
     graph["States"]["Duplicate"]["Comment"] = "Somebody else does it."
     return json.dumps(graph)

@@ -140,6 +140,7 @@ def test_the_embedded_aws_cannot_be_asked() -> None:
 def test_what_runs_nothing_is_announced_as_free() -> None:
     said = announcement(DRILLS["verify"], Job(name="night", image="i"), US_EAST_1)
     assert said[-1] == "It runs nothing and costs nothing."
+    assert list(DRILLS) == list(NAMES)
     for name in NAMES:
         assert "costs" in announcement(DRILLS[name], Job(name="night", image="i"), US_EAST_1)[-1]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.expressions import evaluate
-from steadyspot.statemachines.causes import attempts
+from steadyspot.statemachines.causes import GIVEN_UP, attempts
 from tests.virtual.defaults import job_definition
 
 STATES = job_definition()["States"]
@@ -72,6 +72,8 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
         "",
     ),
     ("reclaimed-before-start", stopped(*SPOT), ""),
+    ("launch-given-up", stopped("UserInitiated", GIVEN_UP), ""),
+    ("stopped-by-hand", stopped("UserInitiated", GIVEN_UP, ExitCode=143), ""),
     ("reclaimed", stopped(*SPOT, ExitCode=143), ""),
     ("reclaimed", stopped(*SPOT, ExitCode=137), ""),
     ("reclaimed", stopped(*SPOT, ExitCode=2), ""),
@@ -276,12 +278,18 @@ def read(error: str, cause: str) -> dict[str, Any]:
     return last
 
 
-def judged(reported: tuple[str, str], reason: str, status: str = "running") -> dict[str, Any]:
-    """`$cause` as it is found for an attempt: in the catcher, or with what the record says."""
+def judged(
+    reported: tuple[str, str], reason: str, status: str = "running", **last: Any
+) -> dict[str, Any]:
+    """`$cause` as it is found for an attempt: in the catcher, or with what the record says.
+
+    ``fence`` is the one in the record, that of the attempt unless given; ``last`` changes it.
+    """
     caught = catcher(reported[0])
     if caught["Next"] == "Why did it stop?":
         return dict(value(caught["Assign"]["cause"], names(states=reporting(*reported))))
-    item: dict[str, Any] = {"status": {"S": status}}
+    fence = last.pop("fence", "10001")
+    item: dict[str, Any] = {"status": {"S": status}, "fence": {"N": fence}}
     if reason:
         item["stop_report"] = {
             "M": {
@@ -291,13 +299,20 @@ def judged(reported: tuple[str, str], reason: str, status: str = "running") -> d
                 "lost_seconds": {"N": "0"},
             }
         }
-    brought = names(last=read(*reported), states={"result": {"Attributes": item}})
+    brought = names(last={**read(*reported), **last}, states={"result": {"Attributes": item}})
     return dict(value(STATES["Record the attempt"]["Assign"]["cause"], brought))
 
 
 @pytest.mark.parametrize(("name", "reported", "reason"), SHAPES)
 def test_each_shape_is_known_by_its_row(name: str, reported: tuple[str, str], reason: str) -> None:
     assert judged(reported, reason)["name"] == name
+
+
+def test_a_launch_on_spot_that_timed_out_before_a_worker_took_the_fence_was_refused() -> None:
+    timed_out = ("States.Timeout", "")
+    assert judged(timed_out, "", fence="9001")["name"] == "launch-given-up"
+    assert judged(timed_out, "", fence="9001", capacity="on-demand")["name"] == "time-limit"
+    assert judged(timed_out, "")["name"] == "time-limit"
 
 
 def test_a_complete_record_wins_over_whatever_stopped_the_task() -> None:

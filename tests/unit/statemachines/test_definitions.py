@@ -29,7 +29,7 @@ def test_what_is_substituted_stands_in_double_quotes(name: str) -> None:
     """CloudFormation puts it into the text before it parses that: a job may be called ``no``."""
     events = yaml.parse(path_of(name).read_text("utf-8"))
     scalars = [event for event in events if isinstance(event, yaml.ScalarEvent)]
-    assert {event.style for event in scalars if "${" in event.value} == {'"'}
+    assert {event.style for event in scalars if "${" in event.value} <= {'"'}
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)

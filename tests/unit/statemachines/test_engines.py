@@ -7,6 +7,7 @@ virtual time with a fixed seed, so every file is evaluated with what it meets in
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -28,7 +29,7 @@ from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
 from tests.unit.statemachines.test_stop_texts import TEXTS, unknown_texts
 from tests.virtual.defaults import DEFAULTS, job_definition
 from tests.virtual.machine import Machine, iso
-from tests.virtual.world import Launch, Offer, RunWorld
+from tests.virtual.world import Launch, Launching, Offer, RunWorld, launch_event
 
 FOLDER = Path(__file__).parents[2] / "asl"
 NODE = shutil.which("node")
@@ -95,7 +96,19 @@ def recorder() -> Recorder:
         within = rng.choice([0, 70, 80, 200])
         request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
         machine.run(world, request, name=f"x{number}")
+    launches = Recorder(definition("before-the-start"))
+    for starts, environment in itertools.product((60.0, 7_200.0), STOP_BYS):
+        launching = Launching(START, START + starts)
+        launches.run(launching, launch_event(15, environment), name="launch")
+    machine.kept |= launches.kept
     return machine
+
+
+STOP_BYS: tuple[dict[str, str], ...] = (
+    {},
+    {"STEADYSPOT_STOP_BY": iso(START + 300)},
+    {"STEADYSPOT_STOP_BY": iso(START - 300), "OTHER": ""},
+)
 
 
 def ask(**question: Any) -> Any:

@@ -1,0 +1,53 @@
+"""The small state machine that gives up a launch on Spot which never starts.
+
+One for all jobs of a platform. ECS may accept a task and leave it in PROVISIONING for hours. The
+job's own workflow cannot end that: the one timeout of its state counts from the launch and must
+last as long as the work. So each job has an EventBridge rule that starts this machine for every
+task of the job on Spot, with the event's ``overrides``, in which the worker's stop-by stands. A
+launch that started in time costs two states: the call whose result says so ends the execution.
+"""
+
+from __future__ import annotations
+
+from steadyspot.contract.states import BeforeTheStartState
+from steadyspot.statemachines.calls import CALL_SECONDS, patient
+from steadyspot.statemachines.causes import GIVEN_UP
+from steadyspot.statemachines.composing import expression, variable
+from steadyspot.statemachines.states import Catch, Machine, Task, Wait
+
+QUERY_FAILED = "States.QueryEvaluationError"
+
+
+def build() -> Machine:
+    """Return the definition, which needs no name of the platform."""
+    wait = Wait(
+        BeforeTheStartState.WAIT,
+        comment="launch_minutes, or to the worker's stop-by if that is earlier.",
+        seconds=expression("secondsForStart"),
+        assign={"launch": variable("$states.input")},
+    )
+    look = Task(
+        BeforeTheStartState.HAS_IT_STARTED,
+        comment="If nothing has started, its output is an error, which is caught.",
+        resource="arn:aws:states:::aws-sdk:ecs:describeTasks",
+        timeout_seconds=CALL_SECONDS,
+        retry=patient(),
+        arguments={"Cluster": variable("$launch.cluster"), "Tasks": [variable("$launch.task")]},
+        output=expression("launchStarted"),
+    )
+    give_up = Task(
+        BeforeTheStartState.GIVE_UP,
+        comment="The job's workflow knows this reason, and takes it for a refusal of capacity.",
+        resource="arn:aws:states:::aws-sdk:ecs:stopTask",
+        timeout_seconds=CALL_SECONDS,
+        retry=patient(),
+        arguments={
+            "Cluster": variable("$launch.cluster"),
+            "Task": variable("$launch.task"),
+            "Reason": GIVEN_UP,
+        },
+        output={},
+    )
+    wait.next_step = look
+    look.add_catch(Catch(give_up, error_equals=[QUERY_FAILED]))
+    return Machine(wait, comment="Gives up a launch on Spot that never starts.")
