@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import boto3
 
 ADDRESS = Path(".steadyspot") / "local.json"
+_LOOPBACK = re.compile(r"http://127\.0\.0\.1:(?P<port>[0-9]{1,5})")
+_HIGHEST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,20 @@ def need_embedded_aws() -> None:
         )
 
 
+def _on_this_host(endpoint_url: str) -> str:
+    """Return an address, which may have come with a cloned repository, if it is of this machine.
+
+    Raises
+    ------
+    ValueError
+        When it is any other.
+    """
+    found = _LOOPBACK.fullmatch(endpoint_url)
+    if found is None or int(found["port"]) > _HIGHEST_PORT:
+        raise ValueError(f"{endpoint_url} is not on this machine")
+    return endpoint_url
+
+
 def on_this_machine(config: Config) -> Target:
     """Return the target of the embedded AWS that ``steadyspot local`` keeps up.
 
@@ -122,7 +139,7 @@ def on_this_machine(config: Config) -> Target:
     try:
         found = json.loads(address.read_text())
         os.kill(found["pid"], 0)
-        session = LocalSession(found["endpoint_url"], found["region"])
+        session = LocalSession(_on_this_host(found["endpoint_url"]), found["region"])
     except (OSError, ValueError, KeyError, TypeError):
         raise Trouble(
             "No embedded AWS runs beside this configuration.",

@@ -39,10 +39,8 @@ class Copy:
         """Bring the copy up, or bring it to other parameters; those not named are the job's own."""
         self._original.tell(f"deploys the copy {self._name}")
         target = self._original.target
-        own = target.stacks.describe(target.config.job_stack(self._original.job))
-        theirs = {p["ParameterKey"]: p.get("ParameterValue", "") for p in own["Parameters"]}
         parameters: Mapping[str, str] = {
-            **theirs,
+            **target.stacks.parameters(target.config.job_stack(self._original.job)),
             "Job": self._name,
             "ScheduleExpression": "",
             "Command": json.dumps(list(command)),

@@ -31,7 +31,7 @@ from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs.executions import Follower
 from steadyspot.deploy.runs.records import RunRecord, money
-from steadyspot.deploy.runs.redrive import Redrive
+from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
@@ -212,14 +212,7 @@ class Demo:
         )
         outputs = self._target.job(JOB)
         at = self._schedule("impossible", target={"Arn": outputs["StateMachine"] + "-gone"})
-        redrive = Redrive(
-            sqs=self._target.client("sqs"),
-            sfn=self._target.client("stepfunctions"),
-            runs=self._target.runs,
-            job=JOB.name,
-            queue=outputs["Queue"],
-            machine=outputs["StateMachine"],
-        )
+        redrive = redrive_of(self._target, JOB, outputs)
         waiting = _until(
             redrive.waiting, START_SECONDS, "the start never reached the dead-letter queue"
         )

@@ -47,7 +47,7 @@ def _waits(target: Target, job: Job, meant: str) -> str:
     """Return why a run lies in the dead-letter queue, empty where it does not."""
     waiting = redrive_of(target, job, target.job(job)).waiting()
     keys = (meant, run_key_of(meant)) if meant else None
-    return next((w.why for w in waiting if keys is None or w.run_key in keys), "")
+    return next((w.why or w.note for w in waiting if keys is None or w.run_key in keys), "")
 
 
 def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:

@@ -1,11 +1,12 @@
-"""Takes up again what waits in a job's dead-letter queue.
+"""Takes up again what waits in a job's dead-letter queue, and believes nothing that lies in it.
 
-Three kinds of messages lie there: runs that the workflow parked, starts that the Scheduler could
-not deliver (body: the target's input; attribute ``SCHEDULED_TIME``), and ends of executions that
-the rule could not deliver to *After the end* (body: the event; attributes ``RULE_ARN``,
-``TARGET_ARN``). A message is deleted only once the run's record names the new execution or says
-complete, or what the rule should have started has started, so that nothing is lost when this is
-interrupted; doing it twice is safe, since a run is claimed once.
+Three kinds of messages lie there: runs that the workflow parked (body: ``runKey``), starts that the
+Scheduler could not deliver (attribute ``SCHEDULED_TIME``), and ends of executions that the rule
+could not deliver to *After the end* (attribute ``RULE_ARN``; body: the event). A message only names
+a run. What is started comes from the execution that the run's record names, else from the schedule;
+for an end it is the platform's own *After the end*. A message is deleted only once the record names
+the new execution or says complete, or *After the end* has started, so that nothing is lost when
+this is interrupted; doing it twice is safe, since a run is claimed once.
 """
 
 from __future__ import annotations
@@ -15,17 +16,26 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from steadyspot.contract import Status
-from steadyspot.contract.keys import run_key_of
-from steadyspot.deploy.runs.executions import check_request, start
-from steadyspot.deploy.runs.records import RunTable
+from steadyspot.contract.keys import (
+    LONGEST_RUN_KEY,
+    RUN_KEY_CHARACTERS,
+    SCHEDULED_TIME_ATTRIBUTE,
+    run_key_of,
+    scheduled_time_from,
+)
+from steadyspot.deploy.runs.executions import ENDED, request_of, start
+from steadyspot.deploy.runs.records import RunRecord, RunTable
+from steadyspot.deploy.runs.story import sentence_of
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
+    from mypy_boto3_scheduler.client import EventBridgeSchedulerClient
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
@@ -38,20 +48,37 @@ CLAIM_SECONDS = 60.0
 """How long the new execution may take to claim the run."""
 _ALIVE = (Status.RUNNING, Status.COMMITTING)
 """Of a run in one of these an execution may still be at work."""
+_SAID_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Named:
+    """A message as far as it is believed: the run that it names, or the execution that ended.
+
+    ``said`` is what it says went wrong, for people to read and for nothing else.
+    """
+
+    run_key: str
+    receipt: str
+    said: str = ""
+    ended: str = ""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """One message of the queue. ``run_key`` is empty where the start will make it.
+    """What a message comes to, by what is known beside the queue.
 
-    ``undelivered_to`` is the state machine that a rule could not start with ``request``, an event.
+    ``request`` is what its run would be started with. ``ended`` is the execution whose end would be
+    told to *After the end* instead. ``note`` is there where nothing is to be started.
     """
 
     run_key: str
     why: str
-    request: Mapping[str, Any]
     receipt: str
-    undelivered_to: str = ""
+    request: Mapping[str, Any] | None = None
+    ended: str = ""
+    note: str = ""
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,94 +91,81 @@ class Redriven:
     good: bool = True
 
 
-def waiting_of(message: Mapping[str, Any]) -> Waiting:
-    """Return a message of SQS as what waits; pure.
+@dataclass(frozen=True)
+class Deployed:
+    """What is deployed for a job, on which no message has a say.
+
+    ``after_the_end`` is the platform's machine of that name, the only one that a rule's message can
+    start. ``schedule_input`` returns the input with which the job's schedule starts a run, None
+    where it has none.
+    """
+
+    job: str
+    queue: str
+    machine: str
+    after_the_end: str
+    schedule_input: Callable[[], str | None]
+
+
+def named_by(message: Mapping[str, Any]) -> Named:
+    """Return what a message of SQS names; pure.
 
     Raises
     ------
     Trouble
         When neither the workflow nor the Scheduler nor the rule can have written it.
     """
+    attributes = {
+        name: value.get("StringValue", "")
+        for name, value in message.get("MessageAttributes", {}).items()
+    }
     try:
         body = json.loads(message["Body"])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         raise _unknown(message) from None
-    attributes = {
-        name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()
-    }
-    error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE", "")
-    if "RULE_ARN" in attributes and _ended_in(body):
-        return Waiting(
-            run_key=_run_key_of_event(body),
-            why=f"Its end could not be told to what parks it: {error}",
-            request={"detail": {"executionArn": _ended_in(body)}},
-            receipt=message["ReceiptHandle"],
-            undelivered_to=attributes.get("TARGET_ARN", ""),
-        )
-    if isinstance(body, dict) and isinstance(body.get("request"), dict) and "runKey" in body:
-        request, key = body["request"], str(body["runKey"])
-        why = str(body.get("sentence", ""))
-    elif isinstance(body, dict) and "SCHEDULED_TIME" in attributes:
+    receipt = message["ReceiptHandle"]
+    said = _plain(attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE", ""))
+    if "RULE_ARN" in attributes:
+        ended = _ended_in(body)
+        if ended:
+            return Named(ended.rsplit(":", 1)[-1], receipt, said, ended)
+    elif "SCHEDULED_TIME" in attributes:
         key = run_key_of(attributes["SCHEDULED_TIME"])
-        request = {
-            **_input_of(body),
-            "scheduledTime": attributes["SCHEDULED_TIME"],
-            "redrive": True,
-        }
-        why = f"The Scheduler could not start it: {error}"
+        if scheduled_time_from(key):
+            return Named(key, receipt, f"The Scheduler could not start it: {said}")
     else:
-        raise _unknown(message)
-    try:
-        check_request(request)
-    except Trouble as trouble:
-        raise Trouble(
-            f"The message {message.get('MessageId', '')} cannot be redriven: {trouble.what}",
-            "Start that run yourself with a request that fits, then delete the message.",
-        ) from None
-    return Waiting(run_key=key, why=why, request=request, receipt=message["ReceiptHandle"])
+        named = body.get("runKey") if isinstance(body, dict) else None
+        if isinstance(named, str) and _is_run_key(named):
+            return Named(named, receipt)
+    raise _unknown(message)
+
+
+def _is_run_key(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_RUN_KEY and RUN_KEY_CHARACTERS.issuperset(text)
+
+
+def _plain(text: str) -> str:
+    """Return a text of a stranger as one short line without what steers a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)[:_SAID_CHARACTERS]
 
 
 def _ended_in(body: Any) -> str:
     """Return the execution whose end an event tells, whether the rule has reshaped it or not."""
     detail = body.get("detail") if isinstance(body, dict) else None
-    return str(detail.get("executionArn", "")) if isinstance(detail, dict) else ""
-
-
-def _run_key_of_event(event: Mapping[str, Any]) -> str:
-    detail = event["detail"]
-    return run_key_in(detail.get("input") or "{}") or _ended_in(event).rsplit(":", 1)[-1]
-
-
-def _input_of(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the input, whether the body is that or the whole request to the target."""
-    text = body.get("Input", body.get("input"))
-    if not isinstance(text, str):
-        return {name: value for name, value in body.items() if name != "scheduledTime"}
-    try:
-        parsed = json.loads(text)
-    except json.JSONDecodeError:
-        return {}
-    return dict(parsed) if isinstance(parsed, dict) else {}
+    found = detail.get("executionArn") if isinstance(detail, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def run_key_in(text: str) -> str:
     """Return the run key that an input names, empty where the execution's name is it."""
     try:
         request = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(request, dict):
         return ""
     time_of_it = request.get("scheduledTime")
     return run_key_of(time_of_it) if isinstance(time_of_it, str) else str(request.get("runKey", ""))
-
-
-def _readable(message: Mapping[str, Any]) -> Waiting:
-    """Return a message as what waits, also one that cannot be redriven."""
-    try:
-        return waiting_of(message)
-    except Trouble as trouble:
-        return Waiting("", str(trouble), {}, message["ReceiptHandle"])
 
 
 def _unknown(message: Mapping[str, Any]) -> Trouble:
@@ -166,10 +180,14 @@ class Redrive:
 
     Parameters
     ----------
+    deployed
+        The job whose queue it is.
     pause
         Called with seconds between two looks at a run's record.
     clock
         Monotonic seconds.
+    now
+        The time of day, in UTC.
     """
 
     def __init__(
@@ -178,52 +196,59 @@ class Redrive:
         sqs: SQSClient,
         sfn: SFNClient,
         runs: RunTable,
-        job: str,
-        queue: str,
-        machine: str,
+        deployed: Deployed,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._sqs = sqs
         self._sfn = sfn
         self._runs = runs
-        self._job = job
-        self._queue = queue
-        self._machine = machine
+        self._deployed = deployed
+        self._job = deployed.job
         self._pause = pause
         self._clock = clock
+        self._now = now
 
     def waiting(self) -> list[Waiting]:
         """Return what waits, without taking it: messages are visible again at once."""
         messages = list(self._receive())
         for message in messages:
             self._show_again(message["ReceiptHandle"])
-        return [_readable(message) for message in messages]
+        return [self._looked_at(message) for message in messages]
 
-    def run(self) -> Iterator[Redriven]:
-        """Start each run that waits, and take its message away once the run is in good hands."""
+    def run(self, show: Callable[[Waiting], None] = lambda _: None) -> Iterator[Redriven]:
+        """Start each run that waits, and take its message away once the run is in good hands.
+
+        ``show`` is called with what is about to be started, before it is.
+        """
         for message in self._receive():
-            try:
-                entry = waiting_of(message)
-            except Trouble as trouble:
-                yield Redriven("", "", str(trouble), good=False)
-            else:
-                yield self._deliver(entry) if entry.undelivered_to else self._redrive(entry)
+            entry = self._looked_at(message)
+            if entry.complete:
+                self._forget(entry.receipt)
+            if entry.note:
+                yield Redriven(entry.run_key, "", entry.note, good=entry.complete)
+                continue
+            show(entry)
+            yield self._deliver(entry) if entry.ended else self._redrive(entry)
 
     def drop(self, run_key: str) -> None:
         """Delete the messages about a run; all others are visible again at once."""
         for message in list(self._receive()):
-            entry = _readable(message)
-            if entry.run_key == run_key:
-                self._forget(entry)
+            try:
+                named = named_by(message).run_key
+            except Trouble:
+                named = ""
+            if named == run_key:
+                self._forget(message["ReceiptHandle"])
             else:
-                self._show_again(entry.receipt)
+                self._show_again(message["ReceiptHandle"])
 
     def _receive(self) -> Iterator[Any]:
         seen: set[str] = set()
         while True:
             found = self._sqs.receive_message(
-                QueueUrl=self._queue,
+                QueueUrl=self._deployed.queue,
                 MaxNumberOfMessages=10,
                 MessageAttributeNames=["All"],
                 VisibilityTimeout=HIDDEN_SECONDS,
@@ -234,23 +259,107 @@ class Redrive:
             seen.update(message["MessageId"] for message in fresh)
             yield from fresh
 
-    def _redrive(self, entry: Waiting) -> Redriven:
-        before = self._runs.get(self._job, entry.run_key)
-        if before is not None and before.status in _ALIVE and self._lives(before.execution):
-            return Redriven(
-                entry.run_key, "", "is under way already; its message stays", good=False
+    # --- what a message comes to ---------------------------------------------------------------
+
+    def _looked_at(self, message: Mapping[str, Any]) -> Waiting:
+        """Return what a message comes to; of one that cannot be redriven the note says why."""
+        key = ""
+        try:
+            named = named_by(message)
+            key = named.run_key
+            return self._end_of(named) if named.ended else self._run_of(named)
+        except Trouble as trouble:
+            return Waiting(key, "", message["ReceiptHandle"], note=str(trouble))
+
+    def _run_of(self, named: Named) -> Waiting:
+        key, receipt = named.run_key, named.receipt
+        record = self._runs.get(self._job, key)
+        if record is not None and record.status in _ALIVE and self._lives(record.execution):
+            return Waiting(key, "", receipt, note="is under way already; its message stays")
+        if record is not None and record.complete:
+            return Waiting(key, "", receipt, note="is complete already", complete=True)
+        parked = sentence_of(record) if record else "It ended before the run table knew of it."
+        return Waiting(key, named.said or parked, receipt, self._request(key, record))
+
+    def _request(self, key: str, record: RunRecord | None) -> dict[str, Any]:
+        """Return what the run is started with, from what is known beside the queue."""
+        execution = self._described(record.execution if record else self._arn(key))
+        if execution is None:
+            return {**self._scheduled(key), "redrive": True}
+        text = execution.get("input", "{}")
+        if (run_key_in(text) or execution["name"]) != key:
+            raise Trouble(
+                f"The execution {execution['name']}, which the record of run {key} names, is "
+                "that of another run.",
+                "Look who has changed the record, then start the run yourself: steadyspot run.",
             )
-        if before is not None and before.complete:
-            self._forget(entry)
-            return Redriven(entry.run_key, "", "is complete already")
-        execution = start(self._sfn, self._machine, entry.request)
+        try:
+            request = request_of(text)
+        except Trouble as trouble:
+            raise Trouble(
+                f"Run {key} cannot be redriven: {trouble.what}",
+                "Start that run yourself with a request that fits, then delete the message.",
+            ) from None
+        by_hand = {} if "scheduledTime" in request else {"runKey": key}
+        return {**request, "redrive": True, **by_hand}
+
+    def _scheduled(self, key: str) -> dict[str, Any]:
+        """Return what the schedule starts the run of this key with."""
+        at, text = scheduled_time_from(key), self._deployed.schedule_input()
+        if not at or text is None:
+            raise Trouble(
+                f"Nothing but a message in the queue knows of run {key}.",
+                f"If it is wanted, start it yourself: steadyspot run {self._job}.",
+            )
+        if datetime.fromisoformat(at) > self._now():
+            raise Trouble(
+                f"Run {key} is one of the future, so that it cannot have failed yet.",
+                "Look who has written that message; its run comes when it is due.",
+            )
+        return request_of(text.replace(SCHEDULED_TIME_ATTRIBUTE, at))
+
+    def _end_of(self, named: Named) -> Waiting:
+        execution = self._described(named.ended)
+        if execution is None or execution["status"] not in _BROKEN:
+            raise Trouble(
+                f"A message tells of the end of {_plain(named.ended)}, which is no execution of "
+                f"{self._job} that ended badly.",
+                "Look at it in the SQS console; it is left where it is.",
+            )
+        key = run_key_in(execution.get("input", "{}")) or execution["name"]
+        why = f"Its end could not be told to what parks it: {named.said}"
+        return Waiting(key, why, named.receipt, ended=execution["executionArn"])
+
+    def _arn(self, name: str) -> str:
+        return f"{self._deployed.machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def _described(self, execution: str) -> dict[str, Any] | None:
+        """Return an execution of this job's workflow; None where it is none, or AWS forgot it."""
+        if not execution.startswith(self._arn("")):
+            return None
+        try:
+            return dict(self._sfn.describe_execution(executionArn=execution))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
+                return None
+            raise
+
+    def _lives(self, execution: str) -> bool:
+        found = self._described(execution)
+        return found is not None and found["status"] == "RUNNING"
+
+    # --- starting ------------------------------------------------------------------------------
+
+    def _redrive(self, entry: Waiting) -> Redriven:
+        execution = start(self._sfn, self._deployed.machine, entry.request or {})
         end = self._clock() + CLAIM_SECONDS
         while self._clock() < end:
             record = self._runs.get(self._job, entry.run_key)
             if record is not None and (record.execution == execution or record.complete):
-                self._forget(entry)
+                self._forget(entry.receipt)
                 return Redriven(entry.run_key, execution, "is started again")
-            if self._status(execution) == "SUCCEEDED":
+            found = self._described(execution)
+            if found is not None and found["status"] == "SUCCEEDED":
                 note = "is held by another execution; its message stays"
                 return Redriven(entry.run_key, execution, note, good=False)
             self._pause(0.3)
@@ -262,48 +371,59 @@ class Redrive:
     def _deliver(self, entry: Waiting) -> Redriven:
         """Start what the rule could not; named by what ended, it starts once however often."""
         execution = ""
+        given = {
+            "detail": {"executionArn": entry.ended},
+            "job": self._job,
+            "queue": self._deployed.queue,
+        }
         try:
             execution = self._sfn.start_execution(
-                stateMachineArn=entry.undelivered_to,
-                name=str(uuid.uuid5(uuid.NAMESPACE_URL, _ended_in(entry.request))),
-                input=json.dumps({**entry.request, "job": self._job, "queue": self._queue}),
+                stateMachineArn=self._deployed.after_the_end,
+                name=str(uuid.uuid5(uuid.NAMESPACE_URL, entry.ended)),
+                input=json.dumps(given),
             )["executionArn"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
                 raise
-        self._forget(entry)
+        self._forget(entry.receipt)
         return Redriven(entry.run_key, execution, "is parked now; redrive it next if it is wanted")
-
-    def _lives(self, execution: str) -> bool:
-        return self._status(execution) == "RUNNING"
-
-    def _status(self, execution: str) -> str:
-        try:
-            return self._sfn.describe_execution(executionArn=execution)["status"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
-                return ""
-            raise
 
     def _show_again(self, receipt: str) -> None:
         self._sqs.change_message_visibility(
-            QueueUrl=self._queue, ReceiptHandle=receipt, VisibilityTimeout=0
+            QueueUrl=self._deployed.queue, ReceiptHandle=receipt, VisibilityTimeout=0
         )
 
-    def _forget(self, entry: Waiting) -> None:
-        self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=entry.receipt)
+    def _forget(self, receipt: str) -> None:
+        self._sqs.delete_message(QueueUrl=self._deployed.queue, ReceiptHandle=receipt)
+
+
+_BROKEN = frozenset(ENDED.values()) - {"SUCCEEDED"}
+"""How an execution ends that *After the end* speaks for."""
 
 
 def redrive_of(
     target: Target, job: Job, outputs: Mapping[str, str], **pace: Callable[..., Any]
 ) -> Redrive:
     """Return what redrives a job's queue, by its stack's outputs; ``pace``: a pause and a clock."""
+
+    def schedule_input() -> str | None:
+        name = outputs.get("Schedule")
+        if name is None:
+            return None
+        scheduler: EventBridgeSchedulerClient = target.client("scheduler")
+        group = target.platform["ScheduleGroup"]
+        return scheduler.get_schedule(Name=name, GroupName=group)["Target"].get("Input")
+
     return Redrive(
         sqs=target.client("sqs"),
         sfn=target.client("stepfunctions"),
         runs=target.runs,
-        job=job.name,
-        queue=outputs["Queue"],
-        machine=outputs["StateMachine"],
+        deployed=Deployed(
+            job=job.name,
+            queue=outputs["Queue"],
+            machine=outputs["StateMachine"],
+            after_the_end=target.platform["AfterTheEnd"],
+            schedule_input=schedule_input,
+        ),
         **pace,
     )

@@ -91,11 +91,10 @@ def _verdict(
     if run.complete:
         return "The run is complete and its outputs are published.", "Nothing to do."
     if run.status == Status.UNFINISHED:
-        cause = run.cause or (stops[-1].cause if stops else "")
+        cause = _cause(run)
         row = _ROWS.get(cause)
-        why = _told(events) or (f"It ended unfinished: {row.sentence}" if row else "")
-        unknown = f"The run ended unfinished ({cause or 'stopped'})."
-        return _filled(why or unknown, run, cause, status), (
+        why = _filled(_told(events), run, cause, status) or sentence_of(run, status)
+        return why, (
             row.next_step if row else "Redrive it if it is still wanted: steadyspot redrive."
         )
     if status == "RUNNING":
@@ -104,6 +103,19 @@ def _verdict(
         f"The record says {run.status}, but its execution ended ({status.lower() or 'gone'}).",
         "Redrive it (steadyspot redrive), or wait: the next start of it takes it over.",
     )
+
+
+def sentence_of(run: RunRecord, status: str = "") -> str:
+    """Return why a run ended unfinished, by its record; ``status`` is that of its execution."""
+    cause = _cause(run)
+    row = _ROWS.get(cause)
+    said = f"It ended unfinished: {row.sentence}" if row else ""
+    return _filled(said or f"The run ended unfinished ({cause or 'stopped'}).", run, cause, status)
+
+
+def _cause(run: RunRecord) -> str:
+    stops = [attempt.cause for attempt in run.attempts if attempt.cause not in ("", "finished")]
+    return run.cause or (stops[-1] if stops else "")
 
 
 def _without_record(

@@ -107,6 +107,10 @@ class Stacks:
             )
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
+    def parameters(self, name: str) -> dict[str, str]:
+        """Return the parameters that a stack has, empty where there is none."""
+        return _parameters(self.describe(name) or {})
+
     def exists(self, name: str) -> bool:
         """Return whether there is a stack of that name, in whatever state."""
         return self.describe(name) is not None

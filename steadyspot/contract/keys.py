@@ -24,5 +24,21 @@ RUN_KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 LONGEST_RUN_KEY = 80
 """As many as the name of an execution has at most; and not only dots, which mean folders."""
 
+
+def scheduled_time_from(run_key: str) -> str:
+    """Return the scheduled time of a run key, empty where it is none of a time in the calendar."""
+    from datetime import datetime  # here, since the worker needs none of it to start
+
+    key = run_key
+    time = f"{key[:4]}-{key[4:6]}-{key[6:11]}:{key[11:13]}:{key[13:]}"
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError:
+        return ""
+    return time if scheduled_time_of(at) == time else ""
+
+
+SCHEDULED_TIME_ATTRIBUTE = "<aws.scheduler.scheduled-time>"
+"""What EventBridge Scheduler puts the scheduled time in the place of, in a target's input."""
 FIRST_RUN_KEY, LAST_RUN_KEY = "20000101T000000Z", "20991231T235959Z"
 """Between them lie the keys of all scheduled times; a run by hand has its execution's name."""

@@ -28,7 +28,7 @@ from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import RunRecord
-from steadyspot.deploy.runs.redrive import Redrive, Redriven
+from steadyspot.deploy.runs.redrive import Redrive, Redriven, redrive_of
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.marks import TAG, Mark, with_mark
@@ -306,14 +306,7 @@ class Work:
         return list(self.redriving().run())
 
     def redriving(self) -> Redrive:
-        return Redrive(
-            sqs=self.sqs,
-            sfn=self.sfn,
-            runs=self.target.runs,
-            job=self.name,
-            queue=self.outputs["Queue"],
-            machine=self.outputs["StateMachine"],
-        )
+        return redrive_of(self.target, self.job, self.outputs)
 
     # Tasks and what they print.
 

@@ -105,6 +105,20 @@ def test_an_input_that_never_claimed_a_run_is_explained_all_the_same(shop: Shop)
     assert "Nothing waits" in shop.verb("redrive")
 
 
+def test_a_planted_message_starts_nothing_of_its_own(shop: Shop) -> None:
+    target = shop.target
+    sqs, outputs = target.client("sqs"), target.job(target.config.job())
+    planted = {"runKey": "invented", "request": {"command": ["touch", str(shop.folder / "evil")]}}
+    sqs.send_message(QueueUrl=outputs["Queue"], MessageBody=json.dumps(planted))
+    sfn = target.client("stepfunctions")
+    before = sfn.list_executions(stateMachineArn=outputs["StateMachine"])["executions"]
+    for words in (("redrive", "--dry-run"), ("redrive",)):
+        (found,) = shop.json(*words, code=0 if "--dry-run" in words else 1)
+        assert "Nothing but a message in the queue knows of run invented" in found["note"]
+    assert sfn.list_executions(stateMachineArn=outputs["StateMachine"])["executions"] == before
+    sqs.purge_queue(QueueUrl=outputs["Queue"])
+
+
 def undelivered_end(shop: Shop, sqs: Any, queue: str, execution: str) -> None:
     """Put into the queue what a rule leaves there that could not start *After the end*."""
     detail = {"executionArn": execution, "name": "nonsense", "status": "FAILED", "input": "{}"}

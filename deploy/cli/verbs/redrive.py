@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,18 +43,23 @@ def command(
     from steadyspot.deploy.trouble import Trouble
 
     wanted = target.config.job(job)
+
+    def before(entry: dict[str, Any]) -> None:
+        if not machine:
+            _print(screen, entry)
+
     if last and not first:
         raise Trouble("--to needs --from beside it.", "Name where the window begins.")
     entries = (
         _window(target, wanted, first, last, **how)
         if first
-        else _queue(target, wanted, dry_run=how["dry_run"])
+        else _queue(target, wanted, before, dry_run=how["dry_run"])
     )
     shown: list[dict[str, Any]] = []
     for entry in entries:
         shown.append(entry)
         if not machine:
-            screen.say("  ".join(str(v) for n, v in entry.items() if v and n != "good"))
+            _print(screen, entry)
     if machine:
         screen.json(shown)
     elif not shown:
@@ -64,20 +71,53 @@ def command(
     sys.exit(0 if all(entry.get("good", True) for entry in shown) else 1)
 
 
-def _queue(target: Target, job: Job, *, dry_run: bool) -> Iterator[dict[str, Any]]:
-    from steadyspot.deploy.runs.redrive import redrive_of
+def _print(screen: Screen, entry: dict[str, Any]) -> None:
+    """Print what waits or was started; what it runs, and with what, on lines of their own."""
+    told = (entry.get(name) for name in ("runKey", "execution", "why", "note"))
+    screen.say("  ".join(str(text) for text in told if text))
+    if "request" in entry:
+        screen.pair("  runs", shlex.join(entry["command"]) or "the command of its image")
+        screen.pair("  with", json.dumps(entry["request"]))
+
+
+def _queue(
+    target: Target, job: Job, before: Callable[[dict[str, Any]], None], *, dry_run: bool
+) -> Iterator[dict[str, Any]]:
+    from steadyspot.deploy.runs.redrive import Waiting, redrive_of
 
     redriving = redrive_of(target, job, target.job(job))
+
+    def told(waiting: Waiting) -> dict[str, Any]:
+        entry: dict[str, Any] = {"runKey": waiting.run_key, "why": waiting.why}
+        if waiting.request is not None:
+            entry["command"] = waiting.request.get("command") or _own_command(target, job)
+            entry["request"] = dict(waiting.request)
+        return {**entry, "note": waiting.note}
+
     if dry_run:
-        yield from ({"runKey": w.run_key, "why": w.why} for w in redriving.waiting())
-    else:
-        for one in redriving.run():
-            yield {
-                "runKey": one.run_key,
-                "execution": one.execution,
-                "note": one.note,
-                "good": one.good,
-            }
+        yield from map(told, redriving.waiting())
+        return
+    shown: dict[str, Any] = {}
+
+    def show(waiting: Waiting) -> None:
+        shown.update(told(waiting))
+        before(shown)
+
+    for one in redriving.run(show):
+        yield {
+            "runKey": one.run_key,
+            "execution": one.execution,
+            "note": one.note,
+            "good": one.good,
+            "started": dict(shown),
+        }
+        shown.clear()
+
+
+def _own_command(target: Target, job: Job) -> list[str]:
+    """Return the command that is deployed for a job, empty where it is that of the image."""
+    parameters = target.stacks.parameters(target.config.job_stack(job))
+    return list(json.loads(parameters.get("Command", "[]")))
 
 
 def _window(

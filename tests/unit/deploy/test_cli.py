@@ -119,6 +119,32 @@ def test_a_stale_address_of_the_embedded_aws_is_not_believed(local: Path, text: 
         on_this_machine(config)
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://evil.example:80",
+        "https://127.0.0.1:9",
+        "http://127.0.0.1:9@evil.example",
+        "http://127.0.0.1.evil.example:9",
+        "http://127.0.0.1:9/../x",
+        "http://127.0.0.1:9\n",
+        "http://0.0.0.0:9",
+        "http://127.0.0.1",
+        "http://127.0.0.1:99999",
+        None,
+        9,
+    ],
+)
+def test_an_address_that_came_with_the_repository_leads_to_no_other_host(
+    local: Path, endpoint: object
+) -> None:
+    address = {"pid": os.getpid(), "endpoint_url": endpoint, "region": "us-east-1"}
+    (local / ".steadyspot" / "local.json").write_text(json.dumps(address))
+    config = Config(local / "steadyspot.toml", Platform(), {"night": Job("night", "i")})
+    with pytest.raises(Trouble, match="No embedded AWS runs"):
+        on_this_machine(config)
+
+
 def test_the_local_target_is_a_session_at_its_address(local: Path) -> None:
     config = Config(local / "steadyspot.toml", Platform(), {"night": Job("night", "i")})
     target = on_this_machine(config)

@@ -91,7 +91,13 @@ class Workflow(Calls):
         shown = {"executionArn": EXECUTION, "name": "e1", "status": "SUCCEEDED", "startDate": BEGUN}
         super().__init__(
             get_execution_history=History(clock, history()).get_execution_history,
-            describe_execution=lambda **_: {**shown, "input": '{"runKey": "20261124T020000Z"}'},
+            describe_execution=lambda **request: {
+                **shown,
+                "name": request["executionArn"].rsplit(":", 1)[-1],
+                "input": '{"runKey": "20261124T020000Z"}'
+                if request["executionArn"] == EXECUTION
+                else '{"scheduledTime": "2026-11-25T02:00:00Z", "capacity": "spot-only"}',
+            },
             list_executions=lambda **_: {"executions": [shown]},
             start_execution=lambda **_: {"executionArn": EXECUTION},
             get_paginator=lambda _name: Pages({"events": history()}),
@@ -111,8 +117,8 @@ class Workflow(Calls):
 class Records:
     """The run table with one bad night."""
 
-    def get(self, *_: Any) -> Any:
-        return bad_night()
+    def get(self, _job: str, run_key: str) -> Any:
+        return None if run_key == "20261125T020000Z" else bad_night()
 
     def since(self, *_: Any) -> list[Any]:
         return [bad_night()]
@@ -201,7 +207,13 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         client=services.__getitem__,
         stacks=Stacks(stacks, "shop", pause=lambda _: None),  # type: ignore[arg-type]
         platform_stack="shop",
-        platform={"Topic": "t", "Table": "table", "Bucket": "b", "ScheduleGroup": "shop"},
+        platform={
+            "Topic": "t",
+            "Table": "table",
+            "Bucket": "b",
+            "ScheduleGroup": "shop",
+            "AfterTheEnd": "a",
+        },
         runs=Records(),
         job=lambda _job: outputs,
     )

@@ -1,25 +1,42 @@
-"""The messages of a dead-letter queue, whoever wrote them."""
+"""The messages of a dead-letter queue, whoever wrote them: each names a run and nothing more."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from steadyspot.deploy.runs.redrive import Redrive, run_key_in, waiting_of
+from steadyspot.contract.keys import run_key_of, scheduled_time_from
+from steadyspot.deploy.runs.records import RunRecord, run_of
+from steadyspot.deploy.runs.redrive import Deployed, Redrive, Waiting, named_by, run_key_in
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Clock, refusal
 
+KEY, TIME = "20261124T020000Z", "2026-11-24T02:00:00Z"
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:shop-night"
+AFTER = f"{MACHINE.rsplit(':', 1)[0]}:shop-AfterTheEnd"
+EXECUTIONS = MACHINE.replace(":stateMachine:", ":execution:")
+ENDED = f"{EXECUTIONS}:by-hand"
+OLD, NEW = f"{EXECUTIONS}:old", f"{EXECUTIONS}:new"
+PLANTED = {
+    "scheduledTime": "2020-01-01T00:00:00Z",
+    "redrive": True,
+    "command": ["curl", "https://evil.example"],
+    "capacity": "on-demand-only",
+}
 PARKED = {
     "version": 1,
     "job": "night",
-    "runKey": "20261124T020000Z",
-    "sentence": "The job ended with exit code 3.",
-    "request": {"scheduledTime": "2026-11-24T02:00:00Z", "redrive": True},
+    "runKey": KEY,
+    "execution": f"{EXECUTIONS}:another",
+    "sentence": "Nothing to see here.",
+    "request": PLANTED,
 }
-INPUT = {"scheduledTime": "2026-11-24T02:00:00Z"}
+INPUT = {"scheduledTime": TIME, "expectedMinutes": 5}
+SCHEDULE_INPUT = '{"scheduledTime":"<aws.scheduler.scheduled-time>"}'
 
 
 def message(body: Any, **attributes: str) -> dict[str, Any]:
@@ -31,43 +48,49 @@ def message(body: Any, **attributes: str) -> dict[str, Any]:
     }
 
 
-def test_a_parked_run_waits_with_its_own_request_and_sentence() -> None:
-    waiting = waiting_of(message(PARKED))
-    assert waiting.run_key == "20261124T020000Z"
-    assert waiting.request == PARKED["request"]
-    assert waiting.why == "The job ended with exit code 3."
-
-
 @pytest.mark.parametrize(
     "body",
-    [INPUT, {"StateMachineArn": "arn", "Input": json.dumps(INPUT)}, {"input": json.dumps(INPUT)}],
-    ids=["the target's input", "the whole request", "the whole request in camel case"],
+    [
+        "no json",
+        "[]",
+        "{}",
+        '"text"',
+        '{"runKey": 1e999}',
+        '{"runKey": "a b"}',
+        '{"runKey": "../x"}',
+        f'{{"runKey": "{"x" * 81}"}}',
+        "[" * 5000,
+    ],
 )
-def test_both_bodies_that_the_scheduler_may_write_give_the_same_run(body: Any) -> None:
-    waiting = waiting_of(
-        message(body, SCHEDULED_TIME="2026-11-24T02:00:00Z", ERROR_MESSAGE="no such machine")
-    )
-    assert waiting.run_key == "20261124T020000Z"
-    assert waiting.request == {"scheduledTime": "2026-11-24T02:00:00Z", "redrive": True}
-    assert waiting.why.endswith("no such machine")
-
-
-@pytest.mark.parametrize("body", ["no json", "[]", "{}", '{"request": 1}', '"text"'])
-def test_a_strangers_message_is_left_where_it_is(body: str) -> None:
+def test_a_strangers_message_names_nothing(body: str) -> None:
     with pytest.raises(Trouble, match="m1"):
-        waiting_of(message(body))
+        named_by(message(body))
 
 
-def test_a_request_that_does_not_fit_is_named_with_its_message() -> None:
-    body = {**PARKED, "request": {"environment": {"A": "b"}}}
-    with pytest.raises(Trouble, match="m1 cannot be redriven"):
-        waiting_of(message(body))
+@pytest.mark.parametrize("time", ["soon", "2026-13-01T00:00:00Z", "", "20261124T020000Z\n"])
+def test_a_time_of_no_calendar_names_nothing(time: str) -> None:
+    with pytest.raises(Trouble, match="m1"):
+        named_by(message("{}", SCHEDULED_TIME=time))
+
+
+def test_what_a_stranger_says_steers_no_terminal() -> None:
+    said = named_by(
+        message("{}", SCHEDULED_TIME=TIME, ERROR_MESSAGE="\x1b]0;owned\x07 \u202e" + "x" * 999)
+    ).said
+    assert said.isprintable()
+    assert len(said) < 350
 
 
 def test_the_run_key_of_an_input() -> None:
-    assert run_key_in('{"scheduledTime": "2026-11-24T02:00:00Z"}') == "20261124T020000Z"
+    assert run_key_in('{"scheduledTime": "2026-11-24T02:00:00Z"}') == KEY
     assert run_key_in('{"runKey": "by-hand"}') == "by-hand"
     assert run_key_in("{}") == run_key_in("[") == run_key_in("[]") == ""
+
+
+def test_a_run_key_of_a_time_can_be_read_again() -> None:
+    assert scheduled_time_from(run_key_of(TIME)) == TIME
+    for key in ("by-hand", "", "20261324T020000Z", "20261124T020000", "2026112 T020000Z"):
+        assert scheduled_time_from(key) == ""
 
 
 class Queue:
@@ -84,138 +107,260 @@ class Queue:
         self.messages.clear()
 
 
-class Machine:
-    def __init__(self, status: str, refuse: str = "") -> None:
-        self.status = status
+class Workflows:
+    """Step Functions, with executions by ARN: status and input."""
+
+    def __init__(self, refuse: str = "", **executions: tuple[str, Any]) -> None:
         self.refuse = refuse
-        self.started: list[str] = []
-        self.machines: list[str] = []
-        self.names: list[str] = []
+        self.executions = {f"{EXECUTIONS}:{name}": one for name, one in executions.items()}
+        self.executions.setdefault(NEW, ("RUNNING", {}))
+        self.started: list[dict[str, Any]] = []
 
     def start_execution(self, **request: Any) -> dict[str, str]:
         if self.refuse:
             raise refusal(self.refuse, operation="StartExecution")
-        self.machines.append(request["stateMachineArn"])
-        self.names.append(request.get("name", ""))
-        self.started.append(request["input"])
-        return {"executionArn": "new"}
+        self.started.append(request)
+        return {"executionArn": NEW}
 
-    def describe_execution(self, **_: Any) -> dict[str, str]:
-        return {"status": self.status}
+    def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803
+        if executionArn not in self.executions:
+            raise refusal("ExecutionDoesNotExist")
+        status, given = self.executions[executionArn]
+        return {
+            "executionArn": executionArn,
+            "name": executionArn.rsplit(":", 1)[-1],
+            "status": status,
+            "input": given if isinstance(given, str) else json.dumps(given),
+        }
+
+    @property
+    def inputs(self) -> list[Any]:
+        return [json.loads(one["input"]) for one in self.started]
 
 
 class Runs:
     """Answers with one record after the other, the last one for ever."""
 
-    def __init__(self, *records: Any) -> None:
+    def __init__(self, *records: RunRecord | None) -> None:
         self.records = list(records)
 
     def get(self, _job: str, _key: str) -> Any:
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
 
 
-class Record:
-    def __init__(self, execution: str, status: str) -> None:
-        self.execution, self.status = execution, status
-        self.complete = status == "complete"
+def record(execution: str, status: str, cause: str = "job-failed") -> RunRecord:
+    columns = {"execution": execution, "status": status, "cause": cause}
+    key = {"job": {"S": "night"}, "run_key": {"S": KEY}}
+    return run_of({**key, **{name: {"S": value} for name, value in columns.items()}})
 
 
-def redrive(queue: Queue, machine: Machine, runs: Runs) -> Redrive:
+def redrive(
+    queue: Queue, workflows: Workflows, runs: Runs, schedule_input: str | None = SCHEDULE_INPUT
+) -> Redrive:
     clock = Clock()
     return Redrive(
         sqs=queue,  # type: ignore[arg-type]
-        sfn=machine,  # type: ignore[arg-type]
+        sfn=workflows,  # type: ignore[arg-type]
         runs=runs,  # type: ignore[arg-type]
-        job="night",
-        queue="q",
-        machine="m",
+        deployed=Deployed("night", "q", MACHINE, AFTER, lambda: schedule_input),
         pause=clock.pause,
         clock=clock,
+        now=lambda: datetime(2026, 11, 25, tzinfo=UTC),
     )
 
 
+FAILED = Workflows(old=("FAILED", INPUT))
+UNFINISHED, CLAIMED = record(OLD, "unfinished"), record(NEW, "running")
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        message(PARKED),
+        message({**PARKED, **INPUT, "Input": json.dumps(PLANTED)}, SCHEDULED_TIME=TIME),
+        message(json.dumps(PLANTED), SCHEDULED_TIME=TIME, TARGET_ARN="arn:evil"),
+    ],
+    ids=["parked", "the Scheduler's whole request", "the target's input"],
+)
+def test_the_request_is_that_of_the_execution_which_the_record_names(
+    planted: dict[str, Any],
+) -> None:
+    queue, workflows = Queue(planted), Workflows(old=("FAILED", INPUT))
+    shown: list[Waiting] = []
+    (done,) = redrive(queue, workflows, Runs(UNFINISHED, CLAIMED)).run(shown.append)
+    assert done.good
+    assert workflows.inputs == [{**INPUT, "redrive": True}]
+    assert [one["stateMachineArn"] for one in workflows.started] == [MACHINE]
+    assert [one.request for one in shown] == workflows.inputs
+    assert "Nothing to see" not in shown[0].why
+
+
+def test_a_run_that_nobody_recorded_is_started_as_its_schedule_says() -> None:
+    for planted in (message(PARKED), message(PLANTED, SCHEDULED_TIME=TIME)):
+        workflows = Workflows()
+        list(redrive(Queue(planted), workflows, Runs(None, CLAIMED)).run())
+        assert workflows.inputs == [{"scheduledTime": TIME, "redrive": True}]
+
+
+def test_a_run_by_hand_that_was_not_claimed_is_started_as_its_execution_was() -> None:
+    workflows = Workflows()
+    workflows.executions[ENDED] = ("FAILED", {"expectedMinutes": 7})
+    planted = message({**PARKED, "runKey": "by-hand"})
+    list(redrive(Queue(planted), workflows, Runs(None, CLAIMED)).run())
+    assert workflows.inputs == [{"expectedMinutes": 7, "redrive": True, "runKey": "by-hand"}]
+
+
+@pytest.mark.parametrize(
+    ("planted", "workflows", "runs", "schedule", "why"),
+    [
+        (message({**PARKED, "runKey": "invented"}), FAILED, None, SCHEDULE_INPUT, "Nothing but"),
+        (message(PARKED), FAILED, None, None, "Nothing but a message"),
+        (message({}, SCHEDULED_TIME="2026-11-26T02:00:00Z"), FAILED, None, SCHEDULE_INPUT, "futur"),
+        (
+            message(PARKED),
+            Workflows(old=("FAILED", {"scheduledTime": "2026-11-23T02:00:00Z"})),
+            UNFINISHED,
+            SCHEDULE_INPUT,
+            "another run",
+        ),
+        (
+            message(PARKED),
+            Workflows(old=("FAILED", {**INPUT, "environment": {}})),
+            UNFINISHED,
+            SCHEDULE_INPUT,
+            "environment",
+        ),
+    ],
+    ids=["invented", "no schedule", "of the future", "a record of another run", "bad request"],
+)
+def test_what_nothing_beside_the_queue_vouches_for_is_not_started(
+    planted: dict[str, Any],
+    workflows: Workflows,
+    runs: RunRecord | None,
+    schedule: str | None,
+    why: str,
+) -> None:
+    queue = Queue(planted)
+    redriving = redrive(queue, workflows, Runs(runs), schedule)
+    (done,) = redriving.run()
+    (waits,) = redriving.waiting()
+    assert (done.good, workflows.started, len(queue.messages)) == (False, [], 1)
+    assert why in done.note
+    assert waits.note == done.note
+
+
+def test_a_record_that_names_the_execution_of_another_job_is_not_believed() -> None:
+    elsewhere = f"{EXECUTIONS}-other:old"
+    workflows = Workflows()
+    workflows.executions[elsewhere] = ("FAILED", {**INPUT, "command": ["evil"]})
+    runs = Runs(record(elsewhere, "unfinished"), CLAIMED)
+    list(redrive(Queue(message(PARKED)), workflows, runs).run())
+    assert workflows.inputs == [{"scheduledTime": TIME, "redrive": True}]
+
+
 def test_a_message_goes_only_once_the_record_names_the_new_execution() -> None:
-    queue, machine = Queue(message(PARKED)), Machine("RUNNING")
-    old, new = Record("old", "unfinished"), Record("new", "running")
-    (done,) = redrive(queue, machine, Runs(old, old, new)).run()
-    assert (done.execution, done.good) == ("new", True)
+    queue = Queue(message(PARKED))
+    runs = Runs(UNFINISHED, UNFINISHED, CLAIMED)
+    (done,) = redrive(queue, Workflows(old=("FAILED", INPUT)), runs).run()
+    assert (done.execution, done.good) == (NEW, True)
     assert queue.messages == []
 
 
 def test_a_run_that_nobody_claims_keeps_its_message_and_is_trouble() -> None:
     queue = Queue(message(PARKED))
     with pytest.raises(Trouble, match="not claimed yet"):
-        list(redrive(queue, Machine("RUNNING"), Runs(Record("old", "unfinished"))).run())
+        list(redrive(queue, Workflows(old=("FAILED", INPUT)), Runs(UNFINISHED)).run())
     assert len(queue.messages) == 1
 
 
 def test_a_run_that_is_complete_is_not_started_again() -> None:
-    queue, machine = Queue(message(PARKED)), Machine("SUCCEEDED")
-    (done,) = redrive(queue, machine, Runs(Record("old", "complete"))).run()
+    queue, workflows = Queue(message(PARKED)), Workflows(old=("SUCCEEDED", INPUT))
+    (done,) = redrive(queue, workflows, Runs(record(OLD, "complete"))).run()
     assert "complete already" in done.note
-    assert (machine.started, queue.messages) == ([], [])
+    assert (workflows.started, queue.messages) == ([], [])
 
 
 @pytest.mark.parametrize("status", ["running", "committing"])
 def test_a_run_that_is_under_way_keeps_its_message(status: str) -> None:
-    queue, machine = Queue(message(PARKED)), Machine("RUNNING")
-    (done,) = redrive(queue, machine, Runs(Record("old", status))).run()
+    queue, workflows = Queue(message(PARKED)), Workflows(old=("RUNNING", INPUT))
+    (done,) = redrive(queue, workflows, Runs(record(OLD, status))).run()
     assert not done.good
-    assert (machine.started, len(queue.messages)) == ([], 1)
+    assert (workflows.started, len(queue.messages)) == ([], 1)
 
 
 def test_a_strangers_message_stops_neither_listing_nor_redriving() -> None:
     queue = Queue(message("no json"))
-    redriving = redrive(queue, Machine("RUNNING"), Runs(None))
-    assert "none that can be redriven" in redriving.waiting()[0].why
+    redriving = redrive(queue, Workflows(), Runs(None))
+    assert "none that can be redriven" in redriving.waiting()[0].note
     (done,) = redriving.run()
     assert not done.good
     assert len(queue.messages) == 1
 
 
-AFTER = "arn:aws:states:eu-central-1:123456789012:stateMachine:shop-after-the-end"
-ENDED = "arn:aws:states:eu-central-1:123456789012:execution:shop-night:by-hand"
 EVENT = {
     "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-    "detail": {"executionArn": ENDED, "input": json.dumps(INPUT), "status": "ABORTED"},
+    "detail": {"executionArn": ENDED, "input": json.dumps(PLANTED), "status": "ABORTED"},
 }
-RESHAPED = {"detail": {"executionArn": ENDED}, "job": "night", "queue": "its URL"}
+RESHAPED = {"detail": {"executionArn": ENDED}, "job": "other", "queue": "another's URL"}
 """As the rule's InputTransformer makes it; which of the two lies in the queue is not known."""
 
 
 def undelivered(event: Any = EVENT) -> dict[str, Any]:
-    return message(event, RULE_ARN="rule", TARGET_ARN=AFTER, ERROR_MESSAGE="throttled")
+    return message(event, RULE_ARN="rule", TARGET_ARN="arn:evil", ERROR_MESSAGE="throttled")
 
 
-def test_an_end_that_the_rule_could_not_deliver_is_known_by_its_run() -> None:
-    waiting = waiting_of(undelivered())
-    assert waiting.run_key == "20261124T020000Z"
-    assert "throttled" in waiting.why
-    assert waiting_of(undelivered(RESHAPED)).run_key == "by-hand"
+def stopped(refuse: str = "", status: str = "ABORTED") -> Workflows:
+    workflows = Workflows(refuse)
+    workflows.executions[ENDED] = (status, INPUT)
+    return workflows
 
 
 @pytest.mark.parametrize("event", [EVENT, RESHAPED])
-def test_it_is_delivered_to_its_target_and_deleted_once_that_has_started(event: Any) -> None:
-    queue, machine = Queue(undelivered(event)), Machine("RUNNING")
-    redriving = redrive(queue, machine, Runs(None))
-    (done,) = redriving.run()
-    assert (done.good, done.execution, queue.messages) == (True, "new", [])
-    assert machine.machines == [AFTER]
-    assert json.loads(machine.started[0])["detail"] == {"executionArn": ENDED}
-    assert json.loads(machine.started[0]).keys() == {"detail", "job", "queue"}
-    again = Machine("RUNNING")
+def test_an_end_starts_the_platforms_own_after_the_end_whatever_the_message_names(
+    event: Any,
+) -> None:
+    queue, workflows = Queue(undelivered(event)), stopped()
+    (waits,) = redrive(queue, workflows, Runs(None)).waiting()
+    assert (waits.run_key, "throttled" in waits.why) == (KEY, True)
+    (done,) = redrive(queue, workflows, Runs(None)).run()
+    assert (done.good, done.execution, queue.messages) == (True, NEW, [])
+    (started,) = workflows.started
+    assert started["stateMachineArn"] == AFTER
+    assert workflows.inputs == [
+        {"detail": {"executionArn": ENDED}, "job": "night", "queue": "q"},
+    ]
+    again = stopped()
     list(redrive(Queue(undelivered(event)), again, Runs(None)).run())
-    assert again.names == machine.names
+    assert again.started[0]["name"] == started["name"]
+
+
+@pytest.mark.parametrize(
+    ("event", "workflows"),
+    [
+        ({"detail": {"executionArn": f"{EXECUTIONS}-other:x"}}, stopped()),
+        ({"detail": {"executionArn": f"{EXECUTIONS}:unknown"}}, stopped()),
+        ({"detail": {"executionArn": ["x"]}}, stopped()),
+        (EVENT, stopped(status="RUNNING")),
+        (EVENT, stopped(status="SUCCEEDED")),
+    ],
+    ids=["another job's", "unknown", "no text", "running", "succeeded"],
+)
+def test_the_end_of_what_did_not_end_badly_here_starts_nothing(
+    event: Any, workflows: Workflows
+) -> None:
+    queue = Queue(undelivered(event))
+    (done,) = redrive(queue, workflows, Runs(None)).run()
+    assert (done.good, workflows.started, len(queue.messages)) == (False, [], 1)
 
 
 def test_delivering_it_twice_does_nothing_twice() -> None:
-    queue, machine = Queue(undelivered()), Machine("RUNNING", refuse="ExecutionAlreadyExists")
-    (done,) = redrive(queue, machine, Runs(None)).run()
+    queue = Queue(undelivered())
+    (done,) = redrive(queue, stopped("ExecutionAlreadyExists"), Runs(None)).run()
     assert (done.good, queue.messages) == (True, [])
 
 
 def test_it_stays_where_its_target_cannot_be_started() -> None:
-    queue, machine = Queue(undelivered()), Machine("RUNNING", refuse="StateMachineDoesNotExist")
+    queue = Queue(undelivered())
     with pytest.raises(ClientError):
-        list(redrive(queue, machine, Runs(None)).run())
+        list(redrive(queue, stopped("StateMachineDoesNotExist"), Runs(None)).run())
     assert len(queue.messages) == 1
