@@ -6,8 +6,10 @@ It is run as a program by itself, without this package, and ends the tree as soo
 gone.
 
 Over the socket whose number is the first argument the owner sends one line of JSON (`argv`, `env`,
-`cwd`, `folder`, `forwards`, `stop_signal`) and then the lines `stop` and `kill`; back come lines of
-JSON: `started`, `failed` with a reason, `exited` with the code as Docker gives it (128 + signal).
+`cwd`, `folder`, `own`, `forwards`, `stop_signal`) and then the lines `stop` and `kill`; back come
+lines of JSON: `started`, `failed` with a reason, `exited` with the code as Docker gives it
+(128 + signal). At each path of `own` the tree sees an empty folder that nobody else sees: a mount
+namespace gives it, which needs no root where the kernel has user namespaces.
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ import sys
 import time
 from typing import Any
 
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWUSER = 0x10000000
+_MS_BIND = 4096
+_MS_REC = 16384
+_MS_PRIVATE = 1 << 18
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -123,6 +130,8 @@ class Container:
     def _become_first(self, question: int) -> None:
         try:
             os.setsid()
+            if self._order["own"]:
+                _OwnFolders(self._order).mount()
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             for number in (*_IGNORED, *_PYTHON_IGNORES, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
@@ -141,6 +150,93 @@ class Container:
         except (OSError, StopIteration):
             return False
         return bool(int(caught.split()[1], 16) >> (self._stop_signal - 1) & 1)
+
+
+class _OwnFolders:
+    """Mounts a folder of the container's over each path that is to be its own.
+
+    A path that this machine does not have is made in a root of the container's own, which holds all
+    else of this machine: on this machine itself nothing may appear.
+    """
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        folder = os.path.realpath(order["folder"])
+        self._root = f"{folder}/root"
+        self._folder = f"{folder}/own"
+        self._places = [
+            os.path.normpath(os.path.join(order["cwd"], place))  # noqa: PTH118
+            for place in order["own"]
+        ]
+
+    def mount(self) -> None:
+        """Let this process, and what it starts, see the folders. OSError where it may not."""
+        _enter_namespace()
+        _mount("none", "/", _MS_REC | _MS_PRIVATE)
+        missing = [place for place in self._places if not os.path.isdir(place)]  # noqa: PTH112
+        if missing:
+            os.mkdir(self._root)  # noqa: PTH102
+            _mount("none", self._root, 0, "tmpfs")
+            self._copy("/", self._root, _tree(missing))
+            os.chroot(self._root)
+        for number, place in enumerate(self._places):
+            source = f"{self._folder}/{number}"
+            os.makedirs(source)  # noqa: PTH103
+            _mount(source, place, _MS_BIND | _MS_REC)
+
+    def _copy(self, source: str, target: str, tree: dict[str, Any]) -> None:
+        """Fill a folder with what another holds, and with the folders of the tree."""
+        held = os.listdir(source) if os.path.isdir(source) else []  # noqa: PTH112, PTH208
+        for name in {*held, *tree}:
+            before, after = os.path.join(source, name), os.path.join(target, name)  # noqa: PTH118
+            if name in tree:
+                os.mkdir(after)  # noqa: PTH102
+                self._copy(before, after, tree[name])
+            elif os.path.islink(before):  # noqa: PTH114
+                os.symlink(os.readlink(before), after)  # noqa: PTH115, PTH211
+            elif os.path.isdir(before):  # noqa: PTH112
+                os.mkdir(after)  # noqa: PTH102
+                _mount(before, after, _MS_BIND | _MS_REC)
+            else:
+                os.close(os.open(after, os.O_CREAT))
+                _mount(before, after, _MS_BIND)
+
+
+def _tree(places: list[str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for place in places:
+        below = tree
+        for name in place.strip("/").split("/"):
+            below = below.setdefault(name, {})
+    return tree
+
+
+def _enter_namespace() -> None:
+    """A mount namespace; without root in a user namespace, where this user stays who it is."""
+    if _LIBC.unshare(_CLONE_NEWNS) == 0:
+        return
+    user, group = os.getuid(), os.getgid()
+    _succeed(_LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNS))
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        with open(f"/proc/self/{name}", "wb") as file:  # noqa: PTH123
+            file.write(text.encode())
+
+
+def _mount(source: str, target: str, flags: int, kind: str = "none") -> None:
+    names = (os.fsencode(name) for name in (source, target, kind))
+    _succeed(_LIBC.mount(*names, ctypes.c_ulong(flags), None))
+
+
+def _succeed(answer: int) -> None:
+    if answer != 0:
+        raise OSError(
+            0,
+            "this machine gives no container folders of its own: run where user namespaces are "
+            "allowed (sysctl kernel.apparmor_restrict_unprivileged_userns=0), or as root",
+        )
 
 
 def _descendants(ancestor: int) -> list[int]:
@@ -167,6 +263,11 @@ def _parent(process: str) -> int:
 
 
 def _remove(folder: str) -> None:
+    for parent, folders, _files in os.walk(folder):
+        for name in folders:
+            path = os.path.join(parent, name)  # noqa: PTH118
+            if not os.path.islink(path):  # noqa: PTH114
+                _try(lambda place: os.chmod(place, 0o700), path)  # noqa: PTH101
     for parent, folders, files in os.walk(folder, topdown=False):
         for name in files:
             _try(os.unlink, os.path.join(parent, name))  # noqa: PTH118

@@ -29,7 +29,8 @@ class Command:
     """What a container runs. `workdir` None: its own folder, which is HOME and holds TMPDIR.
 
     `forwards_signals`: an init in the container passes signals on (`initProcessEnabled`).
-    `stop_signal`: the image's STOPSIGNAL, which Fargate sends at a stop.
+    `stop_signal`: the image's STOPSIGNAL, which Fargate sends at a stop. `own`: paths at which the
+    container has an empty folder of its own, whatever this machine has there.
     """
 
     argv: Sequence[str]
@@ -37,6 +38,7 @@ class Command:
     workdir: str | None = None
     forwards_signals: bool = False
     stop_signal: int = signal.SIGTERM
+    own: Sequence[str] = ()
 
 
 class Container:
@@ -110,6 +112,7 @@ class Container:
             "env": {**own, **self._command.environment},
             "cwd": self._command.workdir or folder,
             "folder": folder,
+            "own": list(self._command.own),
             "forwards": self._command.forwards_signals,
             "stop_signal": int(self._command.stop_signal),
         }

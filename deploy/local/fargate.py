@@ -23,6 +23,7 @@ from moto.ec2.models import ec2_backends
 from moto.ecs.exceptions import ECSException
 from moto.ecs.models import Cluster, TaskDefinition, ecs_backends
 
+from steadyspot.contract import ENV_PREFIX, Env
 from steadyspot.deploy.local.awslogs import NoLogGroup, log_writer
 from steadyspot.deploy.local.containers import Command
 from steadyspot.deploy.local.fargate_task import (
@@ -43,6 +44,12 @@ NO_CAPACITY = (
 STOP_TIMEOUT_LIMIT_SECONDS = 120
 OVERRIDES_LIMIT = 8192
 """Characters of all overrides of a task together."""
+
+_FOLDERS = {
+    "--" + name.removeprefix(ENV_PREFIX).lower().replace("_", "-"): str(name)
+    for name in (Env.CHECKPOINT_DIR, Env.OUTPUT_DIR)
+}
+"""The worker's options whose values are folders, and the variables of the same meaning."""
 
 _NOT_ASSOCIATED = (
     "The specified capacity provider strategy cannot contain a capacity provider that is not "
@@ -367,6 +374,7 @@ class Fargate:
                 (definition.get("linuxParameters") or {}).get("initProcessEnabled")
             ),
             stop_signal=image.stop_signal,
+            own=own_folders([*image.entrypoint, *arguments], environment),
         )
 
     def _surroundings(self, container: ContainerRecord) -> dict[str, str]:
@@ -384,6 +392,19 @@ class Fargate:
                 f"{self._endpoint_url}/_steadyspot/metadata/{container.runtime_id}"
             ),
         }
+
+
+def own_folders(argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The folders that the worker saves and publishes: as options before the command, or set.
+
+    They are the container's own. All else of this machine is as it is: locally a command runs here.
+    """
+    found = {name: environment[name] for name in _FOLDERS.values() if environment.get(name)}
+    for at, word in enumerate(argv):
+        option, equals, value = word.partition("=")
+        if option in _FOLDERS:
+            found[_FOLDERS[option]] = value if equals else "".join(argv[at + 1 : at + 2])
+    return [place for place in found.values() if place]
 
 
 def _chosen(strategy: Sequence[Mapping[str, Any]], cluster: Cluster) -> str:

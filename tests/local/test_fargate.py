@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
+from steadyspot.contract import Env
+from steadyspot.deploy.local.fargate import own_folders
 from tests.local.bench import PYTHON, Bench
+from tests.local.runs import ROOT
+
+OWN_FOLDER = """
+import sys, threading
+from steadyspot.deploy.local.containers import Command, Container
+place, ended = sys.argv[1], threading.Event()
+def end(code):
+    print(code, flush=True)
+    ended.set()
+script = f"touch {place}/x; echo {place}"
+command = Command(["/bin/sh", "-c", script], {"PATH": "/usr/bin:/bin"}, own=[place])
+reason = Container(command, on_line=print, on_end=end).start()
+assert not reason, reason
+ended.wait(20)
+"""
 
 
 def test_a_container_sees_only_what_definition_override_and_image_say(
@@ -54,6 +75,67 @@ def test_a_container_has_a_folder_of_its_own_which_goes_with_it(bench: Bench) ->
     folder, home = bench.lines(arn)
     assert folder == home
     assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not there"])
+def test_the_worker_s_folders_are_the_container_s_own(
+    bench: Bench, tmp_path: Path, there: bool
+) -> None:
+    """Empty at each start, seen by nobody else on this machine, and gone at the end."""
+    place = tmp_path / "work" / "checkpoint"
+    if there:
+        place.mkdir(parents=True)
+        (place / "foreign").touch()
+    before = sorted(tmp_path.rglob("*"))
+    definition = bench.define(
+        bench.container(
+            f"ls {place}; echo kept > {place}/mine; cat {place}/mine; mkdir -m 0 {place}/shut",
+            environment=[{"name": Env.CHECKPOINT_DIR, "value": str(place)}],
+        )
+    )
+    for _ in range(2):
+        arn = bench.run(definition)
+        assert bench.stopped(arn)["containers"][0]["exitCode"] == 0
+        assert bench.lines(arn) == ["kept"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "own"),
+    [
+        (["w", "--checkpoint-dir", "/a", "--output-dir=/b", "job"], {}, ["/a", "/b"]),
+        (
+            ["w", "--output-dir", "/a"],
+            {Env.OUTPUT_DIR: "/b", Env.CHECKPOINT_DIR: "/c"},
+            {"/a", "/c"},
+        ),
+        (["w", "job"], {Env.OUTPUT_DIR: ""}, []),
+        (["w", "--output-dir"], {}, []),
+    ],
+)
+def test_options_and_variables_say_which_folders_are_own(
+    argv: list[str], environment: dict[str, str], own: list[str] | set[str]
+) -> None:
+    assert set(own_folders(argv, environment)) == set(own)
+
+
+def test_a_container_s_own_folders_need_no_root() -> None:
+    place = f"/{uuid.uuid4().hex}/output"
+    search = "-all,+dac_read_search"  # The interpreter may lie where only root looks.
+    capabilities = [f"--inh-caps={search}", f"--ambient-caps={search}"]
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *capabilities]
+    ran = subprocess.run(
+        [
+            *(drop if os.getuid() == 0 else []),
+            *(sys.executable, "-c", OWN_FOLDER, place),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == (f"{place}\n0\n", "")
+    assert not Path(place).parent.exists()
 
 
 def test_an_override_replaces_the_command(bench: Bench) -> None:
