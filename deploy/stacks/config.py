@@ -106,9 +106,9 @@ class Job:
 
     ``command`` empty means the image's own. ``schedule`` None means: started by hand only.
     ``finish_within_minutes`` None means no deadline. Times of day are those of ``timezone``.
-    Left out, ``checkpoint_dir`` to ``uploads`` and ``drain_seconds`` to ``forward`` are as the
-    image says, else as the worker takes them by itself. ``secret`` is the ARN of what holds more of
-    the environment.
+    Left out, ``checkpoint_dir`` to ``patience_seconds`` and ``drain_seconds`` to ``forward`` are
+    as the image says, else as the worker takes them by itself. ``secret`` is the ARN of what holds
+    more of the environment.
     """
 
     name: str
@@ -123,6 +123,7 @@ class Job:
     output_ignore: tuple[str, ...] | None = None
     scratch_dir: str | None = None
     uploads: int | None = None
+    patience_seconds: float | None = None
     vcpu: float = 1
     memory_gb: float = 2
     disk_gb: int = 20

@@ -44,6 +44,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "OutputIgnore": "" if job.output_ignore is None else json.dumps(job.output_ignore),
         "ScratchDir": job.scratch_dir or "",
         "Uploads": _number_or_none(job.uploads),
+        "PatienceSeconds": _number_or_none(job.patience_seconds),
         "Cpu": str(round(job.vcpu * 1024)),
         "MemoryGb": _number(job.memory_gb),
         "DiskGb": str(job.disk_gb),

@@ -149,6 +149,7 @@ def test_every_option_of_the_worker_is_a_key_of_a_job_and_arrives(
         output_ignore = ["*.bak"]
         scratch_dir = "/scratch"
         uploads = 3
+        patience_seconds = 60
         stop_timeout = 50
         drain_seconds = 0
         on_stop = "echo \\"it's ${OVER}\\""
@@ -168,7 +169,7 @@ def test_every_option_of_the_worker_is_a_key_of_a_job_and_arrives(
     assert (options.checkpoint_dir, options.output_dir) == ("/kept", "/out")
     assert (options.every_seconds, options.marker) == (7.5, "/save")
     assert (options.output_ignore, options.uploads) == (("*.bak",), 3)
-    assert options.scratch_dir == "/scratch"
+    assert (options.scratch_dir, options.patience_seconds) == ("/scratch", 60)
     assert (options.stop_timeout_seconds, options.drain_seconds) == (50, 0)
     assert (options.on_stop, options.on_stop_seconds) == ("""echo "it's ${OVER}\"""", 4)
     assert (options.audience, options.signal_job) == ("group", signal.SIGINT)

@@ -40,6 +40,7 @@ LEFT_TO_THE_IMAGE = {
     "output_ignore",
     "scratch_dir",
     "uploads",
+    "patience_seconds",
     "drain_seconds",
     "on_stop",
     "on_stop_seconds",
@@ -131,6 +132,7 @@ def test_every_key_arrives() -> None:
         output_ignore = []
         scratch_dir = "/s"
         uploads = 3
+        patience_seconds = 60
         drain_seconds = 0.5
         on_stop = "true"
         on_stop_seconds = 2
@@ -180,6 +182,7 @@ def test_every_key_arrives() -> None:
         output_ignore=(),
         scratch_dir="/s",
         uploads=3,
+        patience_seconds=60,
         drain_seconds=0.5,
         on_stop="true",
         on_stop_seconds=2,

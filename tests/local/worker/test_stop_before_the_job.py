@@ -54,7 +54,7 @@ def test_an_images_own_stopsignal_breaks_a_restore_off(
     assert "began" not in worker.text
     item = saved.item()
     assert item["checkpoint"] == before
-    assert item["word"]["reason"] == "interrupted"
+    assert item["stop_report"]["reason"] == "interrupted"
 
 
 def test_a_signal_that_is_forwarded_is_no_stop_while_there_is_no_job_yet(
