@@ -53,6 +53,12 @@ OPTIONS = (
         "DIR",
         "folder whose files are published at the end; the same names in every attempt",
     ),
+    Option(
+        "--output-ignore",
+        Env.OUTPUT_IGNORE,
+        "PATTERNS",
+        'names in it that are not published, as a JSON list ([".*", "*.tmp", "*.part", "*~"])',
+    ),
     Option("--every", Env.EVERY_SECONDS, "SECONDS", "how often the folders are saved (60)"),
     Option("--marker", Env.MARKER, "FILE", "save as soon as the job touches this file"),
     Option(
@@ -99,6 +105,9 @@ OPTIONS = (
 )
 JOB = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 LONGEST_KEY = 128
+OUTPUT_IGNORE = (".*", "*.tmp", "*.part", "*~")
+"""Names of hidden and of half-made files, as programs write them."""
+
 IDENTITY = (Env.RUN_KEY, Env.EXECUTION, Env.FENCE, Env.JOB, Env.TABLE, Env.BUCKET)
 
 
@@ -149,7 +158,10 @@ class Identity:
 
 
 class Options:
-    """What the command line and the environment ask for. Durations are seconds."""
+    """What the command line and the environment ask for. Durations are seconds.
+
+    ``set_by``: which option or variable a folder was named by, if by one.
+    """
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
         given, command = _parse(argv)
@@ -158,6 +170,7 @@ class Options:
         text = _Values(given, environ)
         self.checkpoint_dir = _folder(text["--checkpoint-dir"])
         self.output_dir = _folder(text["--output-dir"])
+        self.output_ignore = _patterns(text["--output-ignore"])
         self.every_seconds = _seconds(text["--every"], 60)
         self.marker = text["--marker"].text
         self.on_stop = text["--on-stop"].text
@@ -171,7 +184,12 @@ class Options:
         uploads = text["--uploads"]
         self.uploads = max(1, _whole(uploads.source, uploads.text or "8"))
         self.patience_seconds = _seconds(text["--patience"], 300)
-        self.scratch_dir = text["--scratch-dir"].text or environ.get("TMPDIR") or "/tmp"
+        scratch = text["--scratch-dir"]
+        self.scratch_dir = scratch.text or environ.get("TMPDIR") or "/tmp"
+        self.set_by = {
+            folder.text: folder.source
+            for folder in (text["--checkpoint-dir"], text["--output-dir"], scratch)
+        }
         if self.show_help or self.show_version:
             return
         if environ.get(Env.SOCKET):
@@ -352,6 +370,16 @@ def _number(name: str, text: str) -> float:
 
 def _seconds(value: _Value, default: float) -> float:
     return _number(value.source, value.text) if value.text else default
+
+
+def _patterns(value: _Value) -> tuple[str, ...]:
+    """Patterns for names, ``OUTPUT_IGNORE`` where none are given; an empty list is one."""
+    patterns = _parsed(value.source, value.text) if value.text else list(OUTPUT_IGNORE)
+    if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
+        raise SetupError(
+            f"{value.source} is not a list of patterns.", 'Write it like [".*", "*.tmp"].'
+        )
+    return tuple(patterns)
 
 
 def _audience(value: _Value) -> Audience:

@@ -45,6 +45,7 @@ class Copy:
             "ScheduleExpression": "",
             "Command": json.dumps(list(command)),
             "BackoffSeconds": "1",
+            "OnStop": "",
             **changes,
         }
         template = job_template(self._edit)

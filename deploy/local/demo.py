@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from steadyspot import examples, statemachines
 from steadyspot.contract import Capacity, Exit, output_prefix
@@ -37,7 +37,7 @@ from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import TEMPLATES, job_template, platform_template
 from steadyspot.deploy.target import Target
-from steadyspot.deploy.trouble import Trouble
+from steadyspot.deploy.trouble import CTRL_C, Trouble
 from steadyspot.examples.tpch_q1 import answer, data
 
 if TYPE_CHECKING:
@@ -73,8 +73,32 @@ class Check:
 
 
 def show(screen: Screen) -> int:
-    """Run the demo and return the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the demo and return the exit code.
+
+    Raises
+    ------
+    Trouble
+        When Ctrl-C or SIGTERM ended it; everything that was started is ended then, too.
+    """
+    signal.signal(signal.SIGTERM, _break_off)
+    try:
+        return _show(screen)
+    except KeyboardInterrupt as stop:
+        by = str(stop) or "Ctrl-C"
+        code = 128 + signal.SIGTERM if str(stop) else CTRL_C
+        raise Trouble(
+            f"Stopped by {by}; everything that was started is ended again.",
+            "The same command shows it from the beginning.",
+            code,
+        ) from None
+
+
+def _break_off(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave as at Ctrl-C, under the signal's own name."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _show(screen: Screen) -> int:
     began = time.monotonic()
     with (
         LocalAws() as aws,

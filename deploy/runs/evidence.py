@@ -90,6 +90,10 @@ def _completion(screen: Screen, story: Explanation) -> None:
         f"{record.get('outputs', 0)} outputs, {int(record.get('output_bytes', 0)):,} bytes, "
         f"{record.get('units', 0)} units, at {record.get('completed_at', '?')}"
     )
+    if left := int(record.get("left_behind", 0)):
+        screen.say(
+            f"processes that the job left in the background, ended with it: {left}", "yellow"
+        )
     screen.say(f"under {output_prefix(run.job, run.run_key)}, told in {COMPLETION}")
 
 

@@ -106,8 +106,9 @@ class Job:
 
     ``command`` empty means the image's own. ``schedule`` None means: started by hand only.
     ``finish_within_minutes`` None means no deadline. Times of day are those of ``timezone``.
-    ``checkpoint_dir`` and ``output_dir`` None mean: as the image says, or none. ``secret`` is the
-    ARN of what holds more of the environment.
+    Left out, ``checkpoint_dir`` to ``patience_seconds`` and ``drain_seconds`` to ``forward`` are
+    as the image says, else as the worker takes them by itself. ``secret`` is the ARN of what holds
+    more of the environment.
     """
 
     name: str
@@ -117,11 +118,23 @@ class Job:
     secret: str | None = None
     checkpoint_dir: str | None = None
     output_dir: str | None = None
+    checkpoint_every_seconds: float | None = None
+    marker: str | None = None
+    output_ignore: tuple[str, ...] | None = None
+    scratch_dir: str | None = None
+    uploads: int | None = None
+    patience_seconds: float | None = None
     vcpu: float = 1
     memory_gb: float = 2
     disk_gb: int = 20
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     stop_timeout_seconds: int = 120
+    drain_seconds: float | None = None
+    on_stop: str | None = None
+    on_stop_seconds: float | None = None
+    signal: Literal["first", "group", "none"] | None = None
+    signal_job: str | None = None
+    forward: tuple[str, ...] = ()
     schedule: str | None = None
     timezone: str = "UTC"
     enabled: bool = True
@@ -248,8 +261,10 @@ def _platform(table: Mapping[str, Any]) -> Platform:
 
 def _job(name: str, table: Mapping[str, Any]) -> Job:
     values = {_RENAMED.get(key, key): value for key, value in table.items()}
-    for key in ("command", "policies"):
+    for key in ("command", "policies", "forward"):
         values[key] = tuple(values.get(key, ()))
+    if "output_ignore" in values:
+        values["output_ignore"] = tuple(values["output_ignore"])
     for key, kind in _TABLES.items():
         values[key] = kind(**values.get(key, {}))
     return Job(name=name, **values)
@@ -328,6 +343,7 @@ def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     yield from _faults_of_size(job)
     yield from _faults_of_time(job)
     yield from _faults_of_folders(job)
+    yield from _faults_of_stop(job)
     yield from _faults_of_environment(job)
     if "timezone" in given and (job.schedule or "").startswith("rate("):
         yield (
@@ -336,7 +352,12 @@ def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
         )
     if job.command and not job.command[0].strip():
         yield "command", "must name the program first, and not an empty text"
-    for key, value in (("command", job.command), ("environment", dict(job.environment))):
+    for key, value in (
+        ("command", job.command),
+        ("environment", dict(job.environment)),
+        ("on_stop", job.on_stop),
+        ("output_ignore", job.output_ignore),
+    ):
         size = len(json.dumps(value).encode())
         if size > _PARAMETER_BYTES:
             yield key, f"has {size:,} bytes as JSON, but at most {_PARAMETER_BYTES:,} are allowed"
@@ -362,6 +383,20 @@ def _faults_of_folders(job: Job) -> Iterator[tuple[str, str]]:
                 "checkpoint_dir",
                 f"is {shown(job.checkpoint_dir)}, but must lie apart from output_dir, which is "
                 f"{shown(job.output_dir)}",
+            )
+
+
+def _faults_of_stop(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield shares of the grace that are longer than it, and a share of what is not there."""
+    if job.on_stop_seconds is not None and job.on_stop is None:
+        yield "on_stop_seconds", "needs on_stop beside it"
+    shares = (("drain_seconds", job.drain_seconds), ("on_stop_seconds", job.on_stop_seconds))
+    for key, seconds in shares:
+        if seconds is not None and seconds > job.stop_timeout_seconds:
+            yield (
+                key,
+                f"is {seconds:g}, but must be at most stop_timeout, "
+                f"which is {job.stop_timeout_seconds}",
             )
 
 

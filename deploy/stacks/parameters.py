@@ -39,11 +39,23 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Secret": job.secret or "",
         "CheckpointDir": job.checkpoint_dir or "",
         "OutputDir": job.output_dir or "",
+        "CheckpointEverySeconds": _number_or_none(job.checkpoint_every_seconds),
+        "Marker": job.marker or "",
+        "OutputIgnore": "" if job.output_ignore is None else json.dumps(job.output_ignore),
+        "ScratchDir": job.scratch_dir or "",
+        "Uploads": _number_or_none(job.uploads),
+        "PatienceSeconds": _number_or_none(job.patience_seconds),
         "Cpu": str(round(job.vcpu * 1024)),
         "MemoryGb": _number(job.memory_gb),
         "DiskGb": str(job.disk_gb),
         "Architecture": job.architecture.upper(),
         "StopTimeout": str(job.stop_timeout_seconds),
+        "DrainSeconds": _number_or_none(job.drain_seconds),
+        "OnStop": job.on_stop or "",
+        "OnStopSeconds": _number_or_none(job.on_stop_seconds),
+        "Signal": job.signal or "",
+        "SignalJob": job.signal_job or "",
+        "Forward": ",".join(job.forward),
         "ScheduleExpression": job.schedule or "",
         "TimeZone": job.timezone,
         "ScheduleState": "ENABLED" if job.enabled else "DISABLED",
@@ -77,6 +89,11 @@ def of_job(platform: Platform, job: Job) -> Parameters:
 
 def _yes(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _number_or_none(value: float | None) -> str:
+    """Return a number, or what the template takes for none."""
+    return "" if value is None else _number(value)
 
 
 def _number(value: float) -> str:

@@ -93,7 +93,10 @@ class CommitColumn(TypedDict):
 
 
 class CompletionColumn(TypedDict):
-    """The completion record, with counts instead of the list of outputs."""
+    """The completion record, with counts instead of the list of outputs.
+
+    ``left_behind``: processes that still ran when the job's first one had ended well, if any.
+    """
 
     key: str
     sha256: str
@@ -105,3 +108,4 @@ class CompletionColumn(TypedDict):
     lost_seconds: float
     worker_version: str
     completed_at: str
+    left_behind: NotRequired[int]

@@ -52,9 +52,12 @@ class Stacks:
         return self.create(
             f"{self.platform}-{job}",
             JOB,
-            Platform=self.platform,
-            Job=job,
-            **{"Image": "steadyspot-worker:local", **parameters},
+            **{
+                "Platform": self.platform,
+                "Job": job,
+                "Image": "steadyspot-worker:local",
+                **parameters,
+            },
         )
 
     def describe(self, name: str) -> dict[str, Any]:

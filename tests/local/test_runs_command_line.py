@@ -245,7 +245,9 @@ def test_so_does_the_demo(tmp_path: Path) -> None:
     assert "lie in the bucket" in demo.stdout.readline()
     demo.send_signal(signal.SIGTERM)
     rest, _ = demo.communicate(timeout=60)
-    assert (demo.returncode, "Traceback" in rest) == (130, False)
+    assert (demo.returncode, "Traceback" in rest) == (143, False)
+    assert "Stopped by SIGTERM" in rest
+    assert "Ctrl-C" not in rest
     assert list(tmp_path.iterdir()) == []
 
 

@@ -66,6 +66,21 @@ def test_an_execution_stopped_by_hand_ends_its_task_and_is_parked_told_and_redri
     assert not work.waiting()
 
 
+def test_work_left_in_the_background_is_told_of_with_how_to_wait_for_it(
+    place: Place, ear: Ear
+) -> None:
+    """The run is complete, and was quiet; without the mail nobody would ever know."""
+    work = place.job("sh", "-c", "sleep 60 & sleep 61 & true")
+    execution = work.start(scheduledTime=SCHEDULED)
+
+    assert work.succeeded(execution, KEY).complete
+    said = told(ear, execution)
+    assert (said["outcome"], said["severity"], said["cause"]) == ("finished", "warning", "finished")
+    mail = work.mail(lambda mail: execution in mail.body)
+    assert "others still worked in the background (2)" in mail.body
+    assert "have its first process wait for them" in mail.body
+
+
 def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_history(
     place: Place, ear: Ear, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
 from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.config import Platform, parse
+from steadyspot.deploy.stacks.parameters import of_job
+from steadyspot.worker.options import OPTIONS, Options
 from tests.local.stacks import DEFINITION, JOB, PLATFORM, Stacks, everything
 
 MAIL = "on-call@example.com"
@@ -128,6 +132,48 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
         "STEADYSPOT_ENVIRONMENT": '{"LEVEL":"2"}',
         "STEADYSPOT_CHECKPOINT_DIR": "/work/kept",
     }
+
+
+def test_every_option_of_the_worker_is_a_key_of_a_job_and_arrives(
+    shared: Any, clients_of: Any
+) -> None:
+    """From the configuration through the template and the task definition into the worker."""
+    stacks = shared[0]
+    keys = """
+        [jobs.keys]
+        image = "steadyspot-worker:local"
+        checkpoint_dir = "/kept"
+        output_dir = "/out"
+        checkpoint_every_seconds = 7.5
+        marker = "/save"
+        output_ignore = ["*.bak"]
+        scratch_dir = "/scratch"
+        uploads = 3
+        patience_seconds = 60
+        stop_timeout = 50
+        drain_seconds = 0
+        on_stop = "echo \\"it's ${OVER}\\""
+        on_stop_seconds = 4
+        signal = "group"
+        signal_job = "INT"
+        forward = ["USR1", "RTMIN+3"]
+    """
+    job = parse(keys).job()
+    outputs = stacks.create_job(job.name, **of_job(Platform(name=stacks.platform), job))
+    shown = clients_of("ecs").describe_task_definition(taskDefinition=outputs["TaskDefinition"])
+    (container,) = shown["taskDefinition"]["containerDefinitions"]
+    environment = {pair["name"]: pair["value"] for pair in container["environment"]}
+    assert {option.variable for option in OPTIONS} <= set(environment)
+
+    options = Options(["job"], environment)
+    assert (options.checkpoint_dir, options.output_dir) == ("/kept", "/out")
+    assert (options.every_seconds, options.marker) == (7.5, "/save")
+    assert (options.output_ignore, options.uploads) == (("*.bak",), 3)
+    assert (options.scratch_dir, options.patience_seconds) == ("/scratch", 60)
+    assert (options.stop_timeout_seconds, options.drain_seconds) == (50, 0)
+    assert (options.on_stop, options.on_stop_seconds) == ("""echo "it's ${OVER}\"""", 4)
+    assert (options.audience, options.signal_job) == ("group", signal.SIGINT)
+    assert options.ordinary == {signal.SIGUSR1, signal.SIGRTMIN + 3}
 
 
 def test_the_state_machines_can_run_and_have_nothing_left_to_substitute(

@@ -30,6 +30,27 @@ CHECKOUT = Path(__file__).parents[2]
 JOB = '[jobs.ab]\nimage = "x"\n'
 
 
+LEFT_TO_THE_IMAGE = {
+    "environment",
+    "secret",
+    "checkpoint_dir",
+    "output_dir",
+    "checkpoint_every_seconds",
+    "marker",
+    "output_ignore",
+    "scratch_dir",
+    "uploads",
+    "patience_seconds",
+    "drain_seconds",
+    "on_stop",
+    "on_stop_seconds",
+    "signal",
+    "signal_job",
+    "forward",
+}
+"""Keys of a job that have no default of their own: left out, the image says, or the worker."""
+
+
 def keys_of_a_job() -> set[str]:
     renamed = {attribute: key for key, attribute in config._RENAMED.items()}
     return {renamed.get(name, name) for name in Job.__dataclass_fields__} - {"name"}
@@ -61,20 +82,14 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     shown = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
     assert shown != text
     shown = re.sub(
-        r"(?m)^(region|vpc|subnets|assign_public_ip|environment|secret|(checkpoint|output)_dir) "
-        r".*\n",
-        "",
-        shown,
+        rf"(?m)^(region|vpc|subnets|assign_public_ip|{'|'.join(LEFT_TO_THE_IMAGE)}) .*\n", "", shown
     )
     shown_job, plain_job = parse(shown).job(), parse(text).job()
     assert shown_job == plain_job
-    keys = tomllib.loads(shown)["jobs"]["tpch-q1"].keys() | {
-        "environment",
-        "secret",
-        "checkpoint_dir",
-        "output_dir",
-    }
+    keys = tomllib.loads(shown)["jobs"]["tpch-q1"].keys() | LEFT_TO_THE_IMAGE
     assert keys == keys_of_a_job()
+    example = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text.partition("[jobs.")[2])
+    assert set(re.findall(r"(?m)^([a-z_]+) = ", example)) == keys
     assert parse(shown).platform == parse(text).platform
     named = set(re.findall(r"(?m)^(?:# )?([a-z_]+) = ", text.partition("[jobs.")[0]))
     assert named == set(Platform.__dataclass_fields__)
@@ -112,6 +127,18 @@ def test_every_key_arrives() -> None:
         memory = 0.5
         architecture = "arm64"
         stop_timeout = 30
+        checkpoint_every_seconds = 0x1e
+        marker = "/m"
+        output_ignore = []
+        scratch_dir = "/s"
+        uploads = 3
+        patience_seconds = 60
+        drain_seconds = 0.5
+        on_stop = "true"
+        on_stop_seconds = 2
+        signal = "group"
+        signal_job = "INT"
+        forward = ["USR1", "RTMIN+3"]
         schedule = "cron(0 2 * * ? *)"
         timezone = "Europe/Berlin"
         enabled = false
@@ -150,6 +177,18 @@ def test_every_key_arrives() -> None:
         memory_gb=0.5,
         architecture="arm64",
         stop_timeout_seconds=30,
+        checkpoint_every_seconds=30,
+        marker="/m",
+        output_ignore=(),
+        scratch_dir="/s",
+        uploads=3,
+        patience_seconds=60,
+        drain_seconds=0.5,
+        on_stop="true",
+        on_stop_seconds=2,
+        signal="group",
+        signal_job="INT",
+        forward=("USR1", "RTMIN+3"),
         schedule="cron(0 2 * * ? *)",
         timezone="Europe/Berlin",
         enabled=False,
@@ -228,6 +267,9 @@ def test_every_key_arrives() -> None:
             "platform.vpc_prefix is for the VPC that is made; with platform.vpc none is",
         ),
         (JOB + 'output_dir = "out"', 'jobs.ab.output_dir is "out", but must be the path of a fold'),
+        (JOB + 'forward = ["TERM"]', 'jobs.ab.forward.0 is "TERM", but must be the name of a sig'),
+        (JOB + 'signal_job = "KILL"', 'jobs.ab.signal_job is "KILL", but must be the name of a s'),
+        (JOB + 'output_ignore = ["a/b"]', 'jobs.ab.output_ignore.0 is "a/b", but must be a patt'),
         (JOB + "log_days = 2", "jobs.ab.log_days is 2, but must be one of 1, 3, 5, 7, 14, 30, 60"),
         (JOB + 'policies = ["mine"]', 'jobs.ab.policies.0 is "mine", but must be the ARN of a man'),
         ("[platform]\nassign_public_ip = true\n" + JOB, "platform.assign_public_ip needs platform"),
@@ -302,6 +344,11 @@ backoff = { seconds = 9, cap_seconds = 3 }
             JOB + 'checkpoint_dir = "//work"\noutput_dir = "/work/a/../out"',
             'jobs.ab.checkpoint_dir is "//work", but must lie apart from output_dir',
         ),
+        (
+            JOB + "stop_timeout = 30\ndrain_seconds = 31",
+            "jobs.ab.drain_seconds is 31, but must be at most stop_timeout, which is 30",
+        ),
+        (JOB + "on_stop_seconds = 5", "jobs.ab.on_stop_seconds needs on_stop beside it"),
         (JOB + 'output_dir = "/.."', 'jobs.ab.output_dir is "/..", but must be a folder below /'),
         ('[platform]\nvpc_prefix = "300.1"\n' + JOB, 'platform.vpc_prefix is "300.1", but must'),
         ('[platform]\nvpc_prefix = "10.256"\n' + JOB, 'platform.vpc_prefix is "10.256", but'),

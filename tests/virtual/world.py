@@ -341,7 +341,7 @@ def _seconds(text: str) -> float:
 
 
 _TERM = re.compile(
-    r"attribute_not_exists\((?P<absent>[#\w]+)\)|attribute_exists\((?P<present>[#\w]+)\)"
+    r"attribute_not_exists\((?P<absent>[#.\w]+)\)|attribute_exists\((?P<present>[#\w]+)\)"
     r"|(?P<left>[#:\w]+)\s*(?P<op>=|<>)\s*(?P<right>[#:\w]+)"
 )
 
@@ -358,7 +358,8 @@ def _holds(
         found = _TERM.fullmatch(text.strip())
         assert found, text
         if found["absent"]:
-            return names.get(found["absent"], found["absent"]) not in item
+            column, _, within = names.get(found["absent"], found["absent"]).partition(".")
+            return within not in item.get(column, {"M": {}})["M"] if within else column not in item
         if found["present"]:
             return names.get(found["present"], found["present"]) in item
         same = value(found["left"]) == value(found["right"])

@@ -199,9 +199,11 @@ class Attempt:
             if garbage:
                 self.bucket.delete(sorted(garbage))
 
-    def commit(self, ledger: Ledger, outputs: list[Output]) -> dict[str, Any]:
+    def commit(self, ledger: Ledger, outputs: list[Output], left_behind: int = 0) -> dict[str, Any]:
         """Publish everything; the completion record. Raises ``OutputsLost`` or ``FenceLost``."""
         record = self._record(ledger, outputs)
+        if left_behind:
+            record["left_behind"] = left_behind
         plan = publishing.begin(self.fence, self.bucket, self.checkpoints, outputs, record)
         return publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)
 

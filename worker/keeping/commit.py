@@ -81,7 +81,7 @@ def finish(
 
 def completion_column(prefix: str, record: dict[str, Any], body: bytes) -> CompletionColumn:
     """The completion record as the run table carries it: counts instead of the list of outputs."""
-    return {
+    column: CompletionColumn = {
         "key": prefix + COMPLETION,
         "sha256": hashlib.sha256(body).hexdigest(),
         "request_sha256": record["request_sha256"],
@@ -93,6 +93,9 @@ def completion_column(prefix: str, record: dict[str, Any], body: bytes) -> Compl
         "worker_version": record["worker_version"],
         "completed_at": record["completed_at"],
     }
+    if "left_behind" in record:
+        column["left_behind"] = record["left_behind"]
+    return column
 
 
 def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: bytes) -> None:

@@ -15,6 +15,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from steadyspot.paths import remove
 from steadyspot.worker.errors import SetupError
@@ -25,9 +26,6 @@ from steadyspot.worker.keeping.store import Bucket
 TRIES = 4
 SETTLED_SECONDS = 0.02
 """Younger changes may share their time stamp with the next one: file systems stamp by the tick."""
-
-HALF_MADE = (".tmp", ".part", "~")
-"""Endings of names that are never taken for a finished output; a leading dot is the other sign."""
 
 
 ATTRIBUTES = ("user.", "system.posix_acl_")
@@ -230,11 +228,19 @@ class CheckpointFolder:
 class OutputFolder:
     """The folder whose files are published; says which are new since they were last staged.
 
-    ``leftovers`` were there before the attempt began, by ``paths.stamps``: no file of this attempt.
+    ``ignore`` are patterns: a file is none to publish if its name, or that of a folder it lies in,
+    matches one. ``leftovers`` were there before the attempt began, by ``paths.stamps``: no file of
+    this attempt.
     """
 
-    def __init__(self, root: str, leftovers: dict[str, tuple[int, int, int, int]]) -> None:
+    def __init__(
+        self,
+        root: str,
+        ignore: tuple[str, ...],
+        leftovers: dict[str, tuple[int, int, int, int]],
+    ) -> None:
         self.root = root
+        self._ignore = ignore
         self._leftovers = leftovers
         self._staged: dict[str, Seen] = {}
 
@@ -244,7 +250,7 @@ class OutputFolder:
             path: seen
             for path, seen in scan(self.root).items()
             if seen.kind == "file"
-            and not _half_made(path)
+            and not self._is_ignored(path)
             and not self._is_left_over(path, seen)
             and os.path.realpath(os.path.join(self.root, path)) not in held
         }
@@ -255,8 +261,8 @@ class OutputFolder:
         for path, seen in sorted(scan(self.root).items()):
             if seen.kind == "link":
                 found.setdefault("links", []).append(path)
-            elif seen.kind == "file" and _half_made(path):
-                found.setdefault("with names of half-made or hidden files", []).append(path)
+            elif seen.kind == "file" and self._is_ignored(path):
+                found.setdefault(f"with names like {' '.join(self._ignore)}", []).append(path)
             elif seen.kind == "file" and self._is_left_over(path, seen):
                 found.setdefault("there before the attempt began", []).append(path)
             elif seen.kind == "other":
@@ -283,13 +289,13 @@ class OutputFolder:
         self._staged[name] = seen
         return True
 
+    def _is_ignored(self, path: str) -> bool:
+        names = path.split("/")
+        return any(fnmatchcase(name, pattern) for name in names for pattern in self._ignore)
+
     def _is_left_over(self, path: str, seen: Seen) -> bool:
         stamp = (seen.inode, seen.size, seen.mtime_ns, seen.ctime_ns)
         return self._leftovers.get(path) == stamp
-
-
-def _half_made(path: str) -> bool:
-    return path.endswith(HALF_MADE) or any(piece.startswith(".") for piece in path.split("/"))
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

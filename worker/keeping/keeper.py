@@ -120,11 +120,14 @@ class Keeper:
         """The fence is lost: abort what surely is nobody's; how many."""
         return self.submit(self.saving.abandon)
 
-    def commit(self) -> Future[Any]:
-        """Publish all outputs and complete the run; the completion record."""
+    def commit(self, left_behind: int = 0) -> Future[Any]:
+        """Publish all outputs and complete the run; the completion record.
+
+        ``left_behind`` processes still ran when the job's first one had ended well.
+        """
         with self._unsaved.lock:
             self._unsaved.closed = True
-        return self.submit(self.saving.commit)
+        return self.submit(lambda: self.saving.commit(left_behind))
 
     def leave(self, report: Callable[[], tuple[Reason, int, str]]) -> Future[Any]:
         """Report why the attempt stops: reason, exit code, sentence; the seconds of work lost.

@@ -56,7 +56,9 @@ class SavedFolders:
         self._captured: list[Captured] = []
         self._hurry = threading.Event()
         self._said_unsaved = False
-        self._outputs = OutputFolder(options.output_dir, leftovers) if options.output_dir else None
+        self._outputs: OutputFolder | None = None
+        if options.output_dir:
+            self._outputs = OutputFolder(options.output_dir, options.output_ignore, leftovers)
         self._checkpoint: CheckpointFolder | None = None
         if options.checkpoint_dir:
             self._checkpoint = CheckpointFolder(options.checkpoint_dir, spool, job.pause, job.go_on)

@@ -232,7 +232,7 @@ class Saving:
         except WorkerError as error:
             self._log.warning("tidy", f"Old checkpoints could not be deleted: {error}")
 
-    def commit(self) -> dict[str, Any]:
+    def commit(self, left_behind: int) -> dict[str, Any]:
         """Publish all outputs and complete the run; the completion record."""
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         with self._unsaved.lock:
@@ -249,7 +249,8 @@ class Saving:
             )
         replaced = self._unsaved.replaced()
         try:
-            record = self.attempt.commit(ledger, list(ledger.outputs.values()))
+            outputs = list(ledger.outputs.values())
+            record = self.attempt.commit(ledger, outputs, left_behind)
         except OutputsLost as lost:
             self.attempt.undo(lost)
             raise WorkLost(

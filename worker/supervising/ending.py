@@ -34,6 +34,9 @@ if TYPE_CHECKING:  # A worker without a run does not load what speaks with AWS.
 LEFTOVER_SECONDS = 5.0
 """How long processes that a finished job left behind may take to end on SIGTERM."""
 
+PARTING_SECONDS = 0.5
+"""How long what ends by itself after its parent may take, such as Python's resource tracker."""
+
 LOOK_SECONDS = 0.1
 """How often it is looked for a process that spoke with the worker and is gone."""
 
@@ -110,6 +113,7 @@ class Ending:
         self._began = parts.began
         self._ooms = parts.ooms
         self._lost_seconds = 0.0
+        self._left_behind = 0
         self._traced = False
         self._tracing = threading.Lock()
         self._sent: Future[None] | None = None
@@ -235,6 +239,10 @@ class Ending:
         """
         left = [] if self._job.killed else processes.descendants()
         if left and finished:
+            self._loop.wait(lambda: not processes.children(), time.monotonic() + PARTING_SECONDS)
+            left = processes.descendants()
+            self._left_behind = len(left)
+        if self._left_behind:
             self._log.warning(
                 "left-behind",
                 "The job's first process ended and left work running in the background, which is"
@@ -288,7 +296,7 @@ class Ending:
             return Outcome(Exit.FINISHED, None, "The job finished.")
         self._log.info("publish", "The job finished; its outputs are published.")
         with self._trace.part("publish"):
-            published = self._ask(self._keeper.commit())
+            published = self._ask(self._keeper.commit(self._left_behind))
         if not published.done():
             sentence = "Interrupted by SIGTERM while publishing; the next attempt finishes it."
             return Outcome(Exit.INTERRUPTED, Reason.INTERRUPTED, sentence)

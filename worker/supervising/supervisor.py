@@ -166,9 +166,11 @@ class Supervisor:
             if self._options.output_dir:
                 self._leftovers = stamps(self._options.output_dir)
         except OSError as error:
+            by = self._options.set_by.get(place)
+            other = f"in {by}" if by else f"one for its own files in {Env.SCRATCH_DIR}"
             raise SetupError(
                 f"The worker cannot write in {place}: {error.strerror or error}.",
-                "Mount a volume there, or name another folder (--scratch-dir for its own).",
+                f"Mount a volume there, or name another folder, {other}.",
             ) from None
         self._environ[SOCKET] = address
 

@@ -1,7 +1,7 @@
 """Networks that swallow what is sent: connections are taken, and nothing is ever answered.
 
-A ``Tunnel`` behaves until it is told to stall, so that AWS can vanish in the middle of a run; a
-``black_hole`` was never anything else.
+A ``Tunnel`` behaves until it is told to stall, so that AWS can vanish in the middle of a run, or is
+narrow, so that a large file takes long; a ``black_hole`` was never anything else.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -21,9 +22,13 @@ def black_hole() -> Iterator[str]:
 
 
 class Tunnel:
-    """Passes bytes to and fro between its own ``address`` and an endpoint, until ``stall``."""
+    """Passes bytes to and fro between its own ``address`` and an endpoint, until ``stall``.
 
-    def __init__(self, endpoint: str) -> None:
+    ``pause_seconds`` is waited after each 64 KiB, or less, of a connection.
+    """
+
+    def __init__(self, endpoint: str, pause_seconds: float = 0.0) -> None:
+        self._pause = pause_seconds
         self._to = urlsplit(endpoint)
         self._open = threading.Event()
         self._open.set()
@@ -51,4 +56,5 @@ class Tunnel:
             while data := one.recv(1 << 16):
                 if self._open.is_set():
                     other.sendall(data)
+                time.sleep(self._pause)
             other.shutdown(socket.SHUT_WR)

@@ -55,6 +55,10 @@ def assert_said(worker: Any, code: int, *words: str) -> None:
         ("STEADYSPOT_SIGNAL", "all", "Use first, group, none"),
         ("STEADYSPOT_FORWARD", "USR1,NOTHING", "STEADYSPOT_FORWARD"),
         ("STEADYSPOT_FORWARD", "TERM", "always is a stop"),
+        ("STEADYSPOT_OUTPUT_IGNORE", "*.tmp", "STEADYSPOT_OUTPUT_IGNORE is not JSON"),
+        ("STEADYSPOT_OUTPUT_IGNORE", "[1]", "is not a list of patterns"),
+        ("STEADYSPOT_SCRATCH_DIR", "/proc/x", "another folder, in STEADYSPOT_SCRATCH_DIR"),
+        ("TMPDIR", "/proc/x", "one for its own files in STEADYSPOT_SCRATCH_DIR"),
         ("STEADYSPOT_EVERY_SECONDS", "often", "STEADYSPOT_EVERY_SECONDS is 'often'"),
     ],
 )

@@ -264,6 +264,24 @@ def test_only_outputs_that_were_there_at_the_counted_checkpoint_count(bench: Ben
     assert names == ["comple", "part-1", "part-2", "part-3", "part-4"]
 
 
+@pytest.mark.parametrize(
+    ("patterns", "published"),
+    [("[]", [".e", "a", "b.tmp", "c.bak", "d/e"]), ('["*.bak", "d"]', [".e", "a", "b.tmp"])],
+)
+def test_a_job_says_itself_what_its_output_folder_leaves_out(
+    bench: Bench, patterns: str, published: list[str]
+) -> None:
+    job = "cd out; mkdir d; touch a b.tmp c.bak .e d/e"
+    options = ["--output-dir", "out", "--output-ignore", patterns]
+    worker = bench.start(*options, "sh", "-c", job)
+
+    assert worker.end() == 0, worker.said()
+    assert sorted(bench.objects()) == sorted([*published, "completion.json"])
+    assert ("2 with names like *.bak d, the first is 'c.bak'" in worker.said()) == (
+        patterns != "[]"
+    )
+
+
 def test_what_an_output_folder_leaves_out_is_named(bench: Bench) -> None:
     job = "cd out; touch a b.tmp c.part d~ .e; ln -s a link; mkfifo p; touch '\u00e9' 'e\u0301'"
     worker = bench.start("--output-dir", "out", "sh", "-c", job)
@@ -271,7 +289,7 @@ def test_what_an_output_folder_leaves_out_is_named(bench: Bench) -> None:
     assert worker.end() == 0, worker.said()
     assert sorted(bench.objects()) == ["a", "completion.json", "e\u0301", "\u00e9"]
     assert "names that look the same" in worker.said()
-    assert "4 with names of half-made or hidden files, the first is '.e'" in worker.said()
+    assert "4 with names like .* *.tmp *.part *~, the first is '.e'" in worker.said()
     assert "1 links, the first is 'link'" in worker.said()
     assert "1 that are no files, the first is 'p'" in worker.said()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.local.runs import faults
 from tests.local.worker.kit import Bench, wait_until
 from tests.local.worker.test_process_duties import Started, start, started, way
 
@@ -196,9 +197,31 @@ def test_work_left_behind_by_a_job_that_ended_well_is_ended_and_spoken_of(
     assert said["level"] == "warning"
     assert "wait" in said["message"]
     assert "told left" in worker.text
+    assert bench.completion()["left_behind"] == bench.item()["completion"]["left_behind"] == 1
+    assert faults("completion", bench.completion()) == []
 
 
-def test_a_quiet_end_speaks_of_nothing_left_behind(bench: Bench) -> None:
-    worker = bench.start("sh", "-c", "sleep 0.2 & wait")
-    assert worker.end() == 0
+TRACKED = """
+import time
+from multiprocessing import resource_tracker, shared_memory
+memory = shared_memory.SharedMemory(create=True, size=10)
+memory.unlink()
+time.sleep(1)
+print("tracked by", resource_tracker._resource_tracker._pid)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sh", "-c", "sleep 0.2 & wait"],
+        ["sh", "-c", "sleep 1; sleep 0.3 &"],
+        [sys.executable, "-c", TRACKED],
+    ],
+    ids=["waited for", "gone by itself", "resource tracker of Python"],
+)
+def test_a_quiet_end_speaks_of_nothing_left_behind(bench: Bench, command: list[str]) -> None:
+    worker = bench.start(*command)
+    assert worker.end() == 0, worker.said()
     assert "left-behind" not in worker.events()
+    assert "left_behind" not in bench.completion()
