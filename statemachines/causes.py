@@ -644,6 +644,20 @@ NOT_CLAIMED = Cause(
     next_step="Correct the input, or what the text names; then redrive the run.",
 )
 
+TOO_MANY_ATTEMPTS = Cause(
+    name="too-many-attempts",
+    cause_class=CauseClass.INCOMPLETE,
+    answer=Answer.STOP,
+    sentence=(
+        "The run was tried as often as one execution can carry along. The last time:"
+        " {stopped_reason}"
+    ),
+    next_step=(
+        "Redrive the run; it resumes behind the work that is already durable. If this repeats, give"
+        " it on-demand capacity or longer waits (backoff)."
+    ),
+)
+
 EXECUTION_ENDED = Cause(
     name="execution-ended",
     cause_class=CauseClass.INTERRUPTED,
@@ -657,7 +671,7 @@ EXECUTION_ENDED = Cause(
 
 def rows() -> tuple[Cause, ...]:
     """Return the whole table: how attempts end, what no row knows, and what befalls a run."""
-    return (*attempts(), NOT_CLAIMED, EXECUTION_ENDED)
+    return (*attempts(), TOO_MANY_ATTEMPTS, NOT_CLAIMED, EXECUTION_ENDED)
 
 
 def attempts() -> tuple[Cause, ...]:

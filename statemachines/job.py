@@ -211,21 +211,24 @@ def why_did_it_stop(
         JobState.WHY_DID_IT_STOP,
         comment="One rule for each answer of the cause table.",
     )
-    for condition, comment, following in (
-        (expression("isFinished"), "The record is complete.", finished),
-        (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
-        (expression("isSpotAfterWait"), "There is time to wait for Spot.", waits.for_spot),
-        (expression("isSpotAtOnce"), "It was getting on.", spot),
-        (expression("isToldToWait"), "Nothing else is left to try.", waits.telling),
+    too_many = {"attempts": expression("allAttempts"), "cause": expression("causeTooMany")}
+    for condition, comment, assign, following in (
+        (expression("isFinished"), "The record is complete.", {}, finished),
+        (expression("isTooMany"), "No more can be carried along.", too_many, stop),
+        (expression("isToLearn"), "Back to Spot, for the first time.", {}, waits.learning),
+        (expression("isSpotAfterWait"), "There is time to wait for Spot.", {}, waits.for_spot),
+        (expression("isSpotAtOnce"), "It was getting on.", {}, spot),
+        (expression("isToldToWait"), "Nothing else is left to try.", {}, waits.telling),
         (
             answered(Answer.WAIT_FOR_SPOT, Answer.WAIT),
             "It may be better in a while.",
+            {},
             waits.for_all_else,
         ),
-        (answered(Answer.STOP, Answer.FINISH), "Trying again would not help.", stop),
-        (expression("always"), "It is decided anew.", choose),
+        (answered(Answer.STOP, Answer.FINISH), "Trying again would not help.", {}, stop),
+        (expression("always"), "It is decided anew.", {}, choose),
     ):
-        choice.add_choice(Rule(condition, comment=comment), following)
+        choice.add_choice(Rule(condition, comment=comment, assign=assign), following)
     return choice
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, WORKER_CONTAINER
 from steadyspot.contract.keys import LONGEST_RUN_KEY
-from steadyspot.statemachines.causes import EXECUTION_ENDED, NOT_CLAIMED
+from steadyspot.statemachines.causes import EXECUTION_ENDED, NOT_CLAIMED, TOO_MANY_ATTEMPTS
 
 TRANSITION_PRICE = 0.000025
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
@@ -18,14 +18,24 @@ TRANSITION_PRICE = 0.000025
 COMMAND_CHARACTERS = 6000
 """AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,200."""
 
+GROWTH = 3
+"""Of waits, from one to the next: the longer Spot is refused, the longer it will be."""
+REFUSALS_OF_ON_DEMAND = 50
+"""After so many the quota is too small, or the region is in trouble."""
+MOST_ATTEMPTS = 200
+"""Of one execution: with KEPT_ATTEMPTS they stay below the 256 KiB that a state may hand on, below
+the 400 KB of an item and, with 15 events each, below the 25,000 events of a history."""
+KEPT_ATTEMPTS = 50
+"""Of earlier executions that a redrive carries along; of those before, only the seconds."""
+
 VALUES: dict[str, Any] = {
     "fencePerClaim": FENCE_PER_CLAIM,
     "workerContainer": WORKER_CONTAINER,
     "environmentPrefix": ENV_PREFIX,
     "transitionPrice": TRANSITION_PRICE,
     "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything
-    "growth": 3,  # from one wait to the next: the longer Spot is refused, the longer it will be
-    "refusalsOfOnDemand": 50,  # after so many the quota is too small, or the region is in trouble
+    "growth": GROWTH,
+    "refusalsOfOnDemand": REFUSALS_OF_ON_DEMAND,
     "fewestRuns": 5,  # that teach how long a run takes
     "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more
     "shownCharacters": 500,  # of what AWS says; all of it is read
@@ -37,6 +47,9 @@ VALUES: dict[str, Any] = {
     "commandCharacters": COMMAND_CHARACTERS,
     # A state hands on at most 256 KiB, also to the queue; the text is escaped twice on that way.
     "inputCharacters": 20_000,
+    "mostAttempts": MOST_ATTEMPTS,
+    "keptAttempts": KEPT_ATTEMPTS,
+    "rowTooManyAttempts": TOO_MANY_ATTEMPTS.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
     "rowExecutionEnded": EXECUTION_ENDED.as_data(),
 }

@@ -26,6 +26,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("secrets", secrets.secrets),
     ("schedules", timing.schedules),
     ("launches", timing.launches),
+    ("attempts", timing.attempts),
     ("grace", timing.grace),
     ("mail", platform.mail),
 )

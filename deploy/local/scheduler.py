@@ -16,12 +16,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.scheduler.models import Schedule, scheduler_backends
+from moto.scheduler import urls
+from moto.scheduler.exceptions import ValidationException
+from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, scheduler_backends
 
 from steadyspot.deploy.local.delivery import (
     START_EXECUTION,
@@ -36,6 +39,7 @@ from steadyspot.deploy.local.delivery import (
 )
 from steadyspot.deploy.local.permissions import allows
 from steadyspot.deploy.schedules.calendar import Timing, next_due
+from steadyspot.deploy.schedules.expressions import BadExpression, read, zone_of
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
@@ -107,6 +111,7 @@ class SchedulerClock:
     def start(self) -> SchedulerClock:
         """Begin to look at schedules."""
         if self._thread is None:
+            scheduler_backends.backend = LocalScheduler
             self._stopping = False
             self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
             self._thread.start()
@@ -392,6 +397,34 @@ class SchedulerClock:
                 service, region_name=self._region, config=_NO_RETRIES
             )
         return self._clients[service]
+
+
+class LocalScheduler(EventBridgeSchedulerBackend):
+    """moto's Scheduler, which takes any text; this one takes what AWS takes."""
+
+    @property
+    def _url_module(self) -> ModuleType:
+        """Where moto looks for the addresses of the API: beside the backend's class, it thinks."""
+        return urls
+
+    def create_schedule(self, *args: Any, **asked: Any) -> Schedule:
+        """Make a schedule."""
+        _refuse_what_is_none(asked)
+        return super().create_schedule(*args, **asked)
+
+    def update_schedule(self, *args: Any, **asked: Any) -> Schedule:
+        """Change a schedule."""
+        _refuse_what_is_none(asked)
+        return super().update_schedule(*args, **asked)
+
+
+def _refuse_what_is_none(asked: dict[str, Any]) -> None:
+    expression = str(asked["schedule_expression"])
+    try:
+        read(expression)
+        zone_of(asked["schedule_expression_timezone"] or "UTC")
+    except BadExpression as error:
+        raise ValidationException(f"Invalid Schedule Expression {expression}: {error}.") from None
 
 
 def _timing(schedule: Schedule) -> Timing:

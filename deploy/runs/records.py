@@ -50,6 +50,8 @@ class RunRecord:
 
     ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
     ``transitions`` the states that its executions entered as far as they wrote that down.
+    ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
+    a long series of redrives has pushed out of ``attempts``.
     """
 
     job: str
@@ -65,6 +67,7 @@ class RunRecord:
     completion: Mapping[str, Any] | None
     fence: int
     transitions: int
+    seconds: Mapping[str, float]
 
     @property
     def complete(self) -> bool:
@@ -193,6 +196,11 @@ def run_of(item: Mapping[str, Any]) -> RunRecord:
         completion=values.get(columns.COMPLETION),
         fence=int(values.get(columns.FENCE, 0)),
         transitions=int(values.get(columns.MONEY, {}).get("transitions", 0)),
+        seconds={
+            name: float(total)
+            for name, total in values.get(columns.MONEY, {}).items()
+            if name.endswith("_seconds")
+        },
     )
 
 
@@ -219,6 +227,9 @@ def money(run: RunRecord, prices: Prices, *, vcpu: float, memory_gb: float) -> M
     spot = sum(a.seconds for a in attempts if a.capacity == Capacity.SPOT)
     on_demand = sum(a.seconds for a in attempts if a.capacity == Capacity.ON_DEMAND)
     wasted = sum(a.lost_seconds for a in attempts)
+    spot = max(spot, run.seconds.get("spot_seconds", 0))
+    on_demand = max(on_demand, run.seconds.get("on_demand_seconds", 0))
+    wasted = max(wasted, run.seconds.get("wasted_seconds", 0))
     second = prices.second(vcpu=vcpu, memory_gb=memory_gb)
     return Money(
         spot_seconds=spot,

@@ -288,6 +288,31 @@ def test_an_outcome_can_be_waited_for(desk: Desk) -> None:
         desk.clock.wait_for(lambda _: False, 0.01)
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"expression": "cron(*/60 * * * ? *)"},
+        {"expression": "cron(0 2 * * *)"},
+        {"expression": "rate(0 minutes)"},
+        {"expression": "at(2027-02-30T02:00:00)"},
+        {"ScheduleExpressionTimezone": "Berlin"},
+    ],
+)
+def test_what_aws_would_not_take_as_a_schedule_is_refused(desk: Desk, bad: dict[str, Any]) -> None:
+    refused = desk.scheduler.exceptions.ValidationException
+    with pytest.raises(refused, match="Invalid Schedule Expression"):
+        desk.schedule(**bad)
+    desk.schedule("rate(1 hour)")
+    with pytest.raises(refused, match="Invalid Schedule Expression"):
+        desk.scheduler.update_schedule(
+            Name=desk.name,
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": desk.machine, "RoleArn": desk.role},
+            **{"ScheduleExpression": bad.get("expression", "rate(1 hour)")},
+            **{key: value for key, value in bad.items() if key != "expression"},
+        )
+
+
 @pytest.mark.parametrize("strange", ["rate(999999999 days)", "cron(0 2 30 2 ? *)"])
 def test_a_schedule_that_is_never_due_again_does_not_stop_the_others(
     desk: Desk, strange: str

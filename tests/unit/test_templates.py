@@ -359,3 +359,11 @@ def test_every_alarm_names_what_to_type_and_a_section_of_the_readme() -> None:
         section = said.partition('README, "')[2].partition('"')[0]
         assert f"\n## {section}\n" in readme
         assert f"`PLATFORM-JOB-{alarm['AlarmName']['Fn::Sub'].rpartition('-')[2]}`" in readme
+
+
+def test_no_image_of_a_job_expires_because_other_jobs_push_theirs() -> None:
+    """A count over the repository of all jobs would expire a digest that a definition names."""
+    (repository,) = of_type("platform", "AWS::ECR::Repository").values()
+    policy = repository.get("LifecyclePolicy", {}).get("LifecyclePolicyText", "{}")
+    rules = json.loads(policy).get("rules", [])
+    assert [rule for rule in rules if rule["selection"]["tagStatus"] != "untagged"] == []
