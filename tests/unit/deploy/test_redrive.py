@@ -364,3 +364,33 @@ def test_it_stays_where_its_target_cannot_be_started() -> None:
     with pytest.raises(ClientError):
         list(redrive(queue, stopped("StateMachineDoesNotExist"), Runs(None)).run())
     assert len(queue.messages) == 1
+
+
+class Unknown(Machine):
+    """Step Functions knows nothing of the execution that a record names, or does not tell."""
+
+    def describe_execution(self, **_: Any) -> dict[str, str]:
+        raise refusal(self.status, operation="DescribeExecution")
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "InvalidArn"])
+def test_a_run_whose_execution_is_gone_is_under_way_no_more(code: str) -> None:
+    queue, machine = Queue(message(PARKED)), Unknown(code)
+    (done,) = redrive(
+        queue, machine, Runs(Record("old", "running"), Record("new", "running"))
+    ).run()
+    assert (done.execution, done.good, queue.messages) == ("new", True, [])
+
+
+def test_a_run_of_which_aws_does_not_tell_is_not_started_a_second_time() -> None:
+    queue, machine = Queue(message(PARKED)), Unknown("ThrottlingException")
+    with pytest.raises(ClientError):
+        list(redrive(queue, machine, Runs(Record("old", "running"))).run())
+    assert (machine.started, len(queue.messages)) == ([], 1)
+
+
+def test_a_run_that_another_execution_holds_keeps_its_message() -> None:
+    queue, machine = Queue(message(PARKED)), Machine("SUCCEEDED")
+    (done,) = redrive(queue, machine, Runs(Record("old", "unfinished"))).run()
+    assert (done.execution, done.good, len(queue.messages)) == ("new", False, 1)
+    assert "held by another execution" in done.note
