@@ -86,7 +86,8 @@ def history(scratch: Path, units: int) -> dict[str, float]:
         for unit in range(start, min(start + 500, units)):
             name = f"part-{unit:06}.csv"
             token = os.urandom(12).hex()
-            made = {"name": name, "key": f"outputs/job/key/{name}", "token": token}
+            made: dict[str, Any] = {"name": name, "token": token}
+            made["key"] = f"outputs/job/key/{name}"
             made |= {"upload_id": os.urandom(64).hex(), "sha256": os.urandom(32).hex()}
             made["etag"] = f'"{os.urandom(16).hex()}-1"'
             made["parts"] = (type(one.parts[0])(1, f'"{os.urandom(16).hex()}"', "AAAAAA=="),)

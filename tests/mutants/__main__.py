@@ -78,6 +78,9 @@ CONCERNS = {
 WITHOUT_EFFECT = ("BitOr_", "Eq_Is", "NotEq_IsNot", "_Is_Eq", "IsNot_NotEq")
 """In names of operators: ``|`` is in types, which nobody evaluates, and ``is`` is like ``==``."""
 
+FOR_THE_CHECKER = ("@dataclass(", "if TYPE_CHECKING:")
+"""Beginnings of lines that only the type checker minds."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -204,8 +207,10 @@ def changes(path: Path) -> Iterator[tuple[Any, Callable[[], str]]]:
         found = [mutation for item in session.work_items for mutation in item.mutations]
     lines = text.splitlines()
     for mutation in sorted(found, key=lambda m: (m.operator_name, m.occurrence)):
-        is_frozen = lines[mutation.start_pos[0] - 1].startswith("@dataclass(")
-        if not is_frozen and not any(word in mutation.operator_name for word in WITHOUT_EFFECT):
+        line = lines[mutation.start_pos[0] - 1]
+        if not line.startswith(FOR_THE_CHECKER) and not any(
+            word in mutation.operator_name for word in WITHOUT_EFFECT
+        ):
             operator = get_operator(mutation.operator_name)(**mutation.operator_args)
             yield mutation.start_pos, partial(mutate_code, text, operator, mutation.occurrence)
 

@@ -364,3 +364,42 @@ def test_it_stays_where_its_target_cannot_be_started() -> None:
     with pytest.raises(ClientError):
         list(redrive(queue, stopped("StateMachineDoesNotExist"), Runs(None)).run())
     assert len(queue.messages) == 1
+
+
+class Unknown(Workflows):
+    """Step Functions does not know the execution that a record names, or does not tell."""
+
+    def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803
+        if executionArn == OLD:
+            raise refusal(self.code, operation="DescribeExecution")
+        return super().describe_execution(executionArn)
+
+    code = ""
+
+
+def unknown(code: str) -> Unknown:
+    workflows = Unknown()
+    workflows.code = code
+    return workflows
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "InvalidArn"])
+def test_a_run_whose_execution_is_gone_is_under_way_no_more(code: str) -> None:
+    queue, runs = Queue(message(PARKED)), Runs(record(OLD, "running"), CLAIMED)
+    (done,) = redrive(queue, unknown(code), runs).run()
+    assert (done.execution, done.good, queue.messages) == (NEW, True, [])
+
+
+def test_a_run_of_which_aws_does_not_tell_is_not_started_a_second_time() -> None:
+    queue, workflows = Queue(message(PARKED)), unknown("ThrottlingException")
+    with pytest.raises(ClientError):
+        list(redrive(queue, workflows, Runs(record(OLD, "running"))).run())
+    assert (workflows.started, len(queue.messages)) == ([], 1)
+
+
+def test_a_run_that_another_execution_holds_keeps_its_message() -> None:
+    queue = Queue(message(PARKED))
+    workflows = Workflows(old=("FAILED", INPUT), new=("SUCCEEDED", INPUT))
+    (done,) = redrive(queue, workflows, Runs(UNFINISHED)).run()
+    assert (done.execution, done.good, len(queue.messages)) == (NEW, False, 1)
+    assert "held by another execution" in done.note

@@ -26,3 +26,9 @@ def test_job_gets_what_saving_does_not_need() -> None:
 
 def test_draining_can_be_off() -> None:
     assert shares(120, 1, 0, 0).drain_end == 0
+
+
+def test_of_a_grace_of_two_seconds_half_a_second_is_kept_for_leaving() -> None:
+    """A whole one would be too much of it."""
+    assert shares(2, 0.1, 0, None).save_end == 1.5
+    assert shares(120, 0.1, 0, None).save_end == 119

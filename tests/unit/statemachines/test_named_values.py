@@ -1,0 +1,79 @@
+"""Single files of JSONata by their name, against what Python says of the same values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from steadyspot.deploy.local.expressions import evaluate
+from steadyspot.statemachines.composing import expression
+from tests.unit.statemachines.test_causes import judged, read, stopped
+
+NUMBERS = st.tuples(
+    *(st.integers(low, high) for low, high in ((0, 13), (0, 32), (0, 24), (0, 60), (0, 60)))
+)
+
+
+IS_TIME = expression("isTime").removeprefix("{%").removesuffix("%}").strip()
+
+
+def is_time(text: str) -> bool:
+    return bool(evaluate(f"({IS_TIME})($text)", {"text": text}))
+
+
+def is_in_the_calendar(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+@given(st.integers(2001, 2099), NUMBERS)
+@example(2028, (2, 29, 0, 0, 0))
+@example(2026, (2, 29, 0, 0, 0))
+@example(2027, (2, 28, 23, 59, 59))
+@example(2026, (4, 30, 23, 59, 59))
+@example(2026, (4, 31, 0, 0, 0))
+@example(2026, (1, 31, 0, 60, 0))
+@example(2026, (12, 31, 24, 0, 0))
+@example(2026, (12, 31, 0, 0, 60))
+@example(2026, (13, 1, 0, 0, 0))
+@example(2026, (0, 1, 0, 0, 0))
+@example(2026, (1, 0, 0, 0, 0))
+def test_a_time_is_one_of_the_calendar(year: int, rest: tuple[int, ...]) -> None:
+    text = "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(year, *rest)
+    assert is_time(text) == is_in_the_calendar(text)
+
+
+PULL = "CannotPullContainerError: pull access denied, repository does not exist or "
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("form", ["unexpected status code {}", "API error ({})"])
+def test_answers_of_a_registry_that_pass_count_more_than_what_lasts(code: int, form: str) -> None:
+    said = stopped("TaskFailedToStart", PULL + form.format(code))
+    assert judged(said, "")["class"] == "infrastructure"
+
+
+@pytest.mark.parametrize("code", [400, 499, 501])
+@pytest.mark.parametrize("form", ["unexpected status code {}", "API error ({})"])
+def test_other_answers_of_a_registry_do_not(code: int, form: str) -> None:
+    said = stopped("TaskFailedToStart", PULL + form.format(code))
+    assert judged(said, "")["class"] == "misconfigured"
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        ('{"Failures":[{"Arn":"arn","Reason":"RESOURCE:\\"ENI\\""}],"Tasks":[]}', 'RESOURCE:"ENI"'),
+        ("Rate exceeded", "Rate exceeded"),
+    ],
+)
+def test_what_aws_says_of_a_call_that_failed_is_its_reason_or_the_whole_text(
+    cause: str, reason: str
+) -> None:
+    assert read("AmazonECS.Unknown", cause)["stopped_reason"] == reason
