@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,11 @@ def history(scratch: Path, units: int) -> dict[str, float]:
         for unit in range(start, min(start + 500, units)):
             name = f"part-{unit:06}.csv"
             token = os.urandom(12).hex()
-            made: dict[str, Any] = {"name": name, "token": token}
-            made["key"] = f"outputs/job/key/{name}"
+            made: dict[str, Any] = {"name": name, "key": f"outputs/job/key/{name}", "token": token}
             made |= {"upload_id": os.urandom(64).hex(), "sha256": os.urandom(32).hex()}
             made["etag"] = f'"{os.urandom(16).hex()}-1"'
             made["parts"] = (type(one.parts[0])(1, f'"{os.urandom(16).hex()}"', "AAAAAA=="),)
-            ledger.mark(str(unit), [type(one)(**(vars(one) | made))], [])
+            ledger.mark(str(unit), [replace(one, **made)], [])
         keeper.submit(saving.save).result()
     return {}
 

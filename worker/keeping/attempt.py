@@ -20,6 +20,7 @@ from steadyspot.worker.keeping.checkpoint import (
     Damaged,
     Ledger,
     Output,
+    Snapshot,
     encode,
     load,
     manifest,
@@ -134,7 +135,7 @@ class Attempt:
         self.ledger, self._kept = Ledger(started_at=self._now()), []
         for pointer in pointers:
             try:
-                self.ledger = load(self.bucket, pointer)
+                self.ledger = load(self.bucket, pointer, self.pool)
             except Damaged as damaged:
                 self._say_damaged(damaged)
                 continue
@@ -148,8 +149,8 @@ class Attempt:
             " beginning where that is gone, too; what is missing is done again."
         )
 
-    def save(self, ledger: Ledger) -> None:
-        """Make a copy of the ledger the one that counts. Raises ``FenceLost``."""
+    def save(self, ledger: Snapshot) -> None:
+        """Make the ledger as it was then the one that counts. Raises ``FenceLost``."""
         ledger.sequence += 1
         seal(ledger, self.bucket, self.checkpoints)
         seconds = self._clock() - self._began
@@ -166,7 +167,7 @@ class Attempt:
 
     def _point(
         self,
-        ledger: Ledger,
+        ledger: Snapshot,
         body: bytes,
         sha256: str,
         during: frozenset[Status],
@@ -185,7 +186,8 @@ class Attempt:
         self.fence.write(written, during=during, remove=remove)
         old = self._kept[:-1]
         self._kept = [*before, _kept(written[columns.CHECKPOINT], ledger)]
-        self._garbage += sorted({key for one in old for key in one.keys})
+        named = {key for one in self._kept for key in one.keys}
+        self._garbage += sorted({key for one in old for key in one.keys} - named)
 
     def drop_old(self) -> None:
         """Delete what neither of the last two checkpoints names; only after a save that counted.
@@ -211,7 +213,7 @@ class Attempt:
         """Take the run back to ``running`` without the units whose outputs were lost."""
         self.ledger.undo(lost.names)
         self.ledger.sequence += 1
-        ledger = self.ledger.copy()
+        ledger = self.ledger.snapshot()
         body, sha256 = encode(manifest(ledger, {"job": self.about.job, "fence": self.about.fence}))
         self._point(ledger, body, sha256, COMMITTING, Status.RUNNING)
 
@@ -243,7 +245,7 @@ class Attempt:
         if not item.get(columns.CHECKPOINT):
             return set()
         try:
-            counted = load(self.bucket, item[columns.CHECKPOINT]).outputs
+            counted = load(self.bucket, item[columns.CHECKPOINT], self.pool).outputs
         except Damaged:
             return None
         return {output.upload_id for output in counted.values()}
@@ -267,9 +269,9 @@ class Attempt:
             return False
         return True
 
-    def _columns(self, ledger: Ledger, key: str, sha256: str, size: int) -> dict[str, Any]:
+    def _columns(self, ledger: Snapshot, key: str, sha256: str, size: int) -> dict[str, Any]:
         now = self._now()
-        progress: ProgressColumn = {"units_done": len(ledger.units), "updated_at": now}
+        progress: ProgressColumn = {"units_done": ledger.units_done, "updated_at": now}
         if ledger.total is not None:
             progress["units_total"] = ledger.total
         if ledger.fraction is not None:
@@ -278,7 +280,7 @@ class Attempt:
             "key": key,
             "sha256": sha256,
             "sequence": ledger.sequence,
-            "units_done": len(ledger.units),
+            "units_done": ledger.units_done,
             "bytes": size + ledger.object_bytes,
             "saved_at": now,
         }
@@ -317,7 +319,7 @@ def _without_previous(pointer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in pointer.items() if name != "previous"}
 
 
-def _kept(pointer: dict[str, Any], ledger: Ledger) -> Kept:
+def _kept(pointer: dict[str, Any], ledger: Ledger | Snapshot) -> Kept:
     files = {file.key for file in ledger.files or () if file.key}
     segments = {segment.key for segment in ledger.segments}
     return Kept(pointer, frozenset({str(pointer["key"])} | files | segments))

@@ -1,14 +1,17 @@
 """What a run has done so far: the ledger in memory, and the manifest that makes it durable.
 
 A manifest is an immutable object named by its own SHA-256; it counts only once the run table points
-to it under the fence. Long lists of units are sealed into segments, so that a mark costs the same
-however many units came before. How bytes get to S3 and who may point is decided elsewhere.
+to it under the fence. Long lists of units are sealed into segments, and many of those into one, so
+that a mark costs the same however many units came before. Where two name the same unit or output,
+the later one counts, and the manifest's own last. How bytes get to S3 and who may point is decided
+elsewhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -20,8 +23,11 @@ FORMAT = 3
 SEAL_AT = 256
 """Units that a manifest carries itself before they are sealed into a segment."""
 
+MERGE_AT = 16
+"""Segments that were sealed one by one before they are merged into one."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """A staged output: all its bytes are in an upload that is still open.
 
@@ -41,10 +47,14 @@ class Output:
 
 @dataclass(frozen=True)
 class Segment:
-    """An immutable object holding units and outputs that came before the manifest's own."""
+    """An immutable object holding units and outputs that came before the manifest's own.
+
+    ``body`` is kept of those that are to be merged, empty of those that were.
+    """
 
     key: str
     sha256: str
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,9 @@ class Ledger:
 
     ``files`` is the saved folder, none when there never was one; ``open_uploads`` are ids that were
     begun but count for nothing yet. ``folder`` names the outputs that come from the folder for
-    outputs. ``state`` is a list with what the job saved, empty where it never did.
+    outputs. ``state`` is a list with what the job saved, empty where it never did. ``tail_units``
+    and ``tail_outputs`` are those that no segment holds as they are; ``unsealed`` counts how often
+    all of them became that again.
     """
 
     units: dict[str, list[str]] = field(default_factory=dict)
@@ -90,8 +102,9 @@ class Ledger:
     seconds: float = 0.0
     lost_seconds: float = 0.0
     started_at: str = ""
-    sealed_units: set[str] = field(default_factory=set)
-    sealed_tokens: set[str] = field(default_factory=set)
+    tail_units: dict[str, list[str]] = field(default_factory=dict)
+    tail_outputs: dict[str, Output] = field(default_factory=dict)
+    unsealed: int = 0
 
     @property
     def object_bytes(self) -> int:
@@ -110,11 +123,9 @@ class Ledger:
 
         These are also what an earlier attempt's mark of the unit counted and this one did not make.
         """
-        if unit in self.sealed_units:
-            self._unseal()
         names = {output.name for output in outputs}
         before = [name for name in self.units.get(unit, []) if name not in names]
-        self.units[unit] = sorted(names)
+        self.units[unit] = self.tail_units[unit] = sorted(names)
         old = [gone for name in before if not self._is_made(name) for gone in self.take_away(name)]
         old += self.take(outputs)
         if state:
@@ -124,7 +135,9 @@ class Ledger:
     def take(self, outputs: list[Output], folder: bool = False) -> list[Output]:
         """Count outputs, of a unit or of none; those they replace are returned."""
         old = [self.outputs[o.name] for o in outputs if o.name in self.outputs]
-        self.outputs |= {o.name: o for o in outputs}
+        made = {o.name: o for o in outputs}
+        self.outputs |= made
+        self.tail_outputs |= made
         names = {output.name for output in outputs}
         self.folder = self.folder | names if folder else self.folder - names
         return [o for o in old if o.upload_id not in {new.upload_id for new in outputs}]
@@ -135,7 +148,7 @@ class Ledger:
         if old is None:
             return []
         self.folder.discard(name)
-        if old.token in self.sealed_tokens:
+        if self.tail_outputs.pop(name, None) is None or self.segments:
             self._unseal()
         return [old]
 
@@ -152,7 +165,9 @@ class Ledger:
         return any(name in made for made in self.units.values())
 
     def _unseal(self) -> None:
-        self.segments, self.sealed_units, self.sealed_tokens = [], set(), set()
+        self.segments = []
+        self.tail_units, self.tail_outputs = dict(self.units), dict(self.outputs)
+        self.unsealed += 1
 
     def undo(self, names: set[str]) -> None:
         """Forget lost outputs and the units that made them, so that they are made anew."""
@@ -164,19 +179,71 @@ class Ledger:
         self.folder -= names
         self._unseal()
 
-    def copy(self) -> Ledger:
-        """A ledger that further marks do not change."""
-        return replace(
-            self,
-            units=dict(self.units),
-            outputs=dict(self.outputs),
-            segments=list(self.segments),
-            files=None if self.files is None else list(self.files),
-            folder=set(self.folder),
-            open_uploads=dict(self.open_uploads),
-            sealed_units=set(self.sealed_units),
-            sealed_tokens=set(self.sealed_tokens),
+    def snapshot(self) -> Snapshot:
+        """What a save that begins now writes down; further marks do not change it."""
+        return Snapshot(
+            len(self.units),
+            dict(self.tail_units),
+            dict(self.tail_outputs),
+            list(self.segments),
+            self.files,
+            sorted(self.folder),
+            self.state,
+            self.fraction,
+            self.total,
+            dict(self.open_uploads),
+            self.sequence,
+            self.seconds,
+            self.lost_seconds,
+            self.started_at,
+            self.share,
+            self.object_bytes,
+            self.unsealed,
         )
+
+    def settle(self, saved: Snapshot) -> None:
+        """A snapshot was saved: what it sealed need not be written down again."""
+        self.sequence = saved.sequence
+        if saved.unsealed != self.unsealed:
+            return  # What it sealed is void.
+        self.segments = saved.segments
+        for unit, names in saved.sealed_units.items():
+            if self.tail_units.get(unit) is names:
+                del self.tail_units[unit]
+        for name, output in saved.sealed_outputs.items():
+            if self.tail_outputs.get(name) is output:
+                del self.tail_outputs[name]
+        if not saved.sealed_outputs.keys() <= self.outputs.keys():
+            self._unseal()  # One was taken away meanwhile.
+
+
+@dataclass
+class Snapshot:
+    """The ledger at one instant, as far as a manifest says it.
+
+    Costs what came since the last sealing, not what came before. ``sealed_units`` and
+    ``sealed_outputs`` are what ``seal`` took out of the tail.
+    """
+
+    units_done: int
+    tail_units: dict[str, list[str]]
+    tail_outputs: dict[str, Output]
+    segments: list[Segment]
+    files: list[File] | None
+    folder: list[str]
+    state: list[Any]
+    fraction: float | None
+    total: int | None
+    open_uploads: dict[str, str]
+    sequence: int
+    seconds: float
+    lost_seconds: float
+    started_at: str
+    share: float
+    object_bytes: int
+    unsealed: int
+    sealed_units: dict[str, list[str]] = field(default_factory=dict)
+    sealed_outputs: dict[str, Output] = field(default_factory=dict)
 
 
 def encode(value: Any) -> tuple[bytes, str]:
@@ -185,41 +252,72 @@ def encode(value: Any) -> tuple[bytes, str]:
     return body, hashlib.sha256(body).hexdigest()
 
 
-def seal(ledger: Ledger, bucket: Bucket, prefix: str) -> None:
-    """Put the units of a long tail into a segment."""
-    tail = {u: names for u, names in ledger.units.items() if u not in ledger.sealed_units}
-    if len(tail) < SEAL_AT:
+def seal(saved: Snapshot, bucket: Bucket, prefix: str) -> None:
+    """Put the units of a long tail into a segment, and many segments into one."""
+    if len(saved.tail_units) < SEAL_AT:
         return
-    outputs = [ledger.outputs[n] for names in tail.values() for n in names if n in ledger.outputs]
-    body, sha256 = encode({"units": tail, "outputs": [asdict(o) for o in outputs]})
+    units, outputs = saved.tail_units, saved.tail_outputs
+    sealed = {n: outputs[n] for names in units.values() for n in names if n in outputs}
+    body, sha256 = encode({"units": units, "outputs": list(map(plain_output, sealed.values()))})
+    saved.segments.append(_put_segment(body, sha256, bucket, prefix))
+    saved.sealed_units, saved.tail_units = units, {}
+    saved.sealed_outputs = sealed
+    saved.tail_outputs = {n: output for n, output in outputs.items() if n not in sealed}
+    small = [segment for segment in saved.segments if segment.body]
+    if len(small) < MERGE_AT:
+        return
+    merged: dict[str, list[str]] = {}
+    made: dict[str, dict[str, Any]] = {}
+    for segment in small:
+        older = json.loads(segment.body)
+        merged |= older["units"]
+        made |= {output["name"]: output for output in older["outputs"]}
+    body, sha256 = encode({"units": merged, "outputs": list(made.values())})
+    large = replace(_put_segment(body, sha256, bucket, prefix), body=b"")
+    saved.segments = [*(one for one in saved.segments if not one.body), large]
+
+
+def _put_segment(body: bytes, sha256: str, bucket: Bucket, prefix: str) -> Segment:
     key = f"{prefix}segments/{sha256}.json"
     bucket.put(key, body)
-    ledger.segments.append(Segment(key, sha256))
-    ledger.sealed_units |= set(tail)
-    ledger.sealed_tokens |= {o.token for o in outputs}
+    return Segment(key, sha256, body)
 
 
-def manifest(ledger: Ledger, identity: dict[str, Any]) -> dict[str, Any]:
+def plain_output(output: Output) -> dict[str, Any]:
+    """An output as it is written down."""
+    parts = [{"number": p.number, "etag": p.etag, "crc32": p.crc32} for p in output.parts]
+    return {
+        "name": output.name,
+        "key": output.key,
+        "upload_id": output.upload_id,
+        "token": output.token,
+        "size": output.size,
+        "sha256": output.sha256,
+        "etag": output.etag,
+        "parts": parts,
+    }
+
+
+def manifest(saved: Snapshot, identity: dict[str, Any]) -> dict[str, Any]:
     """The ledger as JSON, without what its segments hold."""
-    tail = {u: names for u, names in ledger.units.items() if u not in ledger.sealed_units}
     return identity | {
         "format": FORMAT,
         "worker_version": __version__,
-        "sequence": ledger.sequence,
-        "segments": [asdict(s) for s in ledger.segments],
-        "units": tail,
-        "outputs": [
-            asdict(o) for o in ledger.outputs.values() if o.token not in ledger.sealed_tokens
+        "sequence": saved.sequence,
+        "segments": [
+            {"key": s.key, "sha256": s.sha256, "merged": not s.body} for s in saved.segments
         ],
-        "files": None if ledger.files is None else [asdict(f) for f in ledger.files],
-        "folder": sorted(ledger.folder),
-        "open_uploads": ledger.open_uploads,
-        "state": ledger.state,
-        "fraction": ledger.fraction,
-        "total": ledger.total,
-        "seconds": ledger.seconds,
-        "lost_seconds": ledger.lost_seconds,
-        "started_at": ledger.started_at,
+        "units": saved.tail_units,
+        "outputs": [plain_output(output) for output in saved.tail_outputs.values()],
+        "files": None if saved.files is None else [asdict(f) for f in saved.files],
+        "folder": saved.folder,
+        "open_uploads": saved.open_uploads,
+        "state": saved.state,
+        "fraction": saved.fraction,
+        "total": saved.total,
+        "seconds": saved.seconds,
+        "lost_seconds": saved.lost_seconds,
+        "started_at": saved.started_at,
     }
 
 
@@ -227,12 +325,12 @@ class Damaged(SetupError):
     """A checkpoint, or what it names, is missing or was altered in the bucket."""
 
 
-def load(bucket: Bucket, pointer: dict[str, Any]) -> Ledger:
-    """Read back a checkpoint.
+def load(bucket: Bucket, pointer: dict[str, Any], pool: Executor) -> Ledger:
+    """Read back a checkpoint, its segments side by side.
 
     Raises ``Damaged`` when it is missing or altered, ``SetupError`` when it is of a newer format.
     """
-    body = _verified(bucket, str(pointer["key"]), str(pointer["sha256"]))
+    body = json.loads(_fetched(bucket, str(pointer["key"]), str(pointer["sha256"])))
     if body.get("format") != FORMAT:
         raise SetupError(
             f"The checkpoint has format {body.get('format')}, written by worker"
@@ -240,7 +338,6 @@ def load(bucket: Bucket, pointer: dict[str, Any]) -> Ledger:
             "Run the job with the newer image, or start a new run.",
         )
     ledger = Ledger(
-        segments=[Segment(**s) for s in body["segments"]],
         files=None if body["files"] is None else [File(**f) for f in body["files"]],
         folder=set(body["folder"]),
         state=body["state"],
@@ -252,12 +349,15 @@ def load(bucket: Bucket, pointer: dict[str, Any]) -> Ledger:
         lost_seconds=body["lost_seconds"],
         started_at=body["started_at"],
     )
-    for segment in ledger.segments:
-        older = _verified(bucket, segment.key, segment.sha256)
-        _add(ledger, older)
-        ledger.sealed_units |= set(older["units"])
-        ledger.sealed_tokens |= {o["token"] for o in older["outputs"]}
+    bodies = pool.map(lambda s: _fetched(bucket, s["key"], s["sha256"]), body["segments"])
+    for segment, data in zip(body["segments"], bodies, strict=True):
+        _add(ledger, json.loads(data))
+        kept = b"" if segment["merged"] else data
+        ledger.segments.append(Segment(segment["key"], segment["sha256"], kept))
     _add(ledger, body)
+    ledger.tail_units = {unit: ledger.units[unit] for unit in body["units"]}
+    names = [output["name"] for output in body["outputs"]]
+    ledger.tail_outputs = {name: ledger.outputs[name] for name in names}
     return ledger
 
 
@@ -271,7 +371,7 @@ def _add(ledger: Ledger, body: dict[str, Any]) -> None:
     ledger.outputs |= {o["name"]: output_from(o) for o in body["outputs"]}
 
 
-def _verified(bucket: Bucket, key: str, sha256: str) -> dict[str, Any]:
+def _fetched(bucket: Bucket, key: str, sha256: str) -> bytes:
     data = bucket.get(key)
     if data is None or hashlib.sha256(data).hexdigest() != sha256:
         how = "is gone from" if data is None else "was changed or cut in"
@@ -279,5 +379,4 @@ def _verified(bucket: Bucket, key: str, sha256: str) -> dict[str, Any]:
             f"The checkpoint {key} {how} the bucket.",
             "Nothing need be done: the attempt goes on from the checkpoint before it.",
         )
-    loaded: dict[str, Any] = json.loads(data)
-    return loaded
+    return data

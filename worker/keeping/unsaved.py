@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steadyspot.worker.errors import FenceLost, TooLate, WorkerError, as_trouble
-from steadyspot.worker.keeping.checkpoint import Ledger, Output
+from steadyspot.worker.keeping.checkpoint import Ledger, Output, Snapshot
 from steadyspot.worker.keeping.in_hand import InHand
 
 Ticket = tuple[str, Future[None]]
@@ -24,7 +24,7 @@ Ticket = tuple[str, Future[None]]
 class Batch:
     """What one save makes durable. ``replaced`` are uploads, by id, that it no longer counts."""
 
-    ledger: Ledger
+    ledger: Snapshot
     tickets: list[Ticket]
     replaced: dict[str, str]
 
@@ -114,7 +114,7 @@ class Unsaved:
             for name, value in self._progress.items():
                 setattr(ledger, name, value)
             ledger.open_uploads = open_uploads() | self._replaced_before | replaced
-            return Batch(ledger.copy(), tickets, replaced)
+            return Batch(ledger.snapshot(), tickets, replaced)
 
     def give_back(self, batch: Batch) -> None:
         """A save came to nothing: the next one takes the same again."""
@@ -124,10 +124,8 @@ class Unsaved:
 
     def settle(self, batch: Batch, ledger: Ledger) -> dict[str, str]:
         """A save counts; the uploads, by id, that now no checkpoint names any more."""
-        saved = batch.ledger
         with self.lock:
-            ledger.sequence, ledger.segments = saved.sequence, saved.segments
-            ledger.sealed_units, ledger.sealed_tokens = saved.sealed_units, saved.sealed_tokens
+            ledger.settle(batch.ledger)
             unwanted, self._replaced_before = self._replaced_before, batch.replaced
             for unit in ["", *(unit for unit, _ in batch.tickets)]:
                 self._troubles.pop(unit, None)

@@ -84,9 +84,9 @@ def work(one: Attempt, units: list[str], durable: Callable[[str], None] = lambda
             one.ledger.open_uploads = {}
             output = stage(one, unit)
             one.ledger.mark(unit, [output], [{"last": unit}])
-            ledger = one.ledger.copy()
-            one.save(ledger)
-            one.ledger = ledger
+            saved = one.ledger.snapshot()
+            one.save(saved)
+            one.ledger.settle(saved)
             durable(unit)
             one.drop_old()
         one.commit(one.ledger, list(one.ledger.outputs.values()))

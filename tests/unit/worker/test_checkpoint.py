@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,20 @@ from hypothesis import strategies as st
 
 from steadyspot.contract import Reason
 from steadyspot.worker.errors import SetupError
-from steadyspot.worker.keeping.checkpoint import File, Ledger, Output, encode, load, manifest, seal
+from steadyspot.worker.keeping.checkpoint import (
+    MERGE_AT,
+    SEAL_AT,
+    File,
+    Ledger,
+    Output,
+    encode,
+    load,
+    manifest,
+    seal,
+)
 from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
 from steadyspot.worker.keeping.uploads import expected_etag, part_ranges
-from tests.unit.worker.fakes import FakeBucket, World
+from tests.unit.worker.fakes import FakeBucket, Inline, World
 from tests.unit.worker.runs import attempt, new_world
 
 UNITS = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=600)
@@ -27,9 +38,11 @@ def output(name: str) -> Output:
 
 
 def save(ledger: Ledger, bucket: FakeBucket) -> dict[str, str]:
-    seal(ledger, bucket, "p/")
-    body, sha256 = encode(manifest(ledger, {}))
+    saved = ledger.snapshot()
+    seal(saved, bucket, "p/")
+    body, sha256 = encode(manifest(saved, {}))
     bucket.put("manifest", body)
+    ledger.settle(saved)
     return {"key": "manifest", "sha256": sha256}
 
 
@@ -43,7 +56,7 @@ def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], 
             ledger.mark(unit, [output(f"out-{unit}")], [{"last": unit}])
         pointer = save(ledger, bucket)
 
-    loaded = load(bucket, pointer)
+    loaded = load(bucket, pointer, Inline())
     assert loaded.units == ledger.units
     assert loaded.outputs == ledger.outputs
     assert (loaded.state, loaded.files) == (ledger.state, ledger.files)
@@ -55,11 +68,11 @@ def test_output_made_again_replaces_the_one_in_a_sealed_segment() -> None:
     for unit in range(300):
         ledger.mark(str(unit), [output(str(unit))], [])
     save(ledger, bucket)
-    newer = Output(**(vars(output("7")) | {"upload_id": "new", "token": "new"}))
+    newer = replace(output("7"), upload_id="new", token="new")
     replaced = ledger.mark("other", [newer], [])
 
     assert [old.upload_id for old in replaced] == ["id-7"]
-    assert load(bucket, save(ledger, bucket)).outputs["7"].upload_id == "new"
+    assert load(bucket, save(ledger, bucket), Inline()).outputs["7"].upload_id == "new"
 
 
 def test_a_mark_costs_the_same_however_many_units_came_before() -> None:
@@ -73,6 +86,46 @@ def test_a_mark_costs_the_same_however_many_units_came_before() -> None:
     assert max(sizes[512:]) < 1.1 * max(sizes[:512])
 
 
+def test_many_segments_become_one_and_bring_back_the_same() -> None:
+    bucket = FakeBucket(World())
+    ledger = Ledger()
+    for unit in range(20 * SEAL_AT):
+        ledger.mark(str(unit), [output(str(unit % 3000))], [])
+        if unit % SEAL_AT == SEAL_AT - 1:
+            pointer = save(ledger, bucket)
+    ledger.mark("7", [replace(output("7"), token="again")], [])
+    pointer = save(ledger, bucket)
+
+    loaded = load(bucket, pointer, Inline())
+    assert len(ledger.segments) == 1 + 20 % MERGE_AT
+    assert (loaded.units, loaded.outputs) == (ledger.units, ledger.outputs)
+    assert [segment.body for segment in loaded.segments] == [s.body for s in ledger.segments]
+
+
+@pytest.mark.parametrize("change", ["made again", "taken away", "undone", "undone by a segment"])
+def test_what_changes_while_it_is_being_sealed_is_as_it_was_changed(change: str) -> None:
+    bucket = FakeBucket(World())
+    ledger = Ledger()
+    for unit in range(SEAL_AT):
+        ledger.mark(str(unit), [output(str(unit))], [])
+    if change == "undone by a segment":
+        save(ledger, bucket)
+        for unit in range(SEAL_AT, 2 * SEAL_AT):
+            ledger.mark(str(unit), [output(str(unit))], [])
+    saved = ledger.snapshot()
+    seal(saved, bucket, "p/")
+    if change == "made again":
+        ledger.mark("7", [replace(output("7"), token="again")], [])
+    elif change == "taken away":
+        ledger.mark("7", [], [])
+    else:
+        ledger.undo({"7"})
+    ledger.settle(saved)
+
+    loaded = load(bucket, save(ledger, bucket), Inline())
+    assert (loaded.units, loaded.outputs) == (ledger.units, ledger.outputs)
+
+
 def saves(number: int, state: Any) -> list[int]:
     """Save a state so often; after each save, how many manifests lie in the bucket."""
     world = new_world()
@@ -80,10 +133,10 @@ def saves(number: int, state: Any) -> list[int]:
     one.open()
     lying = []
     for _ in range(number):
-        ledger = one.ledger.copy()
-        ledger.state = state
-        one.save(ledger)
-        one.ledger = ledger
+        one.ledger.state = state
+        saved = one.ledger.snapshot()
+        one.save(saved)
+        one.ledger.settle(saved)
         one.drop_old()
         lying.append(sum("/manifests/" in key for key in world.objects))
     return lying
@@ -106,7 +159,7 @@ def test_an_attempt_that_leaves_lost_what_came_after_its_last_checkpoint(
     now = 100.0
     one = attempt(new_world(), 10_001, clock=lambda: now)
     one.open()
-    one.save(one.ledger)
+    one.save(one.ledger.snapshot())
     now += seconds
     assert one.leave(Reason.INTERRUPTED, 143, "It was told to stop.") == lost
 
@@ -120,7 +173,7 @@ def test_checkpoint_that_is_gone_or_cut_is_refused(body: bytes | None) -> None:
     else:
         bucket.put("manifest", body)
     with pytest.raises(SetupError):
-        load(bucket, pointer)
+        load(bucket, pointer, Inline())
 
 
 @given(st.integers(0, 1 << 44))

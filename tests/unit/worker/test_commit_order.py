@@ -171,7 +171,7 @@ def test_upload_written_down_as_open_is_aborted_by_the_next_attempt_and_no_other
     first.ledger.mark("a", [counted], [])
     half_made = first.bucket.create(f"{PREFIX}b.txt", "token")
     first.ledger.open_uploads = {half_made: f"{PREFIX}b.txt", counted.upload_id: counted.key}
-    first.save(first.ledger.copy())
+    first.save(first.ledger.snapshot())
 
     attempt(world, 10002).open()
 

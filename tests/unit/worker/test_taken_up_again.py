@@ -21,7 +21,7 @@ def test_an_attempt_whose_execution_was_stopped_by_hand_still_saves_and_says_its
 
     output = stage(one, "a")
     one.ledger.mark("a", [output], [{}])
-    one.save(one.ledger.copy())
+    one.save(one.ledger.snapshot())
     one.leave(Reason.INTERRUPTED, 143, "Interrupted.")
 
     assert world.item["progress"]["units_done"] == 1
