@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from steadyspot.worker.keeping.checkpoint import Damaged, File, Ledger, Output, load
-from tests.unit.worker.fakes import FakeBucket, World
+from tests.unit.worker.fakes import FakeBucket, Inline, World
 from tests.unit.worker.runs import attempt, new_world, work
 
 OUTPUT = Output("old.txt", "outputs/old.txt", "id", "token", 1, "0" * 64, "", ())
@@ -50,18 +50,18 @@ def test_a_damaged_checkpoint_says_how(body: bytes | None, how: str) -> None:
     if body is not None:
         bucket.put("manifest", body)
     with pytest.raises(Damaged, match=f"manifest {how} the bucket"):
-        load(bucket, {"key": "manifest", "sha256": "0" * 64})
+        load(bucket, {"key": "manifest", "sha256": "0" * 64}, Inline())
 
 
 def test_checkpoints_are_counted_from_one_through_all_attempts() -> None:
     world = new_world()
     first = attempt(world, 10_001)
     first.open()
-    first.save(first.ledger)
+    first.save(first.ledger.snapshot())
     assert world.item["checkpoint"]["sequence"] == 1
     second = attempt(world, 10_002)
     second.open()
-    second.save(second.ledger)
+    second.save(second.ledger.snapshot())
     assert world.item["checkpoint"]["sequence"] == 2
 
 
@@ -69,7 +69,7 @@ def test_the_completion_record_adds_up_the_seconds_of_all_attempts() -> None:
     world = new_world()
     first = attempt(world, 10_001, clock=lambda: 30.0)
     first.open()
-    first.save(first.ledger)
+    first.save(first.ledger.snapshot())
 
     assert work(attempt(world, 10_002, clock=lambda: 12.0), ["a"]) == "complete"
     assert world.item["completion"]["seconds"] == 42.0
