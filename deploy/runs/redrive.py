@@ -220,17 +220,28 @@ class Redrive:
     def run(self, show: Callable[[Waiting], None] = lambda _: None) -> Iterator[Redriven]:
         """Start each run that waits, and take its message away once the run is in good hands.
 
-        ``show`` is called with what is about to be started, before it is.
+        ``show`` is called with what is about to be started, before it is. What stays in the queue
+        is visible again at the end.
         """
-        for message in self._receive():
-            entry = self._looked_at(message)
-            if entry.complete:
-                self._forget(entry.receipt)
-            if entry.note:
-                yield Redriven(entry.run_key, "", entry.note, good=entry.complete)
-                continue
-            show(entry)
-            yield self._deliver(entry) if entry.ended else self._redrive(entry)
+        staying: list[str] = []
+        try:
+            for message in self._receive():
+                entry = self._looked_at(message)
+                done = self._done(entry, show)
+                if not done.good:
+                    staying.append(entry.receipt)
+                yield done
+        finally:
+            for receipt in staying:
+                self._show_again(receipt)
+
+    def _done(self, entry: Waiting, show: Callable[[Waiting], None]) -> Redriven:
+        if entry.complete:
+            self._forget(entry.receipt)
+        if entry.note:
+            return Redriven(entry.run_key, "", entry.note, good=entry.complete)
+        show(entry)
+        return self._deliver(entry) if entry.ended else self._redrive(entry)
 
     def drop(self, run_key: str) -> None:
         """Delete the messages about a run; all others are visible again at once."""

@@ -116,7 +116,8 @@ def test_a_planted_message_starts_nothing_of_its_own(shop: Shop) -> None:
         (found,) = shop.json(*words, code=0 if "--dry-run" in words else 1)
         assert "Nothing but a message in the queue knows of run invented" in found["note"]
     assert sfn.list_executions(stateMachineArn=outputs["StateMachine"])["executions"] == before
-    sqs.purge_queue(QueueUrl=outputs["Queue"])
+    (message,) = sqs.receive_message(QueueUrl=outputs["Queue"])["Messages"]
+    sqs.delete_message(QueueUrl=outputs["Queue"], ReceiptHandle=message["ReceiptHandle"])
 
 
 def undelivered_end(shop: Shop, sqs: Any, queue: str, execution: str) -> None:

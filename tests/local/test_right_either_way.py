@@ -142,12 +142,13 @@ def test_a_launch_that_stays_in_provisioning_is_given_up_and_harmless_if_it_star
     market = place.aws.market
     market.stop_on_timeout = stops_the_task
     market.slow_seconds = 12
-    work = place.job(*parts(), **AT_ONCE)
+    work = place.job(*parts(), **AT_ONCE, launch_minutes=0)
     market.refuse(work.family, times=1, how=Refusal.SLOW)
     execution = work.start(**SOON)
     (slow,) = eventually(lambda: all_tasks(work))
 
-    run = right(work, execution, undisturbed, [("spot", "time-limit"), ("on-demand", "finished")])
+    causes = [("spot", "launch-given-up"), ("on-demand", "finished")]
+    run = right(work, execution, undisturbed, causes)
     assert ("startedAt" in work.stopped(slow)) is not stops_the_task
     published_once(work, work.run(execution), undisturbed)
     assert work.run(execution) == run
