@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Exit, Reason
-from steadyspot.worker.errors import AlreadyComplete, FenceLost, WorkerError, as_trouble
+from steadyspot.worker.errors import (
+    AlreadyComplete,
+    FenceLost,
+    Unreachable,
+    WorkerError,
+    as_trouble,
+)
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from steadyspot.worker.supervising import processes
@@ -129,6 +135,9 @@ class Ending:
         """What there is to say instead of running the job, if anything."""
         assert self._keeper is not None
         opened = self._keeper.opened
+        gave_up = opened.done() and isinstance(opened.exception(), Unreachable)
+        if gave_up and self._grace.why is not None:
+            return self._stopped()  # But for the stop, AWS would still be waited for.
         if self._job.trouble is not None:
             return self._trouble(self._job.trouble)
         if not opened.done():
