@@ -43,12 +43,13 @@ SLOWER_SECONDS = 60.0
 """How much longer than without a change the tests may take before that counts as noticed."""
 
 WORKER = "tests/unit/worker"
-WORKFLOW = "tests/unit/statemachines"
+WORKFLOW = "tests/unit/statemachines tests/local/test_after_the_end.py"
 RENDERED = "test_what_is_deployed_is_what_the_code_says"
 """Notices whatever is changed in the workflow, and so says nothing of the tests that know why."""
 STACKS = (
     "tests/unit/deploy/test_changes.py tests/unit/deploy/test_stacks.py"
-    " tests/unit/test_templates.py"
+    " tests/unit/test_templates.py tests/local/test_foreign_stacks.py"
+    " tests/local/test_definitions.py"
 )
 CONCERNS = {
     "fence": (["worker/keeping/fence.py"], WORKER),

@@ -46,6 +46,14 @@ def test_of_an_expression_only_the_lines_that_differ_are_shown() -> None:
     )
 
 
+def test_of_a_list_the_item_that_differs_is_shown_by_its_number() -> None:
+    before = definition(A={"Type": "Choice", "Choices": [{"Next": "B"}, {"Next": "C"}]})
+    after = definition(A={"Type": "Choice", "Choices": [{"Next": "B"}, {"Next": "D"}]})
+    assert states_that_change(before, after) == (
+        StateChange("A", "changes", ("- Choices[1].Next: C", "+ Choices[1].Next: D")),
+    )
+
+
 def test_what_was_substituted_is_no_change_but_what_stands_around_it_is() -> None:
     """A value says nothing of the definition: the change set tells of parameters."""
     rendered = definition(

@@ -31,3 +31,9 @@ def test_stop_after_the_jobs_own_end_only_limits_what_is_left_to_do() -> None:
     grace.begin(0.0)
     assert (grace.phase, grace.why) == (Phase.SAVING, None)
     assert grace.left() < 20
+
+
+def test_a_last_save_ends_before_the_grace_so_that_its_failure_can_be_said() -> None:
+    grace = Grace(20.0, 0.0, None)
+    grace.begin(0.0, Reason.INTERRUPTED)
+    assert grace.noticed + 18 < grace.save_end < grace.noticed + 19

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from steadyspot.worker.keeping.checkpoint import Damaged, File, Ledger, Output, load
+from steadyspot.worker.keeping.checkpoint import Damaged, File, Ledger, Output, encode, load
 from tests.unit.worker.fakes import FakeBucket, Inline, World
 from tests.unit.worker.runs import attempt, new_world, work
 
@@ -74,3 +74,7 @@ def test_the_completion_record_adds_up_the_seconds_of_all_attempts() -> None:
     assert work(attempt(world, 10_002, clock=lambda: 12.0), ["a"]) == "complete"
     assert world.item["completion"]["seconds"] == 42.0
     assert world.item["completion"]["lost_seconds"] == 0.0
+
+
+def test_what_is_equal_is_encoded_alike_whatever_came_first() -> None:
+    assert encode({"a": 1, "b": 2}) == encode({"b": 2, "a": 1})
