@@ -403,3 +403,10 @@ def test_a_run_that_another_execution_holds_keeps_its_message() -> None:
     (done,) = redrive(queue, workflows, Runs(UNFINISHED)).run()
     assert (done.execution, done.good, len(queue.messages)) == (NEW, False, 1)
     assert "held by another execution" in done.note
+
+
+def test_a_strangers_message_does_not_keep_the_next_from_being_redriven() -> None:
+    queue = Queue({**message("no json"), "MessageId": "m0"}, message(PARKED))
+    workflows = Workflows(old=("FAILED", INPUT))
+    bad, good = redrive(queue, workflows, Runs(UNFINISHED, CLAIMED)).run()
+    assert (bad.good, good.good, good.execution) == (False, True, NEW)

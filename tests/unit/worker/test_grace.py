@@ -13,6 +13,11 @@ def test_phase_that_is_over_stays_over() -> None:
     assert grace.phase is Phase.SAVING
 
 
+def test_phases_are_five_in_the_order_of_time() -> None:
+    names = [phase.name for phase in sorted(Phase)]
+    assert names == ["STARTING", "RUNNING", "DRAINING", "SAVING", "LEAVING"]
+
+
 def test_stop_begins_the_draining_and_ends_what_is_left() -> None:
     grace = Grace(20.0, 4.0, None)
     grace.enter(Phase.RUNNING)
