@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from steadyspot.contract import Status, columns
 from steadyspot.contract.states import AfterTheEndState
-from steadyspot.statemachines.calls import CALL_SECONDS, CONDITION_FAILED, patient, table_call
+from steadyspot.statemachines.calls import CONDITION_FAILED, short_call, table_call
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, Succeed, Task
 
@@ -54,12 +54,10 @@ def build() -> Machine:
         error="Steadyspot.NotAnEnd",
         cause="The input must be the event of an execution's end, and the job's name and queue.",
     )
-    look = Task(
+    look = short_call(
         AfterTheEndState.HOW_DID_IT_END,
+        "aws-sdk:sfn:describeExecution",
         comment="Its error tells a run that the queue refused from one that parked itself.",
-        resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient(),
         arguments={"ExecutionArn": variable("$states.input.detail.executionArn")},
         assign={
             "request": expression("requestOfEnded"),
@@ -71,19 +69,17 @@ def build() -> Machine:
         AfterTheEndState.DID_IT_SPEAK, comment="Who ends under a name of ours has parked."
     )
     marking = mark()
-    park = Task(
+    park = short_call(
         AfterTheEndState.PARK,
-        resource="arn:aws:states:::sqs:sendMessage",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient(),
+        "sqs:sendMessage",
         arguments={"QueueUrl": variable("$queue"), "MessageBody": expression("endedParked")},
         output={},
     )
-    tell = Task(
+    tell = short_call(
         AfterTheEndState.TELL,
-        resource="arn:aws:states:::sns:publish",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient("SNS.NotFoundException", "SNS.AuthorizationErrorException"),
+        "sns:publish",
+        "SNS.NotFoundException",
+        "SNS.AuthorizationErrorException",
         arguments={
             "TopicArn": "${Topic}",
             "MessageStructure": "json",

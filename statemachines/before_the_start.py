@@ -10,10 +10,10 @@ launch that started in time costs two states: the call whose result says so ends
 from __future__ import annotations
 
 from steadyspot.contract.states import BeforeTheStartState
-from steadyspot.statemachines.calls import CALL_SECONDS, patient
+from steadyspot.statemachines.calls import short_call
 from steadyspot.statemachines.causes import GIVEN_UP
 from steadyspot.statemachines.composing import expression, variable
-from steadyspot.statemachines.states import Catch, Machine, Task, Wait
+from steadyspot.statemachines.states import Catch, Machine, Wait
 
 QUERY_FAILED = "States.QueryEvaluationError"
 
@@ -26,21 +26,17 @@ def build() -> Machine:
         seconds=expression("secondsForStart"),
         assign={"launch": variable("$states.input")},
     )
-    look = Task(
+    look = short_call(
         BeforeTheStartState.HAS_IT_STARTED,
+        "aws-sdk:ecs:describeTasks",
         comment="If nothing has started, its output is an error, which is caught.",
-        resource="arn:aws:states:::aws-sdk:ecs:describeTasks",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient(),
         arguments={"Cluster": variable("$launch.cluster"), "Tasks": [variable("$launch.task")]},
         output=expression("launchStarted"),
     )
-    give_up = Task(
+    give_up = short_call(
         BeforeTheStartState.GIVE_UP,
+        "aws-sdk:ecs:stopTask",
         comment="The job's workflow knows this reason, and takes it for a refusal of capacity.",
-        resource="arn:aws:states:::aws-sdk:ecs:stopTask",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient(),
         arguments={
             "Cluster": variable("$launch.cluster"),
             "Task": variable("$launch.task"),

@@ -28,13 +28,26 @@ def patient(*never: str) -> list[Retry]:
     ]
 
 
-def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: Any) -> Task:
-    """Return a Task with one call on the run's item; ``status`` is a reserved word there."""
+def short_call(
+    state_id: str, resource: str, *never: str, comment: str | None = None, **fields: Any
+) -> Task:
+    """Return a Task with one short call, tried again but for the errors ``never``."""
     return Task(
         state_id,
-        resource=f"arn:aws:states:::dynamodb:{action}",
+        comment=comment,
+        resource=f"arn:aws:states:::{resource}",
         timeout_seconds=CALL_SECONDS,
-        retry=patient(CONDITION_FAILED),
+        retry=patient(*never),
+        **fields,
+    )
+
+
+def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: Any) -> Task:
+    """Return a Task with one call on the run's item; ``status`` is a reserved word there."""
+    return short_call(
+        state_id,
+        f"dynamodb:{action}",
+        CONDITION_FAILED,
         arguments={
             "TableName": variable("$job.table"),
             "Key": KEY,

@@ -11,10 +11,9 @@ from typing import Any
 from steadyspot.contract import Status, columns, variables
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
-    CALL_SECONDS,
     CONDITION_FAILED,
     EXECUTION,
-    patient,
+    short_call,
     states_entered,
     table_call,
 )
@@ -83,11 +82,10 @@ def who_holds_it() -> Task:
 
 def is_it_running() -> Task:
     """Ask Step Functions whether the execution that holds the run still runs."""
-    return Task(
+    return short_call(
         JobState.IS_IT_RUNNING,
-        resource="arn:aws:states:::aws-sdk:sfn:describeExecution",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient("Sfn.ExecutionDoesNotExistException"),
+        "aws-sdk:sfn:describeExecution",
+        "Sfn.ExecutionDoesNotExistException",
         arguments={"ExecutionArn": variable("$holder"), "IncludedData": "METADATA_ONLY"},
         assign={variables.HOLDER_STATUS: variable("$states.result.Status")},
         output={},

@@ -22,10 +22,9 @@ from steadyspot.contract import WORKER_CONTAINER, Capacity, Status, variables
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
-    CALL_SECONDS,
     CONDITION_FAILED,
     EXECUTION,
-    patient,
+    short_call,
     states_entered,
     table_call,
 )
@@ -238,12 +237,10 @@ def learn() -> Task:
     The author's ``expected_minutes`` is a guess; the latest start of Spot is better taken from what
     runs took. One query, at the first trouble of a run that has a deadline.
     """
-    return Task(
+    return short_call(
         JobState.LEARN_RUN_TIME,
+        "aws-sdk:dynamodb:query",
         comment="What 19 of 20 finished runs took at most, in place of expected_minutes.",
-        resource="arn:aws:states:::aws-sdk:dynamodb:query",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient(),
         arguments={
             "TableName": variable("$job.table"),
             "KeyConditionExpression": "job = :job AND run_key BETWEEN :first AND :last",
@@ -310,12 +307,10 @@ def mark() -> Task:
 
 def park() -> Task:
     """Put the run into the job's dead-letter queue, from where it can be redriven for 14 days."""
-    return Task(
+    return short_call(
         JobState.PARK,
+        "sqs:sendMessage",
         comment="It waits there for a redrive; an alarm rings.",
-        resource="arn:aws:states:::sqs:sendMessage",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient(),
         arguments={"QueueUrl": variable("$job.queue"), "MessageBody": expression("parkedMessage")},
         assign={variables.WORK: expression("workUnfinished")},
         output={},
@@ -339,12 +334,12 @@ def tell_it_waits() -> Task:
 
 def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
     """Return a Task that publishes; ``given`` stands in for expressions about the run's end."""
-    return Task(
+    return short_call(
         state_id,
+        "sns:publish",
+        "SNS.NotFoundException",
+        "SNS.AuthorizationErrorException",
         **fields,
-        resource="arn:aws:states:::sns:publish",
-        timeout_seconds=CALL_SECONDS,
-        retry=patient("SNS.NotFoundException", "SNS.AuthorizationErrorException"),
         arguments={
             "TopicArn": variable("$job.topic"),
             "MessageStructure": "json",
