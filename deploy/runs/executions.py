@@ -110,6 +110,26 @@ def start(client: SFNClient, machine: str, request: Mapping[str, Any]) -> str:
     ]
 
 
+def execution_arn(machine: str, name: str) -> str:
+    """Return the ARN of a machine's execution of that name, whether there is one or not."""
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def described(client: SFNClient, execution: str) -> dict[str, Any] | None:
+    """Return what AWS says of an execution; None where there is none, or AWS has forgotten it.
+
+    Also None for an empty ARN, as a record has it that never named one.
+    """
+    if not execution:
+        return None
+    try:
+        return dict(client.describe_execution(executionArn=execution))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
+            return None
+        raise
+
+
 def history(client: SFNClient, execution: str) -> list[Any]:
     """Return the whole history of an execution, oldest first; empty once AWS has forgotten it.
 

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from steadyspot.deploy.runs.executions import described, execution_arn
 from steadyspot.deploy.runs.listing import latest
 from steadyspot.deploy.runs.records import RunRecord, RunTable
 from steadyspot.deploy.trouble import Trouble
@@ -44,8 +43,8 @@ class Finder:
             return self._last()
         key = re.sub("[-:]", "", meant) if _TIME.fullmatch(meant) else meant.rsplit(":", 1)[-1]
         run = self._table.get(self._job, key)
-        arn = run.execution if run else self._arn(key)
-        execution = self._describe(arn)
+        arn = run.execution if run else execution_arn(self._machine, key)
+        execution = described(self._sfn, arn)
         if run is None and execution is not None:
             run = self._of(execution)
         if run is None and execution is None:
@@ -62,12 +61,12 @@ class Finder:
         if executions and executions[0]["status"] in ("RUNNING", "FAILED", "ABORTED", "TIMED_OUT"):
             arn = executions[0]["executionArn"]
             run = next((run for run in runs if run.execution == arn), None)
-            return Found(run, self._describe(arn))
+            return Found(run, described(self._sfn, arn))
         if not runs:
             raise Trouble(
                 f"{self._job} has had no run yet.", f"Start one: steadyspot run {self._job}."
             )
-        return Found(runs[0], self._describe(runs[0].execution))
+        return Found(runs[0], described(self._sfn, runs[0].execution))
 
     def _of(self, execution: dict[str, Any]) -> RunRecord | None:
         """Return the run of an execution that the Scheduler started: its key is in the input."""
@@ -76,16 +75,3 @@ class Finder:
         key = run_key_in(execution.get("input", "{}"))
         run = self._table.get(self._job, key) if key else None
         return run if run and run.execution == execution["executionArn"] else None
-
-    def _arn(self, name: str) -> str:
-        return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"
-
-    def _describe(self, arn: str) -> dict[str, Any] | None:
-        if not arn:
-            return None
-        try:
-            return dict(self._sfn.describe_execution(executionArn=arn))
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
-                return None
-            raise

@@ -29,7 +29,13 @@ from steadyspot.contract.keys import (
     run_key_of,
     scheduled_time_from,
 )
-from steadyspot.deploy.runs.executions import ENDED, request_of, start
+from steadyspot.deploy.runs.executions import (
+    ENDED,
+    described,
+    execution_arn,
+    request_of,
+    start,
+)
 from steadyspot.deploy.runs.records import RunRecord, RunTable
 from steadyspot.deploy.runs.story import sentence_of
 from steadyspot.deploy.trouble import Trouble
@@ -294,7 +300,8 @@ class Redrive:
 
     def _request(self, key: str, record: RunRecord | None) -> dict[str, Any]:
         """Return what the run is started with, from what is known beside the queue."""
-        execution = self._described(record.execution if record else self._arn(key))
+        named_by_key = execution_arn(self._deployed.machine, key)
+        execution = self._described(record.execution if record else named_by_key)
         if execution is None:
             return {**self._scheduled(key), "redrive": True}
         text = execution.get("input", "{}")
@@ -341,19 +348,11 @@ class Redrive:
         why = f"Its end could not be told to what parks it: {named.said}"
         return Waiting(key, why, named.receipt, ended=execution["executionArn"])
 
-    def _arn(self, name: str) -> str:
-        return f"{self._deployed.machine.replace(':stateMachine:', ':execution:')}:{name}"
-
     def _described(self, execution: str) -> dict[str, Any] | None:
         """Return an execution of this job's workflow; None where it is none, or AWS forgot it."""
-        if not execution.startswith(self._arn("")):
+        if not execution.startswith(execution_arn(self._deployed.machine, "")):
             return None
-        try:
-            return dict(self._sfn.describe_execution(executionArn=execution))
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
-                return None
-            raise
+        return described(self._sfn, execution)
 
     def _lives(self, execution: str) -> bool:
         found = self._described(execution)

@@ -29,8 +29,8 @@ def scheduled_time_from(run_key: str) -> str:
     """Return the scheduled time of a run key, empty where it is none of a time in the calendar."""
     from datetime import datetime  # here, since the worker needs none of it to start
 
-    key = run_key
-    time = f"{key[:4]}-{key[4:6]}-{key[6:11]}:{key[11:13]}:{key[13:]}"
+    date, clock = f"{run_key[:4]}-{run_key[4:6]}-{run_key[6:8]}", run_key[8:11]
+    time = f"{date}{clock}:{run_key[11:13]}:{run_key[13:]}"
     try:
         at = datetime.fromisoformat(time)
     except ValueError:
