@@ -13,13 +13,12 @@ import hashlib
 import itertools
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.local.worker.kit import ROOT
+from tests.local.worker.kit import served
 
 
 class Aws:
@@ -134,20 +133,8 @@ async def _serve(delay_seconds: float) -> None:
 @contextlib.contextmanager
 def serve(delay_seconds: float = 0.0) -> Iterator[str]:
     """Run it in a process of its own, each call so much longer; its address."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.loopback", str(delay_seconds)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
-    assert server.stdin
-    assert server.stdout
-    try:
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-    finally:
-        server.stdin.close()
-        server.wait()
-        server.stdout.close()
+    with served("-m", "tests.bench.loopback", str(delay_seconds)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 if __name__ == "__main__":

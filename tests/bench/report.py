@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import argparse
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
+
+Measure = TypeVar("Measure", bound=Callable[..., object])
 
 CONSOLE = Console(width=110)
 _MARKS = {None: "", True: "yes", False: "NO"}
@@ -31,3 +35,15 @@ def report(title: str, rows: Iterable[Row]) -> int:
         missed += row.reached is False
     CONSOLE.print(table)
     return min(missed, 1)
+
+
+def chosen(
+    arguments: list[str], measures: Sequence[Measure], about: str | None
+) -> tuple[list[Measure], bool]:
+    """Those of a section's measures that are named, all where none is; and whether ``--full``."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--full", action="store_true", help="the long numbers")
+    parser.add_argument("names", nargs="*", help=", ".join(m.__name__ for m in measures))
+    given = parser.parse_args(arguments)
+    wanted = [m for m in measures if not given.names or m.__name__ in given.names]
+    return wanted, given.full

@@ -7,7 +7,6 @@ have nothing else to do.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -26,7 +25,7 @@ from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from tests.bench import loopback
 from tests.bench.jobs import resident
-from tests.bench.report import Row, report
+from tests.bench.report import Row, chosen, report
 from tests.local.worker.kit import ROOT
 from tests.unit.worker.fakes import IdleJob
 
@@ -175,13 +174,9 @@ MEASURES: list[Callable[[Path, bool], Iterator[Row]]] = [units]
 
 def main(arguments: list[str]) -> int:
     """Measure what was asked for; 1 when something was not reached."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="the long numbers")
-    parser.add_argument("names", nargs="*", help=", ".join(m.__name__ for m in MEASURES))
-    chosen = parser.parse_args(arguments)
-    wanted = [m for m in MEASURES if not chosen.names or m.__name__ in chosen.names]
+    wanted, full = chosen(arguments, MEASURES, __doc__)
     with tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
-        rows = (row for measure in wanted for row in measure(Path(folder), chosen.full))
+        rows = (row for measure in wanted for row in measure(Path(folder), full))
         return report("Real sizes", rows)
 
 

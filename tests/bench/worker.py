@@ -7,7 +7,6 @@ lines.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import jobs
-from tests.bench.report import Row, report
+from tests.bench.report import Row, chosen, report
 from tests.local.worker.attack import Attack, kill_until_complete
 from tests.local.worker.jobs import JOBS
 from tests.local.worker.kit import Bench, serve_aws, wait_until
@@ -250,13 +249,9 @@ MEASURES: list[Callable[[Setting], Iterator[Row]]] = [
 
 def main(arguments: list[str]) -> int:
     """Measure what was asked for; 1 when something was not reached."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="the long numbers")
-    parser.add_argument("names", nargs="*", help=", ".join(m.__name__ for m in MEASURES))
-    chosen = parser.parse_args(arguments)
-    wanted = [m for m in MEASURES if not chosen.names or m.__name__ in chosen.names]
+    wanted, full = chosen(arguments, MEASURES, __doc__)
     with serve_aws() as endpoint, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
-        setting = Setting(endpoint, Path(folder), chosen.full)
+        setting = Setting(endpoint, Path(folder), full)
         rows = (row for measure in wanted for row in measure(setting))
         return report("The worker", _as_they_come(rows))
 

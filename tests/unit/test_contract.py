@@ -33,6 +33,7 @@ from steadyspot.contract.states import AfterTheEndState, BeforeTheStartState, Jo
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.statemachines.composing import expression
 from steadyspot.statemachines.render import definition
+from tests.unit.texts import texts_in
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {
@@ -206,7 +207,7 @@ def named_in_calls(machine: str) -> Iterator[str]:
     """Yield the columns that the table's calls of a definition name."""
     texts = [
         text
-        for text in (*EXPRESSIONS.values(), *_texts(definition(machine)))
+        for text in (*EXPRESSIONS.values(), *texts_in(definition(machine)))
         if re.search(r"^SET |attribute_|(=|<>) :| = :\w+|BETWEEN :|completion\.#", text)
     ]
     for text in texts:
@@ -214,17 +215,6 @@ def named_in_calls(machine: str) -> Iterator[str]:
             yield from re.findall(r"(#?[a-z_]+) (?:=|<>|BETWEEN) :", piece)
             yield from re.findall(r"attribute_(?:not_)?exists\((#?\w+)\)", piece)
             yield from re.findall(r"(?:ADD|SET) (#?[a-z_]+) ", piece)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for one in value.values():
-            yield from _texts(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one)
-    elif isinstance(value, str):
-        yield value
 
 
 @pytest.mark.parametrize("machine", ["job", "after-the-end"])

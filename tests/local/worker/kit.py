@@ -33,11 +33,16 @@ with LocalAws() as aws:
 """
 
 
-@contextlib.contextmanager
-def serve_aws() -> Iterator[str]:
+def serve_aws() -> contextlib.AbstractContextManager[str]:
     """Run the embedded AWS; its address. It ends with this process, whatever happens."""
+    return served("-c", SERVER)
+
+
+@contextlib.contextmanager
+def served(*program: str) -> Iterator[str]:
+    """Run a Python program that ends when its input does; the first line that it prints."""
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER],
+        [sys.executable, *program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -277,3 +282,11 @@ def wait_until(true: Callable[[], Any], timeout_seconds: float = 20) -> Any:
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def assert_said(worker: Worker, code: int, *words: str) -> None:
+    """It ended so, said all that, and printed no traceback of the worker's."""
+    assert worker.end() == code, worker.said()
+    for word in words:
+        assert word in worker.said()
+    assert "Traceback" not in worker.said()

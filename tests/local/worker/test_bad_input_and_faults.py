@@ -6,12 +6,11 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.local.worker.door import Door
-from tests.local.worker.kit import Bench, Worker, sha256, wait_until
+from tests.local.worker.kit import Bench, Worker, assert_said, sha256, wait_until
 
 ONE_UNIT = """
 from steadyspot import current_run
@@ -24,14 +23,6 @@ for part in run.remaining(range(UNITS)):
 
 def job(units: int = 1) -> str:
     return ONE_UNIT.replace("UNITS", str(units))
-
-
-def assert_said(worker: Any, code: int, *words: str) -> None:
-    """It ended so, said all that, and printed no traceback of the worker's."""
-    assert worker.end() == code, worker.said()
-    for word in words:
-        assert word in worker.said()
-    assert "Traceback" not in worker.said()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.worker.door import Door
-from tests.local.worker.kit import ROOT, Bench, Worker, wait_until
+from tests.local.worker.kit import ROOT, Bench, assert_said, wait_until
 
 WORKER = ["-m", "steadyspot.worker"]
 NESTED = "[" * 3000
@@ -29,13 +29,6 @@ def connect():
 def ask(line):
     s, f = connect(); s.sendall(line + b'\\n'); return json.loads(f.readline())
 """
-
-
-def assert_said(worker: Worker, code: int, *words: str) -> None:
-    assert worker.end() == code, worker.said()
-    for word in words:
-        assert word in worker.said()
-    assert "Traceback" not in worker.said()
 
 
 @pytest.mark.parametrize(

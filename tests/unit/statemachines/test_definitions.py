@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from steadyspot.statemachines.composing import FOLDER, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of, rendered
+from tests.unit.texts import texts_in
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -53,14 +54,9 @@ def test_every_expression_says_what_it_is_and_takes_parameters_from_the_job_alon
 
 
 def expressions(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from expressions(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from expressions(item)
-    elif isinstance(value, str) and value.startswith("{%"):
-        yield value.removeprefix("{%").removesuffix("%}")
+    for text in texts_in(value):
+        if text.startswith("{%"):
+            yield text.removeprefix("{%").removesuffix("%}")
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
