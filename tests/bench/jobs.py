@@ -17,6 +17,7 @@ from pathlib import Path
 import boto3
 import botocore
 
+from steadyspot.contract import Env
 from tests.local.worker.kit import ROOT, Bench
 
 WORK = """
@@ -71,7 +72,7 @@ while time.monotonic() < end:
     os.replace("state/new", "state/checkpoint")
     time.sleep(0.9)
 """
-CLOSED = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+CLOSED = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", Env.PATIENCE_SECONDS: "0"}
 """Nothing answers there, so that a short job is not slowed by what goes on beside it."""
 
 
