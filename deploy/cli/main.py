@@ -17,6 +17,8 @@ from steadyspot import __version__
 from steadyspot.deploy.trouble import CTRL_C, Trouble
 
 VERBS = (
+    "init",
+    "config",
     "check",
     "diff",
     "up",
@@ -31,6 +33,7 @@ VERBS = (
     "down",
     "local",
     "demo",
+    "worker-image",
 )
 
 
@@ -45,7 +48,9 @@ class Steadyspot(click.Group):
         """Load a verb."""
         if name not in VERBS:
             return None
-        command: click.Command = import_module(f"steadyspot.deploy.cli.verbs.{name}").command
+        command: click.Command = import_module(
+            f"steadyspot.deploy.cli.verbs.{name.replace('-', '_')}"
+        ).command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -193,17 +193,28 @@ def load(path: Path = DEFAULT_PATH) -> Config:
     ConfigError
         When the file can't be read, is no TOML, or holds a wrong key or value.
     """
+    return parse(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        When the file can't be read.
+    """
     try:
-        text = path.read_text("utf-8-sig")  # some editors put a mark before UTF-8
+        return path.read_text("utf-8-sig")  # some editors put a mark before UTF-8
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: there is no such file; go to the folder that has it, or give its path."
+            f"{path}: there is no such file; go to the folder that has it, give its path, or write "
+            "one: steadyspot init."
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: the file must be text in UTF-8.") from None
     except OSError as error:
         raise ConfigError(f"{path}: the file can't be read: {error.strerror}.") from None
-    return parse(text, path)
 
 
 def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
@@ -218,11 +229,11 @@ def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {_broken(str(error))}.") from None
-    faults = faults_of(_schema(), content, "the file")
+    faults = faults_of(schema(), content, "the file")
     wrong = {fault.path[:2] for fault in faults}
     faults += _faults_between(content, wrong)
     if faults:
-        lines = _lines(text)
+        lines = lines_of(text)
         raise ConfigError(
             "\n".join(_told(path, _place(fault.path, lines), fault.sentence) for fault in faults)
         )
@@ -244,12 +255,13 @@ def _broken(message: str) -> str:
     return f"{place[1] or place[2]} is no TOML: {message[: place.start()]}"
 
 
-_RENAMED = {
+FIELDS = {
     "cpu": "vcpu",
     "memory": "memory_gb",
     "disk": "disk_gb",
     "stop_timeout": "stop_timeout_seconds",
 }
+"""The keys of a job whose field in :class:`Job` bears another name."""
 _TABLES = {"retry": Retry, "budgets": Budgets, "backoff": Backoff}
 
 
@@ -260,7 +272,7 @@ def _platform(table: Mapping[str, Any]) -> Platform:
 
 
 def _job(name: str, table: Mapping[str, Any]) -> Job:
-    values = {_RENAMED.get(key, key): value for key, value in table.items()}
+    values = {FIELDS.get(key, key): value for key, value in table.items()}
     for key in ("command", "policies", "forward"):
         values[key] = tuple(values.get(key, ()))
     if "output_ignore" in values:
@@ -273,22 +285,23 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
 # --- form: what the schema says -----------------------------------------------------------------
 
 
-def _schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of steadyspot.toml, which editors take, too."""
     path = resources.files("steadyspot.deploy.stacks") / "config.schema.json"
-    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return schema
+    form: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return form
 
 
 def is_environment(value: object) -> bool:
     """Return whether a value has the form of a job's environment, as that of a secret must."""
-    form = _schema()["$defs"]["job"]["properties"]["environment"]
+    form = schema()["$defs"]["job"]["properties"]["environment"]
     return fits(form, value)
 
 
 # --- lines: where a fault stands ----------------------------------------------------------------
 
 
-def _lines(text: str) -> dict[tuple[str, ...], int]:
+def lines_of(text: str) -> dict[tuple[str, ...], int]:
     """Return on which lines tables and keys begin, as far as that can be told without a parser."""
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
@@ -400,10 +413,15 @@ def _faults_of_stop(job: Job) -> Iterator[tuple[str, str]]:
             )
 
 
+def looks_secret(name: str, value: str) -> bool:
+    """Return whether a variable of the environment seems to be one that nobody should read."""
+    return bool(_SECRET_NAME.search(name) or _ACCESS_KEY.search(value))
+
+
 def _faults_of_environment(job: Job) -> Iterator[tuple[str, str]]:
     """Yield names and values that are secrets, as far as they look like it; no value is shown."""
     for name, value in job.environment.items():
-        if _SECRET_NAME.search(name) or _ACCESS_KEY.search(value):
+        if looks_secret(name, value):
             yield (
                 f"environment.{name}",
                 "looks like a secret, which anybody could read in the console: keep it in Secrets "

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 WORKER = "steadyspot-worker"
 ENGINES = ("docker", "podman", "finch")
-_FROM_WORKER = re.compile(rf"^\s*FROM\s+{WORKER}(\s|$)", re.IGNORECASE | re.MULTILINE)
+_FROM_WORKER = re.compile(
+    rf"^\s*(FROM(\s+--platform=\S+)?\s+|COPY\s.*--from=){WORKER}(:latest)?(\s|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line by which an image begins with the worker's, or copies the worker from it."""
 _PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 Run = Callable[[Sequence[str], str], str]
@@ -111,6 +115,12 @@ def worker_context() -> Iterator[Path]:
         shutil.copytree(package / "contract", api / "contract", ignore=ignored)
         shutil.copytree(package / "worker", context / "worker", ignore=ignored)
         yield context
+
+
+def build_worker(engine: Engine, architecture: str, image: str = WORKER) -> None:
+    """Build the worker's image."""
+    with worker_context() as context:
+        engine.build(image, context / "worker" / "Dockerfile", architecture, context)
 
 
 def engine_here(
@@ -195,9 +205,8 @@ def _pushed(target: Target, job: Job, image: str, screen: Screen, engine: Engine
     dockerfile = target.config.path.parent / "Dockerfile"
     if dockerfile.is_file():
         if _FROM_WORKER.search(dockerfile.read_text("utf-8")):
-            screen.say(f"  building {WORKER}, which {image} is made from")
-            with worker_context() as context:
-                engine.build(WORKER, context / "worker" / "Dockerfile", job.architecture, context)
+            screen.say(f"  building {WORKER}, which {image} needs")
+            build_worker(engine, job.architecture)
         screen.say(f"  building {image} from {dockerfile}")
         engine.build(image, dockerfile, job.architecture, dockerfile.parent)
     elif not engine.has(image):

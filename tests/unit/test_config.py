@@ -52,7 +52,7 @@ LEFT_TO_THE_IMAGE = {
 
 
 def keys_of_a_job() -> set[str]:
-    renamed = {attribute: key for key, attribute in config._RENAMED.items()}
+    renamed = {attribute: key for key, attribute in config.FIELDS.items()}
     return {renamed.get(name, name) for name in Job.__dataclass_fields__} - {"name"}
 
 

@@ -1,0 +1,56 @@
+"""What is in force: every key of a configuration, its value, and where that comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from steadyspot.deploy.stacks.config import FIELDS, lines_of, parse, read_text, schema
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key. ``line`` None: it is left out, and ``value`` the default (None: there is none)."""
+
+    table: str
+    key: str
+    value: Any
+    line: int | None
+    must_be: str
+
+
+def settings_of(path: Path, job: str | None = None) -> list[Setting]:
+    """Return the keys of the platform and of all jobs, or of one.
+
+    Raises
+    ------
+    ConfigError
+        When the file can't be read or has a fault, or there is no such job.
+    """
+    text = read_text(path)
+    config = parse(text, path)
+    lines = lines_of(text)
+    jobs = [config.job(job)] if job else list(config.jobs.values())
+    form = schema()
+    found = list(
+        _of(("platform",), config.platform, form["properties"]["platform"]["properties"], lines)
+    )
+    for one in jobs:
+        found += _of(("jobs", one.name), one, form["$defs"]["job"]["properties"], lines)
+    return found
+
+
+def _of(
+    table: tuple[str, ...],
+    holder: object,
+    properties: Mapping[str, Mapping[str, Any]],
+    lines: Mapping[tuple[str, ...], int],
+) -> Iterator[Setting]:
+    for key, form in properties.items():
+        value = getattr(holder, FIELDS.get(key, key))
+        if is_dataclass(value) and not isinstance(value, type):
+            value = asdict(value)
+        line = lines.get((*table, key))
+        yield Setting(".".join(table), key, value, line, str(form["description"]))
