@@ -91,7 +91,20 @@ def on_aws(config: Config, profile: str | None, region: str | None) -> Target:
             "There are no AWS credentials.",
             "Sign in (aws sso login, aws configure), or try it with --local.",
         )
+    _refuse_another_account(session, config)
     return Target(config, session)
+
+
+def _refuse_another_account(session: boto3.Session, config: Config) -> None:
+    wanted = config.platform.account
+    if wanted is None:
+        return
+    found = session.client("sts").get_caller_identity()["Account"]
+    if found != wanted:
+        raise Trouble(
+            f"You are signed in to account {found}, but the configuration is for {wanted}.",
+            "Sign in to that one (--profile), or name the environment that is meant: --env.",
+        )
 
 
 def need_embedded_aws() -> None:

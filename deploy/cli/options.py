@@ -22,6 +22,9 @@ config = click.option(
     show_default=True,
     help="What runs, when, and how much trouble it may take.",
 )
+environment = click.option(
+    "--env", "environment", help="With what [environments.ENV] of the configuration says otherwise."
+)
 job = click.argument("job", required=False)
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -31,6 +34,7 @@ def on_target(verb: F) -> F:
     """Give a verb its target and a screen, made from the options that every verb has."""
 
     @config
+    @environment
     @click.option(
         "--local", is_flag=True, help="Use the embedded AWS that `steadyspot local` runs."
     )
@@ -38,13 +42,18 @@ def on_target(verb: F) -> F:
     @click.option("--region", help="AWS region; else that of the configuration or the profile.")
     @wraps(verb)
     def with_target(
-        path: Path, local: bool, profile: str | None, region: str | None, **options: Any
+        path: Path,
+        environment: str | None,
+        local: bool,
+        profile: str | None,
+        region: str | None,
+        **options: Any,
     ) -> Any:
         from steadyspot.deploy.cli.screen import Screen
         from steadyspot.deploy.stacks.config import load
         from steadyspot.deploy.target import on_aws, on_this_machine
 
-        loaded = load(path)
+        loaded = load(path, environment)
         target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)
         return verb(target, Screen(), **options)
 

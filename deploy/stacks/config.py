@@ -59,6 +59,7 @@ class Platform:
 
     name: str = "steadyspot"
     region: str | None = None
+    account: str | None = None
     mail: str | None = None
     vpc: str | None = None
     subnets: tuple[str, ...] = ()
@@ -163,6 +164,7 @@ class Config:
     path: Path
     platform: Platform
     jobs: Mapping[str, Job]
+    environment: str | None = None
 
     def job(self, name: str | None = None) -> Job:
         """Return the job of that name, or the only one there is.
@@ -185,15 +187,16 @@ class Config:
         return f"{self.platform.name}-{job.name}"
 
 
-def load(path: Path = DEFAULT_PATH) -> Config:
-    """Read and check a configuration.
+def load(path: Path = DEFAULT_PATH, environment: str | None = None) -> Config:
+    """Read and check a configuration, with what an environment says otherwise where one is named.
 
     Raises
     ------
     ConfigError
-        When the file can't be read, is no TOML, or holds a wrong key or value.
+        When the file can't be read, is no TOML, or holds a wrong key or value, also in another
+        environment, or when there is no such environment.
     """
-    return parse(read_text(path), path)
+    return parse(read_text(path), path, environment)
 
 
 def read_text(path: Path) -> str:
@@ -217,7 +220,7 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: the file can't be read: {error.strerror}.") from None
 
 
-def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
+def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) -> Config:
     """Check a configuration that was read from ``path``, which is only named in errors.
 
     Raises
@@ -229,19 +232,52 @@ def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {_broken(str(error))}.") from None
-    faults = faults_of(schema(), content, "the file")
-    wrong = {fault.path[:2] for fault in faults}
-    faults += _faults_between(content, wrong)
+    faults = [*_faults_of(content), *_faults_of_environments(content)]
     if faults:
         lines = lines_of(text)
         raise ConfigError(
             "\n".join(_told(path, _place(fault.path, lines), fault.sentence) for fault in faults)
         )
+    if environment is not None:
+        environments = content.get("environments", {})
+        if environment not in environments:
+            raise ConfigError(f"{path}: environments has no {unknown(environment, environments)}.")
+        content = merged(content, environments[environment])
     return Config(
+        environment=environment,
         path=path,
         platform=_platform(content.get("platform", {})),
         jobs={name: _job(name, job) for name, job in content["jobs"].items()},
     )
+
+
+def _faults_of(content: Mapping[str, Any]) -> list[Fault]:
+    faults = faults_of(schema(), content, "the file")
+    wrong = {fault.path[:2] for fault in faults}
+    return [*faults, *_faults_between(content, wrong)]
+
+
+def _faults_of_environments(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with a configuration in one of its environments, and not without it."""
+    environments = content.get("environments", {})
+    if any(fault.path[:1] == ("environments",) for fault in faults_of(schema(), content, "")):
+        return
+    everywhere = {fault.path for fault in _faults_of(content)}
+    for name, table in environments.items():
+        for fault in _faults_of(merged(content, table)):
+            if fault.path not in everywhere:
+                yield Fault(
+                    ("environments", name, *fault.path), f"in environment {name}, {fault.sentence}"
+                )
+
+
+def merged(content: Mapping[str, Any], otherwise: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with what another says otherwise, table by table; lists are replaced."""
+    whole = {key: value for key, value in content.items() if key != "environments"}
+    for key, value in otherwise.items():
+        both = isinstance(value, Mapping) and isinstance(whole.get(key), Mapping)
+        whole[key] = merged(whole[key], value) if both else value
+    return whole
 
 
 def _told(path: Path, line: int | None, sentence: str) -> str:

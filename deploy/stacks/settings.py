@@ -21,8 +21,10 @@ class Setting:
     must_be: str
 
 
-def settings_of(path: Path, job: str | None = None) -> list[Setting]:
-    """Return the keys of the platform and of all jobs, or of one.
+def settings_of(
+    path: Path, environment: str | None = None, job: str | None = None
+) -> list[Setting]:
+    """Return the keys of the platform and of all jobs, or of one; as an environment has them.
 
     Raises
     ------
@@ -30,8 +32,11 @@ def settings_of(path: Path, job: str | None = None) -> list[Setting]:
         When the file can't be read or has a fault, or there is no such job.
     """
     text = read_text(path)
-    config = parse(text, path)
+    config = parse(text, path, environment)
     lines = lines_of(text)
+    if environment:
+        inside = {at[2:]: n for at, n in lines.items() if at[:2] == ("environments", environment)}
+        lines = {**lines, **inside}
     jobs = [config.job(job)] if job else list(config.jobs.values())
     form = schema()
     found = list(

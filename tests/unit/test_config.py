@@ -82,7 +82,9 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     shown = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
     assert shown != text
     shown = re.sub(
-        rf"(?m)^(region|vpc|subnets|assign_public_ip|{'|'.join(LEFT_TO_THE_IMAGE)}) .*\n", "", shown
+        rf"(?m)^(region|account|vpc|subnets|assign_public_ip|{'|'.join(LEFT_TO_THE_IMAGE)}) .*\n",
+        "",
+        shown,
     )
     shown_job, plain_job = parse(shown).job(), parse(text).job()
     assert shown_job == plain_job
@@ -107,6 +109,7 @@ def test_every_key_arrives() -> None:
         [platform]
         name = "night"
         region = "eu-central-1"
+        account = "123456789012"
         mail = "a@b.example"
         vpc = "vpc-0a"
         subnets = ["subnet-1", "subnet-2"]
@@ -160,7 +163,8 @@ def test_every_key_arrives() -> None:
     """
     read = parse(text)
     assert read.platform == Platform(
-        "night", "eu-central-1", "a@b.example", "vpc-0a", ("subnet-1", "subnet-2"), False,
+        "night", "eu-central-1", "123456789012", "a@b.example", "vpc-0a",
+        ("subnet-1", "subnet-2"), False,
         customer_key=True, checkpoint_days=16, container_insights="enhanced",
         prices=Prices(0.05, 0.005, 0.75, "2026-11"),
     )  # fmt: skip

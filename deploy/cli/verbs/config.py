@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 @options.job
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of steadyspot.toml instead.")
 @options.config
+@options.environment
 @options.as_json
-def command(path: Path, job: str | None, schema: bool, machine: bool) -> None:
+def command(
+    path: Path, environment: str | None, job: str | None, schema: bool, machine: bool
+) -> None:
     """Show every key that is in force, for all jobs or JOB: its value, and where it comes from."""
     from dataclasses import asdict
 
@@ -34,7 +37,7 @@ def command(path: Path, job: str | None, schema: bool, machine: bool) -> None:
     if schema:
         screen.raw(json.dumps(config.schema(), indent=2, ensure_ascii=False) + "\n")
         return
-    settings = settings_of(path, job)
+    settings = settings_of(path, environment, job)
     if machine:
         screen.json([asdict(setting) for setting in settings])
         return

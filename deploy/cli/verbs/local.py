@@ -11,8 +11,9 @@ from steadyspot.deploy.cli import options
 
 @click.command(name="local")
 @options.config
+@options.environment
 @click.option("--port", default=0, help="Port on 127.0.0.1; 0 takes a free one.")
-def command(path: Path, port: int) -> None:
+def command(path: Path, environment: str | None, port: int) -> None:
     """Keep an embedded AWS up on this machine, until Ctrl-C."""
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.local.command import stay
@@ -20,4 +21,4 @@ def command(path: Path, port: int) -> None:
     from steadyspot.deploy.target import need_embedded_aws
 
     need_embedded_aws()
-    stay(load(path), port, Screen())
+    stay(load(path, environment), port, Screen())
