@@ -41,6 +41,8 @@ _IN_BETWEEN = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _SETTLED = {*_WHOLE, "UPDATE_ROLLBACK_COMPLETE"}
 _LOOK_SECONDS = 2.0
+PAUSED = "Paused"
+"""The parameter that says whether a job's schedule rests; a change of anything else leaves it."""
 _ANOTHER_NAME = (
     "Nothing of it was touched: give the platform or the job another name in steadyspot.toml."
 )
@@ -238,6 +240,7 @@ class Stacks:
             return False
         declared = self._client.get_template_summary(StackName=name)["Parameters"]
         defaults = {p["ParameterKey"]: p.get("DefaultValue", "") for p in declared}
+        defaults.pop(PAUSED, None)
         return not parameters_that_change(_parameters(stack), {**defaults, **parameters})
 
     def is_settled(self, name: str) -> bool:
@@ -311,6 +314,9 @@ class Stacks:
         stack = self.describe(name)
         if stack is None:
             self._refuse_foreign_review(name)
+        rests = _parameters(stack or {}).get(PAUSED)
+        if rests is not None:
+            parameters = {PAUSED: rests, **parameters}
         change_set = f"{_OURS}{time.time_ns()}"
         self._create(name, change_set, new=stack is None, template=template, parameters=parameters)
         try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @options.on_target
 def command(target: Target, screen: Screen, job: str | None, tells: bool, machine: bool) -> None:
     """Show what `up` would change, and change nothing."""
+    from steadyspot.deploy.stacks.pausing import is_paused
     from steadyspot.deploy.stacks.up import difference, platform_of, stack_of
 
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
@@ -37,8 +38,12 @@ def command(target: Target, screen: Screen, job: str | None, tells: bool, machin
                 screen.plan(plan)
             else:
                 screen.say(f"  {note}")
+    resting = [one.name for one in wanted if is_paused(target, one)]
     if machine:
-        screen.json({"stacks": found})
+        screen.json({"stacks": found, "paused": resting})
+    elif resting:
+        screen.say()
+        screen.say(f"Paused, and left so by up: {', '.join(resting)}.", "yellow")
     if tells and any(one["changes"] or one["new"] for one in found):
         sys.exit(2)
 
