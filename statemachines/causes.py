@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from steadyspot.contract import Exit, Reason, Status
+from steadyspot.contract import Exit, Reason, Status, messages
 
 
 class CauseClass(StrEnum):
@@ -136,8 +136,8 @@ class Cause:
             **{name: limit for name, limit in limits.items() if limit},
             "staysOnSpot": self.stays_on_spot,
             "jitters": self.jitters,
-            "sentence": self.sentence,
-            "nextStep": self.next_step,
+            messages.SENTENCE: self.sentence,
+            messages.NEXT_STEP: self.next_step,
             **({"recognised": recognised} if recognised else {}),
         }
 

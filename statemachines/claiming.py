@@ -40,7 +40,7 @@ def claim() -> Task:
         arguments={
             # The variable `job` is known from the next state on.
             "TableName": "${Table}",
-            "Key": {columns.JOB: {"S": "${Job}"}, columns.RUN_KEY: {"S": expression("runKey")}},
+            "Key": {columns.JOB: {"S": "${Job}"}, columns.RUN_KEY: {"S": expression("keyOfRun")}},
             "UpdateExpression": (
                 "SET #status = :running, execution = :me, claimed_at = :now,"
                 " scheduled_time = :time ADD claims :one"

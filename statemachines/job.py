@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from steadyspot.contract import WORKER_CONTAINER, Capacity, Status, variables
+from steadyspot.contract import WORKER_CONTAINER, Capacity, Status, messages, variables
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
@@ -367,8 +367,8 @@ def build() -> Machine:
     finished = Succeed(
         "Finished",
         output={
-            "outcome": "finished",
-            "runKey": variable("$run.key"),
+            messages.OUTCOME: "finished",
+            messages.RUN_KEY: variable("$run.key"),
             "attempts": variable("$last.attempt"),
         },
     )
@@ -377,7 +377,7 @@ def build() -> Machine:
     duplicate = Succeed(
         "Duplicate",
         comment="Another execution works this scheduled time off, or has done so.",
-        output={"outcome": "duplicate", "runKey": variable("$run.key")},
+        output={messages.OUTCOME: "duplicate", messages.RUN_KEY: variable("$run.key")},
     )
     first = claiming(
         go_on=choosing, told=telling, parked=parking, marked=marking, duplicate=duplicate

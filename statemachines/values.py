@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, WORKER_CONTAINER
+from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, WORKER_CONTAINER, messages
 from steadyspot.contract.keys import LONGEST_RUN_KEY
 from steadyspot.statemachines.causes import EXECUTION_ENDED, NOT_CLAIMED, TOO_MANY_ATTEMPTS
 
@@ -78,8 +78,8 @@ _TEXTS = {
     "priceDate": "PriceDate",
 }
 _NUMBERS = {
-    "finishWithinMinutes": "FinishWithinMinutes",
-    "expectedMinutes": "ExpectedMinutes",
+    messages.FINISH_WITHIN_MINUTES: "FinishWithinMinutes",
+    messages.EXPECTED_MINUTES: "ExpectedMinutes",
     "maximumWaitMinutes": "MaximumWaitMinutes",
     "stopTimeout": "StopTimeout",
     "backoffSeconds": "BackoffSeconds",

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from math import ceil
 
+from steadyspot.contract import CapacityMode
 from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.stacks.config import Job
@@ -62,7 +63,7 @@ def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Fi
 def launches(looks: Looks) -> Iterator[Finding]:
     """Yield whether ``launch_minutes`` lets a launch start, and leaves time for another."""
     for job in looks.jobs:
-        if job.capacity == "on-demand-only":
+        if job.capacity == CapacityMode.ON_DEMAND_ONLY:
             continue
         about, minutes = f"{job.name}: launches", job.launch_minutes
         shown = f"launch_minutes = {minutes:g}"
@@ -115,9 +116,9 @@ def most_attempts(job: Job) -> int:
     """
     budgets = job.budgets
     most = 1 + budgets.interruptions + budgets.throttles + budgets.infrastructure + budgets.failures
-    if job.capacity != "spot-only":
+    if job.capacity != CapacityMode.SPOT_ONLY:
         most += 1 + REFUSALS_OF_ON_DEMAND
-    if job.capacity != "on-demand-only":
+    if job.capacity != CapacityMode.ON_DEMAND_ONLY:
         left = 60 * (job.finish_within_minutes or job.maximum_wait_minutes)
         wait = job.backoff.seconds
         while left > 0 and wait < job.backoff.cap_seconds:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from steadyspot.contract import Env, Status
+from steadyspot.contract import CapacityMode, Env, Status, messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.drills import rehearsal
 from steadyspot.deploy.drills.copies import Copy, throwaway
@@ -52,7 +52,7 @@ def with_sidecar(template: str) -> str:
 def interrupt(stage: Stage) -> Observations:
     """Stop the first attempt as a reclaim would; the run must resume and finish."""
     with listening(stage.target) as ear:
-        execution = stage.start()
+        execution = stage.start({})
         yield from _reclaimed(stage, ear, execution)
 
 
@@ -74,7 +74,7 @@ def no_capacity(stage: Stage) -> Observations:
         fault = stage.clock()
         try:
             stage.switches.refuse(stage.family, times=2, how="failures")
-            execution = stage.start()
+            execution = stage.start({})
             status = stage.follow(execution)
         finally:
             with undisturbed():
@@ -94,7 +94,9 @@ def slow_launch(stage: Stage) -> Observations:
         try:
             if stage.switches is not None:
                 stage.switches.refuse(family, times=1, how="slow")
-            execution = copy.stage.start(finishWithinMinutes=0, capacity="spot-first")
+            execution = copy.stage.start(
+                {messages.FINISH_WITHIN_MINUTES: 0, messages.CAPACITY: CapacityMode.SPOT_FIRST}
+            )
             status = copy.stage.follow(execution)
         finally:
             if stage.switches is not None:
@@ -121,7 +123,7 @@ def bad_image(stage: Stage) -> Observations:
 
 def _parked_then_repaired(copy: Copy, ear: Ear, cause: str) -> Iterator[Observation]:
     stage, fault = copy.stage, copy.stage.clock()
-    execution = stage.start()
+    execution = stage.start({})
     status = stage.follow(execution)
     yield Observation(f"the execution ended as {status}", status == "FAILED")
     yield from _unfinished(stage, execution, cause)
@@ -161,7 +163,11 @@ def hang(stage: Stage) -> Observations:
         copy.deploy(_SLEEPS, StartUpSeconds="0", MarginSeconds="0", StopTimeout="2")
         fault = stage.clock()
         execution = copy.stage.start(
-            finishWithinMinutes=minutes, expectedMinutes=0, budgets={"interruptions": 0}
+            {
+                messages.FINISH_WITHIN_MINUTES: minutes,
+                messages.EXPECTED_MINUTES: 0,
+                messages.BUDGETS: {"interruptions": 0},
+            }
         )
         status = copy.stage.follow(execution)
         yield Observation(f"the execution ended as {status}", status == "FAILED")
@@ -181,7 +187,7 @@ def sidecar(stage: Stage) -> Observations:
     ):
         copy.deploy()
         fault = stage.clock()
-        execution = copy.stage.start()
+        execution = copy.stage.start({})
         status = copy.stage.follow(execution)
         run = copy.stage.record(execution.rsplit(":", 1)[-1])
         yield Observation(f"the execution ended as {status}", status == "SUCCEEDED")
@@ -195,7 +201,7 @@ def short_grace(stage: Stage) -> Observations:
     """Reclaim a copy that does not listen and has two seconds; it must be resumed all the same."""
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(_DEAF_AT_FIRST, StopTimeout="2")
-        execution = copy.stage.start()
+        execution = copy.stage.start({})
         yield from _reclaimed(copy.stage, ear, execution)
 
 

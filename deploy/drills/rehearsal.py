@@ -11,7 +11,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from steadyspot.contract import FENCE_PER_CLAIM, Capacity, Status, columns, variables
+from steadyspot.contract import (
+    FENCE_PER_CLAIM,
+    Capacity,
+    CapacityMode,
+    Status,
+    columns,
+    messages,
+    variables,
+)
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 from steadyspot.deploy.trouble import Trouble
@@ -173,7 +181,7 @@ def variables_after(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, An
         variables.CAUSES: causes,
         variables.RUN: {
             "key": "drill",
-            "scheduledTime": "",
+            messages.SCHEDULED_TIME: "",
             variables.CLAIMS: 1,
             variables.EARLIER_ATTEMPTS: 0,
             "finishBy": 0,
@@ -183,7 +191,7 @@ def variables_after(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, An
             "limit": 3600,
             "reserve": 60,
             "leavesTimeForOnDemand": False,
-            "capacity": "spot-first",
+            "capacity": CapacityMode.SPOT_FIRST,
             "command": [],
             "budgets": budgets,
         },

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from steadyspot.contract import messages
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.drills.topic_listener import Ear
 from steadyspot.deploy.runs.executions import Follower, start
@@ -79,7 +80,7 @@ class Stage:
         """Show what the drill itself does, where that may take its time."""
         self.show(Moment(datetime.now(UTC), text))
 
-    def start(self, **request: Any) -> str:
+    def start(self, request: Mapping[str, Any]) -> str:
         """Start a run by hand and return its execution."""
         return start(self.sfn, self.outputs["StateMachine"], request)
 
@@ -143,4 +144,4 @@ def told_of(ear: Ear, execution: str) -> Observation:
 
 
 def _is_about(body: Any, execution: str) -> bool:
-    return isinstance(body, dict) and body.get("execution") == execution
+    return isinstance(body, dict) and body.get(messages.EXECUTION) == execution

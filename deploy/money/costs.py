@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from steadyspot.contract import CapacityMode
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import Money, RunRecord, money
 from steadyspot.deploy.stacks.config import Job
@@ -82,7 +83,7 @@ def advice(job: Job, bill: Bill, prices: Prices) -> Advice | None:
 def _knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
     second = prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
     on_spot = bill.on_demand_seconds * second * (1 - prices.spot_ratio)
-    if job.capacity == "on-demand-only":
+    if job.capacity == CapacityMode.ON_DEMAND_ONLY:
         yield Advice(job.name, on_spot, 'capacity = "spot-first" instead of "on-demand-only"')
     elif job.finish_within_minutes:
         yield Advice(

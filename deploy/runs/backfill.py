@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from steadyspot.contract import Status
+from steadyspot.contract import Status, messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import RunRecord, RunTable
@@ -158,8 +158,8 @@ class Backfill:
             while len(running := self._still(running)) >= self._at_once:
                 self._pause(_LOOK_SECONDS)
             request = {
-                "scheduledTime": one.scheduled_time,
-                **({"redrive": True} if one.again else {}),
+                messages.SCHEDULED_TIME: one.scheduled_time,
+                **({messages.REDRIVE: True} if one.again else {}),
             }
             execution = start(self._sfn, self._machine, request)
             running.append(execution)

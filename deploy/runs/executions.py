@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from steadyspot.contract import messages
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.forms import faults_of, shown
 from steadyspot.deploy.runs.history import Moment, Story
@@ -78,7 +79,7 @@ def _faults(request: Any) -> Iterator[str]:
     yield from (fault.sentence for fault in found)
     if found:
         return
-    time, command = request.get("scheduledTime"), request.get("command", [])
+    time, command = request.get(messages.SCHEDULED_TIME), request.get(messages.COMMAND, [])
     if time is not None and not _is_time(time):
         yield f"scheduledTime is {shown(time)}, but must be a time that the calendar has"
     if command and not command[0].strip():

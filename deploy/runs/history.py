@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from steadyspot.contract import Capacity, variables
+from steadyspot.contract import Capacity, CapacityMode, variables
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.causes import CauseClass
 
@@ -110,7 +110,11 @@ class Story:
         if again:
             does = f"resumes {where}" if self._done else "begins again, since no unit is done yet"
             return f"attempt {number} on {self._capacity} {does}", Tone.DECISION
-        if self._capacity == Capacity.ON_DEMAND and self._wish and self._wish != "on-demand-only":
+        if (
+            self._capacity == Capacity.ON_DEMAND
+            and self._wish
+            and self._wish != CapacityMode.ON_DEMAND_ONLY
+        ):
             return "attempt 1 is asked for on on-demand: there is no time for Spot", Tone.DECISION
         return f"attempt {number} is asked for on {self._capacity}", Tone.PLAIN
 

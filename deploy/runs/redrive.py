@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from steadyspot.contract import Status
+from steadyspot.contract import Status, messages
 from steadyspot.contract.keys import (
     LONGEST_RUN_KEY,
     RUN_KEY_CHARACTERS,
@@ -140,7 +140,7 @@ def named_by(message: Mapping[str, Any]) -> Named:
         if scheduled_time_from(key):
             return Named(key, receipt, f"The Scheduler could not start it: {said}")
     else:
-        named = body.get("runKey") if isinstance(body, dict) else None
+        named = body.get(messages.RUN_KEY) if isinstance(body, dict) else None
         if isinstance(named, str) and _is_run_key(named):
             return Named(named, receipt)
     raise _unknown(message)
@@ -170,8 +170,10 @@ def run_key_in(text: str) -> str:
         return ""
     if not isinstance(request, dict):
         return ""
-    time_of_it = request.get("scheduledTime")
-    return run_key_of(time_of_it) if isinstance(time_of_it, str) else str(request.get("runKey", ""))
+    time_of_it = request.get(messages.SCHEDULED_TIME)
+    if isinstance(time_of_it, str):
+        return run_key_of(time_of_it)
+    return str(request.get(messages.RUN_KEY, ""))
 
 
 def _unknown(message: Mapping[str, Any]) -> Trouble:
@@ -303,7 +305,7 @@ class Redrive:
         named_by_key = execution_arn(self._deployed.machine, key)
         execution = self._described(record.execution if record else named_by_key)
         if execution is None:
-            return {**self._scheduled(key), "redrive": True}
+            return {**self._scheduled(key), messages.REDRIVE: True}
         text = execution.get("input", "{}")
         if (run_key_in(text) or execution["name"]) != key:
             raise Trouble(
@@ -318,8 +320,8 @@ class Redrive:
                 f"Run {key} cannot be redriven: {trouble.what}",
                 "Start that run yourself with a request that fits, then delete the message.",
             ) from None
-        by_hand = {} if "scheduledTime" in request else {"runKey": key}
-        return {**request, "redrive": True, **by_hand}
+        by_hand = {} if messages.SCHEDULED_TIME in request else {messages.RUN_KEY: key}
+        return {**request, messages.REDRIVE: True, **by_hand}
 
     def _scheduled(self, key: str) -> dict[str, Any]:
         """Return what the schedule starts the run of this key with."""

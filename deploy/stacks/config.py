@@ -17,6 +17,7 @@ from pathlib import Path
 from posixpath import normpath
 from typing import Any, Literal
 
+from steadyspot.contract import CapacityMode
 from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
 from steadyspot.deploy.schedules.expressions import BadExpression, read, zone_of
@@ -145,7 +146,7 @@ class Job:
     launch_minutes: float = 15
     start_up_seconds: int = 60
     margin_seconds: int = 15
-    capacity: Literal["spot-first", "spot-only", "on-demand-only"] = "spot-first"
+    capacity: CapacityMode = CapacityMode.SPOT_FIRST
     rerun: Literal["always", "never"] = "always"
     retry: Retry = Retry()
     budgets: Budgets = Budgets()
@@ -311,6 +312,8 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
     values = {FIELDS.get(key, key): value for key, value in table.items()}
     for key in ("command", "policies", "forward"):
         values[key] = tuple(values.get(key, ()))
+    if "capacity" in values:
+        values["capacity"] = CapacityMode(values["capacity"])
     if "output_ignore" in values:
         values["output_ignore"] = tuple(values["output_ignore"])
     for key, kind in _TABLES.items():

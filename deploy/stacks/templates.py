@@ -4,7 +4,7 @@ In the repository a template names the rendered definition by its path, as ``aws
 package`` understands it. ``up`` sends the same template with the place where the definition lies: a
 job's is an object of the platform's bucket, named by its content, so that an unchanged definition
 is an unchanged template; the platform's own stand within the template, since its bucket is made by
-that very stack.
+that very stack, and its comments make room for them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ PREFIX = "definitions/"
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOURCE = re.compile(r"  (\w+):$")
 _LOCATION = re.compile(r"DefinitionS3Location: (\S+)")
+_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,14 @@ class Template:
 
 
 def platform_template() -> Template:
-    """Return ``platform.yaml`` with its definitions in it, as JSON."""
+    """Return ``platform.yaml`` with its definitions in it, as JSON, and without its comments."""
     text, definitions = _read(PLATFORM)
 
     def within(location: re.Match[str]) -> str:
         data = yaml.load(_at(location), _YAML)
-        return f"DefinitionString: {json.dumps(json.dumps(data, separators=(',', ':')))}"
+        return f"DefinitionString: |\n        {json.dumps(data, separators=(',', ':'))}"
 
-    return Template(_LOCATION.sub(within, text), definitions)
+    return Template(_LOCATION.sub(within, _COMMENT.sub("", text)), definitions)
 
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:

@@ -51,8 +51,8 @@ def rows() -> Iterator[Row]:
         f"<= {HELP_SECONDS * 1000:.0f} ms",
         seconds <= HELP_SECONDS,
     )
-    calls, said = calls_of_idle_up()
-    reached = 0 < calls <= UP_CALLS and "Nothing to change" in said
+    calls, printed = calls_of_idle_up()
+    reached = 0 < calls <= UP_CALLS and "Nothing to change" in printed
     yield Row("up of one job, nothing to change", f"{calls} calls", f"<= {UP_CALLS}", reached)
     for what, every in (("something happens every second", 1.0), ("nothing happens", 3600.0)):
         busiest, mean = calls_of_following(every)
@@ -121,11 +121,11 @@ def calls_of_idle_up() -> tuple[int, str]:
 def calls_of_following(every: float) -> tuple[int, float]:
     """Return the calls of the busiest minute, and per minute, of following an hour's execution."""
     clock = Clock()
-    entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Tell people"}}
+    event = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Tell people"}}
     ends = {"type": "ExecutionSucceeded", "timestamp": BEGUN + timedelta(hours=1)}
     steps = int(3600 / every)
     events = [
-        {**entered, "timestamp": BEGUN + timedelta(seconds=every * step)} for step in range(steps)
+        {**event, "timestamp": BEGUN + timedelta(seconds=every * step)} for step in range(steps)
     ]
     numbered = [{**event, "id": n} for n, event in enumerate([*events, ends], start=1)]
     history = History(clock, numbered)

@@ -166,7 +166,7 @@ def published(bench: Bench, count: int, size: int) -> dict[str, float]:
         text=True,
         check=True,
     )
-    worker, plain, peak = (float(word) for word in done.stdout.split())
+    worker, plain, peak = (float(number) for number in done.stdout.split())
     return {"worker": worker, "boto3": plain, "memory": peak}
 
 

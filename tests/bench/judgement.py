@@ -23,7 +23,7 @@ from tests.bench.report import CONSOLE, Row, report
 GENERATED_SECONDS = 60 * 86_400.0
 GENERATED_ZONES = 3
 NEAREST = "cpu"
-"""The set that is nearest to our case; what must be reached is said of it."""
+"""The set that is nearest to our case; of it alone is asked what must be reached."""
 
 
 def main(arguments: list[str]) -> int:
@@ -74,7 +74,7 @@ def _cells(name: str, is_generated: bool, lines: Sequence[measures.Line]) -> Tab
 def _of_set(
     name: str, regions: Sequence[Region], lines: Sequence[measures.Line], windows: int
 ) -> Iterator[Row]:
-    """What is said of one set; only of the nearest must it be reached."""
+    """The rows of one set; only those of the nearest have a figure to reach."""
 
     def row(what: str, value: float, most: float, form: str) -> Row:
         if name != NEAREST:

@@ -62,12 +62,12 @@ def startup(setting: Setting) -> Iterator[Row]:
     bench = setting.bench("startup")
     took: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(60 if setting.full else 20):
-        for name, before in ways.items():
+        for name, wrapper in ways.items():
             bench.claim()
             environment = bench.environment() | jobs.CLOSED
             begun = time.monotonic()
             out = subprocess.run(
-                [*before, *say], env=environment, capture_output=True, check=False, text=True
+                [*wrapper, *say], env=environment, capture_output=True, check=False, text=True
             ).stdout
             took[name].append(float(out.split()[0]) - begun)
     alone, namespace = took.pop("alone"), took.pop("a namespace", [])
@@ -83,8 +83,8 @@ def startup(setting: Setting) -> Iterator[Row]:
 
 def memory(setting: Setting) -> Iterator[Row]:
     """Resident memory of the supervisor."""
-    before = jobs.resident_before(setting.bench("memory"), jobs.launcher(setting.folder))
-    yield Row("memory before S3 is loaded", f"{before:.1f} MiB", "≤ 15 MiB", before <= 15)
+    resident = jobs.resident_before(setting.bench("memory"), jobs.launcher(setting.folder))
+    yield Row("memory before S3 is loaded", f"{resident:.1f} MiB", "≤ 15 MiB", resident <= 15)
     bench = setting.bench("memory")
     worker = bench.start(*bench.job_file(jobs.UNITS), "python", "0.05")
     wait_until(lambda: bench.item().get("checkpoint", {}).get("units_done", 0) >= 20)
@@ -99,13 +99,13 @@ def output(setting: Setting) -> Iterator[Row]:
     command = ["head", "-c", str(4 << 30), "/dev/zero"]
     times: dict[str, list[float]] = {"without": [], "with": []}
     for _ in range(3):
-        for name, before in {
+        for name, wrapper in {
             "without": [],
             "with": [sys.executable, "-m", "steadyspot.worker", "--"],
         }.items():
             begun = time.monotonic()
             with subprocess.Popen(
-                [*before, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                [*wrapper, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             ) as job:
                 subprocess.run(["cat"], stdin=job.stdout, stdout=subprocess.DEVNULL, check=True)
             times[name].append(time.monotonic() - begun)

@@ -203,7 +203,7 @@ class Bench:
         pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)
         return [dict(event) for page in pages for event in page["events"]]
 
-    def entered(self, execution: str) -> list[str]:
+    def states_entered(self, execution: str) -> list[str]:
         """Names of the states entered, in order."""
         return [
             event["stateEnteredEventDetails"]["name"]

@@ -186,7 +186,7 @@ class Work:
     def succeeded(self, execution: str, run_key: str = "") -> RunRecord:
         """Wait for the end, which has to be Finished; the run's record."""
         shown = self.ended(execution)
-        entered = self.entered(execution)
+        entered = self.states_entered(execution)
         assert shown["status"] == "SUCCEEDED", (shown.get("error"), shown.get("cause"), entered)
         assert entered[-1] in ("Finished", "Close the run"), entered
         return self.record(run_key or self.key(execution))
@@ -194,14 +194,14 @@ class Work:
     def failed(self, execution: str) -> dict[str, Any]:
         """Wait for the end, which has to be Failed; what DescribeExecution shows."""
         shown = self.ended(execution)
-        assert shown["status"] == "FAILED", self.entered(execution)
+        assert shown["status"] == "FAILED", self.states_entered(execution)
         return shown
 
     def history(self, execution: str) -> list[dict[str, Any]]:
         pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)
         return [dict(event) for page in pages for event in page["events"]]
 
-    def entered(self, execution: str) -> list[str]:
+    def states_entered(self, execution: str) -> list[str]:
         """Names of the states entered, in order."""
         return [
             event["stateEnteredEventDetails"]["name"]
@@ -224,7 +224,7 @@ class Work:
         shown = self.sfn.list_executions(stateMachineArn=self.outputs["StateMachine"])
         return [item["executionArn"] for item in shown["executions"]]
 
-    def before(self, task: str) -> str:
+    def before_the_start(self, task: str) -> str:
         """Wait for the end of *Before the start* for a task; its ARN."""
         return self._execution("BeforeTheStart", task)
 
@@ -343,8 +343,8 @@ class Work:
 
     def events(self, task: str) -> list[str]:
         """The events that the worker logged, in order."""
-        said = [json.loads(line) for line in self.lines(task) if line.startswith("{")]
-        return [line["event"] for line in said if "event" in line]
+        parsed = [json.loads(line) for line in self.lines(task) if line.startswith("{")]
+        return [line["event"] for line in parsed if "event" in line]
 
     def prints(self, text: str) -> tuple[str, str]:
         """Wait until a task has printed a line with the text; the task and the line."""
@@ -363,8 +363,8 @@ class Work:
 
     def begun(self, task: str) -> list[int]:
         """Numbers of the parts that a task began."""
-        said = (line.split() for line in self.lines(task))
-        return [int(w[1]) for w in said if len(w) == 3 and w[0] == "part" and w[2] == "begun"]
+        words = (line.split() for line in self.lines(task))
+        return [int(w[1]) for w in words if len(w) == 3 and w[0] == "part" and w[2] == "begun"]
 
     # Objects.
 

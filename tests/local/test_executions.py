@@ -20,7 +20,7 @@ from tests.local.states import catching, describe_self
 def test_stopping_an_execution_ends_its_wait_at_once(bench: Bench) -> None:
     states = {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}
     execution = bench.start(bench.machine(states))
-    until(lambda: bench.entered(execution))
+    until(lambda: bench.states_entered(execution))
     began = time.monotonic()
     bench.sfn.stop_execution(executionArn=execution)
     assert time.monotonic() - began < 2
@@ -84,7 +84,7 @@ def test_a_history_comes_in_pages_and_backwards(bench: Bench) -> None:
     first = bench.sfn.get_execution_history(executionArn=execution)
     assert len(first["events"]) == 100
     assert "nextToken" in first
-    assert bench.entered(execution) == [*names, "End"]
+    assert bench.states_entered(execution) == [*names, "End"]
     assert [event["id"] for event in bench.history(execution)] == list(range(1, 125))
     last = bench.sfn.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=1)
     assert last["events"][0]["type"] == "ExecutionSucceeded"

@@ -264,5 +264,5 @@ def stays_as_it_is(disturbed: Disturbed, run: RunRecord) -> None:
     work = disturbed.work
     again = work.start(runKey=run.run_key)
     assert work.ended(again)["status"] == "SUCCEEDED"
-    assert work.entered(again)[-1] == "Duplicate"
+    assert work.states_entered(again)[-1] == "Duplicate"
     assert work.run(disturbed.execution) == run

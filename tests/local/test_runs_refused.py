@@ -40,7 +40,7 @@ def test_a_refusal_waits_and_falls_back_to_on_demand(
     }
     assert (last.capacity, last.cause) == ("on-demand", "finished")
     assert {name for name, _ in work.causes(execution)} == {error}
-    entered = work.entered(execution)
+    entered = work.states_entered(execution)
     # The last of them comes at the end of the slack, and is not waited for any more.
     assert entered.count("Wait for capacity") == len(refused) - 1
     assert entered.count("Wait a moment") == 1
@@ -59,7 +59,7 @@ def test_a_job_that_exits_3_fails_the_run_and_waits_to_be_redriven(
     execution = work.start()
 
     assert work.failed(execution)["error"] == "Steadyspot.JobExit3"
-    assert "Run on on-demand Fargate" not in work.entered(execution)
+    assert "Run on on-demand Fargate" not in work.states_entered(execution)
     run = work.run(execution)
     assert (run.status, run.units_done) == ("unfinished", 2)
     assert [(a.cause, a.exit_code) for a in run.attempts] == [("job-failed", 3)]
@@ -132,7 +132,11 @@ def test_a_topic_that_refuses_does_not_fail_the_run(place: Place) -> None:
     finally:
         place.aws.outbox.accept(topic)
     assert run.complete
-    assert work.entered(execution)[-3:] == ["Tell people", "Is the run complete?", "Finished"]
+    assert work.states_entered(execution)[-3:] == [
+        "Tell people",
+        "Is the run complete?",
+        "Finished",
+    ]
     assert work.mails() == []
 
 
@@ -179,7 +183,7 @@ def test_a_nonsense_input_is_told_and_parked_once(nonsense: Work, request_: Any)
     nonsense.empty()
     execution = start(nonsense.sfn, nonsense.outputs["StateMachine"], request_)
     assert nonsense.failed(execution)["error"] == "Steadyspot.Misconfigured"
-    assert "Done" in nonsense.entered(nonsense.after(execution))
+    assert "Done" in nonsense.states_entered(nonsense.after(execution))
     message = nonsense.parked()
     assert message["execution"] == execution
     assert message["request"]["redrive"] is True
@@ -210,7 +214,7 @@ def test_a_run_with_a_deadline_learns_its_run_time_from_the_job_s_records(place:
 
     run = work.succeeded(execution)
     assert [a.capacity for a in run.attempts] == ["spot", "spot"]
-    entered = work.entered(execution)
+    entered = work.states_entered(execution)
     assert entered.count("Learn the run time") == 1
     events = work.sfn.get_execution_history(executionArn=execution, maxResults=1000)["events"]
     (learned,) = [
@@ -250,9 +254,9 @@ def test_a_launch_that_starts_in_time_is_left_alone_and_costs_two_states(place: 
     work = place.job(*parts(), launch_minutes=0.05)
     execution = work.start()
     run = work.succeeded(execution)
-    assert work.entered(execution)[-1] == "Close the run"
-    assert len(work.entered(execution)) == 4
-    assert work.entered(work.before(run.attempts[0].task)) == [
+    assert work.states_entered(execution)[-1] == "Close the run"
+    assert len(work.states_entered(execution)) == 4
+    assert work.states_entered(work.before_the_start(run.attempts[0].task)) == [
         "Wait for the start",
         "Has it started?",
     ]
@@ -269,4 +273,4 @@ def test_on_demand_that_is_refused_is_told_at_the_first_refusal(place: Place) ->
     assert work.succeeded(execution).complete
     told = [mail.attributes["outcome"] for mail in work.mails()]
     assert told == ["waiting", "finished"]
-    assert work.entered(execution).count("Wait a moment") == 3
+    assert work.states_entered(execution).count("Wait a moment") == 3

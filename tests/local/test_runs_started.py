@@ -55,7 +55,7 @@ def test_a_quiet_run_enters_4_states_and_publishes_what_the_job_does_by_hand(
     execution = work.start(scheduledTime="2026-11-24T02:00:00Z")
     assert work.ended(execution)["status"] == "SUCCEEDED"
 
-    assert work.entered(execution) == QUIET
+    assert work.states_entered(execution) == QUIET
     run = work.record("20261124T020000Z")
     assert (run.complete, run.execution) == (True, execution)
     assert run.scheduled_time == "2026-11-24T02:00:00Z"
@@ -123,7 +123,7 @@ def test_a_time_that_is_delivered_twice_at_the_same_moment_and_later_is_one_run(
         json.dumps({"scheduledTime": text(at)}, separators=(",", ":"))
     }
     assert {end["status"] for end in ends} == {"SUCCEEDED"}
-    last = [work.entered(execution)[-1] for execution in work.executions()]
+    last = [work.states_entered(execution)[-1] for execution in work.executions()]
     assert sorted(last) == ["Close the run", "Duplicate", "Duplicate"]
     assert len(work.tasks()) == 1
     run = work.record(run_key_of(text(at)))
@@ -140,8 +140,8 @@ def test_a_second_delivery_while_the_run_is_under_way_leaves_it_alone(
     task = work.held()
     second = work.start(scheduledTime="2026-11-24T02:00:00Z")
     assert work.ended(second)["status"] == "SUCCEEDED"
-    assert work.entered(second)[-1] == "Duplicate"
-    assert "Is it still running?" in work.entered(second)
+    assert work.states_entered(second)[-1] == "Duplicate"
+    assert "Is it still running?" in work.states_entered(second)
     place.aws.market.reclaim(task)
     assert work.ended(first)["status"] == "SUCCEEDED"
     assert work.record("20261124T020000Z").execution == first
@@ -176,7 +176,7 @@ def test_a_run_whose_execution_died_without_a_word_is_taken_over_by_the_next_del
 
     second = work.start(scheduledTime="2026-11-24T02:00:00Z")
     assert work.ended(second)["status"] == "SUCCEEDED"
-    assert "Take the run over" in work.entered(second)
+    assert "Take the run over" in work.states_entered(second)
     run = work.record(key)
     assert (run.complete, run.execution) == (True, second)
     assert work.begun(work.tasks()[-1]) == [4, 5, 6, 7, 8]

@@ -38,7 +38,7 @@ class Step:
     """A state as it was recorded: when it was entered, what its call answered, what it assigned."""
 
     name: str
-    entered: float
+    entered_at: float
     arguments: Any = None
     answered: float = 0.0
     answer: Any = None
@@ -60,10 +60,10 @@ def recorded(history: list[dict[str, Any]]) -> Iterator[Step]:
         elif kind == "TaskScheduled":
             step.arguments = json.loads(event["taskScheduledEventDetails"]["parameters"])
         elif kind in ANSWERS:
-            said = event[ANSWERS[kind]]
+            details = event[ANSWERS[kind]]
             step.answered = at
-            step.answer = json.loads(said["output"]) if "output" in said else None
-            step.error = (said.get("error", ""), said.get("cause", ""))
+            step.answer = json.loads(details["output"]) if "output" in details else None
+            step.error = (details.get("error", ""), details.get("cause", ""))
         elif "stateExitedEventDetails" in event:
             assigned = event["stateExitedEventDetails"].get("assignedVariables", {})
             step.assigned = {name: json.loads(value) for name, value in assigned.items()}
@@ -85,8 +85,10 @@ class Recording:
         at = len(self.seen)
         self.seen.append((state, copy.deepcopy(variables)))
         if at < len(self._steps):
-            assert abs(self.now - self._steps[at].entered) <= SECONDS, f"it waited before {state}"
-            self.now = self._steps[at].entered
+            assert abs(self.now - self._steps[at].entered_at) <= SECONDS, (
+                f"it waited before {state}"
+            )
+            self.now = self._steps[at].entered_at
 
     def call(self, resource: str, arguments: Any, _timeout_seconds: int, state: str) -> Any:
         step = self._steps[len(self.seen) - 1]
@@ -187,7 +189,7 @@ def test_the_same_answers_lead_through_the_same_states_and_variables(
         world, json.loads(shown["input"]), name=work.key(execution), watch=world.enter
     )
 
-    assert ended.entered == [step.name for step in steps]
+    assert ended.states_entered == [step.name for step in steps]
     variables: dict[str, Any] = {}
     for step, (state, seen) in zip(steps, world.seen, strict=True):
         assert same(variables, seen), f"before {state}: {variables} != {seen}"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steadyspot.contract import CapacityMode
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.stacks import config
 from steadyspot.deploy.stacks.config import (
@@ -201,7 +202,7 @@ def test_every_key_arrives() -> None:
         maximum_wait_minutes=0,
         start_up_seconds=0,
         margin_seconds=1,
-        capacity="spot-only",
+        capacity=CapacityMode.SPOT_ONLY,
         rerun="never",
         retry=Retry(0, 1),
         budgets=Budgets(1, 2, 3, 4),

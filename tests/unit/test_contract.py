@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from steadyspot.contract import (
     ENV_PREFIX,
     WORKER_CONTAINER,
     Capacity,
+    CapacityMode,
     Env,
     Exit,
     Reason,
@@ -24,6 +26,7 @@ from steadyspot.contract import (
     columns,
     input_prefix,
     logs,
+    messages,
     output_prefix,
     records,
     variables,
@@ -55,8 +58,10 @@ def constants(module: Any) -> dict[str, str]:
     }
 
 
-COLUMNS, VARIABLES = constants(columns), constants(variables)
+COLUMNS, VARIABLES, MESSAGES = constants(columns), constants(variables), constants(messages)
 ORDINARY = {
+    *("request", "redrive", "command", "capacity", "budgets"),  # arguments, verbs, settings
+    *("version", "sentence", "outcome", "severity"),  # and of AWS's answers and ours
     *("job", "run", "run_key", "execution", "attempts", "cause", "status"),  # keys of AWS's answers
     *("causes", "last", "work", "money", "claims"),  # and of ours, of arguments and of files
     *("fence", "progress", "commit", "checkpoint", "completion", "holder"),  # plain words
@@ -71,10 +76,15 @@ NUMBERS = {
 }
 """Files in which a number that is an exit code of the worker's too means something else."""
 UNIQUE = {
-    **{text: name for text, name in (COLUMNS | VARIABLES).items() if text not in ORDINARY},
+    **{
+        text: name
+        for text, name in (MESSAGES | COLUMNS | VARIABLES).items()
+        if text not in ORDINARY
+    },
     **{status.value: f"Status.{status.name}" for status in Status},
     **{reason.value: f"Reason.{reason.name}" for reason in Reason if reason != Reason.FAILED},
     **{capacity.value: f"Capacity.{capacity.name}" for capacity in Capacity},
+    **{mode.value: f"CapacityMode.{mode.name}" for mode in CapacityMode},
     logs.METRICS: "logs.METRICS",
     **{variable.value: f"Env.{variable.name}" for variable in Env},
     **{state.value: f"JobState.{state.name}" for state in JobState if " " in state},
@@ -102,33 +112,40 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-READ_FROM = {"item", "values", "assigned"}
+ROWS_AND_ASSIGNMENTS = {"item", "values", "assigned"}
 """What rows of the table and assignments of the workflow are called where they are read."""
+REQUESTS = {"request"}
+"""What a run request is called where it is made or read."""
+TYPES = {"S", "N", "M", "L", "BOOL"}
 
 
-def keys_of_rows(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the texts by which a row or an assignment is made or read."""
+def keys_of_columns(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the keys of values in DynamoDB's notation."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(value, ast.Dict) and any(
-                    isinstance(kind, ast.Constant) and kind.value in ("S", "N", "M", "L", "BOOL")
-                    for kind in value.keys
+                    isinstance(kind, ast.Constant) and kind.value in TYPES for kind in value.keys
                 ):
                     yield from _text(key)
-        elif isinstance(node, ast.Subscript) and _is_read(node.value):
-            yield from _text(node.slice)
-        elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "get"
-            and _is_read(node.func.value)
-        ):
-            yield from _text(node.args[0])
 
 
-def _is_read(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in READ_FROM
+def keys_read(source: str, names: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield the texts by which a value of one of these names is read, asked for or added to."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Subscript(ast.Name(name), slice) if name in names:
+                yield from _text(slice)
+            case ast.Call(ast.Attribute(ast.Name(name), "get"), [key, *_]) if name in names:
+                yield from _text(key)
+            case ast.Compare(key, [ast.In() | ast.NotIn()], [ast.Name(name)]) if name in names:
+                yield from _text(key)
+            case ast.Dict(keys, values) if any(
+                key is None and isinstance(value, ast.Name) and value.id in names
+                for key, value in zip(keys, values, strict=True)
+            ):
+                for one in keys:
+                    yield from _text(one)
 
 
 def _text(node: ast.expr | None) -> Iterator[tuple[int, str]]:
@@ -140,7 +157,11 @@ def spelled_out(source: str, names: Mapping[str, str]) -> list[tuple[int, str]]:
     """Return the lines that spell out what the contract names, and its name there."""
     found = [(line, names[text]) for line, text in literals(source) if text in names]
     rows = COLUMNS | VARIABLES
-    return found + [(line, rows[text]) for line, text in keys_of_rows(source) if text in rows]
+    for line, text in (*keys_of_columns(source), *keys_read(source, ROWS_AND_ASSIGNMENTS)):
+        found += [(line, rows[text])] if text in rows else []
+    for line, text in keys_read(source, REQUESTS):
+        found += [(line, MESSAGES[text])] if text in MESSAGES else []
+    return found
 
 
 def exit_codes(source: str) -> list[tuple[int, str]]:
@@ -183,8 +204,14 @@ def test_an_ordinary_word_is_found_where_it_is_a_column() -> None:
     assert exit_codes(source) == [(1, "Exit.INTERRUPTED")]
 
 
+def test_an_ordinary_word_is_found_where_it_is_a_key_of_a_run_request() -> None:
+    source = 'x = {**request, "redrive": True}, "command" in request, request.get("capacity")\n'
+    found = [name for _, name in spelled_out(source, UNIQUE)]
+    assert sorted(found) == ["messages.CAPACITY", "messages.COMMAND", "messages.REDRIVE"]
+
+
 def test_every_word_that_is_allowed_is_one_of_the_contract() -> None:
-    assert set(COLUMNS) | set(VARIABLES) > ORDINARY
+    assert {*COLUMNS, *VARIABLES, *MESSAGES} > ORDINARY
 
 
 # --- expressions and templates, which cannot import ---------------------------------------------
@@ -251,11 +278,53 @@ def test_money_has_the_fields_that_the_contract_names() -> None:
     assert fields == set(records.MoneyColumn.__annotations__)
 
 
+def schema(name: str) -> dict[str, Any]:
+    path = ROOT / "statemachines" / "schemas" / f"{name}.schema.json"
+    read: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return read
+
+
+def test_the_schemas_have_the_keys_that_the_contract_names() -> None:
+    assert set(schema("run-request")["properties"]) == messages.RUN_REQUEST
+    assert set(schema("parked-run")["required"]) == messages.PARKED_RUN
+    assert set(schema("parked-run")["properties"]) == messages.PARKED_RUN
+    assert set(schema("notification")["required"]) == messages.NOTIFICATION
+
+
+def test_expressions_read_keys_of_run_requests() -> None:
+    written = " ".join(EXPRESSIONS.values())
+    read = set(re.findall(r"(?:Execution\.Input|\$request)\.(\w+)", written))
+    read |= set(re.findall(r"\$asked(?:Number)?\(\s*'(\w+)'", written))
+    assert read == messages.RUN_REQUEST
+    for name in ("parkedMessage", "endedParked"):
+        added = re.findall(r"\{ '(\w+)': \S+ \}", EXPRESSIONS[name])
+        assert added == [messages.REDRIVE, messages.RUN_KEY]
+    assert messages.LEFT_OUT not in messages.RUN_REQUEST
+    assert f"'{messages.LEFT_OUT}':" in EXPRESSIONS["requestParked"]
+
+
+@pytest.mark.parametrize("name", ["parkedMessage", "endedParked"])
+def test_a_parked_run_has_the_keys_that_the_contract_names(name: str) -> None:
+    keys = set(re.findall(r"^  '(\w+)':", EXPRESSIONS[name], re.MULTILINE))
+    assert keys == messages.PARKED_RUN
+
+
+def test_notifications_have_the_keys_that_the_contract_names() -> None:
+    of_a_run = set(re.findall(r"^  '(\w+)':", EXPRESSIONS["notification"], re.MULTILINE))
+    of_an_end = set(re.findall(r"^    '(\w+)':", EXPRESSIONS["endedMessage"], re.MULTILINE))
+    assert of_a_run > messages.NOTIFICATION
+    assert of_an_end == messages.NOTIFICATION
+
+
+def test_the_schedule_names_the_key_of_its_time() -> None:
+    assert f'"{messages.SCHEDULED_TIME}":"<aws.scheduler' in TEMPLATES["job.yaml"]
+
+
 def test_the_workflow_makes_the_run_key_that_python_makes() -> None:
     for at in (datetime(2026, 11, 24, 2, 0, tzinfo=UTC), datetime(2028, 2, 29, tzinfo=UTC)):
         time = scheduled_time_of(at)
         made = jsonata(
-            "runKey",
+            "keyOfRun",
             {"states": {"context": {"Execution": {"Input": {"scheduledTime": time}, "Name": "n"}}}},
         )
         assert made == run_key_of(time)
@@ -306,9 +375,8 @@ def test_expressions_name_variables_of_the_contract() -> None:
 def test_what_stands_in_quotes_in_expressions_is_spelled_as_the_contract_does() -> None:
     compared = re.compile(r"(?:status|capacity|workerReason)(?:'?: | = | in \[)'([\w-]+)'")
     words = {word for text in EXPRESSIONS.values() for word in compared.findall(text)}
-    modes = {"spot-first", "spot-only", "on-demand-only"}
     executions = {"RUNNING", "ABORTED", "TIMED_OUT", "FAILED"}
-    assert words - modes - executions <= {*Status, *Capacity, *Reason}
+    assert words - executions <= {*Status, *Capacity, *CapacityMode, *Reason}
     assert {Status.COMPLETE, Capacity.SPOT} <= words
 
 

@@ -50,7 +50,7 @@ class Ended:
     error: str = ""
     cause: str = ""
     output: Any = None
-    entered: list[str] = field(default_factory=list)
+    states_entered: list[str] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,7 +97,7 @@ class Machine:
         ended = Ended("RUNNING", variables=variables)
         state_name: str = self._definition["StartAt"]
         while True:
-            ended.entered.append(state_name)
+            ended.states_entered.append(state_name)
             if watch:
                 watch(state_name, variables)
             state = self._definition["States"][state_name]

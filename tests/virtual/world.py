@@ -185,8 +185,8 @@ class RunWorld:
             self.item[names.get(column, column)] = values[value]
         for part in filter(None, adds.split(",")):
             column, value = part.split()
-            before = float(self.item.get(column, {"N": "0"})["N"])
-            self.item[column] = {"N": str(int(before + float(values[value]["N"])))}
+            stored = float(self.item.get(column, {"N": "0"})["N"])
+            self.item[column] = {"N": str(int(stored + float(values[value]["N"])))}
         return {"Attributes": json.loads(json.dumps(self.item))}
 
     # The task.

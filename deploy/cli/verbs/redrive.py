@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from steadyspot.contract import messages
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ def command(
 
 def _print(screen: Screen, entry: dict[str, Any]) -> None:
     """Print what waits or was started; what it runs, and with what, on lines of their own."""
-    told = (entry.get(name) for name in ("runKey", "execution", "why", "note"))
+    told = (entry.get(name) for name in (messages.RUN_KEY, "execution", "why", "note"))
     screen.say("  ".join(str(text) for text in told if text))
-    if "request" in entry:
-        screen.pair("  runs", shlex.join(entry["command"]) or "the command of its image")
-        screen.pair("  with", json.dumps(entry["request"]))
+    if messages.REQUEST in entry:
+        screen.pair("  runs", shlex.join(entry[messages.COMMAND]) or "the command of its image")
+        screen.pair("  with", json.dumps(entry[messages.REQUEST]))
 
 
 def _queue(
@@ -88,10 +89,12 @@ def _queue(
     redriving = redrive_of(target, job, target.job(job))
 
     def told(waiting: Waiting) -> dict[str, Any]:
-        entry: dict[str, Any] = {"runKey": waiting.run_key, "why": waiting.why}
+        entry: dict[str, Any] = {messages.RUN_KEY: waiting.run_key, "why": waiting.why}
         if waiting.request is not None:
-            entry["command"] = waiting.request.get("command") or _own_command(target, job)
-            entry["request"] = dict(waiting.request)
+            entry[messages.COMMAND] = waiting.request.get(messages.COMMAND) or _own_command(
+                target, job
+            )
+            entry[messages.REQUEST] = dict(waiting.request)
         return {**entry, "note": waiting.note}
 
     if dry_run:
@@ -105,7 +108,7 @@ def _queue(
 
     for one in redriving.run(show):
         yield {
-            "runKey": one.run_key,
+            messages.RUN_KEY: one.run_key,
             "execution": one.execution,
             "note": one.note,
             "good": one.good,
@@ -153,11 +156,13 @@ def _window(
     )
     due = backfill.due(moments)
     if dry_run:
-        yield from ({"runKey": one.run_key, "note": one.note or "would be run"} for one in due)
+        yield from (
+            {messages.RUN_KEY: one.run_key, "note": one.note or "would be run"} for one in due
+        )
     else:
         for started in backfill.run(due):
             yield {
-                "runKey": started.run_key,
+                messages.RUN_KEY: started.run_key,
                 "execution": started.execution,
                 "note": started.note,
             }

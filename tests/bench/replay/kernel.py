@@ -64,7 +64,7 @@ class Replayed:
     complete: bool = False
     spot_seconds: float = 0.0
     on_demand_seconds: float = 0.0
-    entered: list[str] = field(default_factory=list)
+    states_entered: list[str] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
 
 
@@ -136,7 +136,7 @@ class Replay:
 
     def run(self) -> Replayed:
         """Run to the end."""
-        enter = self.out.entered.append
+        enter = self.out.states_entered.append
         enter("Claim the run")
         following = self._choose()
         while following:
@@ -150,7 +150,7 @@ class Replay:
         return self.out
 
     def _choose(self, last_class: str = "") -> str:
-        self.out.entered.append("Choose capacity")
+        self.out.states_entered.append("Choose capacity")
         if self.stalled > self.s.interruptions or (last_class == "timed-out" and self.stalled > 1):
             return self._end(
                 *("Mark it unfinished", "Park the run"),
@@ -161,7 +161,7 @@ class Replay:
         return SPOT if self.slack() else ON_DEMAND
 
     def _wait(self) -> str:
-        self.out.entered.append("Wait for capacity")
+        self.out.states_entered.append("Wait for capacity")
         since = self.refused_since()
         left = (self.ends() - self.millis()) * 0.001
         backoff = self.s.backoff_seconds * GROWTH**self.waits
@@ -179,13 +179,13 @@ class Replay:
         seconds = max(1, math.ceil((gives_up - self.millis()) * 0.001)) + round(
             self.s.stop_timeout_seconds + self.s.margin_seconds
         )
-        out.entered.append(
+        out.states_entered.append(
             "Run on Fargate Spot" if capacity == SPOT else "Run on on-demand Fargate"
         )
         out.decisions.append(Decision(capacity, self.now, seconds, round(stop_by)))
         met = self.market(capacity, self.now)
         if met.refused:
-            out.entered.append("Why did it stop?")
+            out.states_entered.append("Why did it stop?")
             return self._refused(self.now)
         return self._task(capacity, met, stop_by / 1000, self.now + seconds)
 
@@ -194,7 +194,7 @@ class Replay:
         if self.slack():
             self._learn()
             return "wait"
-        self.out.entered.append("Wait a moment")
+        self.out.states_entered.append("Wait a moment")
         left = (self.ends() - self.millis()) * 0.001
         self.now += max(0, math.floor(min(left, self.s.backoff_seconds)))
         return "refused"
@@ -215,7 +215,7 @@ class Replay:
         self.now = min(ended, gives_up)
         if ended <= gives_up and notice == finishes:
             return self._finished()
-        out.entered += ["Record the attempt", "Why did it stop?"]
+        out.states_entered += ["Record the attempt", "Why did it stop?"]
         gained = self.fraction() > round(min(1.0, done / self.work), 9)
         timed_out = ended > gives_up or notice != taken
         never_began = notice < starts or starts >= gives_up
@@ -225,7 +225,7 @@ class Replay:
         self.stalled = 0 if gained else self.stalled + 1
         if not timed_out and gained and self.slack() and capacity == SPOT:
             if self._learn():
-                out.entered.append("Wait for capacity")
+                out.states_entered.append("Wait for capacity")
                 out.decisions.append(Decision("wait", self.now, 0, 0))
             return SPOT
         return "timed-out" if timed_out else "interrupted"
@@ -235,13 +235,13 @@ class Replay:
         if self.learned or self.finish_by == 0:
             return False
         self.learned = True
-        self.out.entered.append("Learn the run time")
+        self.out.states_entered.append("Learn the run time")
         return True
 
     def _finished(self) -> str:
         out = self.out
         out.complete = True
-        out.entered.append("Close the run")
+        out.states_entered.append("Close the run")
         late = self.finish_by > 0 and self.millis() > self.finish_by
         if self.attempts == 1 and not late:
             return ""
@@ -251,7 +251,7 @@ class Replay:
         )
 
     def _end(self, *states: str) -> str:
-        self.out.entered += states
+        self.out.states_entered += states
         return ""
 
 

@@ -75,7 +75,7 @@ def cost(run: Replayed) -> float:
     return (
         SPOT_PRICE * run.spot_seconds
         + run.on_demand_seconds
-        + TRANSITION_SECONDS * len(run.entered)
+        + TRANSITION_SECONDS * len(run.states_entered)
     )
 
 
@@ -113,7 +113,7 @@ def _line(
             window = Window(region, begin, cell.work, cell.within)
             run = played(settings_of(cell), window, rng)
             sums["ours"].append(cost(run) / alone)
-            sums["states"].append(len(run.entered))
+            sums["states"].append(len(run.states_entered))
             sums["late"].append(run.finished_at > begin + cell.within)
             if all_rivals:
                 sums["greedy"].append(rivals.greedy(window, rng).cost / alone)
@@ -215,7 +215,7 @@ def means(lines: Sequence[Line]) -> Mapping[str, float]:
 def quiet_states() -> int:
     """States entered by a run that nothing disturbs."""
     window = Window([Zone("zone", True, [], FOREVER)], 0.0, 600, 1200)
-    return len(played(settings_of(CELLS[1]), window, random.Random(1)).entered)
+    return len(played(settings_of(CELLS[1]), window, random.Random(1)).states_entered)
 
 
 def weather_of(zones: Sequence[Zone]) -> Iterator[tuple[bool, float]]:

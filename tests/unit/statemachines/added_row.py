@@ -42,9 +42,9 @@ def ran(row: Cause) -> dict[str, Any]:
     )
     ended = MACHINE.run(world, {}, name="x")
     record = json.dumps(world.item["attempts"])
-    at = ended.entered.index("Why did it stop?")
+    at = ended.states_entered.index("Why did it stop?")
     return {
-        "after": ended.entered[at + 1],
+        "after": ended.states_entered[at + 1],
         "status": ended.status,
         "error": ended.error,
         "parked": [message["cause"] for message in world.parked],

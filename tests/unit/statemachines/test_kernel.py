@@ -125,7 +125,10 @@ def windows_with_news() -> Iterator[tuple[int, Replayed]]:
         settings, _ = window(seed)
         of = settings.finish_within_minutes > 0, settings.maximum_wait_minutes
         run = by_kernel(seed)
-        found = {(*of, tuple(run.entered[at : at + STATES])) for at in range(len(run.entered))}
+        found = {
+            (*of, tuple(run.states_entered[at : at + STATES]))
+            for at in range(len(run.states_entered))
+        }
         if any(met[situation] < EACH for situation in found):
             met.update(found)
             yield seed, run
@@ -135,7 +138,7 @@ def test_kernel_and_definition_decide_the_same_in_every_window() -> None:
     for seed, mine in windows_with_news():
         ended, world, decisions = by_definition(seed)
         where = f"window {seed}"
-        assert mine.entered == ended.entered, where
+        assert mine.states_entered == ended.states_entered, where
         assert (ended.status == "SUCCEEDED") == mine.complete, where
         for left, right in zip(
             sorted(mine.decisions, key=order), sorted(decisions, key=order), strict=True

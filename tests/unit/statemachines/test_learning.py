@@ -31,7 +31,7 @@ def fell_back_at(
     ended = MACHINE.run(world, {**asked, **request}, name="x")
     assert ended.status == "SUCCEEDED"
     (launch,) = [launch for launch in world.launches if launch.capacity == "on-demand"]
-    return launch.at - START, world, ended.entered
+    return launch.at - START, world, ended.states_entered
 
 
 def last_moment(run_seconds: float) -> float:
@@ -63,7 +63,7 @@ def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
     )
     asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
     ended = MACHINE.run(world, asked, name="x")
-    assert ended.entered[3:8] == [
+    assert ended.states_entered[3:8] == [
         "Record the attempt",
         "Why did it stop?",
         "Learn the run time",

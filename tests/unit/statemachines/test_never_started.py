@@ -95,6 +95,6 @@ def test_a_launch_that_is_slow_but_starts_in_time_is_left_alone() -> None:
         now=START, work_seconds=600.0, market=lambda *_: slow, launch_minutes=15, reports=False
     )
     ended = MACHINE.run(world, {}, name="x")
-    assert ended.entered == [
+    assert ended.states_entered == [
         *("Claim the run", "Choose capacity", "Run on Fargate Spot", "Close the run"),
     ]

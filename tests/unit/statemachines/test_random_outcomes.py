@@ -127,7 +127,7 @@ def holds(ended: Ended, world: RunWorld, request: dict[str, Any], faults: tuple[
     assert ended.status == ("SUCCEEDED" if complete else "FAILED")
     assert complete or ended.error.startswith("Steadyspot.")
 
-    parked_failed = "Park the run" in faults and "Park the run" in ended.entered
+    parked_failed = "Park the run" in faults and "Park the run" in ended.states_entered
     assert len(world.parked) == (0 if complete or parked_failed else 1)
     assert (ended.error == "Steadyspot.NotParked") == parked_failed
     for message in world.parked:
@@ -137,11 +137,11 @@ def holds(ended: Ended, world: RunWorld, request: dict[str, Any], faults: tuple[
 
     told_or_quiet = {"Close the run", "Finished", "Failed"}
     if not {"Record the attempt", "Close the run", "Mark it unfinished"} & set(faults):
-        assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.entered)
-        assert ended.entered[-1] in told_or_quiet
-    quiet = ended.entered[-1] == "Close the run"
+        assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.states_entered)
+        assert ended.states_entered[-1] in told_or_quiet
+    quiet = ended.states_entered[-1] == "Close the run"
     silent = quiet or "Tell people" in faults
-    waits = ended.entered.count("Tell people it waits")
+    waits = ended.states_entered.count("Tell people it waits")
     assert waits <= 1
     assert len(world.mails) == waits + (0 if silent else 1)
     for mail in world.mails:

@@ -1,0 +1,58 @@
+"""Keys of the JSON that passes between the workflow, a job's queue, people and the command line.
+
+A run request is the input of an execution, a parked run lies in the queue, a notification goes out
+by SNS; the schemas in ``statemachines/schemas`` say what each key holds. The workflow writes the
+last two, and the command line writes requests and reads all three.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+SCHEDULED_TIME: Final = "scheduledTime"
+RUN_KEY: Final = "runKey"
+REDRIVE: Final = "redrive"
+"""Whether a run that ended unfinished may be taken up again."""
+
+COMMAND: Final = "command"
+CAPACITY: Final = "capacity"
+FINISH_WITHIN_MINUTES: Final = "finishWithinMinutes"
+EXPECTED_MINUTES: Final = "expectedMinutes"
+BUDGETS: Final = "budgets"
+
+VERSION: Final = "version"
+JOB: Final = "job"
+EXECUTION: Final = "execution"
+CAUSE: Final = "cause"
+SENTENCE: Final = "sentence"
+NEXT_STEP: Final = "nextStep"
+
+REQUEST: Final = "request"
+"""What a parked run is redriven with; a run request."""
+
+LEFT_OUT: Final = "leftOut"
+"""Stands alone in the place of a request that is too long, so that none can be made of it."""
+
+OUTCOME: Final = "outcome"
+SEVERITY: Final = "severity"
+
+RUN_REQUEST = frozenset(
+    {
+        *(SCHEDULED_TIME, RUN_KEY, REDRIVE, COMMAND, CAPACITY),
+        *(FINISH_WITHIN_MINUTES, EXPECTED_MINUTES, BUDGETS),
+    }
+)
+"""Keys that a run request may have."""
+
+PARKED_RUN = frozenset(
+    {
+        *(VERSION, JOB, RUN_KEY, SCHEDULED_TIME, EXECUTION),
+        *(CAUSE, SENTENCE, NEXT_STEP, REQUEST),
+    }
+)
+"""Keys that each parked run has."""
+
+NOTIFICATION = (PARKED_RUN - {SCHEDULED_TIME, REQUEST}) | {OUTCOME, SEVERITY}
+"""Keys that each notification has; how the attempts went and what they cost come on top."""
