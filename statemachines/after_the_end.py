@@ -11,38 +11,66 @@ from __future__ import annotations
 
 from steadyspot.contract import Status, columns
 from steadyspot.contract.states import AfterTheEndState
-from steadyspot.statemachines.calls import CONDITION_FAILED, short_call, table_call
+from steadyspot.statemachines.calls import (
+    CANCELED,
+    UNFINISHED_WORK,
+    change,
+    short_call,
+    transaction,
+)
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, Succeed, Task
 
+ENDED = {"S": variable("$ended.execution")}
+TABLE = "${Table}"
+
+
+KEY = {columns.JOB: {"S": variable("$jobName")}, columns.RUN_KEY: {"S": variable("$key")}}
+WORKER_KEY = {**KEY, columns.JOB: {"S": expression("workerOfEnded")}}
+
 
 def mark() -> Task:
-    """Mark the run unfinished, if the execution that ended still held it."""
-    return table_call(
+    """Mark the run unfinished, if the execution that ended held it and its work is not complete."""
+    values = {
+        ":unfinished": {"S": Status.UNFINISHED.value},
+        ":complete": {"S": Status.COMPLETE.value},
+    }
+    return transaction(
         AfterTheEndState.MARK_UNFINISHED,
-        "updateItem",
+        change(
+            "SET #status = :unfinished, execution = :ended, cause = :cause",
+            expression("markCondition"),
+            {**values, ":ended": ENDED, ":cause": {"S": expression("causeOfEnded")}},
+            key=KEY,
+            table=TABLE,
+        ),
+        change(*UNFINISHED_WORK, {**values, ":me": ENDED}, key=WORKER_KEY, table=TABLE),
         comment="Only if the record still names that execution and nobody marked it.",
-        arguments={
-            "TableName": "${Table}",
-            "Key": {
-                columns.JOB: {"S": variable("$jobName")},
-                columns.RUN_KEY: {"S": expression("keyOfEnded")},
-            },
-            "UpdateExpression": "SET #status = :unfinished, #execution = :ended, #cause = :cause",
-            "ConditionExpression": expression("markCondition"),
-            "ExpressionAttributeNames": {
-                "#status": columns.STATUS,
-                "#execution": columns.EXECUTION,
-                "#cause": columns.CAUSE,
-            },
-            "ExpressionAttributeValues": {
-                ":unfinished": {"S": Status.UNFINISHED.value},
-                ":complete": {"S": Status.COMPLETE.value},
-                ":ended": {"S": variable("$ended.execution")},
-                ":cause": {"S": expression("causeOfEnded")},
-            },
+    )
+
+
+def close() -> Task:
+    """Close the run whose worker had finished all the same."""
+    complete, running = {"S": Status.COMPLETE.value}, {"S": Status.RUNNING.value}
+    return transaction(
+        AfterTheEndState.CLOSE,
+        change(
+            "SET #status = :complete",
+            "execution = :ended AND #status = :running",
+            {":complete": complete, ":running": running, ":ended": ENDED},
+            key=KEY,
+            table=TABLE,
+        ),
+        {
+            "ConditionCheck": {
+                "TableName": TABLE,
+                "Key": WORKER_KEY,
+                "ConditionExpression": "#status = :complete AND execution = :ended",
+                "ExpressionAttributeNames": {"#status": columns.STATUS},
+                "ExpressionAttributeValues": {":complete": complete, ":ended": ENDED},
+            }
         },
-        assign={"key": expression("keyOfEnded")},
+        comment="It spoke for itself, or had nothing more to say but that it is complete.",
     )
 
 
@@ -68,7 +96,7 @@ def build() -> Machine:
     asked = Choice(
         AfterTheEndState.DID_IT_SPEAK, comment="Who ends under a name of ours has parked."
     )
-    marking = mark()
+    marking, closing = mark(), close()
     park = short_call(
         AfterTheEndState.PARK,
         "sqs:sendMessage",
@@ -99,9 +127,12 @@ def build() -> Machine:
     asked_right.default_choice(odd)
     look.next_step = asked
     asked.add_choice(Rule(expression("hasSpoken")), done)
-    asked.default_choice(marking)
+    # An end is known by its key from here on.
+    asked.add_choice(Rule(expression("always"), assign={"key": expression("keyOfEnded")}), marking)
     marking.next_step = park
-    marking.add_catch(Catch(done, error_equals=[CONDITION_FAILED], comment="It spoke for itself."))
+    marking.add_catch(Catch(closing, error_equals=[CANCELED]))
+    closing.next_step = done
+    closing.add_catch(Catch(done, error_equals=["States.ALL"], comment="It spoke for itself."))
     park.next_step = tell
     tell.next_step = done
     tell.add_catch(Catch(done, error_equals=["States.ALL"]))

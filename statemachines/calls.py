@@ -1,4 +1,8 @@
-"""Calls that more than one state makes, and what they assign."""
+"""Calls that more than one state makes, and what they assign.
+
+A run has two items in the run table, the workflow's and the worker's, which only the worker's role
+may write beside the workflow. What concerns both is one transaction on both.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,20 @@ from steadyspot.statemachines.composing import Expression, expression, variable
 from steadyspot.statemachines.states import Retry, Task
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
+CANCELED = "DynamoDb.TransactionCanceledException"
+"""A condition of a transaction was false; or another call met it, or DynamoDB was throttled."""
+
 EXECUTION = variable("$states.context.Execution.Id")
+TABLE = variable("$job.table")
 KEY = {columns.JOB: {"S": variable("$job.name")}, columns.RUN_KEY: {"S": variable("$run.key")}}
+WORKER_KEY = {**KEY, columns.JOB: {"S": expression("workerPartition")}}
+UNFINISHED_WORK = (
+    "SET #status = :unfinished, execution = if_not_exists(execution, :me)",
+    "attribute_not_exists(execution) OR execution <> :me OR #status <> :complete",
+)
+"""Update of the worker's item when the run ends unfinished, and on what condition; what is no item
+of this claim's never stands in the way of it."""
+
 CALL_SECONDS = 60
 """TimeoutSeconds of a short call."""
 
@@ -37,26 +53,54 @@ def short_call(
         comment=comment,
         resource=f"arn:aws:states:::{resource}",
         timeout_seconds=CALL_SECONDS,
-        retry=patient(*never),
-        **fields,
+        **{"retry": patient(*never), **fields},
     )
 
 
 def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: Any) -> Task:
-    """Return a Task with one call on the run's item; ``status`` is a reserved word there."""
+    """Return a Task with one call on the table; ``status`` is a reserved word there."""
     return short_call(
         state_id,
         f"dynamodb:{action}",
         CONDITION_FAILED,
-        arguments={
-            "TableName": variable("$job.table"),
-            "Key": KEY,
-            "ExpressionAttributeNames": {"#status": columns.STATUS},
-            **arguments,
-        },
+        arguments={"TableName": TABLE, **arguments},
         output={},
         **fields,
     )
+
+
+def transaction(state_id: str, *items: Any, **fields: Any) -> Task:
+    """Return a Task that writes the run's items, all or none of them.
+
+    That it was cancelled may pass, so it is tried again; but not for long, since as a rule it was a
+    condition.
+    """
+    never, others = patient()
+    canceled = Retry(error_equals=[CANCELED], interval_seconds=1, max_attempts=2, backoff_rate=1)
+    return short_call(
+        state_id,
+        "aws-sdk:dynamodb:transactWriteItems",
+        arguments={"TransactItems": list(items)},
+        retry=[never, canceled, others],
+        output={},
+        **fields,
+    )
+
+
+def change(
+    change: str, condition: str, values: Any, *, key: Any = None, table: str = TABLE
+) -> dict[str, Any]:
+    """Return an update of a transaction; of the workflow's item unless a key is given."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": key or KEY,
+            "UpdateExpression": change,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {"#status": columns.STATUS},
+            "ExpressionAttributeValues": values,
+        }
+    }
 
 
 def states_entered(more: int = 1) -> dict[str, Expression]:

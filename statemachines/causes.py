@@ -644,6 +644,20 @@ NOT_CLAIMED = Cause(
     next_step="Correct the input, or what the text names; then redrive the run.",
 )
 
+TAMPERED = Cause(
+    name="tampered",
+    cause_class=CauseClass.MISCONFIGURED,
+    answer=Answer.STOP,
+    sentence=(
+        "The run table held what no claim of this run had made: {found}. It was thrown away, and"
+        " nothing was run."
+    ),
+    next_step=(
+        "Find out who wrote it: another run's container has the task role that could. Then redrive"
+        " the run; it begins from nothing."
+    ),
+)
+
 TOO_MANY_ATTEMPTS = Cause(
     name="too-many-attempts",
     cause_class=CauseClass.INCOMPLETE,
@@ -671,7 +685,7 @@ EXECUTION_ENDED = Cause(
 
 def rows() -> tuple[Cause, ...]:
     """Return the whole table: how attempts end, what no row knows, and what befalls a run."""
-    return (*attempts(), TOO_MANY_ATTEMPTS, NOT_CLAIMED, EXECUTION_ENDED)
+    return (*attempts(), TOO_MANY_ATTEMPTS, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED)
 
 
 def attempts() -> tuple[Cause, ...]:

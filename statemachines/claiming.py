@@ -1,7 +1,9 @@
 """Claiming a run: one execution works off a scheduled time, whatever is delivered twice.
 
-The record in the run table decides. A run that another execution holds is left alone while that one
-lives, and taken over once it has ended without marking it.
+The record in the run table decides. A new run is claimed at once, both its items made in one
+transaction. Else it is looked up who holds the run: it is left alone while that execution lives,
+and taken over once it has ended without marking it, or where a redrive asks for it. What no claim
+made is *tampered*: it is thrown away, and people are told instead of anything being run.
 """
 
 from __future__ import annotations
@@ -11,11 +13,15 @@ from typing import Any
 from steadyspot.contract import Status, columns, variables
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
-    CONDITION_FAILED,
+    CANCELED,
     EXECUTION,
+    KEY,
+    TABLE,
+    WORKER_KEY,
+    change,
     short_call,
     states_entered,
-    table_call,
+    transaction,
 )
 from steadyspot.statemachines.causes import attempts
 from steadyspot.statemachines.composing import expression, variable
@@ -30,32 +36,52 @@ NO_CAUSE = {
 }
 """The variable ``cause`` before anything has stopped the run."""
 
+TAKING = (
+    "SET #status = :running, execution = :me, claimed_at = :now, scheduled_time = :time,"
+    " claims = :claims"
+)
+NEW_OR_OURS = f"attribute_not_exists({columns.JOB}) OR execution = :me"
+"""Of the worker's item. Ours: the reply to an earlier try of the same call was lost."""
+
 
 def claim() -> Task:
-    """Take the run: it is new, or already ours, or ended unfinished and is redriven."""
-    return table_call(
+    """Take a run that is new; a redrive always looks first."""
+    run_key = {"S": expression("keyOfRun")}
+    values = {
+        ":running": {"S": Status.RUNNING.value},
+        ":me": {"S": EXECUTION},
+        ":now": {"S": expression("claimedAt")},
+        ":time": {"S": expression("timeOfRun")},
+        ":claims": {"N": "1"},
+    }
+    # The variable `job` is known from the next state on.
+    own = {columns.JOB: {"S": "${Job}"}, columns.RUN_KEY: run_key}
+    made = {
+        columns.JOB: {"S": "${Job}" + columns.WORKER_SUFFIX},
+        columns.RUN_KEY: run_key,
+        columns.STATUS: {"S": Status.RUNNING.value},
+        columns.EXECUTION: {"S": EXECUTION},
+    }
+    nothing = {"claimsBefore": 0, "attemptsBefore": 0, "secondsBefore": {}}
+    return transaction(
         JobState.CLAIM,
-        "updateItem",
-        comment="One execution works off a scheduled time, whatever is delivered twice.",
-        arguments={
-            # The variable `job` is known from the next state on.
-            "TableName": "${Table}",
-            "Key": {columns.JOB: {"S": "${Job}"}, columns.RUN_KEY: {"S": expression("keyOfRun")}},
-            "UpdateExpression": (
-                "SET #status = :running, execution = :me, claimed_at = :now,"
-                " scheduled_time = :time ADD claims :one"
-            ),
-            "ConditionExpression": expression("claimCondition"),
-            "ExpressionAttributeValues": expression("claimValues"),
-            "ReturnValues": "ALL_NEW",
+        change(TAKING, expression("claimCondition"), values, key=own, table="${Table}"),
+        {
+            "Put": {
+                "TableName": "${Table}",
+                "Item": made,
+                "ConditionExpression": NEW_OR_OURS,
+                "ExpressionAttributeValues": {":me": {"S": EXECUTION}},
+            }
         },
+        comment="One execution works off a scheduled time, whatever is delivered twice.",
         assign={
             variables.JOB: expression("parameters"),
             variables.CAUSES: [cause.as_data() for cause in attempts()],
-            variables.RUN: expression("runClaimed"),
-            variables.ATTEMPTS: expression("attemptsOfRecord"),
-            variables.WORK: expression("workNow", workerReason=""),
-            variables.LAST: expression("lastClaimed"),
+            variables.RUN: expression("runClaimed", **nothing),
+            variables.ATTEMPTS: [],
+            variables.WORK: expression("workUnclaimed"),
+            variables.LAST: expression("lastClaimed", attemptsBefore=0),
             variables.CAUSE: NO_CAUSE,
             variables.SPOT_REFUSED: expression("spotNotRefused"),
             variables.STATES_ENTERED: 1,
@@ -64,60 +90,73 @@ def claim() -> Task:
 
 
 def who_holds_it() -> Task:
-    """Read the record, consistently."""
-    return table_call(
+    """Read both items at once, as they were at one moment."""
+    return short_call(
         JobState.WHO_HOLDS_IT,
-        "getItem",
+        "aws-sdk:dynamodb:transactGetItems",
         arguments={
-            "ConsistentRead": True,
-            "ProjectionExpression": "#status, execution, attempts",
+            "TransactItems": [
+                {"Get": {"TableName": TABLE, "Key": key}} for key in (KEY, WORKER_KEY)
+            ]
         },
         assign={
-            variables.WORK: expression("workOfHolder"),
             variables.HOLDER: expression("holderOfRecord"),
             variables.ATTEMPTS: expression("attemptsOfRecord"),
+            variables.WORK: expression("workNow", workerReason=""),
+            **states_entered(),
         },
+        output={},
     )
 
 
 def is_it_running() -> Task:
-    """Ask Step Functions whether the execution that holds the run still runs."""
+    """Ask Step Functions whether the execution that holds the run still runs, and which run."""
     return short_call(
         JobState.IS_IT_RUNNING,
         "aws-sdk:sfn:describeExecution",
         "Sfn.ExecutionDoesNotExistException",
-        arguments={"ExecutionArn": variable("$holder"), "IncludedData": "METADATA_ONLY"},
-        assign={variables.HOLDER_STATUS: variable("$states.result.Status")},
+        arguments={"ExecutionArn": variable("$holder.execution")},
+        assign={
+            variables.HOLDER: expression("holderDescribed"),
+            variables.HOLDER_STATUS: variable("$states.result.Status"),
+            **states_entered(2),
+        },
         output={},
     )
 
 
 def take_over() -> Task:
-    """Take a run whose execution ended without saying so, unless somebody else was faster."""
-    return table_call(
+    """Take what the record shows, unless somebody was faster; what is not a claim's is thrown away.
+
+    The worker's item is made new where there is none, or none that the claim before this one made.
+    """
+    return transaction(
         JobState.TAKE_OVER,
-        "updateItem",
-        comment="Its execution ended without marking it; the record must still name it.",
-        arguments={
-            "UpdateExpression": "SET execution = :me",
-            "ConditionExpression": "execution = :holder AND #status <> :complete",
-            "ExpressionAttributeValues": {
-                ":me": {"S": EXECUTION},
-                ":holder": {"S": variable("$holder")},
-                ":complete": {"S": Status.COMPLETE.value},
-            },
+        change(TAKING, expression("takeOverCondition"), expression("takeOverValues")),
+        expression("workerTakenOver"),
+        comment="The record must still be as it was read.",
+        assign={
+            variables.RUN: expression("runClaimed"),
+            variables.LAST: expression("lastClaimed"),
+            variables.CAUSE: expression("causeTakenOver", noCause=NO_CAUSE),
+            variables.WORK: expression("workTakenOver"),
+            variables.SPOT_REFUSED: expression("spotNotRefused"),
+            **states_entered(),
         },
     )
 
 
-def claiming(*, go_on: State, told: State, parked: State, marked: State, duplicate: State) -> Task:
-    """Return the first state, with all that follows where the run is not simply ours."""
+def claiming(
+    *, go_on: State, completed: State, parked: State, marked: State, duplicate: State
+) -> Task:
+    """Return the first state, with all that follows where the run is not simply new."""
     first, holder, running, takeover = claim(), who_holds_it(), is_it_running(), take_over()
     settled, abandoned = Choice(JobState.IS_IT_SETTLED), Choice(JobState.WAS_IT_ABANDONED)
     given_up: dict[str, Any] = {variables.CAUSE: expression("causeNotClaimed")}
     give_up = Catch(parked, error_equals=["States.ALL"], assign=given_up)
     nothing = {
         variables.JOB: expression("parameters"),
+        variables.CAUSES: [cause.as_data() for cause in attempts()],
         variables.RUN: expression("runUnclaimed"),
         variables.ATTEMPTS: [],
         variables.WORK: expression("workUnclaimed"),
@@ -129,22 +168,32 @@ def claiming(*, go_on: State, told: State, parked: State, marked: State, duplica
     holder.next_step = settled
     holder.catches = [give_up]
     # A run that cannot be marked meets who holds it, where it turns out that it was finished.
-    marked.catches = [Catch(holder, error_equals=[CONDITION_FAILED], assign=states_entered())]
-    for condition, assign, following in (
-        ("isOursAndComplete", states_entered(2), told),
-        ("isOurs", states_entered(2), marked),
-        ("isHeldByNobody", states_entered(), parked),
-        ("isOver", {}, duplicate),
+    marked.catches = [Catch(holder, error_equals=[CANCELED], assign=states_entered())]
+    for condition, comment, following in (
+        ("isOursAndComplete", "It was finished all the same.", completed),
+        ("isOurs", "It was claimed, but its input makes no sense.", marked),
+        ("isToTakeOver", "Nobody's, a redrive's, or of a stranger to this machine.", takeover),
+        ("isOver", "Another execution has worked it off, or parked it.", duplicate),
     ):
-        settled.add_choice(Rule(expression(condition), assign=assign), following)
+        rule = Rule(expression(condition), comment=comment, assign=states_entered())
+        settled.add_choice(rule, following)
     settled.default_choice(running)
     running.next_step = abandoned
-    running.catches = [
-        Catch(takeover, error_equals=["Sfn.ExecutionDoesNotExistException"]),
+    gone = Catch(
+        takeover, error_equals=["Sfn.ExecutionDoesNotExistException"], assign=states_entered(2)
+    )
+    running.catches = [gone, give_up]
+    abandoned.add_choice(Rule(expression("holderLives")), duplicate)
+    abandoned.add_choice(Rule(expression("always"), assign=states_entered()), takeover)
+    takeover.next_step = go_on
+    takeover.catches = [
+        Catch(holder, error_equals=[CANCELED], assign=states_entered()),
+        # It is ours now, but what it asks for makes no sense.
+        Catch(
+            marked,
+            error_equals=["States.QueryEvaluationError"],
+            assign={**given_up, **states_entered()},
+        ),
         give_up,
     ]
-    abandoned.add_choice(Rule(expression("holderLives")), duplicate)
-    abandoned.default_choice(takeover)
-    takeover.next_step = first
-    takeover.catches = [Catch(duplicate, error_equals=[CONDITION_FAILED]), give_up]
     return first

@@ -18,15 +18,28 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from steadyspot.contract import WORKER_CONTAINER, Capacity, Status, messages, variables
+from steadyspot.contract import (
+    WORKER_CONTAINER,
+    Capacity,
+    Status,
+    columns,
+    messages,
+    variables,
+)
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
     CONDITION_FAILED,
     EXECUTION,
+    KEY,
+    TABLE,
+    UNFINISHED_WORK,
+    WORKER_KEY,
+    change,
     short_call,
     states_entered,
     table_call,
+    transaction,
 )
 from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.claiming import claiming
@@ -146,46 +159,73 @@ def on_demand() -> Task:
 
 
 def close() -> Task:
-    """End a quiet run: its record says complete and no attempt before this one is written down."""
-    return table_call(
+    """End a quiet run: its work is complete and no attempt before this one is written down."""
+    return transaction(
         JobState.CLOSE,
-        "updateItem",
-        comment="No success without the record. A run with trouble behind it goes on, to be told.",
-        arguments={
-            "UpdateExpression": "SET attempts = :attempts, money = :money",
-            "ConditionExpression": expression("closeCondition"),
-            "ExpressionAttributeValues": {
+        change(
+            "SET #status = :complete, attempts = :attempts, money = :money",
+            expression("closeCondition"),
+            {
                 ":complete": {"S": Status.COMPLETE.value},
+                ":running": {"S": Status.RUNNING.value},
                 ":me": {"S": EXECUTION},
                 **ledger(1, verdict={"cause": "finished", "class": "finished"}),
             },
+        ),
+        {
+            "ConditionCheck": {
+                "TableName": TABLE,
+                "Key": WORKER_KEY,
+                "ConditionExpression": (
+                    "#status = :complete AND execution = :me"
+                    " AND attribute_not_exists(completion.left_behind)"
+                ),
+                "ExpressionAttributeNames": {"#status": columns.STATUS},
+                "ExpressionAttributeValues": {
+                    ":complete": {"S": Status.COMPLETE.value},
+                    ":me": {"S": EXECUTION},
+                },
+            }
+        },
+        comment="No success without the record. A run with trouble behind it goes on, to be told.",
+    )
+
+
+def how_far() -> Task:
+    """Read what the worker wrote, and find what stopped the attempt."""
+    return table_call(
+        JobState.HOW_FAR,
+        "getItem",
+        comment="Complete all the same? How far did it get, and what stopped it?",
+        arguments={"Key": WORKER_KEY, "ConsistentRead": True},
+        assign={
+            variables.CAUSE: expression("causeRecorded"),
+            variables.WORK: expression("workNow"),
+            variables.SPOT_REFUSED: expression("spotRefusedNow"),
+            variables.LAST: expression("lastRecorded"),
+            **states_entered(),
         },
     )
 
 
 def record() -> Task:
-    """Write the attempt down, bring back what the worker wrote, and find what stopped it."""
+    """Write the attempt down, with what stopped it; and the run as complete, if its work is."""
     return table_call(
         JobState.RECORD_ATTEMPT,
         "updateItem",
-        comment="Also one whose worker never started. Complete all the same? How far did it get?",
+        comment="Also one whose worker never started.",
         arguments={
-            "UpdateExpression": "SET attempts = :attempts, money = :money",
+            "Key": KEY,
+            "UpdateExpression": "SET #status = :status, attempts = :attempts, money = :money",
             "ConditionExpression": "execution = :me AND attribute_exists(#status)",
+            "ExpressionAttributeNames": {"#status": columns.STATUS},
             "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
-                # Why it stopped is found in what this brings back, and written with the next call.
-                **ledger(5, verdict={"cause": "unknown", "class": "unknown"}),
+                ":status": {"S": expression("statusNow")},
+                **ledger(5),
             },
-            "ReturnValues": "ALL_NEW",
         },
-        assign={
-            variables.CAUSE: expression("causeRecorded"),
-            variables.WORK: expression("workNow"),
-            variables.SPOT_REFUSED: expression("spotRefusedNow"),
-            **states_entered(2),
-            variables.LAST: expression("lastRecorded"),
-        },
+        assign=states_entered(2),
     )
 
 
@@ -244,13 +284,14 @@ def learn() -> Task:
         arguments={
             "TableName": variable("$job.table"),
             "KeyConditionExpression": "job = :job AND run_key BETWEEN :first AND :last",
-            "FilterExpression": "attribute_exists(completion)",
-            "ProjectionExpression": "completion.#seconds",
-            "ExpressionAttributeNames": {"#seconds": "seconds"},
+            "FilterExpression": "#status = :complete",
+            "ProjectionExpression": "money",
+            "ExpressionAttributeNames": {"#status": columns.STATUS},
             "ExpressionAttributeValues": {
                 ":job": {"S": variable("$job.name")},
                 ":first": {"S": FIRST_RUN_KEY},
                 ":last": {"S": LAST_RUN_KEY},
+                ":complete": {"S": Status.COMPLETE.value},
             },
             "ScanIndexForward": False,
             "Limit": RECORDS,
@@ -284,24 +325,24 @@ def wait_a_moment() -> Wait:
 
 
 def mark() -> Task:
-    """Write into the record that the run ended unfinished, before anybody can redrive it."""
-    return table_call(
+    """Write into the record that the run ended unfinished, before anybody can redrive it.
+
+    The worker's item is closed to its worker with it, unless the work is complete.
+    """
+    values = {
+        ":unfinished": {"S": Status.UNFINISHED.value},
+        ":complete": {"S": Status.COMPLETE.value},
+        ":me": {"S": EXECUTION},
+    }
+    return transaction(
         JobState.MARK_UNFINISHED,
-        "updateItem",
+        change(
+            "SET #status = :unfinished, attempts = :attempts, money = :money, cause = :cause",
+            "execution = :me AND #status <> :complete",
+            {**values, **ledger(5), ":cause": {"S": variable("$cause.name")}},
+        ),
+        change(*UNFINISHED_WORK, values, key=WORKER_KEY),
         comment="Before it is parked, so that a redrive never meets a run that still looks alive.",
-        arguments={
-            "UpdateExpression": (
-                "SET #status = :unfinished, attempts = :attempts, money = :money, cause = :cause"
-            ),
-            "ConditionExpression": "execution = :me AND #status <> :complete",
-            "ExpressionAttributeValues": {
-                ":unfinished": {"S": Status.UNFINISHED.value},
-                ":complete": {"S": Status.COMPLETE.value},
-                ":me": {"S": EXECUTION},
-                **ledger(5),
-                ":cause": {"S": variable("$cause.name")},
-            },
-        },
     )
 
 
@@ -354,7 +395,7 @@ def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
 def build() -> Machine:
     """Return the definition, the job's parameters still to be filled in."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
-    recording, marking, parking, telling = record(), mark(), park(), tell()
+    reading, recording, marking, parking, telling = how_far(), record(), mark(), park(), tell()
     waits = Waits(
         for_spot=wait_for_spot(),
         for_all_else=wait_a_moment(),
@@ -380,10 +421,11 @@ def build() -> Machine:
         output={messages.OUTCOME: "duplicate", messages.RUN_KEY: variable("$run.key")},
     )
     first = claiming(
-        go_on=choosing, told=telling, parked=parking, marked=marking, duplicate=duplicate
+        go_on=choosing, completed=reading, parked=parking, marked=marking, duplicate=duplicate
     )
 
     for condition, comment, following in (
+        ("isTampered", "Its record held what no claim had made.", marking),
         ("isSpent", "The budget of what stopped it is spent.", marking),
         ("isSpotNext", "There is slack and it leads somewhere, or Spot is all it may have.", spot),
         ("always", "On-demand is what is still on time, or all the job allows.", demand),
@@ -401,19 +443,21 @@ def build() -> Machine:
         failing = attempted("lastFailed", capacity)
         attempt.catches = [
             Catch(judging, error_equals=list(CALL_ERRORS), assign=refused),
-            Catch(recording, error_equals=["States.ALL"], assign=failing),
+            Catch(reading, error_equals=["States.ALL"], assign=failing),
         ]
-    closing.catches = [Catch(recording, error_equals=["States.ALL"], assign=states_entered())]
-    recording.next_step = judging
+    closing.catches = [Catch(reading, error_equals=["States.ALL"], assign=states_entered())]
+    reading.next_step = recording
     unread = {
         variables.CAUSE: expression("causeUnread"),
         variables.WORK: expression("workUnread"),
         variables.LAST: expression("lastShown"),
-        **states_entered(2),
+        **states_entered(),
     }
+    reading.catches = [Catch(recording, error_equals=["States.ALL"], assign=unread)]
+    recording.next_step = judging
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(judging, error_equals=["States.ALL"], assign=unread),
+        Catch(judging, error_equals=["States.ALL"], assign=states_entered(2)),
     ]
     waits.learning.next_step = waits.for_spot
     unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}

@@ -32,5 +32,5 @@ def _causes() -> str:
 
 def _row(cause: Cause) -> str:
     told = re.sub("{(exit_code|memory_gb)}", "N", cause.sentence)
-    told = re.sub("{(stopped_reason|error|how_ended)}", "…", told)
+    told = re.sub("{(stopped_reason|error|how_ended|found)}", "…", told)
     return f"| {cause.name} | {cause.cause_class} | {cause.answer} | {told} | {cause.next_step} |\n"

@@ -93,6 +93,10 @@ def _entry(before: str, value: Any, depth: int) -> Iterator[str]:
 
 def _item(value: Any, depth: int) -> Iterator[str]:
     """Yield an item of a list; the first line of a mapping stands behind the dash."""
+    if isinstance(value, Expression):
+        yield from _comments(value, depth)
+        yield from _folded(f"{_INDENT * depth}-", value.lines, depth + 1)
+        return
     lines = list(_mapping(value, depth + 1) if isinstance(value, dict) else [_scalar(value)])
     first, *others = lines
     yield f"{_INDENT * depth}- {first.strip()}"

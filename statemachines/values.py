@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, WORKER_CONTAINER, messages
+from steadyspot.contract import (
+    ENV_PREFIX,
+    FENCE_PER_CLAIM,
+    WORKER_CONTAINER,
+    columns,
+    messages,
+)
 from steadyspot.contract.keys import LONGEST_RUN_KEY
-from steadyspot.statemachines.causes import EXECUTION_ENDED, NOT_CLAIMED, TOO_MANY_ATTEMPTS
+from steadyspot.statemachines.causes import (
+    EXECUTION_ENDED,
+    NOT_CLAIMED,
+    TAMPERED,
+    TOO_MANY_ATTEMPTS,
+)
 
 TRANSITION_PRICE = 0.000025
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
@@ -31,6 +42,7 @@ KEPT_ATTEMPTS = 50
 VALUES: dict[str, Any] = {
     "fencePerClaim": FENCE_PER_CLAIM,
     "workerContainer": WORKER_CONTAINER,
+    "workerSuffix": columns.WORKER_SUFFIX,
     "environmentPrefix": ENV_PREFIX,
     "transitionPrice": TRANSITION_PRICE,
     "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything
@@ -50,6 +62,7 @@ VALUES: dict[str, Any] = {
     "mostAttempts": MOST_ATTEMPTS,
     "keptAttempts": KEPT_ATTEMPTS,
     "rowTooManyAttempts": TOO_MANY_ATTEMPTS.as_data(),
+    "rowTampered": TAMPERED.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
     "rowExecutionEnded": EXECUTION_ENDED.as_data(),
 }

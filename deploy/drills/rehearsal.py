@@ -29,7 +29,7 @@ REFUSED = (
     "Capacity is unavailable at this time. Please try again later or in a different "
     "availability zone"
 )
-_LAUNCH, _RECORD, _CLAIM = JobState.RUN_ON_SPOT, JobState.RECORD_ATTEMPT, JobState.CLAIM
+_LAUNCH, _READ, _CLAIM = JobState.RUN_ON_SPOT, JobState.HOW_FAR, JobState.CLAIM
 
 
 def no_capacity(stage: Stage) -> Iterator[Observation]:
@@ -60,8 +60,8 @@ def every_row(stage: Stage) -> Observations:
     deployed = _deployed(stage)
     for cause in attempts():
         marks = sample(cause)
-        mock = {"result": json.dumps({"Attributes": record(marks)})}
-        found = _assigned(_asked(stage, deployed, _RECORD, marks, mock)).get(variables.CAUSE, {})
+        mock = {"result": json.dumps({"Item": record(marks)})}
+        found = _assigned(_asked(stage, deployed, _READ, marks, mock)).get(variables.CAUSE, {})
         yield Observation(
             f"what {cause.name} looks like is taken for {found.get('name', 'nothing')}; "
             f"answer: {found.get('answer', 'none')}",
@@ -112,7 +112,7 @@ def table_of(definition: Mapping[str, Any]) -> list[Any]:
     return table
 
 
-CONTEXT = {
+CONTEXT: dict[str, Any] = {
     "Execution": {"Id": "arn:aws:states:::execution:drill:drill", "Name": "drill", "Input": {}},
     "State": {"Name": "drill", "EnteredTime": "2026-01-01T00:00:00.000Z"},
 }
@@ -134,8 +134,11 @@ _INSTANCES: Mapping[str, Any] = {"error: ECS.*": "ECS.SomethingElse", "exit code
 
 
 def record(marks: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the run's record after an attempt with these marks, in DynamoDB's notation; pure."""
-    item: dict[str, Any] = {columns.STATUS: {"S": marks.get("record", Status.RUNNING)}}
+    """Return the worker's item after an attempt with these marks, in DynamoDB's notation; pure."""
+    item: dict[str, Any] = {
+        columns.EXECUTION: {"S": CONTEXT["Execution"]["Id"]},
+        columns.STATUS: {"S": marks.get("record", Status.RUNNING)},
+    }
     fence = {"N": str(FENCE_PER_CLAIM + 1)}
     if marks.get("started", True):
         item[columns.FENCE] = fence

@@ -19,7 +19,8 @@ from steadyspot.contract.states import JobState
 from steadyspot.statemachines.causes import CauseClass
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
-RECORD = JobState.RECORD_ATTEMPT
+READ = JobState.HOW_FAR
+_CLAIMS = (JobState.CLAIM, JobState.TAKE_OVER)
 _WAITS = (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_A_MOMENT)
 _LAUNCHES: Mapping[str, str] = {SPOT: "Spot", ON_DEMAND: Capacity.ON_DEMAND}
 
@@ -92,7 +93,7 @@ class Story:
         elif state == JobState.MARK_UNFINISHED and self._chose:
             yield "no more is tried: budget or time is used up", Tone.DECISION
         elif state == JobState.WHO_HOLDS_IT:
-            yield "the run cannot be claimed: who holds it?", Tone.DECISION
+            yield "the run is not simply new: who holds it?", Tone.DECISION
         elif self._capacity:
             self._launches += 1
             yield self._launched(self._before + self._launches)
@@ -123,10 +124,12 @@ class Story:
         assigned = _assigned(details)
         self._done = assigned.get(variables.WORK, {}).get("done", self._done)
         self._last = assigned.get(variables.LAST, self._last)
-        if state == JobState.CLAIM and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
+        if state in _CLAIMS and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
             yield self._claimed(assigned[variables.RUN])
+            if found := assigned.get(variables.CAUSE, {}).get("sentence"):
+                yield found, Tone.TROUBLE
         elif assigned.get(variables.CAUSE, {}).get("name") and (
-            state == RECORD or state in _LAUNCHES
+            state == READ or state in _LAUNCHES
         ):
             self._worked = bool(self._last.get("started"))
             yield from _stopped(assigned[variables.CAUSE], self._last)
@@ -164,7 +167,6 @@ def _assigned(details: Mapping[str, Any]) -> dict[str, Any]:
 
 _AFTER: Mapping[str, tuple[str, str]] = {
     JobState.CLOSE: ("the run's record says complete", ""),
-    JobState.TAKE_OVER: ("the execution that held it is gone: the run is taken over", ""),
     JobState.PARK: ("the run is parked in the dead-letter queue", "the run could not be parked"),
     JobState.TELL_IT_WAITS: (
         "on-demand is refused, and people are told",
@@ -175,7 +177,6 @@ _AFTER: Mapping[str, tuple[str, str]] = {
 """What a state has done once it is left, and what is said where its call failed and was caught."""
 _TONES: Mapping[str, Tone] = {
     JobState.CLOSE: Tone.GOOD,
-    JobState.TAKE_OVER: Tone.DECISION,
     JobState.PARK: Tone.TROUBLE,
 }
 

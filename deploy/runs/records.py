@@ -1,7 +1,9 @@
 """Runs as the run table keeps them, and what they cost.
 
-The table is the one place where it is decided who may do what; it is the history, too. The
-record keeps what a run cost at the prices of its day; here it is worked out at those of today.
+The table is the one place where it is decided who may do what; it is the history, too. Of a run's
+two items the worker's counts only if it names the execution that has the run: any container of the
+job could have written it. The record keeps what a run cost at the prices of its day; here it is
+worked out at those of today.
 """
 
 from __future__ import annotations
@@ -105,12 +107,7 @@ class RunTable:
 
     def get(self, job: str, run_key: str) -> RunRecord | None:
         """Return a run, or None where the table has none of that key."""
-        found = self._client.get_item(
-            TableName=self._table,
-            Key={columns.JOB: {"S": job}, columns.RUN_KEY: {"S": run_key}},
-            ConsistentRead=True,
-        )
-        return run_of(found["Item"]) if "Item" in found else None
+        return next(iter(self.several(job, [run_key])), None)
 
     def scheduled(self, job: str, most: int) -> list[RunRecord]:
         """Return the latest runs of scheduled times, newest first; runs by hand have other keys."""
@@ -126,24 +123,11 @@ class RunTable:
             Limit=most,
             ConsistentRead=True,
         )
-        return [run_of(item) for item in found["Items"]]
+        return self._with_workers(job, found["Items"])
 
     def several(self, job: str, run_keys: Sequence[str]) -> list[RunRecord]:
-        """Return those of the runs that the table has, in no order; one call for each hundred."""
-        found: list[RunRecord] = []
-        for begin in range(0, len(run_keys), _BATCH):
-            keys: list[Any] = [
-                {columns.JOB: {"S": job}, columns.RUN_KEY: {"S": key}}
-                for key in dict.fromkeys(run_keys[begin : begin + _BATCH])
-            ]
-            while keys:
-                answer = self._client.batch_get_item(
-                    RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
-                )
-                found += [run_of(item) for item in answer["Responses"].get(self._table, [])]
-                left: Any = answer.get("UnprocessedKeys", {})
-                keys = list(left.get(self._table, {}).get("Keys", []))
-        return found
+        """Return those of the runs that the table has, in no order."""
+        return self._with_workers(job, self._items(job, run_keys))
 
     def since(self, job: str, claimed: str) -> list[RunRecord]:
         """Return all runs that were last claimed at that ISO time or later, oldest first."""
@@ -153,39 +137,68 @@ class RunTable:
             FilterExpression=f"{columns.CLAIMED_AT} >= :claimed",
             ExpressionAttributeValues={":job": {"S": job}, ":claimed": {"S": claimed}},
         )
-        runs = [run_of(item) for page in pages for item in page["Items"]]
+        runs = self._with_workers(job, [item for page in pages for item in page["Items"]])
         return sorted(runs, key=lambda run: run.claimed_at)
 
     def forget(self, job: str) -> None:
         """Delete the records of all runs of a job."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression=_OF_JOB,
-            ExpressionAttributeValues={":job": {"S": job}},
-            ProjectionExpression=columns.RUN_KEY,
-        )
-        for page in pages:
-            for item in page["Items"]:
-                key = {columns.JOB: {"S": job}, columns.RUN_KEY: item[columns.RUN_KEY]}
-                self._client.delete_item(TableName=self._table, Key=key)
+        for partition in (job, columns.worker_partition(job)):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression=_OF_JOB,
+                ExpressionAttributeValues={":job": {"S": partition}},
+                ProjectionExpression=columns.RUN_KEY,
+            )
+            for page in pages:
+                for item in page["Items"]:
+                    key = {columns.JOB: {"S": partition}, columns.RUN_KEY: item[columns.RUN_KEY]}
+                    self._client.delete_item(TableName=self._table, Key=key)
+
+    def _with_workers(self, job: str, items: Sequence[Mapping[str, Any]]) -> list[RunRecord]:
+        run_keys = [item[columns.RUN_KEY]["S"] for item in items]
+        found = self._items(columns.worker_partition(job), run_keys)
+        workers = {item[columns.RUN_KEY]["S"]: item for item in found}
+        return [
+            run_of(item, workers.get(key, {})) for key, item in zip(run_keys, items, strict=True)
+        ]
+
+    def _items(self, partition: str, run_keys: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Return those of the items that there are, in no order; one call for each hundred."""
+        found: list[Mapping[str, Any]] = []
+        for begin in range(0, len(run_keys), _BATCH):
+            keys: list[Any] = [
+                {columns.JOB: {"S": partition}, columns.RUN_KEY: {"S": key}}
+                for key in dict.fromkeys(run_keys[begin : begin + _BATCH])
+            ]
+            while keys:
+                answer = self._client.batch_get_item(
+                    RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
+                )
+                found += answer["Responses"].get(self._table, [])
+                left: Any = answer.get("UnprocessedKeys", {})
+                keys = list(left.get(self._table, {}).get("Keys", []))
+        return found
 
 
-def run_of(item: Mapping[str, Any]) -> RunRecord:
-    """Return an item of the table as a run."""
-    values: dict[str, Any] = {
-        name: TypeDeserializer().deserialize(value) for name, value in item.items()
-    }
-    progress: Any = values.get(columns.PROGRESS, {})
+def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord:
+    """Return a run from the workflow's item of the table and the worker's."""
+    values, written = _plain(item), _plain(worker_item)
+    if written.get(columns.EXECUTION) != values.get(columns.EXECUTION):
+        written = {}
+    status = values.get(columns.STATUS, "")
+    if (status, written.get(columns.STATUS)) == (Status.RUNNING, Status.COMMITTING):
+        status = Status.COMMITTING.value
+    progress: Any = written.get(columns.PROGRESS, {})
     attempts = [_attempt(attempt) for attempt in values.get(columns.ATTEMPTS, [])]
-    if attempts and values.get(columns.STATUS) == Status.COMPLETE:
-        # Once the record is complete, nothing is written about the attempt that got there.
+    if attempts and status == Status.COMPLETE:
+        # A run that is closed at once does not look at what its one attempt has done.
         attempts[-1] = replace(
             attempts[-1], cause="finished", units_done=int(progress.get("units_done", 0))
         )
     return RunRecord(
         job=values[columns.JOB],
         run_key=values[columns.RUN_KEY],
-        status=values.get(columns.STATUS, ""),
+        status=status,
         execution=values.get(columns.EXECUTION, ""),
         scheduled_time=values.get(columns.SCHEDULED_TIME, ""),
         claimed_at=values.get(columns.CLAIMED_AT, ""),
@@ -193,8 +206,8 @@ def run_of(item: Mapping[str, Any]) -> RunRecord:
         attempts=tuple(attempts),
         units_done=int(progress.get("units_done", 0)),
         units_total=int(progress.get("units_total", 0)),
-        completion=values.get(columns.COMPLETION),
-        fence=int(values.get(columns.FENCE, 0)),
+        completion=written.get(columns.COMPLETION),
+        fence=int(written.get(columns.FENCE, 0)),
         transitions=int(values.get(columns.MONEY, {}).get("transitions", 0)),
         seconds={
             name: float(total)
@@ -202,6 +215,10 @@ def run_of(item: Mapping[str, Any]) -> RunRecord:
             if name.endswith("_seconds")
         },
     )
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
 
 
 def _attempt(column: AttemptColumn) -> AttemptRecord:

@@ -1,7 +1,9 @@
 """The columns of the run table, by name; ``records`` says what those with fields of their own hold.
 
-The workflow writes the request's side (who has claimed the run, its attempts, its money, what
-stopped it), the worker what it has made durable and why it left.
+A run has two items. The workflow's holds who has claimed the run, its attempts, its money and what
+stopped it; no container can write it. The worker's, under a partition key of its own, holds what is
+durable and why the worker left; the workflow makes it with the claim and keeps ``execution`` and
+``status`` in both in step, and it counts only for the execution that it names.
 """
 
 from __future__ import annotations
@@ -11,12 +13,23 @@ if TYPE_CHECKING:
     from typing import Final
 
 JOB: Final = "job"
-"""Partition key: the job's name."""
+"""Partition key: the job's name, of the worker's item :func:`worker_partition`."""
+
+WORKER_SUFFIX: Final = "/worker"
+"""No job's name has a slash, so no job's partition is another's."""
+
+
+def worker_partition(job: str) -> str:
+    """Return the partition key of the worker's items of a job."""
+    return job + WORKER_SUFFIX
+
 
 RUN_KEY: Final = "run_key"
 """Sort key: what the run is called by within its job."""
 
 STATUS: Final = "status"
+"""Of the run, in the workflow's item; of the work, in the worker's."""
+
 EXECUTION: Final = "execution"
 """ARN of the execution that works the run off."""
 

@@ -38,7 +38,7 @@ STATES_ENTERED: Final = "statesEntered"
 """How many states were entered, which is what a workflow costs."""
 
 HOLDER: Final = "holder"
-"""The execution that the record names, where it is not this one."""
+"""Who holds the run by its record, where that was asked, and what else it says of the claim."""
 
 HOLDER_STATUS: Final = "holderStatus"
 

@@ -252,7 +252,9 @@ def test_calls_of_the_workflow_name_columns_of_the_table(machine: str) -> None:
 
 def test_expressions_read_columns_of_the_table() -> None:
     read = {
-        column for text in EXPRESSIONS.values() for column in re.findall(r"\$record\.(\w+)\.", text)
+        column
+        for text in EXPRESSIONS.values()
+        for column in re.findall(r"\$(?:own|worker)(?:Item|Record)\.(\w+)\.", text)
     }
     assert {columns.STOP_REPORT, columns.STATUS} <= read <= set(COLUMNS)
     fields = {
@@ -373,7 +375,7 @@ def test_expressions_name_variables_of_the_contract() -> None:
 
 
 def test_what_stands_in_quotes_in_expressions_is_spelled_as_the_contract_does() -> None:
-    compared = re.compile(r"(?:status|capacity|workerReason)(?:'?: | = | in \[)'([\w-]+)'")
+    compared = re.compile(r"(?<!#)(?:status|capacity|workerReason)(?:'?: | = | in \[)'([\w-]+)'")
     words = {word for text in EXPRESSIONS.values() for word in compared.findall(text)}
     executions = {"RUNNING", "ABORTED", "TIMED_OUT", "FAILED"}
     assert words - executions <= {*Status, *Capacity, *CapacityMode, *Reason}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from steadyspot.contract import WORKER_CONTAINER, Env
+from steadyspot.contract.columns import worker_partition
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
@@ -39,9 +40,13 @@ LARGEST_TEMPLATE_BYTES = 45_000
 ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken"}
 """Actions that AWS knows no resource for."""
 
+OWN = "${aws:PrincipalTag/Job}"
+WORKERS = worker_partition(OWN)
+
 OF_STATES = {
     "dynamodb:updateItem": {"dynamodb:UpdateItem"},
     "dynamodb:getItem": {"dynamodb:GetItem"},
+    "aws-sdk:dynamodb:transactGetItems": {"dynamodb:GetItem"},
     "aws-sdk:dynamodb:query": {"dynamodb:Query"},
     "aws-sdk:ecs:describeTasks": {"ecs:DescribeTasks"},
     "aws-sdk:ecs:stopTask": {"ecs:StopTask"},
@@ -59,6 +64,12 @@ OF_STATES = {
     },
 }
 """What each integration needs, by the guide on IAM policies of Step Functions."""
+OF_TRANSACTIONS = {
+    "Update": "dynamodb:UpdateItem",
+    "Put": "dynamodb:PutItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+}
+"""What each write of a transaction needs, by DynamoDB's guide on transactions."""
 
 OF_WORKER = {
     "get_item": {"dynamodb:GetItem"},
@@ -79,13 +90,15 @@ OF_WORKER = {
 
 def called_by_states(template: Template, machine: str) -> set[str]:
     states = template.graph(machine)["States"].values()
-    resources = [state.get("Resource", "") for state in states]
-    return {
-        action
-        for resource in resources
-        if resource
-        for action in OF_STATES[resource.removeprefix("arn:aws:states:::")]
-    }
+    called: set[str] = set()
+    for state in states:
+        call = state.get("Resource", "").removeprefix("arn:aws:states:::")
+        if call == "aws-sdk:dynamodb:transactWriteItems":
+            written = json.dumps(state["Arguments"])
+            called |= {needed for kind, needed in OF_TRANSACTIONS.items() if kind in written}
+        elif call:
+            called |= OF_STATES[call]
+    return called
 
 
 def called_by_worker() -> set[str]:
@@ -221,10 +234,15 @@ def test_a_role_of_a_job_bears_the_name_by_which_the_platform_s_policies_go(role
     assert set(named) == set(tags)
 
 
-@pytest.mark.parametrize("role", ["TaskRole", "StateMachineRole"])
-def test_the_table_is_open_for_the_rows_of_this_job_only(role: str) -> None:
-    own = {"dynamodb:LeadingKeys": ["${aws:PrincipalTag/Job}"]}
-    assert statements(role)["OwnRuns"]["Condition"] == {"ForAllValues:StringEquals": own}
+@pytest.mark.parametrize(
+    ("role", "sid", "partitions"),
+    [("TaskRole", "OwnWork", [WORKERS]), ("StateMachineRole", "OwnRuns", [OWN, WORKERS])],
+)
+def test_the_table_is_open_for_the_rows_of_this_job_only_and_of_a_task_for_the_worker_s(
+    role: str, sid: str, partitions: list[str]
+) -> None:
+    own = {"dynamodb:LeadingKeys": partitions}
+    assert statements(role)[sid]["Condition"] == {"ForAllValues:StringEquals": own}
 
 
 def test_the_bucket_is_open_for_the_keys_of_this_job_only() -> None:

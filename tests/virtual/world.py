@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from steadyspot.contract.columns import WORKER_SUFFIX
+from steadyspot.statemachines.calls import CANCELED, CONDITION_FAILED
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Machine, TaskFailed
 
@@ -20,6 +22,7 @@ CLUSTER, TASK = "cluster", "arn:aws:ecs:us-east-1:123456789012:task/c/0123456789
 EVENT_SECONDS = 2.0
 """From a launch to the start of what ECS's event of it starts."""
 CAUSE_LENGTH = 32_768
+_VALUES = "ExpressionAttributeValues"
 
 REFUSED = (
     "AmazonECS.Unknown",
@@ -114,6 +117,8 @@ class RunWorld:
     ``reports``: whether the job reports its progress, so that its work is durable bit by bit.
     ``value``: of an environment variable of the task, which stands in what AWS says of it; AWS is
     taken to cut that at 32,768 characters. ``history``: seconds that earlier runs of the job took.
+    ``item`` and ``worker`` are the run's two items; ``executions``: what DescribeExecution shows of
+    others, by ARN.
     ``launch_minutes``: the job's setting, by which *Before the start* watches each launch on Spot;
     with 0 nothing does.
     """
@@ -133,6 +138,8 @@ class RunWorld:
         self.work_seconds = work_seconds
         self.done_seconds = 0.0
         self.item: dict[str, Any] = {}
+        self.worker: dict[str, Any] = {}
+        self.executions: dict[str, Any] = {}
         self.mails: list[dict[str, Any]] = []
         self.parked: list[dict[str, Any]] = []
         self.spells: list[Spell] = []
@@ -156,10 +163,8 @@ class RunWorld:
         if service == "ecs:runTask.sync":
             return self._run_task(arguments, timeout_seconds)
         self.arguments.append(arguments)
-        if service == "dynamodb:updateItem":
-            return self._update(arguments)
-        if service == "dynamodb:getItem":
-            return {"Item": self.item}
+        if "dynamodb:" in service:
+            return self._table(service, arguments)
         if service == "sqs:sendMessage":
             self.parked.append(json.loads(arguments["MessageBody"]))
             return {}
@@ -167,27 +172,60 @@ class RunWorld:
             self.mails.append(arguments)
             return {}
         if service == "aws-sdk:sfn:describeExecution":
-            raise TaskFailed("Sfn.ExecutionDoesNotExistException")
-        if service == "aws-sdk:dynamodb:query":
-            took = [{"M": {"seconds": {"N": str(seconds)}}} for seconds in self._history]
-            return {"Items": [{"completion": completion} for completion in took]}
+            if arguments["ExecutionArn"] not in self.executions:
+                raise TaskFailed("Sfn.ExecutionDoesNotExistException")
+            return self.executions[arguments["ExecutionArn"]]
         raise AssertionError(f"nobody answers {resource}")
 
-    def _update(self, arguments: Any) -> Any:
-        names = arguments["ExpressionAttributeNames"]
-        values = arguments["ExpressionAttributeValues"]
-        if not _holds(arguments["ConditionExpression"], self.item, names, values):
-            raise TaskFailed("DynamoDB.ConditionalCheckFailedException", "The conditional request")
-        self.item |= arguments["Key"]
-        sets, _, adds = arguments["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
-        for part in sets.split(","):
+    def _table(self, service: str, arguments: Any) -> Any:
+        if service == "dynamodb:updateItem":
+            return self._write([{"Update": arguments}], CONDITION_FAILED)
+        if service == "aws-sdk:dynamodb:transactWriteItems":
+            return self._write(arguments["TransactItems"], CANCELED)
+        if service == "dynamodb:getItem":
+            return self._read(arguments)
+        if service == "aws-sdk:dynamodb:transactGetItems":
+            gets = [item["Get"] for item in arguments["TransactItems"]]
+            return {"Responses": [self._read(get) for get in gets]}
+        assert service == "aws-sdk:dynamodb:query", service
+        took = [{"M": {"spot_seconds": {"N": str(seconds)}}} for seconds in self._history]
+        return {"Items": [{"money": money} for money in took]}
+
+    def _of(self, key: Any) -> dict[str, Any]:
+        return self.worker if key["job"]["S"].endswith(WORKER_SUFFIX) else self.item
+
+    def _read(self, arguments: Any) -> Any:
+        item = self._of(arguments["Key"])
+        return {"Item": json.loads(json.dumps(item))} if item else {}
+
+    def _write(self, writes: Sequence[Any], error: str) -> Any:
+        """Write all items, or none of them where a condition is false."""
+        for write in writes:
+            ((_, one),) = write.items()
+            item = self._of(one.get("Key") or one["Item"])
+            names, values = one.get("ExpressionAttributeNames", {}), one.get(_VALUES, {})
+            if not _holds(one.get("ConditionExpression", ""), item, names, values):
+                raise TaskFailed(error, "The conditional request failed")
+        for write in writes:
+            if "Put" in write:
+                item = self._of(write["Put"]["Item"])
+                item.clear()
+                item.update(write["Put"]["Item"])
+            elif "Update" in write:
+                self._update(write["Update"])
+        return {}
+
+    def _update(self, arguments: Any) -> None:
+        names, values = arguments["ExpressionAttributeNames"], arguments[_VALUES]
+        item = self._of(arguments["Key"])
+        item |= arguments["Key"]
+        for part in re.split(r", (?![^(]*\))", arguments["UpdateExpression"].removeprefix("SET ")):
             column, value = (piece.strip() for piece in part.split("="))
-            self.item[names.get(column, column)] = values[value]
-        for part in filter(None, adds.split(",")):
-            column, value = part.split()
-            stored = float(self.item.get(column, {"N": "0"})["N"])
-            self.item[column] = {"N": str(int(stored + float(values[value]["N"])))}
-        return {"Attributes": json.loads(json.dumps(self.item))}
+            kept = re.fullmatch(r"if_not_exists\((\w+), (:\w+)\)", value)
+            if kept:
+                item.setdefault(kept[1], values[kept[2]])
+            else:
+                item[names.get(column, column)] = values[value]
 
     # The task.
 
@@ -225,7 +263,7 @@ class RunWorld:
         if self._reports or notice == finishes:
             self.done_seconds += gained
         if starts <= notice and starts < launch.state_ends:
-            self.item["fence"] = {"N": launch.environment["STEADYSPOT_FENCE"]}
+            self.worker["fence"] = {"N": launch.environment["STEADYSPOT_FENCE"]}
         exits = notice + (0.0 if notice == finishes else offer.exit_seconds)
         if exits > launch.state_ends:
             # A zombie, if anything: what it did after its state was given up is refused.
@@ -244,7 +282,7 @@ class RunWorld:
             raise self._failed(launch, offer, starts, stop, 124)
         self._note(launch, offer.reason if began else "")
         if offer.completes and began:
-            self.item["status"] = {"S": "complete"}
+            self.worker["status"] = {"S": "complete"}
         stop = dict(offer.stop) or {
             "StopCode": "SpotInterruption",
             "StoppedReason": "Your Spot Task was interrupted.",
@@ -277,8 +315,8 @@ class RunWorld:
     def _finished(self, launch: Launch, offer: Offer, starts: float) -> Any:
         self._spell(launch, self.now, "finished")
         self._note(launch, "")
-        self.item["status"] = {"S": "complete"}
-        self.item["completion"] = {"M": {"seconds": {"N": str(self.work_seconds)}}}
+        self.worker["status"] = {"S": "complete"}
+        self.worker["completion"] = {"M": {"seconds": {"N": str(self.work_seconds)}}}
         return json.loads(
             self._cause(
                 launch,
@@ -295,10 +333,10 @@ class RunWorld:
     def _note(self, launch: Launch, reason: str) -> None:
         if self._reports:
             fraction = min(1.0, self.done_seconds / self.work_seconds)
-            self.item["progress"] = {"M": {"fraction": {"N": repr(round(fraction, 9))}}}
+            self.worker["progress"] = {"M": {"fraction": {"N": repr(round(fraction, 9))}}}
         if reason:
             fence = launch.environment["STEADYSPOT_FENCE"]
-            self.item["stop_report"] = {
+            self.worker["stop_report"] = {
                 "M": {
                     "fence": {"N": fence},
                     "reason": {"S": reason},
@@ -349,7 +387,7 @@ _TERM = re.compile(
 def _holds(
     condition: str, item: Mapping[str, Any], names: Mapping[str, str], values: Mapping[str, Any]
 ) -> bool:
-    """Whether a condition holds: terms joined by AND or by OR, as definitions write them."""
+    """Whether a condition holds: terms joined by OR, and more closely by AND, without brackets."""
 
     def value(name: str) -> Any:
         return values[name] if name.startswith(":") else item.get(names.get(name, name))
@@ -365,5 +403,5 @@ def _holds(
         same = value(found["left"]) == value(found["right"])
         return same if found["op"] == "=" else not same
 
-    joined = all if " AND " in condition else any
-    return joined(term(text) for text in re.split(r" AND | OR ", condition))
+    parts = condition.split(" OR ") if condition else []
+    return not parts or any(all(map(term, part.split(" AND "))) for part in parts)

@@ -45,6 +45,8 @@ PASSING_CODES = frozenset(
         *("IncompleteBody", "XAmzContentSHA256Mismatch"),
         # S3's 409, where two calls met.
         "OperationAborted",
+        # The workflow's transaction met the call.
+        "TransactionConflictException",
     )
 )
 _DENIED = ("AccessDenied", "AccessDeniedException", "AllAccessDisabled")

@@ -244,13 +244,16 @@ class Aws:
 
 
 class DynamoTable:
-    """The row of one run in DynamoDB."""
+    """The worker's item of one run in DynamoDB."""
 
     def __init__(self, client: Any, patience: Patience, table: str, job: str, run_key: str) -> None:
         self._client = client
         self._patience = patience
         self._table = table
-        self._key = {columns.JOB: {"S": job}, columns.RUN_KEY: {"S": run_key}}
+        self._key = {
+            columns.JOB: {"S": columns.worker_partition(job)},
+            columns.RUN_KEY: {"S": run_key},
+        }
 
     def update(self, values: Mapping[str, Any], remove: list[str], condition: Condition) -> Item:
         text, names, filled = condition.expression()

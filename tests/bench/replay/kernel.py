@@ -215,7 +215,7 @@ class Replay:
         self.now = min(ended, gives_up)
         if ended <= gives_up and notice == finishes:
             return self._finished()
-        out.states_entered += ["Record the attempt", "Why did it stop?"]
+        out.states_entered += ["How far did it get?", "Record the attempt", "Why did it stop?"]
         gained = self.fraction() > round(min(1.0, done / self.work), 9)
         timed_out = ended > gives_up or notice != taken
         never_began = notice < starts or starts >= gives_up
@@ -246,7 +246,7 @@ class Replay:
         if self.attempts == 1 and not late:
             return ""
         return self._end(
-            *("Record the attempt", "Why did it stop?"),
+            *("How far did it get?", "Record the attempt", "Why did it stop?"),
             *("Tell people", "Is the run complete?", "Finished"),
         )
 

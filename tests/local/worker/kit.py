@@ -23,6 +23,8 @@ from typing import Any
 
 import boto3
 
+from steadyspot.contract import columns
+
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """
 import sys
@@ -170,17 +172,18 @@ class Bench:
                 {"AttributeName": "run_key", "KeyType": "RANGE"},
             ],
         )
+        self.key = {columns.JOB: columns.worker_partition(job), columns.RUN_KEY: self.run_key}
         self.launches = 0
         self._workers: list[Worker] = []
         self.claim()
 
     def claim(self, claims: int = 1) -> None:
-        """What *Claim the run* does."""
+        """What *Claim the run* and *Take the run over* make of the worker's item."""
         self.runs.update_item(
-            Key={"job": self.job, "run_key": self.run_key},
-            UpdateExpression="SET #s = :s, execution = :e, claims = :c",
+            Key=self.key,
+            UpdateExpression="SET #s = :s, execution = :e",
             ExpressionAttributeNames={"#s": "status"},
-            ExpressionAttributeValues={":s": "running", ":e": self.execution, ":c": claims},
+            ExpressionAttributeValues={":s": "running", ":e": self.execution},
         )
         self.claims = claims
         self.launches = 0
@@ -229,9 +232,7 @@ class Bench:
         return [sys.executable, str(path)]
 
     def item(self) -> dict[str, Any]:
-        reply = self.runs.get_item(
-            Key={"job": self.job, "run_key": self.run_key}, ConsistentRead=True
-        )
+        reply = self.runs.get_item(Key=self.key, ConsistentRead=True)
         item: dict[str, Any] = reply.get("Item", {})
         return item
 

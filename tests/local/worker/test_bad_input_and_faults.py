@@ -147,7 +147,7 @@ def test_fault_in_the_main_thread_is_the_worker_s_own(bench: Bench) -> None:
 def test_fault_in_the_keeper_s_thread_is_the_worker_s_own(bench: Bench) -> None:
     """The run's record holds what no worker writes."""
     bench.runs.update_item(
-        Key={"job": bench.job, "run_key": bench.run_key},
+        Key=bench.key,
         UpdateExpression="SET checkpoint = :c",
         ExpressionAttributeValues={":c": "nonsense"},
     )
@@ -219,7 +219,7 @@ def test_list_of_uploads_that_is_gone_is_made_anew(bench: Bench) -> None:
     command = bench.job_file(UNITS_UNTIL)
     assert bench.start(*command, "3").end() == 75
     bench.runs.update_item(
-        Key={"job": bench.job, "run_key": bench.run_key},
+        Key=bench.key,
         UpdateExpression="SET #s = :s, #c = :c",
         ExpressionAttributeNames={"#s": "status", "#c": "commit"},
         ExpressionAttributeValues={":s": "committing", ":c": {"key": "gone", "sha256": "0"}},
@@ -300,7 +300,7 @@ def test_full_disk_fails_the_save_but_not_the_run(bench: Bench) -> None:
 def _reopen(bench: Bench) -> None:
     """Make the run look as if its last attempt had been interrupted after its checkpoint."""
     bench.runs.update_item(
-        Key={"job": bench.job, "run_key": bench.run_key},
+        Key=bench.key,
         UpdateExpression="SET #s = :s REMOVE completion, #c",
         ExpressionAttributeNames={"#s": "status", "#c": "commit"},
         ExpressionAttributeValues={":s": "running"},
@@ -312,7 +312,7 @@ def _replace(bench: Bench, body: bytes) -> None:
     key = bench.item()["checkpoint"]["key"]
     bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=body)
     bench.runs.update_item(
-        Key={"job": bench.job, "run_key": bench.run_key},
+        Key=bench.key,
         UpdateExpression="SET checkpoint.sha256 = :h",
         ExpressionAttributeValues={":h": sha256(body)},
     )

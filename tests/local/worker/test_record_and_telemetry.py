@@ -34,7 +34,7 @@ def test_conditions_mean_the_same_in_dynamodb_and_in_the_code(
     ]
     alive = frozenset({Status.RUNNING, Status.COMMITTING})
     for row, taking in itertools.product(rows, (True, False)):
-        bench.runs.put_item(Item={"job": bench.job, "run_key": bench.run_key} | row)
+        bench.runs.put_item(Item=bench.key | row)
         condition = Condition("mine", 2, "me", alive, taking)
         if condition.holds(row):
             table.update({"seen": 1}, [], condition)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from steadyspot.deploy.runs.records import RunRecord, run_of
 from steadyspot.deploy.stacks.marks import TAG, Mark, mark_of, with_mark
 
 BEGUN = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
@@ -176,3 +177,8 @@ def change(action: str, resource: str, kind: str, **more: Any) -> dict[str, Any]
             **more,
         }
     }
+
+
+def recorded(item: Mapping[str, Any]) -> RunRecord:
+    """The run of which both items hold this, each what is its own."""
+    return run_of(item, item)

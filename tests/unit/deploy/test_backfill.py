@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.runs.backfill import Backfill, anchor_of, due_of, moment_of, times
-from steadyspot.deploy.runs.records import RunRecord, run_of
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.trouble import Trouble
-from tests.unit.deploy.fakes import Clock
+from tests.unit.deploy.fakes import Clock, recorded
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def run(key: str, status: str, scheduled: str = "") -> RunRecord:
-    return run_of(
+    return recorded(
         {
             "job": {"S": "night"},
             "run_key": {"S": key},

@@ -51,7 +51,7 @@ def history() -> list[dict[str, Any]]:
     cause: dict[str, Any] = {"name": "reclaimed", "class": "interrupted"}
     first = {"attempt": 1, "exit_code": 143, "started": True, "units_done": 3}
     recorded = {
-        "name": "Record the attempt",
+        "name": "How far did it get?",
         "assignedVariables": {
             "last": json.dumps(first),
             "work": json.dumps({"done": 3}),

@@ -16,10 +16,10 @@ from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.money import costs
 from steadyspot.deploy.runs import listing as ledger
 from steadyspot.deploy.runs.evidence import show
-from steadyspot.deploy.runs.records import RunRecord, RunTable, money, run_of
+from steadyspot.deploy.runs.records import RunRecord, RunTable, money
 from steadyspot.deploy.runs.story import explain
 from steadyspot.deploy.stacks.config import Job
-from tests.unit.deploy.fakes import Calls, Pages
+from tests.unit.deploy.fakes import Calls, Pages, recorded
 
 GOLDEN = Path(__file__).parent / "golden"
 JOB = Job(name="night", image="i", vcpu=1, memory_gb=2)
@@ -61,7 +61,7 @@ def item(*attempts: dict[str, Any], status: str = "complete", **more: Any) -> di
 
 
 def bad_night() -> RunRecord:
-    return run_of(
+    return recorded(
         item(
             attempt(1, "spot", 100, "reclaimed", lost_seconds=10),
             attempt(
@@ -79,14 +79,14 @@ def test_the_last_attempt_of_a_complete_run_is_the_one_that_finished() -> None:
 
 
 def test_an_unfinished_run_keeps_its_last_cause() -> None:
-    run = run_of(
+    run = recorded(
         item(attempt(1, "spot", 5, "job-failed"), status="unfinished", cause={"S": "job-failed"})
     )
     assert (run.attempts[-1].cause, run.cause, run.complete) == ("job-failed", "job-failed", False)
 
 
 def test_an_item_that_was_only_claimed_is_a_run() -> None:
-    run = run_of({"job": {"S": "night"}, "run_key": {"S": "k"}})
+    run = recorded({"job": {"S": "night"}, "run_key": {"S": "k"}})
     assert (run.attempts, run.units_done, run.complete) == ((), 0, False)
 
 
@@ -106,23 +106,28 @@ def test_money_counts_the_transitions_beside_the_rest() -> None:
 
 
 def test_a_run_that_did_nothing_saved_nothing_and_waste_can_cost_more() -> None:
-    assert money(run_of(item()), Prices(), vcpu=1, memory_gb=2).saving == 0
-    one = run_of(item(attempt(1, "on-demand", 100, "x", lost_seconds=50)))
+    assert money(recorded(item()), Prices(), vcpu=1, memory_gb=2).saving == 0
+    one = recorded(item(attempt(1, "on-demand", 100, "x", lost_seconds=50)))
     assert money(one, Prices(), vcpu=1, memory_gb=2).saving == pytest.approx(-1)
 
 
 def test_the_table_is_read_in_batches_and_what_was_not_processed_is_asked_again() -> None:
     left = {"t": {"Keys": [{"run_key": {"S": "20261124T020000Z"}}]}}
-    answers = iter([{"Responses": {}, "UnprocessedKeys": left}, {"Responses": {"t": [item()]}}])
+    none: dict[str, Any] = {"Responses": {}}
+    answers = iter([{**none, "UnprocessedKeys": left}, {"Responses": {"t": [item()]}}, none])
     client = Calls(batch_get_item=lambda **_: next(answers))
     runs = RunTable(client, "t").several("night", ["20261124T020000Z"])  # type: ignore[arg-type]
     assert [run.run_key for run in runs] == ["20261124T020000Z"]
-    assert client.made == ["batch_get_item"] * 2
+    assert client.made == ["batch_get_item"] * 3
 
 
 def test_all_runs_since_a_day_come_oldest_first() -> None:
     late = item(claimed_at={"S": "2026-11-25T02:00:00Z"})
-    client = Calls(get_paginator=lambda _: Pages({"Items": [late]}, {"Items": [item()]}))
+    early = item(run_key={"S": "20261124T010000Z"})
+    client = Calls(
+        get_paginator=lambda _: Pages({"Items": [late]}, {"Items": [early]}),
+        batch_get_item=lambda **_: {"Responses": {}},
+    )
     runs = RunTable(client, "t").since("night", "2026-11-01")  # type: ignore[arg-type]
     assert [run.claimed_at[:10] for run in runs] == ["2026-11-24", "2026-11-25"]
 
@@ -143,7 +148,7 @@ def test_the_bill_of_a_month_and_the_knob_that_would_save_most() -> None:
 
 
 def test_no_knob_is_named_where_none_would_save() -> None:
-    quiet = run_of(item(attempt(1, "spot", 100, "finished")))
+    quiet = recorded(item(attempt(1, "spot", 100, "finished")))
     assert costs.advice(JOB, costs.of_run(JOB, quiet, Prices()), Prices()) is None
 
 
@@ -208,10 +213,10 @@ def test_the_story_at_80_columns_is_folded_under_its_own_beginning() -> None:
         (None, "FAILED", "ended as FAILED before it had claimed"),
         (None, "SUCCEEDED", "duplicate"),
         (None, "RUNNING", "not claimed a run yet"),
-        (run_of(item(status="running")), "RUNNING", "under way"),
-        (run_of(item(status="running")), "ABORTED", "its execution ended (aborted)"),
+        (recorded(item(status="running")), "RUNNING", "under way"),
+        (recorded(item(status="running")), "ABORTED", "its execution ended (aborted)"),
         (
-            run_of(item(attempt(1, "spot", 5, "job-failed"), status="unfinished")),
+            recorded(item(attempt(1, "spot", 5, "job-failed"), status="unfinished")),
             "FAILED",
             "exit code 143",
         ),

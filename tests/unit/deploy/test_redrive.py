@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from steadyspot.contract.keys import run_key_of, scheduled_time_from
-from steadyspot.deploy.runs.records import RunRecord, run_of
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.redrive import Deployed, Redrive, Waiting, named_by, run_key_in
 from steadyspot.deploy.trouble import Trouble
-from tests.unit.deploy.fakes import Clock, refusal
+from tests.unit.deploy.fakes import Clock, recorded, refusal
 
 KEY, TIME = "20261124T020000Z", "2026-11-24T02:00:00Z"
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:shop-night"
@@ -151,7 +151,7 @@ class Runs:
 def record(execution: str, status: str, cause: str = "job-failed") -> RunRecord:
     columns = {"execution": execution, "status": status, "cause": cause}
     key = {"job": {"S": "night"}, "run_key": {"S": KEY}}
-    return run_of({**key, **{name: {"S": value} for name, value in columns.items()}})
+    return recorded({**key, **{name: {"S": value} for name, value in columns.items()}})
 
 
 def redrive(

@@ -31,7 +31,7 @@ from steadyspot.statemachines.causes import attempts
 from tests.unit.deploy.fakes import BEGUN, Calls
 from tests.virtual.defaults import job_definition
 
-RECORD = "Record the attempt"
+READ = "How far did it get?"
 
 
 def answered(**request: Any) -> dict[str, Any]:
@@ -96,12 +96,12 @@ def deployed(definition: dict[str, Any]) -> Any:
         asked = {
             "definition": json.dumps(definition),
             "roleArn": role,
-            "stateName": RECORD,
+            "stateName": READ,
             "input": "{}",
             "inspectionLevel": "DEBUG",
             "variables": json.dumps(variables_after(marks, table_of(definition))),
             "context": json.dumps(CONTEXT),
-            "mock": {"result": json.dumps({"Attributes": record(marks)})},
+            "mock": {"result": json.dumps({"Item": record(marks)})},
         }
         stub.add_response("test_state", answered(**asked), asked)
     stub.activate()
@@ -114,7 +114,7 @@ def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None
     assert [finding.text for finding in found if not finding.good] == []
 
 
-@pytest.mark.parametrize("state", ["Run on Fargate Spot", RECORD])
+@pytest.mark.parametrize("state", ["Run on Fargate Spot", READ])
 def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
     text = json.dumps(job_definition()["States"][state])
     read = set(re.findall(r"\$([a-z]\w*)(?![\w(])", text))

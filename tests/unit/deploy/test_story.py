@@ -38,7 +38,7 @@ class Machine:
     ) -> Machine:
         attempt = {"attempt": number, "exit_code": 143, "started": started, "units_done": done}
         cause = {"name": name, "class": kind, "sentence": f"It was {name}."}
-        self.state("Record the attempt", work={"done": done}, last=attempt, cause=cause)
+        self.state("How far did it get?", work={"done": done}, last=attempt, cause=cause)
         return self.state("Why did it stop?")
 
 

@@ -270,6 +270,13 @@ def reporting(error: str, cause: str) -> dict[str, Any]:
     }
 
 
+ME = "arn:aws:states:us-east-1:123456789012:execution:job:me"
+
+
+def answering(item: dict[str, Any]) -> dict[str, Any]:
+    return {"result": {"Item": item}, "context": {"Execution": {"Id": ME}}}
+
+
 def read(error: str, cause: str) -> dict[str, Any]:
     """`$last` as the catcher of a launch assigns it."""
     last: dict[str, Any] = value(
@@ -289,7 +296,11 @@ def judged(
     if caught["Next"] == "Why did it stop?":
         return dict(value(caught["Assign"]["cause"], names(states=reporting(*reported))))
     fence = last.pop("fence", "10001")
-    item: dict[str, Any] = {"status": {"S": status}, "fence": {"N": fence}}
+    item: dict[str, Any] = {
+        "execution": {"S": ME},
+        "status": {"S": status},
+        "fence": {"N": fence},
+    }
     if reason:
         item["stop_report"] = {
             "M": {
@@ -299,8 +310,8 @@ def judged(
                 "lost_seconds": {"N": "0"},
             }
         }
-    brought = names(last={**read(*reported), **last}, states={"result": {"Attributes": item}})
-    return dict(value(STATES["Record the attempt"]["Assign"]["cause"], brought))
+    brought = names(last={**read(*reported), **last}, states=answering(item))
+    return dict(value(STATES["How far did it get?"]["Assign"]["cause"], brought))
 
 
 @pytest.mark.parametrize(("name", "reported", "reason"), SHAPES)

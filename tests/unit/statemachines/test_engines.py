@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from steadyspot.deploy.local.expressions import ExpressionError
 from steadyspot.statemachines.composing import expression, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
+from tests.unit.statemachines.claims import met_by_claims
 from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
 from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
@@ -91,11 +92,15 @@ def recorder() -> Recorder:
         world = RunWorld(now=START, work_seconds=3_600.0, market=market)
         if number % 7 == 0:
             world.faults = {"Record the attempt": [("States.TaskFailed", "for now")]}
+        if number % 9 == 0:
+            world.faults = {"How far did it get?": [("States.TaskFailed", "for now")]}
         if number % 11 == 0:
             world.faults = {"Park the run": [("States.TaskFailed", "for now")]}
         within = rng.choice([0, 70, 80, 200])
         request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
         machine.run(world, request, name=f"x{number}")
+    for number, met in enumerate(met_by_claims()):
+        machine.run(met.world, met.request, name=f"claim{number}")
     launches = Recorder(definition("before-the-start"))
     for starts, environment in itertools.product((60.0, 7_200.0), STOP_BYS):
         launching = Launching(START, START + starts)

@@ -63,7 +63,8 @@ def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
     )
     asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
     ended = MACHINE.run(world, asked, name="x")
-    assert ended.states_entered[3:8] == [
+    assert ended.states_entered[3:9] == [
+        "How far did it get?",
         "Record the attempt",
         "Why did it stop?",
         "Learn the run time",

@@ -58,9 +58,9 @@ class Told:
     world: RunWorld
 
 
-def played(world: RunWorld, **request: Any) -> Told:
+def played(world: RunWorld, name: str = "x", **request: Any) -> Told:
     asked = {"scheduledTime": TIME, "capacity": "spot-only", **request}
-    return Told(MACHINE.run(world, asked, name="x"), world)
+    return Told(MACHINE.run(world, asked, name=name), world)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,8 @@ def test_a_run_that_nears_a_limit_ends_parked_and_told(told: Told) -> None:
 def test_a_redrive_carries_the_latest_attempts_along_and_the_money_of_all(told: Told) -> None:
     spent = float(told.world.item["money"]["M"]["spot_seconds"]["N"])
 
-    again = played(reclaimed_for_ever(json.loads(json.dumps(told.world.item))), redrive=True)
+    left = json.loads(json.dumps(told.world.item))
+    again = played(reclaimed_for_ever(left), "again", redrive=True)
 
     assert (again.ended.error, len(again.world.launches)) == ("Steadyspot.Incomplete", MOST)
     numbers = [int(one["M"]["attempt"]["N"]) for one in again.world.item["attempts"]["L"]]

@@ -65,7 +65,8 @@ def test_it_is_told_after_a_fallback_from_spot_too_and_again_only_in_a_redrive()
     # The redrive has budgets of its own.
     left = [Offer(error=REFUSED)] * 2
     world._market = lambda launch, _left: left.pop() if left else Offer()
-    again = MACHINE.run(world, {"capacity": "on-demand-only", "redrive": True}, name="x")
+    request = {"capacity": "on-demand-only", "redrive": True, "runKey": "x"}
+    again = MACHINE.run(world, request, name="again")
     assert again.status == "SUCCEEDED"
     assert [n["outcome"] for n in notifications(world)][2:] == ["waiting", "finished"]
 

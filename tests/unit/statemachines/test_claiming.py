@@ -1,0 +1,176 @@
+"""A run is claimed once, and what no claim made is thrown away and told instead of believed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.statemachines.claims import (
+    HOLDER,
+    KEY,
+    MACHINE,
+    TIME,
+    Met,
+    holder,
+    own,
+    planted,
+    worker,
+    world,
+)
+from tests.virtual.defaults import job_definition
+from tests.virtual.machine import Ended, Machine
+from tests.virtual.world import RunWorld
+
+JOB = Machine(job_definition())
+ASKED = {"scheduledTime": TIME}
+REDRIVE = {**ASKED, "redrive": True}
+ME = f"{MACHINE}:me"
+
+
+def claimed(of: RunWorld, request: dict[str, Any] = ASKED) -> Ended:
+    return JOB.run(of, request, name="me")
+
+
+def assert_parked_as_tampered(ended: Ended, of: RunWorld) -> None:
+    assert (ended.status, ended.error) == ("FAILED", "Steadyspot.Misconfigured")
+    assert ended.states_entered.count("Claim the run") == 1
+    assert of.launches == []
+    assert of.item["status"] == {"S": "unfinished"}
+    assert of.item["cause"] == {"S": "tampered"}
+    (parked,) = of.parked
+    (mail,) = of.mails
+    assert parked["cause"] == "tampered"
+    assert json.loads(json.loads(mail["Message"])["default"])["cause"] == "tampered"
+    assert int(of.item["money"]["M"]["transitions"]["N"]) == len(ended.states_entered)
+
+
+def test_a_new_run_is_claimed_in_one_call_and_enters_four_states_in_all() -> None:
+    of = world({}, {})
+    ended = claimed(of)
+    assert ended.states_entered == [
+        "Claim the run",
+        "Choose capacity",
+        "Run on Fargate Spot",
+        "Close the run",
+    ]
+    assert of.item["status"] == of.worker["status"] == {"S": "complete"}
+    assert of.item["execution"] == of.worker["execution"] == {"S": ME}
+    assert "fence" not in of.item
+
+
+@pytest.mark.parametrize("met", [*planted()], ids=lambda met: met.name)
+def test_what_was_planted_for_a_run_to_come_is_told_and_thrown_away(met: Met) -> None:
+    assert_parked_as_tampered(claimed(met.world, met.request), met.world)
+    assert not {"fence", "checkpoint"} & met.world.worker.keys()
+
+    again = JOB.run(met.world, REDRIVE, name="again")
+    assert again.status == "SUCCEEDED"
+    assert len(met.world.launches) == 1
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        own(MACHINE.replace(":job", ":another") + ":holder"),
+        own(MACHINE.replace(":job", ":another") + ":holder", "complete"),
+        own("arn:aws:states:us-east-1:210987654321:execution:job:holder", "unfinished"),
+        own("x"),
+    ],
+    ids=["running", "complete", "unfinished", "no ARN"],
+)
+def test_a_claim_that_no_execution_of_this_machine_made_is_no_reason_to_end_quietly(
+    item: dict[str, Any],
+) -> None:
+    of = world(item, worker(item["execution"]["S"]))
+    of.executions[item["execution"]["S"]] = holder()
+    assert_parked_as_tampered(claimed(of), of)
+
+
+def test_a_claim_by_the_execution_of_another_run_is_no_reason_to_end_quietly() -> None:
+    of = world(own(), worker())
+    of.executions[HOLDER] = holder(scheduledTime="2026-01-01T00:00:00Z")
+    assert_parked_as_tampered(claimed(of), of)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"fence": {"N": "20000"}},
+        {"fence": {"S": "10001"}},
+        {"execution": {"S": f"{MACHINE}:another"}},
+    ],
+    ids=str,
+)
+def test_what_was_changed_while_a_run_waited_for_its_redrive_is_told(
+    columns: dict[str, Any],
+) -> None:
+    of = world(own(status="unfinished"), {**worker(status="unfinished"), **columns})
+    assert_parked_as_tampered(claimed(of, REDRIVE), of)
+    assert of.item["claims"] == {"N": "2"}
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
+def test_a_second_delivery_leaves_the_run_to_the_execution_that_works_it_off(status: str) -> None:
+    of = world(own(), worker())
+    of.executions[HOLDER] = holder(status)
+    before = json.dumps([of.item, of.worker])
+    ended = claimed(of)
+    assert ended.output == {"outcome": "duplicate", "runKey": KEY}
+    assert json.dumps([of.item, of.worker]) == before
+    assert (of.mails, of.parked, of.launches) == ([], [], [])
+
+
+@pytest.mark.parametrize("status", ["complete", "unfinished"])
+def test_a_second_delivery_leaves_a_run_alone_that_was_worked_off_or_parked(status: str) -> None:
+    of = world(own(status=status), worker(status=status))
+    ended = claimed(of)
+    assert ended.output["outcome"] == "duplicate"
+    assert (of.mails, of.parked, of.launches) == ([], [], [])
+
+
+@pytest.mark.parametrize("status", ["", "FAILED", "ABORTED"])
+def test_a_run_whose_execution_is_gone_goes_on_behind_its_work(status: str) -> None:
+    progress = {"M": {"units_done": {"N": "3"}, "units_total": {"N": "8"}}}
+    of = world(own(), worker(fence={"N": "10001"}, progress=progress))
+    if status:
+        of.executions[HOLDER] = holder(status)
+    ended = claimed(of)
+    assert ended.status == "SUCCEEDED"
+    assert ended.variables["work"]["done"] == 3
+    (launch,) = of.launches
+    assert launch.environment["STEADYSPOT_FENCE"] == "20001"
+    assert of.item["claims"] == {"N": "2"}
+    assert of.item["execution"] == of.worker["execution"] == {"S": ME}
+
+
+def test_work_that_is_complete_is_not_begun_again_by_who_takes_the_run_over() -> None:
+    of = world(own(), worker(status="complete"))
+    claimed(of)
+    assert of.worker["status"] == of.item["status"] == {"S": "complete"}
+
+
+def test_a_reply_to_the_claim_that_was_lost_changes_nothing() -> None:
+    of = world({}, {})
+    claimed(of)
+    for items in ((own(ME), worker(ME)),):
+        again = world(*items)
+        assert claimed(again).states_entered[:2] == ["Claim the run", "Choose capacity"]
+
+
+def test_a_claim_that_aws_could_not_answer_is_made_by_taking_what_is_nobody_s() -> None:
+    of = world({}, {})
+    of.faults = {"Claim the run": [("DynamoDb.InternalServerErrorException", "for now")]}
+    ended = claimed(of)
+    assert ended.status == "SUCCEEDED"
+    assert of.item["claims"] == {"N": "1"}
+
+
+def test_an_input_that_makes_no_sense_is_marked_and_told_under_a_key_that_can_be_one() -> None:
+    of = world({}, {})
+    ended = claimed(of, {"scheduledTime": "tomorrow\n"})
+    assert (ended.status, ended.error) == ("FAILED", "Steadyspot.Misconfigured")
+    assert of.item["run_key"] == {"S": "me"}
+    assert of.item["status"] == of.worker["status"] == {"S": "unfinished"}
+    assert len(of.parked) == len(of.mails) == 1
