@@ -8,13 +8,9 @@ embedded AWS has them. The embedded AWS that ``steadyspot local`` keeps up leave
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.deploy.runs.records import RunTable
@@ -24,10 +20,6 @@ from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
     import boto3
-
-ADDRESS = Path(".steadyspot") / "local.json"
-_LOOPBACK = re.compile(r"http://127\.0\.0\.1:(?P<port>[0-9]{1,5})")
-_HIGHEST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -123,39 +115,17 @@ def need_embedded_aws() -> None:
         )
 
 
-def _on_this_host(endpoint_url: str) -> str:
-    """Return an address, which may have come with a cloned repository, if it is of this machine.
-
-    Raises
-    ------
-    ValueError
-        When it is any other.
-    """
-    found = _LOOPBACK.fullmatch(endpoint_url)
-    if found is None or int(found["port"]) > _HIGHEST_PORT:
-        raise ValueError(f"{endpoint_url} is not on this machine")
-    return endpoint_url
-
-
 def on_this_machine(config: Config) -> Target:
     """Return the target of the embedded AWS that ``steadyspot local`` keeps up.
 
     Raises
     ------
     Trouble
-        When none runs beside this configuration, or none is installed.
+        When none runs beside this configuration, none is installed, or others may have written
+        where it is said to be.
     """
+    from steadyspot.deploy.aws.local_address import running_beside
     from steadyspot.deploy.aws.local_session import LocalSession
 
     need_embedded_aws()
-    address = config.path.parent / ADDRESS
-    try:
-        found = json.loads(address.read_text())
-        os.kill(found["pid"], 0)
-        session = LocalSession(_on_this_host(found["endpoint_url"]), found["region"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise Trouble(
-            "No embedded AWS runs beside this configuration.",
-            "Start one in another terminal: steadyspot local.",
-        ) from None
-    return Target(config, session)
+    return Target(config, LocalSession(running_beside(config.path)))

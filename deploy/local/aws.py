@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
+import secrets
 import threading
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import moto.ecs.urls
 from moto.core.base_backend import BackendDict
 
+from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.deploy.local.alarms import AlarmWatch
 from steadyspot.deploy.local.atomic import OneAtATime
@@ -24,6 +26,7 @@ from steadyspot.deploy.local.control import Control
 from steadyspot.deploy.local.ecs_api import FargateResponse
 from steadyspot.deploy.local.events import EventBus
 from steadyspot.deploy.local.fargate import Fargate
+from steadyspot.deploy.local.guard import Guard
 from steadyspot.deploy.local.images import Images
 from steadyspot.deploy.local.interpreter import Interpreter
 from steadyspot.deploy.local.market import Market
@@ -34,6 +37,7 @@ from steadyspot.deploy.local.uploads import KnownUploads
 
 _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"
+_TOKEN_BYTES = 24
 
 _running: LocalAws | None = None
 
@@ -52,8 +56,10 @@ class LocalAws:
 
     Attributes
     ----------
-    endpoint_url, account_id, region
-        For clients of any kind; no credentials are checked.
+    address
+        Endpoint, region and token, for clients of any kind: the token is the only access key.
+    account_id, region
+        What its ARNs name.
     market, images, outbox, alarms, scheduler
         The Spot market, images, mails, the watch over alarms and the schedules' clock, see there.
     """
@@ -61,7 +67,7 @@ class LocalAws:
     def __init__(self, *, port: int = 0, region: str = "us-east-1") -> None:
         self.region = region
         self.account_id = _ACCOUNT_ID
-        self.endpoint_url = ""
+        self.address = Address("", region, secrets.token_hex(_TOKEN_BYTES))
         self.market = Market()
         self.images = Images()
         self.outbox = Outbox()
@@ -71,11 +77,15 @@ class LocalAws:
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._parts: list[Any] = []
-        self._port_before: str | None = None
 
     def session(self) -> LocalSession:
         """A session of boto3 whose clients reach this local target."""
-        return LocalSession(self.endpoint_url, self.region)
+        return LocalSession(self.address)
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it answers; empty before the start."""
+        return self.address.endpoint_url
 
     def start(self) -> LocalAws:
         """Serve. Comes back when the endpoint answers.
@@ -97,14 +107,11 @@ class LocalAws:
         moto_app = Dispatcher()
         front = _Front(moto_app)
         self._server = Server(_HOST, self._port, front)
-        self.endpoint_url = f"http://{_HOST}:{self._server.port}"
-        # moto's client of itself reads the port from here.
-        self._port_before = os.environ.get("MOTO_PORT")
-        os.environ["MOTO_PORT"] = str(self._server.port)
+        self.address = replace(self.address, endpoint_url=f"http://{_HOST}:{self._server.port}")
         _running = self
         atexit.register(self.stop)
         try:
-            front.app = self._wire(moto_app)
+            front.app = Guard(self._wire(moto_app), self.address.token)
         except BaseException:
             self.stop()
             raise
@@ -131,10 +138,6 @@ class LocalAws:
         if self._server is not None:
             self._server.server_close()
         self._server = self._thread = None
-        if self._port_before is None:
-            os.environ.pop("MOTO_PORT", None)
-        else:
-            os.environ["MOTO_PORT"] = self._port_before
         atexit.unregister(self.stop)
         _running = None
 
@@ -155,12 +158,18 @@ class LocalAws:
         bus = EventBus(**place, session_factory=self.session)
         fargate = Fargate(
             **place,
-            endpoint_url=self.endpoint_url,
+            address=self.address,
             market=self.market,
             images=self.images,
             emit=bus.emit,
         )
-        interpreter = Interpreter(**place, fargate=fargate, market=self.market, emit=bus.emit)
+        interpreter = Interpreter(
+            account_id=self.account_id,
+            address=self.address,
+            fargate=fargate,
+            market=self.market,
+            emit=bus.emit,
+        )
         FargateResponse.fargate = fargate
         # The routes name the class that answers the API of ECS; ours runs real tasks.
         moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch

@@ -7,34 +7,39 @@ the mercy of the caller's profile.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
-import boto3
 from botocore.config import Config
-from moto.settings import moto_server_port
 
-_LOCK = threading.Lock()
-_CLIENTS: dict[tuple[str, str, str], Any] = {}
+from steadyspot.deploy.aws.local_address import Address
+from steadyspot.deploy.aws.local_session import LocalSession
+
 _NO_RETRIES = Config(
     parameter_validation=False, retries={"total_max_attempts": 1}, max_pool_connections=50
 )
 
 
-def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
-    """A client that neither validates nor retries: the state machine says what is retried."""
-    endpoint = f"http://127.0.0.1:{moto_server_port()}"
-    key = (endpoint, region, service)
-    with _LOCK:
-        if key not in _CLIENTS:
-            _CLIENTS[key] = boto3.session.Session(
-                aws_access_key_id="local", aws_secret_access_key="local", region_name=region
-            ).client(service, endpoint_url=endpoint, config=_NO_RETRIES)  # type: ignore[call-overload]
-        return _CLIENTS[key]
+class Clients:
+    """Makes and keeps them; ``close`` when the local AWS ends."""
 
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, str], Any] = {}
 
-def forget_clients() -> None:
-    """Close all of them; the next local AWS of this process has another port."""
-    with _LOCK:
-        for client in _CLIENTS.values():
-            client.close()
-        _CLIENTS.clear()
+    def client_for(self, region: str, service: str, state_credentials: Any = None) -> Any:
+        """A client that neither validates nor retries: the state machine says what is retried."""
+        key = (region, service)
+        with self._lock:
+            if key not in self._made:
+                session = LocalSession(replace(self._address, region=region))
+                self._made[key] = session.client(service, config=_NO_RETRIES)
+            return self._made[key]
+
+    def close(self) -> None:
+        """Close all of them."""
+        with self._lock:
+            for client in self._made.values():
+                client.close()
+            self._made.clear()

@@ -5,17 +5,13 @@ SIGTERM and SIGHUP end it as well. What its parent had it ignore from the start,
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steadyspot.deploy.aws.local_address import ADDRESS, NoAddress, announced, read
 from steadyspot.deploy.stacks.config import Config
-from steadyspot.deploy.target import ADDRESS
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -44,7 +40,7 @@ def stay(config: Config, port: int, screen: Screen) -> None:
         raise Trouble(
             f"Port {port} cannot be used: {error}.", "Leave --port out to take a free one."
         ) from None
-    with aws, _announced(address, aws.endpoint_url, aws.region):
+    with aws, announced(address, aws.address):
         for job in config.jobs.values():
             aws.images.register(job.image, workdir=str(config.path.parent.resolve()))
         screen.say(
@@ -52,9 +48,8 @@ def stay(config: Config, port: int, screen: Screen) -> None:
         )
         screen.say("In another terminal: steadyspot up --local, steadyspot run --local")
         screen.say(
-            "Any client can look inside: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local "
-            f"aws --endpoint-url {aws.endpoint_url} --region {aws.region} "
-            "stepfunctions list-state-machines"
+            'Any client of yours can look inside: eval "$(steadyspot local env)", then '
+            "aws stepfunctions list-state-machines"
         )
         told.wait()
         screen.say("Ending.")
@@ -62,23 +57,10 @@ def stay(config: Config, port: int, screen: Screen) -> None:
 
 def _refuse_a_second(address: Path) -> None:
     try:
-        found = json.loads(address.read_text())
-        os.kill(found["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read(address)
+    except NoAddress:
         return
     raise Trouble(
-        f"An embedded AWS already runs here, at {found['endpoint_url']} (process {found['pid']}).",
+        f"An embedded AWS already runs here, at {found.endpoint_url} (process {found.pid}).",
         "Use it with --local, or end it with Ctrl-C in its terminal.",
     )
-
-
-@contextmanager
-def _announced(address: Path, endpoint_url: str, region: str) -> Iterator[None]:
-    address.parent.mkdir(exist_ok=True)
-    address.write_text(
-        json.dumps({"pid": os.getpid(), "endpoint_url": endpoint_url, "region": region})
-    )
-    try:
-        yield
-    finally:
-        address.unlink(missing_ok=True)

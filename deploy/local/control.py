@@ -1,7 +1,8 @@
 """What the local target offers beside AWS on the same port: its switches, metadata of tasks.
 
 `/_steadyspot/…` is for the command line in another process, `/_steadyspot/metadata/…` for the
-containers (`ECS_CONTAINER_METADATA_URI_V4`). All else on the port is moto's.
+containers (`ECS_CONTAINER_METADATA_URI_V4`). All else on the port is moto's. Who may ask is decided
+before, in `guard.py`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from steadyspot.deploy.aws.local_address import METADATA, PREFIX
 from steadyspot.deploy.local.fargate import Fargate
 from steadyspot.deploy.local.images import Images
 from steadyspot.deploy.local.market import SPOT, Market
 from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord, iso_milliseconds
-
-PREFIX = "/_steadyspot/"
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -54,7 +54,7 @@ class Control:
         path: str = environ.get("PATH_INFO", "")
         if not path.startswith(PREFIX):
             return self._inner(environ, start_response)
-        status, answer = self._answer(path.removeprefix(PREFIX), environ)
+        status, answer = self._answer(path, environ)
         body = json.dumps(answer).encode()
         start_response(
             status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
@@ -64,9 +64,9 @@ class Control:
     def _answer(self, path: str, environ: dict[str, Any]) -> tuple[str, Any]:
         method = environ["REQUEST_METHOD"]
         try:
-            if path.startswith("metadata/"):
-                return _found(self._metadata(path.removeprefix("metadata/")))
-            answer = self._answers.get((method, path.rstrip("/")))
+            if path.startswith(METADATA):
+                return _found(self._metadata(path.removeprefix(METADATA)))
+            answer = self._answers.get((method, path.removeprefix(PREFIX).rstrip("/")))
             if answer is None:
                 return _found(None)
             return "200 OK", answer(_body(environ))

@@ -24,6 +24,7 @@ from moto.ecs.exceptions import ECSException
 from moto.ecs.models import Cluster, TaskDefinition, ecs_backends
 
 from steadyspot.contract import ENV_PREFIX, Env
+from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.local.awslogs import NoLogGroup, log_writer
 from steadyspot.deploy.local.containers import Command
 from steadyspot.deploy.local.fargate_task import (
@@ -92,14 +93,14 @@ class Fargate:
         *,
         account_id: str,
         region: str,
-        endpoint_url: str,
+        address: Address,
         market: Market,
         images: Images,
         emit: Callable[[dict[str, Any]], None],
     ) -> None:
         self._account_id = account_id
         self._region = region
-        self._endpoint_url = endpoint_url
+        self._address = address
         self._market = market
         self._images = images
         self._emit = emit
@@ -382,14 +383,10 @@ class Fargate:
         return {
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-            "AWS_REGION": self._region,
-            "AWS_DEFAULT_REGION": self._region,
-            "AWS_ENDPOINT_URL": self._endpoint_url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            **self._address.environment(),
             "AWS_EC2_METADATA_DISABLED": "true",
             "ECS_CONTAINER_METADATA_URI_V4": (
-                f"{self._endpoint_url}/_steadyspot/metadata/{container.runtime_id}"
+                f"{self._address.metadata_url()}{container.runtime_id}"
             ),
         }
 

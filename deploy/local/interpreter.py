@@ -6,6 +6,7 @@ once for the process: the embedded AWS's state is moto's, and there is one of it
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -13,20 +14,13 @@ from typing import Any
 import moto.stepfunctions.urls
 from moto.core.config import default_user_config
 from moto.stepfunctions.parser import models
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_aws_sdk,
-    state_task_service_dynamodb,
-    state_task_service_events,
-    state_task_service_sfn,
-    state_task_service_sns,
-    state_task_service_sqs,
-)
 from moto.stepfunctions.parser.asl.eval import environment
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.parse import asl_parser
 from moto.stepfunctions.parser.backend import execution_worker
 
-from steadyspot.deploy.local.clients import client_for, forget_clients
+from steadyspot.deploy.aws.local_address import Address
+from steadyspot.deploy.local.clients import Clients
 from steadyspot.deploy.local.executions import AwsExecution, AwsExecutions, AwsExecutionsResponse
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.local.fargate import Fargate
@@ -35,14 +29,7 @@ from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables, Reme
 from steadyspot.deploy.local.market import Market
 from steadyspot.deploy.local.run_task import EcsTask
 
-_CLIENT_USERS = (
-    state_task_service_aws_sdk,
-    state_task_service_dynamodb,
-    state_task_service_events,
-    state_task_service_sfn,
-    state_task_service_sns,
-    state_task_service_sqs,
-)
+_CLIENT_FOR = "boto_client_for"
 
 
 class Interpreter:
@@ -52,13 +39,14 @@ class Interpreter:
         self,
         *,
         account_id: str,
-        region: str,
+        address: Address,
         fargate: Fargate,
         market: Market,
         emit: Callable[[dict[str, Any]], None],
     ) -> None:
         self._account_id = account_id
-        self._region = region
+        self._region = address.region
+        self._clients = Clients(address)
         self._fargate = fargate
         self._market = market
         self._emit = emit
@@ -82,12 +70,14 @@ class Interpreter:
         _put(environment, "VariableStore", AwsVariables)
         # The hook for an evaluator of JSONata, empty in moto; variables in JSONPath states use it.
         _put(jsonata, "_eval_jsonata", lambda expression: evaluate(expression, {}))
-        # Tasks get their clients from this name; ours are made once, and know the port.
-        for module in _CLIENT_USERS:
-            _put(module, "boto_client_for", client_for)
+        # Tasks get their clients from this name; ours are made once, and have port and token.
+        for name, module in list(sys.modules.items()):
+            if name.startswith("moto.stepfunctions.") and hasattr(module, _CLIENT_FOR):
+                _put(module, _CLIENT_FOR, self._clients.client_for)
         AwsPreprocessor.task_classes = {**TASKS, "ecs": EcsTask}
         AwsExecution.emit = staticmethod(self._emit)
         EcsTask.fargate = self._fargate
+        EcsTask.clients = self._clients
         EcsTask.market = self._market
 
     def stop(self) -> None:
@@ -96,7 +86,7 @@ class Interpreter:
         backend = models.stepfunctions_parser_backends[self._account_id][self._region]
         if isinstance(backend, AwsExecutions):
             backend.abort_all()
-        forget_clients()
+        self._clients.close()
 
 
 def _put(module: ModuleType, name: str, replacement: object) -> None:

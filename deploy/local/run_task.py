@@ -37,7 +37,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
 
-from steadyspot.deploy.local.clients import client_for
+from steadyspot.deploy.local.clients import Clients
 from steadyspot.deploy.local.fargate import NO_CAPACITY, Fargate
 from steadyspot.deploy.local.fargate_task import FargateTask
 from steadyspot.deploy.local.integrations import failed_task, optimized_cause
@@ -54,11 +54,12 @@ _ANY_OTHER_ERROR = "ECS.AmazonECSException"
 class EcsTask(AwsTask, StateTaskServiceEcs):
     """The Task `arn:aws:states:::ecs:runTask[.sync]`.
 
-    moto makes one for each state, without arguments, so Fargate and market hang on the class.
+    moto makes one for each state, without arguments, so what it uses hangs on the class.
     """
 
     fargate: ClassVar[Fargate]
     market: ClassVar[Market]
+    clients: ClassVar[Clients]
 
     def _get_supported_parameters(self) -> set[str] | None:
         if self.resource.api_action.lower() != "runtask":
@@ -72,7 +73,7 @@ class EcsTask(AwsTask, StateTaskServiceEcs):
         normalised_parameters: dict[str, Any],
         state_credentials: StateCredentials,
     ) -> None:
-        client = client_for(region=resource_runtime_part.region, service="ecs")
+        client = self.clients.client_for(region=resource_runtime_part.region, service="ecs")
         request = _camel_case(normalised_parameters)
         response = client.run_task(**request)
         metadata = response.pop("ResponseMetadata", {})

@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import logging
 import socket
-import traceback
 from typing import Any
 
+from flask import Flask
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -22,19 +23,60 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import ThreadedWSGIServer
 
+SERVED = frozenset(
+    {
+        "cloudformation",
+        "cloudwatch",
+        "dynamodb",
+        "ec2",
+        "ecr",
+        "ecs",
+        "events",
+        "iam",
+        "kms",
+        "logs",
+        "s3",
+        "scheduler",
+        "secretsmanager",
+        "sns",
+        "sqs",
+        "stepfunctions",
+        "sts",
+        "xray",
+    }
+)
+"""What the templates, the command line and the worker use, as moto names it."""
 _WITHOUT_BODY = (204, 304)
+_LOG = logging.getLogger(__name__)
+
+
+class NotOffered(Exception):
+    """The embedded AWS has no such service."""
 
 
 class Dispatcher(DomainDispatcherApplication):
-    """moto's application for all its services, which finds the one for a host only once."""
+    """moto's application for the services that are served; it finds the one for a host once."""
 
     def __init__(self) -> None:
-        super().__init__(create_backend_app)
-        self._backend_for_host = functools.cache(super().get_backend_for_host)
+        super().__init__(_application)
+        self._backend_for_host = functools.cache(self._find)
 
     def get_backend_for_host(self, host: str | None) -> Any:
-        """The name of moto's backend that answers for a host, if there is one."""
+        """The name of moto's backend that answers for a host, if it is served."""
         return self._backend_for_host(host)
+
+    def _find(self, host: str | None) -> str | None:
+        if host is None or host in SERVED:
+            return host
+        address = f"http://{host}"
+        found = (name for name, pattern in self.backend_url_patterns if pattern.match(address))
+        return next((name for name in found if name in SERVED), None)
+
+
+def _application(service: Any) -> Flask:
+    if service is None:
+        raise NotOffered
+    return create_backend_app(service)
 
 
 class Server(ThreadedWSGIServer):
@@ -50,6 +92,10 @@ class Server(ThreadedWSGIServer):
         self._connections: set[socket.socket] = set()
         with socket.create_server((host, port), backlog=self.request_queue_size) as bound:
             super().__init__(host, port, app, _Handler, fd=bound.fileno())
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection failed; that is the client's affair, and nothing for the terminal."""
+        _LOG.debug("A connection failed.", exc_info=True)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Begin to serve a connection."""
@@ -85,6 +131,12 @@ class _Handler(MotoRequestHandler):
     def run_wsgi(self) -> None:
         """Answer one request. One that broke off in its body reaches no application."""
         environ = self.make_environ()
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not (length.isascii() and length.isdigit()):
+            self.close_connection = True
+            self.send_error(400, "The Content-Length is no number of bytes")
+            self.wfile.flush()
+            return
         try:
             environ["wsgi.input"] = io.BytesIO(self._body(environ))
         except OSError:
@@ -103,8 +155,8 @@ class _Handler(MotoRequestHandler):
         if not bare:
             self.wfile.writelines(body)
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing: neither of a request nor of a client's mistake."""
 
     def _body(self, environ: dict[str, Any]) -> bytes:
         if environ.get("wsgi.input_terminated"):
@@ -133,6 +185,7 @@ class _Handler(MotoRequestHandler):
                 if hasattr(answer, "close"):
                     answer.close()
         except Exception:
-            self.server.log("error", "%s", traceback.format_exc())
-            return "500 Internal Server Error", [("Content-Type", "text/plain")], [b"See the log."]
+            _LOG.debug("A request failed.", exc_info=True)
+            said = b"The embedded AWS could not answer that."
+            return "500 Internal Server Error", [("Content-Type", "text/plain")], [said]
         return status, headers, body

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from steadyspot.deploy.aws.local_address import Address
 from tests.bench import jobs
 from tests.bench.report import Row, chosen, report
 from tests.local.worker.attack import Attack, kill_until_complete
@@ -36,14 +37,14 @@ FLAT = "flat: < 1.1"
 class Setting:
     """Where and how much is measured."""
 
-    endpoint: str
+    aws: Address
     folder: Path
     full: bool
 
     def bench(self, name: str) -> Bench:
         folder = self.folder / f"{name}-{random.randrange(10**9)}"
         folder.mkdir()
-        return Bench(self.endpoint, folder)
+        return Bench(self.aws, folder)
 
 
 def startup(setting: Setting) -> Iterator[Row]:
@@ -250,8 +251,8 @@ MEASURES: list[Callable[[Setting], Iterator[Row]]] = [
 def main(arguments: list[str]) -> int:
     """Measure what was asked for; 1 when something was not reached."""
     wanted, full = chosen(arguments, MEASURES, __doc__)
-    with serve_aws() as endpoint, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
-        setting = Setting(endpoint, Path(folder), full)
+    with serve_aws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
+        setting = Setting(aws, Path(folder), full)
         rows = (row for measure in wanted for row in measure(setting))
         return report("The worker", _as_they_come(rows))
 

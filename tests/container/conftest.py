@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from steadyspot.deploy.aws.local_address import Address
 from tests.container import engine
 from tests.local.worker.kit import Bench, serve_aws
 
@@ -31,14 +32,14 @@ def arm64_image(image: None, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def endpoint(image: None) -> Iterator[str]:
+def aws(image: None) -> Iterator[Address]:
     with serve_aws() as address:
         yield address
 
 
 @pytest.fixture
-def bench(endpoint: str, tmp_path: Path) -> Bench:
-    return Bench(endpoint, tmp_path)
+def bench(aws: Address, tmp_path: Path) -> Bench:
+    return Bench(aws, tmp_path)
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from steadyspot.deploy.aws.local_address import ADDRESS, write
 from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import load
-from steadyspot.deploy.target import ADDRESS, Target, on_this_machine
+from steadyspot.deploy.target import Target, on_this_machine
 from tests.local.runs import ROOT, parts
 
 NIGHT = """
@@ -38,10 +39,8 @@ class Shop:
         self.folder = folder
         self.aws = aws
         self.path = folder / "steadyspot.toml"
-        (folder / ADDRESS).parent.mkdir(parents=True)
         self.write()
-        address = {"pid": os.getpid(), "endpoint_url": aws.endpoint_url, "region": aws.region}
-        (folder / ADDRESS).write_text(json.dumps(address))
+        write(folder / ADDRESS, aws.address)
 
     def write(self, old: str = "", new: str = "") -> None:
         text = NIGHT.format(name="cli", command=json.dumps(parts(pause=0.3)))

@@ -24,10 +24,7 @@ def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedP
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(home),
-            "AWS_ENDPOINT_URL": aws.endpoint_url,
-            "AWS_DEFAULT_REGION": aws.region,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            **aws.address.environment(),
         },
     )
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from steadyspot.deploy.aws.local_address import ADDRESS, read
 from steadyspot.deploy.aws.local_session import LocalSession
-from steadyspot.deploy.target import ADDRESS
 from tests.local.bench import is_alive
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, eventually, parts
@@ -63,8 +63,8 @@ class Local:
             text=True,
         )
         self.address = folder / ADDRESS
-        found = eventually(self._announced)
-        self.session = LocalSession(found["endpoint_url"], found["region"])
+        eventually(self._announced)
+        self.session = LocalSession(read(self.address))
 
     def _announced(self) -> dict[str, Any]:
         assert self.process.poll() is None, self.process.communicate()[0]

@@ -40,8 +40,8 @@ def steadyspot(shop: Shop, calls: int, *words: str) -> Result:
     with throttling(shop.aws.endpoint_url, calls) as endpoint:
         given = {
             **environment(shop.folder, endpoint),
-            "AWS_REGION": shop.aws.region,
-            "AWS_DEFAULT_REGION": shop.aws.region,
+            **shop.aws.address.environment(),
+            "AWS_ENDPOINT_URL": endpoint,
             "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",  # else S3 gets its body in chunks
         }
         return CliRunner(env=given).invoke(main, [*words, "--config", str(shop.path)])

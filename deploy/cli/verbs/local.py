@@ -1,7 +1,8 @@
-"""``steadyspot local``."""
+"""``steadyspot local``, and what is asked of the one that runs."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -9,16 +10,31 @@ import click
 from steadyspot.deploy.cli import options
 
 
-@click.command(name="local")
+@click.group(name="local", invoke_without_command=True)
 @options.config
 @options.environment
-@click.option("--port", default=0, help="Port on 127.0.0.1; 0 takes a free one.")
-def command(path: Path, environment: str | None, port: int) -> None:
+@click.option(
+    "--port", default=0, type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0: a free one."
+)
+@click.pass_context
+def command(context: click.Context, path: Path, environment: str | None, port: int) -> None:
     """Keep an embedded AWS up on this machine, until Ctrl-C."""
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.local.command import stay
     from steadyspot.deploy.stacks.config import load
     from steadyspot.deploy.target import need_embedded_aws
 
+    if context.invoked_subcommand is not None:
+        return
     need_embedded_aws()
     stay(load(path, environment), port, Screen())
+
+
+@command.command()
+@options.config
+def env(path: Path) -> None:
+    """Print what makes a shell's AWS CLI and SDKs use it: eval "$(steadyspot local env)"."""
+    from steadyspot.deploy.aws.local_address import running_beside
+
+    for name, value in running_beside(path).environment().items():
+        click.echo(f"export {name}={shlex.quote(value)}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlparse
 
-from moto.cloudformation import parsing
+from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Stack, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
@@ -25,7 +25,7 @@ from steadyspot.deploy.local.cloudformation import (  # noqa: F401
     workflow,
 )
 from steadyspot.deploy.local.cloudformation.backend import LocalCloudFormation
-from steadyspot.deploy.local.cloudformation.text import StoredText
+from steadyspot.deploy.local.cloudformation.text import SAFE_YAML, StoredText, parsed
 
 _moto_validates = CloudFormationResponse._validate_different_update
 
@@ -34,6 +34,8 @@ def register() -> None:
     """Make moto's CloudFormation that of the embedded AWS. Safe to call more than once."""
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
+    for module in (models, responses):
+        module.yaml = SAFE_YAML  # type: ignore[attr-defined]
     cloudformation_backends.backend = LocalCloudFormation
     CloudFormationResponse._validate_different_update = (  # type: ignore[method-assign]
         _validate_different_update
@@ -43,6 +45,9 @@ def register() -> None:
     )
     CloudFormationResponse.list_change_sets = (  # type: ignore[method-assign]
         _change_sets_of_the_stack
+    )
+    CloudFormationResponse.validate_template = (  # type: ignore[method-assign]
+        _template_that_can_be_read
     )
     FakeBucket.get_permission = _not_enforced  # type: ignore[assignment, method-assign]
 
@@ -61,6 +66,23 @@ def _change_sets_of_the_stack(self: CloudFormationResponse) -> ActionResult:
         if named in (one.stack.name, one.stack.stack_id)
     ]
     return ActionResult({"Summaries": found})
+
+
+def _template_that_can_be_read(self: CloudFormationResponse) -> ActionResult:
+    """What AWS checks there; moto calls another program, which leaves a file where it runs."""
+    address = self._get_param("TemplateURL")
+    text = self._get_stack_from_s3_url(address) if address else self._get_param("TemplateBody")
+    template = parsed(text or "")
+    parameters = [
+        {
+            "ParameterKey": name,
+            "DefaultValue": str(rule.get("Default", "")),
+            "NoEcho": bool(rule.get("NoEcho", False)),
+            "Description": str(rule.get("Description", "")),
+        }
+        for name, rule in template.get("Parameters", {}).items()
+    ]
+    return ActionResult({"Description": template.get("Description", ""), "Parameters": parameters})
 
 
 def _template_at(self: CloudFormationResponse, template_url: str) -> str:

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from steadyspot.deploy.aws.local_address import Address
 from tests.local.worker.door import Door
 from tests.local.worker.kit import Bench, serve_aws
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
+def aws() -> Iterator[Address]:
     with serve_aws() as address:
         yield address
 
 
 @pytest.fixture
-def bench(endpoint: str, tmp_path: Path) -> Iterator[Bench]:
-    with contextlib.closing(Bench(endpoint, tmp_path)) as run:
+def bench(aws: Address, tmp_path: Path) -> Iterator[Bench]:
+    with contextlib.closing(Bench(aws, tmp_path)) as run:
         yield run
 
 

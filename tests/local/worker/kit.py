@@ -21,23 +21,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
+from steadyspot.deploy.aws.local_address import Address
+from steadyspot.deploy.aws.local_session import LocalSession
 
 from steadyspot.contract import columns
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """
-import sys
+import json, sys
+from dataclasses import asdict
 from steadyspot.deploy.local.aws import LocalAws
 with LocalAws() as aws:
-    print(aws.endpoint_url, flush=True)
+    print(json.dumps(asdict(aws.address)), flush=True)
     sys.stdin.read()
 """
 
 
-def serve_aws() -> contextlib.AbstractContextManager[str]:
-    """Run the embedded AWS; its address. It ends with this process, whatever happens."""
-    return served("-c", SERVER)
+@contextlib.contextmanager
+def serve_aws() -> Iterator[Address]:
+    """Run the embedded AWS. It ends with this process, whatever happens."""
+    with served("-c", SERVER) as line:
+        yield Address(**json.loads(line))
 
 
 @contextlib.contextmanager
@@ -143,22 +147,18 @@ class Worker:
 class Bench:
     """One bucket and run table, and one run in it."""
 
-    def __init__(self, endpoint: str, folder: Path, job: str = "job") -> None:
-        self.endpoint = endpoint
+    def __init__(self, aws: Address, folder: Path, job: str = "job") -> None:
+        self.aws = aws
+        self.endpoint = aws.endpoint_url
         self.folder = folder
         self.job = job
         self.run_key = "20261124T020000Z"
         self.bucket = f"bucket-{uuid.uuid4().hex[:12]}"
         self.table = f"runs-{uuid.uuid4().hex[:12]}"
         self.execution = f"arn:aws:states:us-east-1:123456789012:execution:{job}:{uuid.uuid4()}"
-        keys: dict[str, Any] = {
-            "region_name": "us-east-1",
-            "endpoint_url": endpoint,
-            "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
-        }
-        self.s3 = boto3.client("s3", **keys)
-        self.dynamodb = boto3.resource("dynamodb", **keys)
+        session = LocalSession(aws)
+        self.s3 = session.client("s3")
+        self.dynamodb = session.resource("dynamodb")
         self.s3.create_bucket(Bucket=self.bucket)
         self.runs = self.dynamodb.create_table(
             TableName=self.table,
@@ -196,10 +196,8 @@ class Bench:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self.folder),
+            **self.aws.environment(),
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
             "STEADYSPOT_JOB": self.job,
             "STEADYSPOT_RUN_KEY": self.run_key,
             "STEADYSPOT_EXECUTION": self.execution,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from steadyspot.deploy.aws.local_address import Address
 from tests.local.worker.attack import KILLS, Attack, check, kill_until_complete
 from tests.local.worker.door import Door, Fault, Kind, Request
 from tests.local.worker.jobs import JOBS
@@ -27,7 +28,7 @@ SEED = 20261124
 
 @pytest.fixture
 def attacks(
-    endpoint: str, tmp_path: Path, request: pytest.FixtureRequest
+    aws: Address, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Iterator[Attack]]:
     """Runs to attack, until there were as many disturbances as were asked for."""
     with contextlib.ExitStack() as stack:
@@ -39,7 +40,7 @@ def attacks(
             while done < ATTACKS:
                 folder = tmp_path / str(len(list(tmp_path.iterdir())))
                 folder.mkdir()
-                bench = stack.enter_context(contextlib.closing(Bench(endpoint, folder)))
+                bench = stack.enter_context(contextlib.closing(Bench(aws, folder)))
                 attack = Attack(JOBS[name], bench, chance)
                 yield attack
                 done += attack.disturbances

@@ -10,10 +10,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 
 from steadyspot.contract import Status
+from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.store import Aws, Condition, ConditionFailed
 from tests.local.worker.kit import Bench, sha256, wait_until
@@ -102,13 +102,7 @@ def test_trace_of_an_attempt_tells_its_stages_and_whose_it_is(bench: Bench) -> N
 
 def traces(bench: Bench, began: float) -> list[dict[str, Any]]:
     """The segments that the embedded X-Ray was sent since."""
-    client = boto3.client(
-        "xray",
-        region_name="us-east-1",
-        endpoint_url=bench.endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    client = LocalSession(bench.aws).client("xray")
     start, end = (datetime.fromtimestamp(t, UTC) for t in (began - 60, time.time() + 60))
     found = client.get_trace_summaries(StartTime=start, EndTime=end)["TraceSummaries"]
     ids = [summary["Id"] for summary in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from steadyspot.deploy.aws.local_address import ADDRESS, Address, read, write
 from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.deploy.cli.main import VERBS, main
-from steadyspot.deploy.stacks.config import Config, Job, Platform
-from steadyspot.deploy.target import on_this_machine
+from steadyspot.deploy.stacks.config import Config, Platform
+from steadyspot.deploy.target import Target, on_this_machine
 from steadyspot.deploy.trouble import Trouble
 
 ROOT = Path(__file__).parents[3]
@@ -79,10 +81,17 @@ def test_no_verb_goes_anywhere_without_credentials(tmp_path: Path, verb: str) ->
 @pytest.fixture
 def local(tmp_path: Path) -> Path:
     """A folder whose embedded AWS seems to run: the address names a process that lives."""
-    (tmp_path / ".steadyspot").mkdir()
-    address = {"pid": os.getpid(), "endpoint_url": "http://127.0.0.1:9", "region": "us-east-1"}
-    (tmp_path / ".steadyspot" / "local.json").write_text(json.dumps(address))
+    write(tmp_path / ADDRESS, Address("http://127.0.0.1:9", "us-east-1", "token"))
     return tmp_path
+
+
+def plant(folder: Path, text: str) -> None:
+    """Put a text where the address of the embedded AWS stands, as only its owner could read it."""
+    (folder / ADDRESS).write_text(text)
+
+
+def of_this_machine(folder: Path) -> Target:
+    return on_this_machine(Config(folder / "steadyspot.toml", Platform(), {}))
 
 
 @pytest.mark.parametrize(
@@ -109,14 +118,29 @@ def test_a_wrong_request_is_refused_before_aws_is_asked(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"pid": 1}', '{"pid": 99999999, "endpoint_url": "http://x", "region": "y"}'],
-    ids=["empty", "broken", "no object", "not whole", "of a process that is gone"],
+    [
+        "",
+        "{",
+        "[]",
+        '{"pid": 1}',
+        '{"pid": 99999999, "endpoint_url": "http://127.0.0.1:9", "region": "y", "token": "t"}',
+        '{"pid": "1", "endpoint_url": "http://127.0.0.1:9", "region": "y", "token": "t"}',
+        '{"pid": 1, "endpoint_url": "http://127.0.0.1:9", "region": "y", "token": null}',
+    ],
+    ids=[
+        "empty",
+        "broken",
+        "no object",
+        "not whole",
+        "of a process that is gone",
+        "a wrong pid",
+        "no token",
+    ],
 )
 def test_a_stale_address_of_the_embedded_aws_is_not_believed(local: Path, text: str) -> None:
-    (local / ".steadyspot" / "local.json").write_text(text)
-    config = Config(local / "steadyspot.toml", Platform(), {"night": Job("night", "i")})
+    plant(local, text)
     with pytest.raises(Trouble, match="No embedded AWS runs"):
-        on_this_machine(config)
+        of_this_machine(local)
 
 
 @pytest.mark.parametrize(
@@ -138,18 +162,83 @@ def test_a_stale_address_of_the_embedded_aws_is_not_believed(local: Path, text: 
 def test_an_address_that_came_with_the_repository_leads_to_no_other_host(
     local: Path, endpoint: object
 ) -> None:
-    address = {"pid": os.getpid(), "endpoint_url": endpoint, "region": "us-east-1"}
-    (local / ".steadyspot" / "local.json").write_text(json.dumps(address))
-    config = Config(local / "steadyspot.toml", Platform(), {"night": Job("night", "i")})
+    address = {"pid": os.getpid(), "endpoint_url": endpoint, "region": "r", "token": "t"}
+    plant(local, json.dumps(address))
     with pytest.raises(Trouble, match="No embedded AWS runs"):
-        on_this_machine(config)
+        of_this_machine(local)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o606, 0o777], ids=oct)
+def test_an_address_that_others_can_read_or_write_is_not_believed(local: Path, mode: int) -> None:
+    """As git checks out what came with a repository."""
+    (local / ADDRESS).chmod(mode)
+    with pytest.raises(Trouble, match="is not believed: its owner must be you") as refused:
+        of_this_machine(local)
+    assert "steadyspot local" in refused.value.what_to_do
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_an_address_that_another_user_wrote_is_not_believed(local: Path) -> None:
+    os.chown(local / ADDRESS, 65534, 65534)
+    with pytest.raises(Trouble, match="is not believed"):
+        of_this_machine(local)
+
+
+def test_an_address_is_not_followed_to_another_file(local: Path) -> None:
+    (local / ADDRESS).rename(local / "elsewhere")
+    (local / ADDRESS).symlink_to(local / "elsewhere")
+    with pytest.raises(Trouble, match="No embedded AWS runs"):
+        of_this_machine(local)
+    (local / ADDRESS).unlink()
+    os.mkfifo(local / ADDRESS, 0o600)
+    with pytest.raises(Trouble, match="No embedded AWS runs"):
+        of_this_machine(local)
+
+
+def test_an_address_is_written_for_its_owner_alone_whatever_lay_there(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / ADDRESS).parent.mkdir()
+    (tmp_path / ADDRESS).symlink_to(tmp_path / "kept")
+    before = os.umask(0)
+    try:
+        write(tmp_path / ADDRESS, Address("http://127.0.0.1:9", "us-east-1", "token"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "kept").read_text() == "kept"
+    assert stat.S_IMODE((tmp_path / ADDRESS).lstat().st_mode) == 0o600
+    assert read(tmp_path / ADDRESS).token == "token"
+    assert "token=" not in repr(read(tmp_path / ADDRESS))
+
+
+@pytest.mark.parametrize("key", ["endpoint", "endpoint_url", "local", "profile"])
+@pytest.mark.parametrize("section", ["platform", "jobs.night"])
+def test_no_key_of_a_configuration_leads_to_another_host(
+    tmp_path: Path, section: str, key: str
+) -> None:
+    lines = {"platform": ['name = "pp"'], "jobs.night": ['image = "i"']}
+    lines[section].append(f'{key} = "http://evil.example"')
+    config = "\n".join(f"[{name}]\n" + "\n".join(given) for name, given in lines.items())
+    result = steadyspot(tmp_path, "runs", "--local", config=config)
+    assert result.exit_code == 1
+    assert f'{section} has no key "{key}"' in " ".join(result.output.split()), result.output
 
 
 def test_the_local_target_is_a_session_at_its_address(local: Path) -> None:
-    config = Config(local / "steadyspot.toml", Platform(), {"night": Job("night", "i")})
-    target = on_this_machine(config)
+    target = of_this_machine(local)
     assert isinstance(target.session, LocalSession)
     assert target.client("sqs").meta.endpoint_url == "http://127.0.0.1:9"
+
+
+def test_a_shell_is_told_what_makes_its_clients_use_the_embedded_aws(local: Path) -> None:
+    assert steadyspot(local, "local", "env").output.splitlines() == [
+        "export AWS_ENDPOINT_URL=http://127.0.0.1:9",
+        "export AWS_REGION=us-east-1",
+        "export AWS_DEFAULT_REGION=us-east-1",
+        "export AWS_ACCESS_KEY_ID=token",
+        "export AWS_SECRET_ACCESS_KEY=token",
+    ]
+    (local / ADDRESS).unlink()
+    assert "No embedded AWS runs" in steadyspot(local, "local", "env").output
 
 
 @pytest.mark.parametrize("verb", VERBS)
