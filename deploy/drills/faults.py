@@ -229,19 +229,23 @@ def refused_start(stage: Stage) -> Iterator[str]:
     group, name = stage.target.platform["ScheduleGroup"], f"drill-{uuid.uuid4().hex[:8]}"
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
     key = run_key_of(scheduled_time_of(at))
-    scheduler.create_schedule(
-        Name=name,
-        GroupName=group,
-        ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target=refused_target(stage, scheduler),
-    )
+    target, made = refused_target(stage, scheduler), False
     try:
+        with undisturbed():
+            scheduler.create_schedule(
+                Name=name,
+                GroupName=group,
+                ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target=target,
+            )
+            made = True
         yield key
     finally:
         with undisturbed():
-            scheduler.delete_schedule(Name=name, GroupName=group)
-            stage.redrive().drop(key)
+            if made:
+                scheduler.delete_schedule(Name=name, GroupName=group)
+                stage.redrive().drop(key)
 
 
 def refused_target(stage: Stage, scheduler: Any) -> dict[str, Any]:

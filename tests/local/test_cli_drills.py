@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import signal
 from collections.abc import Iterator
@@ -126,6 +128,32 @@ def test_ctrl_c_in_the_middle_of_a_drill_puts_everything_back(
     ended(shop)
     if name == "no-capacity":
         assert "refused" not in shop.verb("run")
+
+
+@pytest.mark.usefixtures("before")
+def test_sigterm_puts_everything_back_as_ctrl_c_does(shop: Shop) -> None:
+    drill = shop.begin("drill", "deregister", "--yes")
+    assert drill.stdout
+    read_until(drill.stdout, "is claimed")
+    drill.send_signal(signal.SIGTERM)
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode == 143, said
+    assert "removes the copy" in said
+    assert "Stopped by SIGTERM; everything is put back." in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("before")
+def test_terminal_that_closes_puts_everything_back(shop: Shop) -> None:
+    """The kernel sends SIGHUP, and whatever is printed from then on is an error."""
+    ours, its = pty.openpty()
+    drill = shop.begin("drill", "deregister", "--yes", terminal=its)
+    os.close(its)
+    said = b""
+    while b"is claimed" not in said:
+        said += os.read(ours, 4096)
+    os.close(ours)
+    assert drill.wait(60) == 129
 
 
 @pytest.mark.usefixtures("before")
