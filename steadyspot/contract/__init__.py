@@ -3,8 +3,9 @@
 Here: environment variables, exit codes, words for how a run and an attempt are, prefixes of
 objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's columns by name,
 ``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
-``logs``: keys of log lines. A test fails where one of them is spelled out in another room. The API,
-the worker, the workflow and the command line import this folder, and the worker's image carries it.
+``logs``: keys of log lines, ``signals``: those that stop a task. A test fails where one of them is
+spelled out in another room. The API, the worker, the workflow and the command line import this
+folder, and the worker's image carries it.
 Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
 """
 

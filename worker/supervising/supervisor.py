@@ -14,6 +14,7 @@ import threading
 import time
 
 from steadyspot.contract import Env, Reason
+from steadyspot.contract.signals import STOPS
 from steadyspot.paths import stamps
 from steadyspot.protocol import SOCKET
 from steadyspot.worker.errors import SetupError, WorkerError, as_trouble
@@ -227,7 +228,7 @@ class Supervisor:
     # Signals and deadlines.
 
     def _on_signal(self, number: int) -> None:
-        if number in signals.STOPS and number not in self._options.ordinary:
+        if number in STOPS and number not in self._options.ordinary:
             self._loop.reap()
             self._on_stop(number)
             return
