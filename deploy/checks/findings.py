@@ -5,7 +5,6 @@ A finding that is bad makes the check fail; a note does not.
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +14,6 @@ from typing import Any
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.images import Engine, engine_here
 from steadyspot.deploy.target import Target
-
-FETCH_SECONDS, FETCH_BYTES = 10.0, 1 << 20
 
 
 class Level(StrEnum):
@@ -42,16 +39,6 @@ def judged(about: str, good: bool, text: str, mend: str, otherwise: Level = Leve
     return Finding(about, Level.GOOD, text) if good else Finding(about, otherwise, text, mend)
 
 
-def fetched(url: str) -> bytes:
-    """Return what lies under an address that needs no credentials; OSError where it cannot be got.
-
-    It is small: what is longer is cut, and is no JSON then.
-    """
-    with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as answer:
-        found: bytes = answer.read(FETCH_BYTES)
-    return found
-
-
 class Looks:
     """What the checks look with."""
 
@@ -61,13 +48,11 @@ class Looks:
         jobs: list[Job],
         now: datetime | None = None,
         engine: Callable[[], Engine] = engine_here,
-        fetch: Callable[[str], bytes] = fetched,
     ) -> None:
         self.target = target
         self.jobs = jobs
         self.now = now or datetime.now(UTC)
         self.engine = engine
-        self.fetch = fetch
         self.local = getattr(target.session, "switches", None) is not None
 
     def client(self, service: str) -> Any:

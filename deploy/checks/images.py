@@ -8,6 +8,7 @@ index that of the job's architecture, and the configuration that it names.
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from steadyspot.deploy.stacks.image_config import ImageConfig, config_of, remark
 from steadyspot.deploy.stacks.image_names import ECR, in_registry
 
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
+_FETCH_SECONDS, _FETCH_BYTES = 10.0, 1 << 20
 _MANIFESTS = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.oci.image.manifest.v1+json",
@@ -83,7 +85,7 @@ def _in_ecr(there: _Repository, which: dict[str, str], job: Job, about: str) -> 
     except ClientError as error:
         why_not = error.response["Error"]["Code"]
     except (OSError, ValueError) as error:
-        why_not = str(error)
+        why_not = str(getattr(error, "reason", error))
     if config:
         offered = offered or {config.architecture}
     yield _for_architecture(job, about, offered)
@@ -135,7 +137,17 @@ class _Repository:
         answer = self.looks.client("ecr").get_download_url_for_layer(
             registryId=self.account, repositoryName=self.name, layerDigest=digest
         )
-        return config_of(digest, json.loads(self.looks.fetch(answer["downloadUrl"])))
+        return config_of(digest, json.loads(_fetched(answer["downloadUrl"])))
+
+
+def _fetched(url: str) -> bytes:
+    """Return what lies under an address that needs no credentials; OSError where it cannot be got.
+
+    It is small: what is longer is cut, and is no JSON then.
+    """
+    with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as answer:
+        found: bytes = answer.read(_FETCH_BYTES)
+    return found
 
 
 def _for_architecture(job: Job, about: str, found: set[str]) -> Finding:
@@ -157,7 +169,7 @@ def _stoppable(config: ImageConfig, job: Job) -> Iterator[Finding]:
     for one in found:
         yield Finding(about, Level.BAD if one.bad else Level.NOTE, one.text, one.what_to_do)
     if not found:
-        yield Finding(about, Level.GOOD, f"{config.stop_signal} goes to the worker in {job.image}")
+        yield Finding(about, Level.GOOD, f"{config.stop_signal} goes to the worker, as it should")
 
 
 def platforms(manifest: dict[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from steadyspot.deploy.local.images import WORKER_IMAGE
 from tests.local.runs import DEADLINE_SECONDS, eventually
 from tests.local.shop import Shop, left
 
@@ -34,7 +35,7 @@ RESUMED = (
     "people were told",
 )
 FOUND = {
-    "interrupt": (*RESUMED,),
+    "interrupt": (*RESUMED, "the worker took SIGQUIT, which its image has sent, as a stop"),
     "no-capacity": (*RESUMED,),
     "slow-launch": (*RESUMED,),
     "deregister": (*PARKED, *REDRIVEN),
@@ -52,7 +53,7 @@ FOUND = {
         *REDRIVEN,
         "the scheduled time has a complete run",
     ),
-    "short-grace": (*RESUMED,),
+    "short-grace": (*RESUMED, "the worker took SIGTERM, which its image has sent, as a stop"),
 }
 CAUSES = {
     "interrupt": "reclaimed",
@@ -88,8 +89,14 @@ def waiting(shop: Shop) -> int:
 @pytest.mark.parametrize("name", FOUND)
 def test_a_drill_ends_well_tells_people_and_puts_everything_back(shop: Shop, name: str) -> None:
     mails = len(shop.aws.outbox.mails())
+    image = shop.aws.images.find(WORKER_IMAGE)
+    assert image
+    if name == "interrupt":  # As an image has it that is made from one with a STOPSIGNAL.
+        number = signal.SIGQUIT
+        shop.aws.images.register(WORKER_IMAGE, workdir=image.workdir, stop_signal=number)
     drill = shop.begin("drill", name, "--yes")
     said, _ = drill.communicate(timeout=100)
+    shop.aws.images.register(WORKER_IMAGE, workdir=image.workdir)
     assert drill.returncode == 0, said
     found = [line.removeprefix("ok").strip() for line in said.splitlines() if line[:2] == "ok"]
     assert re.fullmatch(r"it took \d+ s from the fault to here", found.pop())
