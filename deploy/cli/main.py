@@ -8,6 +8,7 @@ which target it has. Files and slow libraries are loaded by the verb that needs 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -81,7 +82,8 @@ _STOPPED = Trouble(
 def _fail(trouble: Trouble) -> None:
     from steadyspot.deploy.cli.screen import Screen
 
-    Screen().trouble(trouble)
+    with suppress(OSError):  # The terminal may be gone.
+        Screen().trouble(trouble)
     sys.exit(trouble.code)
 
 

@@ -31,7 +31,8 @@ class Drill:
 
 DRILLS: dict[str, Drill] = {
     "interrupt": Drill(
-        "It runs {job} for real and stops its first attempt as a Spot reclaim does.",
+        "It runs {job} for real and stops its first attempt as a Spot reclaim does, by the "
+        "image's own signal.",
         trouble.interrupt,
     ),
     "no-capacity": Drill(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from steadyspot.contract import checkpoint_prefix, output_prefix
@@ -55,7 +55,8 @@ class Copy:
 
     def remove(self) -> None:
         """Take the copy away with all it left: runs, revisions, records, objects."""
-        self._original.tell(f"removes the copy {self._name} and all that it left")
+        with suppress(OSError, SystemExit):  # The terminal or the reader may be gone.
+            self._original.tell(f"removes the copy {self._name} and all that it left")
         target, ecs = self._original.target, self._original.ecs
         target.stacks.settle(self.stack, _quiet)
         self._stop_what_runs()

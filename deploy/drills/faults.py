@@ -13,18 +13,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from steadyspot.contract import CapacityMode, Env, Status, messages
+from steadyspot.contract import CapacityMode, Env, Status, logs, messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.drills import rehearsal
 from steadyspot.deploy.drills.copies import Copy, throwaway
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage, told_of
 from steadyspot.deploy.drills.topic_listener import Ear, listening
 from steadyspot.deploy.drills.undisturbed import undisturbed
+from steadyspot.deploy.runs.logs import RunLog
 from steadyspot.deploy.trouble import Trouble
 
 RECLAIM_REASON = "Your Spot Task was interrupted."
 """What AWS says when it takes Spot capacity back; StopTask takes any reason."""
-UNDELIVERED_SECONDS = 420.0
+UNDELIVERED_SECONDS, LOG_SECONDS = 420.0, 60.0
 _SLEEPS = ("python", "-c", "import time; time.sleep(86400)")
 _DEAF_AT_FIRST = (
     "python",
@@ -62,7 +63,23 @@ def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Observation]:
     stage.ecs.stop_task(cluster=stage.target.platform["Cluster"], task=task, reason=RECLAIM_REASON)
     status = stage.follow(execution)
     yield from _finished_after(stage, ear, execution, status, "reclaimed")
+    yield _told(stage, task)
     yield _recovered(stage, fault)
+
+
+def _told(stage: Stage, task: str) -> Observation:
+    """Return which signal the worker took as a stop: what the image has AWS send."""
+    log = RunLog(stage.target.client("logs"), stage.outputs["LogGroup"])
+    signals: list[str] = []
+
+    def heard() -> bool:
+        for line in log.news([task]):
+            signals.extend([line.more[logs.SIGNAL]] if logs.SIGNAL in line.more else [])
+        return bool(signals)
+
+    if stage.until(heard, LOG_SECONDS):
+        return Observation(f"the worker took {signals[0]}, which its image has sent, as a stop")
+    return Observation("no signal that is a stop reached the worker", good=False)
 
 
 def no_capacity(stage: Stage) -> Observations:
@@ -235,19 +252,23 @@ def refused_start(stage: Stage) -> Iterator[str]:
     group, name = stage.target.platform["ScheduleGroup"], f"drill-{uuid.uuid4().hex[:8]}"
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
     key = run_key_of(scheduled_time_of(at))
-    scheduler.create_schedule(
-        Name=name,
-        GroupName=group,
-        ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target=refused_target(stage, scheduler),
-    )
+    target, made = refused_target(stage, scheduler), False
     try:
+        with undisturbed():
+            scheduler.create_schedule(
+                Name=name,
+                GroupName=group,
+                ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target=target,
+            )
+            made = True
         yield key
     finally:
         with undisturbed():
-            scheduler.delete_schedule(Name=name, GroupName=group)
-            stage.redrive().drop(key)
+            if made:
+                scheduler.delete_schedule(Name=name, GroupName=group)
+                stage.redrive().drop(key)
 
 
 def refused_target(stage: Stage, scheduler: Any) -> dict[str, Any]:

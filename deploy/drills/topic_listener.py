@@ -56,9 +56,11 @@ def listening(target: Target) -> Iterator[Ear]:
     """Subscribe a new queue to the platform's topic; remove both whatever happens."""
     sqs, sns = target.client("sqs"), target.client("sns")
     topic = target.platform["Topic"]
-    queue = sqs.create_queue(QueueName=f"steadyspot-drill-{uuid.uuid4().hex[:8]}")["QueueUrl"]
-    subscription = ""
+    queue = subscription = ""
     try:
+        with undisturbed():
+            name = f"steadyspot-drill-{uuid.uuid4().hex[:8]}"
+            queue = sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
@@ -73,7 +75,8 @@ def listening(target: Target) -> Iterator[Ear]:
         with undisturbed():
             if subscription:
                 sns.unsubscribe(SubscriptionArn=subscription)
-            sqs.delete_queue(QueueUrl=queue)
+            if queue:
+                sqs.delete_queue(QueueUrl=queue)
 
 
 def _only_from(topic: str, queue: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,34 +22,41 @@ _METRICS = f'{{"{logs.METRICS}"'
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line; ``task`` is the id of the task that printed it, ``at`` aware UTC."""
+    """One line; ``task`` is the id of the task that printed it, ``at`` aware UTC.
+
+    ``more`` is what an event of the worker's adds to each line's keys.
+    """
 
     at: datetime
     task: str
     text: str
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def line_of(event: dict[str, Any]) -> LogLine:
     """Return an event of CloudWatch Logs as a line; pure."""
+    text, more = _read(event["message"].rstrip("\n"))
     return LogLine(
         at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
         task=event.get("logStreamName", "").rsplit("/", 1)[-1],
-        text=_shown(event["message"].rstrip("\n")),
+        text=text,
+        more=more,
     )
 
 
-def _shown(message: str) -> str:
+def _read(message: str) -> tuple[str, dict[str, Any]]:
     if not message.startswith("{"):
-        return message
+        return message, {}
     try:
         parsed = json.loads(message)
     except json.JSONDecodeError:
-        return message
+        return message, {}
     if not isinstance(parsed, dict) or list(parsed)[:4] != list(logs.EVERY_LINE[:4]):
-        return message
+        return message, {}
     level = "" if parsed[logs.LEVEL] == "info" else f"{parsed[logs.LEVEL]}: "
-    more = [f" {name}={value}" for name, value in parsed.items() if name not in logs.EVERY_LINE]
-    return f"worker: {level}{parsed[logs.MESSAGE]}{''.join(more)}"
+    more = {name: value for name, value in parsed.items() if name not in logs.EVERY_LINE}
+    shown = "".join(f" {name}={value}" for name, value in more.items())
+    return f"worker: {level}{parsed[logs.MESSAGE]}{shown}", more
 
 
 def tasks_in(events: Iterable[Mapping[str, Any]]) -> list[str]:

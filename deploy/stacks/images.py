@@ -10,12 +10,14 @@ deployed.
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from botocore.exceptions import ClientError
 
 import steadyspot
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.image_config import WORKER, ImageConfig, config_of, remarks
 from steadyspot.deploy.stacks.image_names import ECR, in_registry
 from steadyspot.deploy.trouble import Trouble
 
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.target import Target
 
-WORKER = "steadyspot-worker"
 ENGINES = ("docker", "podman", "finch")
 _FROM_WORKER = re.compile(
     rf"^\s*(FROM(\s+--platform=\S+)?\s+|COPY\s.*--from=){WORKER}(:latest)?(\s|$)",
@@ -75,11 +77,10 @@ class Engine:
             str(context),
         )
 
-    def about(self, image: str) -> tuple[str, str]:
-        """Return the image's id (hexadecimal) and architecture (``amd64``, ``arm64``)."""
-        answer = self._do("image", "inspect", "--format", "{{.Id}} {{.Architecture}}", image)
-        name, architecture = answer.split()
-        return name.removeprefix("sha256:"), architecture
+    def about(self, image: str) -> ImageConfig:
+        """Return what the image says of itself, its id in hexadecimal."""
+        described = json.loads(self._do("image", "inspect", image))[0]
+        return config_of(described["Id"].removeprefix("sha256:"), described)
 
     def push(self, image: str, to: str, user: str, password: str) -> None:
         """Push an image under another name."""
@@ -215,15 +216,20 @@ def _pushed(target: Target, job: Job, image: str, screen: Screen, engine: Engine
             "Build it under that name, put a Dockerfile beside steadyspot.toml, or name one in a "
             "registry: --image.",
         )
-    name, architecture = engine.about(image)
-    if architecture != _PLATFORMS[job.architecture]:
+    config = engine.about(image)
+    if config.architecture != _PLATFORMS[job.architecture]:
         raise Trouble(
-            f"The image {image} is for {architecture}, but {job.name} runs on {job.architecture}.",
+            f"The image {image} is for {config.architecture}, "
+            f"but {job.name} runs on {job.architecture}.",
             f"Build it with --platform linux/{_PLATFORMS[job.architecture]}, "
             "or set architecture in steadyspot.toml.",
         )
+    for remark in remarks(config, replace(job, image=image)):
+        if remark.bad:
+            raise Trouble(remark.text, remark.what_to_do)
+        screen.say(f"  {remark.text}")
     ecr, platform = target.client("ecr"), target.platform
-    tag = f"{job.name}-{name[:12]}"
+    tag = f"{job.name}-{config.name[:12]}"
     digest = _digest(ecr, platform["Repository"], tag)
     if digest is None:
         screen.say(f"  pushing {image} to {platform['RepositoryUri']}:{tag}")

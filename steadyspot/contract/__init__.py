@@ -3,9 +3,10 @@
 Here: environment variables, exit codes, words for how a run and an attempt are, prefixes of
 objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's columns by name,
 ``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
-``messages``: keys of run requests, parked runs and notifications. ``logs``: keys of log lines.
-A test fails where one of them is spelled out in another room. The API, the worker, the workflow and
-the command line import this folder, and the worker's image carries it.
+``messages``: keys of run requests, parked runs and notifications. ``logs``: keys of log lines,
+``signals``: those that stop a task. A test fails where one of them is spelled out in another room.
+The API, the worker, the workflow and the command line import this folder, and the worker's image
+carries it.
 Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
 """
 

@@ -13,5 +13,8 @@ JOB, RUN_KEY, ATTEMPT, EXECUTION = "job", "run_key", "attempt", "execution"
 EVERY_LINE = (AT, LEVEL, EVENT, MESSAGE, JOB, RUN_KEY, ATTEMPT, EXECUTION)
 """What each line has; any other key belongs to the event."""
 
+SIGNAL = "signal"
+"""The name of the signal by which a task was told to stop, in the line of its ``notice``."""
+
 METRICS = "_aws"
 """First key of a line in CloudWatch's embedded metric format, which is for machines alone."""

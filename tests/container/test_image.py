@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.image_config import remarks
+from steadyspot.deploy.stacks.images import Engine
 from steadyspot.examples.tpch_q1 import answer
 from steadyspot.examples.tpch_q1.job import RESULT
 from tests.container import engine
@@ -39,6 +42,19 @@ def test_image_is_small_not_root_and_starts_the_worker_without_a_shell(image: No
     assert found["Config"]["Entrypoint"] == ["steadyspot-worker"]
     assert found["Config"]["User"] == "10001:10001"
     assert found["Size"] - engine.base_size() < 15e6
+
+
+def test_what_a_stop_does_is_read_of_the_real_image_and_of_one_made_from_it(
+    image: None, tmp_path: Path
+) -> None:
+    podman, job = Engine("podman"), Job(name="night", image=engine.IMAGE, command=("python",))
+    assert remarks(podman.about(engine.IMAGE), job) == []
+
+    text = f"FROM {engine.IMAGE}\nSTOPSIGNAL SIGQUIT\nENTRYPOINT python job.py\n"
+    made = engine.derive(tmp_path, text, "stops")
+    said = [remark.text for remark in remarks(podman.about(made), job)]
+    assert "holds the worker, but starts /bin/sh in its place" in said[0]
+    assert "STOPSIGNAL SIGQUIT; the worker takes it" in said[1]
 
 
 FOREIGN = """

@@ -65,14 +65,19 @@ class Shop:
     def target(self) -> Target:
         return on_this_machine(load(self.path))
 
-    def begin(self, *words: str) -> subprocess.Popen[str]:
-        """Run a verb as a process of its own, as a shell would; its output is one stream."""
+    def begin(self, *words: str, terminal: int | None = None) -> subprocess.Popen[str]:
+        """Run a verb as a process of its own, as a shell would; its output is one stream.
+
+        With a terminal's descriptor that is its terminal, in a session of its own.
+        """
         given = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        controlled = [] if terminal is None else ["setsid", "--ctty"]
         return subprocess.Popen(
-            [sys.executable, "-m", "steadyspot", *words, "--local"],
+            [*controlled, sys.executable, "-m", "steadyspot", *words, "--local"],
             cwd=self.folder,
             env={**given, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
+            stdin=terminal,
+            stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             text=True,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import signal
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from steadyspot.deploy.local.images import WORKER_IMAGE
 from tests.local.runs import DEADLINE_SECONDS, eventually
 from tests.local.shop import Shop, left
 
@@ -32,7 +35,7 @@ RESUMED = (
     "people were told",
 )
 FOUND = {
-    "interrupt": (*RESUMED,),
+    "interrupt": (*RESUMED, "the worker took SIGQUIT, which its image has sent, as a stop"),
     "no-capacity": (*RESUMED,),
     "slow-launch": (*RESUMED,),
     "deregister": (*PARKED, *REDRIVEN),
@@ -50,7 +53,7 @@ FOUND = {
         *REDRIVEN,
         "the scheduled time has a complete run",
     ),
-    "short-grace": (*RESUMED,),
+    "short-grace": (*RESUMED, "the worker took SIGTERM, which its image has sent, as a stop"),
 }
 CAUSES = {
     "interrupt": "reclaimed",
@@ -86,8 +89,14 @@ def waiting(shop: Shop) -> int:
 @pytest.mark.parametrize("name", FOUND)
 def test_a_drill_ends_well_tells_people_and_puts_everything_back(shop: Shop, name: str) -> None:
     mails = len(shop.aws.outbox.mails())
+    image = shop.aws.images.find(WORKER_IMAGE)
+    assert image
+    if name == "interrupt":  # As an image has it that is made from one with a STOPSIGNAL.
+        number = signal.SIGQUIT
+        shop.aws.images.register(WORKER_IMAGE, workdir=image.workdir, stop_signal=number)
     drill = shop.begin("drill", name, "--yes")
     said, _ = drill.communicate(timeout=100)
+    shop.aws.images.register(WORKER_IMAGE, workdir=image.workdir)
     assert drill.returncode == 0, said
     found = [line.removeprefix("ok").strip() for line in said.splitlines() if line[:2] == "ok"]
     assert re.fullmatch(r"it took \d+ s from the fault to here", found.pop())
@@ -126,6 +135,32 @@ def test_ctrl_c_in_the_middle_of_a_drill_puts_everything_back(
     ended(shop)
     if name == "no-capacity":
         assert "refused" not in shop.verb("run")
+
+
+@pytest.mark.usefixtures("before")
+def test_sigterm_puts_everything_back_as_ctrl_c_does(shop: Shop) -> None:
+    drill = shop.begin("drill", "deregister", "--yes")
+    assert drill.stdout
+    read_until(drill.stdout, "is claimed")
+    drill.send_signal(signal.SIGTERM)
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode == 143, said
+    assert "removes the copy" in said
+    assert "Stopped by SIGTERM; everything is put back." in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("before")
+def test_terminal_that_closes_puts_everything_back(shop: Shop) -> None:
+    """The kernel sends SIGHUP, and whatever is printed from then on is an error."""
+    ours, its = pty.openpty()
+    drill = shop.begin("drill", "deregister", "--yes", terminal=its)
+    os.close(its)
+    said = b""
+    while b"is claimed" not in said:
+        said += os.read(ours, 4096)
+    os.close(ours)
+    assert drill.wait(60) == 129
 
 
 @pytest.mark.usefixtures("before")

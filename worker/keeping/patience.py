@@ -29,7 +29,8 @@ class Patience:
 
     A call gives up ``seconds`` after it began to fail, or after the first of all calls that fail
     did, whichever is earlier; once ``hurry`` was called, at the time that it said. ``say`` is told
-    of each outage that lasts, and of its end.
+    of each outage that lasts, and of its end. ``proven``: a call has come to an answer, so that the
+    credentials are good.
     """
 
     def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
@@ -40,6 +41,7 @@ class Patience:
         self._lock = threading.Lock()
         self._failing_since: float | None = None
         self._said = False
+        self.proven = False
 
     def hurry(self, until: float) -> None:
         """The attempt is ending: calls are tried again until then (monotonic), and no longer."""
@@ -78,6 +80,7 @@ class Patience:
         return self._until if self._hurried.is_set() else since + self._seconds
 
     def _succeeded(self) -> None:
+        self.proven = True
         if self._failing_since is None:
             return
         with self._lock:

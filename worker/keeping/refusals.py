@@ -7,6 +7,7 @@ has none. How long it is tried again is ``patience``'s.
 from __future__ import annotations
 
 import functools
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import (
@@ -38,9 +39,8 @@ PASSING_CODES = frozenset(
     (
         # A clock that is wrong is set right; botocore signs the next try by S3's own clock.
         *("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"),
-        *("InvalidSignatureException", "SignatureDoesNotMatch"),
         # Credentials of a role that have run out: the next try fetches new ones.
-        *("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"),
+        "TokenRefreshRequired",
         # A body that broke on its way.
         *("IncompleteBody", "XAmzContentSHA256Mismatch"),
         # S3's 409, where two calls met.
@@ -49,6 +49,16 @@ PASSING_CODES = frozenset(
         "TransactionConflictException",
     )
 )
+UNKNOWN_KEY = frozenset(
+    ("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", "InvalidToken")
+)
+"""AWS does not know the access key, or its session token belongs to another."""
+UNTIMELY_KEY = frozenset(
+    ("SignatureDoesNotMatch", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
+)
+"""The secret is another's or the credentials have run out, or else a clock is wrong."""
+TOLERATED_SECONDS = 240.0
+"""AWS takes requests whose time is off by up to 5 minutes [DOC, Signature Version 4]."""
 _DENIED = ("AccessDenied", "AccessDeniedException", "AllAccessDisabled")
 _NO_SUCH_PLACE = ("NoSuchBucket", "ResourceNotFoundException")
 _LASTING = (
@@ -65,10 +75,18 @@ def code_of(error: Exception) -> str:
     return ""
 
 
-def refusal(error: Exception, place: str) -> WorkerError:
-    """What an error of ``AWS_ERRORS`` means for a person."""
+def refusal(error: Exception, place: str, *, proven: bool, now: float) -> WorkerError:
+    """What an error of ``AWS_ERRORS`` means for a person.
+
+    ``proven``: AWS has taken the attempt's credentials before; ``now`` is seconds since the epoch.
+    """
     code = code_of(error)
     said = code or str(error).strip().rstrip(".")
+    if not proven and (code in UNKNOWN_KEY or (code in UNTIMELY_KEY and _is_on_time(error, now))):
+        return SetupError(
+            f"AWS does not take the task's credentials ({said}).",
+            "Give the task definition a task role, and no AWS_ACCESS_KEY_ID in its environment.",
+        )
     if code in _DENIED:
         return SetupError(
             f"The task role may not use {place} ({said}).",
@@ -99,11 +117,21 @@ def passes(error: Exception) -> bool:
     codes, statuses = _tables()
     return (
         code_of(error).isdigit()  # A status alone: the body of the refusal broke off.
-        or code_of(error) in PASSING_CODES | codes
+        or code_of(error) in PASSING_CODES | UNKNOWN_KEY | UNTIMELY_KEY | codes
         or status >= 500
         or status in statuses
         or any(checker.is_retryable(context) for checker in checkers)
     )
+
+
+def _is_on_time(error: Exception, now: float) -> bool:
+    """Whether this machine's clock agrees with AWS's, as the answer tells it; not told is no."""
+    response = error.response if isinstance(error, ClientError) else {}
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return abs(parsedate_to_datetime(date).timestamp() - now) < TOLERATED_SECONDS
+    except ValueError:
+        return False
 
 
 @functools.cache

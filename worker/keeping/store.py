@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -240,7 +241,7 @@ class Aws:
                 f"AWS cannot be spoken to: {error}.", "Mend the environment."
             ) from None
         except BotoCoreError as error:
-            raise refusal(error, f"the service {service}") from None
+            raise _refused(error, f"the service {service}", self._patience) from None
 
 
 class DynamoTable:
@@ -287,7 +288,7 @@ class DynamoTable:
                 if code_of(error) == "ConditionalCheckFailedException":
                     old = getattr(error, "response", {}).get("Item", {})
                     raise ConditionFailed({k: from_dynamo(v) for k, v in old.items()}) from None
-                raise refusal(error, f"the run table '{self._table}'") from None
+                raise _refused(error, f"the run table '{self._table}'", self._patience) from None
 
         return self._patience.call(make)
 
@@ -403,7 +404,7 @@ class S3Bucket:
         """What ``use`` makes of the reply; it is called again where reading that broke off."""
         completes = operation == "complete_multipart_upload"
         method: Callable[..., Any] = getattr(self._slow if completes else self._client, operation)
-        body = arguments.get("Body")
+        body, place = arguments.get("Body"), f"the bucket '{self._bucket}'"
 
         def make() -> Any:
             if isinstance(body, Rewindable):
@@ -412,9 +413,13 @@ class S3Bucket:
                 return use(method(Bucket=self._bucket, **arguments))
             except AWS_ERRORS as error:
                 special = _SPECIAL.get(code_of(error))
-                raise special or refusal(error, f"the bucket '{self._bucket}'") from None
+                raise special or _refused(error, place, self._patience) from None
 
         return self._patience.call(make)
+
+
+def _refused(error: Exception, place: str, patience: Patience) -> WorkerError:
+    return refusal(error, place, proven=patience.proven, now=time.time())
 
 
 def _send_small_at_once(params: dict[str, Any], **_: Any) -> None:

@@ -11,18 +11,6 @@ import os
 import select
 import signal
 
-STOPS = {
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGWINCH,
-    signal.SIGPWR,
-} | set(range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
-"""What may be an image's STOPSIGNAL, which Fargate sends in place of SIGTERM at a stop."""
-
 OF_A_FAULT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 """A handler would return to the faulty instruction for ever."""
 

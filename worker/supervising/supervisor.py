@@ -13,7 +13,8 @@ import socket
 import threading
 import time
 
-from steadyspot.contract import Env, Reason
+from steadyspot.contract import Env, Reason, logs
+from steadyspot.contract.signals import STOPS
 from steadyspot.paths import stamps
 from steadyspot.protocol import SOCKET
 from steadyspot.worker.errors import SetupError, WorkerError, as_trouble
@@ -227,7 +228,7 @@ class Supervisor:
     # Signals and deadlines.
 
     def _on_signal(self, number: int) -> None:
-        if number in signals.STOPS and number not in self._options.ordinary:
+        if number in STOPS and number not in self._options.ordinary:
             self._loop.reap()
             self._on_stop(number)
             return
@@ -259,9 +260,11 @@ class Supervisor:
             self._stopping.begin(self._grace.drain_end)
         if self._keeper:
             self._keeper.hurry(self._grace.save_end)
+        told = {logs.SIGNAL: what} if why is Reason.INTERRUPTED else {}
         self._log.info(
             "notice",
             f"{what} came; the job has {drain_seconds:.1f} s to end.",
+            **told,
             reason=why,
             drain_seconds=round(drain_seconds, 3),
             grace_seconds=self._grace.seconds,

@@ -44,7 +44,8 @@ def command(
     from dataclasses import asdict
 
     from steadyspot.deploy.drills import DRILLS, Stage
-    from steadyspot.deploy.trouble import CTRL_C, Trouble
+    from steadyspot.deploy.drills.undisturbed import Ended, ended_by_signals
+    from steadyspot.deploy.trouble import Trouble
 
     wanted = target.config.job(job)
     drill = DRILLS[name]
@@ -59,18 +60,18 @@ def command(
     findings: list[Observation] = []
     whole = False
     try:
-        with closing(drill.run(stage)) as found:
+        with ended_by_signals(), closing(drill.run(stage)) as found:
             for finding in found:
                 findings.append(finding)
                 if not machine:
                     mark, style = ("ok", "green") if finding.good else ("NOT OK", "red")
                     screen.pair(mark, finding.text, style)
         whole = True
-    except KeyboardInterrupt:
+    except Ended as ended:
         raise Trouble(
-            "Stopped by Ctrl-C; everything is put back.",
+            f"Stopped by {ended.name}; everything is put back.",
             "The same command drills again from the beginning.",
-            CTRL_C,
+            ended.code,
         ) from None
     finally:
         if machine:  # Also where it broke off: what was found until then must be known.

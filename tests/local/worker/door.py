@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -153,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(fault.seconds)
         match fault.kind:
             case Kind.REFUSE:
-                self._answer(*fault.refusal, [])
+                self._answer(*fault.refusal, [("Date", formatdate(usegmt=True))])
             case Kind.LOSE:
                 self._pass_on(body)
             case Kind.HALVE:

@@ -21,10 +21,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from steadyspot.contract import columns
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
-
-from steadyspot.contract import columns
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """

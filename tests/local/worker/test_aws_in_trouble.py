@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.local.worker.door import Door, Fault, Kind, Request, all_of
-from tests.local.worker.kit import Bench, Worker, wait_until
+from tests.local.worker.kit import Bench, Worker, assert_said, wait_until
 
 OUTAGE_SECONDS = 1.0
 """Longer than an attempt without patience tried."""
@@ -134,6 +134,19 @@ def test_save_of_the_folders_waits_until_aws_answers_again(bench: Bench, door: D
     assert "could not be saved" not in worker.said()
     assert "It is tried again" in worker.said()
     assert "AWS answers again" in worker.said()
+
+
+@pytest.mark.parametrize("code", ["UnrecognizedClientException", "InvalidSignatureException"])
+def test_credentials_that_aws_never_took_are_told_at_once(
+    bench: Bench, door: Door, code: str
+) -> None:
+    """Whether the job began before it was known, or waits to be restored."""
+    door.meddle = all_of("dynamodb", refused("dynamodb", 400, code))
+    for _ in range(2):
+        worker = bench.start("sleep", "60", AWS_ENDPOINT_URL=door.address)
+
+        assert_said(worker, 125, f"AWS does not take the task's credentials ({code}).")
+    assert door.met <= 4
 
 
 def test_patience_ends(bench: Bench, door: Door) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -43,9 +45,39 @@ def account(**services: Calls) -> dict[str, Calls]:
             describe_vpcs=lambda: {"Vpcs": [{}]},
         ),
         "ecs": Calls(describe_clusters=lambda **_: {"clusters": []}),
-        "ecr": Calls(batch_get_image=lambda **_: {"images": [{"imageManifest": "{}"}]}),
+        **registry(),
     }
     return {**well, **services}
+
+
+def registry(
+    *architectures: str,
+    config: dict[str, Any] | None = None,
+    denied: str = "",
+    index: bool = True,
+    url: str = "",
+) -> dict[str, Calls]:
+    """ECR with one image; an index of those for the architectures, or the first alone."""
+    architectures = architectures or ("amd64", "arm64")
+    config = config or {"Entrypoint": ["steadyspot-worker"], "Cmd": ["python", "job.py"]}
+    listed = [{"digest": f"of-{a}", "platform": {"architecture": a}} for a in architectures]
+    manifests: dict[str, Any] = {
+        f"of-{a}": {"config": {"digest": f"config-{a}"}} for a in architectures
+    }
+    manifests["1"] = {"manifests": listed} if index else manifests[f"of-{architectures[0]}"]
+
+    def batch_get_image(imageIds: list[dict[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
+        (which,) = imageIds
+        found = manifests.get(next(iter(which.values())), manifests["1"])
+        return {"images": [{"imageManifest": json.dumps(found)}]}
+
+    def layer(layerDigest: str, **_: Any) -> dict[str, str]:  # noqa: N803
+        if denied:
+            raise refusal(denied)
+        held = {"architecture": layerDigest.removeprefix("config-"), "config": config}
+        return {"downloadUrl": url or f"data:application/json,{quote(json.dumps(held))}"}
+
+    return {"ecr": Calls(batch_get_image=batch_get_image, get_download_url_for_layer=layer)}
 
 
 def findings(
@@ -65,7 +97,7 @@ def findings(
             describe=lambda _: {"StackStatus": stack} if stack else None,
         ),
     )
-    engine = Engine("docker", lambda command, _: "x arm64" if "inspect" in command else "")
+    engine = Engine("docker", lambda *_: "")
     return list(checks.run(Looks(target, [job], NOW, lambda: engine)))
 
 
@@ -213,11 +245,48 @@ def test_every_saturday_is_due(tmp_path: Path) -> None:
     assert found == [(Level.GOOD, "due next at 2026-11-28 02:00 UTC")]
 
 
-def test_an_image_for_another_architecture_is_found(tmp_path: Path) -> None:
-    manifest = '{"manifests": [{"platform": {"architecture": "arm64"}}]}'
-    ecr = Calls(batch_get_image=lambda **_: {"images": [{"imageManifest": manifest}]})
-    ((about, text),) = bad(findings(account(ecr=ecr), tmp_path))
+@pytest.mark.parametrize("index", [True, False])
+def test_an_image_for_another_architecture_is_found(tmp_path: Path, index: bool) -> None:
+    ((about, text),) = bad(findings(account(**registry("arm64", index=index)), tmp_path))
     assert (about, "is for arm64, but the job runs on x86_64" in text) == ("night: image", True)
+
+
+def of_stop(found: list[Finding]) -> list[tuple[Level, str]]:
+    return [(one.level, one.text) for one in found if one.about == "night: stop"]
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_an_image_that_the_worker_can_stop_is_good(tmp_path: Path, index: bool) -> None:
+    found = findings(account(**registry("arm64", index=index)), tmp_path, architecture="arm64")
+    assert of_stop(found) == [(Level.GOOD, "SIGTERM goes to the worker, as it should")]
+
+
+def test_an_image_without_the_worker_is_bad(tmp_path: Path) -> None:
+    config = {"Entrypoint": ["/bin/sh", "-c", "python job.py"], "StopSignal": "SIGQUIT"}
+    (bad_one, note) = of_stop(findings(account(**registry(config=config)), tmp_path))
+    assert bad_one[0] is Level.BAD
+    assert "nor ever be complete" in bad_one[1]
+    assert note == (
+        Level.NOTE,
+        f"{URI}:1 has STOPSIGNAL SIGQUIT; the worker takes it as a stop",
+    )
+
+
+def test_an_image_that_may_not_be_read_is_a_note_and_still_there(tmp_path: Path) -> None:
+    denied, gone = registry(denied="AccessDeniedException"), registry(url="file:///none/such")
+    for services, why in ((denied, "AccessDeniedException"), (gone, "[Errno 2]")):
+        found = findings(account(**services), tmp_path)
+        ((level, text),) = of_stop(found)
+        assert (level, f"could not be looked at: {why}" in text) == (Level.NOTE, True)
+        assert (Level.GOOD, f"{URI}:1 is there, for x86_64") in [(f.level, f.text) for f in found]
+
+
+def test_a_repository_that_is_not_there_is_as_an_image_that_is_not(tmp_path: Path) -> None:
+    def none(**_: Any) -> Any:
+        raise refusal("RepositoryNotFoundException")
+
+    ((about, text),) = bad(findings(account(ecr=Calls(batch_get_image=none)), tmp_path))
+    assert (about, text) == ("night: image", f"{URI}:1 is not there.")
 
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night-AbCdEf"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.checks.images import architectures
+from steadyspot.deploy.checks.images import platforms
 from steadyspot.deploy.cli.screen import silent
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.image_names import in_registry, repository_in
@@ -64,8 +65,15 @@ class Registry(Calls):
 class Programs:
     """Stands in for docker: knows some images, and keeps what it was asked to do."""
 
-    def __init__(self, *known: str, architecture: str = "amd64", fails: str = "") -> None:
+    def __init__(
+        self,
+        *known: str,
+        architecture: str = "amd64",
+        fails: str = "",
+        config: dict[str, Any] | None = None,
+    ) -> None:
         self.known = known
+        self.config = config or {"Entrypoint": ["steadyspot-worker"], "Cmd": ["python", "job.py"]}
         self.architecture = architecture
         self.fails = fails
         self.done: list[str] = []
@@ -82,7 +90,8 @@ class Programs:
             raise subprocess.CalledProcessError(1, command)
         if "ls" in command:
             return "id\n" if command[-1] in self.known else ""
-        return f"sha256:{'b' * 64} {self.architecture}\n" if "inspect" in command else ""
+        about = {"Id": f"sha256:{'b' * 64}", "Architecture": self.architecture}
+        return json.dumps([about | {"Config": self.config}]) if "inspect" in command else ""
 
 
 def deploy(
@@ -203,10 +212,29 @@ def test_the_first_engine_of_three_is_taken_and_none_is_trouble() -> None:
         engine_here(lambda _: None)
 
 
-def test_the_architectures_of_a_manifest_list() -> None:
-    manifest = (
-        '{"manifests": [{"platform": {"architecture": "amd64"}},'
-        '{"platform": {"architecture": "unknown"}}]}'
-    )
-    assert architectures(manifest) == {"amd64"}
-    assert architectures('{"config": {}}') == set()
+def test_the_platforms_of_an_index() -> None:
+    listed = [
+        {"digest": "w", "platform": {"os": "windows", "architecture": "amd64"}},
+        {"digest": "l", "platform": {"os": "linux", "architecture": "amd64"}},
+        {"digest": "a", "platform": {"architecture": "arm64", "variant": "v8"}},
+        {"digest": "?", "platform": {"architecture": "unknown", "os": "unknown"}},
+        {"digest": "?", "platform": {"architecture": "unknown"}},
+    ]
+    assert platforms({"manifests": listed}) == {"amd64": "l", "arm64": "a"}
+    assert platforms({"config": {}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"Entrypoint": ["python"], "Cmd": ["job.py"]}, "starts python in its place"),
+        ({"Entrypoint": ["steadyspot-worker"], "Cmd": ["x"], "StopSignal": "SIGKILL"}, "SIGKILL"),
+    ],
+)
+def test_an_image_that_could_not_be_stopped_is_not_pushed(
+    tmp_path: Path, config: dict[str, Any], words: str
+) -> None:
+    programs = Programs("night", config=config)
+    with pytest.raises(Trouble, match=words):
+        deploy(tmp_path, "night", Registry(None), programs)
+    assert not any("push" in done for done in programs.done)

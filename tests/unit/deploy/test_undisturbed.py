@@ -1,4 +1,4 @@
-"""Ctrl-C while something is put back waits; then it does what it would have done."""
+"""Signals that come while something is put back wait; then they do what they would have done."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from steadyspot.deploy.drills.undisturbed import undisturbed
+from steadyspot.deploy.drills.undisturbed import ENDING, Ended, ended_by_signals, undisturbed
 
 
 @pytest.fixture
 def usual() -> Iterator[None]:
-    """Puts back what SIGINT does, whatever a test made of it."""
-    before = signal.getsignal(signal.SIGINT)
+    """Puts back what the signals do, whatever a test made of it."""
+    before = {number: signal.getsignal(number) for number in ENDING}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number in ENDING:
+        signal.signal(number, before[number])
 
 
 def put_back() -> list[str]:
@@ -53,3 +54,38 @@ def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
 def test_without_ctrl_c_nothing_happens_and_a_failure_stays_one() -> None:
     with pytest.raises(ValueError, match="mine"), undisturbed():
         raise ValueError("mine")
+
+
+@pytest.mark.usefixtures("usual")
+@pytest.mark.parametrize(
+    ("number", "name", "code"),
+    [
+        (signal.SIGINT, "Ctrl-C", 130),
+        (signal.SIGTERM, "SIGTERM", 143),
+        (signal.SIGHUP, "SIGHUP", 129),
+    ],
+)
+def test_each_signal_that_ends_a_command_waits_for_the_block(
+    number: int, name: str, code: int
+) -> None:
+    done: list[str] = []
+
+    def put_back_meanwhile() -> None:
+        with ended_by_signals(), undisturbed():
+            signal.raise_signal(number)
+            signal.raise_signal(signal.SIGHUP)
+            done.append("all of it")
+
+    with pytest.raises(Ended) as ended:
+        put_back_meanwhile()
+    assert done == ["all of it"]
+    assert (ended.value.name, ended.value.code) == (name, code)
+
+
+@pytest.mark.usefixtures("usual")
+def test_signal_that_is_ignored_ends_nothing() -> None:
+    """As under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ended_by_signals():
+        signal.raise_signal(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

@@ -91,3 +91,13 @@ def test_call_within_a_stop_is_tried_again_however_long_the_outage_lasted() -> N
     patience.hurry(time.monotonic() + 20)
 
     assert patience.call(Call(2)) == "answer"
+
+
+def test_answer_proves_the_credentials() -> None:
+    patience = Patience(0, print)
+    with pytest.raises(Unreachable):
+        patience.call(Call(1))
+    assert not patience.proven
+
+    patience.call(Call(0))
+    assert patience.proven
