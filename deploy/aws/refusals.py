@@ -153,7 +153,8 @@ def trouble_of(error: Exception) -> Trouble | None:
     if isinstance(error, BrokenPipeError):
         return None
     if isinstance(error, OSError):
-        return Trouble(f"This machine refused: {error}.", "Correct what it names, then try again.")
+        what = ": ".join(filter(None, (error.strerror or str(error), error.filename)))
+        return Trouble(f"This machine refused: {what}.", "Correct what it names, then try again.")
     return None
 
 

@@ -1,7 +1,7 @@
-"""Keeps Ctrl-C from breaking off what puts things back.
+"""Keeps Ctrl-C, SIGTERM and SIGHUP from breaking off what puts things back.
 
-A drill that was stopped by Ctrl-C removes what it made; a second Ctrl-C, or a first one that comes
-just then, would leave it half removed. So it waits until the block is done.
+A drill that was stopped removes what it made; a second Ctrl-C, or a first one that comes just then,
+would leave it half removed. So it waits until the block is done.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, then let it have its way, if it has one.
+    """Hold these signals back until the block is done, then let the first have its way, if any.
 
     For the main thread only.
     """
-    pressed = False
+    come: list[int] = []
 
-    def hold(_number: int, _frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
+    def hold(number: int, _frame: FrameType | None) -> None:
+        come.append(number)
 
-    before = signal.signal(signal.SIGINT, hold)
+    before = {number: signal.signal(number, hold) for number in _HELD}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if come:
+        signal.raise_signal(come[0])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -19,8 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot import examples, statemachines
 from steadyspot.contract import Capacity, Exit, output_prefix
@@ -37,7 +36,7 @@ from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import TEMPLATES, job_template, platform_template
 from steadyspot.deploy.target import Target
-from steadyspot.deploy.trouble import CTRL_C, Trouble
+from steadyspot.deploy.trouble import Trouble, how_stopped
 from steadyspot.examples.tpch_q1 import answer, data
 
 if TYPE_CHECKING:
@@ -78,24 +77,17 @@ def show(screen: Screen) -> int:
     Raises
     ------
     Trouble
-        When Ctrl-C or SIGTERM ended it; everything that was started is ended then, too.
+        When Ctrl-C or a signal ended it; everything that was started is ended then, too.
     """
-    signal.signal(signal.SIGTERM, _break_off)
     try:
         return _show(screen)
     except KeyboardInterrupt as stop:
-        by = str(stop) or "Ctrl-C"
-        code = 128 + signal.SIGTERM if str(stop) else CTRL_C
+        how, code = how_stopped(stop)
         raise Trouble(
-            f"Stopped by {by}; everything that was started is ended again.",
+            f"Stopped by {how}; everything that was started is ended again.",
             "The same command shows it from the beginning.",
             code,
         ) from None
-
-
-def _break_off(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave as at Ctrl-C, under the signal's own name."""
-    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def _show(screen: Screen) -> int:

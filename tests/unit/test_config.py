@@ -119,7 +119,7 @@ def test_every_key_arrives() -> None:
         container_insights = "enhanced"
         prices = { vcpu_hour = 0.05, gb_hour = 0.005, spot_discount = 0.75, date = "2026-11" }
         [jobs.report-2]
-        image = "registry/x@sha256:1"
+        image = "registry/x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
         command = ["run", "it"]
         environment = { A = "1" }
         secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:night/db-AbCdEf"
@@ -170,7 +170,7 @@ def test_every_key_arrives() -> None:
     )  # fmt: skip
     assert read.job() == Job(
         name="report-2",
-        image="registry/x@sha256:1",
+        image="registry/x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         command=("run", "it"),
         environment={"A": "1"},
         secret="arn:aws:secretsmanager:eu-central-1:123456789012:secret:night/db-AbCdEf",

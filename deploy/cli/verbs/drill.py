@@ -31,7 +31,7 @@ NAMES = (
 
 
 @click.command(name="drill")
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=options.OneOf(NAMES), metavar="NAME")
 @options.job
 @options.yes
 @options.as_json
@@ -44,7 +44,7 @@ def command(
     from dataclasses import asdict
 
     from steadyspot.deploy.drills import DRILLS, Stage
-    from steadyspot.deploy.trouble import CTRL_C, Trouble
+    from steadyspot.deploy.trouble import Trouble, how_stopped
 
     wanted = target.config.job(job)
     drill = DRILLS[name]
@@ -66,11 +66,12 @@ def command(
                     mark, style = ("ok", "green") if finding.good else ("NOT OK", "red")
                     screen.pair(mark, finding.text, style)
         whole = True
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        how, code = how_stopped(stop)
         raise Trouble(
-            "Stopped by Ctrl-C; everything is put back.",
+            f"Stopped by {how}; everything is put back.",
             "The same command drills again from the beginning.",
-            CTRL_C,
+            code,
         ) from None
     finally:
         if machine:  # Also where it broke off: what was found until then must be known.

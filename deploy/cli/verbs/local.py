@@ -12,7 +12,12 @@ from steadyspot.deploy.cli import options
 @click.command(name="local")
 @options.config
 @options.environment
-@click.option("--port", default=0, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
 def command(path: Path, environment: str | None, port: int) -> None:
     """Keep an embedded AWS up on this machine, until Ctrl-C."""
     from steadyspot.deploy.cli.screen import Screen
