@@ -348,7 +348,7 @@ def region_of(text: str) -> str:
     Trouble
         When it has not the form of one.
     """
-    form = _schema()["properties"]["platform"]["properties"]["region"]
+    form = schema()["properties"]["platform"]["properties"]["region"]
     if not fits(form, text):
         raise Trouble(f"{shown(text)} is no region.", f"It must be {form['description']}.", USAGE)
     return text
