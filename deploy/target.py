@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from steadyspot.deploy.aws.sessions import PATIENCE, Patience, session_of
 from steadyspot.deploy.runs.records import RunTable
 from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import Config, Job
@@ -58,7 +59,9 @@ class Target:
         return RunTable(self.client("dynamodb"), self.platform["Table"])
 
 
-def on_aws(config: Config, profile: str | None, region: str | None) -> Target:
+def on_aws(
+    config: Config, profile: str | None, region: str | None, patience: Patience = PATIENCE
+) -> Target:
     """Return the target of an AWS profile.
 
     Raises
@@ -66,11 +69,10 @@ def on_aws(config: Config, profile: str | None, region: str | None) -> Target:
     Trouble
         When there is no such profile, no region or no credentials.
     """
-    import boto3
     from botocore.exceptions import BotoCoreError
 
     try:
-        session = boto3.Session(profile_name=profile, region_name=region or config.platform.region)
+        session = session_of(profile, region or config.platform.region, patience)
         credentials = session.get_credentials()
     except BotoCoreError as error:
         raise Trouble(

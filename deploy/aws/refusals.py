@@ -98,6 +98,7 @@ def of_refusal(error: ClientError) -> Trouble:
     )
 
 
+_NO_ANSWER = "Check the network, the VPN, the proxy (HTTPS_PROXY) and the region; then try again."
 _UNREACHED = {
     "NoCredentialsError": (
         "There are no AWS credentials.",
@@ -120,6 +121,27 @@ _UNREACHED = {
     "SSOTokenLoadError": (
         "There is no sign-in to AWS: {message}.",
         "Sign in (aws sso login), then run the same command.",
+    ),
+    "ConnectTimeoutError": ("AWS did not take a connection: {message}.", _NO_ANSWER),
+    "ReadTimeoutError": (
+        "AWS did not answer in time, and may still do what it was asked: {message}.",
+        _NO_ANSWER,
+    ),
+    "AnsweredByAPage": (
+        "What answered was not AWS: it sent a page, as a proxy or the sign-in of a network does.",
+        "Sign in to the network, or correct HTTPS_PROXY and NO_PROXY; then try again.",
+    ),
+    "ProxyConnectionError": (
+        "The proxy cannot be reached: {message}.",
+        "Correct HTTPS_PROXY and HTTP_PROXY, or unset them; then try again.",
+    ),
+    "SSLError": (
+        "Who answers does not show a certificate of AWS that is trusted here: {message}.",
+        "If a proxy looks into the traffic, name its certificates in AWS_CA_BUNDLE.",
+    ),
+    "ParamValidationError": (
+        "AWS could not be asked like that: {message}.",
+        "Correct what it names, then run the same command again.",
     ),
     "EndpointConnectionError": (
         "{message}.",
@@ -153,7 +175,8 @@ def trouble_of(error: Exception) -> Trouble | None:
     if isinstance(error, BrokenPipeError):
         return None
     if isinstance(error, OSError):
-        return Trouble(f"This machine refused: {error}.", "Correct what it names, then try again.")
+        what = ": ".join(filter(None, (error.strerror or str(error), error.filename)))
+        return Trouble(f"This machine refused: {what}.", "Correct what it names, then try again.")
     return None
 
 

@@ -7,15 +7,19 @@ which target it has. Files and slow libraries are loaded by the verb that needs 
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, NoReturn
 
 import click
 
 from steadyspot import __version__
-from steadyspot.deploy.trouble import CTRL_C, Trouble
+from steadyspot.deploy.cli.stopping import ended_by_signals
+from steadyspot.deploy.trouble import USAGE, Trouble, how_stopped, is_text
 
 VERBS = (
     "init",
@@ -57,40 +61,106 @@ class Steadyspot(click.Group):
         ).command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that is meant; of one that there is not, say which may be."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(args[0], possibilities=VERBS, ctx=ctx) from error
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a verb."""
+        """Run a verb; click would take Ctrl-C for a question that nobody answered."""
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
-            raise
-        except KeyboardInterrupt:
-            _fail(_STOPPED)
+        except KeyboardInterrupt as stop:
+            raise _stopped(stop) from None
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run the command line and leave with its exit code."""
+        words = list(sys.argv[1:] if args is None else args)
+        _write_what_the_terminal_cannot()
+        try:
+            _refuse_what_is_no_text(words)
+            with ended_by_signals():
+                code = super().main(words, prog_name, standalone_mode=False, **extra)
+            sys.stdout.flush()
         except Exception as error:
+            if isinstance(error, click.exceptions.NoArgsIsHelpError):
+                click.echo(error.format_message(), err=True)
+                sys.exit(USAGE)
             trouble = _trouble(error)
             if trouble is None:
                 raise
-            _fail(trouble)
+            _drop_what_cannot_be_written()
+            _fail(trouble, machine="--json" in words)
+        sys.exit(code)
 
 
-_STOPPED = Trouble(
-    "Stopped by Ctrl-C.",
-    "What AWS was told goes on there; the same command goes on from here.",
-    CTRL_C,
-)
+def _stopped(stop: KeyboardInterrupt) -> Trouble:
+    how, code = how_stopped(stop)
+    return Trouble(
+        f"Stopped by {how}.", "What AWS was told goes on there; the same command looks again.", code
+    )
 
 
-def _fail(trouble: Trouble) -> None:
+def _write_what_the_terminal_cannot() -> None:
+    """Let a terminal that is not UTF-8 show what it can, and the rest as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse_what_is_no_text(words: Sequence[str]) -> None:
+    for word in words:
+        if not is_text(word):
+            raise Trouble(
+                f"The argument {word!a} is no text in UTF-8.",
+                "Type it again, in a terminal that writes UTF-8.",
+                USAGE,
+            )
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Forget what a full disk did not take, which would be tried once more at the very end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _fail(trouble: Trouble, *, machine: bool) -> NoReturn:
     from steadyspot.deploy.cli.screen import Screen
 
     with suppress(OSError):  # The terminal may be gone.
-        Screen().trouble(trouble)
+        Screen().trouble(trouble, machine=machine)
     sys.exit(trouble.code)
+
+
+def _of_usage(error: click.UsageError) -> Trouble:
+    """Return what click does not understand; its context is that of the verb."""
+    name = error.ctx.command_path if error.ctx else "steadyspot"
+    what = error.format_message()
+    return Trouble(
+        what if what.endswith((".", "?")) else f"{what}.",
+        f"{name} --help shows what it takes.",
+        USAGE,
+    )
 
 
 def _trouble(error: Exception) -> Trouble | None:
     from steadyspot.deploy.aws.refusals import trouble_of
     from steadyspot.deploy.stacks.config import ConfigError
 
+    if isinstance(error, click.UsageError):
+        return _of_usage(error)
+    if isinstance(error, click.Abort):
+        return Trouble("Nobody agreed, so that was not done.", "The same command asks again.")
     if isinstance(error, ConfigError):
         return Trouble(
             str(error), "Correct it, then try again; steadyspot check says whether it fits."

@@ -162,8 +162,14 @@ class Screen:
         time = line.at.astimezone(UTC).strftime("%H:%M:%S")
         self._under(f"{time}  {line.task[:8]}", line.text, "dim")
 
-    def trouble(self, trouble: Trouble) -> None:
-        """Print what went wrong and what to do."""
+    def trouble(self, trouble: Trouble, *, machine: bool = False) -> None:
+        """Print what went wrong and what to do; for machines as one object."""
+        if machine:
+            told = {"what": trouble.what, "what_to_do": trouble.what_to_do}
+            self._errors.print(
+                Text(json.dumps({"error": told, "exit_code": trouble.code})), soft_wrap=True
+            )
+            return
         soft = not self._errors.is_terminal
         self._errors.print(Text(f"Error: {trouble.what}"), style="bold red", soft_wrap=soft)
         self._errors.print(Text(trouble.what_to_do), soft_wrap=soft)

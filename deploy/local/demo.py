@@ -26,7 +26,6 @@ from steadyspot.contract import Capacity, Exit, output_prefix
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
-from steadyspot.deploy.drills.undisturbed import Ended, ended_by_signals
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs.executions import Follower
@@ -37,7 +36,7 @@ from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import TEMPLATES, job_template, platform_template
 from steadyspot.deploy.target import Target
-from steadyspot.deploy.trouble import Trouble
+from steadyspot.deploy.trouble import Trouble, how_stopped
 from steadyspot.examples.tpch_q1 import answer, data
 
 if TYPE_CHECKING:
@@ -78,16 +77,16 @@ def show(screen: Screen) -> int:
     Raises
     ------
     Trouble
-        When a signal ended it; everything that was started is ended then, too.
+        When Ctrl-C or a signal ended it; everything that was started is ended then, too.
     """
     try:
-        with ended_by_signals():
-            return _show(screen)
-    except Ended as ended:
+        return _show(screen)
+    except KeyboardInterrupt as stop:
+        how, code = how_stopped(stop)
         raise Trouble(
-            f"Stopped by {ended.name}; everything that was started is ended again.",
+            f"Stopped by {how}; everything that was started is ended again.",
             "The same command shows it from the beginning.",
-            ended.code,
+            code,
         ) from None
 
 

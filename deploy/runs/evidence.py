@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
-from steadyspot.contract.keys import run_key_of
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import history
 from steadyspot.deploy.runs.lookup import Finder, Found
@@ -46,8 +45,7 @@ def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
 def _waits(target: Target, job: Job, meant: str) -> str:
     """Return why a run lies in the dead-letter queue, empty where it does not."""
     waiting = redrive_of(target, job, target.job(job)).waiting()
-    keys = (meant, run_key_of(meant)) if meant else None
-    return next((w.why or w.note for w in waiting if keys is None or w.run_key in keys), "")
+    return next((w.why or w.note for w in waiting if meant in ("", w.run_key)), "")
 
 
 def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:

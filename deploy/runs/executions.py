@@ -7,6 +7,7 @@ the length of the history. That the execution has ended is in the history, too.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
@@ -105,10 +106,10 @@ def _is_time(text: str) -> bool:
 
 
 def start(client: SFNClient, machine: str, request: Mapping[str, Any]) -> str:
-    """Start an execution and return its ARN."""
-    return client.start_execution(stateMachineArn=machine, input=json.dumps(request))[
-        "executionArn"
-    ]
+    """Start an execution and return its ARN; sent again, it is still one, since it has a name."""
+    return client.start_execution(
+        stateMachineArn=machine, name=str(uuid.uuid4()), input=json.dumps(request)
+    )["executionArn"]
 
 
 def execution_arn(machine: str, name: str) -> str:

@@ -59,7 +59,6 @@ def lines_of(
 def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Line:
     cost = money(run, prices, vcpu=vcpu, memory_gb=memory_gb)
     total = f"/{run.units_total}" if run.units_total else ""
-    troubles = [a.cause for a in run.attempts if a.cause not in ("", "finished")]
     return Line(
         run_key=run.run_key,
         status=run.status,
@@ -68,10 +67,20 @@ def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Li
         spot_seconds=cost.spot_seconds,
         on_demand_seconds=cost.on_demand_seconds,
         units=f"{run.units_done}{total}",
-        cause=run.cause if run.status == Status.UNFINISHED else ", ".join(dict.fromkeys(troubles)),
+        cause=_trouble(run),
         cost=cost.cost,
         saved=cost.saving,
         execution=run.execution,
+    )
+
+
+def _trouble(run: RunRecord) -> str:
+    if run.unreadable:
+        return run.unreadable
+    if run.status == Status.UNFINISHED:
+        return run.cause
+    return ", ".join(
+        dict.fromkeys(a.cause for a in run.attempts if a.cause not in ("", "finished"))
     )
 
 

@@ -4,14 +4,44 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
+from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.executions import described, execution_arn
 from steadyspot.deploy.runs.listing import latest
 from steadyspot.deploy.runs.records import RunRecord, RunTable
-from steadyspot.deploy.trouble import Trouble
+from steadyspot.deploy.trouble import USAGE, Trouble
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_NAME = re.compile(r"""[^\s\x00-\x1f\x7f-\x9f<>{}\[\]?*"#%\\^|~`$&,;:/]{1,80}""")
+"""AWS: what an execution may be called; a run key is shorter or made of fewer characters."""
+_EXECUTION = re.compile(r"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:execution:[^:]+:")
+
+
+def run_meant(text: str) -> str:
+    """Return the run key or the execution's name that somebody typed; a time is made its key.
+
+    Raises
+    ------
+    Trouble
+        When it can be none of them.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo:
+            return run_key_of(scheduled_time_of(at.astimezone(UTC)))
+    except (ValueError, OverflowError):  # of no calendar, or beyond the first year in UTC
+        pass
+    name = _EXECUTION.sub("", text, count=1)
+    if _NAME.fullmatch(name):
+        return name
+    raise Trouble(
+        f"{shown(text)} can be no run.",
+        "Name it by its key (20261124T020000Z), its time (2026-11-24T02:00:00Z) or its execution; "
+        "steadyspot runs lists them.",
+        USAGE,
+    )
 
 
 @dataclass(frozen=True)
@@ -31,17 +61,16 @@ class Finder:
         self._job = job
         self._machine = machine
 
-    def find(self, meant: str | None) -> Found:
-        """Return the run that is meant, the last one where None is.
+    def find(self, key: str | None) -> Found:
+        """Return the run with this key or of this execution, the last one where none is meant.
 
         Raises
         ------
         Trouble
             When there has been no run at all, or none of that name.
         """
-        if meant is None:
+        if key is None:
             return self._last()
-        key = re.sub("[-:]", "", meant) if _TIME.fullmatch(meant) else meant.rsplit(":", 1)[-1]
         run = self._table.get(self._job, key)
         arn = run.execution if run else execution_arn(self._machine, key)
         execution = described(self._sfn, arn)
@@ -49,7 +78,7 @@ class Finder:
             run = self._of(execution)
         if run is None and execution is None:
             raise Trouble(
-                f"There is no run or execution {meant} of {self._job}.",
+                f"There is no run or execution {key} of {self._job}.",
                 f"Look which there are: steadyspot runs {self._job}.",
             )
         return Found(run, execution)

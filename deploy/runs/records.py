@@ -8,8 +8,10 @@ worked out at those of today.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -53,7 +55,8 @@ class RunRecord:
     ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
     ``transitions`` the states that its executions entered as far as they wrote that down.
     ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
-    a long series of redrives has pushed out of ``attempts``.
+    a long series of redrives has pushed out of ``attempts``. ``unreadable`` says what is wrong with
+    a record that was not written by Steadyspot alone; then little else is known of it.
     """
 
     job: str
@@ -70,6 +73,7 @@ class RunRecord:
     fence: int
     transitions: int
     seconds: Mapping[str, float]
+    unreadable: str = ""
 
     @property
     def complete(self) -> bool:
@@ -180,6 +184,56 @@ class RunTable:
         return found
 
 
+def _as_far_as_it_can_be_read(read: Callable[..., RunRecord]) -> Callable[..., RunRecord]:
+    """Make a record that somebody has changed one that says so, and not the end of a listing."""
+
+    @wraps(read)
+    def reading(item: Mapping[str, Any], *more: Any) -> RunRecord:
+        try:
+            return _of_right_types(read(item, *more))
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            return _unreadable(item, error)
+
+    return reading
+
+
+def _of_right_types(run: RunRecord) -> RunRecord:
+    parts: tuple[RunRecord | AttemptRecord, ...] = (run, *run.attempts)
+    for one in parts:
+        for field in fields(one):
+            if field.type == "str" and not isinstance(getattr(one, field.name), str):
+                raise TypeError(f"{field.name} is no text")
+    for name, value in (run.completion or {}).items():
+        if not isinstance(value, str | int | Decimal):
+            raise TypeError(f"{columns.COMPLETION}.{name} is neither text nor number")
+    return run
+
+
+def _unreadable(item: Mapping[str, Any], error: Exception) -> RunRecord:
+    def text(name: str) -> str:
+        return str(item.get(name, {}).get("S", ""))
+
+    why = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
+    return RunRecord(
+        job=text(columns.JOB),
+        run_key=text(columns.RUN_KEY),
+        status="unreadable",
+        execution=text(columns.EXECUTION),
+        scheduled_time=text(columns.SCHEDULED_TIME),
+        claimed_at=text(columns.CLAIMED_AT),
+        cause="",
+        attempts=(),
+        units_done=0,
+        units_total=0,
+        completion=None,
+        fence=0,
+        transitions=0,
+        seconds={},
+        unreadable=f"The run's record in the table cannot be read: {why}.",
+    )
+
+
+@_as_far_as_it_can_be_read
 def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord:
     """Return a run from the workflow's item of the table and the worker's."""
     values, written = _plain(item), _plain(worker_item)

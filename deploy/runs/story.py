@@ -88,6 +88,10 @@ def _verdict(
     status = execution["status"] if execution else ""
     if run is None:
         return _without_record(status, events, waits)
+    if run.unreadable:
+        return run.unreadable, (
+            "Look who has changed it (DynamoDB console); without it the run can be started anew."
+        )
     if run.complete:
         return "The run is complete and its outputs are published.", "Nothing to do."
     if run.status == Status.UNFINISHED:

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from importlib import resources
 from pathlib import Path
 from posixpath import normpath
@@ -20,7 +21,10 @@ from typing import Any, Literal
 from steadyspot.contract import CapacityMode
 from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
+from steadyspot.deploy.schedules.cron import Cron
 from steadyspot.deploy.schedules.expressions import BadExpression, read, zone_of
+from steadyspot.deploy.stacks.image_names import FORM, is_image
+from steadyspot.deploy.trouble import USAGE, Trouble
 
 DEFAULT_PATH = Path("steadyspot.toml")
 
@@ -37,6 +41,8 @@ _SECRET_NAME = re.compile(
 )
 _PARAMETER_BYTES = 4096
 """AWS: the value of a CloudFormation parameter has at most 4,096 bytes."""
+_FIRST_DAY = datetime.combine(date(1970, 1, 1), time())
+"""AWS: 1970 is the first year that a cron expression may name; of a wall clock."""
 
 _MEMORY_GB: dict[float, tuple[float, ...]] = {
     0.25: (0.5, 1, 2),
@@ -337,6 +343,20 @@ def is_environment(value: object) -> bool:
     return fits(form, value)
 
 
+def region_of(text: str) -> str:
+    """Return a region that somebody typed.
+
+    Raises
+    ------
+    Trouble
+        When it has not the form of one.
+    """
+    form = schema()["properties"]["platform"]["properties"]["region"]
+    if not fits(form, text):
+        raise Trouble(f"{shown(text)} is no region.", f"It must be {form['description']}.", USAGE)
+    return text
+
+
 # --- lines: where a fault stands ----------------------------------------------------------------
 
 
@@ -392,6 +412,8 @@ def _faults_of_platform(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]
 
 def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     """Yield key and fault; ``given`` are the keys that the file has."""
+    if not is_image(job.image):
+        yield "image", f"is {shown(job.image)}, but must be {FORM}"
     yield from _faults_of_size(job)
     yield from _faults_of_time(job)
     yield from _faults_of_folders(job)
@@ -481,9 +503,12 @@ def _faults_of_size(job: Job) -> Iterator[tuple[str, str]]:
 def _faults_of_time(job: Job) -> Iterator[tuple[str, str]]:
     if job.schedule is not None:
         try:
-            read(job.schedule)
+            form = read(job.schedule)
         except BadExpression as error:
             yield "schedule", f"is {shown(job.schedule)}, but {error}"
+        else:
+            if isinstance(form, Cron) and next(form.times(_FIRST_DAY), None) is None:
+                yield "schedule", f"is {shown(job.schedule)}, but no calendar has such a day"
     try:
         zone_of(job.timezone)
     except BadExpression as error:

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 import re
 
+from steadyspot.deploy.forms import shown
+from steadyspot.deploy.trouble import USAGE, Trouble
+
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
     r"(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
+    rf"{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+)
+_LONGEST = 255
+FORM = 'a name such as "night:1", "registry.example.com/night:1" or one that ends in "@sha256:…"'
+"""What the name of an image must be, to complete a sentence."""
+
+
+def is_image(text: str) -> bool:
+    """Return whether a text can be the name of an image, as ``docker pull`` takes it."""
+    return len(text) <= _LONGEST and bool(_IMAGE.fullmatch(text))
+
+
+def name_of_image(text: str) -> str:
+    """Return the name of an image that somebody typed.
+
+    Raises
+    ------
+    Trouble
+        When it can be none.
+    """
+    if not is_image(text):
+        raise Trouble(f"{shown(text)} is no image.", f"It must be {FORM}.", USAGE)
+    return text
 
 
 def in_registry(image: str) -> bool:

@@ -8,6 +8,7 @@ that is not given answers as ``refuse`` says.
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -141,6 +142,28 @@ def throttling(behind: str, after: int) -> AbstractContextManager[str]:
     return _serving(
         type("Throttling", (_Throttling,), {"behind": behind, "left": iter(range(after))})
     )
+
+
+class _Page(_Handler):
+    """Answers everything with a web page, as a proxy or the sign-in of a network does."""
+
+    status: int
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._write(self.status, "text/html", "<!DOCTYPE html><html><title>Sign in</title></html>")
+
+
+def page(status: int) -> AbstractContextManager[str]:
+    """Serve a web page with this status, whatever is asked."""
+    return _serving(type("Page", (_Page,), {"status": status}))
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """Take connections, and never answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def answering(other: Any, **services: Any) -> AbstractContextManager[str]:

@@ -112,24 +112,25 @@ def test_a_drill_ends_well_tells_people_and_puts_everything_back(shop: Shop, nam
 
 @pytest.mark.usefixtures("before")
 @pytest.mark.parametrize(
-    ("name", "moment"),
+    ("name", "moment", "stop"),
     [
-        ("interrupt", "is accepted in"),
-        ("no-capacity", "attempt 1 was refused"),
-        ("deregister", "is parked"),
-        ("undeliverable", "lies in the dead-letter queue"),
+        ("interrupt", "is accepted in", signal.SIGINT),
+        ("no-capacity", "attempt 1 was refused", signal.SIGHUP),
+        ("deregister", "is parked", signal.SIGTERM),
+        ("undeliverable", "lies in the dead-letter queue", signal.SIGINT),
     ],
 )
-def test_ctrl_c_in_the_middle_of_a_drill_puts_everything_back(
-    shop: Shop, name: str, moment: str
+def test_a_signal_in_the_middle_of_a_drill_puts_everything_back(
+    shop: Shop, name: str, moment: str, stop: signal.Signals
 ) -> None:
     drill = shop.begin("drill", name, "--yes")
     assert drill.stdout
     read_until(drill.stdout, moment)
-    drill.send_signal(signal.SIGINT)
+    drill.send_signal(stop)
     said, _ = drill.communicate(timeout=60)
-    assert drill.returncode == 130, said
-    assert "Stopped by Ctrl-C; everything is put back." in said
+    assert drill.returncode == 128 + stop, said
+    how = "Ctrl-C" if stop == signal.SIGINT else stop.name
+    assert f"Stopped by {how}; everything is put back." in said
     assert "Traceback" not in said
     assert "What AWS was told" not in said
     ended(shop)

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs import check, up
+from steadyspot.deploy.cli.verbs.diff import DIFFERS
 from tests.local.runs import eventually
 from tests.local.shop import Shop
 
@@ -44,7 +45,7 @@ def test_diff_is_empty_after_up_and_names_what_a_change_would_do(shop: Shop) -> 
     assert shop.verb("diff", "--exit-code").count("nothing to change") == 2
     shop.write("expected_minutes = 1", "expected_minutes = 2\nstop_timeout = 60")
     try:
-        (platform, night) = shop.json("diff", "--exit-code", code=2)["stacks"]
+        (platform, night) = shop.json("diff", "--exit-code", code=DIFFERS)["stacks"]
         assert platform["changes"] == []
         assert night["parameters"] == {"ExpectedMinutes": ["1", "2"], "StopTimeout": ["120", "60"]}
         replaced = [one["resource"] for one in night["changes"] if one["replaces"]]

@@ -12,18 +12,22 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from click.testing import CliRunner, Result
 
+from steadyspot.deploy.aws.refusals import trouble_of
+from steadyspot.deploy.aws.sessions import PATIENCE, Patience
 from steadyspot.deploy.cli.main import main
-from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.config import Platform, parse
 from steadyspot.deploy.stacks.parameters import of_platform
 from steadyspot.deploy.stacks.templates import platform_template
-from tests.local.answers import Refuse, answering
+from steadyspot.deploy.target import on_aws
+from tests.local.answers import Refuse, answering, page, silence
 from tests.local.runs import ROOT
 from tests.unit.deploy.fakes import CloudFormation, refusal
 
@@ -71,7 +75,7 @@ def said(result: Result) -> str:
     assert isinstance(result.exception, SystemExit), result.exc_info
     assert result.exit_code == 1, result.output
     text = " ".join(result.output.split())
-    assert "Error: " in text
+    assert "Error: " in text or '{"error": {"what": ' in text
     return text
 
 
@@ -105,6 +109,49 @@ def test_a_region_that_does_not_answer_ends_every_verb_in_two_sentences(
     text = said(steadyspot(tmp_path, "http://127.0.0.1:9", *verb))
     assert "Could not connect" in text
     assert "region's name" in text
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 407, 502])
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_a_page_in_place_of_aws_ends_every_verb_in_two_sentences(
+    tmp_path: Path, verb: list[str], status: int
+) -> None:
+    with page(status) as endpoint:
+        text = said(steadyspot(tmp_path, endpoint, *verb))
+    assert "What answered was not AWS" in text
+    assert "Sign in" in text
+
+
+@pytest.mark.parametrize("service", ["cloudformation", "stepfunctions", "s3"])
+def test_an_endpoint_that_never_answers_is_asked_once_and_told_in_two_sentences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    patience = Patience(connect_seconds=0.3, answer_seconds=0.3)
+    with silence() as endpoint:
+        for name, value in environment(tmp_path, endpoint).items():
+            if value is None or name == "AWS_MAX_ATTEMPTS":
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        target = on_aws(parse(CONFIG), None, None, patience)
+        calls = {
+            "cloudformation": lambda client: client.describe_stacks(),
+            "stepfunctions": lambda client: client.list_state_machines(),
+            "s3": lambda client: client.list_buckets(),
+        }
+        began = time.monotonic()
+        with pytest.raises(ReadTimeoutError) as missed:
+            calls[service](target.client(service))
+        took = time.monotonic() - began
+    assert took < 5 * patience.answer_seconds  # botocore would have tried five times, with pauses
+    trouble = trouble_of(missed.value)
+    assert trouble is not None
+    assert "AWS did not answer in time" in trouble.what
+    assert "VPN" in trouble.what_to_do
+
+
+def test_nobody_waits_longer_than_twenty_seconds_for_a_first_answer() -> None:
+    assert PATIENCE.connect_seconds <= PATIENCE.answer_seconds < 20
 
 
 NEED_A_STACK = [verb for verb in VERBS if verb[0] not in ("check", "diff", "up", "down")]

@@ -60,9 +60,11 @@ def command(
             screen.say(f"To keep these prices, put into [platform]: {as_setting(prices)}")
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
     since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
-    bills, tips = [], []
+    bills, tips, unreadable = [], [], []
     for one in wanted:
-        runs = target.runs.since(one.name, since)
+        found = target.runs.since(one.name, since)
+        runs = [run for run in found if not run.unreadable]
+        unreadable += [f"{one.name} {run.run_key}" for run in found if run.unreadable]
         bills += [of_run(one, run, prices) for run in runs] if each else by_month(one, runs, prices)
         if runs and (tip := advice(one, together(one, runs, prices), prices)):
             tips.append(tip)
@@ -70,7 +72,12 @@ def command(
     if machine:
         best = max(tips, key=lambda tip: tip.saves, default=None)
         screen.json(
-            {"prices": prices.date, "bills": rows, "advice": asdict(best) if best else None}
+            {
+                "prices": prices.date,
+                "bills": rows,
+                "advice": asdict(best) if best else None,
+                "unreadable": unreadable,
+            }
         )
     elif as_csv:
         screen.raw(_csv(rows))
@@ -81,6 +88,8 @@ def command(
             screen.say(sentence)
     else:
         screen.say(f"There was no run in the last {days} days.")
+    if unreadable and not machine and not as_csv:
+        screen.say(f"Left out, since their records cannot be read: {', '.join(unreadable)}.", "red")
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from steadyspot.deploy.stacks.changes import Plan
     from steadyspot.deploy.target import Target
 
+DIFFERS = 3
+"""Exit code where `up` would change something: neither that of trouble nor of a wrong usage."""
+
 
 @click.command(name="diff")
 @options.job
 @click.option(
-    "--exit-code", "tells", is_flag=True, help="Exit with 2 where something would change."
+    "--exit-code", "tells", is_flag=True, help=f"Exit with {DIFFERS} where something would change."
 )
 @options.as_json
 @options.on_target
@@ -45,7 +48,7 @@ def command(target: Target, screen: Screen, job: str | None, tells: bool, machin
         screen.say()
         screen.say(f"Paused, and left so by up: {', '.join(resting)}.", "yellow")
     if tells and any(one["changes"] or one["new"] for one in found):
-        sys.exit(2)
+        sys.exit(DIFFERS)
 
 
 def _as_data(stack: str, plan: Plan | None, note: str) -> dict[str, Any]:

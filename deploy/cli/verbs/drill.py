@@ -31,7 +31,7 @@ NAMES = (
 
 
 @click.command(name="drill")
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=options.OneOf(NAMES), metavar="NAME")
 @options.job
 @options.yes
 @options.as_json
@@ -44,8 +44,7 @@ def command(
     from dataclasses import asdict
 
     from steadyspot.deploy.drills import DRILLS, Stage
-    from steadyspot.deploy.drills.undisturbed import Ended, ended_by_signals
-    from steadyspot.deploy.trouble import Trouble
+    from steadyspot.deploy.trouble import Trouble, how_stopped
 
     wanted = target.config.job(job)
     drill = DRILLS[name]
@@ -60,18 +59,19 @@ def command(
     findings: list[Observation] = []
     whole = False
     try:
-        with ended_by_signals(), closing(drill.run(stage)) as found:
+        with closing(drill.run(stage)) as found:
             for finding in found:
                 findings.append(finding)
                 if not machine:
                     mark, style = ("ok", "green") if finding.good else ("NOT OK", "red")
                     screen.pair(mark, finding.text, style)
         whole = True
-    except Ended as ended:
+    except KeyboardInterrupt as stop:
+        how, code = how_stopped(stop)
         raise Trouble(
-            f"Stopped by {ended.name}; everything is put back.",
+            f"Stopped by {how}; everything is put back.",
             "The same command drills again from the beginning.",
-            ended.code,
+            code,
         ) from None
     finally:
         if machine:  # Also where it broke off: what was found until then must be known.

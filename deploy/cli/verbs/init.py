@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from steadyspot.deploy.cli import options
+
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.scaffold.wishes import Kind, Pipeline, Wish
@@ -27,7 +29,7 @@ PIPELINES = ("none", "github", "gitlab")
 @click.option("--name", help="Of the job; else made from the folder's.")
 @click.option(
     "--kind",
-    type=click.Choice(KINDS),
+    type=options.OneOf(KINDS),
     help="A job to begin with, in Python, shell or Node, or an own one. Else python.",
 )
 @click.option("--command", "typed", help="Of an own job, as typed in a shell: 'node report.mjs'.")
@@ -35,7 +37,9 @@ PIPELINES = ("none", "github", "gitlab")
     "--schedule", help="Such as 'cron(0 2 * * ? *)' or 'rate(1 hour)'; else by hand only."
 )
 @click.option("--mail", help="Who is told; else nobody.")
-@click.option("--ci", type=click.Choice(PIPELINES), default="none", help="Write a workflow for CI.")
+@click.option(
+    "--ci", type=options.OneOf(PIPELINES), default="none", help="Write a workflow for CI."
+)
 @click.option(
     "--from-copilot",
     "copilot",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(name="logs")
 @options.job
-@click.argument("run", required=False)
+@options.run_named
 @options.as_json
 @options.on_target
 def command(

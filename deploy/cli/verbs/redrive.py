@@ -14,6 +14,8 @@ from steadyspot.contract import messages
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
@@ -22,9 +24,17 @@ if TYPE_CHECKING:
 @click.command(name="redrive")
 @options.job
 @click.option(
-    "--from", "first", help="Instead of the queue: scheduled times from this one on (UTC)."
+    "--from",
+    "first",
+    type=options.Checked("runs.backfill", "moment_of", "--from"),
+    help="Instead of the queue: scheduled times from this one on (UTC).",
 )
-@click.option("--to", "last", help="With --from: up to this time; else up to now.")
+@click.option(
+    "--to",
+    "last",
+    type=options.Checked("runs.backfill", "moment_of", "--to"),
+    help="With --from: up to this time; else up to now.",
+)
 @click.option(
     "--at-once", default=2, show_default=True, type=click.IntRange(1, 50), help="Runs at a time."
 )
@@ -35,8 +45,8 @@ def command(
     target: Target,
     screen: Screen,
     job: str | None,
-    first: str | None,
-    last: str | None,
+    first: datetime | None,
+    last: datetime | None,
     machine: bool,
     **how: Any,
 ) -> None:
@@ -124,15 +134,15 @@ def _own_command(target: Target, job: Job) -> list[str]:
 
 
 def _window(
-    target: Target, job: Job, first: str, last: str | None, *, at_once: int, dry_run: bool
+    target: Target, job: Job, begin: datetime, last: datetime | None, *, at_once: int, dry_run: bool
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
 
-    from steadyspot.deploy.runs.backfill import Backfill, anchor_of, moment_of, times
+    from steadyspot.deploy.runs.backfill import Backfill, anchor_of, times
     from steadyspot.deploy.trouble import Trouble
 
     now = datetime.now(UTC)
-    begin, end = moment_of(first, "--from"), moment_of(last, "--to") if last else now
+    end = last or now
     if job.schedule is None:
         raise Trouble(
             f"{job.name} has no schedule, so there are no scheduled times.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @options.job
 @click.option(
     "--input",
-    "text",
+    "request",
+    type=options.Checked("runs.executions", "request_of"),
     default="{}",
     help='Run request as JSON, such as \'{"capacity": "spot-only"}\'.',
 )
@@ -29,16 +30,15 @@ def command(
     target: Target,
     screen: Screen,
     job: str | None,
-    text: str,
+    request: dict[str, Any],
     logs: bool,
     no_follow: bool,
     machine: bool,
 ) -> None:
     """Start JOB now and follow it to its end."""
-    from steadyspot.deploy.runs.executions import request_of, start
+    from steadyspot.deploy.runs.executions import start
     from steadyspot.deploy.runs.following import watch
 
-    request = request_of(text)
     wanted = target.config.job(job)
     outputs = target.job(wanted)
     execution = start(target.client("stepfunctions"), outputs["StateMachine"], request)

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @click.command(name="up")
 @options.job
-@click.option("--image", help="Deploy JOB with this image, best named by digest, as it is.")
+@click.option(
+    "--image",
+    type=options.Checked("stacks.image_names", "name_of_image"),
+    help="Deploy JOB with this image, best named by digest, as it is.",
+)
 @options.yes
 @options.as_json
 @options.on_target

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(name="watch")
 @options.job
-@click.argument("run", required=False)
+@options.run_named
 @click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
 @options.as_json
 @options.on_target

@@ -223,7 +223,7 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("check", {}),
     ("diff", {"tells": False}),
     ("up", {"image": None, "yes": True}),
-    ("run", {"text": "{}", "no_follow": False, "logs": False}),
+    ("run", {"request": {}, "no_follow": False, "logs": False}),
     ("watch", {"run": None, "logs": False}),
     ("logs", {"run": None}),
     ("runs", {"most": 20}),

@@ -90,6 +90,43 @@ def test_an_item_that_was_only_claimed_is_a_run() -> None:
     assert (run.attempts, run.units_done, run.complete) == ((), 0, False)
 
 
+TEXT, NUMBER, LIST = {"S": "x"}, {"N": "1"}, {"L": [{"S": "x"}]}
+MALFORMED: dict[str, dict[str, Any]] = {
+    "attempts are a text": {"attempts": TEXT},
+    "an attempt is a text": {"attempts": LIST},
+    "an attempt lacks its capacity": {"attempts": {"L": [{"M": {"attempt": NUMBER}}]}},
+    "seconds are no number": {"attempts": {"L": [attempt(1, "spot", 1, "", lost_seconds="long")]}},
+    "a beginning is a number": {"attempts": {"L": [attempt(1, "spot", 1, "", started_at=5)]}},
+    "progress is a text": {"progress": TEXT},
+    "units are a list": {"progress": {"M": {"units_done": LIST}}},
+    "status is a number": {"status": NUMBER},
+    "claimed at a number": {"claimed_at": NUMBER},
+    "execution is a list": {"execution": LIST},
+    "money is a list": {"money": LIST},
+    "transitions are a text": {"money": {"M": {"transitions": TEXT}}},
+    "completion is a text": {"completion": TEXT},
+    "completion holds a list": {"completion": {"M": {"outputs": LIST}}},
+    "fence is a text": {"fence": TEXT},
+    "of a kind that there is not": {"attempts": {"Q": "x"}},
+}
+
+
+@pytest.mark.parametrize("more", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_record_that_somebody_has_changed_is_named_in_every_view(more: dict[str, Any]) -> None:
+    changed = recorded({**item(attempt(1, "spot", 5, "reclaimed")), **more})
+    assert changed.unreadable.startswith("The run's record in the table cannot be read: ")
+    (line, other) = ledger.lines_of([changed, bad_night()], [], Prices(), vcpu=1, memory_gb=2)
+    told = {line.run_key: line.status for line in (line, other)}
+    assert len([*ledger.cells(line), *ledger.cells(other)]) == 2 * len(ledger.COLUMNS)
+    assert {"unreadable", "complete"} >= set(told.values())
+    story = explain(run=changed, execution=None, events=[])
+    assert story.outcome == changed.unreadable
+    assert "DynamoDB" in story.next_step
+    out = io.StringIO()
+    show(Screen(Console(file=out, width=80)), story, JOB, Prices())
+    assert "cannot be read" in out.getvalue()
+
+
 def test_money_counts_waste_against_what_useful_seconds_would_have_cost() -> None:
     cost = money(bad_night(), Prices(), vcpu=1, memory_gb=2)
     second = (0.04048 + 2 * 0.004445) / 3600

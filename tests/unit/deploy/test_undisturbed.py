@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from steadyspot.deploy.drills.undisturbed import ENDING, Ended, ended_by_signals, undisturbed
+from steadyspot.deploy.cli.stopping import ended_by_signals
+from steadyspot.deploy.drills.undisturbed import undisturbed
+from steadyspot.deploy.trouble import how_stopped
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture
@@ -76,10 +80,10 @@ def test_each_signal_that_ends_a_command_waits_for_the_block(
             signal.raise_signal(signal.SIGHUP)
             done.append("all of it")
 
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(KeyboardInterrupt) as ended:
         put_back_meanwhile()
     assert done == ["all of it"]
-    assert (ended.value.name, ended.value.code) == (name, code)
+    assert how_stopped(ended.value) == (name, code)
 
 
 @pytest.mark.usefixtures("usual")
