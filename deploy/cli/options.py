@@ -9,9 +9,12 @@ from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.stacks.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,11 +66,27 @@ yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 def on_target(verb: F) -> F:
     """Give a verb its target and a screen, made from the options that every verb has."""
+    return _with_target(verb, begins=False)
+
+
+def on_begun_target(verb: F) -> F:
+    """As :func:`on_target`, for a verb that can begin with nothing.
+
+    With ``--local``, where no embedded AWS is kept up beside the configuration, one is made for the
+    time of the verb, and the job is deployed on it.
+    """
+    return _with_target(verb, begins=True)
+
+
+def _with_target(verb: F, *, begins: bool) -> F:
+    where = "the embedded AWS that `steadyspot local` keeps up"
 
     @config
     @environment
     @click.option(
-        "--local", is_flag=True, help="Use the embedded AWS that `steadyspot local` runs."
+        "--local",
+        is_flag=True,
+        help=f"Use {where}; else one made for this command." if begins else f"Use {where}.",
     )
     @click.option("--profile", help="AWS profile.")
     @click.option(
@@ -86,14 +105,41 @@ def on_target(verb: F) -> F:
     ) -> Any:
         from steadyspot.deploy.cli.screen import Screen
         from steadyspot.deploy.stacks.config import load
-        from steadyspot.deploy.target import on_aws, on_this_machine
+        from steadyspot.deploy.target import is_kept_up, on_aws, on_this_machine
 
         if local and (profile or region):
             raise click.UsageError("--profile and --region are for AWS; --local is this machine.")
         loaded = load(path, environment)
         if options.get("job"):
             loaded.job(options["job"])  # before AWS is asked for anything
+        if local and begins and not is_kept_up(loaded):
+            return _on_an_aws_of_its_own(verb, loaded, options)
         target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)
         return verb(target, Screen(), **options)
 
     return with_target  # type: ignore[return-value]
+
+
+def _on_an_aws_of_its_own(verb: Callable[..., Any], config: Config, options: Any) -> Any:
+    from steadyspot.deploy.cli.screen import Screen, silent
+    from steadyspot.deploy.target import need_embedded_aws
+
+    if options.get("no_follow"):
+        raise click.UsageError(
+            "An AWS made for this command ends with it, and so does the run: leave --no-follow "
+            "out, or keep one up with steadyspot local."
+        )
+    need_embedded_aws()
+    from steadyspot.deploy.local.for_a_command import aws_for
+
+    screen = Screen()
+    job = config.job(options.get("job"))
+    machine = options.get("machine", False)
+    if not machine:
+        screen.say(
+            f"An embedded AWS is made for this command, and {job.name} deployed on it. To keep one "
+            "up: steadyspot local"
+        )
+        screen.say()
+    with aws_for(config, job, silent()) as target:
+        return verb(target, screen, **options)

@@ -115,6 +115,11 @@ def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation
     return Installation(tmp_path_factory.mktemp("plain"), wheel, [])
 
 
+@pytest.fixture(scope="module")
+def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp("full"), wheel, ["local"])
+
+
 @pytest.fixture
 def somewhere(tmp_path: Path) -> Path:
     """A folder of somebody's own, whose modules bear the names of ours and must not be taken."""
@@ -162,7 +167,9 @@ def test_what_works_on_aws_needs_nothing_but_what_the_wheel_requires(
         assert run(str(plain.bin / "steadyspot"), verb, "--help", where=tmp_path)
 
 
-@pytest.mark.parametrize("words", [["demo"], ["local"], ["runs", "night", "--local"]])
+@pytest.mark.parametrize(
+    "words", [["demo"], ["local"], ["runs", "night", "--local"], ["run", "--local"]]
+)
 def test_without_the_embedded_aws_two_sentences_say_how_to_get_it(
     plain: Installation, somewhere: Path, words: list[str]
 ) -> None:
@@ -183,12 +190,28 @@ def test_no_module_in_a_jobs_folder_is_taken_for_one_of_ours(
 
 
 @pytest.mark.timeout(300)
-def test_the_demo_runs_from_the_wheel_in_any_folder(
-    wheel: Path, somewhere: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    full = Installation(tmp_path_factory.mktemp("full"), wheel, ["local"])
+def test_the_demo_runs_from_the_wheel_in_any_folder(full: Installation, somewhere: Path) -> None:
     said = run(str(full.bin / "steadyspot"), "demo", where=somewhere)
     assert "NOT OK" not in said
     assert said.count("  ok      ") >= 8
     assert str(ROOT) not in said
     assert "Everything that was started is ended again." in said
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("kind", "program"), [("python", "python3"), ("shell", "sh"), ("node", "node")]
+)
+def test_from_an_empty_folder_to_a_job_that_was_interrupted_and_finished(
+    full: Installation, tmp_path: Path, kind: str, program: str
+) -> None:
+    if not shutil.which(program):
+        pytest.skip(f"there is no {program} here")
+    steadyspot = str(full.bin / "steadyspot")
+    run(steadyspot, "init", "--kind", kind, where=tmp_path)
+    said = run(steadyspot, "drill", "interrupt", "--local", "--yes", where=tmp_path)
+    assert "attempt 1 was interrupted (reclaimed" in said
+    assert "the run's record says complete" in said
+    assert "NOT OK" not in said
+    # What was made for the command is gone with it.
+    assert "No embedded AWS runs" in run(steadyspot, "runs", "--local", where=tmp_path, code=1)

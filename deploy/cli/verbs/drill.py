@@ -35,7 +35,7 @@ NAMES = (
 @options.job
 @options.yes
 @options.as_json
-@options.on_target
+@options.on_begun_target
 def command(
     target: Target, screen: Screen, name: str, job: str | None, yes: bool, machine: bool
 ) -> None:
@@ -50,7 +50,9 @@ def command(
     drill = DRILLS[name]
     stage = Stage(target, wanted, lambda moment: None if machine else screen.moment(moment))
     if not machine:
-        for line in announcement(drill, wanted, target.config.platform.prices):
+        for line in announcement(
+            drill, wanted, target.config.platform.prices, here=stage.switches is not None
+        ):
             screen.say(line)
     if not yes:
         if not sys.stdin.isatty():
@@ -80,8 +82,8 @@ def command(
     sys.exit(0 if findings and all(finding.good for finding in findings) else 1)
 
 
-def announcement(drill: Drill, job: Job, prices: Prices) -> list[str]:
-    """Return what a drill will do and what it costs; pure."""
+def announcement(drill: Drill, job: Job, prices: Prices, *, here: bool) -> list[str]:
+    """Return what a drill will do and what it costs, which is nothing on this machine; pure."""
     if drill.free:
         return [drill.announces.format(job=job.name), "It runs nothing and costs nothing."]
     hour = 3600 * prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
@@ -94,6 +96,8 @@ def announcement(drill: Drill, job: Job, prices: Prices) -> list[str]:
         )
     else:
         minutes = 2 * job.expected_minutes
+    if here:
+        return lines
     lines.append(
         f"It costs about ${hour * minutes / 60:.4f} of Fargate at most; people get the mails of it."
     )

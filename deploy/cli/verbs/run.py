@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
 @click.option("--no-follow", is_flag=True, help="Start it and come back.")
 @options.as_json
-@options.on_target
+@options.on_begun_target
 def command(
     target: Target,
     screen: Screen,

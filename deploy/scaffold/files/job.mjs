@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 
 const checkpoint = process.env.STEADYSPOT_CHECKPOINT_DIR ?? "checkpoint";
 const output = process.env.STEADYSPOT_OUTPUT_DIR ?? "output";
-const parts = 20;
+const parts = 12;
 
 for (const folder of [checkpoint, output]) mkdirSync(folder, { recursive: true });
 const file = join(checkpoint, "squares.json");

@@ -8,7 +8,7 @@ import time
 
 from steadyspot import current_run
 
-PARTS = 20
+PARTS = 12
 
 run = current_run()
 for part in run.remaining(range(PARTS)):

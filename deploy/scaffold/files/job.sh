@@ -6,7 +6,7 @@ set -eu
 
 checkpoint=${STEADYSPOT_CHECKPOINT_DIR:-checkpoint}
 output=${STEADYSPOT_OUTPUT_DIR:-output}
-parts=20
+parts=12
 
 mkdir -p "$checkpoint" "$output"
 touch "$checkpoint/report"

@@ -103,7 +103,7 @@ def test_a_job_it_writes_goes_on_where_it_stopped(tmp_path: Path, kind: str, pro
     if not shutil.which(program):
         pytest.skip(f"there is no {program} here")
     init(tmp_path, "--kind", kind)
-    # Of its twenty parts of half a second it does none when each is done in a checkpoint.
+    # Of its twelve parts of half a second it does none when each is done in a checkpoint.
     name = COMMANDS[kind][1]  # type: ignore[index]
     job = (tmp_path / name).read_text().replace("sleep 0.5", "sleep 0").replace("(500)", "(0)")
     (tmp_path / name).write_text(job)
@@ -114,7 +114,7 @@ def test_a_job_it_writes_goes_on_where_it_stopped(tmp_path: Path, kind: str, pro
         )
         return done.stdout.splitlines()
 
-    assert len(ran()) == 20
+    assert len(ran()) == 12
     whole = sorted(path.read_bytes() for path in (tmp_path / "output").iterdir())
     assert ran() == []
     assert sorted(path.read_bytes() for path in (tmp_path / "output").iterdir()) == whole
@@ -134,7 +134,7 @@ def test_the_job_in_python_runs_by_itself(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
-    assert done.stdout.count("is done") == 20
+    assert done.stdout.count("is done") == 12
 
 
 def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:

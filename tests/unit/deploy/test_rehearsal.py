@@ -138,11 +138,16 @@ def test_the_embedded_aws_cannot_be_asked() -> None:
 
 
 def test_what_runs_nothing_is_announced_as_free() -> None:
-    said = announcement(DRILLS["verify"], Job(name="night", image="i"), US_EAST_1)
+    said = announcement(DRILLS["verify"], Job(name="night", image="i"), US_EAST_1, here=False)
     assert said[-1] == "It runs nothing and costs nothing."
     assert list(DRILLS) == list(NAMES)
     for name in NAMES:
-        assert "costs" in announcement(DRILLS[name], Job(name="night", image="i"), US_EAST_1)[-1]
+        assert (
+            "costs"
+            in announcement(DRILLS[name], Job(name="night", image="i"), US_EAST_1, here=False)[-1]
+        )
+        here = announcement(DRILLS[name], Job(name="night", image="i"), US_EAST_1, here=True)
+        assert not [line for line in here if "costs about" in line]
 
 
 def test_the_variables_are_json() -> None:
