@@ -21,7 +21,7 @@ from steadyspot.worker.keeping.scanning import Seen, Tree
 from steadyspot.worker.keeping.sending import Captured, Sender
 from steadyspot.worker.keeping.store import Bucket
 from steadyspot.worker.keeping.uploads import Upload, Uploader
-from steadyspot.worker.keeping.warnings import Warnings
+from steadyspot.worker.keeping.warnings import Warnings, shown
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 
@@ -140,7 +140,7 @@ class SavedFolders:
         self._named |= {("save", path) for path in new}
         for why in sorted(set(new.values())):
             names = sorted(path for path in new if new[path] == why)
-            sentence = f"Left out of the checkpoint: {names[0]!a}"
+            sentence = f"Left out of the checkpoint: {shown(names[0])}"
             sentence += f" and {len(names) - 1} more" if len(names) > 1 else ""
             if why == NO_FILE:
                 self._log.warning("save", f"{sentence} ({why}).")
@@ -186,7 +186,7 @@ class SavedFolders:
         for why, names in (self._outputs.left_out() if self._outputs else {}).items():
             self._log.warning(
                 "publish",
-                f"Left out of the outputs: {len(names)} {why}, the first is {names[0]!a}.",
+                f"Left out of the outputs: {len(names)} {why}, the first is {shown(names[0])}.",
             )
 
     def stage(self, uploader: Uploader, new: dict[str, Seen]) -> Iterator[Output]:
@@ -229,6 +229,6 @@ class SavedFolders:
             self._named.add(("publish", name))
             self._warnings.say(
                 "publish",
-                f"The output {name!a} cannot be published: {why} Where that is still so when the"
-                " job ends, the run fails.",
+                f"The output {shown(name)} cannot be published: {why} Where that is still so at the"
+                " end of the job, the run fails.",
             )

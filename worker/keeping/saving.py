@@ -26,7 +26,7 @@ from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.store import Bucket, Clients
 from steadyspot.worker.keeping.unsaved import Unsaved
 from steadyspot.worker.keeping.uploads import Upload, Uploader
-from steadyspot.worker.keeping.warnings import Warnings
+from steadyspot.worker.keeping.warnings import Warnings, shown
 from steadyspot.worker.log import Log, now
 from steadyspot.worker.options import Identity, Options
 
@@ -291,7 +291,7 @@ class Saving:
             self._unsaved.replace(self.attempt.begin_anew())
         self.save(last=True)
         raise Misuse(
-            f"The output {name!a} cannot be published: {why} Outputs like that: {len(owed)}.",
+            f"The output {shown(name)} cannot be published: {why} Outputs like that: {len(owed)}.",
             "Mend the job, or name in output_ignore what is none; the run begins anew then.",
         )
 

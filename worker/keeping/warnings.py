@@ -12,6 +12,14 @@ MOST = 10
 LONGEST = 400
 """So many sentences of so many characters are in the record; all of them are in the log."""
 
+SHOWN = 100
+
+
+def shown(name: str) -> str:
+    """A name in a sentence: readable whatever it holds, and never long."""
+    text = ascii(name)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}…{text[-SHOWN // 2 :]}"
+
 
 class Warnings:
     """Sentences of this attempt and, once the record was read, of those before it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from steadyspot.contract.logs import MESSAGE
 from steadyspot.worker.keeping.packing import DATA_BYTES
 from tests.local.worker.kit import Bench, wait_until
 
@@ -324,3 +325,40 @@ def test_folder_of_a_database_comes_back_as_it_was(bench: Bench) -> None:
     assert second.end() == 0, second.said()
     for line in ("700 3 state", "700 3 state/base", "700 2 state/base/1", "644 2 state/PG_VERSION"):
         assert line in second.text
+
+
+TOO_DEEP = "d=$(printf 'd%.0s' $(seq 250)); for n in $(seq 17); do mkdir $d; cd -P $d; done; cd -"
+
+
+def test_what_cannot_be_looked_at_stops_no_save_and_is_told(bench: Bench) -> None:
+    """Here it is a path that is longer than the system takes, as a program may well make it."""
+    job = f"(cd state; {TOO_DEEP}) >&2; echo kept > state/file; touch m;"
+    job += " while [ -e m ]; do sleep 0.05; done; echo saved"
+    worker = bench.start("--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
+
+    assert worker.end() == 0, worker.said()
+    assert bench.saved() == {"file": b"kept\n"}
+    (sentence,) = bench.item()["warnings"]
+    assert sentence.startswith("Left out of the checkpoint: 'ddd")
+    assert sentence in [line.get(MESSAGE) for line in worker.lines]
+
+
+def test_output_that_cannot_be_published_stops_no_save_and_ends_no_run_well(bench: Bench) -> None:
+    """Its job goes on behind the checkpoint, so it has to begin anew to make that file again."""
+    job = (
+        'if [ -e state/done ]; then exit; fi; echo a > out/a; echo b > "$NAME"; touch state/done m;'
+        " while [ -e m ]; do sleep 0.05; done"
+    )
+    options = (*FOLDERS, "--marker", "m", "sh", "-c", job)
+    first = bench.start(*options, NAME="out/b\x01")
+
+    assert first.end() == 125, first.said()
+    assert "The output 'b\\\\x01' cannot be published" in first.said()
+    assert bench.objects() == {}
+    for name in ("state", "out"):  # The next task has a disk of its own.
+        shutil.rmtree(bench.folder / name)
+
+    mended = bench.start(*options, NAME="out/b")
+    assert mended.end() == 0, mended.said()
+    assert {"a", "b"} < bench.objects().keys()
+    wait_until(lambda: bench.open_uploads() == [])
