@@ -17,6 +17,7 @@ from typing import Any
 
 from steadyspot import __version__
 from steadyspot.worker.errors import SetupError
+from steadyspot.worker.keeping.collector import no_collection
 from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.store import Bucket, Part
 
@@ -364,7 +365,8 @@ def _listing(bucket: Bucket, written: dict[str, str] | None) -> Listing | None:
     key = written.get("key", "")
     body = _fetched(bucket, key, written["sha256"]) if key else written["inline"].encode()
     try:
-        return Listing.read(body, key)
+        with no_collection():
+            return Listing.read(body, key)
     except (ValueError, TypeError, LookupError):
         raise Damaged(
             "The checkpoint names files in a way that the worker does not.",

@@ -211,7 +211,8 @@ def _settle(tree: Tree) -> None:
 def _places(now: dict[str, Seen]) -> Iterator[tuple[str, Seen, str]]:
     """The entries in order; of names of one file, each but the first with the first as target."""
     first: dict[tuple[int, int], str] = {}
-    for path, seen in sorted(now.items()):
+    for path in sorted(now):
+        seen = now[path]
         hard = seen.kind == "file" and seen.links > 1
         one = first.setdefault((seen.device, seen.inode), path) if hard else path
         yield path, seen, one if one != path else ""

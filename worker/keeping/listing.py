@@ -91,7 +91,7 @@ class Listing:
         for path, kind, mode, size, mtime_ns, target, data, pieces, attributes in self.files:
             entry: list[Any] = [path, kind, mode, size, mtime_ns]
             if pieces:
-                entry.append([[numbers[block], start, many] for block, start, many in pieces])
+                entry.append([each for piece in pieces for each in (numbers[piece[0]], *piece[1:])])
             if target or data or attributes:
                 entry += [[]] if not pieces else []
                 entry += [target, data, attributes]
@@ -127,6 +127,6 @@ def _file(blocks: list[Block], *entry: Any) -> File:
         mtime_ns,
         target,
         data,
-        tuple([Piece(blocks[number], start, many) for number, start, many in pieces]),
+        tuple([Piece(blocks[pieces[n]], *pieces[n + 1 : n + 3]) for n in range(0, len(pieces), 3)]),
         tuple([(name, value) for name, value in attributes]),
     )

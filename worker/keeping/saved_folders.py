@@ -14,6 +14,7 @@ from typing import Protocol
 
 from steadyspot.worker.errors import Misuse, SetupError
 from steadyspot.worker.keeping.checkpoint import Output
+from steadyspot.worker.keeping.collector import no_collection
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
 from steadyspot.worker.keeping.listing import INLINE_BYTES, Listing
 from steadyspot.worker.keeping.output_folder import OutputFolder
@@ -80,7 +81,9 @@ class SavedFolders:
         if folder is None or listing is None:
             return
         begun = time.time()
-        if not folder.restore(listing, bucket, pool, self._hurry.is_set):
+        with no_collection():
+            restored = folder.restore(listing, bucket, pool, self._hurry.is_set)
+        if not restored:
             self._checkpoint = None  # What was saved stays as it is.
             return
         self._kept = listing
@@ -108,10 +111,12 @@ class SavedFolders:
         folder = self._checkpoint
         if folder is None:
             return None, self.look(held)
+        sender = Sender(bucket, pool, lambda sha256: key("blocks", sha256))
         try:
-            captured, outputs = folder.capture(running, lambda: self.look(held), pool)
-            sender = Sender(bucket, pool, lambda sha256: key("blocks", sha256))
-            self._captured = sender.send(captured, folder.known, folder.left_out)
+            with no_collection():
+                captured, outputs = folder.capture(running, lambda: self.look(held), pool)
+                self._captured = sender.send(captured, folder.known, folder.left_out)
+                self._listing = self._written(bucket, key)
         except OSError as error:
             raise SetupError(
                 f"The folder {folder.root} cannot be read and copied: {error.strerror}.",
@@ -120,7 +125,6 @@ class SavedFolders:
         finally:
             folder.clear_spool()
         self._name_left_out(folder.left_out)
-        self._listing = self._written(bucket, key)
         return self._listing, outputs
 
     def _written(self, bucket: Bucket, key: Callable[[str, str], str]) -> Listing:

@@ -79,9 +79,10 @@ class Sender:
             sent.setdefault(each.number, []).append(each)
         settled: list[Captured] = []
         for number, one in enumerate(captured):
+            there = _settled(one, sent[number], left_out) if number in sent else one
             if one.file.kind == "hard link" and one.file.target in left_out:
                 left_out[one.file.path] = left_out[one.file.target]
-            elif there := _settled(one, sent.get(number, ()), left_out):
+            elif there:
                 settled.append(there)
         return settled
 
