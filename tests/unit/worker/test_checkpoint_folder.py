@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +36,7 @@ def nothing() -> Tree:
 class Kept:
     """A folder and the bucket that it is saved in."""
 
-    def __init__(self, root: Path, tmp_path: Path) -> None:
+    def __init__(self, root: Path, tmp_path: Path, pool: Executor = POOL) -> None:
         spool = tmp_path / "spool"
         spool.mkdir(exist_ok=True)
         self.world = World()
@@ -45,14 +45,15 @@ class Kept:
         self.root = root
         self.back = tmp_path / "back"
         self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None)
-        self.sender = Sender(self.bucket, POOL, lambda digest: f"blocks/{digest}")
+        self.pool = pool
+        self.sender = Sender(self.bucket, pool, lambda digest: f"blocks/{digest}")
 
     def _gate(self, name: str, call: Any) -> Any:
         self.calls.append(name)
         return call()
 
     def save(self, running: bool = True) -> Listing:
-        captured, _ = self.folder.capture(running, nothing, POOL)
+        captured, _ = self.folder.capture(running, nothing, self.pool)
         captured = self.sender.send(captured, self.folder.known, self.folder.left_out)
         self.folder.clear_spool()
         listing = Listing(one.file for one in captured)

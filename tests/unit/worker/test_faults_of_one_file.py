@@ -17,7 +17,7 @@ from steadyspot.worker.keeping.folders import CheckpointFolder
 from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.scanning import Tree
-from tests.unit.worker.fakes import World
+from tests.unit.worker.fakes import Inline, World
 from tests.unit.worker.runs import new_world
 from tests.unit.worker.test_checkpoint_folder import POOL, Kept, nothing
 from tests.unit.worker.test_keeper import done, keeper_of
@@ -49,7 +49,7 @@ def kept(tmp_path: Path) -> Kept:
     (root / "sub").mkdir(parents=True)
     (root / "good").write_text("good")
     (root / "sub" / "file").write_text("file")
-    return Kept(root, tmp_path)
+    return Kept(root, tmp_path, Inline())  # In this thread, where modes mean what they say.
 
 
 def names(listing: Listing) -> list[str]:
