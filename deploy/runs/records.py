@@ -229,6 +229,7 @@ def _unreadable(item: Mapping[str, Any], error: Exception) -> RunRecord:
         units_done=0,
         units_total=0,
         completion=None,
+        warnings=(),
         fence=0,
         transitions=0,
         seconds={},

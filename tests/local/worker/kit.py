@@ -24,7 +24,6 @@ from typing import Any
 from steadyspot.contract import columns
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
-
 from steadyspot.worker.keeping.listing import Listing, Piece
 
 ROOT = Path(__file__).resolve().parents[3]
