@@ -179,6 +179,7 @@ def close() -> Task:
                 "ConditionExpression": (
                     "#status = :complete AND execution = :me"
                     " AND attribute_not_exists(completion.left_behind)"
+                    " AND attribute_not_exists(warnings)"
                 ),
                 "ExpressionAttributeNames": {"#status": columns.STATUS},
                 "ExpressionAttributeValues": {

@@ -75,7 +75,15 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
             why = f": {stop.stopped_reason}" if stop.stopped_reason else ""
             screen.say(f"attempt {stop.attempt}: row {stop.cause}, class {stop.cause_class}{why}")
         screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
+    _warnings(screen, run.warnings if run else ())
     _completion(screen, story)
+
+
+def _warnings(screen: Screen, sentences: tuple[str, ...]) -> None:
+    if sentences:
+        screen.heading("What its worker warned of")
+    for sentence in sentences:
+        screen.say(sentence, "yellow")
 
 
 def _completion(screen: Screen, story: Explanation) -> None:

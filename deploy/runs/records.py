@@ -52,6 +52,8 @@ class AttemptRecord:
 class RunRecord:
     """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty.
 
+    ``warnings`` are the worker's sentences about what ended no attempt.
+
     ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
     ``transitions`` the states that its executions entered as far as they wrote that down.
     ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
@@ -70,6 +72,7 @@ class RunRecord:
     units_done: int
     units_total: int
     completion: Mapping[str, Any] | None
+    warnings: tuple[str, ...]
     fence: int
     transitions: int
     seconds: Mapping[str, float]
@@ -226,6 +229,7 @@ def _unreadable(item: Mapping[str, Any], error: Exception) -> RunRecord:
         units_done=0,
         units_total=0,
         completion=None,
+        warnings=(),
         fence=0,
         transitions=0,
         seconds={},
@@ -261,6 +265,7 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
         units_done=int(progress.get("units_done", 0)),
         units_total=int(progress.get("units_total", 0)),
         completion=written.get(columns.COMPLETION),
+        warnings=tuple(str(sentence) for sentence in written.get(columns.WARNINGS, [])),
         fence=int(written.get(columns.FENCE, 0)),
         transitions=int(values.get(columns.MONEY, {}).get("transitions", 0)),
         seconds={

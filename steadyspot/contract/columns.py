@@ -52,6 +52,9 @@ PROGRESS: Final = "progress"
 STOP_REPORT: Final = "stop_report"
 """What the worker wrote when it left without having finished."""
 
+WARNINGS: Final = "warnings"
+"""Sentences of the worker's about what went wrong and ended no attempt; not there without any."""
+
 COMMIT: Final = "commit"
 """Where the list of uploads that are being completed lies."""
 

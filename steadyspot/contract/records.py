@@ -2,8 +2,9 @@
 
 Only the type checker loads this; what is built as one of these has its fields from here.
 ``attempts`` and ``money`` are written by the workflow; ``checkpoint``, ``progress``,
-``stop_report``, ``commit`` and ``completion`` by the worker. The workflow reads ``progress``,
-``stop_report`` and the seconds of ``completion``; the command line reads ``attempts``, ``money``,
+``stop_report``, ``commit`` and ``completion`` by the worker, and ``warnings``, a list of sentences.
+The workflow reads ``progress``, ``stop_report``, the seconds of ``completion`` and the number of
+``warnings``; the command line reads ``attempts``, ``money``,
 ``progress`` and ``completion``, numbers as ``Decimal``. Times are ISO in UTC, sizes are bytes.
 """
 

@@ -33,6 +33,8 @@ NETWORK_SECONDS = 0.02
 """What a call takes that goes to AWS and back."""
 
 MARKS = 100
+SMALL = 3_000
+"""Bytes of a small file."""
 
 
 # In a process of its own.
@@ -108,7 +110,53 @@ def marks(scratch: Path, units: int) -> dict[str, float]:
     return {"opened": opened, "cpu": cpu, "memory": resident(os.getpid(), peak=True)}
 
 
-STEPS: dict[str, Callable[[Path, int], dict[str, float]]] = {"history": history, "marks": marks}
+def first_save(scratch: Path, files: int) -> dict[str, float]:
+    """A folder of so many small files, saved for the first time, and again when one changed."""
+    state = scratch / "state"
+    for number in range(files):
+        folder = state / f"{number // 500:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"file-{number:05}.json").write_bytes(os.urandom(SMALL))
+    keeper = _keeper(scratch, 10_001, "--checkpoint-dir", str(state))
+    _opened(keeper)
+    whole = _timed(lambda: keeper.save_folders().result())
+    (state / "000" / "file-00007.json").write_bytes(os.urandom(SMALL))
+    again = _timed(lambda: keeper.save_folders().result())
+    return {"whole": whole, "again": again, "memory": resident(os.getpid(), peak=True)}
+
+
+def restore(scratch: Path, files: int) -> dict[str, float]:
+    """Such a folder, brought back to another disk."""
+    state = scratch / "again"
+    keeper = _keeper(scratch, 10_002, "--checkpoint-dir", str(state))
+    opened = _opened(keeper)
+    assert sum(1 for path in state.rglob("*") if path.is_file()) == files
+    return {"opened": opened, "memory": resident(os.getpid(), peak=True)}
+
+
+def large(scratch: Path, size: int) -> dict[str, float]:
+    """One file of so many bytes, saved, and again when one byte in it changed."""
+    state = scratch / "state"
+    state.mkdir(parents=True)
+    with (state / "base").open("wb") as file:
+        for _ in range(size >> 20):
+            file.write(os.urandom(1 << 20))
+    keeper = _keeper(scratch, 10_001, "--checkpoint-dir", str(state))
+    _opened(keeper)
+    whole = _timed(lambda: keeper.save_folders().result())
+    before = _received(os.environ["AWS_ENDPOINT_URL"])
+    with (state / "base").open("r+b") as file:
+        file.seek(size // 2)
+        file.write(b"!")
+    again = _timed(lambda: keeper.save_folders().result())
+    sent = _received(os.environ["AWS_ENDPOINT_URL"]) - before
+    memory = resident(os.getpid(), peak=True)
+    return {"whole": whole, "again": again, "sent": sent, "memory": memory}
+
+
+STEPS: dict[str, Callable[[Path, int], dict[str, float]]] = {
+    each.__name__: each for each in (history, marks, first_save, restore, large)
+}
 
 
 # In the process that prints.
@@ -169,7 +217,42 @@ def units(folder: Path, full: bool) -> Iterator[Row]:
     yield Row(what, f"{opened:.1f} s", "≤ 2 s", opened <= 2)
 
 
-MEASURES: list[Callable[[Path, bool], Iterator[Row]]] = [units]
+def small_files(folder: Path, full: bool) -> Iterator[Row]:
+    """Checkpoint folders of many small files, near and far."""
+    many, fewer = 50_000, 10_000
+    with loopback.serve() as endpoint:
+        saved = _step(endpoint, folder / "small", "first_save", many)
+        restored = _step(endpoint, folder / "small", "restore", many)
+    what = f"folder of {many:,} small files"
+    yield _row(f"{what}: first save", saved["whole"], 12)
+    yield _row(f"{what}: one changed", saved["again"], 1)
+    yield _row(f"{what}: restore", restored["opened"], 15)
+    yield Row(f"{what}: peak memory", f"{max(saved['memory'], restored['memory']):.0f} MiB")
+    with loopback.serve(NETWORK_SECONDS) as endpoint:
+        saved = _step(endpoint, folder / "small-far", "first_save", fewer)
+        restored = _step(endpoint, folder / "small-far", "restore", fewer)
+    what = f"{fewer:,} small files at 20 ms a call"
+    yield _row(f"{what}: first save", saved["whole"], 15)
+    yield _row(f"{what}: restore", restored["opened"], 15)
+
+
+def large_file(folder: Path, full: bool) -> Iterator[Row]:
+    """One file of 1 GB in a checkpoint folder."""
+    with loopback.serve() as endpoint:
+        found = _step(endpoint, folder / "large", "large", 1 << 30)
+    yield Row("file of 1 GB: first save", f"{found['whole']:.1f} s")
+    yield Row("file of 1 GB: one byte changed, time", f"{found['again']:.1f} s")
+    what = "file of 1 GB: one byte changed, sent"
+    sent = found["sent"] / (1 << 20)
+    yield Row(what, f"{sent:.1f} MiB", "≤ 9 MiB", sent <= 9)
+    yield Row("file of 1 GB: peak memory", f"{found['memory']:.0f} MiB")
+
+
+def _row(what: str, seconds: float, most: float) -> Row:
+    return Row(what, f"{seconds:.1f} s", f"≤ {most:g} s", seconds <= most)
+
+
+MEASURES: list[Callable[[Path, bool], Iterator[Row]]] = [units, small_files, large_file]
 
 
 def main(arguments: list[str]) -> int:

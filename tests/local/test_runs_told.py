@@ -81,6 +81,25 @@ def test_work_left_in_the_background_is_told_of_with_how_to_wait_for_it(
     assert "have its first process wait for them" in mail.body
 
 
+def test_a_file_that_no_checkpoint_holds_is_told_of(place: Place, ear: Ear, tmp_path: Path) -> None:
+    """The run is complete, and was quiet; the next one may be interrupted."""
+    deep = "d=$(printf 'd%.0s' $(seq 250)); for n in $(seq 17); do mkdir $d; cd -P $d; done"
+    save = "touch m; while [ -e m ]; do sleep 0.05; done"
+    work = place.job(
+        *("sh", "-c", f"cd {tmp_path}; (cd state; {deep}); {save}"),
+        checkpoint_dir=f"{tmp_path}/state",
+        marker=f"{tmp_path}/m",
+    )
+    execution = work.start(scheduledTime=SCHEDULED)
+
+    run = work.succeeded(execution, KEY)
+    assert "Left out of the checkpoint: 'ddd" in run.warnings[0]
+    assert told(ear, execution)["severity"] == "warning"
+    mail = work.mail(lambda mail: execution in mail.body)
+    assert "The worker warned of something (1)." in mail.body
+    assert f"steadyspot explain {work.name} {KEY}" in mail.body
+
+
 def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_history(
     place: Place, ear: Ear, tmp_path: Path
 ) -> None:

@@ -27,7 +27,9 @@ from steadyspot.worker.keeping.checkpoint import (
     seal,
 )
 from steadyspot.worker.keeping.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
+from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.store import Bucket, Item
+from steadyspot.worker.keeping.warnings import Warnings
 
 if TYPE_CHECKING:
     from steadyspot.contract.records import CheckpointColumn, ProgressColumn, StopReportColumn
@@ -62,8 +64,8 @@ class Attempt:
     """Holds the ledger and the right to write.
 
     ``now`` gives ISO time, ``clock`` seconds; ``began`` is when the attempt did, by that clock. The
-    last two checkpoints are kept: where the newest cannot be read, the one before it counts, and
-    ``warn`` is told.
+    last two checkpoints are kept: where the newest cannot be read, the one before it counts, which
+    is a warning.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Attempt:
         clock: Callable[[], float],
         began: float,
         *,
-        warn: Callable[[str], None] = lambda sentence: None,
+        warnings: Warnings,
     ) -> None:
         self.about = about
         self.fence = fence
@@ -90,7 +92,7 @@ class Attempt:
         self._began = began
         self.saved_at = self._began
         self.saved_bytes = 0
-        self._warn = warn
+        self._warnings = warnings
         self._garbage: list[str] = []
         self._kept: list[Kept] = []
 
@@ -100,6 +102,7 @@ class Attempt:
         Uploads that an earlier attempt began and no unit counts are aborted.
         """
         item = self.fence.take()
+        self._warnings.add(item.get(columns.WARNINGS, []))
         report: StopReportColumn | None = item.get(columns.STOP_REPORT)
         self._lost_by_others = (
             float(report["total_lost_seconds"])
@@ -126,7 +129,7 @@ class Attempt:
         counted = self.ledger.outputs
         self._load([before] if before else [])
         if not self._kept:
-            self.ledger.files = []
+            self.ledger.files = Listing(())
         wanted = {output.upload_id for output in self.ledger.outputs.values()}
         return [output for output in counted.values() if output.upload_id not in wanted]
 
@@ -144,9 +147,10 @@ class Attempt:
         self.ledger.lost_seconds = max(self.ledger.lost_seconds, self._lost_by_others)
 
     def _say_damaged(self, damaged: Damaged) -> None:
-        self._warn(
+        self._warnings.say(
+            "restore",
             f"{damaged.sentence} The attempt goes on from the checkpoint before it, or from the"
-            " beginning where that is gone, too; what is missing is done again."
+            " beginning where that is gone, too; what is missing is done again.",
         )
 
     def save(self, ledger: Snapshot) -> None:
@@ -206,8 +210,16 @@ class Attempt:
         record = self._record(ledger, outputs)
         if left_behind:
             record["left_behind"] = left_behind
-        plan = publishing.begin(self.fence, self.bucket, self.checkpoints, outputs, record)
+        told = self._told()
+        plan = publishing.begin(self.fence, self.bucket, self.checkpoints, outputs, record, told)
         return publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)
+
+    def begin_anew(self) -> list[Output]:
+        """Forget all that was done; the outputs that count no more."""
+        counted = list(self.ledger.outputs.values())
+        old = self.ledger
+        self.ledger = Ledger(started_at=old.started_at, sequence=old.sequence)
+        return counted
 
     def undo(self, lost: publishing.OutputsLost) -> None:
         """Take the run back to ``running`` without the units whose outputs were lost."""
@@ -230,7 +242,7 @@ class Attempt:
             "total_lost_seconds": round(self.ledger.lost_seconds + lost, 3),
             "units_done": len(self.ledger.units),
         }
-        self.fence.write({columns.STOP_REPORT: report}, during=LEAVING)
+        self.fence.write({columns.STOP_REPORT: report} | self._told(), during=LEAVING)
         return lost
 
     def uploads_that_count(self) -> set[str] | None:
@@ -257,7 +269,7 @@ class Attempt:
         try:
             plan = publishing.recorded(self.bucket, item[columns.COMMIT])
         except Damaged as damaged:
-            self._warn(f"{damaged.sentence} The commit is made anew.")
+            self._warnings.say("restore", f"{damaged.sentence} The commit is made anew.")
             self.undo(publishing.OutputsLost(set(), []))
             return False
         try:
@@ -284,7 +296,12 @@ class Attempt:
             "bytes": size + ledger.object_bytes,
             "saved_at": now,
         }
-        return {columns.CHECKPOINT: checkpoint, columns.PROGRESS: progress}
+        return {columns.CHECKPOINT: checkpoint, columns.PROGRESS: progress} | self._told()
+
+    def _told(self) -> dict[str, Any]:
+        """What people are to hear of once the run has ended."""
+        sentences = self._warnings.sentences
+        return {columns.WARNINGS: list(sentences)} if sentences else {}
 
     def _record(self, ledger: Ledger, outputs: list[Output]) -> dict[str, Any]:
         return {
@@ -320,6 +337,6 @@ def _without_previous(pointer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(pointer: dict[str, Any], ledger: Ledger | Snapshot) -> Kept:
-    files = {file.key for file in ledger.files or () if file.key}
+    files = ledger.files.keys if ledger.files else set[str]()
     segments = {segment.key for segment in ledger.segments}
     return Kept(pointer, frozenset({str(pointer["key"])} | files | segments))

@@ -12,14 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steadyspot import __version__
 from steadyspot.worker.errors import SetupError
+from steadyspot.worker.keeping.collector import no_collection
+from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.store import Bucket, Part
 
-FORMAT = 3
+FORMAT = 4
 SEAL_AT = 256
 """Units that a manifest carries itself before they are sealed into a segment."""
 
@@ -57,43 +59,23 @@ class Segment:
     body: bytes = b""
 
 
-@dataclass(frozen=True)
-class File:
-    """One entry of a saved folder: ``file``, ``folder``, ``link`` or ``hard link``.
-
-    A file's bytes are in the object ``key``, or without one in ``data`` itself, in base64. A hard
-    link's ``target`` is the path of the entry with its bytes. ``attributes`` are extended ones, in
-    base64. The path of the folder itself is empty.
-    """
-
-    path: str
-    kind: str
-    mode: int
-    size: int = 0
-    sha256: str = ""
-    key: str = ""
-    target: str = ""
-    mtime_ns: int = 0
-    data: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass
 class Ledger:
     """Everything a later attempt needs.
 
     ``files`` is the saved folder, none when there never was one; ``open_uploads`` are ids that were
     begun but count for nothing yet. ``folder`` names the outputs that come from the folder for
-    outputs. ``state`` is a list with what the job saved, empty where it never did. ``tail_units``
-    and ``tail_outputs`` are those that no segment holds as they are; ``unsealed`` counts how often
-    all of them became that again.
+    outputs, ``unpublished`` what lay there and could not be staged, and why. ``state`` is a list
+    with what the job saved, empty where it never did. ``tail_units`` and ``tail_outputs`` are those
+    that no segment holds as they are; ``unsealed`` counts how often all of them became that again.
     """
 
     units: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
-    files: list[File] | None = None
+    files: Listing | None = None
     folder: set[str] = field(default_factory=set)
+    unpublished: dict[str, str] = field(default_factory=dict)
     state: list[Any] = field(default_factory=list)
     fraction: float | None = None
     total: int | None = None
@@ -109,7 +91,7 @@ class Ledger:
     @property
     def object_bytes(self) -> int:
         """Bytes of the saved folder that lie in objects of their own."""
-        return sum(file.size for file in self.files or () if file.key)
+        return self.files.size if self.files else 0
 
     @property
     def share(self) -> float:
@@ -157,8 +139,10 @@ class Ledger:
 
         That is a unit, a state, or, where the attempt ``restores`` a folder, a file in it.
         """
-        if self.units or self.state or (restores and any(file.path for file in self.files or ())):
+        saved = restores and self.files and any(file.path for file in self.files.files)
+        if self.units or self.state or saved:
             return []
+        self.unpublished = {}
         return [old for name in sorted(self.folder) for old in self.take_away(name)]
 
     def _is_made(self, name: str) -> bool:
@@ -188,6 +172,7 @@ class Ledger:
             list(self.segments),
             self.files,
             sorted(self.folder),
+            dict(self.unpublished),
             self.state,
             self.fraction,
             self.total,
@@ -229,8 +214,9 @@ class Snapshot:
     tail_units: dict[str, list[str]]
     tail_outputs: dict[str, Output]
     segments: list[Segment]
-    files: list[File] | None
+    files: Listing | None
     folder: list[str]
+    unpublished: dict[str, str]
     state: list[Any]
     fraction: float | None
     total: int | None
@@ -309,8 +295,9 @@ def manifest(saved: Snapshot, identity: dict[str, Any]) -> dict[str, Any]:
         ],
         "units": saved.tail_units,
         "outputs": [plain_output(output) for output in saved.tail_outputs.values()],
-        "files": None if saved.files is None else [asdict(f) for f in saved.files],
+        "files": saved.files and saved.files.written(),
         "folder": saved.folder,
+        "unpublished": saved.unpublished,
         "open_uploads": saved.open_uploads,
         "state": saved.state,
         "fraction": saved.fraction,
@@ -338,8 +325,9 @@ def load(bucket: Bucket, pointer: dict[str, Any], pool: Executor) -> Ledger:
             "Run the job with the newer image, or start a new run.",
         )
     ledger = Ledger(
-        files=None if body["files"] is None else [File(**f) for f in body["files"]],
+        files=_listing(bucket, body["files"]),
         folder=set(body["folder"]),
+        unpublished=body["unpublished"],
         state=body["state"],
         fraction=body["fraction"],
         total=body["total"],
@@ -369,6 +357,21 @@ def output_from(value: dict[str, Any]) -> Output:
 def _add(ledger: Ledger, body: dict[str, Any]) -> None:
     ledger.units |= body["units"]
     ledger.outputs |= {o["name"]: output_from(o) for o in body["outputs"]}
+
+
+def _listing(bucket: Bucket, written: dict[str, str] | None) -> Listing | None:
+    if written is None:
+        return None
+    key = written.get("key", "")
+    body = _fetched(bucket, key, written["sha256"]) if key else written["inline"].encode()
+    try:
+        with no_collection():
+            return Listing.read(body, key)
+    except (ValueError, TypeError, LookupError):
+        raise Damaged(
+            "The checkpoint names files in a way that the worker does not.",
+            "Find out who else can write below checkpoints/ in the bucket.",
+        ) from None
 
 
 def _fetched(bucket: Bucket, key: str, sha256: str) -> bytes:

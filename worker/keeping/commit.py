@@ -34,15 +34,24 @@ class OutputsLost(Exception):
 
 
 def begin(
-    fence: Fence, bucket: Bucket, prefix: str, outputs: Iterable[Output], record: dict[str, Any]
+    fence: Fence,
+    bucket: Bucket,
+    prefix: str,
+    outputs: Iterable[Output],
+    record: dict[str, Any],
+    more: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write down what is to be completed and take ``committing``; the list, for ``finish``."""
+    """Write down what is to be completed and take ``committing``; the list, for ``finish``.
+
+    ``more``: columns that are written with it.
+    """
     plan = {"format": 1, "record": record, "uploads": [asdict(o) for o in outputs]}
     body, sha256 = encode(plan)
     key = f"{prefix}commits/{sha256}.json"
     bucket.put(key, body)
     column: CommitColumn = {"key": key, "sha256": sha256}
-    fence.write({columns.STATUS: str(Status.COMMITTING), columns.COMMIT: column}, during=RUNNING)
+    taken = {columns.STATUS: str(Status.COMMITTING), columns.COMMIT: column}
+    fence.write(taken | more, during=RUNNING)
     return plan
 
 

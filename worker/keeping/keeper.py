@@ -24,6 +24,7 @@ from steadyspot.worker.keeping.saving import Saving
 from steadyspot.worker.keeping.store import Aws, Clients
 from steadyspot.worker.keeping.unsaved import Unsaved
 from steadyspot.worker.keeping.uploads import Upload
+from steadyspot.worker.keeping.warnings import Warnings
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Identity, Options
 
@@ -63,8 +64,9 @@ class Keeper:
         )
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._aws: Clients | None = None
+        warnings = Warnings(log)
         self._folders = SavedFolders(
-            options, log, os.path.join(scratch, "spool"), job, leftovers or {}
+            options, log, warnings, os.path.join(scratch, "spool"), job, leftovers or {}
         )
         in_hand = InHand(
             os.path.join(scratch, "outputs"),
@@ -72,7 +74,7 @@ class Keeper:
             self._say_left,
         )
         self._unsaved = Unsaved(in_hand)
-        self.saving = Saving(options, identity, log, self._unsaved, self._folders, lost)
+        self.saving = Saving(options, identity, log, self._unsaved, self._folders, warnings, lost)
         self.requests = JobRequests(identity.fresh, self.saving, self._unsaved, self.submit)
         self.opened = self.saving.opened
 

@@ -1,28 +1,30 @@
 """The folders of any command as one attempt keeps them: restored, captured, their files staged.
 
-Joins what ``folders`` sees on the disk with what ``uploads`` sends to the bucket. When that
-happens, and when it counts, is the keeper's.
+Joins what ``folders`` and ``output_folder`` see on the disk with what ``sending`` and ``uploads``
+send to the bucket. When that happens, and when it counts, is the keeper's.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from concurrent.futures import Executor
 from typing import Protocol
 
-from steadyspot.worker.errors import SetupError
-from steadyspot.worker.keeping.checkpoint import File, Output
-from steadyspot.worker.keeping.folders import Captured, CheckpointFolder, OutputFolder, Seen
+from steadyspot.worker.errors import Misuse, SetupError
+from steadyspot.worker.keeping.checkpoint import Output
+from steadyspot.worker.keeping.collector import no_collection
+from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
+from steadyspot.worker.keeping.listing import INLINE_BYTES, Listing
+from steadyspot.worker.keeping.output_folder import OutputFolder
+from steadyspot.worker.keeping.scanning import Seen, Tree
+from steadyspot.worker.keeping.sending import Captured, Sender
 from steadyspot.worker.keeping.store import Bucket
-from steadyspot.worker.keeping.uploads import Uploader, check_publishable
+from steadyspot.worker.keeping.uploads import Upload, Uploader
+from steadyspot.worker.keeping.warnings import Warnings, shown
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
-
-DATA_BYTES = 16 << 10
-"""So many bytes of small files travel in the manifest, for a call of their own would cost more."""
 
 
 class Job(Protocol):
@@ -38,24 +40,27 @@ class SavedFolders:
     """The checkpoint's and the outputs' folder; either may be missing.
 
     ``spool`` is a folder for copies. ``leftovers`` lay in the folder for outputs before the attempt
-    began.
-
-    ``restored`` says when a restore began and ended, in seconds since the epoch.
+    began. ``restored`` says when a restore began and ended, in seconds since the epoch.
+    ``unpublished`` are the names in the folder for outputs that could not be published when they
+    were last looked at or staged, and why; ``unfinished`` those that changed meanwhile.
     """
 
     def __init__(
         self,
         options: Options,
         log: Log,
+        warnings: Warnings,
         spool: str,
         job: Job,
         leftovers: dict[str, tuple[int, int, int, int]],
     ) -> None:
         self._log = log
+        self._warnings = warnings
         self._job = job
         self._captured: list[Captured] = []
+        self._listing = self._kept = Listing(())
         self._hurry = threading.Event()
-        self._said_unsaved = False
+        self._named: set[tuple[str, str]] = set()
         self._outputs: OutputFolder | None = None
         if options.output_dir:
             self._outputs = OutputFolder(options.output_dir, options.output_ignore, leftovers)
@@ -63,55 +68,55 @@ class SavedFolders:
         if options.checkpoint_dir:
             self._checkpoint = CheckpointFolder(options.checkpoint_dir, spool, job.pause, job.go_on)
         self.restored: tuple[float, float] | None = None
+        self.unpublished: dict[str, str] = {}
+        self.unfinished: dict[str, str] = {}
 
     def hurry(self) -> None:
         """A restore that is under way is pointless now."""
         self._hurry.set()
 
-    def restore(self, files: list[File] | None, bucket: Bucket) -> None:
+    def restore(self, listing: Listing | None, bucket: Bucket, pool: Executor) -> None:
         """Make the checkpoint's folder what it was, if there is one and it was ever saved."""
         folder = self._checkpoint
-        if folder is None or files is None:
+        if folder is None or listing is None:
             return
         begun = time.time()
-        if not folder.restore(files, bucket, self._hurry.is_set):
+        with no_collection():
+            restored = folder.restore(listing, bucket, pool, self._hurry.is_set)
+        if not restored:
             self._checkpoint = None  # What was saved stays as it is.
             return
+        self._kept = listing
         self.restored = (begun, time.time())
         self._log.info(
             "restore",
-            f"The folder {folder.root} was restored: {len(files)} entries.",
+            f"The folder {folder.root} was restored: {len(listing.files)} entries.",
             seconds=round(time.time() - begun, 3),
         )
 
     def capture(
         self,
         running: bool,
-        uploader: Uploader,
-        key: Callable[[File], str],
+        bucket: Bucket,
+        pool: Executor,
+        key: Callable[[str, str], str],
         held: set[str] | None,
-    ) -> tuple[list[File] | None, dict[str, Seen]]:
-        """The checkpoint's folder with the bytes of what changed; none when there is none.
+    ) -> tuple[Listing | None, Tree]:
+        """The checkpoint's folder, with the bytes of what changed in the bucket; none without one.
 
-        Bytes are in the entry where they are few, else in an object, which ``key`` names. Second,
-        what lay in the folder for outputs at that same instant, for ``stage``.
+        ``key`` gives the key of an object for bytes of a kind, by their SHA-256. What did not
+        change at all is the listing that was kept. Second, what lay in the folder for outputs at
+        that same instant, for ``stage``.
         """
         folder = self._checkpoint
         if folder is None:
             return None, self.look(held)
-
-        def stored(captured: Captured) -> File:
-            if not captured.source:
-                return captured.file
-            file = replace(captured.file, key=key(captured.file))
-            uploader.store(file.key, captured.source)
-            return file
-
+        sender = Sender(bucket, pool, lambda sha256: key("blocks", sha256))
         try:
-            captured, outputs = folder.capture(running, lambda: self.look(held))
-            self._say_unsaved(folder.left_out)
-            captured = _with_data(captured)
-            files = list(uploader.pool.map(stored, captured))
+            with no_collection():
+                captured, outputs = folder.capture(running, lambda: self.look(held), pool)
+                self._captured = sender.send(captured, folder.known, folder.left_out)
+                self._listing = self._written(bucket, key)
         except OSError as error:
             raise SetupError(
                 f"The folder {folder.root} cannot be read and copied: {error.strerror}.",
@@ -119,40 +124,64 @@ class SavedFolders:
             ) from None
         finally:
             folder.clear_spool()
-        self._captured = [replace(c, file=f) for c, f in zip(captured, files, strict=True)]
-        return files, outputs
+        self._name_left_out(folder.left_out)
+        return self._listing, outputs
 
-    def _say_unsaved(self, names: list[str]) -> None:
-        """Name, once, what no checkpoint can hold."""
-        if names and not self._said_unsaved:
-            self._said_unsaved = True
-            self._log.warning(
-                "save",
-                f"Left out of the checkpoint: {len(names)} pipes, sockets or devices,"
-                f" the first is '{names[0]}'.",
-            )
+    def _written(self, bucket: Bucket, key: Callable[[str, str], str]) -> Listing:
+        """The listing of what was captured; a long one is put into the bucket."""
+        files = tuple(one.file for one in self._captured)
+        if files == self._kept.files:
+            return self._kept
+        listing = Listing(files)
+        if len(listing.body) > INLINE_BYTES:
+            listing.key = key("listings", listing.sha256)
+            bucket.put(listing.key, listing.body)
+        return listing
+
+    def _name_left_out(self, left_out: dict[str, str]) -> None:
+        """Name, once, what a checkpoint does not hold."""
+        new = {p: why for p, why in left_out.items() if ("save", p) not in self._named}
+        self._named |= {("save", path) for path in new}
+        for why in sorted(set(new.values())):
+            names = sorted(path for path in new if new[path] == why)
+            sentence = f"Left out of the checkpoint: {shown(names[0])}"
+            sentence += f" and {len(names) - 1} more" if len(names) > 1 else ""
+            if why == NO_FILE:
+                self._log.warning("save", f"{sentence} ({why}).")
+            else:
+                self._warnings.say("save", f"{sentence}: {why}.")
 
     def keep(self) -> None:
         """The last capture has become durable: later ones are compared with it."""
         if self._checkpoint:
-            self._checkpoint.keep(self._captured)
+            self._checkpoint.keep(self._captured, self._listing)
+            self._kept = self._listing
 
-    def look(self, held: set[str] | None) -> dict[str, Seen]:
-        """The finished files in the folder for outputs.
+    def look(self, held: set[str] | None) -> Tree:
+        """The finished files in the folder for outputs, and what cannot be published.
 
         ``held`` are files still open for writing; none: the job is asked.
         """
         if self._outputs is None:
-            return {}
+            return Tree({}, {})
         if held is None:
             held = self._job.held_open(self._outputs.root)
-        return self._outputs.look(held)
+        try:
+            return self._outputs.look(held)
+        except OSError as error:
+            raise SetupError(
+                f"The folder {self._outputs.root} cannot be read: {error.strerror}.",
+                "Let the worker read the folder for outputs.",
+            ) from None
 
-    def changed(self, seen: dict[str, Seen]) -> tuple[dict[str, Seen], set[str]]:
+    def changed(self, seen: Tree) -> tuple[dict[str, Seen], set[str]]:
         """What is new of that, for ``stage``, and the names that went away."""
         if self._outputs is None:
             return {}, set()
-        new, gone = self._outputs.changed(seen)
+        self.unpublished, self.unfinished = {}, {}
+        for name, why in seen.unreadable.items():
+            self._cannot_publish(name, why)
+        new, gone = self._outputs.changed(seen.entries)
         self._outputs.forget(gone)
         return new, gone
 
@@ -161,46 +190,49 @@ class SavedFolders:
         for why, names in (self._outputs.left_out() if self._outputs else {}).items():
             self._log.warning(
                 "publish",
-                f"Left out of the outputs: {len(names)} {why}, the first is '{names[0]}'.",
+                f"Left out of the outputs: {len(names)} {why}, the first is {shown(names[0])}.",
             )
 
     def stage(self, uploader: Uploader, new: dict[str, Seen]) -> Iterator[Output]:
         """Stage files side by side; each that did not change meanwhile, as soon as it is staged.
 
-        Where one fails, those after it are dropped: the next look finds them anew.
+        One that cannot be read is named and left out, and one that went away is no output. Where
+        AWS is in trouble those after it are dropped: the next look finds them anew.
         """
         folder = self._outputs
         if folder is None:
             return
-        for name in new:
-            check_publishable(name)
         uploads = [uploader.stage(name, folder.path(name)) for name in new]
         unwanted = set(uploads)
         try:
             for upload in uploads:
-                output = upload.future.result()
-                if folder.keep(upload.name, new[upload.name]):
+                output = self._staged(folder, upload, new[upload.name])
+                if output:
                     unwanted.remove(upload)
                     yield output
         finally:
             for upload in unwanted:
                 uploader.drop(upload)
 
+    def _staged(self, folder: OutputFolder, upload: Upload, seen: Seen) -> Output | None:
+        try:
+            output = upload.future.result()
+        except Misuse as misuse:
+            if not folder.is_gone(upload.name):
+                self._cannot_publish(upload.name, misuse.sentence)
+            return None
+        if folder.keep(upload.name, seen):
+            return output
+        if not folder.is_gone(upload.name):
+            self.unfinished[upload.name] = "It changed while it was uploaded."
+        return None
 
-def _with_data(captured: list[Captured]) -> list[Captured]:
-    """Take the bytes of small files that changed into their entries, while there is room."""
-    room = DATA_BYTES - sum(one.file.size for one in captured if one.file.data)
-    taken: list[Captured] = []
-    for one in captured:
-        if one.source and one.file.size <= room:
-            room -= one.file.size
-            file = replace(one.file, data=_base64_of(one.source))
-            taken.append(replace(one, file=file, source=""))
-        else:
-            taken.append(one)
-    return taken
-
-
-def _base64_of(path: str) -> str:
-    with open(path, "rb") as file:
-        return b64encode(file.read()).decode()
+    def _cannot_publish(self, name: str, why: str) -> None:
+        self.unpublished[name] = why
+        if ("publish", name) not in self._named:
+            self._named.add(("publish", name))
+            self._warnings.say(
+                "publish",
+                f"The output {shown(name)} cannot be published: {why} Where that is still so at the"
+                " end of the job, the run fails.",
+            )

@@ -16,16 +16,17 @@ from typing import Any
 
 from steadyspot.contract import Reason, output_prefix
 from steadyspot.names import twins
-from steadyspot.worker.errors import FenceLost, WorkerError, WorkLost, as_trouble
+from steadyspot.worker.errors import FenceLost, Misuse, WorkerError, WorkLost, as_trouble
 from steadyspot.worker.keeping.attempt import About, Attempt
-from steadyspot.worker.keeping.checkpoint import Damaged, File, Output
+from steadyspot.worker.keeping.checkpoint import Damaged, Output
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
-from steadyspot.worker.keeping.folders import Seen
 from steadyspot.worker.keeping.saved_folders import SavedFolders
+from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.store import Bucket, Clients
 from steadyspot.worker.keeping.unsaved import Unsaved
 from steadyspot.worker.keeping.uploads import Upload, Uploader
+from steadyspot.worker.keeping.warnings import Warnings, shown
 from steadyspot.worker.log import Log, now
 from steadyspot.worker.options import Identity, Options
 
@@ -55,8 +56,10 @@ class Saving:
         log: Log,
         unsaved: Unsaved,
         folders: SavedFolders,
+        warnings: Warnings,
         lost: Callable[[FenceLost], None],
     ) -> None:
+        self._warnings = warnings
         self._options = options
         self._identity = identity
         self._log = log
@@ -65,6 +68,7 @@ class Saving:
         self._lost = lost
         self._began = time.monotonic()
         self._aborts: list[Future[Any]] = []
+        self._owed: dict[str, str] = {}
         self._share_before = self.share_gained = 0.0
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
@@ -100,7 +104,7 @@ class Saving:
             now,
             time.monotonic,
             self._began,
-            warn=lambda sentence: self._log.error("restore", sentence),
+            warnings=self._warnings,
         )
         complete = self.attempt.open()
         if not complete:
@@ -117,11 +121,12 @@ class Saving:
         restored = False
         while not restored:
             try:
-                self._folders.restore(self.attempt.ledger.files, bucket)
+                self._folders.restore(self.attempt.ledger.files, bucket, self.uploader.pool)
                 restored = True
             except Damaged as damaged:
                 self._unsaved.replace(self.attempt.fall_back(damaged))
         self._unsaved.replace(self.attempt.ledger.begin_anew(bool(self._options.checkpoint_dir)))
+        self._owed = self.attempt.ledger.unpublished
 
     def count(
         self, unit: str, outputs: list[Output], loose: list[Upload], state: list[Any]
@@ -174,8 +179,11 @@ class Saving:
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         begun = time.monotonic()
         ledger = self.attempt.ledger
-        files, seen = self._folders.capture(running, self.uploader, self._key_of, held)
-        changed = files is not None and files != ledger.files
+        attempt = self.attempt
+        files, seen = self._folders.capture(
+            running, attempt.bucket, attempt.pool, self._key_of, held
+        )
+        changed = files is not ledger.files
         if changed:
             with self._unsaved.lock:
                 ledger.files = files
@@ -185,10 +193,11 @@ class Saving:
         if changed:
             self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
 
-    def _key_of(self, file: File) -> str:
-        return f"{self.attempt.checkpoints}files/{file.sha256}-{self._identity.fence}"
+    def _key_of(self, kind: str, sha256: str) -> str:
+        """An attempt that was thought dead must not delete what another has put: its own fence."""
+        return f"{self.attempt.checkpoints}{kind}/{sha256}-{self._identity.fence}"
 
-    def _stage_folder(self, seen: dict[str, Seen]) -> bool:
+    def _stage_folder(self, seen: Tree) -> bool:
         """Stage files that are new in the folder for outputs; whether anything changed."""
         new, gone = self._folders.changed(seen)
         with self._unsaved.lock:
@@ -197,7 +206,14 @@ class Saving:
         for output in self._folders.stage(self.uploader, new):
             with self._unsaved.lock:
                 self._take(output, folder=True)
-        return bool(new or gone)
+        unpublished = self._folders.unpublished
+        with self._unsaved.lock:
+            ledger = self.attempt.ledger
+            before = {n: why for n, why in self._owed.items() if n not in ledger.outputs}
+            owed = before | unpublished
+            changed = owed != ledger.unpublished
+            ledger.unpublished = owed
+        return bool(new or gone or changed)
 
     def _take(self, output: Output, folder: bool = False) -> None:
         self._unsaved.replace(self.attempt.ledger.take([output], folder))
@@ -243,6 +259,7 @@ class Saving:
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
             self._take(output)
+        self._check_published()
         for one, other in twins(ledger.outputs):
             self._log.warning(
                 "publish", f"Two outputs have names that look the same: {one!a} and {other!a}."
@@ -259,6 +276,24 @@ class Saving:
             ) from None
         self.uploader.abort(replaced)
         return record
+
+    def _check_published(self) -> None:
+        """A run is not complete without a file that lay in the folder for outputs.
+
+        What was done counts no more: a job that is mended would go on behind it, and never make
+        that file. Raises ``Misuse``.
+        """
+        owed = self._folders.unfinished | self.attempt.ledger.unpublished
+        if not owed:
+            return
+        name, why = next(iter(sorted(owed.items())))
+        with self._unsaved.lock:
+            self._unsaved.replace(self.attempt.begin_anew())
+        self.save(last=True)
+        raise Misuse(
+            f"The output {shown(name)} cannot be published: {why} Outputs like that: {len(owed)}.",
+            "Mend the job, or name in output_ignore what is none; the run begins anew then.",
+        )
 
     def abandon(self) -> int:
         """The fence is lost: abort what surely is nobody's; how many."""

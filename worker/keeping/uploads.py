@@ -123,28 +123,6 @@ class Uploader:
         task.add_done_callback(lambda finished: self._settle(upload, finished, done))
         return upload
 
-    def store(self, key: str, path: str) -> None:
-        """Put a file of any size into an object at once; for checkpoints, not for outputs."""
-        with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= PART_BYTES:
-                self._bucket.put(key, Slice(file, 0, size))
-                return
-            upload_id = self._bucket.create(key, "")
-            sending = [
-                self._parts.submit(self._store_part, key, upload_id, number, Slice(file, *place))
-                for number, place in enumerate(part_ranges(size), start=1)
-            ]
-            try:
-                self._bucket.complete(key, upload_id, _parts_of(sending))
-            except NoSuchUpload:  # Perhaps completed by a call whose answer was lost.
-                stored = self._bucket.head(key)
-                if stored is None or stored.size != size:
-                    raise WorkLost(
-                        f"The upload of the saved file {key} was removed from the bucket.",
-                        "Nothing to do; it is saved again.",
-                    ) from None
-
     def open_uploads(self) -> dict[str, str]:
         """Upload id to key of everything begun here and not yet forgotten."""
         with self._lock:
@@ -268,9 +246,6 @@ class Uploader:
                 f"The upload of the output '{upload.name}' was removed from the bucket.",
                 "Nothing to do; its unit is done again.",
             ) from None
-
-    def _store_part(self, key: str, upload_id: str, number: int, body: Slice) -> Part:
-        return self._bucket.part(key, upload_id, number, body, crc32_of(body))
 
     def _abort(self, key: str, upload_id: str) -> None:
         if not upload_id:

@@ -24,6 +24,7 @@ from typing import Any
 from steadyspot.contract import columns
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
+from steadyspot.worker.keeping.listing import Listing, Piece
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """
@@ -245,12 +246,21 @@ class Bench:
 
     def saved(self) -> dict[str, bytes]:
         """The files of the checkpoint that counts: path to bytes."""
-        manifest = json.loads(self._object(self.item()["checkpoint"]["key"]))
         return {
-            file["path"]: self._object(file["key"]) if file["key"] else b64decode(file["data"])
-            for file in manifest["files"] or ()
-            if file["kind"] == "file"
+            file.path: b64decode(file.data) + b"".join(map(self._piece, file.pieces))
+            for file in self.listing().files
+            if file.kind == "file"
         }
+
+    def listing(self) -> Listing:
+        """What the checkpoint that counts says of the saved folder."""
+        files = json.loads(self._object(self.item()["checkpoint"]["key"]))["files"]
+        if "inline" in files:
+            return Listing.read(files["inline"].encode())
+        return Listing.read(self._object(files["key"]), files["key"])
+
+    def _piece(self, piece: Piece) -> bytes:
+        return self._object(piece.block.key)[piece.start : piece.start + piece.size]
 
     def _object(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()

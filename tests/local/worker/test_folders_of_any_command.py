@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from steadyspot.worker.keeping.saved_folders import DATA_BYTES
+from steadyspot.contract.logs import MESSAGE
+from steadyspot.worker.keeping.packing import DATA_BYTES
 from tests.local.worker.kit import Bench, wait_until
 
 COUNTER = """
@@ -88,7 +88,7 @@ def test_only_what_changed_is_uploaded_and_old_files_are_dropped(bench: Bench) -
 
     def of_files() -> list[bytes]:
         objects = bench.objects("checkpoints/")
-        return sorted(data for key, data in objects.items() if key.startswith("files/"))
+        return sorted(data for key, data in objects.items() if key.startswith("blocks/"))
 
     second, third = ("".join(f"{n}\n" for n in range(m, LINES + 1)).encode() for m in (2, 3))
     wait_until(lambda: len(of_files()) == 3)  # What the last two checkpoints name.
@@ -99,24 +99,23 @@ def test_only_what_changed_is_uploaded_and_old_files_are_dropped(bench: Bench) -
 
 
 def test_small_files_travel_in_the_manifest_and_come_back(bench: Bench) -> None:
-    """As many of them as there is room for; the rest, and what grew, lie in objects."""
-    fill = f"for n in 1 2 3 4 5; do head -c {DATA_BYTES // 4} /dev/zero > state/$n; done"
+    """While there is room for all of them; else, and what grew, they lie in objects."""
+    fill = f"for n in 1 2 3 4 5; do head -c {DATA_BYTES // 5} /dev/zero > state/$n; done"
     job = f"{fill}; : > state/empty; touch m; while [ -e m ]; do sleep 0.05; done; echo saved"
     options = ("--checkpoint-dir", "state", "--marker", "m")
     worker = bench.start(*options, "sh", "-c", f"{job}; sleep 60")
     worker.wait_for("saved")
-    files = [key for key in bench.objects("checkpoints/") if key.startswith("files/")]
-    assert len(files) == 1
+    assert not [key for key in bench.objects("checkpoints/") if key.startswith("blocks/")]
     before = bench.saved()
     worker.kill_all()
     worker.end()
 
-    assert before == {"empty": b"", **{str(n): bytes(DATA_BYTES // 4) for n in range(1, 6)}}
+    assert before == {"empty": b"", **{str(n): bytes(DATA_BYTES // 5) for n in range(1, 6)}}
     shutil.rmtree(bench.folder / "state")
     grow = f"cat state/* | wc -c; head -c {BIG} /dev/zero > state/1; exit 3"
     again = bench.start(*options, "sh", "-c", grow)
     assert again.end() == 3, again.said()
-    assert str(DATA_BYTES * 5 // 4) in again.text
+    assert str(DATA_BYTES // 5 * 5) in again.text
     assert bench.saved() == before | {"1": bytes(BIG)}
 
 
@@ -197,16 +196,14 @@ def test_saved_file_that_is_gone_costs_time_and_no_more(bench: Bench, lost: int)
     first.wait_for("idle", 60)
     first.kill_all()
     first.end()
-    keys = sorted(bench.objects("checkpoints/"), key=lambda key: "files" in key)
-    entries = json.loads(bench._object(bench.item()["checkpoint"]["key"]))["files"]
-    newest = next(entry["key"] for entry in entries if entry["key"])
-    for key in [newest] if lost == 1 else [key for key in keys if key.startswith("files/")]:
-        prefix = "" if key == newest else f"checkpoints/{bench.job}/{bench.run_key}/"
-        bench.s3.delete_object(Bucket=bench.bucket, Key=prefix + key)
+    prefix = f"checkpoints/{bench.job}/{bench.run_key}/"
+    every = [prefix + key for key in bench.objects("checkpoints/") if key.startswith("blocks/")]
+    for key in bench.listing().keys if lost == 1 else every:
+        bench.s3.delete_object(Bucket=bench.bucket, Key=key)
 
     second = bench.start(*options, *command, AGAIN="1")
     assert second.end() == 0, second.said()
-    assert "is gone or was changed" in second.said()
+    assert "are gone or were changed" in second.said()
     assert ("f1" in second.text) == (lost == 1)
     assert "f2" not in second.text
 
@@ -301,7 +298,7 @@ def test_what_a_checkpoint_folder_leaves_out_is_named_once(bench: Bench) -> None
     worker = bench.start(*options, "sh", "-c", job)
 
     assert worker.end() == 0, worker.said()
-    sentence = "Left out of the checkpoint: 1 pipes, sockets or devices, the first is 'pipe'."
+    sentence = "Left out of the checkpoint: 'pipe' (a pipe, socket or device)."
     assert worker.said().count(sentence) == 1
     assert bench.saved() == {"n": b"2\n"}
 
@@ -328,3 +325,40 @@ def test_folder_of_a_database_comes_back_as_it_was(bench: Bench) -> None:
     assert second.end() == 0, second.said()
     for line in ("700 3 state", "700 3 state/base", "700 2 state/base/1", "644 2 state/PG_VERSION"):
         assert line in second.text
+
+
+TOO_DEEP = "d=$(printf 'd%.0s' $(seq 250)); for n in $(seq 17); do mkdir $d; cd -P $d; done; cd -"
+
+
+def test_what_cannot_be_looked_at_stops_no_save_and_is_told(bench: Bench) -> None:
+    """Here it is a path that is longer than the system takes, as a program may well make it."""
+    job = f"(cd state; {TOO_DEEP}) >&2; echo kept > state/file; touch m;"
+    job += " while [ -e m ]; do sleep 0.05; done; echo saved"
+    worker = bench.start("--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
+
+    assert worker.end() == 0, worker.said()
+    assert bench.saved() == {"file": b"kept\n"}
+    (sentence,) = bench.item()["warnings"]
+    assert sentence.startswith("Left out of the checkpoint: 'ddd")
+    assert sentence in [line.get(MESSAGE) for line in worker.lines]
+
+
+def test_output_that_cannot_be_published_stops_no_save_and_ends_no_run_well(bench: Bench) -> None:
+    """Its job goes on behind the checkpoint, so it has to begin anew to make that file again."""
+    job = (
+        'if [ -e state/done ]; then exit; fi; echo a > out/a; echo b > "$NAME"; touch state/done m;'
+        " while [ -e m ]; do sleep 0.05; done"
+    )
+    options = (*FOLDERS, "--marker", "m", "sh", "-c", job)
+    first = bench.start(*options, NAME="out/b\x01")
+
+    assert first.end() == 125, first.said()
+    assert "The output 'b\\\\x01' cannot be published" in first.said()
+    assert bench.objects() == {}
+    for name in ("state", "out"):  # The next task has a disk of its own.
+        shutil.rmtree(bench.folder / name)
+
+    mended = bench.start(*options, NAME="out/b")
+    assert mended.end() == 0, mended.said()
+    assert {"a", "b"} < bench.objects().keys()
+    wait_until(lambda: bench.open_uploads() == [])

@@ -13,6 +13,8 @@ from steadyspot.worker.keeping.checkpoint import Output
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
 from steadyspot.worker.keeping.uploads import expected_etag
+from steadyspot.worker.keeping.warnings import Warnings
+from steadyspot.worker.log import Log
 from tests.unit.worker.fakes import FakeBucket, FakeTable, Gate, Inline, World, straight
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:job:one"
@@ -54,6 +56,7 @@ def attempt(
         lambda: "2026-11-24T02:00:00.000Z",
         clock or (lambda: float(next(ticks))),
         0.0,
+        warnings=Warnings(Log(descriptor=-1)),
     )
 
 

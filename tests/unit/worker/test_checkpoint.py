@@ -16,7 +16,6 @@ from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import (
     MERGE_AT,
     SEAL_AT,
-    File,
     Ledger,
     Output,
     encode,
@@ -24,6 +23,7 @@ from steadyspot.worker.keeping.checkpoint import (
     manifest,
     seal,
 )
+from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
 from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
 from steadyspot.worker.keeping.uploads import expected_etag, part_ranges
 from tests.unit.worker.fakes import FakeBucket, Inline, World
@@ -49,7 +49,17 @@ def save(ledger: Ledger, bucket: FakeBucket) -> dict[str, str]:
 @given(UNITS, st.integers(1, 4))
 def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], saves: int) -> None:
     bucket = FakeBucket(World())
-    ledger = Ledger(files=[File("a/b", "file", 0o644, 3, "0" * 64, "key")], started_at="then")
+    block = Block("key", "0" * 64, 5)
+    files = Listing(
+        [
+            File("a", "folder", 0o755, mtime_ns=7, attributes=(("user.of", "bWU="),)),
+            File("a/b", "file", 0o644, 3, pieces=(Piece(block, 2, 3),)),
+            File("a/c", "hard link", 0o644, target="a/b"),
+            File("a/d", "file", 0o644, 1, data="eA=="),
+            File("\udcff", "file", 0o644),
+        ]
+    )
+    ledger = Ledger(files=files, unpublished={"x": "why"}, started_at="then")
     pointer = save(ledger, bucket)
     for start in range(saves):
         for unit in units[start::saves]:
@@ -59,7 +69,10 @@ def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], 
     loaded = load(bucket, pointer, Inline())
     assert loaded.units == ledger.units
     assert loaded.outputs == ledger.outputs
-    assert (loaded.state, loaded.files) == (ledger.state, ledger.files)
+    assert (loaded.state, loaded.unpublished) == (ledger.state, ledger.unpublished)
+    assert loaded.files
+    assert loaded.files.files == files.files
+    assert loaded.files.keys == {"key"}
 
 
 def test_output_made_again_replaces_the_one_in_a_sealed_segment() -> None:

@@ -6,49 +6,85 @@ import os
 import stat
 import time
 from base64 import b64encode
-from dataclasses import replace
-from hashlib import sha256
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
 from steadyspot.worker.errors import SetupError
-from steadyspot.worker.keeping.checkpoint import Damaged, File
-from steadyspot.worker.keeping.folders import CheckpointFolder
+from steadyspot.worker.keeping.checkpoint import Damaged
+from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
+from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
 from steadyspot.worker.keeping.restoring import restore
+from steadyspot.worker.keeping.scanning import Tree
+from steadyspot.worker.keeping.sending import Sender
 from steadyspot.worker.options import Options
+from tests.unit.worker.fakes import FakeBucket, World
 
 NOWHERE: Any = None
 """A bucket that is not asked, since all bytes lie in the entries."""
 
-
-def _folder(root: Path, spool: Path) -> CheckpointFolder:
-    spool.mkdir(exist_ok=True)
-    return CheckpointFolder(str(root), str(spool), lambda: None, lambda: None)
+POOL = ThreadPoolExecutor(4)
 
 
-def _saved(root: Path, spool: Path) -> list[File]:
-    captured, _ = _folder(root, spool).capture(running=True, look=dict)
-    return [
-        replace(one.file, data=b64encode(Path(one.source).read_bytes()).decode())
-        if one.source
-        else one.file
-        for one in captured
-    ]
+def nothing() -> Tree:
+    """There is no folder for outputs."""
+    return Tree({}, {})
+
+
+class Kept:
+    """A folder and the bucket that it is saved in."""
+
+    def __init__(self, root: Path, tmp_path: Path, pool: Executor = POOL) -> None:
+        spool = tmp_path / "spool"
+        spool.mkdir(exist_ok=True)
+        self.world = World()
+        self.calls: list[str] = []
+        self.bucket = FakeBucket(self.world, self._gate)
+        self.root = root
+        self.back = tmp_path / "back"
+        self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None)
+        self.pool = pool
+        self.sender = Sender(self.bucket, pool, lambda digest: f"blocks/{digest}")
+
+    def _gate(self, name: str, call: Any) -> Any:
+        self.calls.append(name)
+        return call()
+
+    def save(self, running: bool = True) -> Listing:
+        captured, _ = self.folder.capture(running, nothing, self.pool)
+        captured = self.sender.send(captured, self.folder.known, self.folder.left_out)
+        self.folder.clear_spool()
+        listing = Listing(one.file for one in captured)
+        self.folder.keep(captured, listing)
+        return listing
+
+    def restore(self, listing: Listing) -> Path:
+        again = CheckpointFolder(str(self.back), "", lambda: None, lambda: None)
+        assert again.restore(Listing.read(listing.body), self.bucket, POOL)
+        return self.back
 
 
 def _there_and_back(root: Path, tmp_path: Path) -> Path:
-    back = tmp_path / "back"
-    assert _folder(back, tmp_path / "spool").restore(_saved(root, tmp_path / "spool"), NOWHERE)
-    return back
+    kept = Kept(root, tmp_path)
+    return kept.restore(kept.save())
+
+
+def _restore(root: Path, files: list[File], bucket: Any = NOWHERE) -> bool:
+    return restore(str(root), files, bucket, POOL, lambda: False)
 
 
 def _file(path: str, content: bytes = b"x", **changed: Any) -> File:
     data = b64encode(content).decode()
-    digest = sha256(content).hexdigest()
-    file = File(path, "file", 0o644, len(content), digest, data=data, mtime_ns=10**18)
-    return replace(file, **changed)
+    return File(path, "file", 0o644, len(content), 10**18, data=data)._replace(**changed)
+
+
+BLOCK = Block("some-object", "0" * 64, 8)
+
+
+def _in_block(path: str, size: int, block: Block, start: int = 0) -> File:
+    return File(path, "file", 0o644, size, 10**18, pieces=(Piece(block, start, size),))
 
 
 @pytest.fixture
@@ -123,32 +159,28 @@ def test_extended_attributes_come_back(root: Path, tmp_path: Path) -> None:
 def test_what_is_no_file_is_left_out_and_named(root: Path, tmp_path: Path) -> None:
     os.mkfifo(root / "pipe")
     (root / "file").write_text("kept")
-    folder = _folder(root, tmp_path / "spool")
+    kept = Kept(root, tmp_path)
 
-    captured, _ = folder.capture(running=True, look=dict)
+    saved = kept.save()
 
-    assert [one.file.path for one in captured if one.file.path] == ["file"]
-    assert folder.left_out == ["pipe"]
+    assert [file.path for file in saved.files if file.path] == ["file"]
+    assert kept.folder.left_out == {"pipe": NO_FILE}
 
 
 def test_file_that_grows_is_copied_as_far_as_it_was_seen(root: Path, tmp_path: Path) -> None:
     log = root / "log"
     log.write_bytes(b"a" * 100)
-    folder = _folder(root, tmp_path / "spool")
+    kept = Kept(root, tmp_path)
 
-    class Growing:
-        looks = 0
+    def growing() -> Tree:
+        with log.open("ab") as file:
+            file.write(b"b" * 10)
+        return nothing()
 
-        def __call__(self) -> dict[str, Any]:
-            self.looks += 1
-            with log.open("ab") as file:
-                file.write(b"b" * 10)
-            return {}
+    captured, _ = kept.folder.capture(True, growing, POOL)
 
-    captured, _ = folder.capture(running=True, look=Growing())
-
-    source = next(one.source for one in captured if one.file.path == "log")
-    content = Path(source).read_bytes()
+    captured = kept.sender.send(captured, {}, {})
+    content = (kept.restore(Listing(one.file for one in captured)) / "log").read_bytes()
     assert content.startswith(b"a" * 100)
     assert set(content[100:]) <= set(b"b")
 
@@ -190,6 +222,13 @@ def test_other_folders_are_taken(place: str) -> None:
         ],
         [_file("a", size=-1)],
         [_file("a", size=1 << 60)],
+        [_file("a", size=2)],
+        [_file("a", data="no base64!")],
+        [_in_block("a", 8, BLOCK._replace(size=7))],
+        [_in_block("a", 8, BLOCK, start=-1)],
+        [_in_block("a", 9, BLOCK)._replace(size=8)],
+        [_in_block("a", 1, BLOCK._replace(size=1 << 40))],
+        [File("a", "link", 0o777, target="b", pieces=(Piece(BLOCK, 0, 8),))],
     ],
     ids=lambda planted: "+".join(f"{file.kind}:{file.path!r}" for file in planted),
 )
@@ -199,7 +238,7 @@ def test_planted_manifest_is_refused_before_anything_is_written(
     (root / "own").write_text("own")
 
     with pytest.raises(Damaged):
-        restore(str(root), planted, NOWHERE, lambda: False)
+        _restore(root, planted)
 
     assert [path.name for path in root.iterdir()] == ["own"]
     assert not (tmp_path / "evil").exists()
@@ -212,7 +251,7 @@ def test_link_that_lies_in_the_way_is_not_followed(root: Path, tmp_path: Path) -
     (root / "a").symlink_to(outside)
     (root / "b").symlink_to(outside / "file")
 
-    assert restore(str(root), [_file("a/file"), _file("b")], NOWHERE, lambda: False)
+    assert _restore(root, [_file("a/file"), _file("b")])
 
     assert (outside / "file").read_text() == "not ours"
     assert (root / "a" / "file").read_bytes() == b"x"
@@ -220,12 +259,7 @@ def test_link_that_lies_in_the_way_is_not_followed(root: Path, tmp_path: Path) -
 
 
 def test_no_bits_of_another_user_come_back(root: Path) -> None:
-    assert restore(
-        str(root),
-        [_file("tool", mode=0o6755), File("folder", "folder", 0o6755)],
-        NOWHERE,
-        lambda: False,
-    )
+    assert _restore(root, [_file("tool", mode=0o6755), File("folder", "folder", 0o6755)])
 
     assert stat.S_IMODE((root / "tool").stat().st_mode) == 0o755
     assert stat.S_IMODE((root / "folder").stat().st_mode) == 0o2755
@@ -240,7 +274,7 @@ def test_more_bytes_than_the_manifest_says_are_refused(root: Path) -> None:
     begun = time.monotonic()
     bucket: Any = Endless()
     with pytest.raises(Damaged):
-        restore(str(root), [_file("a", key="some-object", data="")], bucket, lambda: False)
+        _restore(root, [_in_block("a", 1, Block("some-object", "0" * 64, 1))], bucket)
 
     assert time.monotonic() - begun < 5
     assert list(root.iterdir()) == []
@@ -252,7 +286,7 @@ def test_restore_takes_away_what_was_not_saved(root: Path) -> None:
     (root / "kept").mkdir()
     (root / "kept" / "file").write_text("old")
 
-    assert restore(str(root), [_file("kept"), _file("new/file")], NOWHERE, lambda: False)
+    assert _restore(root, [_file("kept"), _file("new/file")])
 
     found = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     assert found == ["kept", "new", "new/file"]

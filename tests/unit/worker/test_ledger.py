@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from steadyspot.worker.keeping.checkpoint import Damaged, File, Ledger, Output, encode, load
+from steadyspot.worker.keeping.checkpoint import Damaged, Ledger, Output, encode, load
+from steadyspot.worker.keeping.listing import File, Listing
 from tests.unit.worker.fakes import FakeBucket, Inline, World
 from tests.unit.worker.runs import attempt, new_world, work
 
@@ -31,8 +32,9 @@ def test_the_share_that_is_done(ledger: Ledger, share: float) -> None:
         ({}, True, False),
         ({"units": {"a": []}}, False, True),
         ({"state": [1]}, False, True),
-        ({"files": [File("a", "file", 0o644)]}, True, True),
-        ({"files": [File("a", "file", 0o644)]}, False, False),
+        ({"files": Listing([File("a", "file", 0o644)])}, True, True),
+        ({"files": Listing([File("a", "file", 0o644)])}, False, False),
+        ({"files": Listing([File("", "folder", 0o755)])}, True, False),
     ],
 )
 def test_outputs_of_the_folder_stay_only_where_something_tells_the_job_to_go_on(
