@@ -292,11 +292,19 @@ _ATTEMPTS: tuple[Cause, ...] = (
         facts=error("States.Timeout"),
         never_started=True,
         says=(GIVEN_UP,),
-        sentence="AWS accepted the Spot task, but had not started it when the launch was given up.",
+        sentence="AWS accepted the task, but had not started it when the launch was given up.",
         next_step=(
             "If this lasts, allow more zones or on-demand capacity, or raise launch_minutes if the"
             " image takes so long to pull; then redrive the run."
         ),
+    ),
+    Cause(
+        name="given-up-as-it-started",
+        cause_class=CauseClass.INTERRUPTED,
+        answer=Answer.DECIDE,
+        says=(GIVEN_UP,),
+        sentence="The task started in the moment in which its launch was given up.",
+        next_step="Redrive the run; if this repeats, raise launch_minutes.",
     ),
     Cause(
         name="reclaimed",

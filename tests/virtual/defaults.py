@@ -26,6 +26,7 @@ DEFAULTS = {
     "FinishWithinMinutes": "0",
     "ExpectedMinutes": "60",
     "MaximumWaitMinutes": "60",
+    "LaunchMinutes": "15",
     "StopTimeout": "120",
     "BackoffSeconds": "120",
     "BackoffCapSeconds": "3600",
