@@ -383,6 +383,7 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+_GROUP = re.compile(r"(?<!exists)\(((?:exists\([^()]*\)|[^()])*)\)")
 _TERM = re.compile(
     r"attribute_not_exists\((?P<absent>[#.\w]+)\)|attribute_exists\((?P<present>[#\w]+)\)"
     r"|(?P<left>[#:\w]+)\s*(?P<op>=|<>)\s*(?P<right>[#:\w]+)"
@@ -392,7 +393,7 @@ _TERM = re.compile(
 def _holds(
     condition: str, item: Mapping[str, Any], names: Mapping[str, str], values: Mapping[str, Any]
 ) -> bool:
-    """Whether a condition holds: terms joined by OR, and more closely by AND, without brackets."""
+    """Whether a condition holds: terms joined by AND and by OR, as definitions write them."""
 
     def value(name: str) -> Any:
         return values[name] if name.startswith(":") else item.get(names.get(name, name))
@@ -408,5 +409,13 @@ def _holds(
         same = value(found["left"]) == value(found["right"])
         return same if found["op"] == "=" else not same
 
-    parts = condition.split(" OR ") if condition else []
-    return not parts or any(all(map(term, part.split(" AND "))) for part in parts)
+    if not condition:
+        return True
+    while inner := _GROUP.search(condition):
+        before, after = condition[: inner.start()], condition[inner.end() :]
+        held = _holds(inner[1], item, names, values)
+        condition = f"{before}{':true' if held else ':false'} = :true{after}"
+    values = {**values, ":true": True, ":false": False}
+    return any(
+        all(term(text) for text in either.split(" AND ")) for either in condition.split(" OR ")
+    )
