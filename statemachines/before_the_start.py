@@ -1,9 +1,9 @@
-"""The small state machine that gives up a launch on Spot which never starts.
+"""The small state machine that gives up a launch which never starts.
 
 One for all jobs of a platform. ECS may accept a task and leave it in PROVISIONING for hours. The
 job's own workflow cannot end that: the one timeout of its state counts from the launch and must
 last as long as the work. So each job has an EventBridge rule that starts this machine for every
-task of the job on Spot, with the event's ``overrides``, in which the worker's stop-by stands. A
+task of the job, with the event's ``overrides``, in which the workflow says when to give it up. A
 launch that started in time costs two states: the call whose result says so ends the execution.
 """
 
@@ -22,7 +22,7 @@ def build() -> Machine:
     """Return the definition, which needs no name of the platform."""
     wait = Wait(
         BeforeTheStartState.WAIT,
-        comment="launch_minutes, or to the worker's stop-by if that is earlier.",
+        comment="To the time that the task's environment names.",
         seconds=expression("secondsForStart"),
         assign={"launch": variable("$states.input")},
     )
@@ -46,4 +46,4 @@ def build() -> Machine:
     )
     wait.next_step = look
     look.add_catch(Catch(give_up, error_equals=[QUERY_FAILED]))
-    return Machine(wait, comment="Gives up a launch on Spot that never starts.")
+    return Machine(wait, comment="Gives up a launch that never starts.")

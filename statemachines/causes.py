@@ -179,7 +179,8 @@ _PASSING = (
     # ECS's guide on ResourceInitializationError: calls that did not get through. "io timeout" is
     # "i/o timeout", as ``expressions/spoken.jsonata`` reads it.
     *("signal: killed", "context deadline exceeded", "context canceled", "dial tcp"),
-    *("send request failed", "network configuration", "no such host", "connection reset"),
+    *("send request failed", "your network configuration", "your task network configuration"),
+    *("no such host", "connection reset"),
     *("tls handshake", "io timeout"),
     # The second of these as AWS cuts it, there and in public reports.
     "context deadli",
@@ -229,6 +230,8 @@ _OTHER_ARCHITECTURE = (
 _DENIED = (
     # IAM's guide, on how services say that access is denied.
     *("AccessDenied", "access denied", "not authorized"),
+    # EC2's code for it, of the network interface that ECS makes for the task.
+    "UnauthorizedOperation",
     # ECS's RunTask, of an execution or task role that does not trust it.
     "unable to assume the role",
 )
@@ -244,6 +247,9 @@ _NO_SECRET = (
     # Systems Manager's error of GetParameter; ECS's agent, of GetParameters and of a JSON's key.
     *("ParameterNotFound", "invalid ssm parameters", "invalid parameters"),
     "did not contain json key",
+    # ECS's agent, of a secret that is no JSON, and of a name that can be none; Secrets Manager's
+    # DecryptionFailure.
+    *("looking for beginning of value", "invalid parameter name", "decrypt"),
 )
 _MISTAKEN = (
     # EC2's codes of subnets and security groups that are not there, which RunTask hands on.
@@ -251,8 +257,9 @@ _MISTAKEN = (
     # RunTask's words for what a request or a task definition has wrong (ECS's API reference and
     # public reports of InvalidParameterException and ClientException).
     *("is not a container in", "is not valid", "is invalid", "invalid identifier", "must be"),
-    *("must have", "must not", "cannot be", "not supported", "does not support"),
-    *("no container instances", "incompatible"),
+    *("must have", "must not", "cannot be", "can not be", "not supported", "does not support"),
+    *("no container instances", "incompatible", "does not satisfy", "from a different vpc"),
+    *("no fargate configuration", "cluster is inactive", "cluster was inactive"),
 )
 """What RunTask says of a request that is wrong until somebody corrects it."""
 
@@ -270,7 +277,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.REFUSED,
         answer=Answer.WAIT_FOR_SPOT,
         facts=error("AmazonECS.Unknown"),
-        says=("capacity is unavailable", "RESOURCE:", "limit on the number of vcpus"),
+        says=("capacity is unavailable", "RESOURCE:", "limit on the number of"),
         sentence="AWS had no capacity for the task: {stopped_reason}",
         next_step="If this lasts, allow more zones or raise the vCPU quota, then redrive the run.",
     ),
@@ -292,11 +299,19 @@ _ATTEMPTS: tuple[Cause, ...] = (
         facts=error("States.Timeout"),
         never_started=True,
         says=(GIVEN_UP,),
-        sentence="AWS accepted the Spot task, but had not started it when the launch was given up.",
+        sentence="AWS accepted the task, but had not started it when the launch was given up.",
         next_step=(
             "If this lasts, allow more zones or on-demand capacity, or raise launch_minutes if the"
             " image takes so long to pull; then redrive the run."
         ),
+    ),
+    Cause(
+        name="given-up-as-it-started",
+        cause_class=CauseClass.INTERRUPTED,
+        answer=Answer.DECIDE,
+        says=(GIVEN_UP,),
+        sentence="The task started in the moment in which its launch was given up.",
+        next_step="Redrive the run; if this repeats, raise launch_minutes.",
     ),
     Cause(
         name="reclaimed",
@@ -312,7 +327,10 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INTERRUPTED,
         answer=Answer.DECIDE,
         # ECS's guide, "Task retirement and maintenance for AWS Fargate".
-        says=("performing maintenance on the underlying infrastructure",),
+        says=(
+            *("performing maintenance on the underlying infrastructure",),
+            *("scheduled for retirement", "PATCHING_RETIREMENT"),
+        ),
         sentence="AWS retired the host that the task ran on: {stopped_reason}",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
     ),
@@ -399,10 +417,27 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="image-not-reached",
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
-        says=(*_PULL, "ResourceInitializationError", "network configuration"),
+        says=(*_PULL, "ResourceInitializationError", "your network configuration"),
         also_says=_PASSING,
         sentence="The task could not reach what it needs to start: {stopped_reason}",
         next_step="Check the routes to the registry and to the log group, then redrive the run.",
+    ),
+    Cause(
+        name="image-missing",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        says=_PULL,
+        also_says=_NO_IMAGE,
+        sentence="The image cannot be pulled: {stopped_reason}",
+        next_step="Push the image or correct its name, deploy again, then redrive the run.",
+    ),
+    Cause(
+        name="access-denied",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        says=_DENIED,
+        sentence="A role lacks a permission: {stopped_reason}",
+        next_step="Give the role what the text names, then redrive the run.",
     ),
     Cause(
         name="host-failed",
@@ -438,26 +473,9 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="definition-inactive",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=("is inactive", "taskdefinition not found"),
+        says=("taskdefinition is inactive", "taskdefinition not found", "describe task definition"),
         sentence="The task definition is no longer active: {stopped_reason}",
         next_step="Deploy the job again (steadyspot up), then redrive the run.",
-    ),
-    Cause(
-        name="image-missing",
-        cause_class=CauseClass.MISCONFIGURED,
-        answer=Answer.STOP,
-        says=_PULL,
-        also_says=_NO_IMAGE,
-        sentence="The image cannot be pulled: {stopped_reason}",
-        next_step="Push the image or correct its name, deploy again, then redrive the run.",
-    ),
-    Cause(
-        name="access-denied",
-        cause_class=CauseClass.MISCONFIGURED,
-        answer=Answer.STOP,
-        says=_DENIED,
-        sentence="A role lacks a permission: {stopped_reason}",
-        next_step="Give the role what the text names, then redrive the run.",
     ),
     Cause(
         name="log-group-missing",
@@ -475,10 +493,10 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         never_started=True,
         says=_NO_SECRET,
-        sentence="A secret that the task names is missing: {stopped_reason}",
+        sentence="A secret that the task names is missing or cannot be read: {stopped_reason}",
         next_step=(
-            "Create the secret that the text names or correct the job's secrets, deploy again, then"
-            " redrive the run."
+            "Create or mend the secret that the text names, or the job's secrets, deploy again,"
+            " then redrive the run."
         ),
     ),
     Cause(
@@ -526,7 +544,12 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         # The API's BlockedException; the second is what RunTask says of AWSServiceRoleForECS.
         facts=error("ECS.BlockedException"),
-        says=("service linked role", "service-linked role"),
+        says=(
+            *("service linked role", "service-linked role"),
+            # EC2's and other services' common errors of an account that is new or closed.
+            *("PendingVerification", "pending verification", "OptInRequired"),
+            *("account is suspended", "account is currently blocked"),
+        ),
         sentence="The account cannot run tasks: {stopped_reason}",
         next_step=(
             "Create the service-linked role of ECS (aws iam create-service-linked-role"

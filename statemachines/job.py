@@ -9,9 +9,9 @@ execution), ``last`` (the latest attempt), ``attempts`` (those before it, those 
 executions included, each with its cause), ``work`` (what the record says of the work: status, the
 worker's reason for the end, units done and in all, fraction), ``spotRefused`` (since when Spot is
 refused, in milliseconds, and how often that was waited for), ``cause`` (the row of the cause table
-that stopped the latest attempt) and ``statesEntered`` (how many, which is what a workflow costs;
-*Why did it stop?* is counted by whatever leads there). Budgets are
-counted from the attempts, so there is no counter that could be forgotten.
+that stopped the latest attempt) and ``statesEntered`` (how many, those of *Before the start*
+included, which is what a workflow costs; *Why did it stop?* is counted by whatever leads there).
+Budgets are counted from the attempts, so there is no counter that could be forgotten.
 """
 
 from __future__ import annotations
@@ -112,17 +112,17 @@ def launch(
                 ]
             },
         },
-        assign=attempted("lastSucceeded", capacity),
+        assign=attempted("lastSucceeded", capacity, expression("statesOfEnded")),
         output={},
     )
 
 
-def attempted(last: str, capacity: Capacity, *, states: int = 1) -> dict[str, Any]:
-    """Return what the end of an attempt assigns."""
+def attempted(last: str, capacity: Capacity, states: Expression) -> dict[str, Any]:
+    """Return what the end of an attempt assigns; ``states`` are those entered until then."""
     return {
         variables.ATTEMPTS: expression("allAttempts"),
         variables.LAST: expression(last, capacity=capacity.value),
-        **states_entered(states),
+        variables.STATES_ENTERED: states,
     }
 
 
@@ -437,11 +437,11 @@ def build() -> Machine:
     for attempt, capacity in ((spot, Capacity.SPOT), (demand, Capacity.ON_DEMAND)):
         attempt.next_step = closing
         refused = {
-            **attempted("lastRefused", capacity, states=2),
+            **attempted("lastRefused", capacity, expression("statesEnteredNow", more=2)),
             variables.CAUSE: expression("causeRefused", capacity=capacity.value),
             variables.WORK: expression("workUnread"),
         }
-        failing = attempted("lastFailed", capacity)
+        failing = attempted("lastFailed", capacity, expression("statesOfFailed"))
         attempt.catches = [
             Catch(judging, error_equals=list(CALL_ERRORS), assign=refused),
             Catch(reading, error_equals=["States.ALL"], assign=failing),

@@ -18,6 +18,7 @@ from steadyspot.contract import (
 from steadyspot.contract.keys import LONGEST_RUN_KEY
 from steadyspot.statemachines.causes import (
     EXECUTION_ENDED,
+    GIVEN_UP,
     NOT_CLAIMED,
     TAMPERED,
     TOO_MANY_ATTEMPTS,
@@ -48,6 +49,7 @@ VALUES: dict[str, Any] = {
     "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything
     "growth": GROWTH,
     "refusalsOfOnDemand": REFUSALS_OF_ON_DEMAND,
+    "givenUp": GIVEN_UP,
     "fewestRuns": 5,  # that teach how long a run takes
     "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more
     "shownCharacters": 500,  # of what AWS says; all of it is read
@@ -94,6 +96,7 @@ _NUMBERS = {
     messages.FINISH_WITHIN_MINUTES: "FinishWithinMinutes",
     messages.EXPECTED_MINUTES: "ExpectedMinutes",
     "maximumWaitMinutes": "MaximumWaitMinutes",
+    "launchMinutes": "LaunchMinutes",
     "stopTimeout": "StopTimeout",
     "backoffSeconds": "BackoffSeconds",
     "backoffCapSeconds": "BackoffCapSeconds",

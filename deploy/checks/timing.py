@@ -63,15 +63,13 @@ def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Fi
 def launches(looks: Looks) -> Iterator[Finding]:
     """Yield whether ``launch_minutes`` lets a launch start, and leaves time for another."""
     for job in looks.jobs:
-        if job.capacity == CapacityMode.ON_DEMAND_ONLY:
-            continue
         about, minutes = f"{job.name}: launches", job.launch_minutes
         shown = f"launch_minutes = {minutes:g}"
         if not minutes:
             yield Finding(
                 about,
                 Level.NOTE,
-                f"{shown}: a launch on Spot that hangs is given up only when its time is over",
+                f"{shown}: a launch that hangs is given up only when its time is over",
                 "Leave it out (15) unless the two state transitions a launch are too much.",
             )
         elif minutes * 60 <= job.start_up_seconds:
@@ -82,7 +80,7 @@ def launches(looks: Looks) -> Iterator[Finding]:
                 "would be given up that only take as long as they may.",
                 "Raise launch_minutes, or correct start_up_seconds in steadyspot.toml.",
             )
-        elif not job.finish_within_minutes and minutes > job.maximum_wait_minutes:
+        elif _is_longer_than_the_wait(job):
             yield Finding(
                 about,
                 Level.NOTE,
@@ -91,7 +89,16 @@ def launches(looks: Looks) -> Iterator[Finding]:
                 "Lower launch_minutes.",
             )
         else:
-            yield Finding(about, Level.GOOD, f"given up on Spot after {minutes:g} min")
+            yield Finding(about, Level.GOOD, f"given up after {minutes:g} min")
+
+
+def _is_longer_than_the_wait(job: Job) -> bool:
+    """Return whether one launch that hangs takes longer than Spot is waited for; pure."""
+    return (
+        job.capacity != CapacityMode.ON_DEMAND_ONLY
+        and not job.finish_within_minutes
+        and job.launch_minutes > job.maximum_wait_minutes
+    )
 
 
 def attempts(looks: Looks) -> Iterator[Finding]:

@@ -42,7 +42,8 @@ DRILLS: dict[str, Drill] = {
         trouble.no_capacity,
     ),
     "slow-launch": Drill(
-        "It runs a job whose launch on Spot is given up after seconds, before it can have started.",
+        "It runs a job whose launches are given up after seconds, before they can have started; "
+        "those on on-demand after longer each time.",
         trouble.slow_launch,
         on_copy=True,
     ),

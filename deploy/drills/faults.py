@@ -101,9 +101,10 @@ def no_capacity(stage: Stage) -> Observations:
 
 
 def slow_launch(stage: Stage) -> Observations:
-    """Give a copy's launch on Spot so little time that it is given up; on-demand must finish it.
+    """Give a copy's launches so little time that they are given up; on-demand must finish it.
 
-    AWS takes longer than that for every launch; the embedded AWS is told to.
+    AWS takes longer than that for every launch, but on-demand is given more time after each; the
+    embedded AWS is told to take longer for the one on Spot.
     """
     with listening(stage.target) as ear, throwaway(stage) as copy:
         copy.deploy(LaunchMinutes="0.02", MaximumWaitMinutes="0")

@@ -55,7 +55,8 @@ class RunRecord:
     ``warnings`` are the worker's sentences about what ended no attempt.
 
     ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
-    ``transitions`` the states that its executions entered as far as they wrote that down.
+    ``transitions`` the states that its last execution entered, those of the watch on its launches
+    included, as far as it wrote that down.
     ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
     a long series of redrives has pushed out of ``attempts``. ``unreadable`` says what is wrong with
     a record that was not written by Steadyspot alone; then little else is known of it.

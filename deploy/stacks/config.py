@@ -40,7 +40,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _PARAMETER_BYTES = 4096
-"""AWS: the value of a CloudFormation parameter has at most 4,096 bytes."""
+"""AWS: the value of a CloudFormation parameter has at most 4,096 bytes. All of a job's together fit
+into a task definition, which has at most 64 KiB."""
 _FIRST_DAY = datetime.combine(date(1970, 1, 1), time())
 """AWS: 1970 is the first year that a cron expression may name; of a wall clock."""
 
@@ -426,13 +427,25 @@ def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
         )
     if job.command and not job.command[0].strip():
         yield "command", "must name the program first, and not an empty text"
-    for key, value in (
-        ("command", job.command),
-        ("environment", dict(job.environment)),
-        ("on_stop", job.on_stop),
-        ("output_ignore", job.output_ignore),
-    ):
-        size = len(json.dumps(value).encode())
+    yield from _faults_of_length(job)
+
+
+def _faults_of_length(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield texts that are too long for a parameter of the template."""
+    texts = {
+        "command": job.command,
+        "environment": dict(job.environment),
+        "on_stop": job.on_stop,
+        "output_ignore": job.output_ignore,
+        "checkpoint_dir": job.checkpoint_dir,
+        "output_dir": job.output_dir,
+        "scratch_dir": job.scratch_dir,
+        "marker": job.marker,
+        "signal_job": job.signal_job,
+        "image": job.image,
+    }
+    for key, value in texts.items():
+        size = len(json.dumps(value))
         if size > _PARAMETER_BYTES:
             yield key, f"has {size:,} bytes as JSON, but at most {_PARAMETER_BYTES:,} are allowed"
 

@@ -24,6 +24,7 @@ class Env(StrEnum):
     ``EXPECTED_SECONDS`` is what the whole work takes at its usual pace: ``STOP_BY`` moves on by the
     share of it that has become durable since the attempt began; empty or 0, it stays.
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
+    ``START_BY`` one that is not the worker's: a task that has not started by then is given up.
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds. ``COMMAND`` is a JSON list of strings: if
     it is not empty, it replaces the image's CMD. ``ENVIRONMENT`` is a JSON object of strings for
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
@@ -35,6 +36,7 @@ class Env(StrEnum):
     FENCE = "STEADYSPOT_FENCE"
     ATTEMPT = "STEADYSPOT_ATTEMPT"
     CAPACITY = "STEADYSPOT_CAPACITY"
+    START_BY = "STEADYSPOT_START_BY"
     STOP_BY = "STEADYSPOT_STOP_BY"
     EXPECTED_SECONDS = "STEADYSPOT_EXPECTED_SECONDS"
 

@@ -40,7 +40,7 @@ class JobState(StrEnum):
 
 
 class BeforeTheStartState(StrEnum):
-    """States of the machine that is started for every launch on Spot."""
+    """States of the machine that is started for every launch."""
 
     WAIT = "Wait for the start"
     HAS_IT_STARTED = "Has it started?"

@@ -244,6 +244,10 @@ def test_every_key_arrives() -> None:
             "jobs.ab.secret must be the whole ARN of a secret of Secrets Manager, with the six ",
         ),
         (JOB + f'command = ["{"x" * 4096}"]', "jobs.ab.command has 4,100 bytes as JSON, but at"),
+        *(
+            (JOB + f'{key} = "/{"x" * 4096}"', f"jobs.ab.{key} has 4,099 bytes as JSON, but at")
+            for key in ("checkpoint_dir", "scratch_dir", "marker")
+        ),
         (JOB + "cpu = 1024", "jobs.ab.cpu is 1024, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16"),
         (JOB + "cpu = true", "jobs.ab.cpu is true, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16"),
         (JOB + "memory = nan", "jobs.ab.memory is NaN, but must be a number of GB from 0.5 to 120"),

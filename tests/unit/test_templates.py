@@ -140,13 +140,13 @@ def test_before_the_start_may_look_at_and_stop_tasks_of_its_cluster_and_nothing_
     assert resource.endswith(":task/${Cluster}/*")
 
 
-def test_a_job_watches_its_launches_on_spot_alone_and_none_where_launch_minutes_is_0() -> None:
-    rule = TEMPLATES["job"]["Resources"]["SpotLaunch"]
+def test_a_job_watches_all_its_launches_and_none_where_launch_minutes_is_0() -> None:
+    rule = TEMPLATES["job"]["Resources"]["Launch"]
     assert TEMPLATES["job"]["Conditions"][rule["Condition"]] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "LaunchMinutes"}, 0]}]
     }
     detail = rule["Properties"]["EventPattern"]["detail"]
-    assert detail["capacityProviderName"] == ["FARGATE_SPOT"]
+    assert not {"capacityProviderName", "launchType"} & detail.keys()
     assert detail["group"] == [{"Fn::Sub": "family:${Platform}-${Job}"}]
     assert (detail["lastStatus"], detail["desiredStatus"]) == (["PROVISIONING"], ["RUNNING"])
 

@@ -78,8 +78,11 @@ class Spell:
 class Launching:
     """The world of *Before the start*: a task of which nothing has started before ``starts``.
 
-    ``stopped`` is when and with what reason it was stopped, if it was.
+    ``stopped`` is when and with what reason it was stopped, if it was; ``looks`` seconds pass
+    between a look and that.
     """
+
+    looks = 2.0
 
     def __init__(self, now: float, starts: float) -> None:
         self.now = now
@@ -92,6 +95,7 @@ class Launching:
             assert arguments == {"Cluster": CLUSTER, "Tasks": [TASK]}
             started = {"LastStatus": "RUNNING", "StartedAt": "2026-11-24T02:00:00Z"}
             shown = started if self.now >= self._starts else {"LastStatus": "PROVISIONING"}
+            self.now += self.looks
             return {"Tasks": [{"DesiredStatus": "RUNNING", **shown}]}
         assert resource == "arn:aws:states:::aws-sdk:ecs:stopTask"
         assert arguments["Task"] == TASK
@@ -99,7 +103,7 @@ class Launching:
         return {}
 
 
-def launch_event(launch_minutes: float, environment: Mapping[str, str]) -> dict[str, Any]:
+def launch_event(environment: Mapping[str, str]) -> dict[str, Any]:
     """What a job's rule makes of ECS's event of a launch, a sidecar without overrides included."""
     pairs = [{"name": name, "value": value} for name, value in environment.items()]
     worker = {"name": "worker", "environment": pairs}
@@ -107,7 +111,6 @@ def launch_event(launch_minutes: float, environment: Mapping[str, str]) -> dict[
         "task": TASK,
         "cluster": CLUSTER,
         "overrides": {"containerOverrides": [{"name": "beside"}, worker]},
-        "launchMinutes": launch_minutes,
     }
 
 
@@ -119,8 +122,7 @@ class RunWorld:
     taken to cut that at 32,768 characters. ``history``: seconds that earlier runs of the job took.
     ``item`` and ``worker`` are the run's two items; ``executions``: what DescribeExecution shows of
     others, by ARN.
-    ``launch_minutes``: the job's setting, by which *Before the start* watches each launch on Spot;
-    with 0 nothing does.
+    ``is_watched``: *Before the start* watches each launch, as it does unless launch_minutes is 0.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class RunWorld:
         reports: bool = True,
         value: str = "",
         history: Sequence[float] = (),
-        launch_minutes: float = 0,
+        is_watched: bool = False,
     ) -> None:
         self.now = now
         self.work_seconds = work_seconds
@@ -144,13 +146,14 @@ class RunWorld:
         self.parked: list[dict[str, Any]] = []
         self.spells: list[Spell] = []
         self.launches: list[Launch] = []
+        self.watched: list[list[str]] = []
         self.arguments: list[Any] = []
         self.faults: dict[str, list[tuple[str, str]]] = {}
         self._market = market
         self._reports = reports
         self._value = value
         self._history = history
-        self._launch_minutes = launch_minutes
+        self._is_watched = is_watched
 
     # The calls.
 
@@ -250,9 +253,11 @@ class RunWorld:
         starts = launch.at + offer.start_seconds
         given_up = self._given_up(launch, starts)
         if given_up:
-            self.now = given_up[0] + offer.exit_seconds
-            stop = {"StopCode": "UserInitiated", "StoppedReason": given_up[1]}
-            raise self._failed(launch, offer, None, stop, None)
+            at, reason = given_up
+            self.now = at + offer.exit_seconds
+            stop = {"StopCode": "UserInitiated", "StoppedReason": reason}
+            began, code = (starts, offer.exit_code) if starts < at else (None, None)
+            raise self._failed(launch, offer, began, stop, code)
         left = self.work_seconds - self.done_seconds
         reclaimed = launch.at + offer.ends_after
         finishes = starts + left
@@ -295,12 +300,12 @@ class RunWorld:
 
     def _given_up(self, launch: Launch, starts: float) -> tuple[float, str] | None:
         """When and why *Before the start* stops the launch, None where it does not."""
-        if not self._launch_minutes or launch.capacity != "spot":
+        if not self._is_watched:
             return None
-        given = launch_event(self._launch_minutes, launch.environment)
         launching = Launching(launch.at + EVENT_SECONDS, starts)
-        ended = BEFORE_THE_START.run(launching, given, name="launch")
+        ended = BEFORE_THE_START.run(launching, launch_event(launch.environment), name="launch")
         assert ended.status == "SUCCEEDED", ended
+        self.watched.append(ended.states_entered)
         return launching.stopped
 
     def _stops_itself(self, launch: Launch, starts: float) -> float:
@@ -378,6 +383,7 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+_GROUP = re.compile(r"(?<!exists)\(((?:exists\([^()]*\)|[^()])*)\)")
 _TERM = re.compile(
     r"attribute_not_exists\((?P<absent>[#.\w]+)\)|attribute_exists\((?P<present>[#\w]+)\)"
     r"|(?P<left>[#:\w]+)\s*(?P<op>=|<>)\s*(?P<right>[#:\w]+)"
@@ -387,7 +393,7 @@ _TERM = re.compile(
 def _holds(
     condition: str, item: Mapping[str, Any], names: Mapping[str, str], values: Mapping[str, Any]
 ) -> bool:
-    """Whether a condition holds: terms joined by OR, and more closely by AND, without brackets."""
+    """Whether a condition holds: terms joined by AND and by OR, as definitions write them."""
 
     def value(name: str) -> Any:
         return values[name] if name.startswith(":") else item.get(names.get(name, name))
@@ -403,5 +409,13 @@ def _holds(
         same = value(found["left"]) == value(found["right"])
         return same if found["op"] == "=" else not same
 
-    parts = condition.split(" OR ") if condition else []
-    return not parts or any(all(map(term, part.split(" AND "))) for part in parts)
+    if not condition:
+        return True
+    while inner := _GROUP.search(condition):
+        before, after = condition[: inner.start()], condition[inner.end() :]
+        held = _holds(inner[1], item, names, values)
+        condition = f"{before}{':true' if held else ':false'} = :true{after}"
+    values = {**values, ":true": True, ":false": False}
+    return any(
+        all(term(text) for text in either.split(" AND ")) for either in condition.split(" OR ")
+    )

@@ -196,12 +196,13 @@ def test_a_schedule_that_is_due_before_a_run_is_done_is_noted(
 @pytest.mark.parametrize(
     ("settings", "level", "said"),
     [
-        ({}, Level.GOOD, "given up on Spot after 15 min"),
-        ({"launch_minutes": 0}, Level.NOTE, "launch_minutes = 0: a launch on Spot that hangs"),
+        ({}, Level.GOOD, "given up after 15 min"),
+        ({"launch_minutes": 0}, Level.NOTE, "launch_minutes = 0: a launch that hangs"),
         ({"maximum_wait_minutes": 10}, Level.NOTE, "more than maximum_wait_minutes = 10"),
         ({"maximum_wait_minutes": 10, "finish_within_minutes": 120}, Level.GOOD, "15 min"),
         ({"launch_minutes": 2, "start_up_seconds": 120}, Level.BAD, "start_up_seconds = 120"),
-        ({"capacity": "on-demand-only", "launch_minutes": 0}, None, ""),
+        ({"capacity": "on-demand-only", "launch_minutes": 0}, Level.NOTE, "a launch that hangs"),
+        ({"capacity": "on-demand-only", "launch_minutes": 90}, Level.GOOD, "after 90 min"),
     ],
 )
 def test_launches_are_given_up_neither_too_early_nor_too_late(

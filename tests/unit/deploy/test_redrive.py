@@ -81,6 +81,34 @@ def test_what_a_stranger_says_steers_no_terminal() -> None:
     assert len(said) < 350
 
 
+REQUEST = {"StateMachineArn": MACHINE, "Input": json.dumps(INPUT)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        REQUEST,
+        {name[0].lower() + name[1:]: value for name, value in REQUEST.items()},
+        INPUT,
+        {**REQUEST, "Name": "night-1"},
+        {"Input": "<aws.scheduler.scheduled-time>"},
+    ],
+    ids=["request", "lower-case", "input", "with-name", "not-filled-in"],
+)
+def test_whatever_the_scheduler_puts_into_the_body_its_attribute_names_the_run(body: Any) -> None:
+    attributes = {"SCHEDULED_TIME": TIME, "ERROR_CODE": "ThrottlingException"}
+    named = named_by(message(body, **attributes))
+    assert (named.run_key, named.said) == (
+        KEY,
+        "The Scheduler could not start it: ThrottlingException",
+    )
+
+
+def test_a_body_that_the_scheduler_cut_is_left_and_named() -> None:
+    with pytest.raises(Trouble, match="m1"):
+        named_by(message(json.dumps(REQUEST)[:-9], SCHEDULED_TIME=TIME))
+
+
 def test_the_run_key_of_an_input() -> None:
     assert run_key_in('{"scheduledTime": "2026-11-24T02:00:00Z"}') == KEY
     assert run_key_in('{"runKey": "by-hand"}') == "by-hand"

@@ -68,6 +68,33 @@ def test_a_rate_whose_start_has_passed_keeps_its_beat() -> None:
     assert next_due(timing, None) == at("2026-11-24T02:10:00")
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        # To come, passed on the beat, passed off it, passed by less than a step.
+        ("24T03:00:00", None, ["24T03:00:00", "24T05:00:00", "24T07:00:00"]),
+        ("23T02:00:30", None, ["24T02:00:30", "24T04:00:30", "24T06:00:30"]),
+        ("23T23:59:59", None, ["24T03:59:59", "24T05:59:59", "24T07:59:59"]),
+        ("24T02:00:29", None, ["24T04:00:29", "24T06:00:29", "24T08:00:29"]),
+        # An end is the last moment that counts, whether or not it is on the beat.
+        ("24T03:00:00", "24T05:00:00", ["24T03:00:00", "24T05:00:00"]),
+        ("24T03:00:00", "24T04:59:59", ["24T03:00:00"]),
+        ("24T03:00:00", "24T03:00:00", ["24T03:00:00"]),
+        ("24T03:00:00", "24T02:59:59", []),
+        (None, "24T04:00:30", ["24T02:00:30", "24T04:00:30"]),
+        (None, "24T02:00:00", []),
+    ],
+)
+def test_a_rate_keeps_to_its_start_and_its_end(
+    start: str | None, end: str | None, expected: list[str]
+) -> None:
+    bounds = {
+        name: at(f"2026-11-{text}") for name, text in (("start", start), ("end", end)) if text
+    }
+    found = dues(Timing("rate(2 hours)", "UTC", BEGUN, **bounds), 3)
+    assert found == [at(f"2026-11-{text}") for text in expected]
+
+
 def test_a_day_of_a_rate_has_24_hours_also_when_the_clocks_change() -> None:
     timing = Timing("rate(1 day)", "Europe/Berlin", at("2026-10-24T10:00:00"))
     assert dues(timing, 3)[-1] == at("2026-10-26T10:00:00")

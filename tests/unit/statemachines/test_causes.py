@@ -73,7 +73,7 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ),
     ("reclaimed-before-start", stopped(*SPOT), ""),
     ("launch-given-up", stopped("UserInitiated", GIVEN_UP), ""),
-    ("stopped-by-hand", stopped("UserInitiated", GIVEN_UP, ExitCode=143), ""),
+    ("given-up-as-it-started", stopped("UserInitiated", GIVEN_UP, ExitCode=143), ""),
     ("reclaimed", stopped(*SPOT, ExitCode=143), ""),
     ("reclaimed", stopped(*SPOT, ExitCode=137), ""),
     ("reclaimed", stopped(*SPOT, ExitCode=2), ""),

@@ -102,17 +102,17 @@ def recorder() -> Recorder:
     for number, met in enumerate(met_by_claims()):
         machine.run(met.world, met.request, name=f"claim{number}")
     launches = Recorder(definition("before-the-start"))
-    for starts, environment in itertools.product((60.0, 7_200.0), STOP_BYS):
+    for starts, environment in itertools.product((60.0, 7_200.0, 90_000.0), START_BYS):
         launching = Launching(START, START + starts)
-        launches.run(launching, launch_event(15, environment), name="launch")
+        launches.run(launching, launch_event(environment), name="launch")
     machine.kept |= launches.kept
     return machine
 
 
-STOP_BYS: tuple[dict[str, str], ...] = (
+START_BYS: tuple[dict[str, str], ...] = (
     {},
-    {"STEADYSPOT_STOP_BY": iso(START + 300)},
-    {"STEADYSPOT_STOP_BY": iso(START - 300), "OTHER": ""},
+    {"STEADYSPOT_START_BY": iso(START + 300)},
+    {"STEADYSPOT_START_BY": iso(START - 300), "OTHER": ""},
 )
 
 

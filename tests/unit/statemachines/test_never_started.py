@@ -1,4 +1,4 @@
-"""A Spot that accepts every launch and starts none: on-demand is taken, and in time.
+"""Launches that are accepted and never start: on-demand is taken in time, or tried again and told.
 
 The rendered definitions of a job and of *Before the start* run together in virtual time.
 """
@@ -6,18 +6,24 @@ The rendered definitions of a job and of *Before the start* run together in virt
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
 
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine, iso
-from tests.virtual.world import Launch, Offer, RunWorld
+from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
 
 START = 1_790_000_000.25
 MINUTE = 60.0
 NEVER = Offer(start_seconds=float("inf"))
-MACHINE = Machine(job_definition())
+LIMITED = ("ECS.AmazonECSException", "Rate exceeded")
+
+
+@cache
+def machine(launch_minutes: float) -> Machine:
+    return Machine(job_definition(LaunchMinutes=f"{launch_minutes:g}"))
 
 
 def never(launch: Launch, _left: float) -> Offer:
@@ -29,11 +35,12 @@ def run(
 ) -> tuple[Ended, RunWorld]:
     """A run whose work takes ``expected`` minutes, which are the author's guess as well."""
     world = RunWorld(
-        now=START, work_seconds=MINUTE * expected, market=never, launch_minutes=launch_minutes
+        now=START, work_seconds=MINUTE * expected, market=never, is_watched=launch_minutes > 0
     )
     scheduled = iso(START)[:-5] + "Z"
     given = {"scheduledTime": scheduled, "expectedMinutes": expected, **request}
-    return MACHINE.run(world, {**given, "finishWithinMinutes": within}, name="x"), world
+    asked = {**given, "finishWithinMinutes": within}
+    return machine(launch_minutes).run(world, asked, name="x"), world
 
 
 def attempts(ended: Ended) -> list[tuple[str, str]]:
@@ -89,12 +96,80 @@ def test_spot_that_is_all_a_job_may_have_ends_parked_and_told_as_refused() -> No
     assert (world.now - START) / MINUTE <= 60 + 15 + 1
 
 
+def of_offers(*offers: Offer, **request: Any) -> tuple[Ended, RunWorld]:
+    """A run of ten minutes' work whose launches meet these offers, the last one ever after."""
+    left = list(offers)
+
+    def market(_launch: Launch, _left: float) -> Offer:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    world = RunWorld(now=START, work_seconds=10 * MINUTE, market=market, is_watched=True)
+    return machine(15).run(world, request, name="x"), world
+
+
+def causes_of(ended: Ended) -> list[str]:
+    return [attempt["cause"] for attempt in ended.variables["attempts"]]
+
+
+def outcomes_of(world: RunWorld) -> list[str]:
+    return [mail["MessageAttributes"]["outcome"]["StringValue"] for mail in world.mails]
+
+
 def test_a_launch_that_is_slow_but_starts_in_time_is_left_alone() -> None:
-    slow = Offer(start_seconds=14 * MINUTE)
-    world = RunWorld(
-        now=START, work_seconds=600.0, market=lambda *_: slow, launch_minutes=15, reports=False
-    )
-    ended = MACHINE.run(world, {}, name="x")
+    ended, world = of_offers(Offer(start_seconds=14 * MINUTE))
     assert ended.states_entered == [
         *("Claim the run", "Choose capacity", "Run on Fargate Spot", "Close the run"),
     ]
+    assert world.mails == []
+
+
+def test_on_demand_that_never_starts_is_given_up_told_and_tried_again() -> None:
+    ended, world = of_offers(NEVER, Offer(), capacity="on-demand-only")
+
+    assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
+    assert causes_of(ended) == ["launch-given-up"]
+    hung, tried = (launch.at for launch in world.launches)
+    assert 15 * MINUTE <= tried - hung < 20 * MINUTE
+    assert outcomes_of(world) == ["waiting", "finished"]
+    told = json.loads(world.mails[0]["Message"])["email"]
+    assert "AWS accepted the task, but had not started it" in told
+    assert "Spot" not in told.partition("Attempts")[0]
+    assert json.loads(json.loads(world.mails[1]["Message"])["default"])["onDemandSeconds"] == 600
+
+
+def test_on_demand_that_is_only_slow_starts_in_the_end() -> None:
+    ended, world = of_offers(Offer(start_seconds=100 * MINUTE), capacity="on-demand-only")
+
+    assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
+    assert causes_of(ended) == ["launch-given-up"] * 2
+    for launch, minutes in zip(world.launches, (15, 45, 135), strict=True):
+        assert launch.environment["STEADYSPOT_START_BY"] == iso(launch.at + MINUTE * minutes)
+    assert outcomes_of(world) == ["waiting", "finished"]
+
+
+def test_a_task_that_starts_while_its_launch_is_given_up_was_not_stopped_by_a_hand() -> None:
+    # It starts between the look, which comes when the time is over, and the stop.
+    ended, world = of_offers(Offer(start_seconds=15 * MINUTE + 1.5), Offer())
+
+    assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
+    assert causes_of(ended) == ["given-up-as-it-started"]
+    assert [launch.capacity for launch in world.launches] == ["spot", "spot"]
+
+
+@pytest.mark.parametrize("offers", [(Offer(),), (NEVER, Offer()), (NEVER, NEVER, Offer())])
+def test_what_a_run_costs_counts_the_states_of_the_watch(offers: tuple[Offer, ...]) -> None:
+    ended, world = of_offers(*offers)
+
+    assert ended.status == "SUCCEEDED"
+    watches = sum(len(entered) for entered in world.watched)
+    assert watches == 2 * len(offers) + len(offers) - 1
+    counted = world.item["money"]["M"]["transitions"]["N"]
+    assert int(counted) == len(ended.states_entered) + watches
+
+
+def test_a_launch_that_fails_as_a_call_has_no_watch_to_pay_for() -> None:
+    ended, world = of_offers(Offer(error=REFUSED), Offer(error=LIMITED), Offer())
+
+    assert causes_of(ended) == ["no-capacity", "throttled"]
+    counted = world.item["money"]["M"]["transitions"]["N"]
+    assert int(counted) == len(ended.states_entered) + 2

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from steadyspot.contract import WORKER_CONTAINER, Env
 from steadyspot.contract.keys import LONGEST_RUN_KEY, RUN_KEY_CHARACTERS
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.runs.executions import check_request
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.composing import expression
+from steadyspot.statemachines.values import COMMAND_CHARACTERS
 from tests.unit.statemachines.test_random_outcomes import NOTIFICATION, PARKED, START
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine
@@ -27,6 +29,7 @@ from tests.virtual.world import Offer, RunWorld
 MACHINE = Machine(job_definition())
 TIME = "2026-09-21T14:13:20Z"
 SQS_BYTES = 262_144
+EXECUTION_CHARACTERS = 256  # of an ARN, at most
 
 
 def asked(request: Any, name: str = "by-hand") -> tuple[Ended, RunWorld]:
@@ -154,3 +157,30 @@ def test_both_borders_take_the_same_run_keys_and_these_are_the_contracts(key: st
 
     assert is_key(key) is is_it
     assert is_taken_by_the_command_line({"runKey": key}) is is_it
+
+
+@pytest.mark.parametrize("capacity", ["spot-first", "on-demand-only"])
+@pytest.mark.parametrize("word", ["x", '"', "\\", "\n", "é"])
+def test_the_longest_command_that_is_taken_fits_into_the_overrides(
+    word: str, capacity: str
+) -> None:
+    longest = max(
+        number
+        for number in range(1, COMMAND_CHARACTERS)
+        if len(json.dumps(json.dumps(["job", word * number]))) <= COMMAND_CHARACTERS
+    )
+    request = {
+        "command": ["job", word * longest],
+        "runKey": "k" * LONGEST_RUN_KEY,
+        "capacity": capacity,
+    }
+    assert is_taken_by_the_command_line(request)
+
+    _, world = asked({**request, "finishWithinMinutes": 400_000})
+
+    (launch,) = world.launches
+    names = {**launch.environment, Env.EXECUTION: "x" * EXECUTION_CHARACTERS, Env.FENCE: "9" * 12}
+    pairs = [{"name": name, "value": value} for name, value in names.items()]
+    overrides = {"containerOverrides": [{"name": WORKER_CONTAINER, "environment": pairs}]}
+    assert Env.COMMAND in names
+    assert len(json.dumps(overrides)) <= 8_192

@@ -400,6 +400,89 @@ TEXTS = {
         "Redrive",
     ),
 }
+TEXTS |= {
+    f"request-{number}": by_ecs(error, text, "misconfigured", "stop", "Correct what the text names")
+    for number, (error, text) in enumerate(
+        (
+            (
+                "ECS.InvalidParameterException",
+                "Security Group ids [sg-1] are from a different VPC.",
+            ),
+            ("ECS.InvalidParameterException", "subnets can not be empty."),
+            ("ECS.InvalidParameterException", "No Fargate configuration exists for 300 CPU."),
+            (
+                "ECS.InvalidParameterException",
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+            ),
+            (
+                "ECS.InvalidParameterException",
+                "The specified platform does not satisfy the task definition’s capabilities.",
+            ),
+            ("ECS.InvalidParameterException", "Cluster is inactive"),
+            ("ECS.ClientException", "The referenced cluster was inactive."),
+        )
+    )
+}
+TEXTS |= {
+    "limit-on-tasks": by_ecs(
+        "ECS.ClientException",
+        "You've reached the limit on the number of tasks you can run concurrently",
+        "refused",
+        "wait-for-spot",
+        "quota",
+    ),
+    "definition-unknown": by_ecs(
+        "ECS.ClientException",
+        "Unable to describe task definition",
+        "misconfigured",
+        "stop",
+        "Deploy the job again",
+    ),
+    **{
+        f"account-{number}": by_ecs("ECS.AmazonECSException", text, "misconfigured", "stop", "Supp")
+        for number, text in enumerate(
+            (
+                "Your account is suspended (Error Code: AccountSuspended)",
+                "Your account is currently in a pending verification state.",
+                "You are not subscribed to this service (Error Code: OptInRequired)",
+            )
+        )
+    },
+    "interface-denied": lasting(
+        "Unexpected EC2 error while attempting to Create Network Interface in subnet 'subnet-1':"
+        " UnauthorizedOperation",
+        "UnauthorizedOperation",
+        "Give the role",
+    ),
+    "secret-no-json": lasting(
+        f"{SETUP}unable to retrieve secret from asm: invalid character 'p' looking for beginning of"
+        " value",
+        "looking for beginning",
+        "secret",
+    ),
+    "parameter-no-name": lasting(
+        f"{SETUP}unable to retrieve secrets from ssm: ValidationException: Invalid parameter name.",
+        "Invalid parameter name",
+        "secret",
+    ),
+    "secret-of-a-lost-key": lasting(
+        f"{SETUP}failed to fetch secret {SECRET} from secrets manager: DecryptionFailure: Secrets"
+        " Manager can't decrypt the protected secret text using the provided KMS key.",
+        "DecryptionFailure",
+        "secret",
+    ),
+    "to-be-retired": Said(
+        stopped(
+            "ServiceSchedulerInitiated",
+            "Your task has been scheduled for retirement: AWS_ECS_TASK_PATCHING_RETIREMENT",
+            ExitCode=143,
+        ),
+        "interrupted",
+        "decide",
+        "retirement",
+        "Redrive",
+    ),
+}
 MACHINE = Machine(job_definition(TellEveryRun="true"))
 
 

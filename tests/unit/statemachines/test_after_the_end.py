@@ -1,0 +1,153 @@
+"""*After the end* in virtual time: it marks, parks and tells once, whatever the run was asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from steadyspot.contract.keys import run_key_of
+from steadyspot.statemachines.composing import FOLDER
+from steadyspot.statemachines.render import definition
+from tests.virtual.machine import Ended, Machine, TaskFailed, substituted
+from tests.virtual.world import Offer, RunWorld
+
+START = 1_790_000_000.0
+LIMIT = 262_144
+NAME = "drill-1"
+EXECUTION = f"arn:aws:states:us-east-1:123456789012:execution:shop-night:{NAME}"
+QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/night"
+TIME = "2026-11-24T02:00:00Z"
+MACHINE = Machine(
+    substituted(
+        json.dumps(definition("after-the-end")),
+        (("Region", "us-east-1"), ("Table", "runs"), ("Topic", "arn:topic")),
+    )
+)
+PARKED = Draft202012Validator(
+    json.loads((FOLDER.parent / "schemas" / "parked-run.schema.json").read_text("utf-8"))
+)
+
+
+class EndWorld(RunWorld):
+    """The world after the end of an execution; ``described`` is what Step Functions says of it."""
+
+    def __init__(self, item: dict[str, Any], **described: Any) -> None:
+        super().__init__(now=START, work_seconds=1.0, market=lambda *_: Offer())
+        self.item = item
+        self._described = {"ExecutionArn": EXECUTION, "Name": NAME, "Status": "ABORTED"} | described
+
+    def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
+        if resource.endswith("describeExecution"):
+            return self._described
+        assert len(json.dumps(arguments)) < LIMIT
+        if self.faults.get(state):
+            raise TaskFailed(*self.faults[state].pop(0))
+        return super().call(resource, arguments, timeout_seconds, state)
+
+
+def running() -> dict[str, Any]:
+    return {"status": {"S": "running"}, "execution": {"S": EXECUTION}}
+
+
+def ends(world: EndWorld) -> Ended:
+    event = {"detail": {"executionArn": EXECUTION}, "job": "night", "queue": QUEUE}
+    ended = MACHINE.run(world, event, name="x")
+    assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
+    return ended
+
+
+def parked_by(request: Any, **described: Any) -> dict[str, Any]:
+    """Return the only message that is parked for an execution with this input."""
+    text = request if isinstance(request, str) else json.dumps(request)
+    world = EndWorld(running(), Input=text, **described)
+    ends(world)
+    (message,) = world.parked
+    assert [*PARKED.iter_errors(message)] == []
+    assert world.item["run_key"] == {"S": message["runKey"]}
+    assert world.item["status"] == {"S": "unfinished"}
+    assert len(world.mails) == 1
+    return message
+
+
+def test_a_run_that_was_stopped_is_parked_as_it_was_asked_for() -> None:
+    message = parked_by({"scheduledTime": TIME, "expectedMinutes": 20})
+    assert message["runKey"] == run_key_of(TIME)
+    assert message["request"] == {"scheduledTime": TIME, "expectedMinutes": 20, "redrive": True}
+
+
+def test_an_input_of_200_kb_is_left_out_of_what_is_parked() -> None:
+    message = parked_by({"scheduledTime": TIME, "command": ['say "it"\n' * 18_000]})
+    assert message["runKey"] == run_key_of(TIME)
+    assert message["request"] == {"leftOut": "more than 20000 characters", "redrive": True}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        *({"runKey": key} for key in ("a/b", "..", "", "x" * 81, 7, None, ["a", "b"], {"a": 1})),
+        *({"scheduledTime": time} for time in ("soon", "2026-02-30T02:00:00Z", 7, None, [TIME])),
+        *("null", "7", '"text"', "[1, 2]", "{}"),
+    ],
+)
+def test_an_input_that_names_no_run_is_parked_under_the_executions_name(request_: Any) -> None:
+    message = parked_by(request_)
+    assert (message["runKey"], message["scheduledTime"]) == (NAME, "")
+    assert message["request"]["runKey"] == NAME
+
+
+def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
+    world = EndWorld({}, Input=json.dumps({"scheduledTime": TIME}))
+    ends(world)
+    assert [message["runKey"] for message in world.parked] == [run_key_of(TIME)]
+    assert world.item == {
+        "job": {"S": "night"},
+        "run_key": {"S": run_key_of(TIME)},
+        "status": {"S": "unfinished"},
+        "execution": {"S": EXECUTION},
+        "cause": {"S": "execution-ended"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "described"),
+    [
+        (running(), {}),
+        (running(), {"Status": "TIMED_OUT"}),
+        (running(), {"Status": "FAILED", "Error": "States.Runtime"}),
+        (
+            {**running(), "status": {"S": "unfinished"}, "cause": {"S": "no-capacity"}},
+            {"Status": "FAILED", "Error": "Steadyspot.NotParked"},
+        ),
+    ],
+)
+def test_an_end_that_is_told_twice_is_parked_once(item: Any, described: dict[str, str]) -> None:
+    world = EndWorld(item, Input=json.dumps({"scheduledTime": TIME}), **described)
+    ends(world)
+    ends(world)
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("item", "described"),
+    [
+        ({**running(), "status": {"S": "complete"}}, {}),
+        ({**running(), "execution": {"S": "another"}}, {}),
+        ({**running(), "status": {"S": "unfinished"}}, {}),
+        (running(), {"Status": "FAILED", "Error": "Steadyspot.Refused"}),
+    ],
+    ids=["complete", "of-another", "marked", "parked-itself"],
+)
+def test_a_run_that_is_in_good_hands_is_left_alone(item: Any, described: dict[str, str]) -> None:
+    world = EndWorld(dict(item), Input=json.dumps({"scheduledTime": TIME}), **described)
+    ends(world)
+    assert (world.parked, world.mails, world.item) == ([], [], item)
+
+
+def test_people_who_cannot_be_told_change_nothing() -> None:
+    world = EndWorld(running(), Input="{}")
+    world.faults = {"Tell people": [("SNS.NotFoundException", "")]}
+    ends(world)
+    assert len(world.parked) == 1
