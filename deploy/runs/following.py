@@ -6,14 +6,14 @@ The log lines of its attempts come in between on request; both together keep to 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import Follower
-from steadyspot.deploy.runs.logs import RunLog
+from steadyspot.deploy.runs.logs import LogLine, Printing, RunLog
 from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import run_key_in
 from steadyspot.deploy.stacks.config import Job
@@ -31,7 +31,8 @@ def watch(
     described = sfn.describe_execution(executionArn=execution)
     beside = None
     if logs and not machine:
-        beside = _printing(target, screen, job, described["startDate"])
+        log = RunLog(target.client("logs"), target.job(job)["LogGroup"])
+        beside = shown_beside(Printing(log), screen.log_line)
     follower = Follower(sfn, execution, Pace(), beside)
     for moment in follower.moments():
         if not machine:
@@ -59,14 +60,16 @@ def show_run(screen: Screen, run: RunRecord, job: Job, prices: Prices) -> None:
         screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
 
 
-def _printing(target: Target, screen: Screen, job: Job, begun: Any) -> Callable[[], bool]:
-    log = RunLog(target.client("logs"), target.job(job)["LogGroup"])
-    log.begin_at(begun)
+def shown_beside(
+    printing: Printing, show: Callable[[LogLine], None]
+) -> Callable[[Sequence[Any]], bool]:
+    """Return what shows the new lines of an execution's attempts, given its new events."""
 
-    def look() -> bool:
-        lines = list(log.news())
+    def look(events: Sequence[Any]) -> bool:
+        printing.tasks.tell(events)
+        lines = printing.news()
         for line in lines:
-            screen.log_line(line)
+            show(line)
         return bool(lines)
 
     return look

@@ -121,7 +121,7 @@ class Story:
 
     def _exited(self, details: Mapping[str, Any], at: datetime) -> Lines:
         state = details["name"]
-        assigned = _assigned(details)
+        assigned = assigned_by(details)
         self._done = assigned.get(variables.WORK, {}).get("done", self._done)
         self._last = assigned.get(variables.LAST, self._last)
         if state in _CLAIMS and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
@@ -154,7 +154,7 @@ class Story:
         )
 
 
-def _assigned(details: Mapping[str, Any]) -> dict[str, Any]:
+def assigned_by(details: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a state assigned; very long values are cut by AWS, and left out here."""
     values = {}
     for name, text in (details.get("assignedVariables") or {}).items():

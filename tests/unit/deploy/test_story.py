@@ -167,7 +167,7 @@ def test_what_is_looked_at_beside_it_counts_into_the_same_pace() -> None:
     history = History(clock, busy(5, every=1).events)
     pace = Pace(pause=clock.pause, clock=clock)
 
-    def look() -> bool:
+    def look(_events: object) -> bool:
         looks.append(clock())
         return True
 
