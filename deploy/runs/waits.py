@@ -17,7 +17,6 @@ from steadyspot.contract.states import JobState
 from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.values import GROWTH
 
-
 _NEVER = 9e12
 """Seconds since the epoch of the workflow's ``never``: Spot is not refused, and no time is set."""
 

@@ -39,6 +39,7 @@ def command(
     **which: Any,
 ) -> None:
     """Show what the attempts of JOB's last run printed, or of the one named RUN."""
+    from steadyspot.deploy.aws.pace import Pace
     from steadyspot.deploy.runs.executions import ENDED, Follower, history
     from steadyspot.deploy.runs.following import shown_beside
     from steadyspot.deploy.runs.logs import Printing, RunLog
@@ -68,8 +69,9 @@ def command(
     for line in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
         show(line)
     if follow and events and events[-1]["type"] not in ENDED:
-        beside = shown_beside(printing, show)
-        for _ in Follower(sfn, execution, beside=beside, behind_event=events[-1]["id"]).moments():
+        pace, known = Pace(), events[-1]["id"]
+        beside = shown_beside(printing, show, pace)
+        for _ in Follower(sfn, execution, pace, beside, behind_event=known).moments():
             pass  # Only what is printed is shown.
     elif not lines and not machine:
         screen.say("Its attempts printed nothing of that, or none came to run.")

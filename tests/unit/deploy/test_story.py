@@ -176,25 +176,25 @@ def busiest_minute(calls: list[float]) -> int:
     return max(sum(begin <= at < begin + 60 for at in calls) for begin in calls)
 
 
-def test_following_takes_at_most_twenty_calls_in_any_minute_however_much_happens() -> None:
+def test_following_takes_at_most_sixty_calls_in_any_minute_however_much_happens() -> None:
     moments, history, _, follower = followed(busy(10, every=0.7))
     assert follower.status == "SUCCEEDED"
     assert moments.count("people are told") == busy(10, every=0.7).events[-1]["id"] // 2
-    assert busiest_minute(history.calls) <= 20
+    assert busiest_minute(history.calls) <= 60
 
 
-def test_a_quiet_execution_is_asked_after_four_times_a_minute() -> None:
+def test_the_end_of_a_quiet_execution_is_seen_within_two_seconds() -> None:
     machine = claimed().state("Run on Fargate Spot", seconds=3600).add("ExecutionFailed")
     _, history, clock, follower = followed(machine)
     assert follower.status == "FAILED"
-    assert len(history.calls) < 4.5 * 60
-    assert clock() - 3600 <= 15
+    assert len(history.calls) < 30.5 * 60
+    assert clock() - 3600 <= 2
 
 
 def test_a_short_run_is_seen_within_seconds_of_its_end() -> None:
     machine = claimed().state("Run on Fargate Spot", seconds=8).add("ExecutionSucceeded")
     _, _, clock, _ = followed(machine)
-    assert clock() < 14
+    assert clock() <= 10
 
 
 def test_what_is_looked_at_beside_it_counts_into_the_same_pace() -> None:
@@ -204,8 +204,9 @@ def test_what_is_looked_at_beside_it_counts_into_the_same_pace() -> None:
 
     def look(_events: object) -> bool:
         looks.append(clock())
+        pace.spend()
         return True
 
     list(Follower(history, "arn", pace, look).moments())  # type: ignore[arg-type]
     assert len(looks) == len(history.calls)
-    assert busiest_minute(sorted([*looks, *history.calls])) <= 20
+    assert busiest_minute(sorted([*looks, *history.calls])) <= 60
