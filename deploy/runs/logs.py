@@ -174,7 +174,7 @@ class RunLog:
         try:
             pages = self._client.get_paginator("filter_log_events").paginate(
                 logGroupName=self._group,
-                logStreamNames=[_PREFIX + task],
+                logStreamNames=[_PREFIX + task.rsplit("/", 1)[-1]],
                 startTime=max(0, self._first, begin),
             )
             events = [event for page in pages for event in page["events"]]
