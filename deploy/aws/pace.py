@@ -1,8 +1,8 @@
 """How often AWS may be asked while something is followed.
 
-Quickly while something happens, and never often: a bucket of calls that fills slowly. What was
-not used in a quiet time may be used when things happen, but no minute sees more than
-``per_minute``.
+Every two seconds, so that an end is noticed at once, and quicker while something happens: a bucket
+of calls that fills slowly. What was not used in a quiet time may be used when things happen, but no
+minute sees more than ``per_minute``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PER_MINUTE = 20
-"""Calls that following one execution may cost in any minute."""
+PER_MINUTE = 60
+"""Calls that following one execution may cost in any minute; AWS gives an account far more."""
 
 
 class Pace:
@@ -20,14 +20,14 @@ class Pace:
     Parameters
     ----------
     per_minute
-        Calls that any minute may see; two fifths of them can be made at once.
+        Calls that any minute may see; a sixth of them can be made at once.
     pause
         Called with seconds.
     clock
         Monotonic seconds.
     """
 
-    QUICK_SECONDS, SLOW_SECONDS = 0.5, 15.0
+    QUICK_SECONDS, SLOW_SECONDS = 0.5, 2.0
 
     def __init__(
         self,
@@ -35,28 +35,28 @@ class Pace:
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._burst = per_minute * 2 / 5
-        self._per_second = per_minute * 3 / 5 / 60
+        self._burst = per_minute / 6
+        self._per_second = per_minute * 5 / 6 / 60
         self._pause = pause
         self._clock = clock
         self._left = self._burst
         self._at = clock()
         self._wait = self.QUICK_SECONDS
 
-    def wait(self, *, busy: bool, calls: int = 1) -> None:
-        """Wait before a look that takes so many calls; ``busy``: the last one brought something."""
-        slower = min(self.SLOW_SECONDS, self._wait * 1.5)
+    def wait(self, *, busy: bool) -> None:
+        """Wait before the next look; ``busy``: the last one brought something."""
+        slower = min(self.SLOW_SECONDS, self._wait * 2)
         self._wait = self.QUICK_SECONDS if busy else slower
-        self._pause(max(self._wait, self._until(calls)))
+        self._pause(max(self._wait, self._until_a_call()))
 
     def spend(self, calls: int = 1) -> None:
         """Take calls out of the bucket, as they are made."""
         self._fill()
         self._left -= calls
 
-    def _until(self, calls: int) -> float:
+    def _until_a_call(self) -> float:
         self._fill()
-        return max(0.0, (calls - self._left) / self._per_second)
+        return max(0.0, (1 - self._left) / self._per_second)
 
     def _fill(self) -> None:
         now = self._clock()

@@ -153,14 +153,19 @@ class Screen:
         text = json.dumps(value, default=str, indent=2 if self._folds else None)
         self._console.print(Text(text), soft_wrap=True)
 
+    def json_line(self, value: Any) -> None:
+        """Print a value for machines on a line of its own, at once."""
+        self._console.print(Text(json.dumps(value, default=str)), soft_wrap=True)
+        self._console.file.flush()
+
     def raw(self, text: str) -> None:
         """Print a text as it is."""
         self._console.print(Text(text), soft_wrap=True, end="")
 
     def log_line(self, line: LogLine) -> None:
-        """Print a line that an attempt printed, behind the end of its task's id."""
+        """Print a line that an attempt printed, behind the attempt's number."""
         time = line.at.astimezone(UTC).strftime("%H:%M:%S")
-        self._under(f"{time}  {line.task[:8]}", line.text, "dim")
+        self._under(f"{time}  #{line.attempt or '?'}", line.text, "dim")
 
     def trouble(self, trouble: Trouble, *, machine: bool = False) -> None:
         """Print what went wrong and what to do; for machines as one object."""

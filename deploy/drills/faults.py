@@ -73,7 +73,7 @@ def _told(stage: Stage, task: str) -> Observation:
     signals: list[str] = []
 
     def heard() -> bool:
-        for line in log.news([task]):
+        for line in log.news(task):
             signals.extend([line.more[logs.SIGNAL]] if logs.SIGNAL in line.more else [])
         return bool(signals)
 

@@ -156,8 +156,11 @@ class Follower:
     pace
         How often AWS is asked.
     beside
-        Called at every look, so that something else of the run is shown in the same order; it takes
-        ``calls_beside`` calls and says whether it found something.
+        Called at every look with the events that are new, so that something else of the run is
+        shown in the same order; it says whether it found something, and spends what it asks of the
+        same pace.
+    behind_event
+        The id of the last event that is known already; 0 begins with the first.
     """
 
     def __init__(
@@ -165,33 +168,26 @@ class Follower:
         client: SFNClient,
         execution: str,
         pace: Pace | None = None,
-        beside: Callable[[], bool] | None = None,
-        calls_beside: int = 1,
+        beside: Callable[[Sequence[Any]], bool] | None = None,
+        behind_event: int = 0,
     ) -> None:
         self._client = client
         self._execution = execution
         self._pace = pace or Pace()
         self._beside = beside
-        self._calls = 1 + (calls_beside if beside else 0)
         self._story = Story()
-        self._seen = 0
+        self._seen = behind_event
         self.status = "RUNNING"
 
     def moments(self) -> Iterator[Moment]:
         """Yield what happens, until the execution has ended; then ``status`` is its last."""
         while True:
             events = self._fresh()
-            found = self._look_beside()
+            found = self._beside is not None and self._beside(events)
             yield from self._story.tell(events)
             if self.status != "RUNNING":
                 return
-            self._pace.wait(busy=bool(events) or found, calls=self._calls)
-
-    def _look_beside(self) -> bool:
-        if self._beside is None:
-            return False
-        self._pace.spend(self._calls - 1)
-        return self._beside()
+            self._pace.wait(busy=bool(events) or found)
 
     def _fresh(self) -> Sequence[Any]:
         """Return the events since the last look, oldest first; one call as a rule."""

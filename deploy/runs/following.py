@@ -6,14 +6,16 @@ The log lines of its attempts come in between on request; both together keep to 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import Follower
-from steadyspot.deploy.runs.logs import RunLog
+from steadyspot.deploy.runs.logs import LogLine, Printing, RunLog
+from steadyspot.deploy.runs.progress import Progress
 from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import run_key_in
 from steadyspot.deploy.stacks.config import Job
@@ -29,14 +31,14 @@ def watch(
     """Follow an execution and leave with 0 if it succeeded, else with 1."""
     sfn = target.client("stepfunctions")
     described = sfn.describe_execution(executionArn=execution)
-    beside = None
-    if logs and not machine:
-        beside = _printing(target, screen, job, described["startDate"])
-    follower = Follower(sfn, execution, Pace(), beside)
+    key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
+    pace = Pace()
+    follower = Follower(
+        sfn, execution, pace, None if machine else _beside(target, screen, job, key, pace, logs)
+    )
     for moment in follower.moments():
         if not machine:
             screen.moment(moment)
-    key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
     run = target.runs.get(job.name, key)
     if machine:
         screen.json(
@@ -59,14 +61,47 @@ def show_run(screen: Screen, run: RunRecord, job: Job, prices: Prices) -> None:
         screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
 
 
-def _printing(target: Target, screen: Screen, job: Job, begun: Any) -> Callable[[], bool]:
-    log = RunLog(target.client("logs"), target.job(job)["LogGroup"])
-    log.begin_at(begun)
+def _beside(
+    target: Target, screen: Screen, job: Job, key: str, pace: Pace, logs: bool
+) -> Callable[[Sequence[Any]], bool]:
+    """Return what shows the run's progress, and its log where that is wanted."""
+    progress = Progress(lambda: target.runs.get(job.name, key), 60 * job.expected_minutes)
+    printed = None
+    if logs:
+        log = RunLog(target.client("logs"), target.job(job)["LogGroup"])
+        printed = shown_beside(Printing(log), screen.log_line, pace)
 
-    def look() -> bool:
-        lines = list(log.news())
+    def look(events: Sequence[Any]) -> bool:
+        found = printed is not None and printed(events)
+        now = datetime.now(UTC)
+        if progress.due(now):
+            pace.spend()
+            if moment := progress.look(now):
+                screen.moment(moment)
+        return found
+
+    return look
+
+
+def shown_beside(
+    printing: Printing, show: Callable[[LogLine], None], pace: Pace
+) -> Callable[[Sequence[Any]], bool]:
+    """Return what shows new lines of an execution's attempts, given its new events.
+
+    Of two looks that bring no event, one leaves the log out: the end is not to be missed for it.
+    """
+    rests = False
+
+    def look(events: Sequence[Any]) -> bool:
+        nonlocal rests
+        printing.tasks.tell(events)
+        rests = not events and not rests
+        if rests:
+            return False
+        pace.spend()
+        lines = printing.news()
         for line in lines:
-            screen.log_line(line)
+            show(line)
         return bool(lines)
 
     return look

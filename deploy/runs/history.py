@@ -10,18 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from steadyspot.contract import Capacity, CapacityMode, variables
 from steadyspot.contract.states import JobState
+from steadyspot.deploy.runs.waits import Wait, deadline_of, wait_of
 from steadyspot.statemachines.causes import CauseClass
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
 READ = JobState.HOW_FAR
 _CLAIMS = (JobState.CLAIM, JobState.TAKE_OVER)
 _WAITS = (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_A_MOMENT)
+_SOON = timedelta(seconds=2)
+"""A wait for Spot that ends so near its latest start leaves no time to try it again."""
 _LAUNCHES: Mapping[str, str] = {SPOT: "Spot", ON_DEMAND: Capacity.ON_DEMAND}
 
 
@@ -61,6 +64,12 @@ class Story:
         self._last_capacity = ""
         self._call_failed = False
         self._chose = False
+        self._values: dict[str, Any] = {}
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the run must be done, as far as was told; None without a deadline."""
+        return deadline_of(self._values)
 
     def tell(self, events: Iterable[Mapping[str, Any]]) -> Iterator[Moment]:
         """Yield what these events mean to a person."""
@@ -88,8 +97,9 @@ class Story:
         self._call_failed = False
         if state in _WAITS:
             self._waiting_since = at
-            if state == JobState.WAIT_FOR_CAPACITY:
-                yield "backs off before the next attempt", Tone.DECISION
+            wait = wait_of(state, self._values, at)
+            if wait is None or wait.until > at:
+                yield _waits(wait), Tone.DECISION
         elif state == JobState.MARK_UNFINISHED and self._chose:
             yield "no more is tried: budget or time is used up", Tone.DECISION
         elif state == JobState.WHO_HOLDS_IT:
@@ -121,7 +131,8 @@ class Story:
 
     def _exited(self, details: Mapping[str, Any], at: datetime) -> Lines:
         state = details["name"]
-        assigned = _assigned(details)
+        assigned = assigned_by(details)
+        self._values.update(assigned)
         self._done = assigned.get(variables.WORK, {}).get("done", self._done)
         self._last = assigned.get(variables.LAST, self._last)
         if state in _CLAIMS and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
@@ -147,14 +158,36 @@ class Story:
     def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
         self._before, self._wish = run.get(variables.EARLIER_ATTEMPTS, 0), run.get("capacity", "")
         if run[variables.CLAIMS] == 1:
-            return f"run {run['key']} is claimed", Tone.PLAIN
+            due = f", due by {_clock(self.deadline)}" if self.deadline else ""
+            return f"run {run['key']} is claimed{due}", Tone.PLAIN
         resumed = f"; {_units(self._done)} done already" if self._done else ""
         return f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}", (
             Tone.DECISION
         )
 
 
-def _assigned(details: Mapping[str, Any]) -> dict[str, Any]:
+def _waits(wait: Wait | None) -> str:
+    """Return until when is waited, what comes then at the latest, and when the run is due."""
+    if wait is None:
+        return "backs off before the next attempt"
+    latest = " at the latest" if wait.at_most else ""
+    told = [f"waits until {_clock(wait.until)}{latest}"]
+    if wait.on_demand:
+        told.append(
+            "then takes on-demand"
+            if wait.until >= wait.on_demand - _SOON
+            else f"takes on-demand from {_clock(wait.on_demand)} on"
+        )
+    if wait.deadline:
+        told.append(f"is due by {_clock(wait.deadline)}")
+    return ", ".join(told)
+
+
+def _clock(at: datetime | None) -> str:
+    return f"{at:%H:%M:%S}" if at else "?"
+
+
+def assigned_by(details: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a state assigned; very long values are cut by AWS, and left out here."""
     values = {}
     for name, text in (details.get("assignedVariables") or {}).items():

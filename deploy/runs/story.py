@@ -54,13 +54,16 @@ def explain(
     why a message about the run lies in the dead-letter queue, empty where none does.
     """
     stops = tuple(_stops(run))
+    moments = tuple(Story().tell(events))
     outcome, step = _verdict(run, execution, events, stops, waits)
+    if moments and execution and execution["status"] == "RUNNING":
+        outcome = f"{outcome.removesuffix('.')}: {moments[-1].text}."
     return Explanation(
         outcome=outcome,
         next_step=step,
         run=run,
         execution=execution["executionArn"] if execution else (run.execution if run else ""),
-        moments=tuple(Story().tell(events)),
+        moments=moments,
         stops=stops,
     )
 

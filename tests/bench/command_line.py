@@ -33,7 +33,7 @@ from tests.bench.report import Row, report
 from tests.unit.deploy.fakes import BEGUN, Clock, History
 
 ROOT = Path(__file__).parents[2]
-HELP_SECONDS, UP_CALLS, FOLLOW_CALLS = 0.150, 10, 20
+HELP_SECONDS, UP_CALLS, FOLLOW_CALLS = 0.150, 10, 60
 TYPED_ON_AWS, TYPED_HERE = 3, 1
 
 

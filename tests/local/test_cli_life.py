@@ -65,8 +65,11 @@ def test_check_finds_nothing_bad_and_changes_nothing(shop: Shop) -> None:
 
 
 def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
+    other = {"command": ["sh", "-c", "for i in 1 2 3 4 5; do echo of another run; sleep 1; done"]}
+    shop.verb("run", "--no-follow", "--input", json.dumps(other))
     said = shop.verb("run", "--logs")
     assert "part 8 done" in said
+    assert "of another run" not in said
     assert "the execution succeeded" in said
     listed = shop.json("runs")
     assert listed[0]["status"] == "complete"
@@ -76,6 +79,9 @@ def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
     assert story["next_step"] == "Nothing to do."
     assert story["money"]["saving"] > 0.6
     assert "part 8 done" in shop.verb("logs", "night", key)
+    assert "nothing of that" in shop.verb("logs", "night", key, "--attempt", "2")
+    printed = shop.verb("logs", "night", key, "--json", "-f", "--tail", "3").splitlines()
+    assert [set(json.loads(line)) for line in printed] == [{"at", "attempt", "task", "text"}] * 3
     assert "the execution succeeded" in shop.verb("watch", "night", key)
     bill = shop.json("cost")["bills"][0]
     assert bill["complete"] >= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,20 +10,39 @@ from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.runs.logs import LogLine
     from steadyspot.deploy.target import Target
 
 
 @click.command(name="logs")
 @options.job
 @options.run_named
+@click.option("-f", "--follow", is_flag=True, help="Go on showing what is printed, to its end.")
+@click.option(
+    "--since",
+    type=options.Checked("runs.logs", "since_of"),
+    help="Nothing printed before: 10m, 2h, 1d ago, or 2026-11-24T02:00:00Z.",
+)
+@click.option("--attempt", type=click.IntRange(1), help="Only of this attempt.")
+@click.option("--tail", type=click.IntRange(0), help="Of what is there, only the last lines.")
 @options.as_json
 @options.on_target
 def command(
-    target: Target, screen: Screen, job: str | None, run: str | None, machine: bool
+    target: Target,
+    screen: Screen,
+    *,
+    job: str | None,
+    run: str | None,
+    follow: bool,
+    tail: int | None,
+    machine: bool,
+    **which: Any,
 ) -> None:
     """Show what the attempts of JOB's last run printed, or of the one named RUN."""
-    from steadyspot.deploy.runs.executions import history
-    from steadyspot.deploy.runs.logs import RunLog, tasks_in
+    from steadyspot.deploy.aws.pace import Pace
+    from steadyspot.deploy.runs.executions import ENDED, Follower, history
+    from steadyspot.deploy.runs.following import shown_beside
+    from steadyspot.deploy.runs.logs import Printing, RunLog
     from steadyspot.deploy.runs.lookup import Finder
 
     wanted = target.config.job(job)
@@ -32,18 +51,27 @@ def command(
     found = Finder(
         table=target.runs, sfn=sfn, job=wanted.name, machine=outputs["StateMachine"]
     ).find(run)
-    tasks = [attempt.task for attempt in found.run.attempts if attempt.task] if found.run else []
-    if found.execution:
-        tasks += tasks_in(history(sfn, found.execution["executionArn"]))
-    tasks = list(dict.fromkeys(task.rsplit("/", 1)[-1] for task in tasks))
-    log = RunLog(target.client("logs"), outputs["LogGroup"])
-    lines = [line for task in tasks for line in log.news([task])]
-    if machine:
-        screen.json(
-            [{"at": f"{x.at:%Y-%m-%dT%H:%M:%S.%fZ}", "task": x.task, "text": x.text} for x in lines]
-        )
-        return
-    for line in lines:
-        screen.log_line(line)
-    if not lines:
-        screen.say("Its attempts printed nothing, or none came to run.")
+    execution = found.execution["executionArn"] if found.execution else ""
+    log = RunLog(target.client("logs"), outputs["LogGroup"], which["since"])
+    printing = Printing(log, which["attempt"])
+    events = history(sfn, execution) if execution else []
+    printing.tasks.tell(events)
+    recorded = found.run.attempts if found.run else ()
+    earlier = {one.task.rsplit("/", 1)[-1]: one.attempt for one in recorded if one.task}
+    lines = printing.all_of(earlier)
+
+    def show(line: LogLine) -> None:
+        if machine:
+            screen.json_line(line.as_data())
+        else:
+            screen.log_line(line)
+
+    for line in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
+        show(line)
+    if follow and events and events[-1]["type"] not in ENDED:
+        pace, known = Pace(), events[-1]["id"]
+        beside = shown_beside(printing, show, pace)
+        for _ in Follower(sfn, execution, pace, beside, behind_event=known).moments():
+            pass  # Only what is printed is shown.
+    elif not lines and not machine:
+        screen.say("Its attempts printed nothing of that, or none came to run.")

@@ -225,7 +225,7 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("up", {"image": None, "yes": True}),
     ("run", {"request": {}, "no_follow": False, "logs": False}),
     ("watch", {"run": None, "logs": False}),
-    ("logs", {"run": None}),
+    ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
     ("runs", {"most": 20}),
     ("explain", {"run": None}),
     ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
@@ -288,7 +288,9 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 def test_each_verb_prints_one_json_document_for_machines() -> None:
     for verb, text in printed(None, machine=True).items():
-        assert isinstance(json.loads(text), dict | list), verb
+        documents = text.splitlines() if verb == "logs" else [text]  # logs: as they are printed
+        for document in documents:
+            assert isinstance(json.loads(document), dict | list), verb
 
 
 if __name__ == "__main__":

@@ -81,6 +81,41 @@ def test_a_run_that_is_interrupted_refused_and_falls_back_reads_as_a_story() -> 
     ]
 
 
+def test_a_wait_says_until_when_what_comes_then_and_when_the_run_is_due() -> None:
+    begun = 1000 * int(BEGUN.timestamp())
+    job = {"backoffSeconds": 120, "backoffCapSeconds": 3600, "maximumWaitMinutes": 60}
+    run = {"key": "k", "claims": 1, "earlierAttempts": 0, "capacity": "spot-first"}
+    run |= {"finishBy": begun + 7_200_000, "expected": 600, "reserve": 255}
+    last = {"attempt": 1, "capacity": "spot", "started_at": "2026-11-24T02:00:00Z"}
+    cause = {"name": "no-capacity", "class": "refused", "sentence": "No.", "jitters": False}
+    cause["answer"] = "wait-for-spot"
+    machine = Machine().state("Claim the run", run=run, job=job, work={"done": 0}, attempts=[])
+    refused = {"since": begun, "waits": 0}
+    machine.state("Run on Fargate Spot", last=last, cause=cause, spotRefused=refused)
+    machine.state("Wait for capacity", seconds=120, spotRefused={"since": begun, "waits": 3})
+    assert told(machine) == [
+        "run k is claimed, due by 04:00:00",
+        "attempt 1 is asked for on Spot",
+        "attempt 1 was refused (no-capacity): No.",
+        "waits until 02:02:00, takes on-demand from 03:45:45 on, is due by 04:00:00",
+        "waited 120 s",
+    ]
+    machine.state("Wait for capacity", spotRefused={"since": begun, "waits": 9})
+    machine.seconds += 6000
+    machine.state("Wait for capacity")
+    assert told(machine)[5] == (
+        "waits until 02:56:00, takes on-demand from 03:45:45 on, is due by 04:00:00"
+    )
+    assert told(machine)[6] == "waits until 03:45:45, then takes on-demand, is due by 04:00:00"
+
+
+def test_a_wait_that_the_history_does_not_tell_is_told_all_the_same() -> None:
+    assert told(claimed().state("Wait for capacity", seconds=9))[1:] == [
+        "backs off before the next attempt",
+        "waited 9 s",
+    ]
+
+
 def test_a_quiet_run_is_four_lines() -> None:
     machine = claimed().state("Run on Fargate Spot").state("Close the run")
     assert told(machine.add("ExecutionSucceeded")) == [
@@ -141,25 +176,25 @@ def busiest_minute(calls: list[float]) -> int:
     return max(sum(begin <= at < begin + 60 for at in calls) for begin in calls)
 
 
-def test_following_takes_at_most_twenty_calls_in_any_minute_however_much_happens() -> None:
+def test_following_takes_at_most_sixty_calls_in_any_minute_however_much_happens() -> None:
     moments, history, _, follower = followed(busy(10, every=0.7))
     assert follower.status == "SUCCEEDED"
     assert moments.count("people are told") == busy(10, every=0.7).events[-1]["id"] // 2
-    assert busiest_minute(history.calls) <= 20
+    assert busiest_minute(history.calls) <= 60
 
 
-def test_a_quiet_execution_is_asked_after_four_times_a_minute() -> None:
+def test_the_end_of_a_quiet_execution_is_seen_within_two_seconds() -> None:
     machine = claimed().state("Run on Fargate Spot", seconds=3600).add("ExecutionFailed")
     _, history, clock, follower = followed(machine)
     assert follower.status == "FAILED"
-    assert len(history.calls) < 4.5 * 60
-    assert clock() - 3600 <= 15
+    assert len(history.calls) < 30.5 * 60
+    assert clock() - 3600 <= 2
 
 
 def test_a_short_run_is_seen_within_seconds_of_its_end() -> None:
     machine = claimed().state("Run on Fargate Spot", seconds=8).add("ExecutionSucceeded")
     _, _, clock, _ = followed(machine)
-    assert clock() < 14
+    assert clock() <= 10
 
 
 def test_what_is_looked_at_beside_it_counts_into_the_same_pace() -> None:
@@ -167,10 +202,11 @@ def test_what_is_looked_at_beside_it_counts_into_the_same_pace() -> None:
     history = History(clock, busy(5, every=1).events)
     pace = Pace(pause=clock.pause, clock=clock)
 
-    def look() -> bool:
+    def look(_events: object) -> bool:
         looks.append(clock())
+        pace.spend()
         return True
 
     list(Follower(history, "arn", pace, look).moments())  # type: ignore[arg-type]
     assert len(looks) == len(history.calls)
-    assert busiest_minute(sorted([*looks, *history.calls])) <= 20
+    assert busiest_minute(sorted([*looks, *history.calls])) <= 60

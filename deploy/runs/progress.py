@@ -1,0 +1,77 @@
+"""How far a run is while it is followed: units, time so far, and about what is left.
+
+What is left comes from the pace seen while following, before that from ``expected_minutes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from steadyspot.deploy.runs.history import Moment
+from steadyspot.deploy.runs.records import RunRecord
+
+LOOK_SECONDS = 15.0
+"""Between two looks at the record."""
+
+
+class Progress:
+    """Tells how far a run is, where that has changed.
+
+    Parameters
+    ----------
+    read
+        Returns the run's record, None before it is claimed.
+    expected_seconds
+        What an undisturbed run takes.
+    """
+
+    def __init__(self, read: Callable[[], RunRecord | None], expected_seconds: float) -> None:
+        self._read = read
+        self._expected = expected_seconds
+        self._looked: datetime | None = None
+        self._first: tuple[datetime, int] | None = None
+        self._told = 0
+
+    def due(self, now: datetime) -> bool:
+        """Return whether it is time for a look, which takes a call or two."""
+        return self._looked is None or (now - self._looked).total_seconds() >= LOOK_SECONDS
+
+    def look(self, now: datetime) -> Moment | None:
+        """Return how far the run is, None where nothing is new."""
+        self._looked = now
+        run = self._read()
+        if run is None or run.complete or run.units_done == 0:
+            return None
+        if self._first is None:
+            self._first = (now, run.units_done)
+        if run.units_done <= self._told:
+            return None
+        self._told = run.units_done
+        return Moment(now, self._text(run, now))
+
+    def _text(self, run: RunRecord, now: datetime) -> str:
+        total = f" of {run.units_total}" if run.units_total else ""
+        told = [f"{run.units_done}{total} unit{'s' * (run.units_done != 1 or bool(total))} done"]
+        if run.claimed_at:
+            begun = datetime.fromisoformat(run.claimed_at).astimezone(UTC)
+            told.append(f"{duration((now - begun).total_seconds())} so far")
+        if run.units_total > run.units_done:
+            told.append(f"about {duration(self._left(run, now))} left")
+        return ", ".join(told)
+
+    def _left(self, run: RunRecord, now: datetime) -> float:
+        since, units = self._first or (now, run.units_done)
+        if run.units_done > units:
+            each = (now - since).total_seconds() / (run.units_done - units)
+            return each * (run.units_total - run.units_done)
+        return self._expected * (1 - run.units_done / run.units_total)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people: ``45 s``, ``12 min``, ``3 h 05 min``."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
