@@ -13,7 +13,8 @@ import click
 def command(tag: str | None, architecture: str) -> None:
     """Build the worker's image with this machine's container engine, from what is installed."""
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.stacks.images import WORKER, build_worker, engine_here
+    from steadyspot.deploy.stacks.image_config import WORKER
+    from steadyspot.deploy.stacks.images import build_worker, engine_here
 
     build_worker(engine_here(), architecture, tag or WORKER)
     Screen().say(f"{tag or WORKER} is built.")
