@@ -60,8 +60,9 @@ lock: ## write Pipfile.lock anew with the newest releases
 	.ci/setup lock
 	.ci/setup lock tests/scan
 	.ci/setup lock tests/mutants
+	.ci/setup lock tests/programs
 
 clean: ## remove what was set up and what tests left
-	rm -rf .venv tests/scan/.venv tests/mutants/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv tests/scan/.venv tests/mutants/.venv tests/programs/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		build *.egg-info tests/asl/node_modules tests/asl/.synced
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -97,10 +97,8 @@ def shell(script: str) -> list[str]:
 
 
 def until_the_end(worker: Started) -> list[str]:
-    said = []
-    while line := worker.line():
-        said.append(line)
-    return said
+    assert worker.process.stdout
+    return [line.strip() for line in worker.process.stdout]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -186,5 +184,5 @@ def test_the_table_says_which_of_its_programs_no_test_runs() -> None:
     table = (ROOT / "docs" / "stops.md").read_text()
     rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| ")]
     untested = [row for row in rows if row.endswith("\\*")]
-    assert len(untested) == 4
+    assert untested == ["| httpd \\*"]
     assert len(rows) >= len(PROGRAMS) + len(untested)
