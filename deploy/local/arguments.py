@@ -33,6 +33,7 @@ _MADE_TEXT = {"MessageBody", "Message", "Input", "Detail", "Body"}
 _RESOURCE = re.compile(r"arn:aws[a-z-]*:states:[^:]*:[^:]*:(?P<what>[A-Za-z0-9-]+(:[A-Za-z0-9]+)+)")
 _PATTERNS = re.compile(r"\.(sync(:2)?|waitForTaskToken)\Z")
 _WORDS = re.compile(r"([A-Z]+)(?=[A-Z][a-z])")
+_UNSUPPORTED = " is not supported by Step Functions"
 _INTEGERS, _NUMBERS = ("integer", "long"), ("float", "double")
 
 
@@ -95,6 +96,18 @@ def faults(call: Call, arguments: Any, *, literal: bool) -> list[str]:
     return list(_of_value("", arguments, shape, literal))
 
 
+def faults_of_result(call: Call, resource: str, result: Any, mode: str) -> list[str]:
+    """What a mocked result has that the API would not answer; ``PRESENT`` asks for types only."""
+    shape: Shape | None = call.operation.output_shape
+    if ".sync" in resource:  # then the answer is what a look at the task shows
+        is_task = call.operation.name == "RunTask"
+        shape = call.operation.service_model.shape_for("Task") if is_task else None
+    if shape is None:
+        return []
+    found = _of_value("", result, shape, literal=False)
+    return [one for one in found if mode == "STRICT" or not one.endswith(_UNSUPPORTED)]
+
+
 def _of_value(name: str, value: Any, shape: Shape, literal: bool) -> Iterator[str]:
     if literal and isinstance(value, str) and value.startswith("{%"):
         return
@@ -154,7 +167,7 @@ def _is_made_up(shape: Shape) -> bool:
 
 
 def _not_supported(name: str) -> str:
-    return f"The field '{name}' is not supported by Step Functions"
+    return f"The field '{name}'{_UNSUPPORTED}"
 
 
 def _must_be(name: str, kind: str) -> str:

@@ -30,6 +30,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 from steadyspot.deploy.local.execution_logs import execution_log
 from steadyspot.deploy.local.shapes import compact_json, epoch_milliseconds, iso_seconds
+from steadyspot.deploy.local.trials import TRIAL_MEMBERS, try_state
 from steadyspot.deploy.local.validating import LARGEST_DATA, problems, refusal_of
 
 _PAGE = 100
@@ -206,6 +207,10 @@ class AwsExecutionsResponse(StepFunctionResponse):
         diagnostics = [{"severity": "ERROR", **vars(problem)} for problem in found]
         result = "FAIL" if diagnostics else "OK"
         return ActionResult({"result": result, "diagnostics": diagnostics, "truncated": False})
+
+    def test_state(self) -> ActionResult:
+        request = {name: self._get_param(name) for name in TRIAL_MEMBERS}
+        return ActionResult(try_state(request, self.current_account, self.region))
 
     def stop_execution(self) -> ActionResult:
         backend: Any = self.stepfunction_backend

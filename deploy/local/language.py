@@ -9,7 +9,7 @@ expression as `States.QueryEvaluationError`, waits that end when the execution d
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Final, NoReturn, cast
@@ -274,17 +274,18 @@ class CatchableErrors(ErrorEqualsDecl):
     def _eval_body(self, env: Environment) -> None:
         error_name: ErrorName | None = env.stack.pop()
         name = error_name.error_name if error_name else None
-        names = {wanted.error_name for wanted in self.error_names}
-        if name == "States.Runtime":
-            matches = False
-        elif name in names:
-            matches = True
-        else:
-            wildcard = "States.ALL" in names or (
-                "States.TaskFailed" in names and name != "States.Timeout"
-            )
-            matches = wildcard and name not in _UNCATCHABLE
-        env.stack.append(matches)
+        names = [str(wanted.error_name) for wanted in self.error_names]
+        env.stack.append(error_matches(name, names))
+
+
+def error_matches(name: str | None, names: Collection[str]) -> bool:
+    """Whether an error is one of those that a Retrier or a Catcher names."""
+    if name == "States.Runtime":
+        return False
+    if name in names:
+        return True
+    wildcard = "States.ALL" in names or ("States.TaskFailed" in names and name != "States.Timeout")
+    return wildcard and name not in _UNCATCHABLE
 
 
 class PunctualRetrier(RetrierDecl):

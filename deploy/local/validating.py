@@ -25,6 +25,9 @@ LARGEST_DEFINITION: Final = 1_048_576
 LONGEST_NAME: Final = 80
 _LONGEST_DELAY: Final = 31_622_400
 
+MISSING_TARGET: Final = "MISSING_TRANSITION_TARGET"
+"""The code where a transition leads nowhere, or none leads to a state."""
+
 _JSONATA, _JSONPATH = "JSONata", "JSONPath"
 _TRANSITION = ("Next", "End")
 _EVERY = ("Type", "Comment", "QueryLanguage")
@@ -333,4 +336,4 @@ def _schema(message: str, at: str) -> Problem:
 
 
 def _missing(message: str, at: str) -> Problem:
-    return Problem("MISSING_TRANSITION_TARGET", message, at)
+    return Problem(MISSING_TARGET, message, at)
