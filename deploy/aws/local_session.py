@@ -17,7 +17,8 @@ from botocore.config import Config
 
 from steadyspot.deploy.aws.local_address import PREFIX, Address
 
-_DIRECT = Config(proxies={})
+_DIRECT = Config(proxies={}, inject_host_prefix=False)
+"""No proxy, and no name before the host: some calls of AWS have one, 127.0.0.1 has none."""
 _OF_THE_USER = ("profile", "config_file", "credentials_file")
 """What a session of botocore otherwise takes from the environment or from the home directory."""
 

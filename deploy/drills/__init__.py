@@ -79,7 +79,7 @@ DRILLS: dict[str, Drill] = {
     ),
     "verify": Drill(
         "It asks Step Functions what the deployed workflow of {job} would do with each row of the "
-        "cause table. It works on AWS only.",
+        "cause table.",
         rehearsal.every_row,
         free=True,
     ),

@@ -15,8 +15,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
-from moto.stepfunctions.exceptions import InvalidName
+from moto.stepfunctions.exceptions import InvalidName, ValidationException
+from moto.stepfunctions.models import StateMachine
 from moto.stepfunctions.parser.api import ExecutionStatus, GetExecutionHistoryOutput
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution import (
@@ -28,11 +30,20 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 from steadyspot.deploy.local.execution_logs import execution_log
 from steadyspot.deploy.local.shapes import compact_json, epoch_milliseconds, iso_seconds
+from steadyspot.deploy.local.trials import TRIAL_MEMBERS, try_state
+from steadyspot.deploy.local.validating import LARGEST_DATA, problems, refusal_of
 
 _PAGE = 100
 _LARGEST_PAGE = 1000
 _STOP_SECONDS = 5.0
 _FORBIDDEN_IN_NAMES = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")
+
+
+class InvalidDefinition(AWSError):
+    """A definition that no state machine is made of; the text says all that is wrong."""
+
+    TYPE = "InvalidDefinition"
+    STATUS = 400
 
 
 class _Ending(BaseExecutionWorkerCommunication):
@@ -127,11 +138,24 @@ def status_change_event(execution: AwsExecution, status: str) -> dict[str, Any]:
 
 
 class AwsExecutions(StepFunctionsParserBackend):
-    """moto's interpreting backend with AWS's answers for executions."""
+    """moto's interpreting backend with AWS's answers for machines and executions."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self._starting = threading.Lock()
+
+    def create_state_machine(  # type: ignore[override]  # moto's own takes the same by name
+        self, name: str, definition: str, **more: Any
+    ) -> StateMachine:
+        _refuse_bad(definition)
+        return super().create_state_machine(name, definition, **more)
+
+    def update_state_machine(  # type: ignore[override]  # as above
+        self, arn: str, definition: Any = None, **more: Any
+    ) -> StateMachine:
+        if definition is not None:
+            _refuse_bad(definition)
+        return super().update_state_machine(arn, definition, **more)
 
     def start_execution(  # type: ignore[override]  # moto's two backends differ
         self,
@@ -142,6 +166,11 @@ class AwsExecutions(StepFunctionsParserBackend):
     ) -> Execution:
         if name is not None and (not 0 < len(name) <= 80 or _FORBIDDEN_IN_NAMES.search(name)):
             raise InvalidName(f"Invalid Name: '{name}'")
+        if execution_input is not None and len(execution_input.encode()) > LARGEST_DATA:
+            raise ValidationException(
+                "1 validation error detected: Value at 'input' failed to satisfy constraint: "
+                f"Member must have length less than or equal to {LARGEST_DATA}"
+            )
         with self._starting:  # so that a name is taken once, also by two starts at the same moment
             return super().start_execution(
                 state_machine_arn,
@@ -172,6 +201,16 @@ class AwsExecutions(StepFunctionsParserBackend):
 
 class AwsExecutionsResponse(StepFunctionResponse):
     """The API of Step Functions, where moto leaves out a parameter or a field."""
+
+    def validate_state_machine_definition(self) -> ActionResult:
+        found = problems(self._get_param("definition"))
+        diagnostics = [{"severity": "ERROR", **vars(problem)} for problem in found]
+        result = "FAIL" if diagnostics else "OK"
+        return ActionResult({"result": result, "diagnostics": diagnostics, "truncated": False})
+
+    def test_state(self) -> ActionResult:
+        request = {name: self._get_param(name) for name in TRIAL_MEMBERS}
+        return ActionResult(try_state(request, self.current_account, self.region))
 
     def stop_execution(self) -> ActionResult:
         backend: Any = self.stepfunction_backend
@@ -237,6 +276,11 @@ class AwsExecutionsResponse(StepFunctionResponse):
             cause=self._get_param("cause"),
         )
         return EmptyResult()
+
+
+def _refuse_bad(definition: str) -> None:
+    if found := problems(definition):
+        raise InvalidDefinition(refusal_of(found))
 
 
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:

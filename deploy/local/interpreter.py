@@ -14,6 +14,9 @@ from typing import Any
 import moto.stepfunctions.urls
 from moto.core.config import default_user_config
 from moto.stepfunctions.parser import models
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service,
+)
 from moto.stepfunctions.parser.asl.eval import environment
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.parse import asl_parser
@@ -28,6 +31,7 @@ from steadyspot.deploy.local.integrations import TASKS
 from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
 from steadyspot.deploy.local.market import Market
 from steadyspot.deploy.local.run_task import EcsTask
+from steadyspot.deploy.local.trials import answer_mocked
 
 _CLIENT_FOR = "boto_client_for"
 
@@ -74,6 +78,8 @@ class Interpreter:
         for name, module in list(sys.modules.items()):
             if name.startswith("moto.stepfunctions.") and hasattr(module, _CLIENT_FOR):
                 _put(module, _CLIENT_FOR, self._clients.client_for)
+        # Tasks of a TestState are answered by this name; ours knows the errors of Step Functions.
+        _put(state_task_service, "eval_mocked_response", answer_mocked)
         AwsPreprocessor.task_classes = {**TASKS, "ecs": EcsTask}
         AwsExecution.emit = staticmethod(self._emit)
         EcsTask.fargate = self._fargate

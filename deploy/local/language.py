@@ -9,13 +9,21 @@ expression as `States.QueryEvaluationError`, waits that end when the execution d
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Final, NoReturn, cast
 
-from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.api import (
+    EvaluationFailedEventDetails,
+    ExecutionFailedEventDetails,
+    HistoryEventType,
+)
 from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
+from moto.stepfunctions.parser.asl.component.common.assign.assign_decl import AssignDecl
+from moto.stepfunctions.parser.asl.component.common.assign.assign_decl_binding import (
+    AssignDeclBinding,
+)
 from moto.stepfunctions.parser.asl.component.common.catch.catcher_decl import CatcherDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import (
     ErrorEqualsDecl,
@@ -41,6 +49,7 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
     TimeoutSeconds,
     TimeoutSecondsJSONata,
 )
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison import (
     ConditionStringJSONata,
 )
@@ -58,13 +67,17 @@ from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
+from steadyspot.deploy.local.arguments import call_of, faults
 from steadyspot.deploy.local.expressions import ExpressionError, evaluate, json_value
 from steadyspot.deploy.local.shapes import compact_json
+from steadyspot.deploy.local.validating import LARGEST_DATA, LARGEST_NUMBER
 
 _IN_TASK: Final = "steadyspot.in-task"
 """Mark on an environment: a Task is evaluated, whose handler writes failures into the history."""
 
 _UNCATCHABLE: Final = ("States.Runtime", "States.DataLimitExceeded")
+_LARGEST_VARIABLES: Final = 10 * 1024 * 1024
+"""Bytes of all variables of an execution together."""
 _WAIT_SLICE_SECONDS: Final = 0.25
 
 
@@ -101,6 +114,34 @@ def fail_evaluation(env: Environment, cause: str) -> NoReturn:
             ),
         )
     raise failure
+
+
+def end_execution(env: Environment, kind: StatesErrorNameType, cause: str) -> NoReturn:
+    """End the execution with an error that no `States.ALL` catches."""
+    error_name = StatesErrorName(typ=kind)
+    raise FailureEventException(
+        failure_event=FailureEvent(
+            env=env,
+            error_name=error_name,
+            event_type=HistoryEventType.TaskFailed,
+            event_details=event_details(
+                executionFailedEventDetails=ExecutionFailedEventDetails(
+                    error=error_name.error_name, cause=cause
+                )
+            ),
+        )
+    )
+
+
+def refuse_large(env: Environment, value: Any, what: str, limit: int = LARGEST_DATA) -> None:
+    """End the execution where a value is larger than AWS carries along."""
+    if len(compact_json(value).encode()) > limit:
+        end_execution(
+            env,
+            StatesErrorNameType.StatesStatesDataLimitExceeded,
+            f"The state/task '{env.next_state_name}' {what} with a size exceeding the maximum "
+            "number of bytes service limit.",
+        )
 
 
 class BoundJSONata(StringJSONata):
@@ -149,11 +190,30 @@ class BooleanCondition(ConditionStringJSONata):
 
 
 class PositiveTimeout(TimeoutSecondsJSONata):
-    """`TimeoutSeconds` as an expression: a positive whole number or an error."""
+    """`TimeoutSeconds` as an expression: a positive whole number within its limit, or an error."""
 
     def _eval_seconds(self, env: Environment) -> int:
         self.string_jsonata.eval(env=env)
         return _whole(env, self.string_jsonata.literal_value, "TimeoutSeconds", at_least=1)
+
+
+class LimitedBindings(EvalComponent):
+    """All bindings of an `Assign` as one, within AWS's limits."""
+
+    def __init__(self, bindings: list[AssignDeclBinding]) -> None:
+        super().__init__()
+        self._bindings = bindings
+
+    def _eval_body(self, env: Environment) -> None:
+        assigned: dict[str, Any] = {}
+        for binding in self._bindings:
+            binding.eval(env)
+            assigned.update(env.stack.pop())
+        refuse_large(env, assigned, "assigned variables")
+        store = env.variable_store
+        known = {**store._outer_scope, **store._inner_scope, **assigned}
+        refuse_large(env, known, "led to variables", _LARGEST_VARIABLES)
+        env.stack.append(assigned)
 
 
 class _PunctualWait:
@@ -188,6 +248,12 @@ def _whole(env: Environment, expression: str, field: str, at_least: int) -> int:
     value = env.stack.pop()
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
         fail_evaluation(env, _unexpected(expression, field, "integer"))
+    if value > LARGEST_NUMBER:
+        fail_evaluation(
+            env,
+            f"The JSONata expression '{expression}' specified for the field '{field}' returned a "
+            f"value that is out of range: at most {LARGEST_NUMBER}.",
+        )
     return value
 
 
@@ -208,17 +274,18 @@ class CatchableErrors(ErrorEqualsDecl):
     def _eval_body(self, env: Environment) -> None:
         error_name: ErrorName | None = env.stack.pop()
         name = error_name.error_name if error_name else None
-        names = {wanted.error_name for wanted in self.error_names}
-        if name == "States.Runtime":
-            matches = False
-        elif name in names:
-            matches = True
-        else:
-            wildcard = "States.ALL" in names or (
-                "States.TaskFailed" in names and name != "States.Timeout"
-            )
-            matches = wildcard and name not in _UNCATCHABLE
-        env.stack.append(matches)
+        names = [str(wanted.error_name) for wanted in self.error_names]
+        env.stack.append(error_matches(name, names))
+
+
+def error_matches(name: str | None, names: Collection[str]) -> bool:
+    """Whether an error is one of those that a Retrier or a Catcher names."""
+    if name == "States.Runtime":
+        return False
+    if name in names:
+        return True
+    wildcard = "States.ALL" in names or ("States.TaskFailed" in names and name != "States.Timeout")
+    return wildcard and name not in _UNCATCHABLE
 
 
 class PunctualRetrier(RetrierDecl):
@@ -252,6 +319,25 @@ class AwsTask(ExecutionState):
     Output is evaluated where Retry and Catch still apply, and a task that was stopped together with
     its execution adds nothing to the history any more.
     """
+
+    def _eval_parameters(self, env: Environment) -> Any:
+        """What the Arguments come to. moto drops what it does not know; AWS ends the execution."""
+        task: Any = self
+        arguments: Any = {}
+        if task.parargs is not None:
+            task.parargs.eval(env=env)
+            arguments = env.stack.pop()
+        refuse_large(env, arguments, "has Arguments")
+        call = call_of(task.resource.resource_arn)
+        if call is not None and (found := faults(call, arguments, literal=False)):
+            end_execution(
+                env,
+                StatesErrorNameType.StatesRuntime,
+                f"An error occurred while executing the state '{env.next_state_name}'. The "
+                f"Parameters '{compact_json(arguments)}' could not be used to start the Task: "
+                f"[{', '.join(found)}]",
+            )
+        return arguments
 
     def _eval_execution(self, env: Environment) -> None:
         env.heap[_IN_TASK] = True
@@ -295,6 +381,10 @@ class AwsPreprocessor(Preprocessor):
         self, ctx: ASLParser.String_jsonataContext
     ) -> StringJSONata:
         return BoundJSONata(expression=super().visitString_jsonata(ctx).expression)
+
+    def visitAssign_decl(self, ctx: ASLParser.Assign_declContext) -> AssignDecl:  # noqa: N802
+        bindings: Any = [LimitedBindings(super().visitAssign_decl(ctx).declaration_bindings)]
+        return AssignDecl(declaration_bindings=bindings)
 
     def visitCondition_string_jsonata(  # noqa: N802
         self, ctx: ASLParser.Condition_string_jsonataContext

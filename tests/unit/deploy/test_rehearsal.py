@@ -26,7 +26,6 @@ from steadyspot.deploy.drills.rehearsal import (
 )
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.causes import attempts
 from tests.unit.deploy.fakes import BEGUN, Calls
 from tests.virtual.defaults import job_definition
@@ -105,7 +104,7 @@ def deployed(definition: dict[str, Any]) -> Any:
         }
         stub.add_response("test_state", answered(**asked), asked)
     stub.activate()
-    return SimpleNamespace(sfn=client, outputs={"StateMachine": machine}, switches=None)
+    return SimpleNamespace(sfn=client, outputs={"StateMachine": machine})
 
 
 def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None:
@@ -130,11 +129,6 @@ def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:
     bad = [finding.text for finding in every_row(deployed(old)) if not finding.good]
     assert len(bad) == 1
     assert bad[0].startswith("what reclaimed looks like is taken for ")
-
-
-def test_the_embedded_aws_cannot_be_asked() -> None:
-    with pytest.raises(Trouble, match="embedded AWS"):
-        list(every_row(SimpleNamespace(switches=object())))  # type: ignore[arg-type]
 
 
 def test_what_runs_nothing_is_announced_as_free() -> None:
