@@ -130,8 +130,7 @@ class Machine:
     def _program(self, text: str) -> tuple[Jsonata, list[str]]:
         if text not in self._programs:
             # Without limits: the engine does not always count its depth back; programs are kept.
-            program = Jsonata(text)
-            program.set_output_convert_nulls(False)
+            program = expressions.Program(text)
             self._programs[text] = (program, sorted(set(re.findall(r"\$(\w+)", text))))
         return self._programs[text]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,3 +97,18 @@ def test_variables_are_not_changed_by_an_expression() -> None:
 def test_times_of_the_context_become_text() -> None:
     moment = datetime(2026, 11, 24, 2, 0, 0, 123456, UTC)
     assert json_value({"at": [moment]}) == {"at": ["2026-11-24T02:00:00.123Z"]}
+
+
+def test_an_expression_is_evaluated_alike_however_often_it_has_failed() -> None:
+    down = "($down := function($n) { $n = 0 ? 0 : 1 + $down($n - 1) }; $down($deep))"
+    for _ in range(3):
+        with pytest.raises(ExpressionError):
+            evaluate(down, {"deep": 1000})
+        assert evaluate(down, {"deep": 50}) == 50
+
+
+def test_threads_evaluate_the_same_expression_at_the_same_time() -> None:
+    text = "$sum([1..$most].($ * $factor))"
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda factor: evaluate(text, {"most": 100, "factor": factor}), range(40))
+    assert list(found) == [5050 * factor for factor in range(40)]
