@@ -23,6 +23,7 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from steadyspot.contract import COMPLETION, checkpoint_prefix, output_prefix
+from steadyspot.contract.columns import worker_partition
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.outbox import Mail
@@ -258,8 +259,15 @@ class Work:
         return found
 
     def item(self, run_key: str) -> dict[str, Any]:
-        """The item of the run table as it is kept; empty where there is none."""
-        key = {"job": {"S": self.name}, "run_key": {"S": run_key}}
+        """The workflow's item of a run as it is kept; empty where there is none."""
+        return self._item(self.name, run_key)
+
+    def worker_item(self, run_key: str) -> dict[str, Any]:
+        """The worker's item of a run as it is kept; empty where there is none."""
+        return self._item(worker_partition(self.name), run_key)
+
+    def _item(self, partition: str, run_key: str) -> dict[str, Any]:
+        key = {"job": {"S": partition}, "run_key": {"S": run_key}}
         found = self.dynamodb.get_item(
             TableName=self.target.platform["Table"], Key=key, ConsistentRead=True
         )
@@ -397,7 +405,8 @@ class Work:
         prefix = checkpoint_prefix(self.name, run_key)
         told = [mail.subject + mail.body + str(mail.attributes) for mail in self.mails()]
         kept = [body.decode(errors="replace") for body in self.objects(prefix).values()]
-        return "\n".join([*told, *map(str, self.waiting()), str(self.item(run_key)), *kept])
+        items = (str(self.item(run_key)), str(self.worker_item(run_key)))
+        return "\n".join([*told, *map(str, self.waiting()), *items, *kept])
 
 
 def by_hand(folder: Path, *command: str) -> dict[str, bytes]:

@@ -61,7 +61,7 @@ if code == 137:
     boto3.client("dynamodb").update_item(
         TableName=os.environ["STEADYSPOT_TABLE"],
         Key={
-            "job": {"S": os.environ["STEADYSPOT_JOB"]},
+            "job": {"S": os.environ["STEADYSPOT_JOB"] + "/worker"},
             "run_key": {"S": os.environ["STEADYSPOT_RUN_KEY"]},
         },
         UpdateExpression="SET stop_report.reason = :reason",
@@ -192,8 +192,7 @@ class Disturbed:
         self.fault.inflict(self.work, task, worker)
 
     def status(self) -> str:
-        item = self.work.item(self.work.key(self.execution))
-        return str(item["status"]["S"])
+        return self.work.run(self.execution).status
 
     def task(self) -> str:
         """ARN of the task that was launched last."""

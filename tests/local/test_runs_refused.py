@@ -206,7 +206,7 @@ def test_a_run_with_a_deadline_learns_its_run_time_from_the_job_s_records(place:
                 "job": {"S": work.name},
                 "run_key": {"S": f"2026110{number + 1}T020000Z"},
                 "status": {"S": "complete"},
-                "completion": {"M": {"seconds": {"N": f"{number + 20}.5"}}},
+                "money": {"M": {"spot_seconds": {"N": f"{number + 20}.5"}}},
             },
         )
     place.aws.market.refuse(work.family, times=1, how="failures")

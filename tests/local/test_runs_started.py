@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from steadyspot.contract.columns import worker_partition
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.stacks.config import Retry
 from tests.local.runs import PART_OUTPUTS, Place, Work, by_hand, eventually, faults, parts
@@ -167,12 +168,13 @@ def test_a_run_whose_execution_died_without_a_word_is_taken_over_by_the_next_del
     key = "20261124T020000Z"
     assert work.record(key).status == "running"
     if how == "forgotten":  # Step Functions keeps an execution for 90 days.
-        work.dynamodb.update_item(
-            TableName=work.target.platform["Table"],
-            Key={"job": {"S": work.name}, "run_key": {"S": key}},
-            UpdateExpression="SET execution = :gone",
-            ExpressionAttributeValues={":gone": {"S": first + "-gone"}},
-        )
+        for partition in (work.name, worker_partition(work.name)):
+            work.dynamodb.update_item(
+                TableName=work.target.platform["Table"],
+                Key={"job": {"S": partition}, "run_key": {"S": key}},
+                UpdateExpression="SET execution = :gone",
+                ExpressionAttributeValues={":gone": {"S": first + "-gone"}},
+            )
 
     second = work.start(scheduledTime="2026-11-24T02:00:00Z")
     assert work.ended(second)["status"] == "SUCCEEDED"

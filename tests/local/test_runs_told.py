@@ -116,7 +116,7 @@ def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_h
     assert work.ended(redriven.execution)["status"] == "SUCCEEDED"
     attempts = work.record(KEY).attempts
     assert [(a.attempt, a.cause, a.exit_code) for a in attempts] == [
-        (1, "unknown", 143),
+        (1, "reclaimed", 143),
         (2, "finished", 0),
     ]
     said = told(ear, redriven.execution)

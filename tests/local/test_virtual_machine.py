@@ -186,7 +186,11 @@ def test_the_same_answers_lead_through_the_same_states_and_variables(
     described = work.sfn.describe_state_machine(stateMachineArn=work.outputs["StateMachine"])
     world = Recording(steps, shown["startDate"].timestamp())
     ended = Machine(json.loads(described["definition"])).run(
-        world, json.loads(shown["input"]), name=work.key(execution), watch=world.enter
+        world,
+        json.loads(shown["input"]),
+        name=work.key(execution),
+        machine=execution.split(":")[-2],
+        watch=world.enter,
     )
 
     assert ended.states_entered == [step.name for step in steps]

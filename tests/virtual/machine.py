@@ -81,10 +81,16 @@ class Machine:
         self._random = random
 
     def run(
-        self, world: World, request: Any, *, name: str, watch: Callable[..., None] | None = None
+        self,
+        world: World,
+        request: Any,
+        *,
+        name: str,
+        machine: str = "job",
+        watch: Callable[..., None] | None = None,
     ) -> Ended:
         """Run to the end. ``watch`` is called with each state's name and the variables on entry."""
-        execution = f"arn:aws:states:us-east-1:123456789012:execution:job:{name}"
+        execution = f"arn:aws:states:us-east-1:123456789012:execution:{machine}:{name}"
         context: dict[str, Any] = {
             "Execution": {
                 "Id": execution,
