@@ -45,7 +45,7 @@ def mark() -> Task:
             table=TABLE,
         ),
         change(*UNFINISHED_WORK, {**values, ":me": ENDED}, key=WORKER_KEY, table=TABLE),
-        comment="Only if the record still names that execution and nobody marked it.",
+        comment="Only if nobody did.",
     )
 
 
@@ -70,7 +70,7 @@ def close() -> Task:
                 "ExpressionAttributeValues": {":complete": complete, ":ended": ENDED},
             }
         },
-        comment="It spoke for itself, or had nothing more to say but that it is complete.",
+        comment="Its work may be complete all the same.",
     )
 
 
@@ -132,7 +132,7 @@ def build() -> Machine:
     marking.next_step = park
     marking.add_catch(Catch(closing, error_equals=[CANCELED]))
     closing.next_step = done
-    closing.add_catch(Catch(done, error_equals=["States.ALL"], comment="It spoke for itself."))
+    closing.add_catch(Catch(done, error_equals=["States.ALL"]))
     park.next_step = tell
     tell.next_step = done
     tell.add_catch(Catch(done, error_equals=["States.ALL"]))

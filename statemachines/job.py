@@ -104,6 +104,8 @@ def launch(
         arguments={
             "Cluster": variable("$job.cluster"),
             "TaskDefinition": variable("$job.taskDefinition"),
+            # The role may follow and stop what bears the job's name.
+            "PropagateTags": "TASK_DEFINITION",
             **placement,
             "NetworkConfiguration": {"AwsvpcConfiguration": variable("$job.network")},
             "Overrides": {

@@ -47,6 +47,10 @@ class SetupError(WorkerError):
     """Environment, option, permission or checkpoint that no retry mends."""
 
 
+class Denied(SetupError):
+    """The task role may not do it; S3 says so, too, of a key that is missing."""
+
+
 class Unreachable(WorkerError):
     """S3 or DynamoDB did not answer in time; another attempt may well succeed."""
 

@@ -75,6 +75,8 @@ class Platform:
     vpc_prefix: str = "10.74"
     customer_key: bool = False
     checkpoint_days: int = 30
+    version_days: int = 0
+    protect_table: bool = False
     container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"
     prices: Prices = US_EAST_1
 

@@ -17,6 +17,8 @@ def of_platform(platform: Platform) -> Parameters:
         "CustomerKey": _yes(platform.customer_key),
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),
+        "VersionDays": str(platform.version_days),
+        "ProtectTable": _yes(platform.protect_table),
         "ContainerInsights": platform.container_insights,
         "SpotDiscount": _number(platform.prices.spot_discount),
     }

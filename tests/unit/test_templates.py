@@ -57,6 +57,7 @@ OF_STATES = {
         "ecs:RunTask",
         "ecs:DescribeTasks",
         "ecs:StopTask",
+        "ecs:TagResource",
         "events:PutTargets",
         "events:PutRule",
         "events:DescribeRule",
@@ -75,9 +76,8 @@ OF_WORKER = {
     "get_item": {"dynamodb:GetItem"},
     "update_item": {"dynamodb:UpdateItem"},
     "put_trace_segments": {"xray:PutTraceSegments"},
-    # Without the right to list, S3 answers 403 where a key is missing.
-    "get_object": {"s3:GetObject", "s3:ListBucket"},
-    "head_object": {"s3:GetObject", "s3:ListBucket"},
+    "get_object": {"s3:GetObject"},
+    "head_object": {"s3:GetObject"},
     "put_object": {"s3:PutObject"},
     "delete_objects": {"s3:DeleteObject"},
     "create_multipart_upload": {"s3:PutObject"},
@@ -247,16 +247,37 @@ def test_the_table_is_open_for_the_rows_of_this_job_only_and_of_a_task_for_the_w
 
 def test_the_bucket_is_open_for_the_keys_of_this_job_only() -> None:
     own = statements("TaskRole")
-    keys = [resource["Fn::Sub"] for resource in own["OwnCheckpointsAndOutputs"]["Resource"]]
-    keys.append(own["OwnInputs"]["Resource"]["Fn::Sub"])
-    assert set(keys) == {
-        "${Bucket.Arn}/checkpoints/${!aws:PrincipalTag/Job}/*",
-        "${Bucket.Arn}/outputs/${!aws:PrincipalTag/Job}/*",
-        "${Bucket.Arn}/inputs/${!aws:PrincipalTag/Job}/*",
+    write = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    for sid, prefix, allowed in (
+        ("OwnCheckpoints", "checkpoints", ["s3:GetObject", *write, "s3:DeleteObject"]),
+        ("OwnOutputs", "outputs", ["s3:GetObject", *write]),
+        ("OwnInputs", "inputs", ["s3:GetObject"]),
+    ):
+        place = f"${{Bucket.Arn}}/{prefix}/${{!aws:PrincipalTag/Job}}/*"
+        assert own[sid]["Resource"] == {"Fn::Sub": place}
+        assert sorted(listed(own[sid]["Action"])) == sorted(allowed)
+    assert len([action for action in actions("TaskRole") if action.startswith("s3:")]) == 4
+
+
+def test_a_workflow_follows_and_stops_what_bears_its_job_s_name_alone() -> None:
+    workflow = statements("StateMachineRole")
+    assert workflow["FollowAndStopTheTask"]["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/Job": "${aws:PrincipalTag/Job}"}
     }
-    assert own["OwnInputs"]["Action"] == "s3:GetObject"
-    listed_under = own["OwnPrefixes"]["Condition"]["StringLikeIfExists"]["s3:prefix"]
-    assert all("/${aws:PrincipalTag/Job}/" in prefix for prefix in listed_under)
+    (task,) = of_type("job", "AWS::ECS::TaskDefinition").values()
+    assert task["Tags"] == [{"Key": "Job", "Value": {"Ref": "Job"}}]
+    for state in job_template().graph("StateMachine")["States"].values():
+        if "runTask" in state.get("Resource", ""):
+            assert state["Arguments"]["PropagateTags"] == "TASK_DEFINITION"
+
+
+def test_a_platform_starts_its_own_machines_alone() -> None:
+    (statement,) = statements("SchedulerRole").values()
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}
+    }
+    (machine,) = of_type("job", "AWS::StepFunctions::StateMachine").values()
+    assert machine["Tags"] == [{"Key": "Platform", "Value": {"Ref": "Platform"}}]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,6 @@ Comes in: outputs to stage, units to mark, folders to save, and at the end a com
 ``fence``, save a ``checkpoint``, ``commit``, as ``attempt`` writes them down. A folder is looked at
 by ``scanning``, captured by ``folders`` and ``output_folder``, sent by ``sending`` as ``packing``
 says, described by a ``listing``, brought back by ``restoring``; ``uploads`` and ``store`` carry the
-bytes. Goes out: objects, and the run's item. Its biggest drawback: one thread, so a slow save
-delays the next mark.
+bytes, through ``own``, which knows no other run's keys. Goes out: objects, and the run's item. Its
+biggest drawback: one thread, so a slow save delays the next mark.
 """

@@ -30,7 +30,7 @@ from botocore.retries.standard import (
     TransientRetryableChecker,
 )
 
-from steadyspot.worker.errors import SetupError, Unreachable, WorkerError, WorkerFault
+from steadyspot.worker.errors import Denied, SetupError, Unreachable, WorkerError, WorkerFault
 
 AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 """What botocore raises where a call came to nothing; the last is of an answer cut short."""
@@ -88,7 +88,7 @@ def refusal(error: Exception, place: str, *, proven: bool, now: float) -> Worker
             "Give the task definition a task role, and no AWS_ACCESS_KEY_ID in its environment.",
         )
     if code in _DENIED:
-        return SetupError(
+        return Denied(
             f"The task role may not use {place} ({said}).",
             "Give it the permissions of the template.",
         )

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
-from steadyspot.contract import Reason, output_prefix
+from steadyspot.contract import Reason, checkpoint_prefix, output_prefix
 from steadyspot.names import twins
 from steadyspot.worker.errors import FenceLost, Misuse, WorkerError, WorkLost, as_trouble
 from steadyspot.worker.keeping.attempt import About, Attempt
 from steadyspot.worker.keeping.checkpoint import Damaged, Output
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
+from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.saved_folders import SavedFolders
 from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.store import Bucket, Clients
@@ -79,9 +80,10 @@ class Saving:
     def open(self, aws: Clients) -> bool:
         """Take the fence and restore what earlier attempts did; the value of ``opened``."""
         identity = self._identity
-        bucket = aws.bucket(identity.bucket)
-        table = aws.table(identity.table, identity.job, identity.run_key)
         outputs = output_prefix(identity.job, identity.run_key)
+        checkpoints = checkpoint_prefix(identity.job, identity.run_key)
+        bucket = OwnBucket(aws.bucket(identity.bucket), checkpoints, outputs)
+        table = aws.table(identity.table, identity.job, identity.run_key)
         self._token = f"{identity.fence}-{secrets.token_hex(8)}"
         self.uploader = Uploader(
             bucket, outputs, self._options.uploads, lambda: f"{self._token}-{secrets.token_hex(8)}"

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from steadyspot.contract import Exit
-from steadyspot.worker.errors import SetupError, Unreachable, WorkerError, WorkerFault
+from steadyspot.worker.errors import Denied, SetupError, Unreachable, WorkerError, WorkerFault
 from steadyspot.worker.keeping.refusals import code_of, refusal
 
 NOW = 1_764_000_000.0
@@ -38,8 +38,8 @@ def refused(code: str, status: int, said_at: float | None = None) -> ClientError
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (refused("AccessDenied", 403), SetupError, "task role may not use the bucket"),
-        (refused("AccessDeniedException", 400), SetupError, "Give it the permissions"),
+        (refused("AccessDenied", 403), Denied, "task role may not use the bucket"),
+        (refused("AccessDeniedException", 400), Denied, "Give it the permissions"),
         (refused("NoSuchBucket", 404), SetupError, "There is no such place as the bucket"),
         (refused("ResourceNotFoundException", 400), SetupError, "Deploy the platform"),
         (refused("ValidationException", 400), SetupError, "AWS refused a call"),
@@ -56,6 +56,7 @@ def refused(code: str, status: int, said_at: float | None = None) -> ClientError
         (refused("IncompleteBody", 400), Unreachable, "did not answer"),
         (refused("RequestLimitExceeded", 400), Unreachable, "did not answer"),
         (refused("ProvisionedThroughputExceededException", 400), Unreachable, "did not answer"),
+        (refused("TransactionConflictException", 400), Unreachable, "did not answer"),
         (refused("TransactionInProgressException", 400), Unreachable, "did not answer"),
         (refused("ReplicatedWriteConflictException", 409), Unreachable, "did not answer"),
         (refused("OperationAborted", 409), Unreachable, "did not answer"),
