@@ -7,6 +7,7 @@ histories come in pages, and every change of status is an EventBridge event.
 from __future__ import annotations
 
 import copy
+import json
 import re
 import threading
 import time
@@ -19,7 +20,12 @@ from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import InvalidName, ValidationException
 from moto.stepfunctions.models import StateMachine
-from moto.stepfunctions.parser.api import ExecutionStatus, GetExecutionHistoryOutput
+from moto.stepfunctions.parser.api import (
+    ExecutionStatus,
+    GetExecutionHistoryOutput,
+    HistoryEventType,
+)
+from moto.stepfunctions.parser.asl.component.common.flow.start_at import StartAt
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
@@ -29,10 +35,12 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from steadyspot.deploy.local.execution_logs import execution_log
+from steadyspot.deploy.local.language import event_details
 from steadyspot.deploy.local.shapes import compact_json, epoch_milliseconds, iso_seconds
 from steadyspot.deploy.local.trials import TRIAL_MEMBERS, try_state
 from steadyspot.deploy.local.validating import LARGEST_DATA, problems, refusal_of
 
+_REDRIVING = threading.Lock()
 _PAGE = 100
 _LARGEST_PAGE = 1000
 _STOP_SECONDS = 5.0
@@ -43,6 +51,13 @@ class InvalidDefinition(AWSError):
     """A definition that no state machine is made of; the text says all that is wrong."""
 
     TYPE = "InvalidDefinition"
+    STATUS = 400
+
+
+class NotRedrivable(AWSError):
+    """An execution that runs, or has succeeded."""
+
+    TYPE = "ExecutionNotRedrivable"
     STATUS = 400
 
 
@@ -70,6 +85,8 @@ class AwsExecution(Execution):
         super().__init__(*args, **kwargs)
         self.exec_status = ExecutionStatus.RUNNING  # it is listed before it is started
         self.ended = threading.Event()
+        self.redrives = 0
+        self.redriven_at: datetime | None = None
         machine: Any = self.state_machine
         log: Any = execution_log(machine.loggingConfiguration, self.exec_arn, self.start_date)
         self._cloud_watch_logging_session = log
@@ -87,6 +104,49 @@ class AwsExecution(Execution):
                 worker.env.set_stop(stop_date=stop_date, error=error, cause=cause)
                 return
             time.sleep(0.01)
+
+    @property
+    def can_be_redriven(self) -> bool:
+        """Whether it ended without success."""
+        return self.ended.is_set() and self.status != "SUCCEEDED"
+
+    def redrive(self) -> datetime:
+        """Go on at the state in which it ended, with that state's input and all variables."""
+        worker: Any = self.exec_worker
+        env = worker.env
+        program = worker._get_evaluation_entrypoint()
+        entered = [
+            event["stateEnteredEventDetails"]
+            for event in env.event_manager.get_event_history()
+            if event.get("stateEnteredEventDetails", {}).get("name") in program.states.states
+        ]
+        self.ended.clear()
+        self.exec_status, self.stop_date = ExecutionStatus.RUNNING, None
+        self.error = self.cause = None
+        self.redrives += 1
+        self.redriven_at = datetime.now(UTC)
+        env.event_manager.add_event(
+            context=env.event_history_context,
+            event_type=HistoryEventType.ExecutionRedriven,
+            event_details=event_details(
+                executionRedrivenEventDetails={"redriveCount": self.redrives}
+            ),
+        )
+        env.states.reset(input_value=json.loads(entered[-1]["input"]))
+        env._frames.clear()
+        env._program_state = None
+        threading.Thread(
+            target=self._go_on, args=(program, entered[-1]["name"]), daemon=True
+        ).start()
+        self.announce(status="RUNNING")
+        return self.redriven_at
+
+    def _go_on(self, program: Any, state: str) -> None:
+        worker: Any = self.exec_worker
+        again = copy.copy(program)
+        again.start_at = StartAt(state)
+        again.eval(worker.env)
+        worker._execution_communication.terminated()
 
     def to_history_output(self) -> GetExecutionHistoryOutput:
         if self.exec_worker is None:
@@ -120,13 +180,13 @@ def status_change_event(execution: AwsExecution, status: str) -> dict[str, Any]:
             "name": execution.name,
             "status": status,
             "startDate": epoch_milliseconds(execution.start_date),
-            "stopDate": epoch_milliseconds(stopped) if stopped else None,
+            "stopDate": _milliseconds(stopped),
             "input": execution.execution_input,
             "output": compact_json(output) if status == "SUCCEEDED" else None,
             "stateMachineVersionArn": None,
             "stateMachineAliasArn": None,
-            "redriveCount": 0,
-            "redriveDate": None,
+            "redriveCount": execution.redrives,
+            "redriveDate": _milliseconds(execution.redriven_at),
             "redriveStatus": "NOT_REDRIVABLE" if status == "SUCCEEDED" else "REDRIVABLE",
             "redriveStatusReason": None,
             "inputDetails": {"included": True},
@@ -135,6 +195,10 @@ def status_change_event(execution: AwsExecution, status: str) -> dict[str, Any]:
             "cause": execution.cause,
         },
     }
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else epoch_milliseconds(moment)
 
 
 class AwsExecutions(StepFunctionsParserBackend):
@@ -232,7 +296,9 @@ class AwsExecutionsResponse(StepFunctionResponse):
             "stopDate": execution.stop_date,
             "input": execution.execution_input,
             "inputDetails": {"included": True},
-            "redriveCount": 0,
+            "redriveCount": execution.redrives,
+            "redriveDate": execution.redriven_at,
+            "redriveStatus": "REDRIVABLE" if execution.can_be_redriven else "NOT_REDRIVABLE",
             "error": execution.error,
             "cause": execution.cause,
         }
@@ -242,6 +308,17 @@ class AwsExecutionsResponse(StepFunctionResponse):
             shown["output"] = compact_json(execution.output)
             shown["outputDetails"] = {"included": True}
         return ActionResult({key: value for key, value in shown.items() if value is not None})
+
+    def redrive_execution(self) -> ActionResult:
+        execution: Any = self.stepfunction_backend.describe_execution(
+            self._get_param("executionArn")
+        )
+        with _REDRIVING:
+            if not execution.can_be_redriven:
+                raise NotRedrivable(
+                    "The execution cannot be redriven: only one that ended without success can."
+                )
+            return ActionResult({"redriveDate": execution.redrive()})
 
     def list_executions(self) -> ActionResult:
         listed = super().list_executions()
