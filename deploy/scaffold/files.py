@@ -1,4 +1,4 @@
-"""Makes the files that somebody begins with, from those in ``files/`` and a wish; pure."""
+"""Makes the files that somebody begins with, from those in ``originals/`` and a wish; pure."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def files_of(wish: Wish) -> dict[str, str]:
         ".gitignore": _text("gitignore"),
     }
     if wish.kind in _JOB:
-        files[_JOB[wish.kind]] = _text(_JOB[wish.kind])
+        files[_JOB[wish.kind]] = _text(f"job.{wish.kind}")
     if wish.pipeline in _PIPELINE:
         files[_PIPELINE[wish.pipeline]] = _text(f"{wish.pipeline}.yml")
     return files
 
 
 def _text(name: str) -> str:
-    return (resources.files("steadyspot.deploy.scaffold") / "files" / name).read_text("utf-8")
+    return (resources.files("steadyspot.deploy.scaffold") / "originals" / name).read_text("utf-8")
 
 
 def _dockerfile(wish: Wish) -> str:

@@ -79,7 +79,14 @@ class Engine:
 
     def about(self, image: str) -> ImageConfig:
         """Return what the image says of itself, its id in hexadecimal."""
-        described = json.loads(self._do("image", "inspect", image))[0]
+        said = self._do("image", "inspect", image)
+        try:
+            described = dict(json.loads(said)[0])
+        except (ValueError, LookupError, TypeError):
+            raise Trouble(
+                f"{self._program} image inspect {image} printed something else than JSON.",
+                "Look what it says; another engine may lie under that name.",
+            ) from None
         return config_of(described["Id"].removeprefix("sha256:"), described)
 
     def push(self, image: str, to: str, user: str, password: str) -> None:

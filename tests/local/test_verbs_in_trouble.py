@@ -245,7 +245,9 @@ def engine(folder: Path, architecture: str) -> str:
     """A folder with a container engine that has one image, of this architecture."""
     program = folder / "bin" / "docker"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\n[ "$2" = ls ] && echo x || echo sha256:0a {architecture}\n')
+    image = {"Id": "sha256:0a", "Architecture": architecture, "Config": {}}
+    inspected = json.dumps([image])
+    program.write_text(f"#!/bin/sh\n[ \"$2\" = ls ] && echo x || echo '{inspected}'\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return f"{program.parent}{os.pathsep}{os.environ['PATH']}"
 

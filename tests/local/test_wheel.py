@@ -141,6 +141,7 @@ def test_an_installation_brings_one_name_and_all_that_is_read_beside_the_code(wh
     wanted = {
         "steadyspot/deploy/templates/job.yaml",
         "steadyspot/deploy/stacks/config.schema.json",
+        "steadyspot/deploy/scaffold/originals/job.python",
         "steadyspot/worker/Dockerfile",
         "steadyspot/worker/requirements.txt",
         "steadyspot/examples/tpch_q1/job.py",

@@ -18,6 +18,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def usual() -> Iterator[None]:
     """Puts back what the signals do, whatever a test made of it."""
     before = {number: signal.getsignal(number) for number in ENDING}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A script's & has it ignored.
     yield
     for number in ENDING:
         signal.signal(number, before[number])
