@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DEFAULT_CONFIG = Path("steadyspot.toml")
 config = click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path),
-    default=Path("steadyspot.toml"),
+    default=DEFAULT_CONFIG,
     show_default=True,
     help="What runs, when, and how much trouble it may take.",
 )
@@ -103,9 +104,11 @@ def _with_target(verb: F, *, begins: bool) -> F:
         region: str | None,
         **options: Any,
     ) -> Any:
+        from steadyspot.deploy.cli.pasting import given_words, pastable
         from steadyspot.deploy.cli.screen import Screen
         from steadyspot.deploy.stacks.config import load
         from steadyspot.deploy.target import is_kept_up, on_aws, on_this_machine
+        from steadyspot.deploy.trouble import Trouble
 
         if local and (profile or region):
             raise click.UsageError("--profile and --region are for AWS; --local is this machine.")
@@ -115,7 +118,15 @@ def _with_target(verb: F, *, begins: bool) -> F:
         if local and begins and not is_kept_up(loaded):
             return _on_an_aws_of_its_own(verb, loaded, options)
         target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)
-        return verb(target, Screen(), **options)
+        elsewhere = None if path == DEFAULT_CONFIG else path
+        given = given_words(
+            config=elsewhere, env=environment, local=local, profile=profile, region=region
+        )
+        try:
+            return verb(target, Screen(given=given), **options)
+        except Trouble as trouble:
+            advice = pastable(trouble.what_to_do, given)
+            raise Trouble(trouble.what, advice, trouble.code) from None
 
     return with_target  # type: ignore[return-value]
 

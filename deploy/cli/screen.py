@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from steadyspot.deploy.aws.prices import dollars
+from steadyspot.deploy.cli.pasting import pastable
 from steadyspot.deploy.runs.history import Moment, Tone
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.records import AttemptRecord, Money
@@ -47,16 +48,27 @@ class Screen:
     """Prints to standard output, and trouble to standard error.
 
     Every text is handed on as ``Text``: in a plain string, rich sees colours in square brackets and
-    an emoji in the ``:secret:`` of an ARN.
+    an emoji in the ``:secret:`` of an ARN. ``given`` are the options that say where the command
+    works.
     """
 
-    def __init__(self, console: Console | None = None, errors: Console | None = None) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        errors: Console | None = None,
+        given: Sequence[str] = (),
+    ) -> None:
         self._console = console or Console(highlight=False)
         self._errors = errors or Console(highlight=False, stderr=True)
+        self._given = given
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line."""
         self._console.print(Text(text), style=style, soft_wrap=not self._folds)
+
+    def advice(self, text: str) -> str:
+        """Return advice whose commands have the options that this command was given."""
+        return pastable(text, self._given)
 
     def heading(self, text: str) -> None:
         """Print a line that begins a part."""
@@ -71,6 +83,14 @@ class Screen:
     def pair(self, name: str, text: str, style: str = "") -> None:
         """Print a named line, its text folded under itself."""
         self._under(f"{name:11}", text, style)
+
+    def indented(self, text: str) -> None:
+        """Print a text under the line before it, folded as it is indented."""
+        self._under("", text, "")
+
+    def has_room(self, characters: int) -> bool:
+        """Return whether a line of so many characters is not folded."""
+        return not self._folds or characters <= self._console.width
 
     def _under(self, first: str, text: str, style: str) -> None:
         """Print a text beside a first column, folded under itself on a terminal."""

@@ -39,7 +39,8 @@ def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
             raise
         found = Found(None, None)
     events = history(sfn, found.execution["executionArn"]) if found.execution else []
-    return explain(run=found.run, execution=found.execution, events=events, waits=waits)
+    name = f"{job.name} {meant or (found.execution or {}).get('name', '')}".rstrip()
+    return explain(run=found.run, execution=found.execution, events=events, waits=waits, name=name)
 
 
 def _waits(target: Target, job: Job, meant: str) -> str:
@@ -56,7 +57,7 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
     good = run is not None and run.complete
     screen.pair("outcome", story.outcome, "green" if good else "red" if story.next_step else "")
     if story.next_step:
-        screen.pair("what to do", story.next_step)
+        screen.pair("what to do", screen.advice(story.next_step))
     if run and run.scheduled_time:
         screen.pair("scheduled", run.scheduled_time)
     if story.execution:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from steadyspot.contract import messages
+from steadyspot.contract.keys import run_key_of
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.forms import faults_of, shown
 from steadyspot.deploy.runs.history import Moment, Story
@@ -103,6 +104,20 @@ def _is_time(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def run_key_in(text: str) -> str:
+    """Return the run key that an input names, empty where the execution's name is it."""
+    try:
+        request = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(request, dict):
+        return ""
+    time_of_it = request.get(messages.SCHEDULED_TIME)
+    if isinstance(time_of_it, str):
+        return run_key_of(time_of_it)
+    return str(request.get(messages.RUN_KEY, ""))
 
 
 def start(client: SFNClient, machine: str, request: Mapping[str, Any]) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
-from steadyspot.deploy.runs.executions import Follower
+from steadyspot.deploy.runs.executions import Follower, run_key_in
 from steadyspot.deploy.runs.logs import LogLine, Printing, RunLog
 from steadyspot.deploy.runs.progress import Progress
 from steadyspot.deploy.runs.records import RunRecord, money
-from steadyspot.deploy.runs.redrive import run_key_in
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.trouble import Trouble, how_stopped
 
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
@@ -36,9 +36,17 @@ def watch(
     follower = Follower(
         sfn, execution, pace, None if machine else _beside(target, screen, job, key, pace, logs)
     )
-    for moment in follower.moments():
-        if not machine:
-            screen.moment(moment)
+    try:
+        for moment in follower.moments():
+            if not machine:
+                screen.moment(moment)
+    except KeyboardInterrupt as stop:
+        how, code = how_stopped(stop)
+        raise Trouble(
+            f"Stopped by {how}; the run goes on.",
+            f"Follow it again: steadyspot watch {job.name} {key}.",
+            code,
+        ) from None
     run = target.runs.get(job.name, key)
     if machine:
         screen.json(

@@ -1,8 +1,8 @@
-"""The last runs of a job, from the run table and the state machine's executions.
+"""The last runs of a job, from the run table, the state machine's executions and the queue.
 
 The table holds every run that was claimed; executions that never came so far (a claim that was
 refused, an input that made no sense) are only known to Step Functions, which keeps them for 90
-days.
+days; starts that the Scheduler could not deliver, only to the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract import Status
-from steadyspot.contract.keys import scheduled_time_of
+from steadyspot.contract.keys import scheduled_time_from, scheduled_time_of
 from steadyspot.deploy.aws.prices import Prices, dollars
+from steadyspot.deploy.runs.executions import described, run_key_in
 from steadyspot.deploy.runs.records import RunRecord, RunTable, money
+from steadyspot.deploy.runs.redrive import Waiting
+from steadyspot.deploy.stacks.config import Job
 
 _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 
@@ -24,6 +27,7 @@ _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 class Line:
     """One run as a listing shows it; times are ISO in UTC, money US dollars."""
 
+    job: str
     run_key: str
     status: str
     begun: str
@@ -37,22 +41,28 @@ class Line:
     execution: str
 
 
+@dataclass(frozen=True)
+class Stray:
+    """An execution that has claimed no run, and the key of the run that it was started for."""
+
+    run_key: str
+    execution: Mapping[str, Any]
+
+
 def lines_of(
+    job: Job,
     runs: Sequence[RunRecord],
-    executions: Sequence[Mapping[str, Any]],
+    strays: Sequence[Stray],
+    waiting: Sequence[Waiting],
     prices: Prices,
-    *,
-    vcpu: float,
-    memory_gb: float,
 ) -> list[Line]:
-    """Return runs and executions without one as lines, newest first; pure."""
-    named = {run.execution for run in runs}
-    unclaimed = (
-        _of_execution(execution)
-        for execution in executions
-        if execution["executionArn"] not in named and execution["status"] in _NO_RECORD
-    )
-    lines = [*(_of_run(run, prices, vcpu, memory_gb) for run in runs), *unclaimed]
+    """Return runs, and what came to none, as lines, newest first; pure."""
+    known = {run.run_key for run in runs} | {stray.run_key for stray in strays}
+    lines = [
+        *(_of_run(run, prices, job.vcpu, job.memory_gb) for run in runs),
+        *(_of_stray(job.name, stray) for stray in strays),
+        *(_of_waiting(job.name, one) for one in waiting if one.run_key not in known),
+    ]
     return sorted(lines, key=lambda line: line.begun, reverse=True)
 
 
@@ -60,6 +70,7 @@ def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Li
     cost = money(run, prices, vcpu=vcpu, memory_gb=memory_gb)
     total = f"/{run.units_total}" if run.units_total else ""
     return Line(
+        job=run.job,
         run_key=run.run_key,
         status=run.status,
         begun=run.claimed_at,
@@ -84,21 +95,41 @@ def _trouble(run: RunRecord) -> str:
     )
 
 
-def _of_execution(execution: Mapping[str, Any]) -> Line:
-    begun: datetime = execution["startDate"]
+def _of_stray(job: str, stray: Stray) -> Line:
+    begun: datetime = stray.execution["startDate"]
+    status = stray.execution["status"].lower().replace("_", " ")
+    at_work = status == "running"
     return Line(
-        run_key="(no record)",
-        status=execution["status"].lower().replace("_", " "),
+        **_NOTHING,
+        job=job,
+        run_key=stray.run_key,
+        status=status,
         begun=scheduled_time_of(begun.astimezone(UTC)),
-        attempts=0,
-        spot_seconds=0,
-        on_demand_seconds=0,
-        units="0",
-        cause="see steadyspot explain",
-        cost=0,
-        saved=0,
-        execution=execution["executionArn"],
+        cause="" if at_work else "claimed no run: see explain",
+        execution=stray.execution["executionArn"],
     )
+
+
+def _of_waiting(job: str, waiting: Waiting) -> Line:
+    return Line(
+        **_NOTHING,
+        job=job,
+        run_key=waiting.run_key or "?",
+        status="parked",
+        begun=scheduled_time_from(waiting.run_key),
+        cause=waiting.why or waiting.note,
+        execution="",
+    )
+
+
+_NOTHING: Mapping[str, Any] = {
+    "attempts": 0,
+    "spot_seconds": 0,
+    "on_demand_seconds": 0,
+    "units": "0",
+    "cost": 0,
+    "saved": 0,
+}
 
 
 def latest(
@@ -114,6 +145,30 @@ def latest(
     return sorted(runs.values(), key=lambda run: run.claimed_at, reverse=True)[:most], executions
 
 
+def strays(
+    table: RunTable,
+    sfn: Any,
+    *,
+    job: str,
+    runs: Sequence[RunRecord],
+    executions: Sequence[Mapping[str, Any]],
+) -> list[Stray]:
+    """Return the executions that came to no run; a call each for those that no record names.
+
+    The execution that a run was redriven from is none of them, though the record names the last.
+    """
+    named = {run.execution for run in runs}
+    found = []
+    for execution in executions:
+        if execution["executionArn"] in named or execution["status"] not in _NO_RECORD:
+            continue
+        shown = described(sfn, execution["executionArn"]) or {}
+        found.append(Stray(run_key_in(shown.get("input", "{}")) or execution["name"], execution))
+    claimed = {run.run_key for run in runs}
+    claimed |= {run.run_key for run in table.several(job, [stray.run_key for stray in found])}
+    return [stray for stray in found if stray.run_key not in claimed]
+
+
 def cells(line: Line) -> Iterator[str]:
     """Yield the cells of a line, as :data:`COLUMNS` names them."""
     yield line.run_key
@@ -125,4 +180,15 @@ def cells(line: Line) -> Iterator[str]:
     yield line.cause or "-"
 
 
+def sentence(line: Line) -> str:
+    """Return a line in words, for a terminal on which its columns have no room."""
+    told = [line.status, f"begun {line.begun[:16].replace('T', ' ')} UTC" if line.begun else ""]
+    if line.attempts:
+        told.append(f"{line.attempts} attempt{'s' * (line.attempts > 1)}")
+        told.append(f"{line.units} units, {dollars(line.cost)}")
+    return ", ".join(filter(None, [*told, line.cause]))
+
+
+LEAST_BESIDE_KEY = 63
+"""Characters that the other columns take at least."""
 COLUMNS = ("run", "status", "begun (UTC)", "#", "units", "cost", "trouble")

@@ -9,7 +9,7 @@ from typing import Any
 
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.forms import shown
-from steadyspot.deploy.runs.executions import described, execution_arn
+from steadyspot.deploy.runs.executions import described, execution_arn, run_key_in
 from steadyspot.deploy.runs.listing import latest
 from steadyspot.deploy.runs.records import RunRecord, RunTable
 from steadyspot.deploy.trouble import USAGE, Trouble
@@ -99,8 +99,6 @@ class Finder:
 
     def _of(self, execution: dict[str, Any]) -> RunRecord | None:
         """Return the run of an execution that the Scheduler started: its key is in the input."""
-        from steadyspot.deploy.runs.redrive import run_key_in
-
         key = run_key_in(execution.get("input", "{}"))
         run = self._table.get(self._job, key) if key else None
         return run if run and run.execution == execution["executionArn"] else None

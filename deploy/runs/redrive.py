@@ -34,6 +34,7 @@ from steadyspot.deploy.runs.executions import (
     described,
     execution_arn,
     request_of,
+    run_key_in,
     start,
 )
 from steadyspot.deploy.runs.records import RunRecord, RunTable
@@ -162,20 +163,6 @@ def _ended_in(body: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def run_key_in(text: str) -> str:
-    """Return the run key that an input names, empty where the execution's name is it."""
-    try:
-        request = json.loads(text)
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(request, dict):
-        return ""
-    time_of_it = request.get(messages.SCHEDULED_TIME)
-    if isinstance(time_of_it, str):
-        return run_key_of(time_of_it)
-    return str(request.get(messages.RUN_KEY, ""))
-
-
 def _unknown(message: Mapping[str, Any]) -> Trouble:
     return Trouble(
         f"The message {message.get('MessageId', '')} in the queue is none that can be redriven.",
@@ -225,16 +212,21 @@ class Redrive:
             self._show_again(message["ReceiptHandle"])
         return [self._looked_at(message) for message in messages]
 
-    def run(self, show: Callable[[Waiting], None] = lambda _: None) -> Iterator[Redriven]:
+    def run(
+        self, show: Callable[[Waiting], None] = lambda _: None, only: str | None = None
+    ) -> Iterator[Redriven]:
         """Start each run that waits, and take its message away once the run is in good hands.
 
-        ``show`` is called with what is about to be started, before it is. What stays in the queue
-        is visible again at the end.
+        ``show`` is called with what is about to be started, before it is; ``only`` is the key of
+        the run that is meant, if it is one. What stays in the queue is visible again at the end.
         """
         staying: list[str] = []
         try:
             for message in self._receive():
                 entry = self._looked_at(message)
+                if only not in (None, entry.run_key):
+                    staying.append(entry.receipt)
+                    continue
                 done = self._done(entry, show)
                 if not done.good:
                     staying.append(entry.receipt)

@@ -47,15 +47,19 @@ def explain(
     execution: Mapping[str, Any] | None,
     events: Sequence[Mapping[str, Any]],
     waits: str = "",
+    name: str = "",
 ) -> Explanation:
     """Put a story together; pure.
 
     ``execution`` is what ``DescribeExecution`` said, None where AWS no longer knows; ``waits`` is
-    why a message about the run lies in the dead-letter queue, empty where none does.
+    why a message about the run lies in the dead-letter queue, empty where none does; ``name`` is
+    how commands name the run, such as ``night 20261124T020000Z``.
     """
     stops = tuple(_stops(run))
     moments = tuple(Story().tell(events))
-    outcome, step = _verdict(run, execution, events, stops, waits)
+    if run:
+        name = f"{run.job} {run.run_key}"
+    outcome, step = _verdict(run, execution, events, waits, name)
     if moments and execution and execution["status"] == "RUNNING":
         outcome = f"{outcome.removesuffix('.')}: {moments[-1].text}."
     return Explanation(
@@ -84,13 +88,13 @@ def _verdict(
     run: RunRecord | None,
     execution: Mapping[str, Any] | None,
     events: Sequence[Mapping[str, Any]],
-    stops: Sequence[Stop],
     waits: str,
+    name: str,
 ) -> tuple[str, str]:
     """Return how it ended and what to do."""
     status = execution["status"] if execution else ""
     if run is None:
-        return _without_record(status, events, waits)
+        return _without_record(status, events, waits, name)
     if run.unreadable:
         return run.unreadable, (
             "Look who has changed it (DynamoDB console); without it the run can be started anew."
@@ -101,14 +105,16 @@ def _verdict(
         cause = _cause(run)
         row = _ROWS.get(cause)
         why = _filled(_told(events), run, cause, status) or sentence_of(run, status)
-        return why, (
-            row.next_step if row else "Redrive it if it is still wanted: steadyspot redrive."
-        )
+        step = row.next_step if row else "If it is still wanted, redrive the run."
+        return why, f"{step} To redrive it: steadyspot redrive {name}."
     if status == "RUNNING":
-        return "The run is under way.", "Follow it: steadyspot watch."
+        return (
+            "The run is under way.",
+            f"Follow it: steadyspot watch {name}.",
+        )
     return (
         f"The record says {run.status}, but its execution ended ({status.lower() or 'gone'}).",
-        "Redrive it (steadyspot redrive), or wait: the next start of it takes it over.",
+        f"Redrive it (steadyspot redrive {name}), or wait: the next start of it takes it over.",
     )
 
 
@@ -126,12 +132,12 @@ def _cause(run: RunRecord) -> str:
 
 
 def _without_record(
-    status: str, events: Sequence[Mapping[str, Any]], waits: str
+    status: str, events: Sequence[Mapping[str, Any]], waits: str, name: str
 ) -> tuple[str, str]:
     if waits:
-        return waits, "Mend what it names, then run it again: steadyspot redrive."
+        return waits, f"Mend what it names, then run it again: steadyspot redrive {name}."
     if status == "RUNNING":
-        return "The execution has not claimed a run yet.", "Follow it: steadyspot watch."
+        return "The execution has not claimed a run yet.", f"Follow it: steadyspot watch {name}."
     if status == "SUCCEEDED":
         return (
             "The execution was a duplicate: another one worked this time off.",
@@ -142,7 +148,8 @@ def _without_record(
         return why, "Correct its input, or what the text names; then start it again."
     return (
         "Neither the run table nor Step Functions knows this run.",
-        "Look which there are: steadyspot runs. Histories are kept for 90 days.",
+        f"Look which there are: steadyspot runs {name.partition(' ')[0]}. "
+        "Histories are kept for 90 days.",
     )
 
 

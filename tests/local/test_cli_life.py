@@ -83,6 +83,10 @@ def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
     printed = shop.verb("logs", "night", key, "--json", "-f", "--tail", "3").splitlines()
     assert [set(json.loads(line)) for line in printed] == [{"at", "attempt", "task", "text"}] * 3
     assert "the execution succeeded" in shop.verb("watch", "night", key)
+    made = shop.json("outputs", "night", key)
+    assert "completion.json" in {output["name"] for output in made["outputs"]}
+    shop.verb("outputs", "night", key, "--to", str(shop.folder / "fetched"))
+    assert (shop.folder / "fetched" / "completion.json").is_file()
     bill = shop.json("cost")["bills"][0]
     assert bill["complete"] >= 1
     assert shop.verb("cost", "--csv").startswith("job,when,runs,complete,attempts")
@@ -110,6 +114,32 @@ def test_an_input_that_never_claimed_a_run_is_explained_all_the_same(shop: Shop)
     after = functools.partial(sfn.describe_execution, executionArn=delivered["execution"])
     eventually(lambda: after()["status"] == "SUCCEEDED")
     assert "Nothing waits" in shop.verb("redrive")
+
+
+def test_one_run_is_redriven_and_another_forgotten(shop: Shop) -> None:
+    request = {"command": ["sh", "-c", "exit 3"]}
+    keys = []
+    for day in ("01", "02"):
+        at = {"scheduledTime": f"2026-02-{day}T02:00:00Z", **request}
+        failed = shop.json("run", "--input", json.dumps(at), code=1)
+        keys.append(failed["run"]["run_key"])
+    one, other = keys
+    assert {run["run_key"]: run["status"] for run in shop.json("runs")}[one] == "unfinished"
+    (planned,) = shop.json("redrive", "night", one, "--dry-run")
+    assert planned["run_key"] == one
+    said = shop.verb("explain", "night", one)
+    assert f"steadyspot redrive --config {shop.path} --local night {one}" in " ".join(said.split())
+    assert shop.json("forget", "night", one, "--yes") == {
+        "job": "night", "run_key": one, "forgotten": 1
+    }  # fmt: skip
+    assert "does not wait in the queue" in shop.verb("redrive", "night", one, code=1)
+    (redriven,) = shop.json("redrive", "night", other)
+    sfn = shop.target.client("stepfunctions")
+    ended = functools.partial(sfn.describe_execution, executionArn=redriven["execution"])
+    eventually(lambda: ended()["status"] != "RUNNING")
+    listed = [run["run_key"] for run in shop.json("runs")]
+    assert listed.count(other) == 1  # and no line for the execution that it was redriven from
+    shop.verb("forget", "night", other, "--yes")
 
 
 def test_a_planted_message_starts_nothing_of_its_own(shop: Shop) -> None:
@@ -152,7 +182,7 @@ def test_a_run_that_nobody_knows_is_a_sentence(shop: Shop) -> None:
 def test_a_window_is_worked_off_once(shop: Shop) -> None:
     window = ("redrive", "--from", "2026-01-01", "--to", "2026-01-03T00:00:00Z")
     planned = shop.json(*window, "--dry-run")
-    assert [one["runKey"] for one in planned] == ["20260101T020000Z", "20260102T020000Z"]
+    assert [one["run_key"] for one in planned] == ["20260101T020000Z", "20260102T020000Z"]
     started = shop.json(*window)
     sfn = shop.target.client("stepfunctions")
 

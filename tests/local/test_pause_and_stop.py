@@ -58,7 +58,7 @@ def test_a_run_under_way_is_ended_marked_and_parked(shop: Shop) -> None:
     shown = describe(executionArn=started)
     assert (shown["status"], shown["cause"]) == ("ABORTED", "the input was wrong")
     assert "not under way" in shop.verb("stop", "night", key, "--yes", code=1)
-    (taken_up,) = [one for one in shop.json("redrive") if one["runKey"] == key]
+    (taken_up,) = [one for one in shop.json("redrive") if one["run_key"] == key]
     done = functools.partial(describe, executionArn=taken_up["execution"])
     eventually(lambda: done()["status"] == "SUCCEEDED")
     run = table.get("night", key)

@@ -179,7 +179,7 @@ def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> 
     run = json.loads(failed)["run"]
     assert (run["status"], run["run_key"]) == ("unfinished", "20261124T020000Z")
     (waiting,) = json.loads(staying.verb("redrive", "quick", "--json", "--dry-run"))
-    assert waiting["runKey"] == run["run_key"]
+    assert waiting["run_key"] == run["run_key"]
     (redriven,) = json.loads(staying.verb("redrive", "quick", "--json"))
     sfn = staying.session.client("stepfunctions")
     eventually(

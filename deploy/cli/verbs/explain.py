@@ -28,6 +28,7 @@ def command(
     story = explanation_of(target, wanted, run)
     prices = target.config.platform.prices
     if machine:
-        screen.json(as_data(story, wanted, prices))
+        told = as_data(story, wanted, prices)
+        screen.json({**told, "next_step": screen.advice(story.next_step)})
     else:
         show(screen, story, wanted, prices)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steadyspot.contract import messages
+from steadyspot.contract import columns, messages
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
+    from steadyspot.deploy.trouble import Trouble
 
 
 @click.command(name="redrive")
 @options.job
+@options.run_named
 @click.option(
     "--from",
     "first",
@@ -44,13 +46,15 @@ if TYPE_CHECKING:
 def command(
     target: Target,
     screen: Screen,
+    *,
     job: str | None,
+    run: str | None,
     first: datetime | None,
     last: datetime | None,
     machine: bool,
     **how: Any,
 ) -> None:
-    """Take up again what waits in JOB's dead-letter queue, or a window of scheduled times."""
+    """Take up again what waits in JOB's dead-letter queue, RUN of it, or a window of times."""
     from steadyspot.deploy.trouble import Trouble
 
     wanted = target.config.job(job)
@@ -61,16 +65,20 @@ def command(
 
     if last and not first:
         raise Trouble("--to needs --from beside it.", "Name where the window begins.")
+    if run and first:
+        raise Trouble("--from is for a window of times, not for one run.", "Leave one of them out.")
     entries = (
         _window(target, wanted, first, last, **how)
         if first
-        else _queue(target, wanted, before, dry_run=how["dry_run"])
+        else _queue(target, wanted, run, before, dry_run=how["dry_run"])
     )
     shown: list[dict[str, Any]] = []
     for entry in entries:
         shown.append(entry)
         if not machine:
             _print(screen, entry)
+    if run and not shown:
+        raise _not_there(wanted, run)
     if machine:
         screen.json(shown)
     elif not shown:
@@ -82,9 +90,18 @@ def command(
     sys.exit(0 if all(entry.get("good", True) for entry in shown) else 1)
 
 
+def _not_there(job: Job, run: str) -> Trouble:
+    from steadyspot.deploy.trouble import Trouble
+
+    return Trouble(
+        f"Run {run} does not wait in the queue of {job.name}.",
+        f"Look what does: steadyspot redrive {job.name} --dry-run.",
+    )
+
+
 def _print(screen: Screen, entry: dict[str, Any]) -> None:
     """Print what waits or was started; what it runs, and with what, on lines of their own."""
-    told = (entry.get(name) for name in (messages.RUN_KEY, "execution", "why", "note"))
+    told = (entry.get(name) for name in (columns.RUN_KEY, "execution", "why", "note"))
     screen.say("  ".join(str(text) for text in told if text))
     if messages.REQUEST in entry:
         screen.pair("  runs", shlex.join(entry[messages.COMMAND]) or "the command of its image")
@@ -92,14 +109,19 @@ def _print(screen: Screen, entry: dict[str, Any]) -> None:
 
 
 def _queue(
-    target: Target, job: Job, before: Callable[[dict[str, Any]], None], *, dry_run: bool
+    target: Target,
+    job: Job,
+    run: str | None,
+    before: Callable[[dict[str, Any]], None],
+    *,
+    dry_run: bool,
 ) -> Iterator[dict[str, Any]]:
     from steadyspot.deploy.runs.redrive import Waiting, redrive_of
 
     redriving = redrive_of(target, job, target.job(job))
 
     def told(waiting: Waiting) -> dict[str, Any]:
-        entry: dict[str, Any] = {messages.RUN_KEY: waiting.run_key, "why": waiting.why}
+        entry: dict[str, Any] = {columns.RUN_KEY: waiting.run_key, "why": waiting.why}
         if waiting.request is not None:
             entry[messages.COMMAND] = waiting.request.get(messages.COMMAND) or _own_command(
                 target, job
@@ -108,7 +130,7 @@ def _queue(
         return {**entry, "note": waiting.note}
 
     if dry_run:
-        yield from map(told, redriving.waiting())
+        yield from (told(one) for one in redriving.waiting() if run in (None, one.run_key))
         return
     shown: dict[str, Any] = {}
 
@@ -116,9 +138,9 @@ def _queue(
         shown.update(told(waiting))
         before(shown)
 
-    for one in redriving.run(show):
+    for one in redriving.run(show, run):
         yield {
-            messages.RUN_KEY: one.run_key,
+            columns.RUN_KEY: one.run_key,
             "execution": one.execution,
             "note": one.note,
             "good": one.good,
@@ -167,12 +189,12 @@ def _window(
     due = backfill.due(moments)
     if dry_run:
         yield from (
-            {messages.RUN_KEY: one.run_key, "note": one.note or "would be run"} for one in due
+            {columns.RUN_KEY: one.run_key, "note": one.note or "would be run"} for one in due
         )
     else:
         for started in backfill.run(due):
             yield {
-                messages.RUN_KEY: started.run_key,
+                columns.RUN_KEY: started.run_key,
                 "execution": started.execution,
                 "note": started.note,
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,8 @@ from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.runs.listing import Line
+    from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
 
 
@@ -19,24 +22,44 @@ if TYPE_CHECKING:
 @options.as_json
 @options.on_target
 def command(target: Target, screen: Screen, job: str | None, most: int, machine: bool) -> None:
-    """List the last runs of JOB, newest first."""
+    """List the last runs of all jobs or of JOB, newest first, and what came to no run."""
     from dataclasses import asdict
 
-    from steadyspot.deploy.runs.listing import COLUMNS, cells, latest, lines_of
-
-    wanted = target.config.job(job)
-    runs, executions = latest(
-        target.runs,
-        target.client("stepfunctions"),
-        job=wanted.name,
-        machine=target.job(wanted)["StateMachine"],
-        most=most,
-    )
-    prices = target.config.platform.prices
-    lines = lines_of(runs, executions, prices, vcpu=wanted.vcpu, memory_gb=wanted.memory_gb)[:most]
+    wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
+    found = [line for one in wanted for line in _of_job(target, one, most)]
+    lines = sorted(found, key=lambda line: line.begun, reverse=True)[:most]
     if machine:
         screen.json([asdict(line) for line in lines])
     elif lines:
-        screen.table(COLUMNS, map(tuple, map(cells, lines)))
+        _show(screen, lines, several=len(wanted) > 1)
     else:
-        screen.say(f"{wanted.name} has had no run yet. Start one: steadyspot run {wanted.name}")
+        names = ", ".join(one.name for one in wanted)
+        advice = screen.advice(f"Start one: steadyspot run {wanted[0].name}")
+        screen.say(f"There has been no run of {names} yet. {advice}")
+
+
+def _of_job(target: Target, job: Job, most: int) -> list[Line]:
+    from steadyspot.deploy.runs.listing import latest, lines_of, strays
+    from steadyspot.deploy.runs.redrive import redrive_of
+
+    outputs, sfn = target.job(job), target.client("stepfunctions")
+    runs, executions = latest(
+        target.runs, sfn, job=job.name, machine=outputs["StateMachine"], most=most
+    )
+    others = strays(target.runs, sfn, job=job.name, runs=runs, executions=executions)
+    waiting = redrive_of(target, job, outputs).waiting()
+    return lines_of(job, runs, others, waiting, target.config.platform.prices)
+
+
+def _show(screen: Screen, lines: Sequence[Line], *, several: bool) -> None:
+    """Print a table, or where a key has no room in it, each key whole on a line of its own."""
+    from steadyspot.deploy.runs.listing import COLUMNS, LEAST_BESIDE_KEY, cells, sentence
+
+    names = [f"{line.job} " * several + line.run_key for line in lines]
+    if screen.has_room(max(map(len, names)) + LEAST_BESIDE_KEY):
+        columns = (*("job",) * several, *COLUMNS)
+        screen.table(columns, [(*(line.job,) * several, *cells(line)) for line in lines])
+        return
+    for name, line in zip(names, lines, strict=True):
+        screen.say(name, "bold")
+        screen.indented(sentence(line))

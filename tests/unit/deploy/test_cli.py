@@ -249,8 +249,8 @@ def test_every_verb_has_help(verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["check", "diff", "up", "run", "watch", "logs", "runs", "explain", "drill", "redrive",
-             "cost", "down"]
+    "verb", ["check", "diff", "up", "run", "watch", "logs", "runs", "explain", "outputs", "drill",
+             "redrive", "forget", "cost", "down"]
 )  # fmt: skip
 def test_every_verb_that_shows_something_has_json_for_machines(verb: str) -> None:
     assert "--json" in CliRunner().invoke(main, [verb, "--help"]).output

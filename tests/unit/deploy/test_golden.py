@@ -37,6 +37,10 @@ JOB = Job(name="night", image=IMAGE, expected_minutes=10)
 MACHINE = "arn:aws:states:eu-central-1:1:stateMachine:shop-night"
 EXECUTION = "arn:aws:states:eu-central-1:1:execution:shop-night:e1"
 ENTERED = {"type": "TaskStateEntered"}
+OBJECTS: list[dict[str, Any]] = [
+    {"Key": f"outputs/night/20261124T020000Z/{name}", "Size": size}
+    for name, size in (("completion.json", 2_210), ("part-00001.parquet", 73_963_000))
+]
 EVENTS = [
     {
         "LogicalResourceId": "Queue",
@@ -168,7 +172,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
             }
         ),
     }
-    batches = iter([{"Messages": [message]}])
+    batches = iter([{"Messages": [message]}, {}, {"Messages": [message]}])
     line = {
         "eventId": "1",
         "timestamp": 1_795_485_660_000,
@@ -181,12 +185,20 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         "sqs": Calls(
             receive_message=lambda **_: next(batches, {}),
             change_message_visibility=lambda **_: None,
+            delete_message=lambda **_: None,
             get_queue_attributes=lambda **_: {"Attributes": {"ApproximateNumberOfMessages": "1"}},
         ),
         "sns": Calls(
             list_subscriptions_by_topic=lambda **_: {"Subscriptions": []},
         ),
-        "s3": Calls(put_object=lambda **_: None, get_paginator=lambda _name: Pages({})),
+        "s3": Calls(
+            put_object=lambda **_: None,
+            get_paginator=lambda _name: SimpleNamespace(
+                paginate=lambda Prefix, **_: [  # noqa: N803
+                    {"Contents": [one for one in OBJECTS if one["Key"].startswith(Prefix)]}
+                ]
+            ),
+        ),
         "logs": Calls(get_paginator=lambda _name: Pages({"events": [line]})),
     }
     services["ecs"] = Calls(
@@ -228,9 +240,11 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
     ("runs", {"most": 20}),
     ("explain", {"run": None}),
+    ("outputs", {"run": "20261124T020000Z", "folder": None}),
+    ("forget", {"run": "20261125T020000Z", "yes": True}),
     ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
     ("drill", {"name": "verify", "yes": True}),
-    ("redrive", {"first": None, "last": None, "at_once": 2, "dry_run": True}),
+    ("redrive", {"run": None, "first": None, "last": None, "at_once": 2, "dry_run": True}),
     ("down", {"data": False, "yes": True}),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,12 @@ from rich.console import Console
 
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.cli.verbs.runs import _show as show_runs
 from steadyspot.deploy.money import costs
 from steadyspot.deploy.runs import listing as ledger
 from steadyspot.deploy.runs.evidence import show
 from steadyspot.deploy.runs.records import RunRecord, RunTable, money
+from steadyspot.deploy.runs.redrive import Waiting
 from steadyspot.deploy.runs.story import explain
 from steadyspot.deploy.stacks.config import Job
 from tests.unit.deploy.fakes import Calls, Pages, recorded
@@ -115,7 +118,7 @@ MALFORMED: dict[str, dict[str, Any]] = {
 def test_a_record_that_somebody_has_changed_is_named_in_every_view(more: dict[str, Any]) -> None:
     changed = recorded({**item(attempt(1, "spot", 5, "reclaimed")), **more})
     assert changed.unreadable.startswith("The run's record in the table cannot be read: ")
-    (line, other) = ledger.lines_of([changed, bad_night()], [], Prices(), vcpu=1, memory_gb=2)
+    (line, other) = ledger.lines_of(JOB, [changed, bad_night()], [], [], Prices())
     told = {line.run_key: line.status for line in (line, other)}
     assert len([*ledger.cells(line), *ledger.cells(other)]) == 2 * len(ledger.COLUMNS)
     assert {"unreadable", "complete"} >= set(told.values())
@@ -199,11 +202,63 @@ EXECUTION = {
 
 def test_an_execution_without_a_record_is_listed_too_and_a_duplicate_is_not() -> None:
     twin = {**EXECUTION, "status": "SUCCEEDED", "executionArn": "e3"}
-    lines = ledger.lines_of([bad_night()], [EXECUTION, twin], Prices(), vcpu=1, memory_gb=2)
+    strays = of_executions(EXECUTION, twin)
+    lines = ledger.lines_of(JOB, [bad_night()], strays, [], Prices())
     assert [(line.run_key, line.status) for line in lines] == [
-        ("(no record)", "failed"),
+        ("e2", "failed"),
         ("20261124T020000Z", "complete"),
     ]
+
+
+class Recorded:
+    """The run table, with the bad night and nothing else."""
+
+    def several(self, _job: str, run_keys: Sequence[str]) -> list[RunRecord]:
+        return [bad_night()] if bad_night().run_key in run_keys else []
+
+
+def of_executions(*executions: dict[str, Any], text: str = "{}") -> list[ledger.Stray]:
+    sfn = Calls(describe_execution=lambda **_: {"input": text})
+    table: Any = Recorded()
+    return ledger.strays(table, sfn, job="night", runs=[], executions=executions)
+
+
+def test_the_execution_that_a_run_was_redriven_from_is_no_run_of_its_own() -> None:
+    assert of_executions(EXECUTION, text='{"scheduledTime": "2026-11-24T02:00:00Z"}') == []
+    (later,) = of_executions(EXECUTION, text='{"scheduledTime": "2026-11-25T02:00:00Z"}')
+    assert later.run_key == "20261125T020000Z"
+
+
+def test_a_start_that_the_scheduler_could_not_deliver_is_listed() -> None:
+    waiting = [
+        Waiting("20261125T020000Z", "The Scheduler could not start it: no role.", "r"),
+        Waiting("20261124T020000Z", "parked", "r"),
+        Waiting("", "", "r", note="none that can be redriven"),
+    ]
+    lines = ledger.lines_of(JOB, [bad_night()], [], waiting, Prices())
+    assert [(line.run_key, line.status, line.begun[:10]) for line in lines] == [
+        ("20261125T020000Z", "parked", "2026-11-25"),
+        ("20261124T020000Z", "complete", "2026-11-24"),
+        ("?", "parked", ""),
+    ]
+    assert "The Scheduler could not start it" in ledger.sentence(lines[0])
+
+
+def test_a_long_key_is_whole_on_a_line_of_its_own_at_80_columns() -> None:
+    key = "0d7c3b1e-1111-4222-8333-444455556666"
+    lines = ledger.lines_of(JOB, [replace(bad_night(), run_key=key)], [], [], Prices())
+    shown, out = screen(80)
+    show_runs(shown, lines, several=False)
+    first, *rest = out.getvalue().splitlines()
+    assert first == key
+    assert " ".join(" ".join(rest).split()) == (
+        "complete, begun 2026-11-24 02:00 UTC, 3 attempts, 8/8 units, $0.001234, reclaimed, "
+        "no-capacity"
+    )
+    wide, out = screen(140)
+    show_runs(wide, lines, several=True)
+    assert out.getvalue().split()[:3] == ["job", "run", "status"]
+    assert key in out.getvalue()
 
 
 def screen(width: int | None) -> tuple[Screen, io.StringIO]:
@@ -216,8 +271,8 @@ def screen(width: int | None) -> tuple[Screen, io.StringIO]:
 
 def golden(width: int | None) -> str:
     shown, out = screen(width)
-    lines = ledger.lines_of([bad_night()], [EXECUTION], Prices(), vcpu=1, memory_gb=2)
-    shown.table(ledger.COLUMNS, map(tuple, map(ledger.cells, lines)))
+    lines = ledger.lines_of(JOB, [bad_night()], of_executions(EXECUTION), [], Prices())
+    show_runs(shown, lines, several=False)
     show(shown, explain(run=bad_night(), execution=None, events=[]), JOB, Prices())
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 

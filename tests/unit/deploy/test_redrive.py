@@ -10,8 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from steadyspot.contract.keys import run_key_of, scheduled_time_from
+from steadyspot.deploy.runs.executions import run_key_in
 from steadyspot.deploy.runs.records import RunRecord
-from steadyspot.deploy.runs.redrive import Deployed, Redrive, Waiting, named_by, run_key_in
+from steadyspot.deploy.runs.redrive import Deployed, Redrive, Waiting, named_by
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Clock, recorded, refusal
 

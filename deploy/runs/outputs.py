@@ -1,0 +1,109 @@
+"""What a run has published: listed, and fetched into a folder.
+
+Outputs are visible from the commit on, so a run that is not complete has none. Names come from a
+job: none may lead out of the folder, and no file that is there is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from steadyspot.contract import output_prefix
+from steadyspot.deploy.forms import shown
+from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.target import Target
+
+_RUNS_LOOKED_AT = 100
+
+
+@dataclass(frozen=True)
+class Output:
+    """An object below the run's prefix."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run has published, ``completion.json`` included."""
+
+    job: str
+    run_key: str
+    uri: str
+    outputs: tuple[Output, ...]
+
+
+def made_by(target: Target, job: Job, run_key: str | None) -> Made:
+    """Return the outputs of a run, of the last complete one where none is meant.
+
+    Raises
+    ------
+    Trouble
+        When there is no such run, or it is not complete.
+    """
+    run = target.runs.get(job.name, run_key) if run_key else _last(target, job)
+    if run is None or not run.complete:
+        meant = f"Run {run_key} of {job.name}" if run_key else f"No run of {job.name}"
+        raise Trouble(
+            f"{meant} is {'not ' if run_key else ''}complete, so that there are no outputs.",
+            f"Look how it stands: steadyspot runs {job.name}.",
+        )
+    prefix, bucket = output_prefix(job.name, run.run_key), target.platform["Bucket"]
+    pages = (
+        target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    )
+    found = [item for page in pages for item in page.get("Contents", [])]
+    outputs = tuple(Output(item["Key"].removeprefix(prefix), item["Size"]) for item in found)
+    return Made(job.name, run.run_key, f"s3://{bucket}/{prefix}", outputs)
+
+
+def _last(target: Target, job: Job) -> RunRecord | None:
+    from steadyspot.deploy.runs.listing import latest
+
+    machine = target.job(job)["StateMachine"]
+    runs, _ = latest(
+        target.runs,
+        target.client("stepfunctions"),
+        job=job.name,
+        machine=machine,
+        most=_RUNS_LOOKED_AT,
+    )
+    return next((run for run in runs if run.complete), None)
+
+
+def fetch(target: Target, made: Made, folder: Path) -> Iterator[Output]:
+    """Download outputs, and yield each once it is there.
+
+    Raises
+    ------
+    Trouble
+        When a name leads out of the folder, or a file of a name is there; then none is fetched.
+    """
+    s3: Any = target.client("s3")
+    places = {output: _place(folder, output.name) for output in made.outputs}
+    for place in places.values():
+        if place.exists():
+            raise Trouble(f"{place} is there already.", "Name an empty folder with --to.")
+    bucket, _, prefix = made.uri.removeprefix("s3://").partition("/")
+    for output, place in places.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, prefix + output.name, str(place))
+        yield output
+
+
+def _place(folder: Path, name: str) -> Path:
+    parts = PurePosixPath(name).parts
+    if not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\0" in name:
+        raise Trouble(
+            f"The output {shown(name)} would lie outside of {folder}.",
+            "Fetch the others by hand: aws s3 cp.",
+        )
+    return folder.joinpath(*parts)
