@@ -6,9 +6,11 @@ It is run as a program by itself, without this package, and ends the tree as soo
 gone.
 
 Over the socket whose number is the first argument the owner sends one line of JSON (`argv`, `env`,
-`cwd`, `folder`, `own`, `forwards`, `stop_signal`) and then the lines `stop` and `kill`; back come
-lines of JSON: `started`, `failed` with a reason, `exited` with the code as Docker gives it
-(128 + signal). At each path of `own` the tree sees an empty folder that nobody else sees: a mount
+`cwd`, `folder`, `own`, `forwards`, `stop_signal`, `memory_bytes`) and then the lines `stop` and
+`kill`; back come lines of JSON: `started`, `failed` with a reason, `exited` with the code as Docker
+gives it (128 + signal) and whether it ran out of memory. As long as the tree holds more memory than
+it may, its largest process is killed, as the kernel does in a cgroup; one of its own would need
+root. At each path of `own` the tree sees an empty folder that nobody else sees: a mount
 namespace gives it, which needs no root where the kernel has user namespaces.
 """
 
@@ -33,6 +35,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+_LOOK_SECONDS = 0.1
+"""Between two looks at the memory that is held."""
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -79,6 +84,7 @@ class Container:
         self._order = order
         self._first = 0
         self.exit_code: int | None = None
+        self.out_of_memory = False
 
     def start(self) -> str:
         """Start the first process. Comes back with why it could not be, or empty."""
@@ -113,6 +119,18 @@ class Container:
                     continue
             self.reap()
             time.sleep(0.002)
+
+    def stay_within_memory(self) -> None:
+        """Kill the largest process if all together hold more than they may."""
+        limit = int(str(self._order["memory_bytes"]))
+        held = {process: _resident(process) for process in _descendants(os.getpid())}
+        if sum(held.values()) <= limit or sum(map(_proportional, held)) <= limit:
+            return
+        self.out_of_memory = True
+        try:
+            os.kill(max(held, key=lambda process: held[process]), signal.SIGKILL)
+        except ProcessLookupError:
+            return
 
     def reap(self) -> None:
         """Take leave of every process that ended."""
@@ -254,6 +272,25 @@ def _descendants(ancestor: int) -> list[int]:
     return found
 
 
+def _resident(process: int) -> int:
+    """Bytes that a process holds; what it shares with others is in each of theirs, too."""
+    try:
+        with open(f"/proc/{process}/statm", encoding="ascii") as statm:  # noqa: PTH123
+            return int(statm.read().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _proportional(process: int) -> int:
+    """Bytes that a process holds, with its share of what it has in common with others."""
+    try:
+        with open(f"/proc/{process}/smaps_rollup", encoding="ascii") as rollup:  # noqa: PTH123
+            line = next(line for line in rollup if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return _resident(process)
+    return int(line.split()[1]) * 1024
+
+
 def _parent(process: str) -> int:
     try:
         with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123
@@ -292,7 +329,8 @@ def _watch(container: Container, owner: Owner) -> None:
     container.reap()
     watched: list[Any] = [owner, wake]
     while container.exit_code is None and not owner.closed:
-        ready, _, _ = select.select(watched, [], [])
+        ready, _, _ = select.select(watched, [], [], _LOOK_SECONDS)
+        container.stay_within_memory()
         if wake in ready:
             os.read(wake, 4096)
             container.reap()
@@ -323,7 +361,7 @@ def main() -> None:
         owner.tell(event="started")
         _watch(container, owner)
         container.kill()
-        owner.tell(event="exited", code=container.exit_code)
+        owner.tell(event="exited", code=container.exit_code, out_of_memory=container.out_of_memory)
     _remove(order["folder"])
 
 

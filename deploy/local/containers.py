@@ -30,7 +30,8 @@ class Command:
 
     `forwards_signals`: an init in the container passes signals on (`initProcessEnabled`).
     `stop_signal`: the image's STOPSIGNAL, which Fargate sends at a stop. `own`: paths at which the
-    container has an empty folder of its own, whatever this machine has there.
+    container has an empty folder of its own, whatever this machine has there. `memory_bytes`: what
+    all its processes may hold together.
     """
 
     argv: Sequence[str]
@@ -39,13 +40,14 @@ class Command:
     forwards_signals: bool = False
     stop_signal: int = signal.SIGTERM
     own: Sequence[str] = ()
+    memory_bytes: int = 1 << 60
 
 
 class Container:
     """One running container.
 
-    `on_line` gets each line that it prints, in order; `on_end` is called once with the exit code,
-    after the last line and when no process of it is left.
+    `on_line` gets each line that it prints, in order; `on_end` is called once with the exit code
+    and whether it ran out of memory, after the last line and when no process of it is left.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Container:
         command: Command,
         *,
         on_line: Callable[[str], None],
-        on_end: Callable[[int], None],
+        on_end: Callable[[int, bool], None],
     ) -> None:
         self._command = command
         self._on_line = on_line
@@ -115,6 +117,7 @@ class Container:
             "own": list(self._command.own),
             "forwards": self._command.forwards_signals,
             "stop_signal": int(self._command.stop_signal),
+            "memory_bytes": self._command.memory_bytes,
         }
 
     def _tell(self, line: bytes) -> None:
@@ -129,9 +132,10 @@ class Container:
 
     def _wait(self, messages: object, reader: threading.Thread) -> None:
         line = messages.readline()  # type: ignore[attr-defined]
-        code = json.loads(line)["code"] if line else 137  # the init itself was killed
+        said = json.loads(line) if line else {}  # nothing where the init itself was killed
+        code = said.get("code")
         self._leave(reader)
-        self._on_end(137 if code is None else int(code))
+        self._on_end(137 if code is None else int(code), bool(said.get("out_of_memory")))
 
     def _leave(self, reader: threading.Thread) -> None:
         if self._process is not None:

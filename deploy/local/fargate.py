@@ -376,6 +376,7 @@ class Fargate:
             ),
             stop_signal=image.stop_signal,
             own=own_folders([*image.entrypoint, *arguments], environment),
+            memory_bytes=int(definition.get("memory") or task.memory) << 20,
         )
 
     def _surroundings(self, container: ContainerRecord) -> dict[str, str]:

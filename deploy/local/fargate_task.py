@@ -19,6 +19,7 @@ from steadyspot.deploy.local.containers import Command, Container
 from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord, api_task, state_change_event
 
 INTERRUPTED = "Your Spot Task was interrupted."
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 DEFAULT_STOP_TIMEOUT_SECONDS = 30
 
 
@@ -277,8 +278,12 @@ class FargateTask:
             if any(need["containerName"] == name for need in plan.depends_on)
         }
 
-    def _ended(self, container: ContainerRecord, code: int | None) -> None:
+    def _ended(
+        self, container: ContainerRecord, code: int | None, out_of_memory: bool = False
+    ) -> None:
         with self._changed:
+            if out_of_memory:
+                container.reason = OUT_OF_MEMORY
             container.status = "STOPPED"
             container.exit_code = code
             self._changed.notify_all()

@@ -21,7 +21,7 @@ OWN_FOLDER = """
 import sys, threading
 from steadyspot.deploy.local.containers import Command, Container
 place, ended = sys.argv[1], threading.Event()
-def end(code):
+def end(code, _out_of_memory):
     print(code, flush=True)
     ended.set()
 script = f"touch {place}/x; echo {place}"
@@ -362,3 +362,50 @@ def test_a_secret_that_is_no_text_keeps_a_task_from_starting(bench: Bench) -> No
     container = bench.container("exit 0", secrets=[{"name": "S", "valueFrom": binary}])
     task = bench.stopped(bench.run(bench.define(container)))
     assert task["stoppedReason"].endswith("it holds no text")
+
+
+EATS = """
+import time
+print('eating', flush=True)
+eaten = b''.join(bytes(16 << 20) for _ in range(40))
+print(len(eaten), flush=True)
+"""
+
+
+def test_a_task_that_needs_more_memory_than_it_has_is_killed_as_on_ecs(bench: Bench) -> None:
+    arn = bench.run(bench.define(bench.container(EATS, image=PYTHON)))
+    task = bench.stopped(arn)
+    (container,) = task["containers"]
+    assert container["exitCode"] == 137
+    assert container["reason"] == "OutOfMemoryError: Container killed due to memory usage"
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert bench.lines(arn) == ["eating"]
+
+
+def test_the_largest_process_of_a_task_is_killed_first_and_it_is_said_all_the_same(
+    bench: Bench,
+) -> None:
+    script = f'{sys.executable} -c "$EATS"; echo ended with $?; exit 7'
+    environment = [{"name": "EATS", "value": EATS}]
+    arn = bench.run(bench.define(bench.container(script, environment=environment)))
+    (container,) = bench.stopped(arn)["containers"]
+    assert container["exitCode"] == 7
+    assert container["reason"].startswith("OutOfMemoryError: ")
+    assert bench.lines(arn)[-1] == "ended with 137"
+
+
+def test_memory_that_processes_share_counts_once(bench: Bench) -> None:
+    script = """
+import os, time
+held = b'x' * (200 << 20)
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(0.5); os._exit(0)
+while True:
+    try: os.wait()
+    except ChildProcessError: break
+print('whole', flush=True)
+"""
+    arn = bench.run(bench.define(bench.container(script, image=PYTHON)))
+    (container,) = bench.stopped(arn)["containers"]
+    assert (container["exitCode"], bench.lines(arn)) == (0, ["whole"])

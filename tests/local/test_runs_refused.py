@@ -274,3 +274,12 @@ def test_on_demand_that_is_refused_is_told_at_the_first_refusal(place: Place) ->
     told = [mail.attributes["outcome"] for mail in work.mails()]
     assert told == ["waiting", "finished"]
     assert work.states_entered(execution).count("Wait a moment") == 3
+
+
+def test_a_job_that_needs_more_memory_than_it_has_stops_and_says_so(place: Place) -> None:
+    work = place.job("python", "-c", "bytearray(b'x' * (600 << 20))", vcpu=0.25, memory_gb=0.5)
+    execution = work.start()
+    shown = work.failed(execution)
+    assert shown["error"] == "Steadyspot.OutOfMemory"
+    assert "ran out of its memory (0.5 GB)" in shown["cause"]
+    assert work.mail(lambda mail: "Give the job more memory" in mail.body)
