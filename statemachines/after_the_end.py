@@ -18,6 +18,7 @@ from steadyspot.statemachines.calls import (
     short_call,
     transaction,
 )
+from steadyspot.statemachines.causes import EXECUTION_ENDED
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, Succeed, Task
 
@@ -40,7 +41,7 @@ def mark() -> Task:
         change(
             "SET #status = :unfinished, execution = :ended, cause = :cause",
             expression("markCondition"),
-            {**values, ":ended": ENDED, ":cause": {"S": expression("causeOfEnded")}},
+            {**values, ":ended": ENDED, ":cause": {"S": EXECUTION_ENDED.name}},
             key=KEY,
             table=TABLE,
         ),

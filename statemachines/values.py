@@ -67,6 +67,7 @@ VALUES: dict[str, Any] = {
     "rowTampered": TAMPERED.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
     "rowExecutionEnded": EXECUTION_ENDED.as_data(),
+    "nameExecutionEnded": EXECUTION_ENDED.name,
 }
 
 

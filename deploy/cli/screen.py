@@ -19,6 +19,7 @@ from rich.text import Text
 
 from steadyspot.deploy.aws.prices import dollars
 from steadyspot.deploy.cli.pasting import pastable
+from steadyspot.deploy.plain import plain
 from steadyspot.deploy.runs.history import Moment, Tone
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.records import AttemptRecord, Money
@@ -48,8 +49,8 @@ class Screen:
     """Prints to standard output, and trouble to standard error.
 
     Every text is handed on as ``Text``: in a plain string, rich sees colours in square brackets and
-    an emoji in the ``:secret:`` of an ARN. ``given`` are the options that say where the command
-    works.
+    an emoji in the ``:secret:`` of an ARN. What steers a terminal is taken out of it before.
+    ``given`` are the options that say where the command works.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Screen:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line."""
-        self._console.print(Text(text), style=style, soft_wrap=not self._folds)
+        self._console.print(_text(text), style=style, soft_wrap=not self._folds)
 
     def advice(self, text: str) -> str:
         """Return advice whose commands have the options that this command was given."""
@@ -78,7 +79,7 @@ class Screen:
     def moment(self, moment: Moment) -> None:
         """Print a line of a timeline, its time in UTC."""
         time = moment.at.astimezone(UTC).strftime("%H:%M:%S")
-        self._under(time, moment.text, _STYLES[moment.tone])
+        self._under(time, plain(moment.text), _STYLES[moment.tone])
 
     def pair(self, name: str, text: str, style: str = "") -> None:
         """Print a named line, its text folded under itself."""
@@ -100,7 +101,7 @@ class Screen:
         row = Table.grid(padding=(0, 2))
         row.add_column(no_wrap=True)
         row.add_column(overflow="fold")
-        row.add_row(first, Text(text), style=style)
+        row.add_row(first, _text(text), style=style)
         self._console.print(row)
 
     def stack_event(self, event: Event) -> None:
@@ -141,7 +142,7 @@ class Screen:
 
     def table(self, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table; piped, with columns two spaces apart and nothing cut."""
-        rows = [tuple(row) for row in rows]
+        rows = [tuple(map(plain, row)) for row in rows]
         if self._folds:
             table = Table(box=None, pad_edge=False)
             for name in names:
@@ -179,13 +180,13 @@ class Screen:
         self._console.file.flush()
 
     def raw(self, text: str) -> None:
-        """Print a text as it is."""
-        self._console.print(Text(text), soft_wrap=True, end="")
+        """Print a text without folding it."""
+        self._console.print(_text(text), soft_wrap=True, end="")
 
     def log_line(self, line: LogLine) -> None:
         """Print a line that an attempt printed, behind the attempt's number."""
         time = line.at.astimezone(UTC).strftime("%H:%M:%S")
-        self._under(f"{time}  #{line.attempt or '?'}", line.text, "dim")
+        self._under(f"{time}  #{line.attempt or '?'}", plain(line.text), "dim")
 
     def trouble(self, trouble: Trouble, *, machine: bool = False) -> None:
         """Print what went wrong and what to do; for machines as one object."""
@@ -196,12 +197,16 @@ class Screen:
             )
             return
         soft = not self._errors.is_terminal
-        self._errors.print(Text(f"Error: {trouble.what}"), style="bold red", soft_wrap=soft)
-        self._errors.print(Text(trouble.what_to_do), soft_wrap=soft)
+        self._errors.print(_text(f"Error: {trouble.what}"), style="bold red", soft_wrap=soft)
+        self._errors.print(_text(trouble.what_to_do), soft_wrap=soft)
 
     @property
     def _folds(self) -> bool:
         return self._console.is_terminal
+
+
+def _text(text: str) -> Text:
+    return Text(plain(text, lines=True))
 
 
 def silent() -> Screen:

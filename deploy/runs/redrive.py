@@ -29,6 +29,7 @@ from steadyspot.contract.keys import (
     run_key_of,
     scheduled_time_from,
 )
+from steadyspot.deploy.plain import plain
 from steadyspot.deploy.runs.executions import (
     ENDED,
     described,
@@ -153,7 +154,7 @@ def _is_run_key(text: str) -> bool:
 
 def _plain(text: str) -> str:
     """Return a text of a stranger as one short line without what steers a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)[:_SAID_CHARACTERS]
+    return plain(text)[:_SAID_CHARACTERS]
 
 
 def _ended_in(body: Any) -> str:

@@ -33,12 +33,16 @@ from steadyspot.worker.options import Identity, Options
 
 
 def request_sha256(options: Options, identity: Identity) -> str:
-    """The hash of what was asked for: job, run key, command and the job's environment."""
+    """The hash of what was asked for: job, run key, program, and names in the environment.
+
+    No value of the environment and no argument of the command: one of them may be a secret, and a
+    short one could be found by trying all.
+    """
     request = {
         "job": identity.job,
         "run_key": identity.run_key,
-        "command": options.command,
-        "environment": options.environment,
+        "program": options.command[:1],
+        "environment": sorted(options.environment),
     }
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 

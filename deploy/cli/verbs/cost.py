@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steadyspot.deploy.cli import options
+from steadyspot.deploy.plain import cell
 
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
@@ -97,5 +98,5 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     if rows:
         writer = csv.DictWriter(text, rows[0], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.unit.statemachines.claims import (
 )
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine
-from tests.virtual.world import RunWorld
+from tests.virtual.world import Offer, RunWorld
 
 JOB = Machine(job_definition())
 ASKED = {"scheduledTime": TIME}
@@ -174,3 +175,51 @@ def test_an_input_that_makes_no_sense_is_marked_and_told_under_a_key_that_can_be
     assert of.item["run_key"] == {"S": "me"}
     assert of.item["status"] == of.worker["status"] == {"S": "unfinished"}
     assert len(of.parked) == len(of.mails) == 1
+
+
+NASTY = "\x1b[31mred\r\nSubject: forged\u202egpj\u2066\u2028\u200b\x9b2J\x00"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"scheduledTime": f"2026-11-24T02:00:00Z{NASTY}"},
+        {"scheduledTime": "2026-11-24T02:00:0\n"},
+        {"runKey": f"night{NASTY}"},
+        {"runKey": "night\n"},
+        {"runKey": 3},
+        {"command": NASTY},
+        {"budgets": NASTY},
+        {"capacity": NASTY},
+    ],
+    ids=str,
+)
+def test_subject_of_a_run_that_could_not_be_claimed_is_one_that_is_delivered(
+    request_: dict[str, Any],
+) -> None:
+    """A line break there loses the mail."""
+    of = world({}, {})
+    ended = claimed(of, request_)
+    assert ended.status == "FAILED"
+    (mail,) = of.mails
+    assert re.fullmatch(r"[A-Za-z0-9 ._:,-]{1,99}", mail["Subject"])
+    assert_printable(mail)
+
+
+def test_what_aws_says_loses_what_steers_a_terminal_before_a_mail_has_it() -> None:
+    of = world({}, {})
+    stop = {"StopCode": NASTY, "StoppedReason": f"CannotPullContainerError: {NASTY} not found"}
+    lost = Offer(ends_after=0.0, stop=stop, exit_code=None, reason=NASTY)
+    of._market = lambda _launch, _left: lost
+    ended = claimed(of)
+    assert ended.error == "Steadyspot.Misconfigured"
+    assert_printable(of.mails[0])
+    (parked,) = of.parked
+    assert all(character.isprintable() for character in parked["sentence"])
+    assert "CannotPullContainerError" in parked["sentence"]
+
+
+def assert_printable(mail: dict[str, Any]) -> None:
+    body = json.loads(mail["Message"])
+    for text in (mail["Subject"], *body["email"].split("\n")):
+        assert all(character.isprintable() for character in text), repr(text)
