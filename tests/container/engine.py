@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "localhost/steadyspot-python-base:bookworm"
 IMAGE = "localhost/steadyspot-worker:test"
+BUILT = "localhost/steadyspot-worker:built"
 ARM64_BASE = "localhost/steadyspot-python-base:bookworm-arm64"
 ARM64_IMAGE = "localhost/steadyspot-worker:test-arm64"
 EMULATOR = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
@@ -54,10 +55,16 @@ def build(folder: Path) -> None:
 
 
 def build_for_arm64(folder: Path) -> None:
-    """The same for the other architecture, by an emulator."""
+    """The same for the other architecture: made here, as ``$BUILDPLATFORM`` says, and copied."""
     if not _has(ARM64_BASE):
         _make_arm64_base(folder / "root.tar")
-    _build(folder, ARM64_BASE, ARM64_IMAGE, "--platform=linux/arm64")
+    _build(folder, BASE, BUILT, "--target=build")
+    made = _run("buildah", "from", BUILT).strip()
+    try:
+        made_here = f"--build-context=build={_run('buildah', 'mount', made).strip()}"
+        _build(folder, ARM64_BASE, ARM64_IMAGE, "--platform=linux/arm64", made_here)
+    finally:
+        _run("buildah", "rm", made)
 
 
 def derive(folder: Path, dockerfile: str, name: str) -> str:
@@ -114,10 +121,19 @@ class Container:
 
     def wait_for(self, says: str, timeout_seconds: float = 20) -> None:
         """Wait until the container printed the text."""
-        end = time.monotonic() + timeout_seconds
-        while says not in (logs := self.logs()):
-            assert time.monotonic() < end, f"never said {says!r}: {logs}"
-            time.sleep(0.1)
+        with subprocess.Popen(
+            ["podman", "logs", "--follow", self.id],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as following:
+            assert following.stdout
+            patience = threading.Timer(timeout_seconds, following.kill)
+            patience.start()
+            found = any(says in line for line in following.stdout)
+            patience.cancel()
+            following.kill()
+        assert found, f"never said {says!r}: {self.logs()}"
 
     def stop(self, grace_seconds: int) -> None:
         """What ECS does: SIGTERM, and SIGKILL at the end of the grace."""
@@ -166,7 +182,7 @@ def _build(folder: Path, base: str, tag: str, *options: str) -> None:
         sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
         "-r", str(requirements), "-d", str(wheels),
     )  # fmt: skip
-    # With layers, since the libraries seldom change, and take half a minute in the emulator.
+    # With layers, since the libraries seldom change.
     _run(
         "buildah", "bud", "--layers", "--network=host", "--isolation=chroot",
         f"--volume={wheels}:/wheels:ro", "--build-arg", f"BASE_IMAGE={base}",
