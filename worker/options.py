@@ -59,7 +59,12 @@ OPTIONS = (
         "PATTERNS",
         'names in it that are not published, as a JSON list ([".*", "*.tmp", "*.part", "*~"])',
     ),
-    Option("--every", Env.EVERY_SECONDS, "SECONDS", "how often the folders are saved (60)"),
+    Option(
+        "--every",
+        Env.EVERY_SECONDS,
+        "SECONDS",
+        "how often the folders are saved, or earlier once a stop might be too short for it (60)",
+    ),
     Option("--marker", Env.MARKER, "FILE", "save as soon as the job touches this file"),
     Option(
         "--on-stop",

@@ -23,7 +23,7 @@ from steadyspot.deploy.aws.prices import Prices
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-    from steadyspot.contract.records import AttemptColumn
+    from steadyspot.contract.records import AttemptColumn, StopReportColumn
 
 
 _OF_JOB = f"{columns.JOB} = :job"
@@ -49,10 +49,18 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True)
+class StopRecord:
+    """A stop of an attempt: the seconds of its grace, and what it took after the job had ended."""
+
+    grace_seconds: float
+    saving_seconds: float
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty.
 
-    ``warnings`` are the worker's sentences about what ended no attempt.
+    ``warnings`` are the worker's sentences about what ended no attempt, ``stop`` is the last stop.
 
     ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
     ``transitions`` the states that its last execution entered, those of the watch on its launches
@@ -74,6 +82,7 @@ class RunRecord:
     units_total: int
     completion: Mapping[str, Any] | None
     warnings: tuple[str, ...]
+    stop: StopRecord | None
     fence: int
     transitions: int
     seconds: Mapping[str, float]
@@ -231,6 +240,7 @@ def _unreadable(item: Mapping[str, Any], error: Exception) -> RunRecord:
         units_total=0,
         completion=None,
         warnings=(),
+        stop=None,
         fence=0,
         transitions=0,
         seconds={},
@@ -267,6 +277,7 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
         units_total=int(progress.get("units_total", 0)),
         completion=written.get(columns.COMPLETION),
         warnings=tuple(str(sentence) for sentence in written.get(columns.WARNINGS, [])),
+        stop=_stop(written.get(columns.STOP_REPORT, {})),
         fence=int(written.get(columns.FENCE, 0)),
         transitions=int(values.get(columns.MONEY, {}).get("transitions", 0)),
         seconds={
@@ -279,6 +290,12 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+
+
+def _stop(column: StopReportColumn) -> StopRecord | None:
+    if "grace_seconds" not in column:
+        return None
+    return StopRecord(float(column["grace_seconds"]), float(column["grace_saving_seconds"]))
 
 
 def _attempt(column: AttemptColumn) -> AttemptRecord:

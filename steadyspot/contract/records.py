@@ -74,7 +74,11 @@ class ProgressColumn(TypedDict):
 
 
 class StopReportColumn(TypedDict):
-    """Why the attempt with this fence left without having finished."""
+    """Why the attempt with this fence left without having finished.
+
+    After a stop: the grace it had, the part that was used, and of that what came after the job's
+    end, which is the last save above all.
+    """
 
     fence: int
     reason: str
@@ -84,6 +88,9 @@ class StopReportColumn(TypedDict):
     lost_seconds: float
     total_lost_seconds: float
     units_done: int
+    grace_seconds: NotRequired[float]
+    grace_used_seconds: NotRequired[float]
+    grace_saving_seconds: NotRequired[float]
 
 
 class CommitColumn(TypedDict):

@@ -8,9 +8,10 @@ the keeper's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from steadyspot import __version__
@@ -242,8 +243,17 @@ class Attempt:
         body, sha256 = encode(manifest(ledger, {"job": self.about.job, "fence": self.about.fence}))
         self._point(ledger, body, sha256, COMMITTING, Status.RUNNING)
 
-    def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
-        """Write why this attempt goes without having finished; the seconds of work it lost."""
+    def leave(
+        self,
+        reason: Reason,
+        exit_code: int,
+        sentence: str,
+        grace: Mapping[str, float] = MappingProxyType({}),
+    ) -> float:
+        """Write why this attempt goes without having finished; the seconds of work it lost.
+
+        ``grace``: more columns of the report, about the stop.
+        """
         lost = max(0.0, self._clock() - self.saved_at)
         report: StopReportColumn = {
             "fence": self.about.fence,
@@ -255,7 +265,7 @@ class Attempt:
             "total_lost_seconds": round(self.ledger.lost_seconds + lost, 3),
             "units_done": self.ledger.units_done,
         }
-        self.fence.write({columns.STOP_REPORT: report} | self._told(), during=LEAVING)
+        self.fence.write({columns.STOP_REPORT: {**report, **grace}} | self._told(), during=LEAVING)
         return lost
 
     def uploads_beyond_the_winner(self, token: str, open_uploads: dict[str, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from hashlib import sha256
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.contents import Moved, Span, Spool, Unreadable, read
 from steadyspot.worker.keeping.listing import Block, File, Listing
+from steadyspot.worker.keeping.pace import Work
 from steadyspot.worker.keeping.packing import SMALL_BYTES, spans, worn
 from steadyspot.worker.keeping.restoring import restore
 from steadyspot.worker.keeping.scanning import Seen, Tree, scan
@@ -116,6 +117,16 @@ class CheckpointFolder:
         """A capture has become durable: later ones are compared with it."""
         self._saved = {one.file.path: one for one in captured}
         self.known = {block.sha256: block for block in listing.blocks}
+
+    def pending(self) -> Work:
+        """What a save would have to do now; may be called while one is under way."""
+        now, saved = scan(self.root).entries, self._saved
+        changed = [
+            seen
+            for path, seen in now.items()
+            if seen.kind == "file" and not (path in saved and saved[path].seen == seen)
+        ]
+        return Work(len(now), len(changed), sum(seen.size for seen in changed))
 
     def clear_spool(self) -> None:
         """Remove the copies of a capture."""

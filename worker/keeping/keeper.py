@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -18,6 +19,7 @@ from steadyspot.contract import Reason
 from steadyspot.worker.errors import WorkerError, WorkerFault, as_trouble
 from steadyspot.worker.keeping.in_hand import InHand
 from steadyspot.worker.keeping.job_requests import JobRequests
+from steadyspot.worker.keeping.pace import Forecast, Pace
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import Job, SavedFolders
 from steadyspot.worker.keeping.saving import Saving
@@ -64,7 +66,11 @@ class Keeper:
         )
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._aws: Clients | None = None
-        warnings = Warnings(log)
+        self._warnings = warnings = Warnings(log)
+        self._pace = Pace()
+        self._needed_seconds = 0.0
+        self._failures = 0
+        self._warned = False
         self._folders = SavedFolders(
             options, log, warnings, os.path.join(scratch, "spool"), job, leftovers or {}
         )
@@ -100,7 +106,7 @@ class Keeper:
 
     def save_folders(self) -> Future[Any]:
         """Make the folders durable as they are now, with the job running."""
-        return self.submit(self.saving.save_running)
+        return self.submit(self._save_folders)
 
     def save_last(self, held: set[str]) -> Future[Any]:
         """Make durable what is marked and what is in the folders; later marks are refused.
@@ -131,12 +137,15 @@ class Keeper:
             self._unsaved.closed = True
         return self.submit(lambda: self.saving.commit(left_behind))
 
-    def leave(self, report: Callable[[], tuple[Reason, int, str]]) -> Future[Any]:
+    def leave(
+        self, report: Callable[[], tuple[Reason, int, str]], grace: Callable[[], dict[str, float]]
+    ) -> Future[Any]:
         """Report why the attempt stops: reason, exit code, sentence; the seconds of work lost.
 
-        ``report`` is called when all that was asked before is done.
+        ``report``, and ``grace`` for how much of it was used, are called when all that was asked
+        before is done.
         """
-        return self.submit(lambda: self.saving.leave(*report()))
+        return self.submit(lambda: self.saving.leave(*report(), grace()))
 
     # What it asks and gets at once.
 
@@ -155,8 +164,26 @@ class Keeper:
 
     @property
     def save_seconds(self) -> float:
-        """What the longest save took."""
-        return self.saving.save_seconds
+        """What the longest save took, or one would take now as it was last looked."""
+        return max(self.saving.save_seconds, self._needed_seconds)
+
+    def forecast(self) -> Forecast:
+        """Look what a save of the folders would take now, by what the last ones took."""
+        if self.opened.done() and not self.opened.exception():
+            self._needed_seconds = self._pace.seconds(self._folders.pending())
+        return Forecast(self._needed_seconds, self._pace.is_measured)
+
+    def warn_of_stop(self, seconds: float, most_seconds: float) -> None:
+        """Say, once, that a last save could not be made; not where AWS is what takes so long."""
+        if self._warned or self._patience.failures > self._failures:
+            return
+        self._warned = True
+        self._warnings.say(
+            "save",
+            f"A stop now could not save what the job has changed: that takes some {seconds:.0f} s,"
+            f" and the stop leaves {most_seconds:.0f} s to it. What came after the last save would"
+            " be done again. Raise stop_timeout, or let the job change less in its folders.",
+        )
 
     @property
     def share_gained(self) -> float:
@@ -187,6 +214,14 @@ class Keeper:
         return self.saving.uploader.pool.submit(self._aws.send_trace, document)
 
     # In its own thread.
+
+    def _save_folders(self) -> None:
+        self._failures = self._patience.failures
+        begun = time.monotonic()
+        self.saving.save_running()
+        self._needed_seconds = 0.0
+        if self._failures == self._patience.failures:
+            self._pace = self._pace.after(self._folders.work, time.monotonic() - begun)
 
     def _run(self) -> None:
         try:

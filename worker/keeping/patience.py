@@ -30,7 +30,7 @@ class Patience:
     A call gives up ``seconds`` after it began to fail, or after the first of all calls that fail
     did, whichever is earlier; once ``hurry`` was called, at the time that it said. ``say`` is told
     of each outage that lasts, and of its end. ``proven``: a call has come to an answer, so that the
-    credentials are good.
+    credentials are good. ``failures`` counts the calls that failed.
     """
 
     def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
@@ -42,6 +42,7 @@ class Patience:
         self._failing_since: float | None = None
         self._said = False
         self.proven = False
+        self.failures = 0
 
     def hurry(self, until: float) -> None:
         """The attempt is ending: calls are tried again until then (monotonic), and no longer."""
@@ -70,6 +71,7 @@ class Patience:
     def _failed(self, since: float, trouble: Unreachable) -> float:
         """Until when it is tried again."""
         with self._lock:
+            self.failures += 1
             if self._failing_since is None:
                 self._failing_since = since
             since = min(since, self._failing_since)

@@ -18,6 +18,7 @@ from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.listing import INLINE_BYTES, Listing
 from steadyspot.worker.keeping.output_folder import OutputFolder
+from steadyspot.worker.keeping.pace import Work
 from steadyspot.worker.keeping.scanning import Seen, Tree
 from steadyspot.worker.keeping.sending import Captured, Sender
 from steadyspot.worker.keeping.store import Bucket
@@ -42,7 +43,8 @@ class SavedFolders:
     ``spool`` is a folder for copies. ``leftovers`` lay in the folder for outputs before the attempt
     began. ``restored`` says when a restore began and ended, in seconds since the epoch.
     ``unpublished`` are the names in the folder for outputs that could not be published when they
-    were last looked at or staged, and why; ``unfinished`` those that changed meanwhile.
+    were last looked at or staged, and why; ``unfinished`` those that changed meanwhile. ``work`` is
+    what the last save had to do.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class SavedFolders:
         self._checkpoint: CheckpointFolder | None = None
         if options.checkpoint_dir:
             self._checkpoint = CheckpointFolder(options.checkpoint_dir, spool, job.pause, job.go_on)
+        self.work = Work()
         self.restored: tuple[float, float] | None = None
         self.unpublished: dict[str, str] = {}
         self.unfinished: dict[str, str] = {}
@@ -109,12 +112,15 @@ class SavedFolders:
         that same instant, for ``stage``.
         """
         folder = self._checkpoint
+        self.work = Work()
         if folder is None:
             return None, self.look(held)
         sender = Sender(bucket, pool, lambda sha256: key("blocks", sha256))
         try:
             with no_collection():
                 captured, outputs = folder.capture(running, lambda: self.look(held), pool)
+                changed = [one.file.size for one in captured if one.contents]
+                self.work = Work(len(captured), len(changed), sum(changed))
                 self._captured = sender.send(captured, folder.known, folder.left_out)
                 self._listing = self._written(bucket, key)
         except OSError as error:
@@ -151,6 +157,19 @@ class SavedFolders:
             else:
                 self._warnings.say("save", f"{sentence}: {why}.")
 
+    def pending(self) -> Work:
+        """What a save would have to do now; nothing where that cannot be told."""
+        work = Work()
+        try:
+            if self._checkpoint:
+                work = work.plus(self._checkpoint.pending())
+            if self._outputs:
+                new, _ = self._outputs.changed(self._outputs.look(set()).entries)
+                work = work.plus(_work_of(new))
+        except OSError:
+            pass  # A save will say it.
+        return work
+
     def keep(self) -> None:
         """The last capture has become durable: later ones are compared with it."""
         if self._checkpoint:
@@ -182,6 +201,7 @@ class SavedFolders:
         for name, why in seen.unreadable.items():
             self._cannot_publish(name, why)
         new, gone = self._outputs.changed(seen.entries)
+        self.work = self.work.plus(_work_of(new))
         self._outputs.forget(gone)
         return new, gone
 
@@ -236,3 +256,7 @@ class SavedFolders:
                 f"The output {shown(name)} cannot be published: {why} Where that is still so at the"
                 " end of the job, the run fails.",
             )
+
+
+def _work_of(new: dict[str, Seen]) -> Work:
+    return Work(len(new), len(new), sum(seen.size for seen in new.values()))

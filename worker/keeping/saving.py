@@ -318,10 +318,12 @@ class Saving:
         """Begin to abort what is uploaded but counts for nothing; ``leave`` waits for it."""
         self._aborts = self.uploader.withdraw()
 
-    def leave(self, reason: Reason, exit_code: int, sentence: str) -> float:
+    def leave(
+        self, reason: Reason, exit_code: int, sentence: str, grace: dict[str, float]
+    ) -> float:
         """Report why the attempt stops; the seconds of work lost."""
         if self.opened.exception():
             return 0.0
-        lost = self.attempt.leave(reason, exit_code, sentence)
+        lost = self.attempt.leave(reason, exit_code, sentence, grace)
         wait(self._aborts)
         return lost

@@ -176,7 +176,9 @@ class Ending:
 
         last.add_done_callback(traced)
         self._keeper.withdraw()
-        self._report = self._keeper.leave(lambda: self._as_saved(outcome, last.exception()).report)
+        self._report = self._keeper.leave(
+            lambda: self._as_saved(outcome, last.exception()).report, self._grace.used
+        )
 
     def after_job(self) -> Outcome:
         """The job has ended: what that means, done."""
@@ -357,7 +359,7 @@ class Ending:
         report = self._report
         if report is None:
             self._send_trace(outcome)
-            report = self._keeper.leave(lambda: outcome.report)
+            report = self._keeper.leave(lambda: outcome.report, self._grace.used)
         self._ask(report, until)
         error = report.exception() if report.done() else None
         if isinstance(error, FenceLost):

@@ -58,12 +58,15 @@ class Grace:
         self.phase = Phase.STARTING
         self.why: Reason | None = None
         self.noticed = 0.0
+        self._saving_began = 0.0
         self._on_stop_seconds = on_stop_seconds
         self._drain_seconds = drain_seconds
         self._shares: Shares
 
     def enter(self, phase: Phase) -> None:
         """Go on to a phase; one that is over stays over."""
+        if phase is Phase.SAVING and not self._saving_began:
+            self._saving_began = time.monotonic()
         self.phase = max(self.phase, phase)
 
     def begin(self, save_seconds: float, why: Reason | None = None) -> float:
@@ -94,6 +97,18 @@ class Grace:
     def save_end(self) -> float:
         """When the last save has to have succeeded or failed, so that this can still be said."""
         return self.noticed + self._shares.save_end - SAYING_SECONDS
+
+    def used(self) -> dict[str, float]:
+        """The grace as the stop report tells it, empty where no stop was noticed."""
+        if not self.noticed:
+            return {}
+        now = time.monotonic()
+        saving = now - (self._saving_began or min(now, self.drain_end))
+        return {
+            "grace_seconds": self.seconds,
+            "grace_used_seconds": round(now - self.noticed, 3),
+            "grace_saving_seconds": round(saving, 3),
+        }
 
     def left(self) -> float:
         """Seconds until saving has to be over; much, where no stop was noticed."""

@@ -23,6 +23,7 @@ from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes, signals
 from steadyspot.worker.supervising.grace import Grace, Phase
 from steadyspot.worker.supervising.loop import Loop
+from steadyspot.worker.supervising.stages import most_save_seconds
 from steadyspot.worker.supervising.telling import Telling, forward
 
 TYPE_CHECKING = False
@@ -210,8 +211,15 @@ class Supervisor:
         if self._options.checkpoint_dir or self._options.output_dir:
             from steadyspot.worker.supervising.rhythm import Rhythm
 
-            every, marker = self._options.every_seconds, self._options.marker
-            self._rhythm = Rhythm(keeper.save_folders, every, marker)
+            most_seconds = most_save_seconds(self._options.stop_timeout_seconds)
+            self._rhythm = Rhythm(
+                keeper.save_folders,
+                self._options.every_seconds,
+                self._options.marker,
+                keeper.forecast,
+                most_seconds,
+                lambda seconds: keeper.warn_of_stop(seconds, most_seconds),
+            )
 
     def _await_opening(self) -> None:
         """Wait until the run is restored, or the grace of a stop is over."""

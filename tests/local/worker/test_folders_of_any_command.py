@@ -362,3 +362,21 @@ def test_output_that_cannot_be_published_stops_no_save_and_ends_no_run_well(benc
     assert mended.end() == 0, mended.said()
     assert {"a", "b"} < bench.objects().keys()
     wait_until(lambda: bench.open_uploads() == [])
+
+
+def test_folder_is_saved_before_its_time_where_a_stop_would_be_too_short_for_it(
+    bench: Bench,
+) -> None:
+    """With a grace of 4 s, 40 MB may be too much for the last save, as long as nobody knows."""
+    job = "head -c 40000000 /dev/zero > state/big; echo written; exec sleep 60"
+    options = ("--checkpoint-dir", "state", "--every", "3600", "--stop-timeout", "4")
+    worker = bench.start(*options, "sh", "-c", job)
+    worker.wait_for("written")
+
+    wait_until(lambda: bench.item().get("checkpoint"))
+    worker.terminate()
+    assert worker.end() == 143, worker.said()
+    assert bench.saved() == {"big": bytes(40_000_000)}
+    report = bench.item()["stop_report"]
+    assert report["grace_seconds"] == 4
+    assert 0 < report["grace_used_seconds"] < 4

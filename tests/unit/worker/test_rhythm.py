@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from steadyspot.worker.keeping.pace import Forecast
 from steadyspot.worker.supervising.rhythm import Rhythm
 
 NEVER_SECONDS = 3600.0
+MOST_SECONDS = 0.4
 
 
 class Saves:
@@ -39,8 +42,14 @@ class Saves:
 def begun() -> Any:
     running: list[Rhythm] = []
 
-    def begin(save: Callable[[], Future[Any]], every: float, marker: Path | None = None) -> None:
-        running.append(Rhythm(save, every, str(marker or "")))
+    def begin(
+        save: Callable[[], Future[Any]],
+        every: float,
+        marker: Path | None = None,
+        forecast: Callable[[], Forecast] = lambda: Forecast(0, True),
+        warn: Callable[[float], None] = print,
+    ) -> None:
+        running.append(Rhythm(save, every, str(marker or ""), forecast, MOST_SECONDS, warn))
 
     yield begin
     for rhythm in running:
@@ -79,3 +88,33 @@ def test_a_marker_that_cannot_be_removed_asks_once_and_stops_nothing(
     assert saves.came()
     assert not saves.came(0.6)
     assert saves.came()
+
+
+def test_folders_are_saved_before_their_time_once_a_stop_might_be_too_short(begun: Any) -> None:
+    saves = Saves()
+    begun(saves, NEVER_SECONDS, forecast=lambda: Forecast(0.9 * MOST_SECONDS, False))
+    assert saves.came()
+
+
+def test_it_is_said_before_a_stop_comes_that_its_save_would_not_fit(begun: Any) -> None:
+    warned: list[float] = []
+    saves = Saves()
+    begun(saves, NEVER_SECONDS, forecast=lambda: Forecast(60, True), warn=warned.append)
+    assert saves.came()
+    assert warned == [60]
+
+
+def test_a_forecast_that_follows_from_no_save_is_no_warning(begun: Any) -> None:
+    warned: list[float] = []
+    saves = Saves()
+    begun(saves, NEVER_SECONDS, forecast=lambda: Forecast(60, False), warn=warned.append)
+    assert saves.came()
+    assert warned == []
+
+
+def test_a_save_that_takes_longer_than_a_stop_leaves_is_said_while_it_does(begun: Any) -> None:
+    warned: queue.SimpleQueue[float] = queue.SimpleQueue()
+    under_way: Future[Any] = Future()
+    begun(lambda: under_way, 0.01, warn=warned.put)
+    assert MOST_SECONDS <= warned.get(timeout=5) < 60
+    under_way.set_result(None)
