@@ -1,7 +1,8 @@
 """The folder of any command that is saved as a whole and restored.
 
 A running job may write while its folder is read, so a capture copies what changed, looks again, and
-counts only when nothing moved meanwhile; after some tries the job is paused for the copy. What
+counts only when nothing moved meanwhile; after some tries the job is paused for the copy. Of a
+write that is under way while it is copied, as much may be there as after a crash. What
 cannot be read is left out and named; all else is saved. Where the bytes go, and when a capture
 counts, is decided elsewhere.
 """
@@ -14,6 +15,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from hashlib import sha256
 
 from steadyspot.worker.errors import SetupError
@@ -25,6 +27,7 @@ from steadyspot.worker.keeping.restoring import restore
 from steadyspot.worker.keeping.scanning import Seen, Tree, scan
 from steadyspot.worker.keeping.sending import Captured, why_not
 from steadyspot.worker.keeping.store import Bucket
+from steadyspot.worker.keeping.together import together
 
 TRIES = 4
 SETTLED_SECONDS = 0.02
@@ -97,19 +100,18 @@ class CheckpointFolder:
 
         for _ in range(TRIES):
             before, beside = scan(self.root), look()
+            _settle(before, beside)
             try:
                 captured = self._entries(before, copy)
             except Moved:
                 continue
-            _settle(before)
             if look() == beside and scan(self.root) == before:
                 return captured, beside
         self._pause()
         try:
             now, beside = scan(self.root), look()
-            captured = self._entries(now, lambda path, seen: _as_it_is(copy, path, seen))
-            _settle(now)
-            return captured, beside
+            _settle(now, beside)
+            return self._entries(now, lambda path, seen: _as_it_is(copy, path, seen)), beside
         finally:
             self._go_on()
 
@@ -194,7 +196,7 @@ class CheckpointFolder:
             data = read(span)
             return self.known.get(sha256(data).hexdigest()) or self._spool.add(data)
 
-        return list(pool.map(copied, spans(path, size)))
+        return together(pool, [partial(copied, span) for span in spans(path, size)])
 
 
 def _in_place(path: str, seen: Seen) -> list[Block | Span]:
@@ -211,9 +213,12 @@ def _as_it_is(
         raise Unreadable(why_not(moved)) from None
 
 
-def _settle(tree: Tree) -> None:
-    """Wait until no later change can share its time stamp with one that was seen."""
-    newest = max((seen.ctime_ns for seen in tree.entries.values()), default=0) / 1e9
+def _settle(*trees: Tree) -> None:
+    """Wait until no later change can share its time stamp with one that was seen.
+
+    What changes before that is over, is copied; what changes later is seen by the next look.
+    """
+    newest = max((s.ctime_ns for tree in trees for s in tree.entries.values()), default=0) / 1e9
     age = time.time() - newest
     if 0 <= age < SETTLED_SECONDS:
         time.sleep(SETTLED_SECONDS - age)

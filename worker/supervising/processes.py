@@ -20,6 +20,11 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
+PAUSE_SECONDS = 5.0
+PAUSE_LOOK_SECONDS = 0.001
+"""How long it may take until all that was told to stand still does, and how often that is seen."""
+
+
 class JobProcess:
     """The job's first process, in a process group of its own.
 
@@ -45,6 +50,7 @@ class JobProcess:
         self.began = self.ended = 0.0
         self.killed = False
         self.held: set[str] = set()
+        self._paused: set[tuple[int, int]] = set()
         self._outputs = outputs
         self._go_read, self._go_write = os.pipe()
         self._error_read, self._error_write = os.pipe()
@@ -108,12 +114,28 @@ class JobProcess:
             signal_group(self.pid, signal.SIGKILL)
 
     def pause(self) -> None:
-        """Have its group stand still."""
-        signal_group(self.pid, signal.SIGSTOP)
+        """Have it stand still, and all that it started, in whatever group or session.
+
+        What is started meanwhile is found by the next look; what does not stop within
+        ``PAUSE_SECONDS``, since it waits for a disk, is not waited for.
+        """
+        until = time.monotonic() + PAUSE_SECONDS
+        while time.monotonic() < until:
+            moving = [one for one in descendants() if not _stands(one)]
+            if not moving:
+                return
+            for one in moving:
+                if one.identity not in self._paused:
+                    self._paused.add(one.identity)
+                    _kill(one.pid, signal.SIGSTOP)
+            time.sleep(PAUSE_LOOK_SECONDS)
 
     def go_on(self) -> None:
-        """Let its group go on."""
-        signal_group(self.pid, signal.SIGCONT)
+        """Let go on what was paused."""
+        for one in descendants():
+            if one.identity in self._paused:
+                _kill(one.pid, signal.SIGCONT)
+        self._paused.clear()
 
     def look_at_held(self) -> None:
         """Note in ``held`` which outputs are being written by what is about to be killed."""
@@ -271,6 +293,19 @@ def held_open(root: str, by: Iterable[Process]) -> set[str]:
             except OSError:
                 pass
     return held
+
+
+def _stands(process: Process) -> bool:
+    """Whether a process is stopped, or gone."""
+    stat = _stat(str(process.pid))
+    return not stat or stat[0] in "TtZX"
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        pass  # It has just ended, or became another user's.
 
 
 def _writes(pid: int, descriptor: str) -> bool:

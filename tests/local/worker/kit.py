@@ -24,7 +24,7 @@ from typing import Any
 from steadyspot.contract import columns
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
-from steadyspot.worker.keeping.listing import Listing, Piece
+from steadyspot.worker.keeping.listing import Listing
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """
@@ -246,9 +246,12 @@ class Bench:
 
     def saved(self) -> dict[str, bytes]:
         """The files of the checkpoint that counts: path to bytes."""
+        listing = self.listing()
+        blocks = {block: self._object(block.key) for block in listing.blocks}
         return {
-            file.path: b64decode(file.data) + b"".join(map(self._piece, file.pieces))
-            for file in self.listing().files
+            file.path: b64decode(file.data)
+            + b"".join(blocks[block][at : at + size] for block, at, size in file.pieces)
+            for file in listing.files
             if file.kind == "file"
         }
 
@@ -258,9 +261,6 @@ class Bench:
         if "inline" in files:
             return Listing.read(files["inline"].encode())
         return Listing.read(self._object(files["key"]), files["key"])
-
-    def _piece(self, piece: Piece) -> bytes:
-        return self._object(piece.block.key)[piece.start : piece.start + piece.size]
 
     def _object(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()

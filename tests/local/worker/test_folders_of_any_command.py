@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -380,3 +382,37 @@ def test_folder_is_saved_before_its_time_where_a_stop_would_be_too_short_for_it(
     report = bench.item()["stop_report"]
     assert report["grace_seconds"] == 4
     assert 0 < report["grace_used_seconds"] < 4
+
+
+WRITER = """
+import os
+first, last = (os.open(f"state/{name}", os.O_WRONLY | os.O_CREAT) for name in ("a", "z"))
+n = 0
+while True:
+    n += 1
+    for file in (first, last):
+        os.pwrite(file, b"%08d" % n, 0)
+    if n == 1:
+        open("writing", "w").close()
+"""
+
+
+def test_folder_is_saved_at_one_instant_though_what_writes_left_the_job_s_group(
+    bench: Bench,
+) -> None:
+    """Its two files are always at the same number, or the first is one ahead."""
+    writer = shlex.join(bench.job_file(WRITER, "writer.py"))
+    job = (
+        f"mkdir state/m; for n in $(seq 300); do head -c 20000 /dev/zero > state/m/$n; done;"
+        f" setsid {writer} & while [ ! -e writing ]; do sleep 0.02; done;"
+        " for n in 1 2 3; do touch marker; while [ -e marker ]; do sleep 0.02; done; echo saved $n;"
+        " read go < go; done"
+    )
+    os.mkfifo(bench.folder / "go")
+    worker = bench.start("--checkpoint-dir", "state", "--marker", "marker", "sh", "-c", job)
+    for n in (1, 2, 3):
+        worker.wait_for(f"saved {n}")
+        saved = bench.saved()
+        assert int(saved["a"]) - int(saved["z"]) in (0, 1)
+        (bench.folder / "go").write_text("go\n")
+    assert worker.end() == 0, worker.said()
