@@ -23,7 +23,7 @@ def test_run_says_what_runs_in_the_place_of_the_image_and_shows_mails_as_they_co
     folded = " ".join(said.split())
     assert "night names the image steadyspot-worker:local" in folded
     assert f"here its command runs as a process of this machine, in {shop.folder}" in folded
-    (line,) = (line for line in said.splitlines() if "mail to oncall@example.com: " in line)
+    line = next(line for line in said.splitlines() if "mail to oncall@example.com: " in line)
     subject = line.partition("oncall@example.com: ")[2]
     assert "night" in subject
     (mail,) = (
