@@ -23,6 +23,10 @@ _OF_THE_USER = ("profile", "config_file", "credentials_file")
 """What a session of botocore otherwise takes from the environment or from the home directory."""
 
 
+PROCESS = "process"
+"""How containers run where no engine does: the command is a process of this machine."""
+
+
 class LocalSession(boto3.Session):
     """A session whose clients go to the local target."""
 
@@ -70,6 +74,10 @@ class Switches:
     def register_image(self, name: str, **image: Any) -> None:
         """Make an image known; without more it is the worker's."""
         self._ask("images", {"name": name, **image})
+
+    def runtime(self) -> str:
+        """What runs containers: `PROCESS`, or the name of an engine."""
+        return str(self._ask("runtime")["runtime"])
 
     def mails(self) -> list[dict[str, Any]]:
         """The mails so far."""

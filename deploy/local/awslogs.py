@@ -1,7 +1,7 @@
 """The `awslogs` log driver: what a container prints goes line by line into its log stream.
 
 Written straight into moto's log groups of this process, in order and at once; reading them is
-anyone's business, through the API.
+anyone's business, through the API. Metrics that stand in a line go to CloudWatch, as on AWS.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from moto.cloudwatch.models import CloudWatchBackend, cloudwatch_backends
 from moto.logs.models import LogsBackend, logs_backends
+
+from steadyspot.deploy.local.embedded_metrics import metrics_in
 
 _WRITING = threading.Lock()
 
@@ -23,8 +26,11 @@ class NoLogGroup(Exception):
 class LogWriter:
     """Writes the lines of one container. Made by `log_writer`."""
 
-    def __init__(self, backend: LogsBackend, group: str, stream: str) -> None:
+    def __init__(
+        self, backend: LogsBackend, metrics: CloudWatchBackend, group: str, stream: str
+    ) -> None:
         self._backend = backend
+        self._metrics = metrics
         self._group = group
         self._stream = stream
 
@@ -34,8 +40,25 @@ class LogWriter:
             return
         event = {"timestamp": int(time.time() * 1000), "message": line}
         with _WRITING:
-            if self._group in self._backend.groups:
-                self._backend.put_log_events(self._group, self._stream, [event])
+            if self._group not in self._backend.groups:
+                return
+            self._backend.put_log_events(self._group, self._stream, [event])
+        for measured in metrics_in(line):
+            self._metrics.put_metric_data(
+                measured.namespace,
+                [
+                    {
+                        "MetricName": measured.name,
+                        "Unit": measured.unit,
+                        "Timestamp": measured.at.replace(tzinfo=None),  # as moto compares
+                        "Values": list(measured.values),
+                        "Dimensions": [
+                            {"Name": name, "Value": text}
+                            for name, text in measured.dimensions.items()
+                        ],
+                    }
+                ],
+            )
 
 
 def log_writer(
@@ -60,7 +83,8 @@ def log_writer(
     options = configuration.get("options") or {}
     group = options.get("awslogs-group", "")
     stream = f"{options.get('awslogs-stream-prefix', 'ecs')}/{container}/{task_id}"
-    backend = logs_backends[account_id][options.get("awslogs-region") or region]
+    place = options.get("awslogs-region") or region
+    backend = logs_backends[account_id][place]
     with _WRITING:
         if group not in backend.groups:
             if options.get("awslogs-create-group") != "true":
@@ -71,4 +95,4 @@ def log_writer(
             backend.create_log_group(group, {})
         if stream not in backend.groups[group].streams:
             backend.create_log_stream(group, stream)
-    return LogWriter(backend, group, stream)
+    return LogWriter(backend, cloudwatch_backends[account_id][place], group, stream)

@@ -43,6 +43,7 @@ class Control:
         self._outbox = outbox
         self._answers: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("GET", "health"): lambda _body: {"status": "ok"},
+            ("GET", "runtime"): lambda _body: {"runtime": self._fargate.runtime},
             ("GET", "outbox"): lambda _body: self._outbox(),
             ("GET", "market"): lambda _body: self._market_log(),
             ("POST", "market"): self._refuse,

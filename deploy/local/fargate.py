@@ -25,6 +25,7 @@ from moto.ecs.models import Cluster, TaskDefinition, ecs_backends
 
 from steadyspot.contract import ENV_PREFIX, Env
 from steadyspot.deploy.aws.local_address import Address
+from steadyspot.deploy.aws.local_session import PROCESS
 from steadyspot.deploy.local.awslogs import NoLogGroup, log_writer
 from steadyspot.deploy.local.containers import Command
 from steadyspot.deploy.local.fargate_task import (
@@ -101,6 +102,7 @@ class Fargate:
         self._account_id = account_id
         self._region = region
         self._address = address
+        self.runtime = PROCESS
         self._market = market
         self._images = images
         self._emit = emit

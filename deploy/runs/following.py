@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import Follower, run_key_in
+from steadyspot.deploy.runs.local_mails import Arriving, line_of
 from steadyspot.deploy.runs.logs import LogLine, Printing, RunLog
 from steadyspot.deploy.runs.progress import Progress
 from steadyspot.deploy.runs.records import RunRecord, money
@@ -33,13 +34,15 @@ def watch(
     described = sfn.describe_execution(executionArn=execution)
     key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
     pace = Pace()
+    mails = None if machine else Arriving(target, lambda mail: screen.say(line_of(mail)))
     follower = Follower(
         sfn, execution, pace, None if machine else _beside(target, screen, job, key, pace, logs)
     )
     try:
         for moment in follower.moments():
-            if not machine:
+            if mails is not None:
                 screen.moment(moment)
+                mails.look()
     except KeyboardInterrupt as stop:
         how, code = how_stopped(stop)
         raise Trouble(
@@ -47,6 +50,8 @@ def watch(
             f"Follow it again: steadyspot watch {job.name} {key}.",
             code,
         ) from None
+    if mails is not None:
+        mails.look()
     run = target.runs.get(job.name, key)
     if machine:
         screen.json(

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 import steadyspot
+from steadyspot.deploy.aws.local_session import PROCESS
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.image_config import WORKER, ImageConfig, config_of, remarks
 from steadyspot.deploy.stacks.image_names import ECR, in_registry
@@ -167,12 +168,30 @@ def pinned(
     image = given or job.image
     switches = getattr(target.session, "switches", None)
     if switches is not None:
-        # The embedded AWS pulls nothing: a name means a set-up on this machine.
-        switches.register_image(image, workdir=str(target.config.path.parent.resolve()))
+        switches.register_image(image, workdir=_folder(target))
+        screen.say(f"  {runs_here_as(target, job, image)}")
         return image
     if in_registry(image):
         return _by_digest(target.client("ecr"), image, screen)
     return _pushed(target, job, image, screen, engine())
+
+
+def runs_here_as(target: Target, job: Job, image: str) -> str:
+    """Return what the embedded AWS runs in the place of an image; empty on AWS."""
+    switches = getattr(target.session, "switches", None)
+    if switches is None:
+        return ""
+    runtime = switches.runtime()
+    if runtime != PROCESS:
+        return f"{job.name}: the image {image} runs under {runtime}, on this machine."
+    return (
+        f"{job.name} names the image {image}: here its command runs as a process of this "
+        f"machine, in {_folder(target)}"
+    )
+
+
+def _folder(target: Target) -> str:
+    return str(target.config.path.parent.resolve())
 
 
 def _by_digest(ecr: Any, image: str, screen: Screen) -> str:

@@ -7,13 +7,16 @@ import os
 import re
 import subprocess
 import sys
+import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from steadyspot.contract import Env
 from steadyspot.deploy.local.fargate import own_folders
+from steadyspot.worker.telemetry import NAMESPACE, embedded_metrics
 from tests.local.bench import PYTHON, Bench
 from tests.local.runs import ROOT
 
@@ -409,3 +412,29 @@ print('whole', flush=True)
     arn = bench.run(bench.define(bench.container(script, image=PYTHON)))
     (container,) = bench.stopped(arn)["containers"]
     assert (container["exitCode"], bench.lines(arn)) == (0, ["whole"])
+
+
+def test_metrics_in_what_a_container_prints_can_be_read(bench: Bench) -> None:
+    line = json.dumps(embedded_metrics(bench.name, "spot", {"RunSeconds": 61}, time.time()))
+    bench.stopped(bench.run(bench.define(bench.container(f"echo '{line}'; echo plain"))))
+    now = datetime.now(UTC)
+    cloudwatch = bench.aws.session().client("cloudwatch")
+
+    def read(**dimensions: str) -> list[float]:
+        metric = {
+            "Namespace": NAMESPACE,
+            "MetricName": "RunSeconds",
+            "Dimensions": [{"Name": name, "Value": text} for name, text in dimensions.items()],
+        }
+        shown = cloudwatch.get_metric_data(
+            MetricDataQueries=[
+                {"Id": "m", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"}}
+            ],
+            StartTime=now - timedelta(minutes=30),
+            EndTime=now + timedelta(minutes=30),
+        )
+        return list(shown["MetricDataResults"][0]["Values"])
+
+    assert read(Job=bench.name) == [61]
+    assert read(Job=bench.name, Capacity="spot") == [61]
+    assert read(Job=bench.name, Capacity="on-demand") == []

@@ -66,6 +66,7 @@ def test_the_run_table_has_its_keys_and_can_be_recovered(shared: Any, clients_of
         {"AttributeName": "run_key", "KeyType": "RANGE"},
     ]
     assert shown["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert shown["DeletionProtectionEnabled"] is False
     recovery = dynamodb.describe_continuous_backups(TableName=table)
     status = recovery["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert status["PointInTimeRecoveryStatus"] == "ENABLED"

@@ -38,3 +38,25 @@ def env(path: Path) -> None:
 
     for name, value in running_beside(path).environment().items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@command.command()
+@options.config
+@options.as_json
+def mails(path: Path, machine: bool) -> None:
+    """Print the mails that it has sent, oldest first."""
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.runs.local_mails import text_of
+    from steadyspot.deploy.stacks.config import load
+    from steadyspot.deploy.target import on_this_machine
+
+    screen = Screen()
+    sent = getattr(on_this_machine(load(path)).session, "switches").mails()  # noqa: B009
+    if machine:
+        screen.json(sent)
+        return
+    for mail in sent:
+        screen.say(text_of(mail))
+        screen.say()
+    if not sent:
+        screen.say("No mail has been sent yet.")

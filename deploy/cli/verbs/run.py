@@ -38,11 +38,14 @@ def command(
     """Start JOB now and follow it to its end."""
     from steadyspot.deploy.runs.executions import start
     from steadyspot.deploy.runs.following import watch
+    from steadyspot.deploy.stacks.images import runs_here_as
 
     wanted = target.config.job(job)
     outputs = target.job(wanted)
     execution = start(target.client("stepfunctions"), outputs["StateMachine"], request)
     if not machine:
+        if stand_in := runs_here_as(target, wanted, wanted.image):
+            screen.say(stand_in)
         screen.say(f"{wanted.name}: execution {execution.rsplit(':', 1)[-1]}")
     if no_follow:
         if machine:

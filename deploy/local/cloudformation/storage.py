@@ -124,7 +124,7 @@ class TableResource(Resource, CloudFormationModel):
             billing_mode=properties.get("BillingMode", "PROVISIONED"),
             sse_specification=properties.get("SSESpecification"),
             tags=properties.get("Tags", []),
-            deletion_protection_enabled=properties.get("DeletionProtectionEnabled", False),
+            deletion_protection_enabled=False,
             warm_throughput=properties.get("WarmThroughput"),
         )
         resource = cls(name, properties, Arn=table.table_arn)
@@ -133,7 +133,12 @@ class TableResource(Resource, CloudFormationModel):
 
     def _change(self, place: Place, properties: Properties) -> None:
         recovery = properties.get("PointInTimeRecoverySpecification", {})
-        dynamodb_backends[place.account_id][place.region].update_continuous_backups(
+        backend = dynamodb_backends[place.account_id][place.region]
+        table = backend.get_table(self.physical_resource_id)
+        table.deletion_protection_enabled = truth(
+            properties.get("DeletionProtectionEnabled", False)
+        )
+        backend.update_continuous_backups(
             self.physical_resource_id,
             {
                 "PointInTimeRecoveryEnabled": truth(
