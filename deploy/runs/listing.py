@@ -98,7 +98,7 @@ def _trouble(run: RunRecord) -> str:
 def _of_stray(job: str, stray: Stray) -> Line:
     begun: datetime = stray.execution["startDate"]
     status = stray.execution["status"].lower().replace("_", " ")
-    at_work = status == "running"
+    at_work = stray.execution["status"] == "RUNNING"
     return Line(
         **_NOTHING,
         job=job,
