@@ -67,7 +67,7 @@ def command(
     ended = marked(lambda: target.runs.get(wanted.name, key), _MARKED_SECONDS)
     if machine:
         status = ended.status if ended else None
-        screen.json({"job": wanted.name, "run": key, "execution": execution, "status": status})
+        screen.json({"job": wanted.name, "run_key": key, "execution": execution, "status": status})
     elif ended is None:
         screen.say("It is stopped, but its record does not say so yet.")
         screen.say(f"Look again: steadyspot explain {wanted.name} {key}")
