@@ -15,7 +15,7 @@ from steadyspot.contract import (
     columns,
     messages,
 )
-from steadyspot.contract.keys import LONGEST_RUN_KEY
+from steadyspot.contract.keys import DRILL_KEY, LONGEST_RUN_KEY
 from steadyspot.statemachines.causes import (
     EXECUTION_ENDED,
     GIVEN_UP,
@@ -54,6 +54,7 @@ VALUES: dict[str, Any] = {
     "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more
     "shownCharacters": 500,  # of what AWS says; all of it is read
     "longestRunKey": LONGEST_RUN_KEY,
+    "drillKey": DRILL_KEY,
     # What schemas/run-request.schema.json allows.
     "mostExpectedMinutes": 40_000,
     "mostMinutesToFinish": 400_000,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -171,12 +172,12 @@ class Screen:
 
     def json(self, value: Any) -> None:
         """Print a value for machines."""
-        text = json.dumps(value, default=str, indent=2 if self._folds else None)
+        text = json.dumps(value, default=_for_json, indent=2 if self._folds else None)
         self._console.print(Text(text), soft_wrap=True)
 
     def json_line(self, value: Any) -> None:
         """Print a value for machines on a line of its own, at once."""
-        self._console.print(Text(json.dumps(value, default=str)), soft_wrap=True)
+        self._console.print(Text(json.dumps(value, default=_for_json)), soft_wrap=True)
         self._console.file.flush()
 
     def raw(self, text: str) -> None:
@@ -207,6 +208,17 @@ class Screen:
 
 def _text(text: str) -> Text:
     return Text(plain(text, lines=True))
+
+
+def _for_json(value: object) -> object:
+    """Return what JSON has no form for: times as ISO in UTC, decimals as numbers."""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
 
 
 def silent() -> Screen:

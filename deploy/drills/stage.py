@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract import messages
+from steadyspot.contract.keys import DRILL_KEY
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.drills.topic_listener import Ear
 from steadyspot.deploy.runs.executions import Follower, start
@@ -82,7 +83,7 @@ class Stage:
 
     def start(self, request: Mapping[str, Any]) -> str:
         """Start a run by hand and return its execution."""
-        return start(self.sfn, self.outputs["StateMachine"], request)
+        return start(self.sfn, self.outputs["StateMachine"], request, DRILL_KEY)
 
     def follow(self, execution: str) -> str:
         """Show the execution to its end and return its status."""

@@ -120,10 +120,13 @@ def run_key_in(text: str) -> str:
     return str(request.get(messages.RUN_KEY, ""))
 
 
-def start(client: SFNClient, machine: str, request: Mapping[str, Any]) -> str:
-    """Start an execution and return its ARN; sent again, it is still one, since it has a name."""
+def start(client: SFNClient, machine: str, request: Mapping[str, Any], prefix: str = "") -> str:
+    """Start an execution and return its ARN; sent again, it is still one, since it has a name.
+
+    A run by hand has that name as its key, which begins with ``prefix``.
+    """
     return client.start_execution(
-        stateMachineArn=machine, name=str(uuid.uuid4()), input=json.dumps(request)
+        stateMachineArn=machine, name=f"{prefix}{uuid.uuid4()}", input=json.dumps(request)
     )["executionArn"]
 
 

@@ -25,7 +25,10 @@ _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 
 @dataclass(frozen=True)
 class Line:
-    """One run as a listing shows it; times are ISO in UTC, money US dollars."""
+    """One run as a listing shows it; times are ISO in UTC, money US dollars.
+
+    ``units_total`` is 0 where the job has not told how many there are.
+    """
 
     job: str
     run_key: str
@@ -34,7 +37,8 @@ class Line:
     attempts: int
     spot_seconds: float
     on_demand_seconds: float
-    units: str
+    units_done: int
+    units_total: int
     cause: str
     cost: float
     saved: float
@@ -68,7 +72,6 @@ def lines_of(
 
 def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Line:
     cost = money(run, prices, vcpu=vcpu, memory_gb=memory_gb)
-    total = f"/{run.units_total}" if run.units_total else ""
     return Line(
         job=run.job,
         run_key=run.run_key,
@@ -77,7 +80,8 @@ def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Li
         attempts=len(run.attempts),
         spot_seconds=cost.spot_seconds,
         on_demand_seconds=cost.on_demand_seconds,
-        units=f"{run.units_done}{total}",
+        units_done=run.units_done,
+        units_total=run.units_total,
         cause=_trouble(run),
         cost=cost.cost,
         saved=cost.saving,
@@ -98,7 +102,7 @@ def _trouble(run: RunRecord) -> str:
 def _of_stray(job: str, stray: Stray) -> Line:
     begun: datetime = stray.execution["startDate"]
     status = stray.execution["status"].lower().replace("_", " ")
-    at_work = status == "running"
+    at_work = stray.execution["status"] == "RUNNING"
     return Line(
         **_NOTHING,
         job=job,
@@ -126,7 +130,8 @@ _NOTHING: Mapping[str, Any] = {
     "attempts": 0,
     "spot_seconds": 0,
     "on_demand_seconds": 0,
-    "units": "0",
+    "units_done": 0,
+    "units_total": 0,
     "cost": 0,
     "saved": 0,
 }
@@ -175,9 +180,13 @@ def cells(line: Line) -> Iterator[str]:
     yield line.status
     yield line.begun[:16].replace("T", " ")
     yield str(line.attempts)
-    yield line.units
+    yield _units(line)
     yield dollars(line.cost)
     yield line.cause or "-"
+
+
+def _units(line: Line) -> str:
+    return f"{line.units_done}/{line.units_total}" if line.units_total else f"{line.units_done}"
 
 
 def sentence(line: Line) -> str:
@@ -185,7 +194,7 @@ def sentence(line: Line) -> str:
     told = [line.status, f"begun {line.begun[:16].replace('T', ' ')} UTC" if line.begun else ""]
     if line.attempts:
         told.append(f"{line.attempts} attempt{'s' * (line.attempts > 1)}")
-        told.append(f"{line.units} units, {dollars(line.cost)}")
+        told.append(f"{_units(line)} units, {dollars(line.cost)}")
     return ", ".join(filter(None, [*told, line.cause]))
 
 

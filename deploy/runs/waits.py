@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from steadyspot.contract import Capacity, variables
+from steadyspot.contract import Capacity, CapacityMode, variables
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.values import GROWTH
@@ -45,7 +45,7 @@ def wait_of(state: str, values: Mapping[str, Any], entered: datetime) -> Wait | 
         for_spot = state == JobState.WAIT_FOR_CAPACITY
         seconds = _for_spot(values, latest - now) if for_spot else _for_else(values, latest - now)
         run = values[variables.RUN]
-        takes_it = run["capacity"] == "spot-first"
+        takes_it = run["capacity"] == CapacityMode.SPOT_FIRST
         on_spot = values[variables.LAST]["capacity"] == Capacity.SPOT
         return Wait(
             until=entered + timedelta(seconds=seconds),

@@ -20,6 +20,9 @@ def run_key_of(scheduled_time: str) -> str:
     return scheduled_time.replace("-", "").replace(":", "")
 
 
+DRILL_KEY = "drill-"
+"""How the key of a run begins that a drill has started; its mails say so."""
+
 RUN_KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 LONGEST_RUN_KEY = 80
 """As many as the name of an execution has at most; and not only dots, which mean folders."""

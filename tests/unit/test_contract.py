@@ -307,7 +307,7 @@ def test_expressions_read_keys_of_run_requests() -> None:
 
 @pytest.mark.parametrize("name", ["parkedMessage", "endedParked"])
 def test_a_parked_run_has_the_keys_that_the_contract_names(name: str) -> None:
-    keys = set(re.findall(r"^  '(\w+)':", EXPRESSIONS[name], re.MULTILINE))
+    keys = set(re.findall(r"^ {2,4}'(\w+)':", EXPRESSIONS[name], re.MULTILINE))
     assert keys == messages.PARKED_RUN
 
 

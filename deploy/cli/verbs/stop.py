@@ -18,7 +18,7 @@ _MARKED_SECONDS = 60.0
 
 @click.command(name="stop")
 @options.job
-@click.argument("run", required=False)
+@options.run_named
 @click.option(
     "--reason", default="steadyspot stop", show_default=True, help="For whoever asks why."
 )
@@ -61,16 +61,19 @@ def command(
         if machine or not sys.stdin.isatty():
             raise Trouble("Nobody is there to agree.", "Add --yes to stop it all the same.")
         click.confirm("Go on?", abort=True)
-    if not stop(sfn, execution, reason):
+    who = target.client("sts").get_caller_identity()["Arn"]
+    if not stop(sfn, execution, f"{who}: {reason}"):
         raise over
     ended = marked(lambda: target.runs.get(wanted.name, key), _MARKED_SECONDS)
     if machine:
         status = ended.status if ended else None
-        screen.json({"job": wanted.name, "run": key, "execution": execution, "status": status})
+        screen.json({"job": wanted.name, "run_key": key, "execution": execution, "status": status})
     elif ended is None:
         screen.say("It is stopped, but its record does not say so yet.")
         screen.say(f"Look again: steadyspot explain {wanted.name} {key}")
     elif ended.complete:
         screen.say("It had finished by then; nothing is left to do.")
     else:
-        screen.say(f"It is stopped. It is taken up again by: steadyspot redrive {wanted.name}")
+        screen.say(
+            f"It is stopped. It is taken up again by: steadyspot redrive {wanted.name} {key}"
+        )

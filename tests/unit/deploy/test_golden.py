@@ -9,16 +9,21 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from rich.console import Console
 
+from steadyspot.deploy.cli import main
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import Config, Job, Platform
@@ -300,11 +305,48 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
         assert len(widest) <= width, f"{verb}: {widest}"
 
 
-def test_each_verb_prints_one_json_document_for_machines() -> None:
-    for verb, text in printed(None, machine=True).items():
+FORMS = json.loads((Path(__file__).parent / "json-of-verbs.schema.json").read_text("utf-8"))
+
+
+def faults_of(verb: str, document: Any) -> list[str]:
+    """What in a document is not as the schema of its verb says."""
+    validator = Draft202012Validator({**FORMS, "$ref": f"#/$defs/{verb}"})
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+
+
+def keys_in(value: Any) -> Iterator[str]:
+    """The keys of objects, but for a request's, which are the workflow's, and of parameters."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys_in(inner) if key not in ("request", "parameters") else ()
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys_in(inner)
+
+
+def test_each_verb_prints_json_as_its_schema_says() -> None:
+    printed_by = printed(None, machine=True)
+    assert set(printed_by) <= set(FORMS["$defs"])
+    for verb, text in printed_by.items():
         documents = text.splitlines() if verb == "logs" else [text]  # logs: as they are printed
-        for document in documents:
-            assert isinstance(json.loads(document), dict | list), verb
+        for document in map(json.loads, documents):
+            assert faults_of(verb, document) == [], verb
+            assert all(re.fullmatch("[a-z][a-z0-9_]*", key) for key in keys_in(document)), verb
+
+
+def test_every_verb_that_has_json_has_a_schema() -> None:
+    for name in main.VERBS:
+        command = import_module(f"steadyspot.deploy.cli.verbs.{name.replace('-', '_')}").command
+        if any("--json" in option.opts for option in command.params):
+            assert name in FORMS["$defs"]
+
+
+def test_times_are_iso_in_utc_and_numbers_are_numbers_for_machines() -> None:
+    out = io.StringIO()
+    at = datetime(2026, 11, 24, 3, tzinfo=timezone(timedelta(hours=1)))
+    Screen(Console(file=out)).json({"at": at, "whole": Decimal(3), "part": Decimal("1.5")})
+    assert json.loads(out.getvalue()) == {"at": "2026-11-24T02:00:00Z", "whole": 3, "part": 1.5}
 
 
 if __name__ == "__main__":
