@@ -83,7 +83,7 @@ def history(scratch: Path, units: int) -> dict[str, float]:
     _make(keeper, "first", "first.csv")
     saving = keeper.saving
     ledger = saving.attempt.ledger
-    (one,) = ledger.outputs.values()
+    (one,) = ledger.history.outputs()
     for start in range(0, units, 500):
         for unit in range(start, min(start + 500, units)):
             name = f"part-{unit:06}.csv"

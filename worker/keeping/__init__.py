@@ -3,9 +3,10 @@
 Comes in: outputs to stage, units to mark, folders to save, and at the end a commit or a farewell.
 ``job_requests`` takes what the job asks for and ``unsaved`` holds it until a save takes it along;
 ``keeper`` has the thread with its queue, and ``saving`` the steps done there: open under the
-``fence``, save a ``checkpoint``, ``commit``, as ``attempt`` writes them down. A folder is looked at
-by ``scanning``, captured by ``folders`` and ``output_folder``, sent by ``sending`` as ``packing``
-says, described by a ``listing``, brought back by ``restoring``; ``uploads`` and ``store`` carry the
-bytes, through ``own``, which knows no other run's keys. Goes out: objects, and the run's item. Its
-biggest drawback: one thread, so a slow save delays the next mark.
+``fence``, save a ``checkpoint``, ``commit``, as ``attempt`` writes them down. What was done is a
+``history``. A folder is looked at by ``scanning``, captured by ``folders`` and ``output_folder``,
+sent by ``sending`` as ``packing`` says, described by a ``listing``, brought back by ``restoring``;
+``uploads`` and ``store`` carry the bytes, through ``own``, which knows no other run's keys. Goes
+out: objects, and the run's item. Its biggest drawback: one thread, so a slow save delays the next
+mark.
 """

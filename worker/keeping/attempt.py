@@ -19,7 +19,6 @@ from steadyspot.worker.keeping import commit as publishing
 from steadyspot.worker.keeping.checkpoint import (
     Damaged,
     Ledger,
-    Output,
     Snapshot,
     encode,
     load,
@@ -27,12 +26,18 @@ from steadyspot.worker.keeping.checkpoint import (
     seal,
 )
 from steadyspot.worker.keeping.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
+from steadyspot.worker.keeping.history import History, Output
 from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.store import Bucket, Item
 from steadyspot.worker.keeping.warnings import Warnings
 
 if TYPE_CHECKING:
-    from steadyspot.contract.records import CheckpointColumn, ProgressColumn, StopReportColumn
+    from steadyspot.contract.records import (
+        CheckpointColumn,
+        CompletionColumn,
+        ProgressColumn,
+        StopReportColumn,
+    )
 
 OLD_AT_ONCE = 20
 LARGE_BYTES = 1 << 20
@@ -112,8 +117,11 @@ class Attempt:
         self._load(_pointers(item.get(columns.CHECKPOINT)))
         if item.get(columns.COMMIT) and self._finish_found(item):
             return True
-        wanted = {output.upload_id for output in self.ledger.outputs.values()}
-        stale = {i: key for i, key in self.ledger.open_uploads.items() if i not in wanted}
+        stale = {
+            upload_id: key
+            for upload_id, key in self.ledger.open_uploads.items()
+            if not self.ledger.counts(upload_id, key.removeprefix(self.outputs))
+        }
         list(self.pool.map(lambda pair: self.bucket.abort(pair[1], pair[0]), stale.items()))
         self.ledger.open_uploads = {}
         return False
@@ -126,12 +134,14 @@ class Attempt:
         """
         self._say_damaged(why)
         before = self._kept[-1].pointer.get("previous") if self._kept else None
-        counted = self.ledger.outputs
+        left = self.ledger.history
         self._load([before] if before else [])
         if not self._kept:
             self.ledger.files = Listing(())
-        wanted = {output.upload_id for output in self.ledger.outputs.values()}
-        return [output for output in counted.values() if output.upload_id not in wanted]
+        unwanted = {output.upload_id: output for output in left.beyond(self.ledger.history)}
+        for output in self.ledger.history.beyond(History()):
+            unwanted.pop(output.upload_id, None)
+        return list(unwanted.values())
 
     def _load(self, pointers: list[dict[str, Any]]) -> None:
         """The first of the checkpoints, newest first, that can be read; else a new ledger."""
@@ -205,18 +215,21 @@ class Attempt:
             if garbage:
                 self.bucket.delete(sorted(garbage))
 
-    def commit(self, ledger: Ledger, outputs: list[Output], left_behind: int = 0) -> dict[str, Any]:
-        """Publish everything; the completion record. Raises ``OutputsLost`` or ``FenceLost``."""
-        record = self._record(ledger, outputs)
+    def commit(self, left_behind: int = 0) -> CompletionColumn:
+        """Publish everything; what the run table then says of it.
+
+        Raises ``OutputsLost`` or ``FenceLost``.
+        """
+        record = self._record()
         if left_behind:
             record["left_behind"] = left_behind
-        told = self._told()
-        plan = publishing.begin(self.fence, self.bucket, self.checkpoints, outputs, record, told)
+        plan = publishing.Plan(record, self.ledger.history)
+        publishing.begin(self.fence, self.bucket, self.checkpoints, plan, self._told())
         return publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)
 
     def begin_anew(self) -> list[Output]:
         """Forget all that was done; the outputs that count no more."""
-        counted = list(self.ledger.outputs.values())
+        counted = list(self.ledger.history.outputs())
         old = self.ledger
         self.ledger = Ledger(started_at=old.started_at, sequence=old.sequence)
         return counted
@@ -240,43 +253,49 @@ class Attempt:
             "at": self._now(),
             "lost_seconds": round(lost, 3),
             "total_lost_seconds": round(self.ledger.lost_seconds + lost, 3),
-            "units_done": len(self.ledger.units),
+            "units_done": self.ledger.units_done,
         }
         self.fence.write({columns.STOP_REPORT: report} | self._told(), during=LEAVING)
         return lost
 
-    def uploads_that_count(self) -> set[str] | None:
-        """After the fence was lost: upload ids that the winner may need, read consistently.
+    def uploads_beyond_the_winner(self, token: str, open_uploads: dict[str, str]) -> dict[str, str]:
+        """After the fence was lost: uploads, ids and keys, that the winner surely does not need.
 
-        None while the winner commits or has committed, or where its checkpoint cannot be read: then
-        nothing may be aborted at all.
+        They are of ``open_uploads`` and of outputs whose token begins with this one. None at all
+        while the winner commits or has committed, or where its checkpoint cannot be read. What
+        counts there is read consistently.
         """
         item = self.fence.read()
         if item.get(columns.STATUS) in (Status.COMMITTING, Status.COMPLETE):
-            return None
-        if not item.get(columns.CHECKPOINT):
-            return set()
-        try:
-            counted = load(self.bucket, item[columns.CHECKPOINT], self.pool).outputs
-        except Damaged:
-            return None
-        return {output.upload_id for output in counted.values()}
+            return {}
+        winner = History()
+        if item.get(columns.CHECKPOINT):
+            try:
+                winner = load(self.bucket, item[columns.CHECKPOINT], self.pool).history
+            except Damaged:
+                return {}
+        begun = (o for o in self.ledger.history.beyond(winner) if o.token.startswith(token))
+        mine = open_uploads | {output.upload_id: output.key for output in begun}
+        for output in winner.beyond(History()):
+            mine.pop(output.upload_id, None)
+        return mine
 
     def _finish_found(self, item: Item) -> bool:
         if item.get(columns.STATUS) == Status.RUNNING:
             # A commit broke off, and another execution has claimed the run since.
             self.fence.write({columns.STATUS: str(Status.COMMITTING)}, during=RUNNING)
         try:
-            plan = publishing.recorded(self.bucket, item[columns.COMMIT])
+            plan = publishing.recorded(
+                self.bucket, item[columns.COMMIT], self.pool, self.ledger.history.segments
+            )
         except Damaged as damaged:
             self._warnings.say("restore", f"{damaged.sentence} The commit is made anew.")
-            self.undo(publishing.OutputsLost(set(), []))
+            self.undo(publishing.OutputsLost(set()))
             return False
+        self.ledger.history, self.ledger.units_done = plan.history, plan.record["units"]
         try:
             publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)
         except publishing.OutputsLost as lost:
-            for output in lost.uploads:
-                self.ledger.outputs.setdefault(output.name, output)
             self.undo(lost)
             return False
         return True
@@ -303,17 +322,15 @@ class Attempt:
         sentences = self._warnings.sentences
         return {columns.WARNINGS: list(sentences)} if sentences else {}
 
-    def _record(self, ledger: Ledger, outputs: list[Output]) -> dict[str, Any]:
+    def _record(self) -> dict[str, Any]:
+        """The completion record without its outputs."""
+        ledger = self.ledger
         return {
             "run_key": self.about.run_key,
             "job": self.about.job,
             "request_sha256": self.about.request_sha256,
             "attempts": self.about.attempt,
-            "units": len(ledger.units),
-            "outputs": [
-                {"name": o.name, "key": o.key, "size": o.size, "sha256": o.sha256}
-                for o in sorted(outputs, key=lambda o: o.name)
-            ],
+            "units": ledger.units_done,
             "seconds": round(ledger.seconds + self._clock() - self._began, 3),
             "lost_seconds": round(ledger.lost_seconds, 3),
             "worker_version": __version__,
@@ -338,5 +355,5 @@ def _without_previous(pointer: dict[str, Any]) -> dict[str, Any]:
 
 def _kept(pointer: dict[str, Any], ledger: Ledger | Snapshot) -> Kept:
     files = ledger.files.keys if ledger.files else set[str]()
-    segments = {segment.key for segment in ledger.segments}
+    segments = {segment.key for segment in ledger.history.segments}
     return Kept(pointer, frozenset({str(pointer["key"])} | files | segments))

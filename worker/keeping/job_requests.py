@@ -12,7 +12,7 @@ from typing import Any
 
 from steadyspot.paths import remove
 from steadyspot.worker.errors import Misuse, as_trouble
-from steadyspot.worker.keeping.checkpoint import Output
+from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.in_hand import Unit
 from steadyspot.worker.keeping.saving import Saving
 from steadyspot.worker.keeping.unsaved import Unsaved
@@ -44,7 +44,7 @@ class JobRequests:
             return []
         self._saving.opened.result()
         with self._unsaved.lock:
-            return list(self._saving.attempt.ledger.units)
+            return self._saving.attempt.ledger.history.units()
 
     def state(self) -> list[Any]:
         """The state as last saved, in a list; an empty one where it never was."""

@@ -174,7 +174,7 @@ class Keeper:
             return {}
         attempt = self.saving.attempt
         return {
-            "Units": len(attempt.ledger.units),
+            "Units": attempt.ledger.units_done,
             "CheckpointSeconds": round(self.save_seconds, 3),
             "CheckpointBytes": attempt.saved_bytes,
         }

@@ -13,9 +13,9 @@ from concurrent.futures import Executor
 from typing import Protocol
 
 from steadyspot.worker.errors import Misuse, SetupError
-from steadyspot.worker.keeping.checkpoint import Output
 from steadyspot.worker.keeping.collector import no_collection
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
+from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.listing import INLINE_BYTES, Listing
 from steadyspot.worker.keeping.output_folder import OutputFolder
 from steadyspot.worker.keeping.scanning import Seen, Tree

@@ -12,15 +12,16 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Reason, checkpoint_prefix, output_prefix
 from steadyspot.names import twins
 from steadyspot.worker.errors import FenceLost, Misuse, WorkerError, WorkLost, as_trouble
 from steadyspot.worker.keeping.attempt import About, Attempt
-from steadyspot.worker.keeping.checkpoint import Damaged, Output
+from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
+from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.saved_folders import SavedFolders
 from steadyspot.worker.keeping.scanning import Tree
@@ -30,6 +31,9 @@ from steadyspot.worker.keeping.uploads import Upload, Uploader
 from steadyspot.worker.keeping.warnings import Warnings, shown
 from steadyspot.worker.log import Log, now
 from steadyspot.worker.options import Identity, Options
+
+if TYPE_CHECKING:
+    from steadyspot.contract.records import CompletionColumn
 
 
 def request_sha256(options: Options, identity: Identity) -> str:
@@ -215,14 +219,14 @@ class Saving:
         unpublished = self._folders.unpublished
         with self._unsaved.lock:
             ledger = self.attempt.ledger
-            before = {n: why for n, why in self._owed.items() if n not in ledger.outputs}
+            before = {n: why for n, why in self._owed.items() if ledger.history.output(n) is None}
             owed = before | unpublished
             changed = owed != ledger.unpublished
             ledger.unpublished = owed
         return bool(new or gone or changed)
 
     def _take(self, output: Output, folder: bool = False) -> None:
-        self._unsaved.replace(self.attempt.ledger.take([output], folder))
+        self._unsaved.replace(self.attempt.ledger.take([output], folder=folder))
         self.uploader.forget(output)
 
     def save(self, last: bool = False, changed: bool = True) -> None:
@@ -254,8 +258,8 @@ class Saving:
         except WorkerError as error:
             self._log.warning("tidy", f"Old checkpoints could not be deleted: {error}")
 
-    def commit(self, left_behind: int) -> dict[str, Any]:
-        """Publish all outputs and complete the run; the completion record."""
+    def commit(self, left_behind: int) -> CompletionColumn:
+        """Publish all outputs and complete the run; what the run table then says of it."""
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
@@ -266,14 +270,13 @@ class Saving:
         for output in [upload.future.result() for upload in loose]:
             self._take(output)
         self._check_published()
-        for one, other in twins(ledger.outputs):
+        for one, other in twins(output.name for output in ledger.history.outputs()):
             self._log.warning(
                 "publish", f"Two outputs have names that look the same: {one!a} and {other!a}."
             )
         replaced = self._unsaved.replaced()
         try:
-            outputs = list(ledger.outputs.values())
-            record = self.attempt.commit(ledger, outputs, left_behind)
+            record = self.attempt.commit(left_behind)
         except OutputsLost as lost:
             self.attempt.undo(lost)
             raise WorkLost(
@@ -307,12 +310,9 @@ class Saving:
             aborts = self.uploader.withdraw()  # Never written down anywhere.
             wait(aborts)
             return len(aborts)
-        counted = self.attempt.uploads_that_count()
-        if counted is None:
-            return 0
-        outputs = self.attempt.ledger.outputs.values()
-        mine = {o.upload_id: o.key for o in outputs if o.token.startswith(self._token)}
-        return self.uploader.abandon(counted, mine)
+        ours = self.attempt.uploads_beyond_the_winner(self._token, self.uploader.open_uploads())
+        self.uploader.abort(ours)
+        return len(ours)
 
     def withdraw(self) -> None:
         """Begin to abort what is uploaded but counts for nothing; ``leave`` waits for it."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from steadyspot.worker.errors import FenceLost, TooLate, WorkerError, as_trouble
-from steadyspot.worker.keeping.checkpoint import Ledger, Output, Snapshot
+from steadyspot.worker.keeping.checkpoint import Ledger, Snapshot
+from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.in_hand import InHand
 
 Ticket = tuple[str, Future[None]]

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from steadyspot.names import BadName, check_name
 from steadyspot.worker.errors import Misuse, SetupError, WorkerError, WorkLost, shortage
-from steadyspot.worker.keeping.checkpoint import Output
+from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.store import Bucket, NoSuchUpload, Part
 
 PART_BYTES = 8 << 20
@@ -149,12 +149,6 @@ class Uploader:
             else upload.future
             for upload in uploads
         ]
-
-    def abandon(self, counted: set[str], also: dict[str, str]) -> int:
-        """Abort what was begun here, and ``also``, but nothing that counts; how many."""
-        ids = {i: key for i, key in (self.open_uploads() | also).items() if i not in counted}
-        self.abort(ids)
-        return len(ids)
 
     def abort(self, uploads: dict[str, str]) -> None:
         """Abort uploads by id; a failure is left to the bucket's lifecycle rule."""

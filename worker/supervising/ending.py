@@ -34,6 +34,7 @@ from steadyspot.worker.supervising.telling import Telling
 from steadyspot.worker.telemetry import Trace, embedded_metrics
 
 if TYPE_CHECKING:  # A worker without a run does not load what speaks with AWS.
+    from steadyspot.contract.records import CompletionColumn
     from steadyspot.worker.keeping.keeper import Keeper
     from steadyspot.worker.supervising.rhythm import Rhythm
 
@@ -311,8 +312,8 @@ class Ending:
             return Outcome(Exit.INTERRUPTED, Reason.INTERRUPTED, sentence)
         if published.exception() is not None:
             return self._trouble(as_trouble(published.exception()))
-        record = published.result()
-        units, outputs = record["units"], len(record["outputs"])
+        record: CompletionColumn = published.result()
+        units, outputs = record["units"], record["outputs"]
         return Outcome(
             Exit.FINISHED, None, f"The run is complete: {units} units, {outputs} outputs."
         )

@@ -96,7 +96,8 @@ def uploads_written_down(bench: Bench) -> set[str]:
         return set()
     reply = bench.s3.get_object(Bucket=bench.bucket, Key=pointer["key"])
     manifest = json.loads(reply["Body"].read())
-    return set(manifest["open_uploads"]) | {o["upload_id"] for o in manifest["outputs"]}
+    outputs = filter(None, manifest["history"]["outputs"].values())
+    return set(manifest["open_uploads"]) | {output["upload_id"] for output in outputs}
 
 
 def kill_until_complete(attack: Attack, how: str) -> None:

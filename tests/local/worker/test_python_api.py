@@ -193,8 +193,8 @@ def test_many_units_are_sealed_into_segments_and_come_back(bench: Bench) -> None
             "Body"
         ].read()
     )
-    assert len(manifest["segments"]) == 1
-    assert len(manifest["units"]) < 256
+    assert len(manifest["history"]["segments"]) == 1
+    assert len(manifest["history"]["units"]) < 256
     second = bench.start(*command, "-1")
     assert second.end(60) == 0, second.said()
     assert "left 50" in second.text

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from steadyspot.contract import Env
 from steadyspot.worker.errors import WorkerError
 from steadyspot.worker.keeping.attempt import About, Attempt
-from steadyspot.worker.keeping.checkpoint import Output
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
+from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.uploads import expected_etag
 from steadyspot.worker.keeping.warnings import Warnings
 from steadyspot.worker.log import Log
@@ -82,7 +82,7 @@ def work(one: Attempt, units: list[str], durable: Callable[[str], None] = lambda
         if one.open():
             return "finished a commit"
         for unit in units:
-            if unit in one.ledger.units:
+            if one.ledger.history.unit(unit) is not None:
                 continue
             one.ledger.open_uploads = {}
             output = stage(one, unit)
@@ -92,7 +92,7 @@ def work(one: Attempt, units: list[str], durable: Callable[[str], None] = lambda
             one.ledger.settle(saved)
             durable(unit)
             one.drop_old()
-        one.commit(one.ledger, list(one.ledger.outputs.values()))
+        one.commit()
     except WorkerError as error:
         return type(error).__name__
     except OutputsLost as lost:

@@ -14,15 +14,13 @@ from hypothesis import strategies as st
 from steadyspot.contract import Reason
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import (
-    MERGE_AT,
-    SEAL_AT,
     Ledger,
-    Output,
     encode,
     load,
     manifest,
     seal,
 )
+from steadyspot.worker.keeping.history import LARGE, SEAL_AT, Output
 from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
 from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
 from steadyspot.worker.keeping.uploads import expected_etag, part_ranges
@@ -46,6 +44,16 @@ def save(ledger: Ledger, bucket: FakeBucket) -> dict[str, str]:
     return {"key": "manifest", "sha256": sha256}
 
 
+def told(ledger: Ledger) -> tuple[dict[str, list[str]], dict[str, Output]]:
+    """The units done with the names of their outputs, and the outputs that count."""
+    history = ledger.history
+    units = dict(itertools.chain.from_iterable(s.all_units().items() for s in history.segments))
+    units |= history.tail.units
+    done = {unit: names for unit, names in units.items() if names is not None}
+    assert ledger.units_done == len(done)
+    return done, {output.name: output for output in history.outputs()}
+
+
 @given(UNITS, st.integers(1, 4))
 def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], saves: int) -> None:
     bucket = FakeBucket(World())
@@ -67,8 +75,8 @@ def test_what_is_saved_comes_back_however_often_it_was_sealed(units: list[str], 
         pointer = save(ledger, bucket)
 
     loaded = load(bucket, pointer, Inline())
-    assert loaded.units == ledger.units
-    assert loaded.outputs == ledger.outputs
+    assert told(loaded) == told(ledger)
+    assert sorted(loaded.history.units()) == sorted(units)
     assert (loaded.state, loaded.unpublished) == (ledger.state, ledger.unpublished)
     assert loaded.files
     assert loaded.files.files == files.files
@@ -85,7 +93,9 @@ def test_output_made_again_replaces_the_one_in_a_sealed_segment() -> None:
     replaced = ledger.mark("other", [newer], [])
 
     assert [old.upload_id for old in replaced] == ["id-7"]
-    assert load(bucket, save(ledger, bucket), Inline()).outputs["7"].upload_id == "new"
+    counted = load(bucket, save(ledger, bucket), Inline()).history.output("7")
+    assert counted
+    assert counted.upload_id == "new"
 
 
 def test_a_mark_costs_the_same_however_many_units_came_before() -> None:
@@ -103,16 +113,16 @@ def test_many_segments_become_one_and_bring_back_the_same() -> None:
     bucket = FakeBucket(World())
     ledger = Ledger()
     for unit in range(20 * SEAL_AT):
-        ledger.mark(str(unit), [output(str(unit % 3000))], [])
+        ledger.mark(str(unit), [output(str(unit % 5000))], [])
         if unit % SEAL_AT == SEAL_AT - 1:
             pointer = save(ledger, bucket)
     ledger.mark("7", [replace(output("7"), token="again")], [])
     pointer = save(ledger, bucket)
 
     loaded = load(bucket, pointer, Inline())
-    assert len(ledger.segments) == 1 + 20 % MERGE_AT
-    assert (loaded.units, loaded.outputs) == (ledger.units, ledger.outputs)
-    assert [segment.body for segment in loaded.segments] == [s.body for s in ledger.segments]
+    assert [segment.size for segment in ledger.history.segments] == [LARGE, *[2 * SEAL_AT] * 4]
+    assert told(loaded) == told(ledger)
+    assert [s.key for s in loaded.history.segments] == [s.key for s in ledger.history.segments]
 
 
 @pytest.mark.parametrize("change", ["made again", "taken away", "undone", "undone by a segment"])
@@ -136,7 +146,7 @@ def test_what_changes_while_it_is_being_sealed_is_as_it_was_changed(change: str)
     ledger.settle(saved)
 
     loaded = load(bucket, save(ledger, bucket), Inline())
-    assert (loaded.units, loaded.outputs) == (ledger.units, ledger.outputs)
+    assert told(loaded) == told(ledger)
 
 
 def saves(number: int, state: Any) -> list[int]:

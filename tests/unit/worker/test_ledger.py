@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from steadyspot.worker.keeping.checkpoint import Damaged, Ledger, Output, encode, load
+from steadyspot.worker.keeping.checkpoint import Damaged, Ledger, encode, load
+from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.listing import File, Listing
 from tests.unit.worker.fakes import FakeBucket, Inline, World
 from tests.unit.worker.runs import attempt, new_world, work
@@ -16,10 +17,10 @@ OUTPUT = Output("old.txt", "outputs/old.txt", "id", "token", 1, "0" * 64, "", ()
     ("ledger", "share"),
     [
         (Ledger(), 0.0),
-        (Ledger(units={"a": []}), 0.0),
-        (Ledger(units={"a": []}, total=4), 0.25),
-        (Ledger(units={"a": [], "b": []}, total=1), 1.0),
-        (Ledger(units={"a": []}, total=4, fraction=0.5), 0.5),
+        (Ledger(units_done=1), 0.0),
+        (Ledger(units_done=1, total=4), 0.25),
+        (Ledger(units_done=2, total=1), 1.0),
+        (Ledger(units_done=1, total=4, fraction=0.5), 0.5),
     ],
 )
 def test_the_share_that_is_done(ledger: Ledger, share: float) -> None:
@@ -30,7 +31,7 @@ def test_the_share_that_is_done(ledger: Ledger, share: float) -> None:
     ("told", "restores", "goes_on"),
     [
         ({}, True, False),
-        ({"units": {"a": []}}, False, True),
+        ({"units_done": 1}, False, True),
         ({"state": [1]}, False, True),
         ({"files": Listing([File("a", "file", 0o644)])}, True, True),
         ({"files": Listing([File("a", "file", 0o644)])}, False, False),
@@ -40,10 +41,11 @@ def test_the_share_that_is_done(ledger: Ledger, share: float) -> None:
 def test_outputs_of_the_folder_stay_only_where_something_tells_the_job_to_go_on(
     told: dict[str, object], restores: bool, goes_on: bool
 ) -> None:
-    ledger = Ledger(outputs={OUTPUT.name: OUTPUT}, folder={OUTPUT.name}, **told)  # type: ignore[arg-type]
+    ledger = Ledger(**told)  # type: ignore[arg-type]
+    ledger.take([OUTPUT], folder=True)
 
-    assert ledger.begin_anew(restores) == ([] if goes_on else [OUTPUT])
-    assert list(ledger.outputs) == ([OUTPUT.name] if goes_on else [])
+    assert [old.name for old in ledger.begin_anew(restores)] == ([] if goes_on else [OUTPUT.name])
+    assert [o.name for o in ledger.history.outputs()] == ([OUTPUT.name] if goes_on else [])
 
 
 @pytest.mark.parametrize(("body", "how"), [(None, "is gone from"), (b"{", "was changed or cut in")])
