@@ -70,8 +70,12 @@ def check_name(name: Any) -> str:
 def twins(names: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of names that look the same: one writes its accents apart (NFD, as macOS does)."""
     seen: dict[str, str] = {}
-    pairs = [(seen.setdefault(normalize("NFC", name), name), name) for name in sorted(names)]
-    return [(one, other) for one, other in pairs if one != other]
+    pairs = []
+    for name in sorted(names):
+        one = seen.setdefault(normalize("NFC", name), name)
+        if one != name:
+            pairs.append((one, name))
+    return pairs
 
 
 def place_below(folder: str, name: str) -> str:

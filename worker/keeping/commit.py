@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import islice
@@ -81,24 +82,20 @@ def finish(
     """
     outputs, complete = plan.history.outputs(), _completer(bucket)
     lost: set[str] = set()
-    lines: list[bytes] = []
     count = size = 0
     while some := list(islice(outputs, AT_ONCE)):
-        lost |= {
-            o.name for o, there in zip(some, pool.map(complete, some), strict=True) if not there
-        }
-        lines += map(_line, some)
+        there = pool.map(complete, some)
+        lost |= {output.name for output, is_it in zip(some, there, strict=True) if not is_it}
         count += len(some)
         size += sum(output.size for output in some)
     if lost:
         raise OutputsLost(lost)
-    body = completion_body(plan.record, lines)
-    sha256 = hashlib.sha256(body).hexdigest()
+    body = CompletionBody(plan)
     if not bucket.put_new(prefix + COMPLETION, body):
         _settle_record(fence, bucket, prefix, body)
     column: CompletionColumn = {
         "key": prefix + COMPLETION,
-        "sha256": sha256,
+        "sha256": body.sha256,
         "request_sha256": plan.record["request_sha256"],
         "outputs": count,
         "output_bytes": size,
@@ -116,34 +113,63 @@ def finish(
     return column
 
 
-def completion_body(record: dict[str, Any], lines: list[bytes]) -> bytes:
-    """The completion record with a line for each output, the same in whatever order they come.
+class CompletionBody:
+    """The bytes of ``completion.json``, made while they are read: of many outputs one at a time."""
 
-    ``lines`` is emptied, so that many outputs are not held twice.
-    """
-    body = io.BytesIO()
-    body.write(json.dumps(record, indent=2, sort_keys=True).encode().removesuffix(b"\n}"))
-    body.write(b',\n  "outputs": [')
-    lines.sort(reverse=True)
-    between = b"\n    "
-    while lines:
-        body.write(between + lines.pop())
-        between = b",\n    "
-    body.write(b"\n  ]\n}\n")
-    return body.getvalue()
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._size = 0
+        digest = hashlib.sha256()
+        for piece in self._pieces():
+            digest.update(piece)
+            self._size += len(piece)
+        self.sha256 = digest.hexdigest()
+        self.seek(0)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Begin anew; no other place is ever asked for."""
+        if (offset, whence) != (0, os.SEEK_SET):
+            raise io.UnsupportedOperation("this body is read from its beginning")
+        self._at = 0
+        self._left = self._pieces()
+        self._next = b""
+        return 0
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes or what is left; without a size all of that."""
+        wanted = self._size - self._at if size < 0 else size
+        data = bytearray(self._next)
+        while len(data) < wanted and (piece := next(self._left, b"")):
+            data += piece
+        self._next = bytes(data[wanted:])
+        self._at += min(wanted, len(data))
+        return bytes(data[:wanted])
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The record, and a line for each output."""
+        record = json.dumps(self._plan.record, indent=2, sort_keys=True).removesuffix("\n}")
+        yield f'{record},\n  "outputs": ['.encode()
+        between = "\n    "
+        for o in self._plan.history.outputs():
+            named = {"name": o.name, "key": o.key, "size": o.size, "sha256": o.sha256}
+            yield (between + json.dumps(named)).encode()
+            between = ",\n    "
+        yield b"\n  ]\n}\n"
 
 
-def _line(output: Output) -> bytes:
-    named = {"name": output.name, "key": output.key, "size": output.size, "sha256": output.sha256}
-    return json.dumps(named).encode()
-
-
-def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: bytes) -> None:
+def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: CompletionBody) -> None:
     """A record is there: the same, or one of a commit that was undone, which its owner replaces.
 
     The write under the fence comes first, so that a zombie is refused before it can overwrite.
     """
-    if bucket.get(prefix + COMPLETION) != body:
+    found = bucket.get(prefix + COMPLETION)
+    if found is None or hashlib.sha256(found).hexdigest() != body.sha256:
         fence.write({columns.STATUS: str(Status.COMMITTING)}, during=COMMITTING)
         bucket.put(prefix + COMPLETION, body)
 

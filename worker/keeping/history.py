@@ -10,6 +10,7 @@ made is decided in ``checkpoint``.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zlib
 from array import array
@@ -24,7 +25,7 @@ from steadyspot.worker.keeping.store import Bucket, Part
 SEAL_AT = 256
 """Units, or outputs, that a manifest carries itself before they are sealed into a segment."""
 
-LARGE = 32 * SEAL_AT
+LARGE = 16 * SEAL_AT
 """Keys of units and outputs in a segment that is merged no more; smaller ones are merged into one
 as soon as they hold so many together."""
 
@@ -97,10 +98,11 @@ class Rows:
         return self.units
 
     def output_names(self) -> Iterable[str]:
-        return self.outputs
+        return sorted(self.outputs)
 
     def all_outputs(self) -> Iterator[Output | None]:
-        return iter(self.outputs.values())
+        """In the order of their names."""
+        return map(self.outputs.__getitem__, self.output_names())
 
     def hashes(self) -> Iterable[int]:
         """Of the outputs' names."""
@@ -145,14 +147,15 @@ class Segment:
         return names
 
     def all_outputs(self) -> Iterator[Output | None]:
-        for line in self.lines().values():
+        _, rest = self._read()
+        for line in map(bytes.strip, io.BytesIO(zlib.decompress(rest))):
             yield output_from(json.loads(line)) if line else None
 
     def lines(self) -> dict[str, bytes]:
         """Each output's line by its name, empty where there is none any more."""
         keys, rest = self._read()
-        names = keys["outputs"]
-        return dict(zip(names, zlib.decompress(rest).split(b"\n"), strict=True)) if names else {}
+        lines = map(bytes.strip, io.BytesIO(zlib.decompress(rest)))
+        return dict(zip(keys["outputs"], lines, strict=True))
 
     def hashes(self) -> Iterable[int]:
         """Of the outputs' names."""
@@ -197,16 +200,14 @@ class History:
         return [unit for unit, done in units.items() if done]
 
     def outputs(self) -> Iterator[Output]:
-        """All outputs that count, made one after the other: together they would be large."""
-        again = self._repeated_hashes()
-        seen: set[str] = set()
-        for rows in self._from_the_newest():
+        """All outputs that count, made one after the other: together they would be large.
+
+        Their order depends on nothing but the history as it is written down.
+        """
+        last = self._last_of_the_repeated()
+        for at, rows in enumerate(self._from_the_oldest()):
             for name, output in zip(rows.output_names(), rows.all_outputs(), strict=True):
-                if hash(name) in again:
-                    if name in seen:
-                        continue
-                    seen.add(name)
-                if output:
+                if output and last.get(name, at) == at:
                     yield output
 
     def beyond(self, other: History) -> Iterator[Output]:
@@ -216,10 +217,16 @@ class History:
             if not (isinstance(rows, Segment) and rows.key in shared):
                 yield from filter(None, rows.all_outputs())
 
-    def _repeated_hashes(self) -> set[int]:
-        """Of names that more than one of the rows may speak of."""
+    def _last_of_the_repeated(self) -> dict[str, int]:
+        """Of names that several of the rows speak of: which of them does so last."""
         hashes = sorted(chain.from_iterable(rows.hashes() for rows in self._from_the_oldest()))
-        return {one for one, next_one in pairwise(hashes) if one == next_one}
+        repeated = {one for one, next_one in pairwise(hashes) if one == next_one}
+        return {
+            name: at
+            for at, rows in enumerate(self._from_the_oldest() if repeated else ())
+            for name in rows.output_names()
+            if hash(name) in repeated
+        }
 
     def _from_the_oldest(self) -> Iterator[Rows | Segment]:
         return chain(self.segments, [self.tail])
@@ -255,7 +262,7 @@ def _put(
 ) -> Segment:
     keys = json.dumps({"units": units, "outputs": list(lines)}, separators=(",", ":"))
     body = zlib.compress(keys.encode(), COMPRESSION)
-    body += zlib.compress(b"\n".join(lines.values()), COMPRESSION)
+    body += zlib.compress(b"".join(line + b"\n" for line in lines.values()), COMPRESSION)
     sha256 = hashlib.sha256(body).hexdigest()
     segment = Segment(f"{prefix}segments/{sha256}", sha256, body)
     bucket.put(segment.key, body)

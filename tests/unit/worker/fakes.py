@@ -108,11 +108,13 @@ class FakeBucket:
         etag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
         self._gate("put", lambda: self._set(key, data, Head(len(data), etag, "")))
 
-    def put_new(self, key: str, body: bytes) -> bool:
+    def put_new(self, key: str, body: Any) -> bool:
+        data = body.read()
+
         def call() -> bool:
             if key in self._world.objects:
                 return False
-            self._set(key, body, Head(len(body), "", ""))
+            self._set(key, data, Head(len(data), "", ""))
             return True
 
         return bool(self._gate("put_new", call))

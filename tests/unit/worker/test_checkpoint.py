@@ -120,7 +120,11 @@ def test_many_segments_become_one_and_bring_back_the_same() -> None:
     pointer = save(ledger, bucket)
 
     loaded = load(bucket, pointer, Inline())
-    assert [segment.size for segment in ledger.history.segments] == [LARGE, *[2 * SEAL_AT] * 4]
+    assert [segment.size for segment in ledger.history.segments] == [
+        LARGE,
+        LARGE,
+        *[2 * SEAL_AT] * 4,
+    ]
     assert told(loaded) == told(ledger)
     assert [s.key for s in loaded.history.segments] == [s.key for s in ledger.history.segments]
 
