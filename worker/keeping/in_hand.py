@@ -6,10 +6,10 @@ that is gone had in hand. It knows neither S3 nor DynamoDB, and its caller holds
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import count
 
 from steadyspot.names import place_below
 from steadyspot.paths import remove
@@ -41,6 +41,14 @@ class Draft:
     unit: Unit
     process: Process
 
+    def remove(self) -> None:
+        """Remove its folder, with whatever else the job left there."""
+        try:
+            os.unlink(self.path)
+            os.rmdir(self.folder)
+        except OSError:
+            remove(self.folder)
+
 
 class InHand:
     """Units and outputs in hand, below ``folder``.
@@ -57,7 +65,7 @@ class InHand:
         self._left = left
         self._units: dict[str, Unit] = {}
         self._drafts: dict[int, Draft] = {}
-        self._numbers = itertools.count(1)
+        self._numbers = count(1)
         self.marked: set[str] = set()
         self.loose = Unit("", Process(0, ""))
 
@@ -126,7 +134,7 @@ class InHand:
         if draft is None:
             raise Misuse("There is no such output.", "Ask for one with 'output' first.")
         if draft.unit is not self.loose and self._units.get(draft.unit.key) is not draft.unit:
-            remove(draft.folder)
+            draft.remove()
             raise Misuse(
                 f"The unit {draft.unit.key} ended before its output '{draft.name}'.",
                 "Wait for threads and children before a unit ends.",
@@ -137,7 +145,7 @@ class InHand:
         """An output will not be written."""
         draft = self._drafts.pop(number, None)
         if draft:
-            remove(draft.folder)
+            draft.remove()
 
     def close(self, key: str) -> Unit:
         """End a unit in order to mark it. Raises ``Misuse`` where that cannot be."""
@@ -145,6 +153,7 @@ class InHand:
         unit = self._units.get(key)
         if unit is None:
             raise Misuse(f"The unit {key} is not in hand.", "Begin a unit before its mark.")
+        self._bury_drafts()
         late = [draft.name for draft in self._drafts.values() if draft.unit is unit]
         if late:
             unit.refused = Misuse(
@@ -167,9 +176,19 @@ class InHand:
             unit.staged.clear()
 
     def _bury(self) -> None:
-        for unit in list(self._units.values()):
-            if not unit.process.lives():
+        """Break off the units of processes that are gone."""
+        gone = _gone(unit.process for unit in self._units.values())
+        for unit in list(self._units.values()) if gone else ():
+            if unit.process in gone:
                 self.break_off(unit.key)
-        for number, draft in list(self._drafts.items()):
-            if not draft.process.lives():
+
+    def _bury_drafts(self) -> None:
+        gone = _gone(draft.process for draft in self._drafts.values())
+        for number, draft in list(self._drafts.items()) if gone else ():
+            if draft.process in gone:
                 self.give_up(number)
+
+
+def _gone(processes: Iterable[Process]) -> set[Process]:
+    """Those that live no more; each is looked at once, however much it has in hand."""
+    return {process for process in set(processes) if not process.lives()}

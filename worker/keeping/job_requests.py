@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from steadyspot.paths import remove
 from steadyspot.worker.errors import Misuse, as_trouble
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.in_hand import Unit
@@ -103,9 +102,7 @@ class JobRequests:
             self._unsaved.check_open()
             draft = self._unsaved.in_hand.finish(number)
             older = draft.unit.staged.pop(draft.name, None)
-            draft.unit.staged[draft.name] = uploader.stage(
-                draft.name, draft.path, lambda: remove(draft.folder)
-            )
+            draft.unit.staged[draft.name] = uploader.stage(draft.name, draft.path, draft.remove)
             if older:
                 uploader.drop(older)
 

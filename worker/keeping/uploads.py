@@ -19,7 +19,7 @@ from typing import IO, Any
 from steadyspot.names import BadName, check_name
 from steadyspot.worker.errors import Misuse, SetupError, WorkerError, WorkLost, shortage
 from steadyspot.worker.keeping.history import Output
-from steadyspot.worker.keeping.store import Bucket, NoSuchUpload, Part
+from steadyspot.worker.keeping.store import SMALL_BYTES, Bucket, NoSuchUpload, Part
 
 PART_BYTES = 8 << 20
 MAX_PARTS = 10_000
@@ -62,12 +62,15 @@ class Slice:
         return self._size
 
 
-def crc32_of(body: Slice) -> str:
-    """CRC32 as S3 wants it, base64 of four bytes; the slice is rewound."""
+def crc32_of(body: bytes | Slice) -> str:
+    """CRC32 as S3 wants it, base64 of four bytes; a slice is rewound."""
     crc = 0
-    while block := body.read(BLOCK):
-        crc = zlib.crc32(block, crc)
-    body.seek(0)
+    if isinstance(body, bytes):
+        crc = zlib.crc32(body)
+    else:
+        while block := body.read(BLOCK):
+            crc = zlib.crc32(block, crc)
+        body.seek(0)
     return base64.b64encode(crc.to_bytes(4, "big")).decode()
 
 
@@ -197,8 +200,9 @@ class Uploader:
 
     def _send_parts(self, upload: Upload, file: IO[bytes], size: int) -> Output:
         ranges = part_ranges(size)
-        if len(ranges) == 1:
-            parts, sha256 = self._send_small(upload, file, size)
+        if size <= SMALL_BYTES:
+            data = os.pread(file.fileno(), size, 0)
+            parts, sha256 = [self._send_part(upload, 1, data)], hashlib.sha256(data).hexdigest()
         else:
             sending = [
                 self._parts.submit(self._send_part, upload, number, Slice(file, *place))
@@ -224,11 +228,7 @@ class Uploader:
             tuple(parts),
         )
 
-    def _send_small(self, upload: Upload, file: IO[bytes], size: int) -> tuple[list[Part], str]:
-        part = self._send_part(upload, 1, Slice(file, 0, size))
-        return [part], _sha256(file, upload.withdrawn)
-
-    def _send_part(self, upload: Upload, number: int, body: Slice) -> Part:
+    def _send_part(self, upload: Upload, number: int, body: bytes | Slice) -> Part:
         if upload.withdrawn.is_set():
             raise _withdrawn(upload)
         try:
