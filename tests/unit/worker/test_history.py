@@ -248,7 +248,7 @@ def test_another_attempt_writes_the_same_completion_record(long_run: LongRun) ->
     plan = Plan(record, ledger.history)
     one = attempt(long_run.world, 10_001)
     one.open()
-    begin(one.fence, long_run.bucket, "p/", plan)
+    begin(one.fence, long_run.bucket, "p/", plan, {})
     found = recorded(long_run.bucket, long_run.world.item["commit"], Inline(), [])
 
     body, again = CompletionBody(plan), CompletionBody(found)
