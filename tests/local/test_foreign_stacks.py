@@ -121,6 +121,7 @@ def test_two_platforms_whose_names_can_meet_are_refused(
 ) -> None:
     before = seen(account, "cli"), seen(account, "cli-night")
     for name in ("cli-night", "cli-eu"):
+        (tmp_path / name).mkdir()
         other = Shop(tmp_path / name, local_aws)
         other.write('name = "cli"', f'name = "{name}"')
         said = other.verb("up", "--yes", code=1)

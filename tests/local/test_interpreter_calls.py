@@ -130,7 +130,7 @@ def test_a_queue_that_is_not_there(bench: Bench) -> None:
         "Arguments": {"QueueUrl": queue, "MessageBody": "x"},
     }
     caught = bench.output(catching(state))
-    assert caught["Error"] == "SQS.QueueDoesNotExistException"
+    assert caught["Error"] == "SQS.QueueDoesNotExistException", caught
     assert "(Service: AmazonSQS; Status Code: 400; Error Code: " in caught["Cause"]
 
 

@@ -191,8 +191,10 @@ class LocalCloudFormation(CloudFormationBackend):
         assert isinstance(stack, LocalStack)
         check_size(template)
         given = {
-            key: plain(value)
-            for key, value in self._resolve_update_parameters(stack, parameters).items()
+            one["ParameterKey"]: stack.stack_parameters[one["ParameterKey"]]
+            if one.get("UsePreviousValue")
+            else plain(one["ParameterValue"])
+            for one in parameters
         }
         check_parameters(parsed(template), given)
         stack.tags = tags if tags is not None else stack.tags
