@@ -23,6 +23,7 @@ from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.own import OwnBucket
+from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import SavedFolders
 from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.store import Bucket, Clients
@@ -67,8 +68,11 @@ class Saving:
         folders: SavedFolders,
         warnings: Warnings,
         lost: Callable[[FenceLost], None],
+        *,
+        patience: Patience,
     ) -> None:
         self._warnings = warnings
+        self._patience = patience
         self._options = options
         self._identity = identity
         self._log = log
@@ -93,8 +97,14 @@ class Saving:
         bucket = OwnBucket(aws.bucket(identity.bucket), checkpoints, outputs)
         table = aws.table(identity.table, identity.job, identity.run_key)
         self._token = f"{identity.fence}-{secrets.token_hex(8)}"
-        self.uploader = Uploader(
-            bucket, outputs, self._options.uploads, lambda: f"{self._token}-{secrets.token_hex(8)}"
+        self.uploader = self._patience.call(
+            lambda: Uploader(
+                bucket,
+                outputs,
+                self._options.uploads,
+                lambda: f"{self._token}-{secrets.token_hex(8)}",
+                self._patience,
+            )
         )
         self.ready.set_result(None)
         about = About(
