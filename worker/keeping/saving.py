@@ -22,6 +22,7 @@ from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
 from steadyspot.worker.keeping.history import Output
+from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import SavedFolders
@@ -200,9 +201,12 @@ class Saving:
         begun = time.monotonic()
         ledger = self.attempt.ledger
         attempt = self.attempt
-        files, seen = self._folders.capture(
-            running, attempt.bucket, attempt.pool, self._key_of, held
-        )
+
+        def capture() -> tuple[Listing | None, Tree]:
+            return self._folders.capture(running, attempt.bucket, attempt.pool, self._key_of, held)
+
+        # The next save of a running job is soon enough; after the last one there is none.
+        files, seen = capture() if running else self._patience.call(capture)
         changed = files is not ledger.files
         if changed:
             with self._unsaved.lock:
@@ -275,7 +279,7 @@ class Saving:
             loose = list(self._unsaved.in_hand.loose.staged.values())
             self._unsaved.in_hand.break_off_all()
         ledger = self.attempt.ledger
-        self._stage_folder(self._folders.look(set()))
+        self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
             self._take(output)

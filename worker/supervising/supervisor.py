@@ -92,6 +92,7 @@ class Supervisor:
             tied=os.getpid() != 1,
             outputs=options.output_dir if self._identity else "",
         )
+        processes.raise_file_limit()  # The job, which is forked, keeps its own.
         self._telling = Telling(job.pid, options.audience, options.signal_job, self._speakers)
         self._loop.inbox.catch(job.terminal)
         signals.unblock_all()

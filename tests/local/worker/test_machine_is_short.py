@@ -132,7 +132,7 @@ def test_stop_with_a_full_scratch_disk_saves_all_the_same(bench: Bench, small_di
     worker.wait_for("No space left", 60)
     worker.terminate()
 
-    assert_said(worker, 143, "Give the task more disk")
+    assert_said(worker, 143, "Give the job more disk")
     assert {name: len(data) for name, data in bench.saved().items()} == {
         "big": 3_000_000,
         "small": 5,
@@ -162,3 +162,55 @@ def small_disk(bench: Bench) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
     yield place
     wait_until(lambda: subprocess.run(["umount", str(place)], check=False).returncode == 0)
+
+
+FOLDERS = """
+echo a > state/a
+while [ ! -e go ]; do sleep 0.05; done
+echo b > state/b; echo b > out/b; touch done
+while [ ! -e end ]; do sleep 0.05; done
+"""
+OF_FOLDERS = ("--checkpoint-dir", "state", "--output-dir", "out")
+
+
+@pytest.mark.parametrize("given_back", [True, False])
+def test_outputs_that_cannot_be_looked_for_are_not_taken_for_none(
+    bench: Bench, given_back: bool
+) -> None:
+    command = ("sh", "-c", FOLDERS)
+    worker = bench.start("--patience", "2", *OF_FOLDERS, "--every", "0.2", *command)
+    wait_until(lambda: bench.item().get("checkpoint"))
+    (bench.folder / "end").touch()
+    with no_more_files(worker):
+        (bench.folder / "go").touch()
+        worker.wait_for("outputs are published")
+        if not given_back:
+            assert_said(worker, 125, "folder out cannot be read: Too many open", "open files (ulim")
+            worker = bench.start(*OF_FOLDERS, *command)
+    assert_said(worker, 0, "1 outputs")
+    assert outputs(bench) == {"b": b"b\n"}
+
+
+def test_worker_may_open_all_the_files_there_are_and_the_job_keeps_its_limit(
+    bench: Bench,
+) -> None:
+    script = "ulimit -Sn; exec sleep 60"
+    worker = bench.start("sh", "-c", script, way=["prlimit", "--nofile=100:2000"])
+    worker.wait_for("100")
+
+    pid = worker.process.pid
+    wait_until(lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE) == (2000, 2000))
+
+
+def test_last_save_of_folders_waits_for_files_within_the_grace(bench: Bench) -> None:
+    worker = bench.start("--stop-timeout", "20", *OF_FOLDERS, "sh", "-c", FOLDERS)
+    wait_until((bench.folder / "state" / "a").exists)
+    wait_until(lambda: bench.item().get("fence"))
+    with no_more_files(worker):
+        (bench.folder / "go").touch()
+        wait_until((bench.folder / "done").exists)
+        worker.terminate()
+        worker.wait_for("Too many open files. It is tried again.")
+
+    assert_said(worker, 143, "all goes on")
+    assert set(bench.saved()) == {"a", "b"}
