@@ -152,16 +152,37 @@ def test_output_that_finds_no_room_is_the_jobs_own_trouble(bench: Bench, small_d
     assert bench.objects() == {}
 
 
+@pytest.mark.parametrize("folder", ["state", "out", "scratch"])
+def test_read_only_folder_is_told_before_the_job_begins(bench: Bench, folder: str) -> None:
+    """Else a job that does not look at its errors would be complete without any output."""
+    options = {"state": "--checkpoint-dir", "out": "--output-dir", "scratch": "--scratch-dir"}
+    place = bench.folder / folder
+    place.mkdir()
+    with mounted(place, "ro"):
+        worker = bench.start(options[folder], folder, "sh", "-c", "echo ran")
+        assert_said(worker, 125, f"The worker cannot write in {folder}", options[folder])
+    assert "ran" not in worker.text
+
+
+@contextlib.contextmanager
+def mounted(place: Path, options: str) -> Iterator[None]:
+    """Have a file system of its own at a folder."""
+    if os.getuid() != 0:
+        pytest.skip("a file system can be mounted by root only")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        wait_until(lambda: subprocess.run(["umount", str(place)], check=False).returncode == 0)
+
+
 @pytest.fixture
 def small_disk(bench: Bench) -> Iterator[Path]:
     """A file system of one megabyte."""
-    if os.getuid() != 0:
-        pytest.skip("a small file system can be mounted by root only")
     place = bench.folder / "small"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
-    yield place
-    wait_until(lambda: subprocess.run(["umount", str(place)], check=False).returncode == 0)
+    with mounted(place, "size=1m"):
+        yield place
 
 
 FOLDERS = """
