@@ -101,10 +101,10 @@ class Process:
         return cls(pid, stat[19] if stat else "")
 
     def lives(self) -> bool:
-        """Whether it is there and no zombie."""
-        if self.started:
-            stat = _stat(self.pid)
-            return bool(stat) and stat[0] != "Z" and stat[19] == self.started
+        """Whether it is there and, as far as that can be seen, no zombie and no later one."""
+        stat = _stat(self.pid)
+        if self.started and stat:
+            return stat[0] != "Z" and stat[19] == self.started
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:

@@ -51,6 +51,10 @@ class Denied(SetupError):
     """The task role may not do it; S3 says so, too, of a key that is missing."""
 
 
+class Short(SetupError):
+    """The machine is short of something, such as open files; that may pass within the attempt."""
+
+
 class Unreachable(WorkerError):
     """S3 or DynamoDB did not answer in time; another attempt may well succeed."""
 
@@ -153,7 +157,7 @@ def as_trouble(error: BaseException | None) -> WorkerError:
     number = shortage(error)
     if number is None:
         return WorkerFault(error)
-    return SetupError(f"The machine is short: {os.strerror(number)}.", SHORTAGES[number])
+    return Short(f"The machine is short: {os.strerror(number)}.", SHORTAGES[number])
 
 
 def shortage(error: BaseException | None) -> int | None:

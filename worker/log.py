@@ -71,9 +71,22 @@ class Log:
                 self._begin()
 
     def close(self) -> None:
-        """Wait until all is written, for a moment."""
+        """Wait until all is written, for a moment; write it here if no thread could be begun."""
         with self._changed:
+            if self._writer is None:
+                self._write_at_once()
             self._changed.wait_for(lambda: not self._lines, CLOSING_SECONDS)
+
+    def _write_at_once(self) -> None:
+        """Write what a pipe takes without waiting for its reader."""
+        try:
+            os.set_blocking(self.descriptor, False)
+            while self._lines:
+                self._lines[0] = self._lines[0][os.write(self.descriptor, self._lines[0]) :]
+                if not self._lines[0]:
+                    self._lines.popleft()
+        except OSError:
+            self._lines.clear()
 
     def _begin(self) -> None:
         writer = threading.Thread(target=self._write_lines, name="log", daemon=True)

@@ -80,7 +80,16 @@ class Keeper:
             self._say_left,
         )
         self._unsaved = Unsaved(in_hand)
-        self.saving = Saving(options, identity, log, self._unsaved, self._folders, warnings, lost)
+        self.saving = Saving(
+            options,
+            identity,
+            log,
+            self._unsaved,
+            self._folders,
+            warnings,
+            lost,
+            patience=self._patience,
+        )
         self.requests = JobRequests(identity.fresh, self.saving, self._unsaved, self.submit)
         self.opened = self.saving.opened
 

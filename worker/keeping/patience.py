@@ -1,8 +1,8 @@
 """How long a call is tried again while AWS is in trouble: minutes, or all that a stop leaves.
 
 A call that fails in a way that passes is made again with growing, random pauses. No run is given up
-for a short outage, and none waits again for one that has lasted too long already. What passes is
-told by ``refusals``.
+for a short outage, and none waits again for one that has lasted too long already. What passes of
+AWS's answers is told by ``refusals``; what the machine is short of may pass, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from steadyspot.worker.errors import Unreachable
+from steadyspot.worker.errors import Short, Unreachable, WorkerError
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Patience:
 
     A call gives up ``seconds`` after it began to fail, or after the first of all calls that fail
     did, whichever is earlier; once ``hurry`` was called, at the time that it said. ``say`` is told
-    of each outage that lasts, and of its end. ``proven``: a call has come to an answer, so that the
+    of each outage that lasts, and of its end. ``proven``: AWS has answered a call, so that the
     credentials are good. ``failures`` counts the calls that failed.
     """
 
@@ -50,13 +50,13 @@ class Patience:
         self._hurried.set()
 
     def call(self, make: Callable[[], T]) -> T:
-        """Make a call until it succeeds. Raises ``Unreachable`` where that lasts too long."""
+        """Make a call until it succeeds. Raises what it met where that lasts too long."""
         since: float | None = None
         longest = FIRST_PAUSE_SECONDS
         while True:
             try:
                 result = make()
-            except Unreachable as trouble:
+            except (Unreachable, Short) as trouble:
                 since = since or time.monotonic()
                 end = self._failed(since, trouble)
                 pause = random.uniform(longest / 2, longest)
@@ -68,7 +68,7 @@ class Patience:
                 self._succeeded()
                 return result
 
-    def _failed(self, since: float, trouble: Unreachable) -> float:
+    def _failed(self, since: float, trouble: WorkerError) -> float:
         """Until when it is tried again."""
         with self._lock:
             self.failures += 1
@@ -82,14 +82,13 @@ class Patience:
         return self._until if self._hurried.is_set() else since + self._seconds
 
     def _succeeded(self) -> None:
-        self.proven = True
         if self._failing_since is None:
             return
         with self._lock:
             self._failing_since = None
             said, self._said = self._said, False
         if said:
-            self._say("AWS answers again.")
+            self._say("It is over; all goes on.")
 
     def _longest_pause(self) -> float:
         hurried = self._hurried.is_set()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Protocol
 
-from steadyspot.worker.errors import Misuse, SetupError
+from steadyspot.worker.errors import SHORTAGES, Misuse, SetupError, Short, shortage
 from steadyspot.worker.keeping.collector import no_collection
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
 from steadyspot.worker.keeping.history import Output
@@ -124,9 +124,10 @@ class SavedFolders:
                 self._captured = sender.send(captured, folder.known, folder.left_out)
                 self._listing = self._written(bucket, key)
         except OSError as error:
-            raise SetupError(
+            raise _unreadable(
                 f"The folder {folder.root} cannot be read and copied: {error.strerror}.",
-                "Give the task more disk, or let the job keep less there.",
+                "Let the worker read all that the job writes there.",
+                error,
             ) from None
         finally:
             folder.clear_spool()
@@ -188,9 +189,10 @@ class SavedFolders:
         try:
             return self._outputs.look(held)
         except OSError as error:
-            raise SetupError(
+            raise _unreadable(
                 f"The folder {self._outputs.root} cannot be read: {error.strerror}.",
                 "Let the worker read the folder for outputs.",
+                error,
             ) from None
 
     def changed(self, seen: Tree) -> tuple[dict[str, Seen], set[str]]:
@@ -260,3 +262,9 @@ class SavedFolders:
 
 def _work_of(new: dict[str, Seen]) -> Work:
     return Work(len(new), len(new), sum(seen.size for seen in new.values()))
+
+
+def _unreadable(sentence: str, todo: str, error: OSError) -> SetupError:
+    """What to do about it, or ``Short`` where the machine is short of something."""
+    number = shortage(error)
+    return SetupError(sentence, todo) if number is None else Short(sentence, SHORTAGES[number])

@@ -22,7 +22,9 @@ from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
 from steadyspot.worker.keeping.history import Output
+from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.own import OwnBucket
+from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import SavedFolders
 from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.store import Bucket, Clients
@@ -67,8 +69,11 @@ class Saving:
         folders: SavedFolders,
         warnings: Warnings,
         lost: Callable[[FenceLost], None],
+        *,
+        patience: Patience,
     ) -> None:
         self._warnings = warnings
+        self._patience = patience
         self._options = options
         self._identity = identity
         self._log = log
@@ -93,8 +98,14 @@ class Saving:
         bucket = OwnBucket(aws.bucket(identity.bucket), checkpoints, outputs)
         table = aws.table(identity.table, identity.job, identity.run_key)
         self._token = f"{identity.fence}-{secrets.token_hex(8)}"
-        self.uploader = Uploader(
-            bucket, outputs, self._options.uploads, lambda: f"{self._token}-{secrets.token_hex(8)}"
+        self.uploader = self._patience.call(
+            lambda: Uploader(
+                bucket,
+                outputs,
+                self._options.uploads,
+                lambda: f"{self._token}-{secrets.token_hex(8)}",
+                self._patience,
+            )
         )
         self.ready.set_result(None)
         about = About(
@@ -190,9 +201,12 @@ class Saving:
         begun = time.monotonic()
         ledger = self.attempt.ledger
         attempt = self.attempt
-        files, seen = self._folders.capture(
-            running, attempt.bucket, attempt.pool, self._key_of, held
-        )
+
+        def capture() -> tuple[Listing | None, Tree]:
+            return self._folders.capture(running, attempt.bucket, attempt.pool, self._key_of, held)
+
+        # The next save of a running job is soon enough; after the last one there is none.
+        files, seen = capture() if running else self._patience.call(capture)
         changed = files is not ledger.files
         if changed:
             with self._unsaved.lock:
@@ -265,7 +279,7 @@ class Saving:
             loose = list(self._unsaved.in_hand.loose.staged.values())
             self._unsaved.in_hand.break_off_all()
         ledger = self.attempt.ledger
-        self._stage_folder(self._folders.look(set()))
+        self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
             self._take(output)

@@ -283,7 +283,9 @@ class DynamoTable:
 
         def make() -> Any:
             try:
-                return method(TableName=self._table, Key=self._key, **arguments)
+                reply = method(TableName=self._table, Key=self._key, **arguments)
+                self._patience.proven = True
+                return reply
             except AWS_ERRORS as error:
                 if code_of(error) == "ConditionalCheckFailedException":
                     old = getattr(error, "response", {}).get("Item", {})
@@ -410,7 +412,9 @@ class S3Bucket:
             if isinstance(body, Rewindable):
                 body.seek(0)
             try:
-                return use(method(Bucket=self._bucket, **arguments))
+                reply = method(Bucket=self._bucket, **arguments)
+                self._patience.proven = True
+                return use(reply)
             except AWS_ERRORS as error:
                 special = _SPECIAL.get(code_of(error))
                 raise special or _refused(error, place, self._patience) from None

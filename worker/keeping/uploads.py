@@ -17,8 +17,16 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import IO, Any
 
 from steadyspot.names import BadName, check_name
-from steadyspot.worker.errors import Misuse, SetupError, WorkerError, WorkLost, shortage
+from steadyspot.worker.errors import (
+    Misuse,
+    SetupError,
+    WorkerError,
+    WorkLost,
+    as_trouble,
+    shortage,
+)
 from steadyspot.worker.keeping.history import Output
+from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.store import SMALL_BYTES, Bucket, NoSuchUpload, Part
 
 PART_BYTES = 8 << 20
@@ -106,14 +114,23 @@ class Uploader:
     """Stages files with a bounded number of threads, and withdraws what is not wanted.
 
     ``pool`` may be used for other calls, but never by a task that waits for one of its own.
+    ``patience`` makes calls until the machine has what they are short of.
     """
 
-    def __init__(self, bucket: Bucket, prefix: str, uploads: int, token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        prefix: str,
+        uploads: int,
+        token: Callable[[], str],
+        patience: Patience,
+    ) -> None:
         self._bucket = bucket
         self._prefix = prefix
         self._token = token
-        self.pool = ThreadPoolExecutor(uploads, thread_name_prefix="file")
-        self._parts = ThreadPoolExecutor(uploads, thread_name_prefix="part")
+        self._patience = patience
+        self.pool = _pool(uploads, "file")
+        self._parts = _pool(uploads, "part")
         self._lock = threading.Lock()
         self.under_way: dict[str, Upload] = {}
 
@@ -173,11 +190,14 @@ class Uploader:
             upload.future.set_exception(error)
         else:
             upload.future.set_result(finished.result())
-        done()
+        try:
+            done()
+        except OSError:
+            pass  # What could not be removed goes with the scratch folder.
 
     def _stage(self, upload: Upload, path: str) -> Output:
         try:
-            with open(path, "rb", buffering=0) as file:
+            with self._patience.call(lambda: _opened(path)) as file:
                 return self._send(upload, file)
         except OSError as error:
             if shortage(error) is not None:
@@ -248,6 +268,33 @@ class Uploader:
             self._bucket.abort(key, upload_id)
         except WorkerError:
             pass
+
+
+def _pool(threads: int, name: str) -> ThreadPoolExecutor:
+    """A pool whose threads are begun at once, for later there may be none to be had.
+
+    Raises ``Short`` where there are too few already.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    all_begun = threading.Barrier(threads)
+    try:
+        for begun in [pool.submit(all_begun.wait) for _ in range(threads)]:
+            begun.result()
+    except RuntimeError as error:
+        all_begun.abort()
+        pool.shutdown(wait=False)
+        raise as_trouble(error) from None
+    return pool
+
+
+def _opened(path: str) -> IO[bytes]:
+    """The file, opened. Raises ``Short`` where too many are."""
+    try:
+        return open(path, "rb", buffering=0)
+    except OSError as error:
+        if shortage(error) is None:
+            raise
+        raise as_trouble(error) from None
 
 
 def _parts_of(sending: list[Future[Part]]) -> list[Part]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -173,6 +174,15 @@ class JobProcess:
                 if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                     number = error.errno or number
         return number
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as it may: each that speaks with it takes one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        pass  # It stays as it is.
 
 
 def adopt_orphans() -> None:

@@ -7,6 +7,7 @@ attempt ends once the job is gone is led by ``ending``.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -92,6 +93,7 @@ class Supervisor:
             tied=os.getpid() != 1,
             outputs=options.output_dir if self._identity else "",
         )
+        processes.raise_file_limit()  # The job, which is forked, keeps its own.
         self._telling = Telling(job.pid, options.audience, options.signal_job, self._speakers)
         self._loop.inbox.catch(job.terminal)
         signals.unblock_all()
@@ -165,6 +167,8 @@ class Supervisor:
             for place in (self._options.checkpoint_dir, self._options.output_dir):
                 if place:
                     os.makedirs(place, exist_ok=True)
+                    if not os.access(place, os.W_OK):
+                        raise OSError(errno.EACCES, "it is read-only")
             if self._options.output_dir:
                 self._leftovers = stamps(self._options.output_dir)
         except OSError as error:

@@ -27,7 +27,11 @@ class Telling:
 
     def begin(self) -> None:
         """Tell the first process, or its group where the job asks for that."""
-        for process in processes.descendants():
+        found = processes.descendants()
+        if self._first not in (process.pid for process in found):
+            # It ended just now, or cannot be seen since too many files are open.
+            found = [Process(self._first, 0, 0, self._first)]
+        for process in found:
             in_group = self._audience is Audience.GROUP and process.group == self._first
             if in_group or process.pid == self._first:
                 self._tell(process)

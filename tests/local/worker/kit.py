@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +77,20 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 class Worker:
-    """A started worker. Its log is read as it comes."""
+    """A started worker, below the programs of ``way``. Its log is read as it comes."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        way: Sequence[str] = (),
+    ) -> None:
         self.lines: list[dict[str, Any]] = []
         self.text: list[str] = []
         self._new = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "steadyspot.worker", *arguments],
+            [*way, sys.executable, "-m", "steadyspot.worker", *arguments],
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -210,9 +216,9 @@ class Bench:
         }
         return given | more
 
-    def start(self, *arguments: str, **environment: str) -> Worker:
+    def start(self, *arguments: str, way: Sequence[str] = (), **environment: str) -> Worker:
         """Start a worker as the next launch of the run."""
-        worker = Worker(list(arguments), self.environment(**environment), self.folder)
+        worker = Worker(list(arguments), self.environment(**environment), self.folder, way)
         self._workers.append(worker)
         return worker
 

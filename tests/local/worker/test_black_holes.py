@@ -47,6 +47,19 @@ def test_aws_that_never_answers_is_given_up_when_patience_ends(bench: Bench, rer
     assert ("ran" in worker.text) == (rerun == "always")
 
 
+def test_credentials_that_never_come_are_given_up_when_patience_ends(bench: Bench) -> None:
+    """ECS gives them at an address of its own."""
+    with black_hole() as hole:
+        begun = time.monotonic()
+        worker = bench.start(
+            "--patience", "0", "sleep", "60",
+            AWS_ACCESS_KEY_ID="", AWS_CONTAINER_CREDENTIALS_FULL_URI=hole,
+        )  # fmt: skip
+        assert worker.end(60) == 69, worker.said()
+        assert time.monotonic() - begun < 30
+    assert "retrieving credentials" in worker.said()
+
+
 def test_publishing_into_a_black_hole_is_given_up_and_finished_by_the_next_attempt(
     bench: Bench, tunnel: Tunnel
 ) -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from steadyspot.worker.errors import SetupError, Unreachable
+from steadyspot.worker.errors import SetupError, Short, Unreachable
 from steadyspot.worker.keeping.patience import Patience
 
 
@@ -93,11 +93,9 @@ def test_call_within_a_stop_is_tried_again_however_long_the_outage_lasted() -> N
     assert patience.call(Call(2)) == "answer"
 
 
-def test_answer_proves_the_credentials() -> None:
-    patience = Patience(0, print)
-    with pytest.raises(Unreachable):
-        patience.call(Call(1))
-    assert not patience.proven
+def test_shortage_of_the_machine_is_waited_for_as_well() -> None:
+    call = Call(3, Short("The machine is short."))
 
-    patience.call(Call(0))
-    assert patience.proven
+    assert Patience(20, print).call(call) == "answer"
+    with pytest.raises(Short):
+        Patience(0, print).call(Call(1, Short("The machine is short.")))
