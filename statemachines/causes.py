@@ -103,7 +103,7 @@ class Cause:
     also_says: tuple[str, ...] = ()
     never_started: bool = False
     budget: Budget | None = None
-    least_tries: int = 0
+    least_tries: int | None = None
     most_stalls: int | None = None
     most_tries: int | None = None
     stays_on_spot: bool = True

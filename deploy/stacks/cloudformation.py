@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from steadyspot.deploy.aws.refusals import of_resource, trouble_of
+from steadyspot.deploy.aws.refusals import of_client, of_refusal, of_resource
 from steadyspot.deploy.stacks.changes import (
     Plan,
     changes_of,
@@ -475,9 +475,7 @@ class Stacks:
         try:
             return self._watched(name, seen, told)
         except (ClientError, BotoCoreError) as error:
-            trouble = trouble_of(error)
-            if trouble is None:
-                raise
+            trouble = of_refusal(error) if isinstance(error, ClientError) else of_client(error)
             stack = name.split("/")[1] if "/" in name else name
             raise Trouble(
                 f"{trouble.what.rstrip('.')}, while the stack {stack} goes on by itself.",

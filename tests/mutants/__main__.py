@@ -72,7 +72,10 @@ CONCERNS = {
         ],
         STACKS,
     ),
-    "config": (["deploy/stacks/config.py"], "tests/unit/test_config.py"),
+    "config": (
+        ["deploy/stacks/config.py"],
+        "tests/unit/test_config.py tests/unit/test_environments.py",
+    ),
 }
 """Subjects that are decided: the files in which that is done, and the tests of each."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from steadyspot.contract.keys import run_key_of, scheduled_time_from
 from steadyspot.deploy.runs.executions import run_key_in
 from steadyspot.deploy.runs.records import RunRecord
-from steadyspot.deploy.runs.redrive import Deployed, Redrive, Waiting, named_by
+from steadyspot.deploy.runs.redrive import Deployed, Redrive, Waiting, named_by, redrive_of
+from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Clock, recorded, refusal
 
@@ -184,9 +185,13 @@ def record(execution: str, status: str, cause: str = "job-failed") -> RunRecord:
 
 
 def redrive(
-    queue: Queue, workflows: Workflows, runs: Runs, schedule_input: str | None = SCHEDULE_INPUT
+    queue: Queue,
+    workflows: Workflows,
+    runs: Runs,
+    schedule_input: str | None = SCHEDULE_INPUT,
+    clock: Clock | None = None,
 ) -> Redrive:
-    clock = Clock()
+    clock = clock or Clock()
     return Redrive(
         sqs=queue,  # type: ignore[arg-type]
         sfn=workflows,  # type: ignore[arg-type]
@@ -439,3 +444,50 @@ def test_a_strangers_message_does_not_keep_the_next_from_being_redriven() -> Non
     workflows = Workflows(old=("FAILED", INPUT))
     bad, good = redrive(queue, workflows, Runs(UNFINISHED, CLAIMED)).run()
     assert (bad.good, good.good, good.execution) == (False, True, NEW)
+
+
+def test_that_a_run_is_claimed_is_seen_within_a_second() -> None:
+    clock = Clock()
+    runs = Runs(UNFINISHED, UNFINISHED, UNFINISHED, CLAIMED)
+    began = clock()
+    (done,) = redrive(
+        Queue(message(PARKED)), Workflows(old=("FAILED", INPUT)), runs, clock=clock
+    ).run()
+    assert done.good
+    assert 0 < clock() - began < 1
+
+
+class Account:
+    """A target of which only what the redrive of a job asks for is there."""
+
+    platform: ClassVar = {"AfterTheEnd": AFTER, "ScheduleGroup": "shop"}
+
+    def __init__(self, queue: Queue, workflows: Workflows, runs: Runs) -> None:
+        self.runs = runs
+        self._clients: dict[str, Any] = {
+            "sqs": queue,
+            "stepfunctions": workflows,
+            "scheduler": self,
+        }
+
+    def client(self, service: str) -> Any:
+        return self._clients[service]
+
+    def get_schedule(self, **asked: str) -> dict[str, Any]:
+        assert asked == {"Name": "night-at-two", "GroupName": "shop"}
+        return {"Target": {"Input": SCHEDULE_INPUT}}
+
+
+@pytest.mark.parametrize("schedule", [{"Schedule": "night-at-two"}, {}], ids=["scheduled", "none"])
+def test_what_is_deployed_says_how_a_run_that_nobody_recorded_is_started(
+    schedule: dict[str, str],
+) -> None:
+    workflows = Workflows()
+    account: Any = Account(Queue(message(PARKED)), workflows, Runs(None, CLAIMED))
+    outputs = {"Queue": "q", "StateMachine": MACHINE, **schedule}
+    clock = Clock()
+    (done,) = redrive_of(
+        account, Job("night", "night:1"), outputs, pause=clock.pause, clock=clock
+    ).run()
+    assert done.good is bool(schedule)
+    assert workflows.inputs == ([{"scheduledTime": TIME, "redrive": True}] if schedule else [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from steadyspot.deploy.stacks.cloudformation import Event, Stacks
@@ -139,3 +141,23 @@ def test_a_plan_says_what_changes_and_what_it_loses() -> None:
     assert plan is not None
     assert [c.resource for c in plan.changes if c.loses_data] == ["Table"]
     assert plan.parameters == {"Mail": ("a", "b")}
+
+
+class Watched(CloudFormation):
+    """A stack that AWS does not let us look at once its change was begun."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("UPDATE_COMPLETE")
+        self.code = code
+
+    def describe_stack_events(self, **asked: Any) -> dict[str, Any]:
+        if "execute_change_set" in self.calls:
+            raise refusal(self.code, "told by AWS")
+        return super().describe_stack_events(**asked)
+
+
+def test_a_stack_that_cannot_be_watched_any_longer_is_said_to_go_on_by_itself() -> None:
+    with pytest.raises(Trouble) as told:
+        stacks(Watched("ExpiredToken")).deploy("shop", OLD_TEMPLATE, {}, lambda _: None)
+    assert told.value.what.endswith("while the stack shop goes on by itself.")
+    assert "Sign in again" in told.value.what_to_do

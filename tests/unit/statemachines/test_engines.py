@@ -139,6 +139,12 @@ def test_what_aws_checks_with_finds_nothing_in_either_definition() -> None:
     assert ask(definitions=asked)["definitions"] == {name: [] for name in DEFINITIONS}
 
 
+@pytest.fixture(scope="module")
+def by_name(recorder: Recorder) -> list[dict[str, Any]]:
+    """The evaluations of every file, and what each comes to."""
+    return [{**one, **outcome(recorder, one)} for one in named(recorder)]
+
+
 def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
     """Every file by its name, with what a run has in each of its states."""
     parameters = library()["parameters"].name
@@ -177,12 +183,9 @@ def outcome(machine: Machine, evaluation: dict[str, Any]) -> dict[str, Any]:
     return {"value": made}
 
 
-def test_every_file_has_a_value_in_some_state_of_a_run(recorder: Recorder) -> None:
-    valued: dict[str, bool] = {}
-    for evaluation in named(recorder):
-        made = outcome(recorder, evaluation)
-        valued[evaluation["name"]] = valued.get(evaluation["name"], False) or "value" in made
-    assert [name for name, has_value in valued.items() if not has_value] == []
+def test_every_file_has_a_value_in_some_state_of_a_run(by_name: list[dict[str, Any]]) -> None:
+    valued = {one["name"] for one in by_name if "value" in one}
+    assert [one["name"] for one in by_name if one["name"] not in valued] == []
 
 
 def meaning(value: Any) -> Any:
@@ -214,9 +217,8 @@ def test_both_engines_agree_on_what_runs_evaluate(recorder: Recorder) -> None:
 
 
 @needs_node
-def test_both_engines_agree_on_every_file_by_its_name(recorder: Recorder) -> None:
-    evaluations = [{**one, **outcome(recorder, one)} for one in named(recorder)]
-    assert differing(evaluations) == []
+def test_both_engines_agree_on_every_file_by_its_name(by_name: list[dict[str, Any]]) -> None:
+    assert differing(by_name) == []
 
 
 @needs_node
