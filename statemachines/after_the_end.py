@@ -41,7 +41,12 @@ def mark() -> Task:
         change(
             "SET #status = :unfinished, execution = :ended, cause = :cause",
             expression("markCondition"),
-            {**values, ":ended": ENDED, ":cause": {"S": EXECUTION_ENDED.name}},
+            {
+                **values,
+                ":ended": ENDED,
+                ":before": {"S": expression("beforeEnded")},
+                ":cause": {"S": EXECUTION_ENDED.name},
+            },
             key=KEY,
             table=TABLE,
         ),

@@ -681,18 +681,15 @@ TAMPERED = Cause(
     ),
 )
 
-TOO_MANY_ATTEMPTS = Cause(
-    name="too-many-attempts",
+NOT_CONTINUED = Cause(
+    name="not-continued",
     cause_class=CauseClass.INCOMPLETE,
     answer=Answer.STOP,
     sentence=(
-        "The run was tried as often as one execution can carry along. The last time:"
-        " {stopped_reason}"
+        "The run has made as many launches as one execution carries along, and could not go on in"
+        " another: {error}"
     ),
-    next_step=(
-        "Redrive the run; it resumes behind the work that is already durable. If this repeats, give"
-        " it on-demand capacity or longer waits (backoff)."
-    ),
+    next_step="Redrive the run; it resumes behind the work that is already durable.",
 )
 
 EXECUTION_ENDED = Cause(
@@ -708,7 +705,7 @@ EXECUTION_ENDED = Cause(
 
 def rows() -> tuple[Cause, ...]:
     """Return the whole table: how attempts end, what no row knows, and what befalls a run."""
-    return (*attempts(), TOO_MANY_ATTEMPTS, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED)
+    return (*attempts(), NOT_CONTINUED, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED)
 
 
 def attempts() -> tuple[Cause, ...]:

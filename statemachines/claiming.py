@@ -2,7 +2,8 @@
 
 The record in the run table decides. A new run is claimed at once, both its items made in one
 transaction. Else it is looked up who holds the run: it is left alone while that execution lives,
-and taken over once it has ended without marking it, or where a redrive asks for it. What no claim
+and taken over once it has ended without marking it, where a redrive asks for it, or where that
+execution hands it over. What no claim
 made is *tampered*: it is thrown away, and people are told instead of anything being run.
 """
 
@@ -62,7 +63,7 @@ def claim() -> Task:
         columns.STATUS: {"S": Status.RUNNING.value},
         columns.EXECUTION: {"S": EXECUTION},
     }
-    nothing = {"claimsBefore": 0, "attemptsBefore": 0, "secondsBefore": {}}
+    nothing = {"claimsBefore": 0, "attemptsBefore": 0, "secondsBefore": {}, "handedOver": {}}
     return transaction(
         JobState.CLAIM,
         change(TAKING, expression("claimCondition"), values, key=own, table="${Table}"),
@@ -140,8 +141,8 @@ def take_over() -> Task:
             variables.LAST: expression("lastClaimed"),
             variables.CAUSE: expression("causeTakenOver", noCause=NO_CAUSE),
             variables.WORK: expression("workTakenOver"),
-            variables.SPOT_REFUSED: expression("spotNotRefused"),
-            **states_entered(),
+            variables.SPOT_REFUSED: expression("spotRefusedBefore"),
+            variables.STATES_ENTERED: expression("statesTakenOver"),
         },
     )
 
@@ -172,7 +173,7 @@ def claiming(
     for condition, comment, following in (
         ("isOursAndComplete", "It was finished all the same.", completed),
         ("isOurs", "It was claimed, but its input makes no sense.", marked),
-        ("isToTakeOver", "Nobody's, a redrive's, or of a stranger to this machine.", takeover),
+        ("isToTakeOver", "Nobody's, a redrive's, a stranger's, or handed over.", takeover),
         ("isOver", "Another execution has worked it off, or parked it.", duplicate),
     ):
         rule = Rule(expression(condition), comment=comment, assign=states_entered())

@@ -241,7 +241,7 @@ def answered(*answers: Answer) -> Expression:
 
 
 def why_did_it_stop(
-    *, finished: State, choose: State, waits: Waits, spot: State, stop: State
+    *, finished: State, choose: State, waits: Waits, spot: State, stop: State, hand_over: State
 ) -> Choice:
     """Return the Choice with a rule for each answer of the cause table.
 
@@ -253,24 +253,22 @@ def why_did_it_stop(
         JobState.WHY_DID_IT_STOP,
         comment="One rule for each answer of the cause table.",
     )
-    too_many = {"attempts": expression("allAttempts"), "cause": expression("causeTooMany")}
-    for condition, comment, assign, following in (
-        (expression("isFinished"), "The record is complete.", {}, finished),
-        (expression("isTooMany"), "No more can be carried along.", too_many, stop),
-        (expression("isToLearn"), "Back to Spot, for the first time.", {}, waits.learning),
-        (expression("isSpotAfterWait"), "There is time to wait for Spot.", {}, waits.for_spot),
-        (expression("isSpotAtOnce"), "It was getting on.", {}, spot),
-        (expression("isToldToWait"), "Nothing else is left to try.", {}, waits.telling),
+    for condition, comment, following in (
+        (expression("isFinished"), "The record is complete.", finished),
+        (expression("isTooMany"), "This execution carries no more along.", hand_over),
+        (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
+        (expression("isSpotAfterWait"), "There is time to wait for Spot.", waits.for_spot),
+        (expression("isSpotAtOnce"), "It was getting on.", spot),
+        (expression("isToldToWait"), "Nothing else is left to try.", waits.telling),
         (
             answered(Answer.WAIT_FOR_SPOT, Answer.WAIT),
             "It may be better in a while.",
-            {},
             waits.for_all_else,
         ),
-        (answered(Answer.STOP, Answer.FINISH), "Trying again would not help.", {}, stop),
-        (expression("always"), "It is decided anew.", {}, choose),
+        (answered(Answer.STOP, Answer.FINISH), "Trying again would not help.", stop),
+        (expression("always"), "It is decided anew.", choose),
     ):
-        choice.add_choice(Rule(condition, comment=comment, assign=assign), following)
+        choice.add_choice(Rule(condition, comment=comment), following)
     return choice
 
 
@@ -321,6 +319,49 @@ def wait_a_moment() -> Wait:
         comment="Backs off; then it is decided anew.",
         seconds=expression("secondsForAllElse"),
         assign=states_entered(),
+    )
+
+
+# --- going on -----------------------------------------------------------------------------------
+
+
+def hand_over() -> Task:
+    """Write down all attempts, those included that never got a task, for the next execution."""
+    return table_call(
+        JobState.HAND_OVER,
+        "updateItem",
+        comment="One execution carries so many attempts along; the next one reads the latest.",
+        arguments={
+            "Key": KEY,
+            "UpdateExpression": "SET attempts = :attempts, money = :money",
+            "ConditionExpression": "execution = :me AND #status = :running",
+            "ExpressionAttributeNames": {"#status": columns.STATUS},
+            "ExpressionAttributeValues": {
+                ":me": {"S": EXECUTION},
+                ":running": {"S": Status.RUNNING.value},
+                **ledger(3),
+            },
+        },
+        assign=states_entered(),
+    )
+
+
+def go_on() -> Task:
+    """Start the execution in which the run goes on; it takes the claim that is handed over."""
+    return short_call(
+        JobState.GO_ON,
+        "aws-sdk:sfn:startExecution",
+        comment="A history and what is carried along would else grow without end.",
+        arguments={
+            "StateMachineArn": variable("$states.context.StateMachine.Id"),
+            "Name": expression("nameOfNext"),
+            "Input": expression("inputOfNext"),
+        },
+        output={
+            messages.OUTCOME: messages.GONE_ON,
+            messages.RUN_KEY: variable("$run.key"),
+            messages.EXECUTION: variable("$states.result.ExecutionArn"),
+        },
     )
 
 
@@ -405,8 +446,14 @@ def build() -> Machine:
         learning=learn(),
         telling=tell_it_waits(),
     )
+    handing, going_on = hand_over(), go_on()
     judging = why_did_it_stop(
-        finished=telling, choose=choosing, waits=waits, spot=spot, stop=marking
+        finished=telling,
+        choose=choosing,
+        waits=waits,
+        spot=spot,
+        stop=marking,
+        hand_over=handing,
     )
     finished = Succeed(
         "Finished",
@@ -471,6 +518,18 @@ def build() -> Machine:
     ]
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
+
+    handing.next_step = going_on
+    stuck = {
+        variables.ATTEMPTS: expression("allAttempts"),
+        variables.CAUSE: expression("causeNotContinued"),
+        **states_entered(),
+    }
+    handing.catches = [
+        Catch(duplicate, error_equals=[CONDITION_FAILED]),
+        Catch(marking, error_equals=["States.ALL"], assign=stuck),
+    ]
+    going_on.catches = [Catch(marking, error_equals=["States.ALL"], assign=stuck)]
 
     marking.next_step = parking
     marking.add_catch(Catch(parking, error_equals=["States.ALL"]))

@@ -20,8 +20,8 @@ from steadyspot.statemachines.causes import (
     EXECUTION_ENDED,
     GIVEN_UP,
     NOT_CLAIMED,
+    NOT_CONTINUED,
     TAMPERED,
-    TOO_MANY_ATTEMPTS,
 )
 
 TRANSITION_PRICE = 0.000025
@@ -35,10 +35,11 @@ GROWTH = 3
 REFUSALS_OF_ON_DEMAND = 50
 """After so many the quota is too small, or the region is in trouble."""
 MOST_ATTEMPTS = 200
-"""Of one execution: with KEPT_ATTEMPTS they stay below the 256 KiB that a state may hand on, below
-the 400 KB of an item and, with 15 events each, below the 25,000 events of a history."""
+"""Of one execution, after which the run goes on in another: with KEPT_ATTEMPTS they stay below the
+256 KiB that a state may hand on, below the 400 KB of an item and, with 15 events each, or 90 where
+every call is retried to the last, below 20,000 of the 25,000 events of a history."""
 KEPT_ATTEMPTS = 50
-"""Of earlier executions that a redrive carries along; of those before, only the seconds."""
+"""Of earlier executions that the next one carries along; of those before, only the seconds."""
 
 VALUES: dict[str, Any] = {
     "fencePerClaim": FENCE_PER_CLAIM,
@@ -64,7 +65,7 @@ VALUES: dict[str, Any] = {
     "inputCharacters": 20_000,
     "mostAttempts": MOST_ATTEMPTS,
     "keptAttempts": KEPT_ATTEMPTS,
-    "rowTooManyAttempts": TOO_MANY_ATTEMPTS.as_data(),
+    "rowNotContinued": NOT_CONTINUED.as_data(),
     "rowTampered": TAMPERED.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
     "rowExecutionEnded": EXECUTION_ENDED.as_data(),

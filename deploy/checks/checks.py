@@ -26,7 +26,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("secrets", secrets.secrets),
     ("schedules", timing.schedules),
     ("launches", timing.launches),
-    ("attempts", timing.attempts),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),
     ("mail", platform.mail),

@@ -1,4 +1,4 @@
-"""What `check` looks at in a job's times: schedule, launches, attempts, and grace.
+"""What `check` looks at in a job's times: schedule, launches, and grace.
 
 Of the configuration alone; AWS is not asked.
 """
@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
-from math import ceil
 
 from steadyspot.contract import CapacityMode
 from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.statemachines.values import GROWTH, MOST_ATTEMPTS, REFUSALS_OF_ON_DEMAND
 
 _SHORT_GRACE_SECONDS = 30
 _INTERVALS = 50
@@ -99,39 +97,6 @@ def _is_longer_than_the_wait(job: Job) -> bool:
         and not job.finish_within_minutes
         and job.launch_minutes > job.maximum_wait_minutes
     )
-
-
-def attempts(looks: Looks) -> Iterator[Finding]:
-    """Yield the jobs whose runs may be launched more often than one execution carries along."""
-    for job in looks.jobs:
-        most = most_attempts(job)
-        if most > MOST_ATTEMPTS:
-            yield Finding(
-                f"{job.name}: attempts",
-                Level.BAD,
-                f"refusals and budgets allow {most:,} launches of one run, which ends unfinished "
-                f"after {MOST_ATTEMPTS}.",
-                "Raise backoff in steadyspot.toml, or lower budgets, finish_within_minutes or "
-                "maximum_wait_minutes.",
-            )
-
-
-def most_attempts(job: Job) -> int:
-    """Return how many launches a job's settings allow a run that makes no progress; pure.
-
-    Spot is refused for as long as it is waited for, then on-demand; beside that, all budgets.
-    """
-    budgets = job.budgets
-    most = 1 + budgets.interruptions + budgets.throttles + budgets.infrastructure + budgets.failures
-    if job.capacity != CapacityMode.SPOT_ONLY:
-        most += 1 + REFUSALS_OF_ON_DEMAND
-    if job.capacity != CapacityMode.ON_DEMAND_ONLY:
-        left = 60 * (job.finish_within_minutes or job.maximum_wait_minutes)
-        wait = job.backoff.seconds
-        while left > 0 and wait < job.backoff.cap_seconds:
-            left, wait, most = left - wait, wait * GROWTH, most + 1
-        most += max(0, ceil(left / job.backoff.cap_seconds))
-    return most
 
 
 def grace(looks: Looks) -> Iterator[Finding]:

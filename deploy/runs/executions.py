@@ -150,6 +150,14 @@ def described(client: SFNClient, execution: str) -> dict[str, Any] | None:
         raise
 
 
+def next_of(client: SFNClient, execution: str) -> str:
+    """Return the execution in which the run of one that has ended goes on; empty if in none."""
+    found = described(client, execution) or {}
+    output = json.loads(found.get("output") or "{}")
+    gone_on = output.get(messages.OUTCOME) == messages.GONE_ON
+    return str(output[messages.EXECUTION]) if gone_on else ""
+
+
 def history(client: SFNClient, execution: str) -> list[Any]:
     """Return the whole history of an execution, oldest first; empty once AWS has forgotten it.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
-from steadyspot.deploy.runs.executions import Follower, run_key_in
+from steadyspot.deploy.runs.executions import Follower, next_of, run_key_in
 from steadyspot.deploy.runs.local_mails import Arriving, line_of
 from steadyspot.deploy.runs.logs import LogLine, Printing, RunLog
 from steadyspot.deploy.runs.progress import Progress
@@ -29,20 +29,23 @@ if TYPE_CHECKING:
 def watch(
     target: Target, screen: Screen, job: Job, execution: str, *, logs: bool, machine: bool
 ) -> None:
-    """Follow an execution and leave with 0 if it succeeded, else with 1."""
+    """Follow an execution, and those in which its run goes on; leave with 0 if it succeeded."""
     sfn = target.client("stepfunctions")
     described = sfn.describe_execution(executionArn=execution)
     key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
     pace = Pace()
     mails = None if machine else Arriving(target, lambda mail: screen.say(line_of(mail)))
-    follower = Follower(
-        sfn, execution, pace, None if machine else _beside(target, screen, job, key, pace, logs)
-    )
+    beside = None if machine else _beside(target, screen, job, key, pace, logs)
+    following = execution
     try:
-        for moment in follower.moments():
-            if mails is not None:
-                screen.moment(moment)
-                mails.look()
+        while following:
+            execution = following
+            follower = Follower(sfn, execution, pace, beside)
+            for moment in follower.moments():
+                if mails is not None:
+                    screen.moment(moment)
+                    mails.look()
+            following = next_of(sfn, execution) if follower.status == "SUCCEEDED" else ""
     except KeyboardInterrupt as stop:
         how, code = how_stopped(stop)
         raise Trouble(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from steadyspot.contract import Capacity, CapacityMode, variables
+from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.waits import Wait, deadline_of, wait_of
 from steadyspot.statemachines.causes import CauseClass
@@ -270,6 +270,9 @@ def _ended(kind: str, event: Mapping[str, Any]) -> Lines:
     output = (event.get("executionSucceededEventDetails") or {}).get("output", "")
     if kind == "ExecutionSucceeded" and '"duplicate"' in output:
         yield "a duplicate: another execution works this time off", tone
+        return
+    if kind == "ExecutionSucceeded" and f'"{messages.GONE_ON}"' in output:
+        yield "the run goes on in another execution, which carries the latest attempts along", tone
         return
     yield text + (f" as {error}" if error else ""), tone
 

@@ -22,6 +22,9 @@ FINISH_WITHIN_MINUTES: Final = "finishWithinMinutes"
 EXPECTED_MINUTES: Final = "expectedMinutes"
 BUDGETS: Final = "budgets"
 
+GOES_ON: Final = "goesOn"
+"""What the execution before this one of the same run hands over."""
+
 VERSION: Final = "version"
 JOB: Final = "job"
 EXECUTION: Final = "execution"
@@ -37,11 +40,13 @@ LEFT_OUT: Final = "leftOut"
 
 OUTCOME: Final = "outcome"
 SEVERITY: Final = "severity"
+GONE_ON: Final = "gone-on"
+"""The outcome of an execution whose run goes on in another one, which its output names."""
 
 RUN_REQUEST = frozenset(
     {
         *(SCHEDULED_TIME, RUN_KEY, REDRIVE, COMMAND, CAPACITY),
-        *(FINISH_WITHIN_MINUTES, EXPECTED_MINUTES, BUDGETS),
+        *(FINISH_WITHIN_MINUTES, EXPECTED_MINUTES, BUDGETS, GOES_ON),
     }
 )
 """Keys that a run request may have."""

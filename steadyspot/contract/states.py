@@ -31,6 +31,8 @@ class JobState(StrEnum):
     WAIT_FOR_CAPACITY = "Wait for capacity"
     TELL_IT_WAITS = "Tell people it waits"
     WAIT_A_MOMENT = "Wait a moment"
+    HAND_OVER = "Hand the run over"
+    GO_ON = "Go on in a new execution"
     MARK_UNFINISHED = "Mark it unfinished"
     PARK = "Park the run"
     TELL = "Tell people"

@@ -9,9 +9,10 @@ from typing import Any, cast
 import pytest
 
 from steadyspot.deploy.local.market import ON_DEMAND
-from steadyspot.deploy.runs.executions import start
+from steadyspot.deploy.runs.executions import next_of, start
 from steadyspot.deploy.stacks.config import Backoff
 from steadyspot.statemachines.causes import GIVEN_UP
+from steadyspot.statemachines.values import MOST_ATTEMPTS
 from tests.local.runs import PART_OUTPUTS, Place, Work, accompanied, parts
 
 SIDECAR = "sidecar:local"
@@ -283,3 +284,28 @@ def test_a_job_that_needs_more_memory_than_it_has_stops_and_says_so(place: Place
     assert shown["error"] == "Steadyspot.OutOfMemory"
     assert "ran out of its memory (0.5 GB)" in shown["cause"]
     work.mail(lambda mail: "Give the job more memory" in mail.body)
+
+
+def test_a_run_goes_on_in_a_new_execution_once_one_carries_enough_along(place: Place) -> None:
+    work = place.job(*parts())
+    machine = work.outputs["StateMachine"]
+    text = work.sfn.describe_state_machine(stateMachineArn=machine)["definition"]
+    most = f"$mostAttempts := {MOST_ATTEMPTS};"
+    assert most in text
+    fewer = text.replace(most, "$mostAttempts := 2;")
+    work.sfn.update_state_machine(stateMachineArn=machine, definition=fewer)
+    place.aws.market.refuse(work.family, times=3, how="failures")
+    first = work.start(finishWithinMinutes=60)
+
+    assert work.ended(first)["status"] == "SUCCEEDED"
+    assert work.states_entered(first)[-1] == "Go on in a new execution"
+    second = next_of(work.sfn, first)
+    run = work.succeeded(second, run_key=first.rsplit(":", 1)[-1])
+    assert [(a.capacity, a.cause) for a in run.attempts] == [
+        *[("spot", "no-capacity")] * 3,
+        ("spot", "finished"),
+    ]
+    assert run.complete
+    assert next_of(work.sfn, second) == ""
+    assert [mail.attributes["outcome"] for mail in work.mails()] == ["finished"]
+    assert run.transitions == sum(len(work.states_entered(one)) for one in (first, second)) + 2

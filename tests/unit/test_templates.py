@@ -51,6 +51,7 @@ OF_STATES = {
     "aws-sdk:ecs:describeTasks": {"ecs:DescribeTasks"},
     "aws-sdk:ecs:stopTask": {"ecs:StopTask"},
     "aws-sdk:sfn:describeExecution": {"states:DescribeExecution"},
+    "aws-sdk:sfn:startExecution": {"states:StartExecution"},
     "sns:publish": {"sns:Publish"},
     "sqs:sendMessage": {"sqs:SendMessage"},
     "ecs:runTask.sync": {

@@ -97,7 +97,11 @@ class Machine:
                 "Name": name,
                 "Input": request,
                 "StartTime": iso(world.now),
-            }
+            },
+            "StateMachine": {
+                "Id": "arn:aws:states:us-east-1:123456789012:stateMachine:job",
+                "Name": "job",
+            },
         }
         variables: dict[str, Any] = {}
         ended = Ended("RUNNING", variables=variables)

@@ -146,6 +146,7 @@ class RunWorld:
         self.parked: list[dict[str, Any]] = []
         self.spells: list[Spell] = []
         self.launches: list[Launch] = []
+        self.started: list[dict[str, Any]] = []
         self.watched: list[list[str]] = []
         self.arguments: list[Any] = []
         self.faults: dict[str, list[tuple[str, str]]] = {}
@@ -174,6 +175,9 @@ class RunWorld:
         if service == "sns:publish":
             self.mails.append(arguments)
             return {}
+        if service == "aws-sdk:sfn:startExecution":
+            self.started.append(arguments)
+            return {"ExecutionArn": f"arn:aws:states:::execution:job:{arguments['Name']}"}
         if service == "aws-sdk:sfn:describeExecution":
             if arguments["ExecutionArn"] not in self.executions:
                 raise TaskFailed("Sfn.ExecutionDoesNotExistException")

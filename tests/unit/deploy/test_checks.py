@@ -13,10 +13,8 @@ import pytest
 
 from steadyspot.deploy.checks import checks
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
-from steadyspot.deploy.checks.timing import most_attempts
-from steadyspot.deploy.stacks.config import Backoff, Budgets, Config, Job, Platform
+from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.images import Engine
-from steadyspot.statemachines.values import MOST_ATTEMPTS
 from tests.unit.deploy.fakes import Calls, refusal
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -210,29 +208,6 @@ def test_launches_are_given_up_neither_too_early_nor_too_late(
 ) -> None:
     found = [one for one in findings(account(), tmp_path, **settings) if "launches" in one.about]
     assert [(one.level, said in one.text) for one in found] == ([(level, True)] if level else [])
-
-
-@pytest.mark.parametrize(
-    ("settings", "most"),
-    [
-        ({}, 72),
-        ({"capacity": "on-demand-only"}, 68),
-        ({"capacity": "spot-only"}, 21),
-        ({"finish_within_minutes": 10 * 60}, 81),
-        ({"finish_within_minutes": 400_000}, 6_738),
-        ({"maximum_wait_minutes": 10_080}, 239),
-        ({"backoff": Backoff(seconds=1, cap_seconds=1)}, 3_668),
-        ({"budgets": Budgets(interruptions=100, throttles=100)}, 259),
-    ],
-)
-def test_settings_that_allow_more_launches_than_are_carried_along_are_refused(
-    tmp_path: Path, settings: dict[str, Any], most: int
-) -> None:
-    assert most_attempts(Job(name="night", image="x", **settings)) == most
-    found = [one for one in findings(account(), tmp_path, **settings) if "attempts" in one.about]
-    assert [(one.level, f"allow {most:,} launches" in one.text) for one in found] == (
-        [(Level.BAD, True)] if most > MOST_ATTEMPTS else []
-    )
 
 
 @pytest.mark.parametrize("schedule", ["at(2026-11-23T02:00:00)", "cron(0 2 30 2 ? *)"])

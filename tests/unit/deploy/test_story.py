@@ -152,6 +152,12 @@ def test_a_mail_that_could_not_be_sent_and_a_duplicate_are_said() -> None:
     assert line == "a duplicate: another execution works this time off"
 
 
+def test_a_run_that_goes_on_in_another_execution_is_said() -> None:
+    output = {"output": '{"outcome":"gone-on","runKey":"k","execution":"arn:2"}'}
+    (line,) = told(Machine().add("ExecutionSucceeded", executionSucceededEventDetails=output))
+    assert line.startswith("the run goes on in another execution")
+
+
 def test_variables_that_were_cut_do_not_break_the_story() -> None:
     details = {"name": "Claim the run", "assignedVariables": {"run": '{"key": "20'}}
     assert told(Machine().add("TaskStateExited", stateExitedEventDetails=details)) == []

@@ -130,6 +130,15 @@ def test_an_end_that_is_told_twice_is_parked_once(item: Any, described: dict[str
     assert (len(world.parked), len(world.mails)) == (1, 1)
 
 
+def test_a_run_that_was_handed_over_to_what_ended_before_it_took_it_is_parked() -> None:
+    before = "arn:aws:states:us-east-1:123456789012:execution:shop-night:before"
+    given = {"scheduledTime": TIME, "goesOn": {"execution": before}}
+    world = EndWorld({**running(), "execution": {"S": before}}, Input=json.dumps(given))
+    ends(world)
+    assert len(world.parked) == 1
+    assert world.item["execution"] == {"S": EXECUTION}
+
+
 @pytest.mark.parametrize(
     ("item", "described"),
     [

@@ -1,14 +1,17 @@
-"""Step Functions' limits: what is carried along stays below them, whatever befalls a run.
+"""Step Functions' limits: what is carried along stays below them, however long a run goes on.
 
 AWS: a state's arguments, its result and one Assign have at most 256 KiB each; more of it is
-``States.DataLimitExceeded``, which nothing catches. DynamoDB: an item has at most 400 KB. The bound
-itself is met with a smaller number in the same definition; the real one is weighed.
+``States.DataLimitExceeded``, which nothing catches. All variables have at most 10 MiB, a history
+25,000 events, an item of DynamoDB 400 KB, a message of SQS or SNS 256 KiB. The bound of one
+execution is met with a smaller number in the same definition; the real one is weighed.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -19,15 +22,22 @@ from tests.unit.statemachines.test_causes import value
 from tests.unit.statemachines.test_random_outcomes import START
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine, iso
-from tests.virtual.world import Offer, RunWorld
+from tests.virtual.world import REFUSED, Offer, RunWorld
 
 LIMIT = 262_144
+ITEM_BYTES = 400_000
+MOST_EVENTS = 25_000
 TIME = iso(START)[:-5] + "Z"
-MOST, KEPT = 9, 4
+MOST, KEPT = 8, 3
+EVENTS = {"Task": 6, "Wait": 2, "Choice": 2, "Succeed": 2, "Fail": 1}
+"""Events of a state in the history; a Task's are entered, scheduled, started, submitted, ended and
+exited."""
+EVENTS_OF_A_RETRY = 3
 
 
-def with_smaller_bounds() -> Any:
-    text = json.dumps(job_definition())
+def with_smaller_bounds(cap_seconds: int, wait_minutes: int) -> Any:
+    given = {"BackoffCapSeconds": str(cap_seconds), "MaximumWaitMinutes": str(wait_minutes)}
+    text = json.dumps(job_definition(silent=False, **given))
     for name, real, small in (
         ("mostAttempts", MOST_ATTEMPTS, MOST),
         ("keptAttempts", KEPT_ATTEMPTS, KEPT),
@@ -37,67 +47,201 @@ def with_smaller_bounds() -> Any:
     return json.loads(text)
 
 
-MACHINE = Machine(with_smaller_bounds())
+DEFINITION = with_smaller_bounds(cap_seconds=120, wait_minutes=100)
+MACHINE = Machine(DEFINITION)
+RECLAIMED = Offer(ends_after=600.0)
+NO_CAPACITY = Offer(error=REFUSED)
+WORDY = {"StopCode": "SpotInterruption", "StoppedReason": "\\" * 999}
 
 
-def reclaimed_for_ever(item: dict[str, Any] | None = None) -> RunWorld:
-    """A world in which each launch makes a little progress and is reclaimed."""
-    offer = Offer(
-        ends_after=600.0, stop={"StopCode": "SpotInterruption", "StoppedReason": "\\" * 999}
-    )
-    world = RunWorld(now=START, work_seconds=10_000_000.0, market=lambda *_: offer)
-    world.item = item or {}
-    return world
+def weight(what: Any) -> int:
+    return len(json.dumps(what, ensure_ascii=False).encode())
 
 
-@dataclass(frozen=True)
-class Told:
-    """An execution that met its bound."""
+class WeighingWorld(RunWorld):
+    """A world that knows the most that any call was given."""
 
+    heaviest = 0
+
+    def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
+        self.heaviest = max(self.heaviest, weight(arguments))
+        self.arguments.clear()
+        return super().call(resource, arguments, timeout_seconds, state)
+
+
+@dataclass
+class Leg:
+    """One execution of a run: how it ended, and the most that it carried along."""
+
+    name: str
+    request: dict[str, Any]
     ended: Ended
-    world: RunWorld
+    launches: int
+    item_bytes: int
+    variables: int
+
+    @property
+    def events(self) -> int:
+        """Events of its history, the first and the last included."""
+        kinds = (DEFINITION["States"][name]["Type"] for name in self.ended.states_entered)
+        return 2 + sum(EVENTS[kind] for kind in kinds)
 
 
-def played(world: RunWorld, name: str = "x", **request: Any) -> Told:
-    asked = {"scheduledTime": TIME, "capacity": "spot-only", **request}
-    return Told(MACHINE.run(world, asked, name=name), world)
+def legs(
+    world: RunWorld, request: dict[str, Any], machine: Machine = MACHINE, name: str = "by-hand"
+) -> Iterator[Leg]:
+    """Play a run to its end, execution after execution."""
+    while True:
+        before, most = len(world.launches), [0]
+
+        def watch(_state: str, variables: Any, most: list[int] = most) -> None:
+            most[0] = max(most[0], weight(variables))
+
+        ended = machine.run(world, request, name=name, watch=watch)
+        launches = len(world.launches) - before
+        yield Leg(name, request, ended, launches, weight(world.item), most[0])
+        if not world.started:
+            return
+        following = world.started.pop()
+        name, request = following["Name"], json.loads(following["Input"])
 
 
-@pytest.fixture(scope="module")
-def told() -> Told:
-    return played(reclaimed_for_ever())
+def world_of(offer: Offer) -> WeighingWorld:
+    return WeighingWorld(now=START, work_seconds=10_000_000.0, market=lambda *_: offer)
 
 
-def test_a_run_that_nears_a_limit_ends_parked_and_told(told: Told) -> None:
-    assert (told.ended.status, told.ended.error) == ("FAILED", "Steadyspot.Incomplete")
-    assert "as often as one execution can carry" in told.ended.cause
-    assert "AWS reclaimed the Spot capacity." in told.ended.cause
-    assert (len(told.world.launches), len(told.world.parked), len(told.world.mails)) == (MOST, 1, 1)
-    assert told.world.item["cause"] == {"S": "too-many-attempts"}
-    causes = [one["M"]["cause"]["S"] for one in told.world.item["attempts"]["L"]]
-    assert causes == ["reclaimed"] * MOST
+def test_2000_launches_of_a_run_reach_no_limit_and_nothing_grows_any_more() -> None:
+    world = world_of(NO_CAPACITY)
+    machine = Machine(with_smaller_bounds(cap_seconds=3_600, wait_minutes=400_000))
+    found: list[Leg] = []
+    for leg in legs(world, {"scheduledTime": TIME, "capacity": "spot-only"}, machine):
+        found.append(leg)
+        if len(world.launches) >= 2_000:
+            break
+
+    assert len(found) == 2_000 / MOST
+    assert {leg.ended.status for leg in found} == {"SUCCEEDED"}
+    assert {leg.launches for leg in found} == {MOST}
+    steady = found[2:]
+    # Numbers get longer, and the request as it came has less in it; else all weighs the same.
+    for size in ("item_bytes", "variables"):
+        sizes = [getattr(leg, size) for leg in steady]
+        assert max(sizes) <= 1.1 * sizes[0]
+    # With as many launches as there really are in one execution.
+    share = MOST_ATTEMPTS / MOST
+    assert max(leg.variables for leg in found) * share < LIMIT * 4 < 10 * 1024**2
+    assert world.heaviest * share < LIMIT
+    assert max(leg.item_bytes for leg in found) * share < ITEM_BYTES
+    assert max(leg.events for leg in found) * share < MOST_EVENTS
+    assert max(weight(leg.request) for leg in found) < 1_000
+    assert max(len(leg.name) for leg in found) <= 80
 
 
-def test_a_redrive_carries_the_latest_attempts_along_and_the_money_of_all(told: Told) -> None:
-    spent = float(told.world.item["money"]["M"]["spot_seconds"]["N"])
+def test_a_run_goes_on_in_a_new_execution_that_knows_what_was_before() -> None:
+    world = world_of(RECLAIMED)
+    first, second = islice(legs(world, {"capacity": "spot-only"}), 2)
 
-    left = json.loads(json.dumps(told.world.item))
-    again = played(reclaimed_for_ever(left), "again", redrive=True)
-
-    assert (again.ended.error, len(again.world.launches)) == ("Steadyspot.Incomplete", MOST)
-    numbers = [int(one["M"]["attempt"]["N"]) for one in again.world.item["attempts"]["L"]]
-    assert numbers == list(range(MOST - KEPT + 1, 2 * MOST + 1))
-    money = again.world.item["money"]["M"]
-    assert float(money["spot_seconds"]["N"]) == 2 * spent
-    fences = [
-        int(one.environment["STEADYSPOT_FENCE"])
-        for one in (*told.world.launches, *again.world.launches)
+    assert first.ended.states_entered[-2:] == ["Hand the run over", "Go on in a new execution"]
+    assert second.ended.states_entered[:4] == [
+        *("Claim the run", "Who holds it?", "Is it settled?", "Take the run over"),
     ]
+    assert (world.parked, world.mails) == ([], [])
+    assert second.name == "by-hand-2"
+    assert second.request["runKey"] == "by-hand"
+    run = second.ended.variables["run"]
+    assert (run["key"], run["claims"], run["begun"]) == ("by-hand", 2, round(START * 1000))
+    numbers = [int(one["M"]["attempt"]["N"]) for one in world.item["attempts"]["L"]]
+    assert numbers == list(range(MOST - KEPT + 1, 2 * MOST + 1))
+    causes = {one["M"]["cause"]["S"] for one in world.item["attempts"]["L"]}
+    assert causes == {"reclaimed"}
+    fences = [int(one.environment["STEADYSPOT_FENCE"]) for one in world.launches]
     assert fences == sorted(set(fences))
+    money = {name: float(one["N"]) for name, one in world.item["money"]["M"].items()}
+    assert money["spot_seconds"] == sum(spell.ended - spell.began - 60 for spell in world.spells)
+    both = len(first.ended.states_entered) + len(second.ended.states_entered)
+    assert second.ended.output["outcome"] == "gone-on"
+    following = json.loads(world.started[-1]["Input"]) if world.started else {}
+    assert following.get("goesOn", {}).get("statesEntered", both) == both
 
 
-def test_as_many_attempts_as_are_carried_along_stay_below_every_limit(told: Told) -> None:
-    variables = told.ended.variables
+def test_spot_is_waited_for_no_longer_because_the_run_goes_on() -> None:
+    world = world_of(NO_CAPACITY)
+    found = list(legs(world, {"capacity": "spot-only"}))
+
+    assert {leg.ended.status for leg in found[:-1]} == {"SUCCEEDED"}
+    assert found[-1].ended.error == "Steadyspot.Refused"
+    assert 99 * 60 <= world.now - START <= 101 * 60
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+    assert world.parked[0]["runKey"] == "by-hand"
+
+
+@pytest.mark.parametrize("scheduled", [{"scheduledTime": TIME}, {}])
+def test_a_deadline_is_met_however_many_executions_it_takes(scheduled: dict[str, str]) -> None:
+    def market(launch: Any, _left: float) -> Offer:
+        return NO_CAPACITY if launch.capacity == "spot" else Offer()
+
+    world = WeighingWorld(now=START, work_seconds=600.0, market=market)
+    asked = {**scheduled, "finishWithinMinutes": 120, "expectedMinutes": 10}
+    found = list(legs(world, asked))
+
+    assert len(found) > 1
+    assert found[-1].ended.status == "SUCCEEDED"
+    assert world.item["status"] == {"S": "complete"}
+    assert len({leg.ended.variables["run"]["finishBy"] for leg in found}) == 1
+    told = json.loads(json.loads(world.mails[-1]["Message"])["default"])
+    assert (told["outcome"], told["late"]) == ("fell-back", False)
+    assert world.now - START <= 120 * 60
+
+
+@pytest.mark.parametrize("state", ["Hand the run over", "Go on in a new execution"])
+def test_a_run_that_cannot_go_on_is_parked_and_told(state: str) -> None:
+    world = world_of(RECLAIMED)
+    world.faults = {state: [("Sfn.ExecutionLimitExceededException", "too many")]}
+    (only,) = legs(world, {"scheduledTime": TIME, "capacity": "spot-only"})
+
+    assert (only.ended.status, only.ended.error) == ("FAILED", "Steadyspot.Incomplete")
+    assert "could not go on in another: Sfn.ExecutionLimitExceeded" in only.ended.cause
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+    assert world.item["cause"] == {"S": "not-continued"}
+    numbers = [int(one["M"]["attempt"]["N"]) for one in world.item["attempts"]["L"]]
+    assert numbers == list(range(1, MOST + 1))
+
+    again = next(legs(world, {"scheduledTime": TIME, "redrive": True}, name="redriven"))
+    assert again.ended.variables["run"]["earlierAttempts"] == MOST
+
+
+def test_only_who_holds_a_run_can_hand_it_over() -> None:
+    world = world_of(RECLAIMED)
+    next(legs(world, {"scheduledTime": TIME, "capacity": "spot-only"}))
+    world.started.clear()
+    holder = world.item["execution"]["S"]
+    world.executions[holder] = {
+        "Status": "RUNNING",
+        "Name": holder.rsplit(":", 1)[-1],
+        "Input": json.dumps({"scheduledTime": TIME}),
+    }
+    for given in ("another", 7, None, {"execution": "another"}, {"execution": 7}, [holder]):
+        (stranger,) = legs(world, {"scheduledTime": TIME, "goesOn": given}, name="stranger")
+
+        assert stranger.ended.states_entered[-1] == "Duplicate"
+        assert world.item["execution"] == {"S": holder}
+
+
+def test_a_redrive_takes_nothing_of_what_was_handed_over() -> None:
+    world = world_of(RECLAIMED)
+    played = legs(world, {"scheduledTime": TIME, "capacity": "spot-only"})
+    next(played)
+    world.faults = {"Go on in a new execution": [("States.Timeout", "")]}
+    given = {**next(played).request, "redrive": True}
+    again = next(legs(world, given, name="redriven"))
+
+    assert "goesOn" in given
+    assert again.ended.variables["statesEntered"] == len(again.ended.states_entered) - 1
+
+
+def test_as_many_attempts_as_are_carried_along_stay_below_every_limit() -> None:
+    world = world_of(Offer(ends_after=600.0, stop=WORDY))
+    variables = next(legs(world, {"scheduledTime": TIME, "capacity": "spot-only"})).ended.variables
     one = {**variables["attempts"][-1], "zone": "ap-northeast-1a", "stopped_reason": "…" * 500}
     number = MOST_ATTEMPTS + KEPT_ATTEMPTS
     shown = [
@@ -110,9 +254,6 @@ def test_as_many_attempts_as_are_carried_along_stay_below_every_limit(told: Told
         "states": {"context": {"Execution": {"Id": "x" * 200, "Name": "x", "Input": {}}}},
     }
     last = {**scope["last"], "attempt": number, "stopped_reason": '"' * 32_768}
-
-    def weight(what: Any) -> int:
-        return len(json.dumps(what, ensure_ascii=False).encode())
 
     column = value(expression("attemptsColumn"), scope)
     assert len(column) == number
