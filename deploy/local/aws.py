@@ -24,6 +24,7 @@ from steadyspot.deploy.local.atomic import OneAtATime
 from steadyspot.deploy.local.cloudformation import register
 from steadyspot.deploy.local.control import Control
 from steadyspot.deploy.local.ecs_api import FargateResponse
+from steadyspot.deploy.local.engines import Engine
 from steadyspot.deploy.local.events import EventBus
 from steadyspot.deploy.local.fargate import Fargate
 from steadyspot.deploy.local.guard import Guard
@@ -53,6 +54,8 @@ class LocalAws:
     ----------
     port
         0 takes a free one.
+    engine
+        Runs the images that tasks name; None: their commands run as processes of this machine.
 
     Attributes
     ----------
@@ -64,7 +67,9 @@ class LocalAws:
         The Spot market, images, mails, the watch over alarms and the schedules' clock, see there.
     """
 
-    def __init__(self, *, port: int = 0, region: str = "us-east-1") -> None:
+    def __init__(
+        self, *, port: int = 0, region: str = "us-east-1", engine: Engine | None = None
+    ) -> None:
         self.region = region
         self.account_id = _ACCOUNT_ID
         self.address = Address("", region, secrets.token_hex(_TOKEN_BYTES))
@@ -74,6 +79,7 @@ class LocalAws:
         self.alarms = AlarmWatch(region, _ACCOUNT_ID)
         self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
         self._port = port
+        self._engine = engine
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._parts: list[Any] = []
@@ -161,6 +167,7 @@ class LocalAws:
             address=self.address,
             market=self.market,
             images=self.images,
+            engine=self._engine,
             emit=bus.emit,
         )
         interpreter = Interpreter(

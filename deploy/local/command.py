@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steadyspot.deploy.aws.local_address import ADDRESS, NoAddress, announced, read
+from steadyspot.deploy.aws.local_session import PROCESS
 from steadyspot.deploy.stacks.config import Config
 from steadyspot.deploy.trouble import Trouble
 
@@ -18,24 +19,31 @@ if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
 
 
-def stay(config: Config, port: int, screen: Screen) -> None:
+def stay(config: Config, port: int, runtime: str, screen: Screen) -> None:
     """Serve until the process is told to stop.
+
+    Parameters
+    ----------
+    runtime
+        What runs containers: ``PROCESS``, or an engine as :func:`engine_for` takes it.
 
     Raises
     ------
     Trouble
-        When one runs beside this configuration already, or the port is taken.
+        When one runs beside this configuration already, the port is taken, or no engine answers.
     """
     from steadyspot.deploy.local.aws import LocalAws
+    from steadyspot.deploy.local.engines import engine_for
 
     address = config.path.parent / ADDRESS
     _refuse_a_second(address)
+    engine = None if runtime == PROCESS else engine_for(runtime)
     told = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # As `nohup` and `&` in a script ask.
             signal.signal(number, lambda *_: told.set())
     try:
-        aws = LocalAws(port=port).start()
+        aws = LocalAws(port=port, engine=engine).start()
     except OSError as error:
         raise Trouble(
             f"Port {port} cannot be used: {error}.", "Leave --port out to take a free one."
@@ -46,6 +54,8 @@ def stay(config: Config, port: int, screen: Screen) -> None:
         screen.say(
             f"The embedded AWS runs at {aws.endpoint_url}. Ctrl-C ends it, and everything in it."
         )
+        if engine is not None:
+            screen.say(f"Tasks run the images that they name, under {engine.name}.")
         screen.say("In another terminal: steadyspot up --local, steadyspot run --local")
         screen.say(
             'Any client of yours can look inside: eval "$(steadyspot local env)", then '

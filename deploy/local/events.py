@@ -14,7 +14,6 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -87,7 +86,6 @@ class EventBus:
             "MetricName": "TriggeredRules",
             "Dimensions": [{"Name": "RuleName", "Value": rule.name}],
             "Value": 1,
-            "Timestamp": datetime.now(UTC),
         }
         cloudwatch_backends[self._account_id][self._region].put_metric_data("AWS/Events", [metric])
 

@@ -28,6 +28,7 @@ from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import PROCESS
 from steadyspot.deploy.local.awslogs import NoLogGroup, log_writer
 from steadyspot.deploy.local.containers import Command
+from steadyspot.deploy.local.engines import Engine, ImageCommand
 from steadyspot.deploy.local.fargate_task import (
     DEFAULT_STOP_TIMEOUT_SECONDS,
     ContainerPlan,
@@ -97,12 +98,13 @@ class Fargate:
         address: Address,
         market: Market,
         images: Images,
+        engine: Engine | None,
         emit: Callable[[dict[str, Any]], None],
     ) -> None:
         self._account_id = account_id
         self._region = region
         self._address = address
-        self.runtime = PROCESS
+        self._engine = engine
         self._market = market
         self._images = images
         self._emit = emit
@@ -113,6 +115,11 @@ class Fargate:
 
     def start(self) -> None:
         """Nothing runs before the first task."""
+
+    @property
+    def runtime(self) -> str:
+        """What runs containers: an engine, or the machine itself."""
+        return PROCESS if self._engine is None else self._engine.name
 
     def run_task(
         self, request: Mapping[str, Any]
@@ -320,7 +327,11 @@ class Fargate:
         self, task: TaskRecord, container: ContainerRecord, definition: Mapping[str, Any]
     ) -> ContainerPlan:
         image = self._images.find(container.image)
-        if image is None:
+        if self._engine is not None:
+            if why := self._engine.pull(container.image):
+                failure = f"CannotPullContainerError: {why}"
+                return ContainerPlan(None, failure, _swallow)
+        elif image is None:
             return ContainerPlan(None, _cannot_pull(container.image), _swallow)
         try:
             secrets = secret_values(definition.get("secrets"), self._account_id)
@@ -335,7 +346,11 @@ class Fargate:
             return ContainerPlan(None, f"ResourceInitializationError: {error}", _swallow)
         stop_timeout = definition.get("stopTimeout")
         return ContainerPlan(
-            command=self._command(task, container, definition, image, secrets),
+            command=(
+                self._command(task, container, definition, image or Image(), secrets)
+                if self._engine is None
+                else self._in_image(self._engine, task, container, definition, secrets)
+            ),
             failure="",
             on_line=writer.write if writer else _swallow,
             stop_timeout_seconds=(
@@ -352,14 +367,7 @@ class Fargate:
         image: Image,
         secrets: Mapping[str, str],
     ) -> Command:
-        override: Mapping[str, Any] = next(
-            (
-                one
-                for one in task.overrides.get("containerOverrides") or []
-                if one.get("name") == container.name
-            ),
-            {},
-        )
+        override = _override(task, container)
         entrypoint = definition.get("entryPoint") or list(image.entrypoint)
         arguments = override.get("command") or definition.get("command") or []
         environment = {
@@ -378,7 +386,39 @@ class Fargate:
             ),
             stop_signal=image.stop_signal,
             own=own_folders([*image.entrypoint, *arguments], environment),
-            memory_bytes=int(definition.get("memory") or task.memory) << 20,
+            memory_bytes=_memory(task, definition),
+        )
+
+    def _in_image(
+        self,
+        engine: Engine,
+        task: TaskRecord,
+        container: ContainerRecord,
+        definition: Mapping[str, Any],
+        secrets: Mapping[str, str],
+    ) -> ImageCommand:
+        override = _override(task, container)
+        surroundings = self._surroundings(container)
+        del surroundings["PATH"]  # the image has its own
+        parameters = definition.get("linuxParameters") or {}
+        return ImageCommand(
+            engine,
+            container.image,
+            override.get("command") or definition.get("command") or [],
+            {
+                **surroundings,
+                **_pairs(definition.get("environment")),
+                **secrets,
+                **_pairs(override.get("environment")),
+            },
+            memory_bytes=_memory(task, definition),
+            entrypoint=definition.get("entryPoint") or (),
+            workdir=definition.get("workingDirectory") or "",
+            user=definition.get("user") or "",
+            read_only=bool(definition.get("readonlyRootFilesystem")),
+            drop=(parameters.get("capabilities") or {}).get("drop") or (),
+            folders=[one["containerPath"] for one in definition.get("mountPoints") or ()],
+            init=bool(parameters.get("initProcessEnabled")),
         )
 
     def _surroundings(self, container: ContainerRecord) -> dict[str, str]:
@@ -405,6 +445,15 @@ def own_folders(argv: Sequence[str], environment: Mapping[str, str]) -> list[str
         if option in _FOLDERS:
             found[_FOLDERS[option]] = value if equals else "".join(argv[at + 1 : at + 2])
     return [place for place in found.values() if place]
+
+
+def _override(task: TaskRecord, container: ContainerRecord) -> Mapping[str, Any]:
+    overrides = task.overrides.get("containerOverrides") or []
+    return next((one for one in overrides if one.get("name") == container.name), {})
+
+
+def _memory(task: TaskRecord, definition: Mapping[str, Any]) -> int:
+    return int(definition.get("memory") or task.memory) << 20
 
 
 def _chosen(strategy: Sequence[Mapping[str, Any]], cluster: Cluster) -> str:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from steadyspot.deploy.local.containers import Command, Container
+from steadyspot.deploy.local.engines import ImageCommand, ImageContainer
 from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord, api_task, state_change_event
 
 INTERRUPTED = "Your Spot Task was interrupted."
@@ -30,7 +31,7 @@ class ContainerPlan:
     `failure`: why it cannot start at all (image, secret, log group); `on_line` gets what it prints.
     """
 
-    command: Command | None
+    command: Command | ImageCommand | None
     failure: str
     on_line: Callable[[str], None]
     stop_timeout_seconds: float = DEFAULT_STOP_TIMEOUT_SECONDS
@@ -75,7 +76,7 @@ class FargateTask:
         self._emit = emit
         self._changed = threading.Condition()
         self._plans: dict[str, ContainerPlan] = {}
-        self._running: dict[str, Container] = {}
+        self._running: dict[str, Container | ImageContainer] = {}
         self._killed = False
 
     def start(self) -> None:
@@ -164,11 +165,7 @@ class FargateTask:
                 self._ended(container, None)
                 continue
             self._await_dependencies(plan)
-            process = Container(
-                plan.command,
-                on_line=plan.on_line,
-                on_end=partial(self._ended, container),
-            )
+            process = _made(plan.command, plan.on_line, partial(self._ended, container))
             with self._changed:
                 self._unless_stopping()
                 self._running[container.name] = process
@@ -311,6 +308,16 @@ class FargateTask:
         self.record.updated_at = _now()
         if not self._killed:
             self._emit(state_change_event(self.record))
+
+
+def _made(
+    command: Command | ImageCommand,
+    on_line: Callable[[str], None],
+    on_end: Callable[[int, bool], None],
+) -> Container | ImageContainer:
+    if isinstance(command, ImageCommand):
+        return ImageContainer(command, on_line=on_line, on_end=on_end)
+    return Container(command, on_line=on_line, on_end=on_end)
 
 
 _ORDER = (

@@ -16,8 +16,18 @@ from steadyspot.deploy.cli import options
 @click.option(
     "--port", default=0, type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0: a free one."
 )
+@click.option(
+    "--runtime",
+    type=click.Choice(["process", "podman", "docker", "any"]),
+    default="process",
+    show_default=True,
+    help="Run the images that jobs name under this engine; any: one that answers. "
+    "process: run their commands on this machine.",
+)
 @click.pass_context
-def command(context: click.Context, path: Path, environment: str | None, port: int) -> None:
+def command(
+    context: click.Context, path: Path, environment: str | None, port: int, runtime: str
+) -> None:
     """Keep an embedded AWS up on this machine, until Ctrl-C."""
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.local.command import stay
@@ -27,7 +37,7 @@ def command(context: click.Context, path: Path, environment: str | None, port: i
     if context.invoked_subcommand is not None:
         return
     need_embedded_aws()
-    stay(load(path, environment), port, Screen())
+    stay(load(path, environment), port, runtime, Screen())
 
 
 @command.command()
@@ -45,13 +55,13 @@ def env(path: Path) -> None:
 @options.as_json
 def mails(path: Path, machine: bool) -> None:
     """Print the mails that it has sent, oldest first."""
+    from steadyspot.deploy.aws.local_address import running_beside
+    from steadyspot.deploy.aws.local_session import LocalSession
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.runs.local_mails import text_of
-    from steadyspot.deploy.stacks.config import load
-    from steadyspot.deploy.target import on_this_machine
 
     screen = Screen()
-    sent = getattr(on_this_machine(load(path)).session, "switches").mails()  # noqa: B009
+    sent = LocalSession(running_beside(path)).switches.mails()
     if machine:
         screen.json(sent)
         return
