@@ -52,7 +52,8 @@ def unknown(name: str, known: Iterable[str]) -> str:
 def shown(value: Any) -> str:
     """Return a value as it stands in a sentence: as JSON, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if not text.isprintable():
+        text = json.dumps(value, default=str)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from botocore.exceptions import BotoCoreError, ClientError
 
 from steadyspot.deploy.aws.refusals import trouble_of
-from steadyspot.deploy.checks import account, images, network, platform, secrets, stops, timing
+from steadyspot.deploy.checks import (
+    account,
+    hardening,
+    images,
+    network,
+    platform,
+    secrets,
+    stops,
+    timing,
+)
 from steadyspot.deploy.checks.findings import Check, Finding, Level, Looks
 from steadyspot.deploy.trouble import Trouble
 
@@ -28,6 +37,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("launches", timing.launches),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),
+    ("containers", hardening.containers),
     ("mail", platform.mail),
 )
 

@@ -37,10 +37,16 @@ _COMMENTS = {
     "schedule": 'or "rate(1 hour)" or "at(2027-01-31T02:00:00)"',
     "timezone": "of cron and at",
     "expected_minutes": "of an undisturbed run; a guess is enough",
+    "read_only_root": "it writes to /tmp and /work alone",
+    "drop_capabilities": "it has none of root's",
+    "user": "as the Dockerfile says",
 }
 _SUGGESTED = {
     "cpu": 1,
     "memory": 2,
+    "read_only_root": True,
+    "drop_capabilities": True,
+    "user": "10001:10001",
     "schedule": "cron(0 2 * * ? *)",
     "timezone": "Europe/Berlin",
     "expected_minutes": 10,
@@ -51,7 +57,9 @@ _COMMENTS_OF_SUGGESTED = {
     "schedule": "every night at two; left out: started by hand only",
     "finish_within_minutes": "from the scheduled time; on-demand is taken while it can be met",
 }
-_IN_FORCE = frozenset({"cpu", "memory", "expected_minutes"})
+_IN_FORCE = frozenset(
+    {"cpu", "memory", "read_only_root", "drop_capabilities", "user", "expected_minutes"}
+)
 """Those of them that stand there without a ``#``, since their default suits few."""
 
 

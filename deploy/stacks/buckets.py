@@ -1,4 +1,4 @@
-"""Empties a bucket, or what lies in it under a prefix: open uploads, too, which nothing lists."""
+"""Empties a bucket, or what lies in it under a prefix: versions and open uploads, too."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ if TYPE_CHECKING:
 
 
 def empty(s3: S3Client, bucket: str, prefix: str = "") -> None:
-    """Delete every object and abort every upload whose key begins so."""
+    """Delete every version of every object and abort every upload whose key begins so."""
     for uploads in s3.get_paginator("list_multipart_uploads").paginate(
         Bucket=bucket, Prefix=prefix
     ):
         for upload in uploads.get("Uploads", []):
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
         if keys:
             s3.delete_objects(
                 Bucket=bucket,

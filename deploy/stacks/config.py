@@ -118,8 +118,8 @@ class Job:
     ``command`` empty means the image's own. ``schedule`` None means: started by hand only.
     ``finish_within_minutes`` None means no deadline. Times of day are those of ``timezone``.
     Left out, ``checkpoint_dir`` to ``patience_seconds`` and ``drain_seconds`` to ``forward`` are
-    as the image says, else as the worker takes them by itself. ``secret`` is the ARN of what holds
-    more of the environment.
+    as the image says, else as the worker takes them by itself; ``user``, too, is the image's.
+    ``secret`` is the ARN of what holds more of the environment.
     """
 
     name: str
@@ -139,6 +139,9 @@ class Job:
     memory_gb: float = 2
     disk_gb: int = 20
     architecture: Literal["x86_64", "arm64"] = "x86_64"
+    read_only_root: bool = False
+    drop_capabilities: bool = False
+    user: str | None = None
     stop_timeout_seconds: int = 120
     drain_seconds: float | None = None
     on_stop: str | None = None

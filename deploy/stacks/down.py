@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from steadyspot.contract import Env
 from steadyspot.deploy.stacks.buckets import empty
 from steadyspot.deploy.stacks.templates import PREFIX
+from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.client import ECSClient
@@ -113,9 +114,11 @@ def remove(
     Raises
     ------
     Trouble
-        When a stack cannot be removed; names the resource. What was removed before it stays
-        removed.
+        Before anything is removed, when the table is protected. When a stack cannot be removed;
+        names the resource. What was removed before it stays removed.
     """
+    if data:
+        _check_unprotected(target, there)
     for stack in there.stacks:
         screen.heading(f"Stack {stack}")
         target.stacks.settle(stack, screen.stack_event, with_added=True)
@@ -134,7 +137,10 @@ def remove(
         else:
             if kept.what == "bucket":  # No state machine is left that needs its definition.
                 empty(target.client("s3"), kept.name, PREFIX)
-            screen.say(f"Kept: {_TYPES[kept.what]} {kept.name} (to delete it: {kept.command})")
+            screen.say(
+                f"Kept: {_TYPES[kept.what]} {kept.name}; AWS goes on billing what lies in it "
+                f"(to delete it: {kept.command})"
+            )
 
 
 def _deregister(target: Target, family: str) -> int:
@@ -167,6 +173,18 @@ def _environment(ecs: ECSClient, revision: str) -> list[Any]:
         for container in shown["containerDefinitions"]
         for variable in container.get("environment", [])
     ]
+
+
+def _check_unprotected(target: Target, there: Inventory) -> None:
+    """Refuse to begin with what could not be brought to its end."""
+    for kept in there.kept:
+        if kept.what == "run table":
+            shown = target.client("dynamodb").describe_table(TableName=kept.name)["Table"]
+            if shown.get("DeletionProtectionEnabled"):
+                raise Trouble(
+                    f"The run table {kept.name} is protected, so that nobody can delete it.",
+                    "Set protect_table = false, run steadyspot up, and then this again.",
+                )
 
 
 def _delete(target: Target, kept: Kept) -> None:

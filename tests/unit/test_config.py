@@ -130,6 +130,9 @@ def test_every_key_arrives() -> None:
         checkpoint_dir = "/c"
         output_dir = "/o"
         disk = 21
+        read_only_root = true
+        drop_capabilities = true
+        user = "10001:0"
         cpu = 0.25
         memory = 0.5
         architecture = "arm64"
@@ -182,6 +185,9 @@ def test_every_key_arrives() -> None:
         checkpoint_dir="/c",
         output_dir="/o",
         disk_gb=21,
+        read_only_root=True,
+        drop_capabilities=True,
+        user="10001:0",
         vcpu=0.25,
         memory_gb=0.5,
         architecture="arm64",

@@ -418,3 +418,18 @@ def test_no_image_of_a_job_expires_because_other_jobs_push_theirs() -> None:
     policy = repository.get("LifecyclePolicy", {}).get("LifecyclePolicyText", "{}")
     rules = json.loads(policy).get("rules", [])
     assert [rule for rule in rules if rule["selection"]["tagStatus"] != "untagged"] == []
+
+
+def test_a_container_is_closed_by_three_keys_and_writes_to_the_two_folders_then() -> None:
+    (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
+    worker = worker_in(definition)
+    assert worker["ReadonlyRootFilesystem"] == {"Ref": "ReadOnlyRoot"}
+    condition, mounts, _ = worker["MountPoints"]["Fn::If"]
+    assert condition == "IsReadOnly"
+    assert [mount["ContainerPath"] for mount in mounts] == ["/tmp", "/work"]
+    _, volumes, _ = definition["Volumes"]["Fn::If"]
+    assert [volume["Name"] for volume in volumes] == [mount["SourceVolume"] for mount in mounts]
+    _, dropped, _ = worker["LinuxParameters"]["Fn::If"]
+    assert dropped == {"Capabilities": {"Drop": ["ALL"]}}
+    _, user, _ = worker["User"]["Fn::If"]
+    assert user == {"Ref": "User"}

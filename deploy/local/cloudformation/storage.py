@@ -20,7 +20,7 @@ from steadyspot.deploy.local.cloudformation.resource import Place, Properties, R
 
 
 class BucketResource(Resource, CloudFormationModel):
-    """A bucket with its encryption, block of public access, ownership and lifecycle."""
+    """A bucket with its encryption, block of public access, ownership, lifecycle, versions."""
 
     TYPE = "AWS::S3::Bucket"
     NAME_PROPERTY = "BucketName"
@@ -56,6 +56,8 @@ class BucketResource(Resource, CloudFormationModel):
             )
         if ownership := properties.get("OwnershipControls"):
             backend.put_bucket_ownership_controls(name, {"Rule": ownership["Rules"]})
+        if versioning := properties.get("VersioningConfiguration"):
+            backend.put_bucket_versioning(name, versioning["Status"])
         rules = properties.get("LifecycleConfiguration", {}).get("Rules", [])
         backend.put_bucket_lifecycle_configuration(name, [lifecycle_rule(rule) for rule in rules])
 
@@ -74,6 +76,9 @@ def lifecycle_rule(rule: Properties) -> dict[str, Any]:
     }
     if "ExpirationInDays" in rule:
         converted["Expiration"] = {"Days": str(rule["ExpirationInDays"])}
+    if "NoncurrentVersionExpiration" in rule:
+        days = rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        converted["NoncurrentVersionExpiration"] = {"NoncurrentDays": str(days)}
     if "AbortIncompleteMultipartUpload" in rule:
         days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
         converted["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": str(days)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 
 from steadyspot.deploy.checks import checks
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
+from steadyspot.deploy.checks.hardening import left_open
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.images import Engine
 from tests.unit.deploy.fakes import Calls, refusal
@@ -348,3 +350,10 @@ def test_the_role_of_ecs_that_is_missing_is_named_with_the_command_that_makes_it
 def test_a_broken_stack_is_named(tmp_path: Path) -> None:
     found = findings(account(), tmp_path, stack="ROLLBACK_FAILED")
     assert any("ROLLBACK_FAILED" in one.text and "up settles" in one.what_to_do for one in found)
+
+
+def test_a_container_that_may_more_than_it_needs_is_noted_key_by_key() -> None:
+    closed = Job("night", "image", read_only_root=True, drop_capabilities=True, user="10001:10001")
+    assert left_open(closed) == []
+    assert left_open(replace(closed, user=None)) == ["user"]
+    assert left_open(Job("night", "image")) == ["read_only_root", "drop_capabilities", "user"]

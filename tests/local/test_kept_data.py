@@ -1,0 +1,42 @@
+"""Versions of outputs, and a table that nobody can delete: keys of the platform, and their end."""
+
+from __future__ import annotations
+
+import pytest
+
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.config import Config, Platform
+from steadyspot.deploy.stacks.down import inventory, remove
+from steadyspot.deploy.stacks.up import platform_of
+from steadyspot.deploy.target import Target
+from steadyspot.deploy.trouble import Trouble
+from tests.local.runs import Place
+
+
+def test_protected_table_is_refused_before_anything_goes_and_versions_go_with_the_bucket(
+    local_aws: LocalAws,
+) -> None:
+    place = Place(local_aws)
+
+    def changed(**more: object) -> Target:
+        platform = Platform(name=place.platform.name, **more)  # type: ignore[arg-type]
+        place.platform = platform
+        target = Target(Config(place.target().config.path, platform, {}), place.session)
+        place.bring(platform_of(target))
+        return target
+
+    target = changed(version_days=30, protect_table=True)
+    bucket, table = target.platform["Bucket"], target.platform["Table"]
+    s3, dynamodb = target.client("s3"), target.client("dynamodb")
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=bucket, Key="outputs/night/k/a", Body=body)
+    s3.delete_object(Bucket=bucket, Key="outputs/night/k/a")
+    with pytest.raises(Trouble, match="protect_table = false"):
+        list(remove(target, inventory(target), place.screen, data=True))
+    assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]
+    assert target.stacks.exists(target.platform_stack)
+
+    target = changed()
+    gone = list(remove(target, inventory(target), place.screen, data=True))
+    assert {bucket, table} <= set(gone)
