@@ -50,7 +50,7 @@ def test_a_run_under_way_is_ended_marked_and_parked(shop: Shop) -> None:
 
     assert ended == {
         "job": "night",
-        "run": key,
+        "run_key": key,
         "execution": started,
         "status": "unfinished",
     }
