@@ -69,7 +69,9 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
     )
 
 
-def transaction(state_id: str, *items: Any, **fields: Any) -> Task:
+def transaction(
+    state_id: str, *items: Any, output: dict[str, Any] | None = None, **fields: Any
+) -> Task:
     """Return a Task that writes the run's items, all or none of them.
 
     That it was cancelled may pass, so it is tried again; but not for long, since as a rule it was a
@@ -82,7 +84,7 @@ def transaction(state_id: str, *items: Any, **fields: Any) -> Task:
         "aws-sdk:dynamodb:transactWriteItems",
         arguments={"TransactItems": list(items)},
         retry=[never, canceled, others],
-        output={},
+        output=output or {},
         **fields,
     )
 

@@ -191,7 +191,18 @@ def close() -> Task:
             }
         },
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
+        output=finished_output(),
     )
+
+
+def finished_output() -> dict[str, Any]:
+    """Return the output of an execution that finished its run, for what comes after it."""
+    return {
+        messages.OUTCOME: "finished",
+        messages.RUN_KEY: variable("$run.key"),
+        "attempts": variable("$last.attempt"),
+        "outputs": expression("outputs"),
+    }
 
 
 def how_far() -> Task:
@@ -457,11 +468,7 @@ def build() -> Machine:
     )
     finished = Succeed(
         "Finished",
-        output={
-            messages.OUTCOME: "finished",
-            messages.RUN_KEY: variable("$run.key"),
-            "attempts": variable("$last.attempt"),
-        },
+        output=finished_output(),
     )
     # Under a name of ours, which EventBridge rules and people can read.
     failed = Fail("Failed", error=expression("failureName"), cause=expression("failureText"))

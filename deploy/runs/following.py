@@ -65,8 +65,22 @@ def watch(
             }
         )
     elif run:
+        if elsewhere := _worked_off_elsewhere(run, execution):
+            screen.say(screen.advice(elsewhere), "bold")
         show_run(screen, run, job, target.config.platform.prices)
     sys.exit(0 if follower.status == "SUCCEEDED" else 1)
+
+
+def _worked_off_elsewhere(run: RunRecord, execution: str) -> str:
+    """Return what is to be said where this execution left its run to another, else nothing."""
+    if run.execution == execution:
+        return ""
+    if run.complete:
+        return f"Run {run.run_key} was complete already: nothing was run."
+    return (
+        f"Another execution works run {run.run_key} off: nothing was run here. Follow it: "
+        f"steadyspot watch {run.job} {run.run_key}"
+    )
 
 
 def show_run(screen: Screen, run: RunRecord, job: Job, prices: Prices) -> None:

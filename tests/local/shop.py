@@ -102,7 +102,7 @@ def left(shop: Shop) -> dict[str, Any]:
             for item in target.client("s3")
             .list_objects_v2(Bucket=target.platform["Bucket"])
             .get("Contents", [])
-            if "/drill-" in item["Key"]
+            if item["Key"].split("/")[1].startswith("drill-")
         ],
         "subscriptions": len(
             target.client("sns").list_subscriptions_by_topic(TopicArn=target.platform["Topic"])[

@@ -196,4 +196,10 @@ def test_a_window_is_worked_off_once(shop: Shop) -> None:
 
     for one in started:
         eventually(functools.partial(done, one["execution"]))
+        ended = sfn.describe_execution(executionArn=one["execution"])
+        told = json.loads(ended["output"])
+        assert (told["outcome"], told["runKey"]) == ("finished", one["run_key"])
+        assert told["outputs"].endswith(f"/outputs/night/{one['run_key']}/")
+    again = shop.verb("run", "--input", '{"scheduledTime": "2026-01-01T02:00:00Z"}')
+    assert "Run 20260101T020000Z was complete already: nothing was run." in again
     assert [one["note"] for one in shop.json(*window)] == ["is complete already"] * 2
