@@ -98,7 +98,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(STEPS)
 def test_it_says_what_plain_dictionaries_would(steps: list[tuple[str, int]]) -> None:
     """Steps are of 200 units at once, so that segments are sealed and merged."""
@@ -148,7 +148,7 @@ class LongRun:
     pointer: dict[str, str]
 
 
-UNITS = 3 * LARGE
+UNITS = 2 * LARGE
 CALLS: Counter[str] = Counter()
 
 
