@@ -207,7 +207,7 @@ class Saving:
 
         # The next save of a running job is soon enough; after the last one there is none.
         files, seen = capture() if running else self._patience.call(capture)
-        changed = files is not ledger.files
+        changed = files is not None and files is not ledger.files
         if changed:
             with self._unsaved.lock:
                 ledger.files = files
