@@ -75,6 +75,7 @@ class Platform:
     vpc_prefix: str = "10.74"
     customer_key: bool = False
     checkpoint_days: int = 30
+    keep_outputs_days: int = 0
     version_days: int = 0
     protect_table: bool = False
     container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"

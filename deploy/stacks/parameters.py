@@ -17,6 +17,7 @@ def of_platform(platform: Platform) -> Parameters:
         "CustomerKey": _yes(platform.customer_key),
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),
+        "KeepOutputsDays": str(platform.keep_outputs_days),
         "VersionDays": str(platform.version_days),
         "ProtectTable": _yes(platform.protect_table),
         "ContainerInsights": platform.container_insights,

@@ -118,6 +118,7 @@ def test_every_key_arrives() -> None:
         assign_public_ip = false
         customer_key = true
         checkpoint_days = 16
+        keep_outputs_days = 400
         version_days = 90
         protect_table = true
         container_insights = "enhanced"
@@ -172,7 +173,8 @@ def test_every_key_arrives() -> None:
     assert read.platform == Platform(
         "night", "eu-central-1", "123456789012", "a@b.example", "vpc-0a",
         ("subnet-1", "subnet-2"), False,
-        customer_key=True, checkpoint_days=16, version_days=90, protect_table=True,
+        customer_key=True, checkpoint_days=16, keep_outputs_days=400, version_days=90,
+        protect_table=True,
         container_insights="enhanced",
         prices=Prices(0.05, 0.005, 0.75, "2026-11"),
     )  # fmt: skip

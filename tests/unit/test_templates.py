@@ -433,3 +433,23 @@ def test_a_container_is_closed_by_three_keys_and_writes_to_the_two_folders_then(
     assert dropped == {"Capabilities": {"Drop": ["ALL"]}}
     _, user, _ = worker["User"]["Fn::If"]
     assert user == {"Ref": "User"}
+
+
+def test_outputs_are_kept_for_ever_unless_a_platform_says_for_how_long() -> None:
+    properties = TEMPLATES["platform"]["Resources"]["Bucket"]["Properties"]
+    rules = properties["LifecycleConfiguration"]["Rules"]
+    of_outputs = [rule for rule in rules if "outputs/" in json.dumps(rule)]
+    expiring = [rule["Fn::If"] for rule in of_outputs if "ExpirationInDays" in json.dumps(rule)]
+    assert expiring == [
+        [
+            "OutputsExpire",
+            {
+                "Id": "old-outputs",
+                "Status": "Enabled",
+                "Prefix": "outputs/",
+                "ExpirationInDays": {"Ref": "KeepOutputsDays"},
+            },
+            {"Ref": "AWS::NoValue"},
+        ]
+    ]
+    assert TEMPLATES["platform"]["Parameters"]["KeepOutputsDays"]["Default"] == 0

@@ -29,6 +29,7 @@ ITEM_BYTES = 400_000
 MOST_EVENTS = 25_000
 TIME = iso(START)[:-5] + "Z"
 MOST, KEPT = 8, 3
+KNOWN = ("finished", "no-capacity", "reclaimed", "unknown")
 EVENTS = {"Task": 6, "Wait": 2, "Choice": 2, "Succeed": 2, "Fail": 1}
 """Events of a state in the history; a Task's are entered, scheduled, started, submitted, ended and
 exited."""
@@ -44,7 +45,15 @@ def with_smaller_bounds(cap_seconds: int, wait_minutes: int) -> Any:
     ):
         assert f"${name} := {real};" in text
         text = text.replace(f"${name} := {real};", f"${name} := {small};")
-    return json.loads(text)
+    definition: dict[str, Any] = json.loads(text)
+    # The length of the cause table decides nothing here, and takes most of the time.
+    for state in (
+        definition["States"]["Claim the run"],
+        *definition["States"]["Claim the run"]["Catch"],
+    ):
+        rows = state["Assign"]["causes"]
+        state["Assign"]["causes"] = [row for row in rows if row["name"] in KNOWN]
+    return definition
 
 
 DEFINITION = with_smaller_bounds(cap_seconds=120, wait_minutes=100)
@@ -110,6 +119,7 @@ def world_of(offer: Offer) -> WeighingWorld:
     return WeighingWorld(now=START, work_seconds=10_000_000.0, market=lambda *_: offer)
 
 
+@pytest.mark.timeout(600)
 def test_2000_launches_of_a_run_reach_no_limit_and_nothing_grows_any_more() -> None:
     world = world_of(NO_CAPACITY)
     machine = Machine(with_smaller_bounds(cap_seconds=3_600, wait_minutes=400_000))
