@@ -70,6 +70,7 @@ VALUES: dict[str, Any] = {
     "rowNotClaimed": NOT_CLAIMED.as_data(),
     "rowExecutionEnded": EXECUTION_ENDED.as_data(),
     "nameExecutionEnded": EXECUTION_ENDED.name,
+    "nextStepExecutionEnded": EXECUTION_ENDED.next_step,
 }
 
 
