@@ -68,7 +68,7 @@ VALUES: dict[str, Any] = {
     "rowNotContinued": NOT_CONTINUED.as_data(),
     "rowTampered": TAMPERED.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
-    "rowExecutionEnded": EXECUTION_ENDED.as_data(),
+    "sentenceExecutionEnded": EXECUTION_ENDED.sentence,
     "nameExecutionEnded": EXECUTION_ENDED.name,
     "nextStepExecutionEnded": EXECUTION_ENDED.next_step,
 }
