@@ -107,6 +107,7 @@ def build() -> Machine:
         AfterTheEndState.PARK,
         "sqs:sendMessage",
         arguments={"QueueUrl": variable("$queue"), "MessageBody": expression("endedParked")},
+        assign={"title": expression("endedSubject")},
         output={},
     )
     tell = short_call(
@@ -117,7 +118,7 @@ def build() -> Machine:
         arguments={
             "TopicArn": "${Topic}",
             "MessageStructure": "json",
-            "Subject": expression("endedSubject"),
+            "Subject": variable("$title"),
             "Message": expression("endedMessage"),
             "MessageAttributes": expression("endedAttributes"),
         },
@@ -133,8 +134,9 @@ def build() -> Machine:
     asked_right.default_choice(odd)
     look.next_step = asked
     asked.add_choice(Rule(expression("hasSpoken")), done)
-    # An end is known by its key from here on.
-    asked.add_choice(Rule(expression("always"), assign={"key": expression("keyOfEnded")}), marking)
+    # An end is known by its key from here on, and told in one sentence.
+    known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
+    asked.add_choice(Rule(expression("always"), assign=known), marking)
     marking.next_step = park
     marking.add_catch(Catch(closing, error_equals=[CANCELED]))
     closing.next_step = done

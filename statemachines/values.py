@@ -68,11 +68,9 @@ VALUES: dict[str, Any] = {
     "rowNotContinued": NOT_CONTINUED.as_data(),
     "rowTampered": TAMPERED.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
-    # Not the whole row: the platform's template holds it several times, and has a greatest length.
-    "rowExecutionEnded": {
-        key: EXECUTION_ENDED.as_data()[key] for key in ("name", "sentence", "nextStep")
-    },
+    "sentenceExecutionEnded": EXECUTION_ENDED.sentence,
     "nameExecutionEnded": EXECUTION_ENDED.name,
+    "nextStepExecutionEnded": EXECUTION_ENDED.next_step,
 }
 
 

@@ -168,6 +168,8 @@ AFTER_THE_END: dict[str, Any] = {
     "queue": "q",
     "region": "eu-central-1",
     "key": "20261124T020000Z",
+    "title": "Steadyspot: night was stopped",
+    "sentence": "The execution was stopped before the run had finished.",
     "request": {"scheduledTime": "2026-11-24T02:00:00Z"},
     "ended": {"execution": "e", "name": "n", "status": "FAILED", "error": "States.Runtime"},
 }
