@@ -364,7 +364,11 @@ class S3Bucket:
         return Head(reply["ContentLength"], reply["ETag"], token)
 
     def create(self, key: str, token: str) -> str:
-        """Open a multipart upload whose object will carry the token; its id."""
+        """Open a multipart upload whose object will carry the token; its id.
+
+        Of a reply that is lost stays an upload that nobody knows: without parts it costs nothing,
+        and the bucket's lifecycle rule ends it.
+        """
         reply = self._call(
             "create_multipart_upload",
             Key=key,

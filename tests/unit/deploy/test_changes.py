@@ -103,3 +103,12 @@ def test_a_plan_reads_as_a_diff() -> None:
         "    + Next: C",
         "state B goes",
     ]
+
+
+def test_of_a_long_value_the_middle_is_left_out_and_of_one_that_fits_nothing() -> None:
+    image, short = f"123.dkr.ecr.eu-central-1.amazonaws.com/night@sha256:{'a1' * 32}", "x" * 60
+    plan = Plan("shop", "c", new=False, changes=(), parameters={"Image": (image, short)})
+    ((_, line),) = lines_of(plan)
+    shown, after = line.removeprefix("Image: ").split(" -> ")
+    assert shown == f"{image[:28]}...{image[-28:]}"
+    assert after == short
