@@ -61,7 +61,9 @@ def test_check_finds_nothing_bad_and_changes_nothing(shop: Shop) -> None:
     findings = shop.json("check")
     assert [f for f in findings if f["level"] == "BAD"] == []
     assert {"zones", "capacity", "mail", "night: image"} <= {f["about"] for f in findings}
-    assert [name for name in calls if not name.startswith(("Describe", "List", "Get", "Query"))] == []
+    assert [
+        name for name in calls if not name.startswith(("Describe", "List", "Get", "Query"))
+    ] == []
 
 
 def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
