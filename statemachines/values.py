@@ -101,6 +101,7 @@ _NUMBERS = {
     messages.EXPECTED_MINUTES: "ExpectedMinutes",
     "maximumWaitMinutes": "MaximumWaitMinutes",
     "launchMinutes": "LaunchMinutes",
+    "limitMinutes": "LimitMinutes",
     "stopTimeout": "StopTimeout",
     "backoffSeconds": "BackoffSeconds",
     "backoffCapSeconds": "BackoffCapSeconds",

@@ -157,6 +157,7 @@ class Job:
     expected_minutes: float = 60
     maximum_wait_minutes: float = 60
     launch_minutes: float = 15
+    limit_minutes: float = 0
     start_up_seconds: int = 60
     margin_seconds: int = 15
     capacity: CapacityMode = CapacityMode.SPOT_FIRST
@@ -537,6 +538,12 @@ def _faults_of_time(job: Job) -> Iterator[tuple[str, str]]:
         yield (
             "finish_within_minutes",
             f"is {deadline:g}, but must be at least expected_minutes, "
+            f"which is {job.expected_minutes:g}",
+        )
+    if 0 < job.limit_minutes < job.expected_minutes:
+        yield (
+            "limit_minutes",
+            f"is {job.limit_minutes:g}, but must be at least expected_minutes, "
             f"which is {job.expected_minutes:g}",
         )
     if job.backoff.cap_seconds < job.backoff.seconds:

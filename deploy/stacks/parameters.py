@@ -73,6 +73,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "FinishWithinMinutes": _number(job.finish_within_minutes or 0),
         "MaximumWaitMinutes": _number(job.maximum_wait_minutes),
         "LaunchMinutes": _number(job.launch_minutes),
+        "LimitMinutes": _number(job.limit_minutes),
         "BackoffSeconds": str(job.backoff.seconds),
         "BackoffCapSeconds": str(job.backoff.cap_seconds),
         "Interruptions": str(job.budgets.interruptions),

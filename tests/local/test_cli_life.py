@@ -10,6 +10,7 @@ import contextlib
 import functools
 import io
 import json
+import signal
 from collections import Counter
 from typing import Any
 
@@ -95,6 +96,20 @@ def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
     assert bill["complete"] >= 1
     assert shop.verb("cost", "--csv").startswith("job,when,runs,complete,attempts")
     assert "on on-demand only the same work would have cost" in shop.verb("cost")
+
+
+def test_after_ctrl_c_in_run_the_run_goes_on_and_watch_shows_it(shop: Shop) -> None:
+    run = shop.begin("run")
+    assert run.stdout
+    for line in run.stdout:
+        if "is accepted" in line:
+            break
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=30)
+    assert run.returncode == 130, said
+    assert "Stopped by Ctrl-C; the run goes on." in said
+    key = said.split("steadyspot watch --local night ")[1].split()[0].rstrip(".")
+    assert "the execution succeeded" in shop.verb("watch", "night", key)
 
 
 def test_an_input_that_never_claimed_a_run_is_explained_all_the_same(shop: Shop) -> None:

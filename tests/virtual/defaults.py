@@ -26,6 +26,7 @@ DEFAULTS = {
     "FinishWithinMinutes": "0",
     "ExpectedMinutes": "60",
     "MaximumWaitMinutes": "60",
+    "LimitMinutes": "0",
     "LaunchMinutes": "0",  # Worlds have no watch on launches, but where a test says so.
     "StopTimeout": "120",
     "BackoffSeconds": "120",

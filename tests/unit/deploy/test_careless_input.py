@@ -190,6 +190,8 @@ FILES = [
     JOB + "finish_within_minutes = 1e9",
     JOB + "maximum_wait_minutes = -1",
     JOB + "launch_minutes = -1",
+    JOB + "limit_minutes = -1",
+    JOB + "expected_minutes = 30\nlimit_minutes = 20",
     JOB + "start_up_seconds = 1.5",
     JOB + "margin_seconds = -1",
     # how much trouble it may take
