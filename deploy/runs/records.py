@@ -61,7 +61,6 @@ class RunRecord:
     """One scheduled time of one job. ``cause`` is what ended it unfinished, else empty.
 
     ``warnings`` are the worker's sentences about what ended no attempt, ``stop`` is the last stop.
-
     ``fence`` is the number of the attempt whose worker holds the run, 0 before one did;
     ``transitions`` the states that its last execution entered, those of the watch on its launches
     included, as far as it wrote that down.
