@@ -1,0 +1,71 @@
+"""The page on rehearsing by hand: what it says to type is typed and does what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "by_hand.md"
+ADDRESS = Path(".steadyspot") / "local.json"
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+
+
+def typed(script: str, where: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=where,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.timeout(400)
+def test_what_the_page_says_to_type_does_what_it_says(tmp_path: Path) -> None:
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "TMPDIR": os.environ["TMPDIR"],
+    }
+    first, *others = blocks()
+    typed(first, tmp_path, environment)
+    local = subprocess.Popen(
+        ["steadyspot", "local"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + 60
+        while not (tmp_path / ADDRESS).exists() and time.monotonic() < until:
+            time.sleep(0.2)
+        said = typed("echo\n".join(others), tmp_path, environment)
+    finally:
+        local.send_signal(signal.SIGINT)
+        assert local.wait(30) == 0
+    for line in (
+        '"rehearsal"',
+        "worker: SIGTERM came",
+        "attempt 1 was interrupted (stopped-by-hand, exit 143",
+        "attempt 1 was refused (no-capacity)",
+        "its alarm told people",
+        '"INACTIVE"',
+        "cannot run (definition-inactive)",
+        "is started again",
+        "Deleted the run table",
+    ):
+        assert line in said, f"{line} is not in\n{said}"
+    assert "NOT OK" not in said
