@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _OF_JOB = f"{columns.JOB} = :job"
 _BATCH = 100
+_MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+
+UNREADABLE = "unreadable"
+"""Status of a run whose record somebody has changed so that nothing else is known of it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class RunRecord:
     included, as far as it wrote that down.
     ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
     a long series of redrives has pushed out of ``attempts``. ``unreadable`` says what is wrong with
-    a record that was not written by Steadyspot alone; then little else is known of it.
+    items that somebody else has changed; if the workflow's is one, little else is known.
     """
 
     job: str
@@ -200,11 +204,16 @@ def _as_far_as_it_can_be_read(read: Callable[..., RunRecord]) -> Callable[..., R
     """Make a record that somebody has changed one that says so, and not the end of a listing."""
 
     @wraps(read)
-    def reading(item: Mapping[str, Any], *more: Any) -> RunRecord:
+    def reading(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord:
         try:
-            return _of_right_types(read(item, *more))
-        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-            return _unreadable(item, error)
+            return _of_right_types(read(item, worker_item))
+        except _MALFORMED as error:
+            why = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
+        if worker_item:  # Any container of the job may have written it: the run is still known.
+            known = reading(item, {})
+            told = known.unreadable or f"What its worker has written cannot be read: {why}."
+            return replace(known, unreadable=told)
+        return _unreadable(item, why)
 
     return reading
 
@@ -221,15 +230,14 @@ def _of_right_types(run: RunRecord) -> RunRecord:
     return run
 
 
-def _unreadable(item: Mapping[str, Any], error: Exception) -> RunRecord:
+def _unreadable(item: Mapping[str, Any], why: str) -> RunRecord:
     def text(name: str) -> str:
         return str(item.get(name, {}).get("S", ""))
 
-    why = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
     return RunRecord(
         job=text(columns.JOB),
         run_key=text(columns.RUN_KEY),
-        status="unreadable",
+        status=UNREADABLE,
         execution=text(columns.EXECUTION),
         scheduled_time=text(columns.SCHEDULED_TIME),
         claimed_at=text(columns.CLAIMED_AT),

@@ -13,7 +13,7 @@ from typing import Any
 
 from steadyspot.contract import Status
 from steadyspot.deploy.runs.history import Moment, Story
-from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.runs.records import UNREADABLE, RunRecord
 from steadyspot.statemachines.causes import Cause, rows
 
 _ROWS: Mapping[str, Cause] = {cause.name: cause for cause in rows()}
@@ -95,7 +95,7 @@ def _verdict(
     status = execution["status"] if execution else ""
     if run is None:
         return _without_record(status, events, waits, name)
-    if run.unreadable:
+    if run.status == UNREADABLE:
         return run.unreadable, (
             "Look who has changed it (DynamoDB console); without it the run can be started anew."
         )

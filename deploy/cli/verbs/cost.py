@@ -48,6 +48,7 @@ def command(
         sentences,
         together,
     )
+    from steadyspot.deploy.runs.records import UNREADABLE
 
     prices = target.config.platform.prices
     if refresh:
@@ -64,8 +65,8 @@ def command(
     bills, tips, unreadable = [], [], []
     for one in wanted:
         found = target.runs.since(one.name, since)
-        runs = [run for run in found if not run.unreadable]
-        unreadable += [f"{one.name} {run.run_key}" for run in found if run.unreadable]
+        runs = [run for run in found if run.status != UNREADABLE]
+        unreadable += [f"{one.name} {run.run_key}" for run in found if run.status == UNREADABLE]
         bills += [of_run(one, run, prices) for run in runs] if each else by_month(one, runs, prices)
         if runs and (tip := advice(one, together(one, runs, prices), prices)):
             tips.append(tip)

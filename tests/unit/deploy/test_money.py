@@ -18,7 +18,7 @@ from steadyspot.deploy.cli.verbs.runs import _show as show_runs
 from steadyspot.deploy.money import costs
 from steadyspot.deploy.runs import listing as ledger
 from steadyspot.deploy.runs.evidence import show
-from steadyspot.deploy.runs.records import RunRecord, RunTable, money
+from steadyspot.deploy.runs.records import RunRecord, RunTable, money, run_of
 from steadyspot.deploy.runs.redrive import Waiting
 from steadyspot.deploy.runs.story import explain
 from steadyspot.deploy.stacks.config import Job
@@ -100,16 +100,11 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "an attempt lacks its capacity": {"attempts": {"L": [{"M": {"attempt": NUMBER}}]}},
     "seconds are no number": {"attempts": {"L": [attempt(1, "spot", 1, "", lost_seconds="long")]}},
     "a beginning is a number": {"attempts": {"L": [attempt(1, "spot", 1, "", started_at=5)]}},
-    "progress is a text": {"progress": TEXT},
-    "units are a list": {"progress": {"M": {"units_done": LIST}}},
     "status is a number": {"status": NUMBER},
     "claimed at a number": {"claimed_at": NUMBER},
     "execution is a list": {"execution": LIST},
     "money is a list": {"money": LIST},
     "transitions are a text": {"money": {"M": {"transitions": TEXT}}},
-    "completion is a text": {"completion": TEXT},
-    "completion holds a list": {"completion": {"M": {"outputs": LIST}}},
-    "fence is a text": {"fence": TEXT},
     "of a kind that there is not": {"attempts": {"Q": "x"}},
 }
 
@@ -128,6 +123,27 @@ def test_a_record_that_somebody_has_changed_is_named_in_every_view(more: dict[st
     out = io.StringIO()
     show(Screen(Console(file=out, width=80)), story, JOB, Prices())
     assert "cannot be read" in out.getvalue()
+
+
+WRITTEN: dict[str, dict[str, Any]] = {
+    "progress is a text": {"progress": TEXT},
+    "units are a list": {"progress": {"M": {"units_done": LIST}}},
+    "completion is a text": {"completion": TEXT},
+    "completion holds a list": {"completion": {"M": {"outputs": LIST}}},
+    "fence is a text": {"fence": TEXT},
+    "of a kind that there is not": {"progress": {"Q": "x"}},
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN.keys())
+def test_what_a_container_has_written_hides_nothing_of_its_run(written: dict[str, Any]) -> None:
+    known = item(attempt(1, "spot", 5, "reclaimed"))
+    run = run_of(known, {"execution": known["execution"], **written})
+    assert (run.status, len(run.attempts), run.completion) == ("complete", 1, None)
+    assert run.unreadable.startswith("What its worker has written cannot be read: ")
+    (line,) = ledger.lines_of(JOB, [run], [], [], Prices())
+    assert line.cause == run.unreadable
+    assert "is complete" in explain(run=run, execution=None, events=[]).outcome
 
 
 def test_money_counts_waste_against_what_useful_seconds_would_have_cost() -> None:
