@@ -300,18 +300,32 @@ def _parent(process: str) -> int:
 
 
 def _remove(folder: str) -> None:
-    for parent, folders, _files in os.walk(folder):
-        for name in folders:
-            path = os.path.join(parent, name)  # noqa: PTH118
-            if not os.path.islink(path):  # noqa: PTH114
-                _try(lambda place: os.chmod(place, 0o700), path)  # noqa: PTH101
-    for parent, folders, files in os.walk(folder, topdown=False):
-        for name in files:
-            _try(os.unlink, os.path.join(parent, name))  # noqa: PTH118
-        for name in folders:
-            path = os.path.join(parent, name)  # noqa: PTH118
-            _try(os.unlink if os.path.islink(path) else os.rmdir, path)  # noqa: PTH114
+    """Remove a folder; what lies deeper is brought up first, so that no path gets too long."""
+    pending, brought = [folder], 0
+    while pending:
+        place = pending.pop()
+        for name in _names(place):
+            path = os.path.join(place, name)  # noqa: PTH118
+            if os.path.islink(path) or not os.path.isdir(path):  # noqa: PTH112, PTH114
+                _try(os.unlink, path)
+                continue
+            _try(lambda inner: os.chmod(inner, 0o700), path)  # noqa: PTH101
+            if place != folder:
+                brought += 1
+                above = os.path.join(folder, f".brought-{brought}")  # noqa: PTH118
+                _try(lambda inner, to=above: os.rename(inner, to), path)  # noqa: PTH104
+                path = above
+            pending.append(path)
+        if place != folder:
+            _try(os.rmdir, place)
     _try(os.rmdir, folder)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def _try(remove: object, path: str) -> None:

@@ -115,6 +115,7 @@ class AwsExecution(Execution):
         worker: Any = self.exec_worker
         env = worker.env
         program = worker._get_evaluation_entrypoint()
+        start = {"name": program.start_at.start_at_name, "input": self.execution_input}
         entered = [
             event["stateEnteredEventDetails"]
             for event in env.event_manager.get_event_history()
@@ -132,12 +133,11 @@ class AwsExecution(Execution):
                 executionRedrivenEventDetails={"redriveCount": self.redrives}
             ),
         )
-        env.states.reset(input_value=json.loads(entered[-1]["input"]))
+        last = entered[-1] if entered else start  # it may be stopped before its first state
+        env.states.reset(input_value=json.loads(last["input"]))
         env._frames.clear()
         env._program_state = None
-        threading.Thread(
-            target=self._go_on, args=(program, entered[-1]["name"]), daemon=True
-        ).start()
+        threading.Thread(target=self._go_on, args=(program, last["name"]), daemon=True).start()
         self.announce(status="RUNNING")
         return self.redriven_at
 

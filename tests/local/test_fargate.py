@@ -17,7 +17,7 @@ import pytest
 from steadyspot.contract import Env
 from steadyspot.deploy.local.fargate import own_folders
 from steadyspot.worker.telemetry import NAMESPACE, embedded_metrics
-from tests.local.bench import PYTHON, Bench
+from tests.local.bench import PYTHON, Bench, until
 from tests.local.runs import ROOT
 
 OWN_FOLDER = """
@@ -438,3 +438,12 @@ def test_metrics_in_what_a_container_prints_can_be_read(bench: Bench) -> None:
     assert read(Job=bench.name) == [61]
     assert read(Job=bench.name, Capacity="spot") == [61]
     assert read(Job=bench.name, Capacity="on-demand") == []
+
+
+def test_a_folder_goes_with_its_container_however_deep_it_is(bench: Bench) -> None:
+    deep = "d=$(printf 'd%.0s' $(seq 250)); for n in $(seq 17); do mkdir $d; cd -P $d; done"
+    script = f"pwd; ({deep}; touch x); ln -s / away; mkdir closed; touch closed/x; chmod 0 closed"
+    arn = bench.run(bench.define(bench.container(script)))
+    bench.stopped(arn)
+    (folder,) = bench.lines(arn)
+    until(lambda: not Path(folder).exists())
