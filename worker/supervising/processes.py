@@ -17,6 +17,9 @@ from typing import NamedTuple
 from steadyspot.contract import Exit
 from steadyspot.worker.errors import NotFound, NotRunnable, SetupError, WorkerError
 
+FILES = 65_536
+"""So many open files are enough."""
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -177,12 +180,14 @@ class JobProcess:
 
 
 def raise_file_limit() -> None:
-    """Let this process open as many files as it may: each that speaks with it takes one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    except (OSError, ValueError):
-        pass  # It stays as it is.
+    """Let this process open as many files as it may: each that speaks with it takes one.
+
+    Programs that close all they might have inherited take long below a limit without end.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def adopt_orphans() -> None:

@@ -212,15 +212,16 @@ def test_outputs_that_cannot_be_looked_for_are_not_taken_for_none(
     assert outputs(bench) == {"b": b"b\n"}
 
 
-def test_worker_may_open_all_the_files_there_are_and_the_job_keeps_its_limit(
-    bench: Bench,
+@pytest.mark.parametrize(("hard", "raised"), [(2000, 2000), (100, 100)])
+def test_worker_may_open_the_files_there_are_and_the_job_keeps_its_limit(
+    bench: Bench, hard: int, raised: int
 ) -> None:
     script = "ulimit -Sn; exec sleep 60"
-    worker = bench.start("sh", "-c", script, way=["prlimit", "--nofile=100:2000"])
+    worker = bench.start("sh", "-c", script, way=["prlimit", f"--nofile=100:{hard}"])
     worker.wait_for("100")
 
     pid = worker.process.pid
-    wait_until(lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE) == (2000, 2000))
+    wait_until(lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE) == (raised, hard))
 
 
 def test_last_save_of_folders_waits_for_files_within_the_grace(bench: Bench) -> None:

@@ -238,3 +238,8 @@ def test_an_image_that_could_not_be_stopped_is_not_pushed(
     with pytest.raises(Trouble, match=words):
         deploy(tmp_path, "night", Registry(None), programs)
     assert not any("push" in done for done in programs.done)
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "worker/Dockerfile"])
+def test_our_own_images_are_stopped_by_sigterm_whatever_they_are_made_from(file: str) -> None:
+    assert "\nSTOPSIGNAL SIGTERM\n" in (ROOT / file).read_text()
