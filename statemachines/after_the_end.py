@@ -91,7 +91,7 @@ def build() -> Machine:
     look = short_call(
         AfterTheEndState.HOW_DID_IT_END,
         "aws-sdk:sfn:describeExecution",
-        comment="Its error tells a run that the queue refused from one that parked itself.",
+        comment="Its error tells whether it parked itself.",
         arguments={"ExecutionArn": variable("$states.input.detail.executionArn")},
         assign={
             "request": expression("requestOfEnded"),

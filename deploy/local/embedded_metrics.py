@@ -14,7 +14,7 @@ from typing import Any
 
 from steadyspot.contract import logs
 
-_MARK = '"_aws"'
+_MARK = f'"{logs.METRICS}"'
 
 
 @dataclass(frozen=True)
