@@ -3,8 +3,9 @@
 FROM steadyspot-worker
 
 USER root
-RUN python3 -m pip install --no-cache-dir --disable-pip-version-check duckdb==1.5.5 boto3==1.44.8 \
-    tpchgen-cli==4.0.0
+COPY examples/requirements.txt /opt/job/
+RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+    -r /opt/job/requirements.txt
 COPY examples /opt/job/examples
 ENV PYTHONPATH=/opt/job:/opt/steadyspot/api
 # Its input lies in the image, so that the first run needs no bucket to be filled.

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from steadyspot.contract import logs
+from steadyspot.contract.logs import METRICS
 
-_MARK = f'"{logs.METRICS}"'
+_MARK = f'"{METRICS}"'
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def metrics_in(line: str) -> list[Measured]:
 
 
 def _read(line: Mapping[str, Any]) -> Iterator[Measured]:
-    at = datetime.fromtimestamp(line[logs.METRICS]["Timestamp"] / 1000, UTC)
-    for directive in line[logs.METRICS]["CloudWatchMetrics"]:
+    at = datetime.fromtimestamp(line[METRICS]["Timestamp"] / 1000, UTC)
+    for directive in line[METRICS]["CloudWatchMetrics"]:
         for names in directive["Dimensions"]:
             dimensions = {name: str(line[name]) for name in names}
             for metric in directive["Metrics"]:

@@ -18,7 +18,7 @@ PIPFILE = tomllib.loads((ROOT / "Pipfile").read_text())
 LOCK = json.loads((ROOT / "Pipfile.lock").read_text())
 
 
-IMAGES = ("Dockerfile", "worker/requirements.txt")
+IMAGES = ("examples/requirements.txt", "worker/requirements.txt")
 """What repeats locked releases, since an image is built without the lock."""
 
 
@@ -56,3 +56,15 @@ def test_an_image_has_the_locked_releases_with_their_hashes(file: str) -> None:
         assert locked["version"] == f"=={version}", f"{file} has another release: run make lock"
     for digest in re.findall(r"--hash=(sha256:[0-9a-f]+)", text):
         assert any(digest in entry.get("hashes", ()) for entry in LOCK["default"].values())
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "file"),
+    [("Dockerfile", IMAGES[0]), ("worker/Dockerfile", IMAGES[1])],
+)
+def test_an_image_installs_nothing_without_its_hash(dockerfile: str, file: str) -> None:
+    text = (ROOT / dockerfile).read_text()
+    assert f"COPY {file}" in text
+    assert text.count("pip install") == text.count("--require-hashes") == 1
+    pinned = re.findall(r"==[\w.]+ \\\n    --hash=sha256:", (ROOT / file).read_text())
+    assert len(pinned) == (ROOT / file).read_text().count("==")

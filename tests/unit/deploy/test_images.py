@@ -177,8 +177,8 @@ def test_the_workers_image_is_built_from_what_its_dockerfile_copies_and_nothing_
 
 
 def test_the_demos_image_is_made_from_the_worker_with_the_libraries_that_are_tested() -> None:
-    text = (ROOT / "Dockerfile").read_text()
-    assert "FROM steadyspot-worker" in text
+    assert "FROM steadyspot-worker" in (ROOT / "Dockerfile").read_text()
+    text = (ROOT / "examples" / "requirements.txt").read_text()
     for library in ("duckdb", "boto3", "tpchgen-cli"):
         assert f"{library}=={version(library)}" in text
 
