@@ -82,7 +82,7 @@ CONCERNS = {
 WITHOUT_EFFECT = ("BitOr_", "Eq_Is", "NotEq_IsNot", "_Is_Eq", "IsNot_NotEq")
 """In names of operators: ``|`` is in types, which nobody evaluates, and ``is`` is like ``==``."""
 
-FOR_THE_CHECKER = ("@dataclass(", "if TYPE_CHECKING:")
+FOR_THE_CHECKER = ("@dataclass(", "if TYPE_CHECKING:", "*,")
 """Beginnings of lines that only the type checker minds."""
 
 
@@ -212,7 +212,7 @@ def changes(path: Path) -> Iterator[tuple[Any, Callable[[], str]]]:
     lines = text.splitlines()
     for mutation in sorted(found, key=lambda m: (m.operator_name, m.occurrence)):
         line = lines[mutation.start_pos[0] - 1]
-        if not line.startswith(FOR_THE_CHECKER) and not any(
+        if not line.lstrip().startswith(FOR_THE_CHECKER) and not any(
             word in mutation.operator_name for word in WITHOUT_EFFECT
         ):
             operator = get_operator(mutation.operator_name)(**mutation.operator_args)

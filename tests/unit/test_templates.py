@@ -366,7 +366,8 @@ def test_each_template_has_room_for_thirty_more_parameters(name: str) -> None:
     """One takes its declaration, a place in a group and, in a job, one in its substitutions."""
     text = PATHS[name].read_text("utf-8")
     parameters = text[text.index("\nParameters:") : text.index("\nConditions:")]
-    of_one = len(parameters.encode()) / len(TEMPLATES[name]["Parameters"]) + 60
+    beside = {"job": 60, "platform": 20}[name]
+    of_one = len(parameters.encode()) / len(TEMPLATES[name]["Parameters"]) + beside
     sent = platform_template() if name == "platform" else job_template(with_sidecar)
     for what, has, may_have in (
         ("in the repository", text, LARGEST_TEMPLATE_BYTES),

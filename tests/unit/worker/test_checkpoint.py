@@ -129,6 +129,21 @@ def test_many_segments_become_one_and_bring_back_the_same() -> None:
     assert [s.key for s in loaded.history.segments] == [s.key for s in ledger.history.segments]
 
 
+def test_of_segments_that_become_one_the_latest_says_which_output_counts() -> None:
+    bucket = FakeBucket(World())
+    ledger, latest = Ledger(), {}
+    for unit in range(LARGE):
+        name = str(unit % 300)
+        latest[name] = str(unit)
+        ledger.mark(str(unit), [replace(output(name), token=latest[name])], [])
+        if unit % SEAL_AT == SEAL_AT - 1:
+            pointer = save(ledger, bucket)
+
+    assert max(segment.size for segment in ledger.history.segments) >= LARGE
+    counted = load(bucket, pointer, Inline()).history.outputs()
+    assert {one.name: one.token for one in counted} == latest
+
+
 @pytest.mark.parametrize("change", ["made again", "taken away", "undone", "undone by a segment"])
 def test_what_changes_while_it_is_being_sealed_is_as_it_was_changed(change: str) -> None:
     bucket = FakeBucket(World())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from steadyspot.contract import Reason
 from steadyspot.worker.supervising.grace import NO_END_SECONDS, Grace, Phase
 
@@ -42,3 +44,19 @@ def test_a_last_save_ends_before_the_grace_so_that_its_failure_can_be_said() -> 
     grace = Grace(20.0, 0.0, None)
     grace.begin(0.0, Reason.INTERRUPTED)
     assert grace.noticed + 18 < grace.save_end < grace.noticed + 19
+
+
+def test_the_report_tells_how_much_of_the_grace_went_into_saving() -> None:
+    grace = Grace(20.0, 0.0, None)
+    assert grace.used() == {}
+    grace.begin(0.0, Reason.INTERRUPTED)
+    time.sleep(0.02)
+    used = grace.used()
+    assert used["grace_seconds"] == 20.0
+    assert used["grace_used_seconds"] >= 0.02
+    assert used["grace_saving_seconds"] == 0.0
+
+    grace.enter(Phase.SAVING)
+    time.sleep(0.02)
+    used = grace.used()
+    assert 0.02 <= used["grace_saving_seconds"] <= used["grace_used_seconds"] - 0.019

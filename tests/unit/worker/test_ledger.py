@@ -48,6 +48,14 @@ def test_outputs_of_the_folder_stay_only_where_something_tells_the_job_to_go_on(
     assert [o.name for o in ledger.history.outputs()] == ([OUTPUT.name] if goes_on else [])
 
 
+def test_an_output_that_the_job_named_itself_stays() -> None:
+    ledger = Ledger()
+    ledger.take([OUTPUT])
+
+    assert ledger.begin_anew(restores=False) == []
+    assert [o.name for o in ledger.history.outputs()] == [OUTPUT.name]
+
+
 @pytest.mark.parametrize(("body", "how"), [(None, "is gone from"), (b"{", "was changed or cut in")])
 def test_a_damaged_checkpoint_says_how(body: bytes | None, how: str) -> None:
     bucket = FakeBucket(World())
