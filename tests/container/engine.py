@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -78,11 +77,11 @@ def derive(folder: Path, dockerfile: str, name: str) -> str:
 def build_demo(folder: Path) -> str:
     """Build the checkout's own Dockerfile, from the worker's image; its tag."""
     tag = "localhost/steadyspot-demo:test"
-    wanted = re.findall(r"[\w-]+==[\w.]+", (ROOT / "Dockerfile").read_text())
     wheels = folder / "wheels"
     _run(
         sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:",
-        "--python-version=3.11", "-d", str(wheels), *wanted,
+        "--python-version=3.11", "--require-hashes",
+        "-r", str(ROOT / "examples" / "requirements.txt"), "-d", str(wheels),
     )  # fmt: skip
     settings = folder / "pip.conf"
     # Debian's pip, other than that of the official images, asks whether it may.

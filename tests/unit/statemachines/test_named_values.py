@@ -86,4 +86,5 @@ def test_the_subject_of_an_end_is_one_that_is_delivered() -> None:
     short = evaluate(text, {**given, "key": "by-hand"})
     assert short == "Steadyspot: night by-hand was stopped, parked for redrive"
     long = evaluate(text, {**given, "key": "x" * 80})
-    assert long == short.replace("by-hand", "x" * 80)[:99]
+    assert long == short.replace(" by-hand", "")
+    assert len(long) < 100
