@@ -9,6 +9,7 @@ from somebody between here and AWS, and is not read as one of AWS.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,10 @@ def session_of(
     return boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
 
 
+_PAGE = re.compile(rb"\s*<(!--|(!doctype\s+html|html|head|body|title|h1|p|script)\b)", re.IGNORECASE)
+"""How a web page begins; `text/html` alone is also what an embedded AWS says of some answers."""
+
+
 def _give_up(caught_exception: Exception | None = None, **_: Any) -> None:
     """Raise what came in place of an answer that did not come in time, before it is tried again."""
     if isinstance(caught_exception, ConnectTimeoutError | ReadTimeoutError):
@@ -63,6 +68,9 @@ def _give_up(caught_exception: Exception | None = None, **_: Any) -> None:
 def _refuse_a_page(**call: Any) -> None:
     """Raise where a page was sent in place of an answer; an object may be one by itself."""
     operation = call["operation_model"]
-    kind = call["response_dict"]["headers"].get("Content-Type") or ""
-    if kind.startswith("text/html") and not operation.has_streaming_output:
+    answer = call["response_dict"]
+    kind = answer["headers"].get("Content-Type") or ""
+    if operation.has_streaming_output or not kind.startswith("text/html"):
+        return
+    if _PAGE.match(answer["body"]):
         raise AnsweredByAPage(operation=operation.name)
