@@ -55,7 +55,9 @@ def session_of(
     return boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
 
 
-_PAGE = re.compile(rb"\s*<(!--|(!doctype\s+html|html|head|body|title|h1|p|script)\b)", re.IGNORECASE)
+_PAGE = re.compile(
+    rb"\s*<(!--|(!doctype\s+html|html|head|body|title|h1|p|script)\b)", re.IGNORECASE
+)
 """How a web page begins; `text/html` alone is also what an embedded AWS says of some answers."""
 
 
