@@ -94,6 +94,11 @@ class Program(Jsonata):  # type: ignore[misc]
         super().__init__(expression)
         self.set_output_convert_nulls(False)
 
+    def evaluate(self, *given: Any) -> Any:
+        """Evaluate it now: `$millis` asks the program that is the thread's current one."""
+        Jsonata.CURRENT.jsonata = self
+        return super().evaluate(*given)
+
     def create_frame(self, enclosing_environment: Any = None) -> Jsonata.Frame:
         return _Frame(enclosing_environment)
 

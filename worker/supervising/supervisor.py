@@ -167,7 +167,7 @@ class Supervisor:
             for place in (self._options.checkpoint_dir, self._options.output_dir):
                 if place:
                     os.makedirs(place, exist_ok=True)
-                    if not os.access(place, os.W_OK):
+                    if not os.access(place, os.W_OK, effective_ids=True):
                         raise OSError(errno.EACCES, "it is read-only")
             if self._options.output_dir:
                 self._leftovers = stamps(self._options.output_dir)

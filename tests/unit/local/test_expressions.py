@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -112,3 +113,13 @@ def test_threads_evaluate_the_same_expression_at_the_same_time() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda factor: evaluate(text, {"most": 100, "factor": factor}), range(40))
     assert list(found) == [5050 * factor for factor in range(40)]
+
+
+def test_an_expression_that_is_evaluated_again_has_the_time_of_now() -> None:
+    """Compiled expressions are kept, and the engine asks the one that is current for the time."""
+    text = "$millis() + 0 /* of this test alone */"
+    first = evaluate(text, {})
+    evaluate("1 + 1 /* compiled in between, and not evaluated again */", {})
+    time.sleep(0.02)
+
+    assert evaluate(text, {}) - first >= 20
