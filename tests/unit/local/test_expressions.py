@@ -117,9 +117,9 @@ def test_threads_evaluate_the_same_expression_at_the_same_time() -> None:
 
 def test_an_expression_that_is_evaluated_again_has_the_time_of_now() -> None:
     """Compiled expressions are kept, and the engine asks the one that is current for the time."""
-    text = "$millis() + 0 /* of this test alone */"
+    text = "/* of this test alone */ $millis()"
     first = evaluate(text, {})
-    evaluate("1 + 1 /* compiled in between, and not evaluated again */", {})
+    evaluate("/* compiled in between, and not evaluated again */ 1", {})
     time.sleep(0.02)
 
     assert evaluate(text, {}) - first >= 20
