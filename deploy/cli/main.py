@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -97,7 +97,7 @@ class Steadyspot(click.Group):
             trouble = _trouble(error)
             if trouble is None:
                 raise
-            _drop_what_cannot_be_written()
+            _drop_what_cannot_be_written(sys.stdout)
             _fail(trouble, machine="--json" in words)
         sys.exit(code)
 
@@ -126,13 +126,16 @@ def _refuse_what_is_no_text(words: Sequence[str]) -> None:
             )
 
 
-def _drop_what_cannot_be_written() -> None:
-    """Forget what a full disk did not take, which would be tried once more at the very end."""
+def _drop_what_cannot_be_written(stream: TextIO) -> None:
+    """Forget what a full disk or a closed terminal did not take.
+
+    It would be tried once more at the very end, and the exit code be lost by that.
+    """
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
@@ -141,6 +144,7 @@ def _fail(trouble: Trouble, *, machine: bool) -> NoReturn:
 
     with suppress(OSError):  # The terminal may be gone.
         Screen().trouble(trouble, machine=machine)
+    _drop_what_cannot_be_written(sys.stderr)
     sys.exit(trouble.code)
 
 

@@ -136,7 +136,7 @@ def test_stop_while_waiting_for_the_fence_runs_nothing(bench: Bench) -> None:
         wait_until(lambda: b"worker" in _command_of(worker.process.pid))
         wait_until(lambda: _catches(worker.process.pid, signal.SIGTERM))
         worker.terminate()
-        assert worker.end(6) == 143, worker.said()
+        assert worker.end(12) == 143, worker.said()
     assert "ran" not in worker.text
 
 
