@@ -125,6 +125,22 @@ def need_embedded_aws() -> None:
         )
 
 
+def need_page() -> None:
+    """Do nothing where the libraries of the page are installed.
+
+    Raises
+    ------
+    Trouble
+        Where they are not.
+    """
+    if find_spec("flask") is None:
+        raise Trouble(
+            "The page is not installed.",
+            "Install Steadyspot with it: pip install 'steadyspot[ui]', or with '.[ui]' from a "
+            "checkout.",
+        )
+
+
 def is_kept_up(config: Config) -> bool:
     """Return whether ``steadyspot local`` keeps an embedded AWS up beside a configuration.
 

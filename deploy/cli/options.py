@@ -62,6 +62,12 @@ class Checked(click.ParamType[Any]):
 
 run_named = click.argument("run", required=False, type=Checked("runs.lookup", "run_meant"))
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")
+as_page = click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it as one page for a browser.",
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 

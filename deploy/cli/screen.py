@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
+from datetime import UTC
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steadyspot.deploy.aws.prices import dollars
+from steadyspot.deploy.as_json import as_json
 from steadyspot.deploy.cli.pasting import pastable
+from steadyspot.deploy.money.sentences import money_line
 from steadyspot.deploy.plain import plain
 from steadyspot.deploy.runs.history import Moment, Tone
 from steadyspot.deploy.runs.logs import LogLine
@@ -172,12 +172,12 @@ class Screen:
 
     def json(self, value: Any) -> None:
         """Print a value for machines."""
-        text = json.dumps(value, default=_for_json, indent=2 if self._folds else None)
+        text = as_json(value, indent=2 if self._folds else None)
         self._console.print(Text(text), soft_wrap=True)
 
     def json_line(self, value: Any) -> None:
         """Print a value for machines on a line of its own, at once."""
-        self._console.print(Text(json.dumps(value, default=_for_json)), soft_wrap=True)
+        self._console.print(Text(as_json(value)), soft_wrap=True)
         self._console.file.flush()
 
     def raw(self, text: str) -> None:
@@ -210,29 +210,6 @@ def _text(text: str) -> Text:
     return Text(plain(text, lines=True))
 
 
-def _for_json(value: object) -> object:
-    """Return what JSON has no form for: times as ISO in UTC, decimals as numbers."""
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value)
-
-
 def silent() -> Screen:
     """Return a screen that shows nothing, for a verb that prints JSON at its end."""
     return Screen(Console(file=io.StringIO()))
-
-
-def money_line(money: Money, date: str) -> str:
-    """Return what a run cost, as a sentence."""
-    saved = f"saved {money.saving:.0%}" if money.saving >= 0 else f"cost {-money.saving:.0%} more"
-    beside = f"Beside that {money.transitions} transitions, {dollars(money.transitions_cost)}."
-    return (
-        f"Spot {money.spot_seconds:.0f} s, on-demand {money.on_demand_seconds:.0f} s, "
-        f"wasted {money.wasted_seconds:.1f} s: {dollars(money.cost)} instead of "
-        f"{dollars(money.cost_on_demand_only)} on on-demand only, {saved} (prices of {date}). "
-        f"{beside}"
-    )

@@ -37,6 +37,9 @@ from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.templates import TEMPLATES, job_template, platform_template
 from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble, how_stopped
+from steadyspot.deploy.ui.files import write
+from steadyspot.deploy.ui.reading import read_run, where
+from steadyspot.deploy.ui.rendering import rendered
 from steadyspot.examples.tpch_q1 import answer, data
 
 if TYPE_CHECKING:
@@ -61,6 +64,9 @@ CONFIG = Config(
     platform=Platform(name="steadyspot", mail="oncall@example.com"),
     jobs={JOB.name: JOB},
 )
+
+
+PAGE = Path(".steadyspot") / "demo.html"
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,14 @@ def _show(screen: Screen) -> int:
     ):
         demo = Demo(aws, screen, Path(folder))
         checks = list(demo.run())
+        page = demo.write_page()
         screen.heading("Checked")
         for check in checks:
             screen.say(
                 ("  ok      " if check.kept else "  NOT OK  ") + check.promise,
                 "green" if check.kept else "red",
             )
-        demo.say_where_to_look()
+        demo.say_where_to_look(page)
     screen.say(
         f"Took {time.monotonic() - began:.0f} s. Everything that was started is ended again."
     )
@@ -119,6 +126,7 @@ class Demo:
         self._screen = screen
         self._folder = folder
         self._target = Target(CONFIG, aws.session())
+        self._first_run = ""
 
     def run(self) -> Iterator[Check]:
         """Show everything, in its order; yields what was checked."""
@@ -126,11 +134,20 @@ class Demo:
         yield from self._interrupted_and_refused()
         yield from self._undeliverable()
 
-    def say_where_to_look(self) -> None:
+    def write_page(self) -> Path:
+        """Write the first run as a page that stays when the demo is over; return where."""
+        PAGE.parent.mkdir(exist_ok=True)
+        view = read_run(self._target, JOB, self._first_run)
+        here = where(self._target)
+        write(rendered("run.html", now=datetime.now(UTC), where=here, view=view), PAGE)
+        return PAGE
+
+    def say_where_to_look(self, page: Path) -> None:
         """Say where a newcomer goes from here."""
         self._screen.heading("Where to look further")
         command = Path(sys.executable).with_name("steadyspot")
         for path, arguments, what in (
+            (page, "", "the first run as a page for your browser"),
             (_room(statemachines) / "rendered", "", "the workflow you just saw, for the console"),
             (TEMPLATES, "", "the two stacks that were deployed"),
             (_room(examples) / "tpch_q1" / "job.py", "", "the job, and what makes it resume"),
@@ -170,6 +187,7 @@ class Demo:
         with Faults(self._aws, self._target, at):
             self._follow(execution)
         run = self._run(at)
+        self._first_run = run.run_key
         self._report(run)
         causes = [attempt.cause for attempt in run.attempts]
         first, last = run.attempts[0], run.attempts[-1]

@@ -8,15 +8,15 @@ somebody started in the console.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
-from steadyspot.deploy.runs.waits import Wait, deadline_of, wait_of
+from steadyspot.deploy.runs.waits import Wait, deadline_of, latest_spot_start_of, wait_of
 from steadyspot.statemachines.causes import CauseClass
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
@@ -46,6 +46,16 @@ class Moment:
     tone: Tone = Tone.PLAIN
 
 
+@dataclass(frozen=True)
+class Launch:
+    """An attempt that has been asked for; ``at`` is aware UTC, ``task`` empty until AWS took it."""
+
+    number: int
+    capacity: str
+    at: datetime
+    task: str = ""
+
+
 Lines = Iterator[tuple[str, Tone]]
 
 
@@ -65,11 +75,18 @@ class Story:
         self._call_failed = False
         self._chose = False
         self._values: dict[str, Any] = {}
+        self.under_way: Launch | None = None
+        """The attempt that was asked for last, as long as it has not ended."""
 
     @property
     def deadline(self) -> datetime | None:
         """When the run must be done, as far as was told; None without a deadline."""
         return deadline_of(self._values)
+
+    @property
+    def latest_spot_start(self) -> datetime | None:
+        """After when on-demand is taken instead of Spot; None where it never is, or nobody told."""
+        return latest_spot_start_of(self._values)
 
     def tell(self, events: Iterable[Mapping[str, Any]]) -> Iterator[Moment]:
         """Yield what these events mean to a person."""
@@ -84,12 +101,16 @@ class Story:
         elif kind.endswith("StateExited"):
             yield from self._exited(event["stateExitedEventDetails"], event["timestamp"])
         elif kind == "TaskSubmitted" and self._capacity:
-            yield from _submitted(event["taskSubmittedEventDetails"])
+            tasks = _tasks_in(event["taskSubmittedEventDetails"])
+            if tasks and self.under_way:
+                self.under_way = replace(self.under_way, task=tasks[0]["TaskArn"])
+            yield from _submitted(tasks)
         elif kind in ("TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed"):
             self._call_failed = True
         elif kind == "ExecutionRedriven":
             yield "the execution is redriven in the console", Tone.DECISION
         elif kind in _ENDINGS:
+            self.under_way = None
             yield from _ended(kind, event)
 
     def _entered(self, state: str, at: datetime) -> Lines:
@@ -106,7 +127,10 @@ class Story:
             yield "the run is not simply new: who holds it?", Tone.DECISION
         elif self._capacity:
             self._launches += 1
-            yield self._launched(self._before + self._launches)
+            number = self._before + self._launches
+            capacity = Capacity.SPOT if state == SPOT else Capacity.ON_DEMAND
+            self.under_way = Launch(number, capacity, at)
+            yield self._launched(number)
             self._last_capacity = self._capacity
         self._chose = state == JobState.CHOOSE_CAPACITY and bool(self._launches)
 
@@ -131,6 +155,8 @@ class Story:
 
     def _exited(self, details: Mapping[str, Any], at: datetime) -> Lines:
         state = details["name"]
+        if state in _LAUNCHES:
+            self.under_way = None
         assigned = assigned_by(details)
         self._values.update(assigned)
         self._done = assigned.get(variables.WORK, {}).get("done", self._done)
@@ -214,11 +240,14 @@ _TONES: Mapping[str, Tone] = {
 }
 
 
-def _submitted(details: Mapping[str, Any]) -> Lines:
+def _tasks_in(details: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     try:
-        tasks = json.loads(details.get("output", "{}")).get("Tasks") or []
+        return json.loads(details.get("output", "{}")).get("Tasks") or []
     except json.JSONDecodeError:
-        return
+        return []
+
+
+def _submitted(tasks: Sequence[Mapping[str, Any]]) -> Lines:
     if tasks:
         where = tasks[0].get("AvailabilityZone")
         text = f"task {_short(tasks[0]['TaskArn'])} is accepted"

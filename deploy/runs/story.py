@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from steadyspot.contract import Status
-from steadyspot.deploy.runs.history import Moment, Story
+from steadyspot.deploy.runs.history import Launch, Moment, Story
 from steadyspot.deploy.runs.records import UNREADABLE, RunRecord
 from steadyspot.statemachines.causes import Cause, rows
 
@@ -31,7 +32,11 @@ class Stop:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A run's story, ready to be shown; ``next_step`` is empty only while it runs."""
+    """A run's story, ready to be shown; ``next_step`` is empty only while it runs.
+
+    ``deadline`` and ``latest_spot_start`` are aware UTC, None where there is none or nobody knows;
+    ``under_way`` is the attempt that has not ended.
+    """
 
     outcome: str
     next_step: str
@@ -39,6 +44,9 @@ class Explanation:
     execution: str
     moments: tuple[Moment, ...]
     stops: tuple[Stop, ...]
+    deadline: datetime | None = None
+    latest_spot_start: datetime | None = None
+    under_way: Launch | None = None
 
 
 def explain(
@@ -56,7 +64,8 @@ def explain(
     how commands name the run, such as ``night 20261124T020000Z``.
     """
     stops = tuple(_stops(run))
-    moments = tuple(Story().tell(events))
+    teller = Story()
+    moments = tuple(teller.tell(events))
     if run:
         name = f"{run.job} {run.run_key}"
     outcome, step = _verdict(run, execution, events, waits, name)
@@ -69,6 +78,9 @@ def explain(
         execution=execution["executionArn"] if execution else (run.execution if run else ""),
         moments=moments,
         stops=stops,
+        deadline=teller.deadline,
+        latest_spot_start=teller.latest_spot_start,
+        under_way=teller.under_way,
     )
 
 

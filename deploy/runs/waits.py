@@ -63,6 +63,17 @@ def deadline_of(values: Mapping[str, Any]) -> datetime | None:
     return _moment(by / 1000) if by else None
 
 
+def latest_spot_start_of(values: Mapping[str, Any]) -> datetime | None:
+    """Return after when Spot is no longer tried; None where it always is, or that is not known."""
+    try:
+        if values[variables.RUN]["capacity"] != CapacityMode.SPOT_FIRST:
+            return None
+        latest = _latest_spot_start(values)
+        return _moment(latest) if latest < _NEVER else None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 

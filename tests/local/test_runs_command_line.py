@@ -191,6 +191,9 @@ def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> 
     assert [finding["text"] for finding in drilled["findings"] if not finding["good"]] == []
 
     assert "The run is complete" in staying.verb("explain", "quick")
+    page = staying.folder / "run.html"
+    assert "is told in" in staying.verb("explain", "quick", "--html", str(page))
+    assert 'class="bar spot finished"' in page.read_text()
     assert "on on-demand only" in staying.verb("cost", "quick")
 
     shop = staying.outputs("shop")

@@ -9,6 +9,8 @@ import click
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.target import Target
 
@@ -17,11 +19,20 @@ if TYPE_CHECKING:
 @options.job
 @options.run_named
 @options.as_json
+@options.as_page
 @options.on_target
 def command(
-    target: Target, screen: Screen, job: str | None, run: str | None, machine: bool
+    target: Target,
+    screen: Screen,
+    job: str | None,
+    run: str | None,
+    machine: bool,
+    page: Path | None = None,
 ) -> None:
     """Tell JOB's last run as a plain story, or that of RUN: a run key, a time or an execution."""
+    if page:
+        _write(target, screen, job, run, page)
+        return
     from steadyspot.deploy.runs.evidence import as_data, explanation_of, show
 
     wanted = target.config.job(job)
@@ -32,3 +43,18 @@ def command(
         screen.json({**told, "next_step": screen.advice(story.next_step)})
     else:
         show(screen, story, wanted, prices)
+
+
+def _write(target: Target, screen: Screen, job: str | None, run: str | None, page: Path) -> None:
+    from datetime import UTC, datetime
+
+    from steadyspot.deploy.target import need_page
+
+    need_page()
+    from steadyspot.deploy.ui.files import write
+    from steadyspot.deploy.ui.reading import read_run, where
+    from steadyspot.deploy.ui.rendering import rendered
+
+    view = read_run(target, target.config.job(job), run)
+    write(rendered("run.html", now=datetime.now(UTC), where=where(target), view=view), page)
+    screen.say(f"{view.job} {view.name} is told in {page}")

@@ -1,0 +1,180 @@
+"""What a page shows, in the words in which it shows it; pure.
+
+Texts come from the functions that a terminal's come from, so that both say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from steadyspot.contract import Status, output_prefix
+from steadyspot.deploy.as_json import as_json
+from steadyspot.deploy.aws.prices import Prices, dollars
+from steadyspot.deploy.money.sentences import money_line
+from steadyspot.deploy.runs.evidence import as_data
+from steadyspot.deploy.runs.logs import LogLine
+from steadyspot.deploy.runs.progress import duration
+from steadyspot.deploy.runs.records import Money, RunRecord, money
+from steadyspot.deploy.runs.story import Explanation
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.ui.pictures import Picture, laid_out
+from steadyspot.deploy.ui.timeline import Timeline, timeline_of
+
+_SIGNS = {"good": "✓", "bad": "✕", "care": "…"}
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """A line of the table of attempts."""
+
+    number: int
+    capacity: str
+    zone: str
+    begin: str
+    end: str
+    time: str
+    ended_by: str
+    said: str
+    units: int
+
+
+@dataclass(frozen=True)
+class RunView:
+    """All that the page of a run shows; ``lines`` is None where nobody asked for the log."""
+
+    job: str
+    name: str
+    tone: str
+    story: Explanation
+    facts: tuple[tuple[str, str], ...]
+    picture: Picture | None
+    attempts: tuple[AttemptRow, ...]
+    money: str
+    warnings: tuple[str, ...]
+    published: str
+    lines: tuple[str, ...] | None
+    json: str
+
+    @property
+    def sign(self) -> str:
+        """A sign that says the same as the colour."""
+        return _SIGNS[self.tone]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing changes any more by itself."""
+        return self.tone != "care"
+
+
+def run_view(
+    story: Explanation,
+    job: Job,
+    prices: Prices,
+    now: datetime,
+    log: Sequence[LogLine] | None = None,
+) -> RunView:
+    """Return what a run's page shows at a moment."""
+    run, timeline = story.run, timeline_of(story, now)
+    cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
+    return RunView(
+        job=job.name,
+        name=run.run_key if run else story.execution.rsplit(":", 1)[-1],
+        tone=_tone(story),
+        story=story,
+        facts=(*_facts(story, timeline, now), *_price(cost)),
+        picture=laid_out(timeline) if timeline else None,
+        attempts=tuple(_rows(story)),
+        money=money_line(cost, prices.date) if cost and run and run.attempts else "",
+        warnings=run.warnings if run else (),
+        published=_published(run),
+        lines=None if log is None else tuple(_line(line) for line in log),
+        json=as_json(as_data(story, job, prices), indent=2),
+    )
+
+
+def _tone(story: Explanation) -> str:
+    run = story.run
+    if run and run.complete:
+        return "good"
+    if story.under_way or (run and run.status in (Status.RUNNING, Status.COMMITTING)):
+        return "care"
+    return "bad"
+
+
+def _facts(
+    story: Explanation, timeline: Timeline | None, now: datetime
+) -> Iterator[tuple[str, str]]:
+    run = story.run
+    if run and run.scheduled_time:
+        yield "scheduled", _moment(run.scheduled_time)
+    if story.deadline:
+        yield "due by", f"{story.deadline:%Y-%m-%d %H:%M} UTC"
+    if timeline:
+        over = _tone(story) != "care"
+        end = timeline.bars[-1].end if over else now
+        yield "ended" if over else "now", f"{end:%Y-%m-%d %H:%M:%S} UTC"
+        if story.deadline:
+            late = (end - story.deadline).total_seconds()
+            yield "against the deadline", f"{duration(abs(late))} {'late' if late > 0 else 'left'}"
+    if run:
+        total = f" of {run.units_total}" if run.units_total else ""
+        yield "units done", f"{run.units_done}{total}"
+        yield "attempts", str(len(timeline.bars) if timeline else len(run.attempts))
+
+
+def _price(cost: Money | None) -> Iterator[tuple[str, str]]:
+    if cost and cost.cost:
+        saved = f"{cost.saving:.0%} saved" if cost.saving >= 0 else f"{-cost.saving:.0%} dearer"
+        yield "cost", f"{dollars(cost.cost)}, {saved}"
+
+
+def _rows(story: Explanation) -> Iterator[AttemptRow]:
+    run = story.run
+    said = {stop.attempt: stop.stopped_reason for stop in story.stops}
+    for attempt in run.attempts if run else ():
+        yield AttemptRow(
+            number=attempt.attempt,
+            capacity=attempt.capacity,
+            zone=attempt.zone or "-",
+            begin=attempt.started_at[11:19],
+            end=attempt.ended_at[11:19],
+            time=duration(attempt.seconds),
+            ended_by=attempt.cause or "-",
+            said=said.get(attempt.attempt, ""),
+            units=attempt.units_done,
+        )
+    if story.under_way and story.under_way.number not in {
+        attempt.attempt for attempt in (run.attempts if run else ())
+    }:
+        yield AttemptRow(
+            number=story.under_way.number,
+            capacity=story.under_way.capacity,
+            zone="-",
+            begin=f"{story.under_way.at:%H:%M:%S}",
+            end="-",
+            time="-",
+            ended_by="under way",
+            said="",
+            units=run.units_done if run else 0,
+        )
+
+
+def _published(run: RunRecord | None) -> str:
+    if run is None or not run.completion:
+        return ""
+    record = run.completion
+    number = int(record.get("outputs", 0))
+    return (
+        f"{number} output{'s' * (number != 1)}, {int(record.get('output_bytes', 0)):,} bytes, "
+        f"under {output_prefix(run.job, run.run_key)} at {record.get('completed_at', '?')}"
+    )
+
+
+def _line(line: LogLine) -> str:
+    return f"{line.at.astimezone(UTC):%H:%M:%S}  #{line.attempt or '?'}  {line.text}"
+
+
+def _moment(text: str) -> str:
+    return f"{text[:16].replace('T', ' ')} UTC"

@@ -1,0 +1,86 @@
+"""Runs to look at."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from steadyspot.deploy.aws.prices import Prices
+from steadyspot.deploy.runs.history import Moment, Tone
+from steadyspot.deploy.runs.records import AttemptRecord, RunRecord
+from steadyspot.deploy.runs.story import Explanation, Stop
+from steadyspot.deploy.stacks.config import Job
+from tests.unit.deploy.fakes import BEGUN
+
+JOB = Job(name="night", image="i", vcpu=1, memory_gb=2)
+PRICES = Prices()
+
+
+def attempt(
+    number: int, capacity: str, begin: float, minutes: float, cause: str, units: int
+) -> AttemptRecord:
+    """An attempt that began so many minutes after the run."""
+    start = BEGUN + timedelta(minutes=begin)
+    return AttemptRecord(
+        attempt=number,
+        capacity=capacity,
+        zone="eu-central-1a",
+        started_at=f"{start:%Y-%m-%dT%H:%M:%SZ}",
+        ended_at=f"{start + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}",
+        seconds=60 * minutes,
+        exit_code=0 if cause == "finished" else 143,
+        cause=cause,
+        stopped_reason="" if cause == "finished" else "Your Spot Task was interrupted.",
+        task="arn:aws:ecs:eu-central-1:1:task/shop/abc",
+        units_done=units,
+        lost_seconds=0,
+    )
+
+
+ATTEMPTS = (
+    attempt(1, "spot", 0, 20, "reclaimed", 4),
+    attempt(2, "spot", 20, 0, "no-capacity", 4),
+    attempt(3, "on-demand", 40, 24, "finished", 8),
+)
+
+
+def night(attempts: tuple[AttemptRecord, ...] = ATTEMPTS) -> Explanation:
+    """A run of 02:00 that was due by 03:00."""
+    return Explanation(
+        outcome="The run is complete and its outputs are published.",
+        next_step="Nothing to do.",
+        run=RunRecord(
+            job="night",
+            run_key="20261124T020000Z",
+            status="complete" if attempts else "running",
+            execution="arn:aws:states:eu-central-1:1:execution:night:20261124T020000Z",
+            scheduled_time="2026-11-24T02:00:00Z",
+            claimed_at="2026-11-24T02:00:01Z",
+            cause="",
+            attempts=attempts,
+            units_done=8,
+            units_total=8,
+            completion={"outputs": 1, "output_bytes": 661, "completed_at": "2026-11-24T03:04:00Z"},
+            warnings=(),
+            stop=None,
+            fence=3,
+            transitions=25,
+            seconds={},
+        ),
+        execution="arn:aws:states:eu-central-1:1:execution:night:20261124T020000Z",
+        moments=(
+            Moment(BEGUN, "run 20261124T020000Z is claimed, due by 03:00:00"),
+            Moment(
+                BEGUN + timedelta(minutes=20),
+                "attempt 1 was interrupted (reclaimed): AWS reclaimed the Spot capacity.",
+                Tone.TROUBLE,
+            ),
+        ),
+        stops=(Stop(1, "reclaimed", "interrupted", "Your Spot Task was interrupted."),),
+        deadline=BEGUN + timedelta(hours=1),
+        latest_spot_start=BEGUN + timedelta(minutes=40),
+    )
+
+
+def bad_night() -> Explanation:
+    """The same: reclaimed, refused, and late by four minutes on on-demand."""
+    return night()
