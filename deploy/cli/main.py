@@ -41,6 +41,7 @@ VERBS = (
     "resume",
     "cost",
     "down",
+    "ui",
     "local",
     "demo",
     "worker-image",

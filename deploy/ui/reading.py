@@ -1,27 +1,95 @@
-"""Asks a target for what a page shows; the verbs read the same."""
+"""Asks a target for what pages show; the verbs read the same."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from steadyspot.deploy.runs import fleet
 from steadyspot.deploy.runs.evidence import explanation_of
+from steadyspot.deploy.runs.listing import latest, lines_of, strays
 from steadyspot.deploy.runs.logs import LogLine, RunLog
+from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.deploy.ui.views import RunView, run_view
+from steadyspot.deploy.stacks.pausing import is_paused
+from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
+from steadyspot.deploy.ui.job_view import JobView, job_view
+from steadyspot.deploy.ui.run_view import RunView, run_view
 
 if TYPE_CHECKING:
     from steadyspot.deploy.runs.story import Explanation
     from steadyspot.deploy.target import Target
+    from steadyspot.deploy.ui.doing import Action
 
+_RUNS = 30
 _LINES = 200
 """The last lines of the log that a page shows."""
 _TASKS = 3
 """Of so many attempts, the last ones: a call each."""
 
 
-def read_run(target: Target, job: Job, run: str | None, *, log: bool = True) -> RunView:
-    """Return what the page of a run shows; ``log``: with what its last attempts printed.
+class Reading:
+    """What a server shows of a target, read anew at each look."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.where = where(target)
+
+    def configured(self, name: str) -> Job:
+        """Return a job of the configuration.
+
+        Raises
+        ------
+        Trouble
+            When it has none of that name.
+        """
+        return self._target.config.job(name)
+
+    def fleet(self) -> FleetView:
+        """Return how all jobs stand."""
+        return fleet_view(fleet.read(self._target, datetime.now(UTC)))
+
+    def job(self, name: str) -> JobView:
+        """Return a job and its last runs.
+
+        Raises
+        ------
+        Trouble
+            When the configuration has none of that name, or it is not deployed.
+        """
+        job, target = self._target.config.job(name), self._target
+        outputs, sfn, table = target.job(job), target.client("stepfunctions"), target.runs
+        machine = outputs["StateMachine"]
+        runs, executions = latest(table, sfn, job=job.name, machine=machine, most=_RUNS)
+        others = strays(table, sfn, job=job.name, runs=runs, executions=executions)
+        waiting = redrive_of(target, job, outputs).waiting()
+        lines = lines_of(job, runs, others, waiting, target.config.platform.prices)
+        paused = is_paused(target, job) if job.schedule else None
+        return job_view(job, lines[:_RUNS], paused=paused)
+
+    def run(self, job: str, key: str) -> RunView:
+        """Return a run.
+
+        Raises
+        ------
+        Trouble
+            When nothing knows it.
+        """
+        return read_run(self._target, self._target.config.job(job), key)
+
+    def do(self, action: Action, job: str, run: str) -> str:
+        """Do something; return what is to be said when it is done.
+
+        Raises
+        ------
+        Trouble
+            When it cannot be done.
+        """
+        return action.do(self._target, self._target.config.job(job), run)
+
+
+def read_run(target: Target, job: Job, run: str | None) -> RunView:
+    """Return what the page of a run shows, with what its last attempts printed.
 
     Raises
     ------
@@ -29,8 +97,8 @@ def read_run(target: Target, job: Job, run: str | None, *, log: bool = True) -> 
         When nothing knows that run.
     """
     story = explanation_of(target, job, run)
-    printed = _printed(target, job, story) if log else None
-    return run_view(story, job, target.config.platform.prices, datetime.now(UTC), printed)
+    prices = target.config.platform.prices
+    return run_view(story, job, prices, datetime.now(UTC), _printed(target, job, story))
 
 
 def where(target: Target) -> str:
@@ -44,5 +112,5 @@ def _printed(target: Target, job: Job, story: Explanation) -> list[LogLine]:
     tasks = {one.task: one.attempt for one in (story.run.attempts if story.run else ()) if one.task}
     if story.under_way and story.under_way.task:
         tasks[story.under_way.task] = story.under_way.number
-    latest = list(tasks.items())[-_TASKS:]
-    return [line for task, attempt in latest for line in log.news(task, attempt)][-_LINES:]
+    latest_tasks = list(tasks.items())[-_TASKS:]
+    return [line for task, attempt in latest_tasks for line in log.news(task, attempt)][-_LINES:]

@@ -34,5 +34,11 @@ def rendered(template: str, *, now: datetime, where: str, **values: Any) -> str:
         Whose runs these are: the platform and its region.
     """
     page = _templates().get_template(template)
-    common = {"now": now.astimezone(UTC), "where": where, "nonce": "", "links": None}
+    common = {
+        "now": now.astimezone(UTC),
+        "where": where,
+        "nonce": "",
+        "links": None,
+        "read_only": True,
+    }
     return page.render({**common, **values})

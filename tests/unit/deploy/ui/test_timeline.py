@@ -14,8 +14,8 @@ from steadyspot.deploy.runs.records import AttemptRecord, RunRecord
 from steadyspot.deploy.runs.story import Explanation
 from steadyspot.deploy.ui.pictures import LEFT, RIGHT, laid_out
 from steadyspot.deploy.ui.rendering import rendered
+from steadyspot.deploy.ui.run_view import run_view
 from steadyspot.deploy.ui.timeline import Ended, timeline_of
-from steadyspot.deploy.ui.views import run_view
 from tests.unit.deploy.fakes import BEGUN
 from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night, night
 

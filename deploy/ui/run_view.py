@@ -63,6 +63,11 @@ class RunView:
         return _SIGNS[self.tone]
 
     @property
+    def actions(self) -> tuple[str, ...]:
+        """What can be done about the run."""
+        return {"good": (), "care": ("stop",), "bad": ("redrive",)}[self.tone]
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing changes any more by itself."""
         return self.tone != "care"

@@ -1,0 +1,109 @@
+"""What can be done from a page. Each says first what it will do; the verbs do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from steadyspot.deploy.runs.executions import start
+from steadyspot.deploy.runs.lookup import Finder
+from steadyspot.deploy.runs.redrive import redrive_of
+from steadyspot.deploy.runs.stopping import stop
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.pausing import pause, resume
+from steadyspot.deploy.trouble import Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.target import Target
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a person may ask for; ``do`` returns what is to be said when it is done.
+
+    ``will`` says what it does, with ``{job}`` and ``{run}`` in it; ``of_a_run`` whether it needs
+    one.
+    """
+
+    name: str
+    will: str
+    of_a_run: bool
+    do: Callable[[Target, Job, str], str]
+
+
+def _start(target: Target, job: Job, _run: str) -> str:
+    execution = start(target.client("stepfunctions"), target.job(job)["StateMachine"], {})
+    return f"Run {execution.rsplit(':', 1)[-1]} is started."
+
+
+def _stop(target: Target, job: Job, run: str) -> str:
+    sfn = target.client("stepfunctions")
+    machine = target.job(job)["StateMachine"]
+    found = Finder(table=target.runs, sfn=sfn, job=job.name, machine=machine).find(run)
+    who = target.client("sts").get_caller_identity()["Arn"]
+    execution = found.execution["executionArn"] if found.execution else ""
+    if not stop(sfn, execution, f"{who}: steadyspot ui"):
+        raise Trouble(f"Run {run} is not under way.", "Look at it again: it may have ended by now.")
+    return f"Run {run} is stopped; it waits for a redrive."
+
+
+def _redrive(target: Target, job: Job, run: str) -> str:
+    found = next(iter(redrive_of(target, job, target.job(job)).run(lambda _: None, run)), None)
+    if found is None:
+        raise Trouble(
+            f"Run {run} does not wait in the dead-letter queue.",
+            "It may be under way again, or was taken up by somebody else.",
+        )
+    if not found.good:
+        raise Trouble(f"Run {run}: {found.note}.", "It waits in the queue as before.")
+    return f"Run {run} {found.note}."
+
+
+def _pause(target: Target, job: Job, _run: str) -> str:
+    pause(target, job, lambda _: None)
+    return f"{job.name} rests: no run is scheduled, and none counts as missed."
+
+
+def _resume(target: Target, job: Job, _run: str) -> str:
+    resume(target, job, lambda _: None)
+    return f"{job.name} is scheduled again."
+
+
+ACTIONS: Mapping[str, Action] = {
+    action.name: action
+    for action in (
+        Action(
+            "start",
+            "This starts a run of {job} now, with its own command and settings.",
+            of_a_run=False,
+            do=_start,
+        ),
+        Action(
+            "pause",
+            "This lets the schedule of {job} rest until it is resumed; runs under way go on.",
+            of_a_run=False,
+            do=_pause,
+        ),
+        Action(
+            "resume",
+            "This lets the schedule of {job} start runs again.",
+            of_a_run=False,
+            do=_resume,
+        ),
+        Action(
+            "stop",
+            "This ends run {run} of {job}. What is done is saved; people are told, and the run "
+            "waits for a redrive.",
+            of_a_run=True,
+            do=_stop,
+        ),
+        Action(
+            "redrive",
+            "This takes run {run} of {job} up again from the dead-letter queue, as it was asked "
+            "for; what is done already is not done again.",
+            of_a_run=True,
+            do=_redrive,
+        ),
+    )
+}

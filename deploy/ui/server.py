@@ -1,0 +1,248 @@
+"""Answers a browser: pages, what is new on them while they are looked at, and what is to be done.
+
+The server reads with the rights of who started it and keeps nothing. One look at AWS is made at a
+time, so that many open pages cannot burst an account's rates.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from threading import Lock
+from typing import Any, Protocol
+
+from flask import Flask, Response, abort, g, redirect, request, stream_with_context, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.trouble import Trouble
+from steadyspot.deploy.ui.doing import ACTIONS, Action
+from steadyspot.deploy.ui.fleet_view import FleetView
+from steadyspot.deploy.ui.guard import Guard
+from steadyspot.deploy.ui.job_view import JobView
+from steadyspot.deploy.ui.rendering import rendered
+from steadyspot.deploy.ui.run_view import RunView
+
+LOOK_SECONDS = 2.0
+"""Between two looks of a page that is open."""
+_POLICY = (
+    "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Pages(Protocol):
+    """What the server shows, and does; :class:`reading.Reading` is the one that asks AWS."""
+
+    where: str
+
+    def fleet(self) -> FleetView:
+        """Return all jobs."""
+
+    def job(self, name: str) -> JobView:
+        """Return a job and its last runs."""
+
+    def run(self, job: str, key: str) -> RunView:
+        """Return a run."""
+
+    def do(self, action: Action, job: str, run: str) -> str:
+        """Do something, and return what is to be said of it."""
+
+    def configured(self, name: str) -> Job:
+        """Return a job of the configuration; Trouble where there is none."""
+
+
+def make_app(
+    pages: Pages,
+    guard: Guard,
+    *,
+    read_only: bool = False,
+    pause: Callable[[float], None] = time.sleep,
+) -> Flask:
+    """Return the application.
+
+    Parameters
+    ----------
+    read_only
+        Whether nothing may be done from it.
+    pause
+        Waits between two looks.
+    """
+    app = Flask(__name__, static_folder=None, template_folder=None)
+    answers = _Answers(pages, guard, read_only=read_only, pause=pause)
+    app.before_request(answers.admit)
+    app.after_request(_protected)
+    app.register_error_handler(Trouble, answers.in_trouble)
+    app.register_error_handler(HTTPException, answers.in_error)
+    for path, look, template in (
+        ("/", answers.fleet, "fleet"),
+        ("/jobs/<job>", answers.job, "job"),
+        ("/jobs/<job>/runs/<run>", answers.run, "run"),
+    ):
+        app.add_url_rule(path, template, partial(answers.page, template, look))
+        at = f"{path.rstrip('/')}/live"
+        app.add_url_rule(at, f"{template}_live", partial(answers.live, template, look))
+        if template != "fleet":
+            asked, done = f"{path}/do/<action>", f"{template}_do"
+            app.add_url_rule(asked, f"ask_{done}", answers.ask)
+            app.add_url_rule(asked, done, answers.do, methods=["POST"])
+    return app
+
+
+class _Answers:
+    """Answers requests; the parts of an address come by name."""
+
+    def __init__(
+        self, pages: Pages, guard: Guard, *, read_only: bool, pause: Callable[[float], None]
+    ) -> None:
+        self._pages = pages
+        self._guard = guard
+        self._read_only = read_only
+        self._pause = pause
+        self._looking = Lock()
+
+    # --- what is shown ----------------------------------------------------------------------------
+
+    def fleet(self) -> FleetView:
+        return self._pages.fleet()
+
+    def job(self, job: str) -> JobView:
+        return self._pages.job(job)
+
+    def run(self, job: str, run: str) -> RunView:
+        return self._pages.run(job, run)
+
+    def page(self, template: str, look: Callable[..., Any], **of: str) -> str:
+        with self._looking:
+            view = look(**of)
+        return self._rendered(f"{template}.html", view=view)
+
+    def live(self, template: str, look: Callable[..., Any], **of: str) -> Response:
+        """Return what is new, as it comes; ends where nothing can change any more by itself."""
+        return Response(
+            stream_with_context(self._events(f"{template}_main.html", partial(look, **of))),
+            mimetype="text/event-stream",
+        )
+
+    def _events(self, template: str, look: Callable[[], Any]) -> Iterator[str]:
+        last = ""
+        while True:
+            try:
+                with self._looking:
+                    view = look()
+            except Trouble as trouble:
+                yield _event(trouble=f"{trouble.what} {trouble.what_to_do}")
+                self._pause(5 * LOOK_SECONDS)
+                continue
+            html = self._rendered(template, view=view)
+            yield _event(html=html, over=view.is_over) if html != last else ": nothing new\n\n"
+            if view.is_over:
+                return
+            last = html
+            self._pause(LOOK_SECONDS)
+
+    def _rendered(self, template: str, **values: Any) -> str:
+        return rendered(
+            template,
+            now=datetime.now(UTC),
+            where=self._pages.where,
+            nonce=g.nonce,
+            read_only=self._read_only,
+            links=_LINKS,
+            form_token=self._guard.form_token,
+            **values,
+        )
+
+    # --- what is done -----------------------------------------------------------------------------
+
+    def ask(self, job: str, action: str, run: str = "") -> str:
+        wanted = self._wanted(action, run)
+        self._pages.configured(job)
+        told = wanted.will.format(job=job, run=run)
+        return self._rendered("ask.html", job=job, run=run, action=wanted.name, told=told)
+
+    def do(self, job: str, action: str, run: str = "") -> str:
+        wanted = self._wanted(action, run)
+        with self._looking:
+            told = self._pages.do(wanted, job, run)
+        return self._rendered("done.html", job=job, run=run, action=wanted.name, told=told)
+
+    def _wanted(self, action: str, run: str) -> Action:
+        found = ACTIONS.get(action)
+        if found is None or found.of_a_run != bool(run):
+            abort(404)
+        if self._read_only:
+            abort(403)
+        return found
+
+    # --- who is let in ----------------------------------------------------------------------------
+
+    def admit(self) -> AnyResponse | tuple[str, int] | None:
+        g.nonce = secrets.token_urlsafe(16)
+        refusal = self._guard.refusal_of_sender(request)
+        given = request.args.get("token", "")
+        if not refusal and request.method == "GET" and self._guard.is_token(given):
+            answer = redirect(request.path, 303)
+            answer.set_cookie(self._guard.cookie, given, httponly=True, samesite="Strict")
+            return answer
+        if refusal := refusal or self._guard.refusal(request):
+            return self._refused(refusal), 403
+        return None
+
+    def in_trouble(self, trouble: Trouble) -> tuple[str, int]:
+        return self._refused(trouble.what, trouble.what_to_do), 404
+
+    def in_error(self, error: HTTPException) -> tuple[str, int]:
+        code = error.code or 500
+        return self._refused(_ERRORS.get(code, "That did not work.")), code
+
+    def _refused(self, what: str, what_to_do: str = "") -> str:
+        return self._rendered("refused.html", what=what, what_to_do=what_to_do)
+
+
+_ERRORS = {
+    403: "This page was started with --read-only: nothing can be done from it.",
+    404: "There is no such page.",
+    405: "This address cannot be asked like that.",
+}
+
+
+def _protected(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = _POLICY.format(nonce=g.nonce)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    return response
+
+
+class _Links:
+    """Where pages lie, for templates."""
+
+    @property
+    def fleet(self) -> str:
+        return url_for("fleet")
+
+    def job(self, job: str) -> str:
+        return url_for("job", job=job)
+
+    def run(self, job: str, run: str) -> str:
+        return url_for("run", job=job, run=run)
+
+    def do(self, action: str, job: str, run: str = "") -> str:
+        if run:
+            return url_for("ask_run_do", job=job, run=run, action=action)
+        return url_for("ask_job_do", job=job, action=action)
+
+
+_LINKS = _Links()
+
+
+def _event(**told: Any) -> str:
+    return f"data: {json.dumps(told)}\n\n"

@@ -1,0 +1,38 @@
+"use strict";
+(() => {
+  const main = document.getElementById("main");
+  const clock = document.querySelector("footer time");
+  const kept = { open: [], filter: "" };
+  const filter = () => {
+    const field = document.getElementById("filter");
+    if (!field) return;
+    const wanted = field.value.toLowerCase();
+    for (const row of document.querySelectorAll("#jobs tbody tr"))
+      row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  };
+  main.addEventListener("input", filter);
+  const source = new EventSource(location.pathname.replace(/\/$/, "") + "/live");
+  source.onmessage = (event) => {
+    const told = JSON.parse(event.data);
+    if (told.trouble) {
+      clock.textContent += " · " + told.trouble;
+      return;
+    }
+    kept.open = [...main.querySelectorAll("details")].map((one) => one.open);
+    const field = document.getElementById("filter");
+    kept.filter = field ? field.value : "";
+    const focused = document.activeElement && main.contains(document.activeElement)
+      ? document.activeElement.id || document.activeElement.getAttribute("href") : null;
+    main.innerHTML = told.html;
+    main.querySelectorAll("details").forEach((one, index) => { one.open = kept.open[index] || false; });
+    const again = document.getElementById("filter");
+    if (again) { again.value = kept.filter; filter(); }
+    if (focused) {
+      const found = [...main.querySelectorAll("a, input, [id]")]
+        .find((one) => one.id === focused || one.getAttribute("href") === focused);
+      if (found) found.focus({ preventScroll: true });
+    }
+    clock.textContent = new Date().toISOString().slice(0, 19).replace("T", " ") + " UTC";
+    if (told.over) source.close();
+  };
+})();
