@@ -1,4 +1,4 @@
-"""What a look at all jobs finds: runs that are open in an index, finished ones in monthly totals."""
+"""What a look at all jobs finds: open runs in an index, finished ones in monthly totals."""
 
 from __future__ import annotations
 
