@@ -13,6 +13,8 @@ from steadyspot.contract import Status, columns
 from steadyspot.contract.states import AfterTheEndState
 from steadyspot.statemachines.calls import (
     CANCELED,
+    OPEN_AS_PARKED,
+    PARKED,
     UNFINISHED_WORK,
     change,
     short_call,
@@ -39,10 +41,11 @@ def mark() -> Task:
     return transaction(
         AfterTheEndState.MARK_UNFINISHED,
         change(
-            "SET #status = :unfinished, execution = :ended, cause = :cause",
+            f"SET #status = :unfinished, execution = :ended, cause = :cause, {OPEN_AS_PARKED}",
             expression("markCondition"),
             {
                 **values,
+                **PARKED,
                 ":ended": ENDED,
                 ":before": {"S": expression("beforeEnded")},
                 ":cause": {"S": EXECUTION_ENDED.name},
@@ -61,7 +64,7 @@ def close() -> Task:
     return transaction(
         AfterTheEndState.CLOSE,
         change(
-            "SET #status = :complete",
+            "SET #status = :complete REMOVE is_open, open_as",
             "execution = :ended AND #status = :running",
             {":complete": complete, ":running": running, ":ended": ENDED},
             key=KEY,
