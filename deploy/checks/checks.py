@@ -38,6 +38,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("grace", timing.grace),
     ("past stops", stops.past_stops),
     ("containers", hardening.containers),
+    ("outputs", hardening.outputs),
     ("mail", platform.mail),
 )
 

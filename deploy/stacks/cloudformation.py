@@ -440,8 +440,15 @@ class Stacks:
 
     def _drop(self, name: str, change_set: str, *, new: bool) -> None:
         self._client.delete_change_set(StackName=name, ChangeSetName=change_set)
-        if new:  # A change set that would create a stack leaves an empty one behind.
-            self._client.delete_stack(StackName=name)
+        if not new:
+            return
+        # A change set that would create a stack leaves an empty one behind, in which somebody else
+        # may have begun meanwhile.
+        left = self._found(name)
+        if left is None or left["StackStatus"] != "REVIEW_IN_PROGRESS":
+            return
+        if not self._client.list_change_sets(StackName=name)["Summaries"]:
+            self._client.delete_stack(StackName=left["StackId"])
 
     # --- following -----------------------------------------------------------------------------
 

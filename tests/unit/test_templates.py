@@ -202,6 +202,21 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
     assert len(sources) == 1
 
 
+@pytest.mark.parametrize(
+    ("role", "machine"),
+    [
+        ("StateMachineRole", "${Platform}-${Job}"),
+        ("AfterTheEndRole", "${AWS::StackName}-AfterTheEnd"),
+        ("BeforeTheStartRole", "${AWS::StackName}-BeforeTheStart"),
+    ],
+)
+def test_a_workflow_s_role_is_for_that_workflow_exactly(role: str, machine: str) -> None:
+    """The name of another job, or of another platform's, may begin with this one's."""
+    (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
+    source = statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
+    assert source.endswith(f":stateMachine:{machine}")
+
+
 def test_the_scheduler_comes_from_the_platform_s_group_exactly() -> None:
     (statement,) = ROLES["SchedulerRole"]["AssumeRolePolicyDocument"]["Statement"]
     source = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"]

@@ -139,6 +139,9 @@ class CloudFormation:
     def deleted(self) -> bool:
         return "delete_stack" in self.calls
 
+    def list_change_sets(self, **_: Any) -> dict[str, Any]:
+        return {"Summaries": []}
+
     def create_change_set(self, **request: Any) -> None:
         self.calls.append("create_change_set")
         self.asked = request

@@ -357,3 +357,13 @@ def test_a_container_that_may_more_than_it_needs_is_noted_key_by_key() -> None:
     assert left_open(closed) == []
     assert left_open(replace(closed, user=None)) == ["user"]
     assert left_open(Job("night", "image")) == ["read_only_root", "drop_capabilities", "user"]
+
+
+@pytest.mark.parametrize(("days", "level"), [(0, Level.NOTE), (30, Level.GOOD)])
+def test_that_a_container_can_replace_past_outputs_is_noted(
+    tmp_path: Path, days: int, level: Level
+) -> None:
+    found = findings(account(), tmp_path, platform=Platform(mail="a@b.example", version_days=days))
+    (outputs,) = (one for one in found if one.about == "outputs")
+    assert outputs.level is level
+    assert bool(outputs.what_to_do) is (days == 0)
