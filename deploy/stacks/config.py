@@ -76,6 +76,7 @@ class Platform:
     customer_key: bool = False
     checkpoint_days: int = 30
     keep_outputs_days: int = 0
+    keep_runs_days: int = 0
     version_days: int = 0
     protect_table: bool = False
     container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.contract import WORKER_CONTAINER, Env
+from steadyspot.contract import WORKER_CONTAINER, Env, columns
 from steadyspot.contract.columns import worker_partition
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
@@ -469,3 +469,13 @@ def test_outputs_are_kept_for_ever_unless_a_platform_says_for_how_long() -> None
         ]
     ]
     assert TEMPLATES["platform"]["Parameters"]["KeepOutputsDays"]["Default"] == 0
+
+
+def test_records_are_kept_for_ever_unless_somebody_says_otherwise() -> None:
+    table = TEMPLATES["platform"]["Resources"]["RunTable"]["Properties"]
+    assert table["TimeToLiveSpecification"] == {
+        "AttributeName": columns.DELETE_AT,
+        "Enabled": {"Fn::If": ["RunsExpire", True, False]},
+    }
+    parameters = [TEMPLATES[name]["Parameters"]["KeepRunsDays"] for name in ("platform", "job")]
+    assert [parameter["Default"] for parameter in parameters] == [0, 0]
