@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,10 @@ from steadyspot.names import place_below
 from steadyspot.paths import remove
 from steadyspot.protocol import STATE_BYTES
 from steadyspot.run import RunError
-from steadyspot.units import Ambiguous, Process, ancestry, owner
+from steadyspot.units import Ambiguous, Process, ancestry, beside, owner
+
+LOOK_SECONDS = 0.1
+"""How often it is looked whether other processes have units in hand."""
 
 
 class SocketChannel:
@@ -57,6 +61,9 @@ class SocketChannel:
 
     def break_off(self, unit: str) -> None:
         self._ask({"do": "break-off", "unit": unit})
+
+    def await_others(self) -> None:
+        self._ask({"do": "await-others"})
 
     def save(self, state: Any) -> None:
         self._ask({"do": "save", "state": plain(state)})
@@ -268,6 +275,15 @@ class FolderChannel:
         with self._locked():
             remove(self._folder_of(unit))
 
+    def await_others(self) -> None:
+        pid = os.getpid()
+        with self._locked():
+            for one in self._in_hand():
+                if one.process.pid == pid:
+                    (one.folder / "leaves").touch()
+        while self._others_in_hand(pid):
+            time.sleep(LOOK_SECONDS)
+
     def save(self, state: Any) -> None:
         plain(state)
         with self._locked() as done:
@@ -351,6 +367,11 @@ class FolderChannel:
             else:
                 remove(folder)
         return found
+
+    def _others_in_hand(self, pid: int) -> bool:
+        with self._locked():
+            others = beside(self._in_hand(), pid)
+            return any(not (one.folder / "leaves").exists() for one in others)
 
     def _folder_of(self, unit: str) -> Path:
         return self._root / "in-hand" / hashlib.sha256(unit.encode()).hexdigest()[:32]

@@ -21,6 +21,8 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``"state"}``                durable; only then is the unit done. So are outputs of no unit then
 ``{"do": "break-off",       the unit will not be done, and its outputs do not count; it may be
 ``"unit"}``                 begun again
+``{"do": "await-others"}``  answers once no unit is in hand but those of the process itself, of the
+                            ones above it, and of such as wait for that, too: it is about to give up
 ``{"do": "save",            makes the state durable, and outputs of no unit
 ``"state"}``
 ``{"do": "progress",        notes how far the job is, 0 to 1, and how many units there are

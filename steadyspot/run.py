@@ -49,7 +49,8 @@ class NoNewUnit(RunError):
     """What ``unit`` raises at a stop in a child of the process that leads the job.
 
     No ``SystemExit``, which would end a child of a pool whose parent then waits for its answer for
-    ever; the pool carries it to the parent, where it arrives as ``Interrupted``.
+    ever; the pool carries it to the parent, where it arrives as ``Interrupted``. Since
+    ``multiprocessing.Pool`` ends all its children then, the others' units are waited for before.
     """
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
@@ -68,6 +69,7 @@ class Channel(Protocol):
     def give_up(self, output: Any) -> None: ...
     def mark(self, unit: str, state: Any) -> None: ...
     def break_off(self, unit: str) -> None: ...
+    def await_others(self) -> None: ...
     def save(self, state: Any) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
     def all_done(self, done: bool, at_end: bool = False) -> None: ...
@@ -310,6 +312,7 @@ class Run:
         if not self.stopping.came():
             return
         if os.getpid() != self._pid or _is_child_of_python():
+            self._channel.await_others()
             raise NoNewUnit(
                 "The run is to stop: no new unit begins. It is done by the next attempt."
             )

@@ -195,12 +195,8 @@ class Control:
             case "all-done":
                 done = not request.has("done") or bool(request.any("done"))
                 self._all_done(pid, done, "at_end" in request and bool(request.any("at_end")))
-            case "is-stopping":
-                return {"stopping": self._stopping.event.is_set()}
-            case "wait-stop":
-                self._speakers.waits(pid)
-                self._stopping.event.wait()
-                return {"seconds_left": self._stopping.seconds_left()}
+            case "is-stopping" | "wait-stop" | "await-others":
+                return self._of_a_stop(request, pid)
             case other:
                 raise NotUnderstood(f"there is none called {other!r}")
         return {}
@@ -213,6 +209,18 @@ class Control:
             self._ended_well.add(pid)
         else:
             self._finished = True
+
+    def _of_a_stop(self, request: Request, pid: int) -> dict[str, Any]:
+        match request.any("do"):
+            case "is-stopping":
+                return {"stopping": self._stopping.event.is_set()}
+            case "wait-stop":
+                self._speakers.waits(pid)
+                self._stopping.event.wait()
+                return {"seconds_left": self._stopping.seconds_left()}
+            case _:
+                self._requests.await_others(pid)
+                return {}
 
     def _of_unit(self, request: Request, pid: int) -> None:
         unit = request.text("unit")

@@ -13,7 +13,7 @@ from itertools import count
 
 from steadyspot.names import place_below
 from steadyspot.paths import remove
-from steadyspot.units import Ambiguous, Process, owner
+from steadyspot.units import Ambiguous, Process, beside, owner
 from steadyspot.worker.errors import Misuse
 from steadyspot.worker.keeping.uploads import Upload
 
@@ -22,13 +22,14 @@ from steadyspot.worker.keeping.uploads import Upload
 class Unit:
     """A unit in hand, or with an empty key what belongs to none.
 
-    ``refused`` says why it cannot be marked any more.
+    ``refused`` says why it cannot be marked any more, ``leaves`` that its process is to give it up.
     """
 
     key: str
     process: Process
     staged: dict[str, Upload] = field(default_factory=dict)
     refused: Misuse | None = None
+    leaves: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,17 @@ class InHand:
     def any(self) -> bool:
         """Whether any unit was begun and neither marked nor broken off; its process may be gone."""
         return bool(self._units)
+
+    def leave(self, pid: int) -> None:
+        """A process is about to give up the units it has in hand, once others have ended theirs."""
+        for unit in self._units.values():
+            if unit.process.pid == pid:
+                unit.leaves = True
+
+    def any_beside(self, pid: int) -> bool:
+        """Whether a process that is neither this one nor above it has a unit that it may end."""
+        self._bury()
+        return any(not unit.leaves for unit in beside(self._units.values(), pid))
 
     def break_off_all(self) -> None:
         """The job has ended: what was not marked by then will not be."""

@@ -17,6 +17,9 @@ from steadyspot.worker.keeping.saving import Saving
 from steadyspot.worker.keeping.unsaved import Unsaved
 from steadyspot.worker.keeping.uploads import Upload, check_publishable
 
+LOOK_SECONDS = 0.1
+"""How often it is looked whether other processes have units in hand."""
+
 PROGRESS_SECONDS = 5.0
 """How often progress is written where nothing else is saved."""
 
@@ -65,6 +68,18 @@ class JobRequests:
         """A unit will not be done; its outputs do not count."""
         with self._unsaved.lock:
             self._unsaved.in_hand.break_off(unit)
+
+    def await_others(self, pid: int) -> None:
+        """Return once no process beside this one and those above it has a unit to end."""
+        in_hand = self._unsaved.in_hand
+        with self._unsaved.lock:
+            in_hand.leave(pid)
+        while self._others_in_hand(pid):
+            time.sleep(LOOK_SECONDS)
+
+    def _others_in_hand(self, pid: int) -> bool:
+        with self._unsaved.lock:
+            return self._unsaved.in_hand.any_beside(pid)
 
     def has_in_hand(self, unit: str) -> bool:
         """Whether a unit is in hand."""
