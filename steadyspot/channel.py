@@ -59,8 +59,8 @@ class SocketChannel:
     def mark(self, unit: str, state: Any) -> None:
         self._ask({"do": "mark", "unit": unit, "state": plain(state)})
 
-    def break_off(self, unit: str) -> None:
-        self._ask({"do": "break-off", "unit": unit})
+    def break_off(self, unit: str, refused: str) -> None:
+        self._ask({"do": "break-off", "unit": unit, "refused": refused})
 
     def await_others(self) -> None:
         self._ask({"do": "await-others"})
@@ -271,7 +271,7 @@ class FolderChannel:
             self._write(done)
             self._move_outputs(done)
 
-    def break_off(self, unit: str) -> None:
+    def break_off(self, unit: str, refused: str) -> None:
         with self._locked():
             remove(self._folder_of(unit))
 

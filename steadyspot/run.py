@@ -57,6 +57,10 @@ class NoNewUnit(RunError):
         return Interrupted, (int(Exit.INTERRUPTED),)
 
 
+class Misused(RunError):
+    """A rule of units was broken, so that what is in hand cannot count, whoever catches this."""
+
+
 class Channel(Protocol):
     """What a run needs from the supervisor, or from the local folder that stands in for it."""
 
@@ -68,7 +72,7 @@ class Channel(Protocol):
     def stage(self, output: Any) -> None: ...
     def give_up(self, output: Any) -> None: ...
     def mark(self, unit: str, state: Any) -> None: ...
-    def break_off(self, unit: str) -> None: ...
+    def break_off(self, unit: str, refused: str) -> None: ...
     def await_others(self) -> None: ...
     def save(self, state: Any) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
@@ -80,12 +84,29 @@ class Channel(Protocol):
 
 
 class _InHand:
-    """A unit in hand, as its context knows it."""
+    """A unit in hand, as its context knows it; ``outer`` is the one it was begun within."""
 
     def __init__(self, key: str) -> None:
+        here = _unit.get()
         self.key = key
+        self.outer = None if here is None or here.ended else here
         self.pid = os.getpid()
         self.ended = False
+
+    def check_innermost(self) -> None:
+        """Raise ``Misused`` where one that was begun within it has not ended.
+
+        Outputs went to that one, whatever loop they were meant for.
+        """
+        inner = above = _unit.get()
+        while above is not None and above is not self:
+            above = above.outer
+        if inner is not None and above is self and inner is not self and not inner.ended:
+            raise Misused(
+                f"The unit {self.key} ends while the unit {inner.key}, begun within it, is in hand."
+                " Loops over units lie within each other or one after the other, never side by"
+                " side, and one that was broken off is not kept."
+            )
 
 
 class _NearestUnit:
@@ -176,7 +197,8 @@ class Run:
 
         When the loop asks for the next unit, the one before is made durable with its outputs and
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
-        the unit in hand. A ``break`` leaves the unit in hand undone. For pools see ``undone``.
+        the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
+        ``undone``; one that would take them from here is refused.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
@@ -209,14 +231,26 @@ class Run:
                 continue
             self._leave_if_stopping()
             with self.unit(unit if key is None else key(unit)):
+                _refuse_pool()
+                thread = threading.get_ident()
                 yield unit
+                if threading.get_ident() != thread:
+                    raise Misused(f"A loop over units is for one in one thread. {_FOR_POOLS}")
         self._loops |= dict.fromkeys(names, loop)
         if skipped:
             self._channel.say_done(skipped, len(names) - skipped)
         self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
-        """The units not done yet, for threads and processes that mark each with ``unit``."""
+        """The units not done yet, for threads and processes that mark each with ``unit``.
+
+        def work(part):
+            with run.unit(part), run.output(f"part-{part:05}.parquet") as path:
+                ...
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(work, run.undone(parts)))
+        """
         done = set(self._channel.units())
         pairs = list(_with_keys(units, key))
         left = [unit for name, unit in pairs if name not in done]
@@ -238,10 +272,12 @@ class Run:
         token = _unit.set(unit)
         try:
             yield
-        except BaseException:
+            unit.check_innermost()
+        except BaseException as error:
             if unit.pid == os.getpid():  # A forked child leaves what is its parent's.
                 with contextlib.suppress(Exception):
-                    self._channel.break_off(unit.key)
+                    refused = str(error) if isinstance(error, Misused) else ""
+                    self._channel.break_off(unit.key, refused)
             raise
         finally:
             unit.ended = True
@@ -376,6 +412,23 @@ def _is_child_of_python() -> bool:
     """Whether ``multiprocessing`` has started this process, for its parent to lead and to end."""
     multiprocessing = sys.modules.get("multiprocessing.process")
     return multiprocessing is not None and multiprocessing.parent_process() is not None
+
+
+_FOR_POOLS = (
+    "A unit counts as done when the next is asked for. Give a pool run.undone(units), and begin"
+    " each where it is done: with run.unit(unit)."
+)
+_POOLS = ("concurrent", "multiprocessing", "joblib")
+"""Packages that take units from an iterator long before they are done."""
+
+
+def _refuse_pool() -> None:
+    """Raise ``Misused`` where a pool asks ``remaining`` for the next unit."""
+    caller = sys._getframe(2)
+    while caller.f_back and caller.f_code.co_name == "<genexpr>":
+        caller = caller.f_back
+    if str(caller.f_globals.get("__name__", "")).partition(".")[0] in _POOLS:
+        raise Misused(f"A pool cannot take its units from remaining(units). {_FOR_POOLS}")
 
 
 def unit_key(unit: Any) -> str:

@@ -230,7 +230,9 @@ class Control:
             case "mark":
                 self._requests.mark(unit, [request.any("state")] if request.has("state") else [])
             case _:
-                self._requests.break_off(unit)
+                self._requests.break_off(
+                    unit, request.text("refused") if "refused" in request else ""
+                )
 
     def _of_output(self, request: Request, pid: int) -> dict[str, Any]:
         """Begin an output for the unit that is named, else for the one it is made in; or end it."""

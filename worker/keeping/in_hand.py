@@ -54,20 +54,21 @@ class Draft:
 class InHand:
     """Units and outputs in hand, below ``folder``.
 
-    ``drop`` takes uploads that nobody wants; ``left`` is told of each unit that will not be marked,
-    and how many outputs do not count for that.
+    ``drop`` takes uploads that nobody wants; ``say_left`` is told of each unit that will not be
+    marked, and how many outputs do not count for that. ``left`` are its keys.
     """
 
     def __init__(
-        self, folder: str, drop: Callable[[Upload], None], left: Callable[[str, int], None]
+        self, folder: str, drop: Callable[[Upload], None], say_left: Callable[[str, int], None]
     ) -> None:
         self._folder = folder
         self._drop = drop
-        self._left = left
+        self._say_left = say_left
         self._units: dict[str, Unit] = {}
         self._drafts: dict[int, Draft] = {}
         self._numbers = count(1)
         self.marked: set[str] = set()
+        self.left: list[str] = []
         self.loose = Unit("", Process(0, ""))
 
     def begin(self, key: str, pid: int) -> None:
@@ -182,7 +183,8 @@ class InHand:
         """A unit will not be marked: what was staged for it is dropped."""
         unit = self._units.pop(key, None)
         if unit:
-            self._left(key, len(unit.staged))
+            self.left.append(key)
+            self._say_left(key, len(unit.staged))
             for upload in unit.staged.values():
                 self._drop(upload)
             unit.staged.clear()

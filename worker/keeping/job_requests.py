@@ -64,10 +64,12 @@ class JobRequests:
                 self._unsaved.refuse(unit, error)
                 raise
 
-    def break_off(self, unit: str) -> None:
-        """A unit will not be done; its outputs do not count."""
+    def break_off(self, unit: str, refused: str = "") -> None:
+        """A unit will not be done; its outputs do not count. ``refused``: a rule was broken."""
         with self._unsaved.lock:
             self._unsaved.in_hand.break_off(unit)
+            if refused:
+                self._unsaved.refuse(unit, Misuse(refused))
 
     def await_others(self, pid: int) -> None:
         """Return once no process beside this one and those above it has a unit to end."""

@@ -278,7 +278,9 @@ class Saving:
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
             self._unsaved.in_hand.break_off_all()
+            left = self._unsaved.in_hand.left
         ledger = self.attempt.ledger
+        self._say_left([unit for unit in left if ledger.history.unit(unit) is None])
         self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
@@ -299,6 +301,15 @@ class Saving:
             ) from None
         self.uploader.abort(replaced)
         return record
+
+    def _say_left(self, units: list[str]) -> None:
+        """The job says that all is well: whether it is, somebody may want to know."""
+        if units:
+            self._warnings.say(
+                "unit",
+                f"{len(units)} units were begun and not done, the first is {shown(units[0])}: what"
+                " was made in them is not published. The job ended with 0 all the same.",
+            )
 
     def _check_published(self) -> None:
         """A run is not complete without a file that lay in the folder for outputs.

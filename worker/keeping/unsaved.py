@@ -64,7 +64,10 @@ class Unsaved:
                 self._troubles[unit] = error
 
     def refuse(self, unit: str, error: WorkerError) -> None:
-        """A second unit with the key of another was begun: trouble for good (the lock is held)."""
+        """A rule was broken with this unit, such as with its key: trouble for good.
+
+        The lock is held.
+        """
         self._troubles[f"{unit}, again"] = error
 
     def check_open(self) -> None:
