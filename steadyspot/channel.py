@@ -56,8 +56,8 @@ class SocketChannel:
     def give_up(self, output: int) -> None:
         self._ask({"do": "give-up", "output": output})
 
-    def mark(self, unit: str, state: Any) -> None:
-        self._ask({"do": "mark", "unit": unit, "state": plain(state)})
+    def mark(self, unit: str, state: list[Any]) -> None:
+        self._ask({"do": "mark", "unit": unit} | _given(state))
 
     def break_off(self, unit: str, refused: str) -> None:
         self._ask({"do": "break-off", "unit": unit, "refused": refused})
@@ -65,8 +65,8 @@ class SocketChannel:
     def await_others(self) -> None:
         self._ask({"do": "await-others"})
 
-    def save(self, state: Any) -> None:
-        self._ask({"do": "save", "state": plain(state)})
+    def save(self, state: list[Any]) -> None:
+        self._ask({"do": "save"} | _given(state))
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         self._ask({"do": "progress", "fraction": fraction, "total": total})
@@ -110,6 +110,10 @@ class SocketChannel:
             self._local.lines = connection.makefile("rb")
             self._local.pid = os.getpid()
         return self._local.connection, self._local.lines
+
+
+def _given(state: list[Any]) -> dict[str, Any]:
+    return {"state": plain(state[0])} if state else {}
 
 
 def plain(state: Any) -> Any:
@@ -252,8 +256,8 @@ class FolderChannel:
         with self._locked():
             remove(output.folder)
 
-    def mark(self, unit: str, state: Any) -> None:
-        plain(state)
+    def mark(self, unit: str, state: list[Any]) -> None:
+        state = [plain(one) for one in state]
         with self._locked() as done:
             folder = self._folder_of(unit)
             refused = self._why_not(unit, folder)
@@ -267,7 +271,7 @@ class FolderChannel:
             for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
                 remove(self._root / "outputs" / name)
             done["units"][unit] = {"outputs": names, "attempt": self._attempt}
-            done |= {"state": [state], "moving": str(folder)}
+            done |= {"state": state or done["state"], "moving": str(folder)}
             self._write(done)
             self._move_outputs(done)
 
@@ -284,10 +288,10 @@ class FolderChannel:
         while self._others_in_hand(pid):
             time.sleep(LOOK_SECONDS)
 
-    def save(self, state: Any) -> None:
-        plain(state)
+    def save(self, state: list[Any]) -> None:
+        state = [plain(one) for one in state]
         with self._locked() as done:
-            self._write(done | {"state": [state]})
+            self._write(done | {"state": state or done["state"]})
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         pass

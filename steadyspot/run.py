@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import contextvars
+import json
 import os
 import reprlib
 import signal
@@ -71,10 +72,10 @@ class Channel(Protocol):
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
     def stage(self, output: Any) -> None: ...
     def give_up(self, output: Any) -> None: ...
-    def mark(self, unit: str, state: Any) -> None: ...
+    def mark(self, unit: str, state: list[Any]) -> None: ...
     def break_off(self, unit: str, refused: str) -> None: ...
     def await_others(self) -> None: ...
-    def save(self, state: Any) -> None: ...
+    def save(self, state: list[Any]) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
     def all_done(self, done: bool, at_end: bool = False) -> None: ...
     def say_done(self, done: int, left: int) -> None: ...
@@ -87,11 +88,11 @@ class _InHand:
     """A unit in hand, as its context knows it; ``outer`` is the one it was begun within."""
 
     def __init__(self, key: str) -> None:
-        here = _unit.get()
         self.key = key
-        self.outer = None if here is None or here.ended else here
         self.pid = os.getpid()
         self.ended = False
+        here = _unit.get()
+        self.outer: _InHand | None = None if here is None or here.ended else here
 
     def check_innermost(self) -> None:
         """Raise ``Misused`` where one that was begun within it has not ended.
@@ -107,6 +108,82 @@ class _InHand:
                 " Loops over units lie within each other or one after the other, never side by"
                 " side, and one that was broken off is not kept."
             )
+
+
+class _State:
+    """Looks whose a change of ``run.state`` is, which becomes durable with a unit's mark.
+
+    ``read`` gives the state. Changes are told by its JSON. A change that is of none or of several
+    of those in hand would be lost or counted twice once some of them are done again, and what a
+    child changes is seen by no other process.
+    """
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._in_hand: set[_InHand] = set()
+        self._pid = os.getpid()
+        self._saved = self._text()
+        self._before: str | None = None
+
+    def begin(self, unit: _InHand) -> None:
+        """A unit is begun. Raises ``Misused``."""
+        with self._lock:
+            self._check()
+            self._in_hand = {one for one in self._in_hand if one.pid == unit.pid} | {unit}
+            self._look()
+
+    def check(self) -> None:
+        """Raise ``Misused`` where it was changed while units are done side by side."""
+        with self._lock:
+            self._check()
+
+    def leave(self, unit: _InHand) -> None:
+        """A unit is in hand no more."""
+        with self._lock:
+            self._in_hand.discard(unit)
+            self._look()
+
+    def unsaved(self) -> list[Any]:
+        """The state, if it is to be saved. Raises ``Misused``."""
+        if self._text() == self._saved:
+            return []
+        if os.getpid() != self._pid or _is_child_of_python():
+            raise Misused(
+                "run.state was changed in a child process, where no other sees it. Return what a"
+                " unit yields to the parent, or write it into an output of the unit."
+            )
+        return [self._read()]
+
+    def saved(self, state: list[Any]) -> None:
+        """What ``unsaved`` gave is durable."""
+        if state:
+            self._saved = self._text()
+
+    def _text(self) -> str:
+        try:
+            return json.dumps(self._read())
+        except (TypeError, ValueError, RecursionError, RuntimeError):
+            return ""  # It is refused when it is to be saved, or is being changed this moment.
+
+    def _look(self) -> None:
+        if not self._is_side_by_side():
+            self._before = None
+        elif self._before is None:
+            self._before = self._text()
+
+    def _check(self) -> None:
+        if self._before is not None and self._text() != self._before:
+            raise Misused(
+                "run.state was changed while units are done side by side: whose change that is"
+                " cannot be told, so that it would be lost or counted twice after an interruption."
+                " Write what each yields into an output of it, and put them together at the end."
+            )
+
+    def _is_side_by_side(self) -> bool:
+        """Whether units are in hand that do not lie within each other."""
+        outer = {one.outer for one in self._in_hand}
+        return len(self._in_hand - outer) > 1
 
 
 class _NearestUnit:
@@ -155,8 +232,10 @@ class Run:
     """One attempt at a run, as the job sees it; ``attempt`` counts from 1.
 
     ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
-    next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. ``stopping`` is
-    true once the attempt is to stop.
+    next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. It is for units
+    that are done one after the other: a change in a child process, or while several units are in
+    hand, is refused, and one after a unit's end waits for the next mark. ``stopping`` is true once
+    the attempt is to stop.
 
     A unit is what an interruption costs at most. An output made while a unit is in hand belongs to
     it, from whatever thread or child process, and counts only with the unit's mark: those of a unit
@@ -172,6 +251,7 @@ class Run:
         self.capacity: str = channel.about["capacity"]
         saved = channel.about["state"]
         self.state: Any = saved[0] if saved else {}
+        self._changes = _State(lambda: self.state)
         self.stopping = Stopping(channel.is_stopping)
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
@@ -270,9 +350,14 @@ class Run:
         self._leave_if_stopping()
         self._channel.begin(unit.key)
         token = _unit.set(unit)
+        state: list[Any] = []
         try:
+            self._changes.begin(unit)
             yield
             unit.check_innermost()
+            self._changes.check()
+            if unit.pid == os.getpid():
+                state = self._changes.unsaved()
         except BaseException as error:
             if unit.pid == os.getpid():  # A forked child leaves what is its parent's.
                 with contextlib.suppress(Exception):
@@ -280,11 +365,13 @@ class Run:
                     self._channel.break_off(unit.key, refused)
             raise
         finally:
+            self._changes.leave(unit)
             unit.ended = True
             with contextlib.suppress(ValueError):
                 _unit.reset(token)
         if unit.pid == os.getpid():
-            self._channel.mark(unit.key, self.state)
+            self._channel.mark(unit.key, state)
+            self._changes.saved(state)
 
     @contextlib.contextmanager
     def output(
@@ -326,7 +413,13 @@ class Run:
 
     def save(self) -> None:
         """Make ``state`` durable now."""
-        self._channel.save(self.state)
+        try:
+            state = self._changes.unsaved()
+        except Misused as misused:
+            self._channel.break_off("", str(misused))
+            raise
+        self._channel.save(state)
+        self._changes.saved(state)
 
     def progress(self, fraction: float) -> None:
         """Tell how far the job is, 0 to 1; written with the next save."""

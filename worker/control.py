@@ -187,7 +187,7 @@ class Control:
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
             case "save":
-                self._requests.save([request.any("state")])
+                self._requests.save(_state(request))
             case "progress":
                 fraction = request.number("fraction") if "fraction" in request else None
                 total = int(request.number("total")) if "total" in request else None
@@ -228,7 +228,7 @@ class Control:
             case "begin":
                 self._requests.begin(unit, pid)
             case "mark":
-                self._requests.mark(unit, [request.any("state")] if request.has("state") else [])
+                self._requests.mark(unit, _state(request))
             case _:
                 self._requests.break_off(
                     unit, request.text("refused") if "refused" in request else ""
@@ -249,6 +249,11 @@ class Control:
             case _:
                 self._requests.give_up(int(request.number("output")))
         return {}
+
+
+def _state(request: Request) -> list[Any]:
+    """The state, be it ``null``, if it is there."""
+    return [request.any("state")] if request.has("state") else []
 
 
 def _peer(connection: socket.socket) -> int:

@@ -139,7 +139,7 @@ class JobRequests:
             raise
 
     def save(self, state: list[Any]) -> None:
-        """Make the state durable, and outputs that belong to no unit."""
+        """Make the state durable, if given, and outputs that belong to no unit."""
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
         try:

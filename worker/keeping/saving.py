@@ -162,7 +162,7 @@ class Saving:
                 self._take(waiting.pop(upload.name).future.result())
         if unit:
             self._unsaved.replace(ledger.mark(unit, outputs, state))
-        else:
+        elif state:
             ledger.state = state
         for output in outputs:
             self.uploader.forget(output)
