@@ -55,7 +55,8 @@ class InHand:
     """Units and outputs in hand, below ``folder``.
 
     ``drop`` takes uploads that nobody wants; ``say_left`` is told of each unit that will not be
-    marked, and how many outputs do not count for that. ``left`` are its keys.
+    marked, and how many outputs do not count for that. ``left`` are its keys, ``begun`` how many
+    units were.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class InHand:
         self._numbers = count(1)
         self.marked: set[str] = set()
         self.left: list[str] = []
+        self.begun = 0
         self.loose = Unit("", Process(0, ""))
 
     def begin(self, key: str, pid: int) -> None:
@@ -86,6 +88,7 @@ class InHand:
                 "Give each unit a key of its own.",
             )
         self._units[key] = Unit(key, Process.of(pid))
+        self.begun += 1
 
     def any(self) -> bool:
         """Whether any unit was begun and neither marked nor broken off; its process may be gone."""

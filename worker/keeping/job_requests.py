@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from steadyspot.worker.errors import Misuse, as_trouble
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.in_hand import Unit
 from steadyspot.worker.keeping.saving import Saving
-from steadyspot.worker.keeping.unsaved import Unsaved
+from steadyspot.worker.keeping.unsaved import Mark, Unsaved
 from steadyspot.worker.keeping.uploads import Upload, check_publishable
 
 LOOK_SECONDS = 0.1
@@ -170,8 +171,8 @@ class JobRequests:
         staged = [upload for upload in loose if upload.future.exception() is None]
         with self._unsaved.lock:
             self._unsaved.check_open()
-            self._saving.count(unit, outputs, staged, state)
-            ticket = self._unsaved.wait_for(unit)
+            ticket: Future[None] = Future()
+            self._unsaved.wait(Mark(unit, outputs, staged, state, ticket))
             ask = self._unsaved.ask_for_save()
         if ask:
             self._submit(self._saving.save_marks)
