@@ -72,6 +72,9 @@ class Stacks:
         The platform's name, which is that of its stack and begins those of its jobs' stacks.
     pause
         Called between two looks at a stack, with seconds.
+    role
+        ARN of the role in which CloudFormation makes and removes things; empty for the caller's
+        own rights. A stack keeps the one that it was last changed with.
     """
 
     def __init__(
@@ -79,10 +82,12 @@ class Stacks:
         client: CloudFormationClient,
         platform: str,
         pause: Callable[[float], None] = time.sleep,
+        role: str = "",
     ) -> None:
         self._client = client
         self._platform = platform
         self._pause = pause
+        self._in_role: dict[str, Any] = {"RoleARN": role} if role else {}
         self._known_ours: set[str] = set()
 
     # --- looking -------------------------------------------------------------------------------
@@ -294,7 +299,7 @@ class Stacks:
             status, _ = self._watch(stack["StackId"], set(self._known(name)), told)
         if status == "UPDATE_ROLLBACK_FAILED":
             seen = set(self._known(name))
-            self._client.continue_update_rollback(StackName=name)
+            self._client.continue_update_rollback(StackName=name, **self._in_role)
             self._follow(name, seen, told, wanted={"UPDATE_ROLLBACK_COMPLETE"})
         elif status in _NEVER_MADE:
             added = [] if with_added else self._added(name)
@@ -380,7 +385,7 @@ class Stacks:
         if stack is None:
             return False
         seen = set(self._known(name))
-        self._client.delete_stack(StackName=stack["StackId"])
+        self._client.delete_stack(StackName=stack["StackId"], **self._in_role)
         self._follow(stack["StackId"], seen, told, wanted={"DELETE_COMPLETE"})
         return True
 
@@ -400,6 +405,7 @@ class Stacks:
                 ],
                 Capabilities=CAPABILITIES,  # type: ignore[arg-type]
                 Tags=[{"Key": TAG, "Value": mark.tag}],
+                **self._in_role,
             )
         except ClientError as error:
             if "_IN_PROGRESS state" in str(error):
@@ -441,7 +447,7 @@ class Stacks:
     def _drop(self, name: str, change_set: str, *, new: bool) -> None:
         self._client.delete_change_set(StackName=name, ChangeSetName=change_set)
         if new:  # A change set that would create a stack leaves an empty one behind.
-            self._client.delete_stack(StackName=name)
+            self._client.delete_stack(StackName=name, **self._in_role)
 
     # --- following -----------------------------------------------------------------------------
 

@@ -80,6 +80,9 @@ class Platform:
     protect_table: bool = False
     container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"
     prices: Prices = US_EAST_1
+    permissions_boundary: str | None = None
+    role_path: str = "/"
+    service_role: str | None = None
 
 
 @dataclass(frozen=True)

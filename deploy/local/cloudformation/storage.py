@@ -214,6 +214,7 @@ class RoleResource(Resource, CloudFormationModel):
         role = backend.get_role(self.physical_resource_id)
         role.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
         role.description = properties.get("Description", "")
+        role.permissions_boundary_arn = properties.get("PermissionsBoundary")
         role.policies.clear()
         for policy in properties.get("Policies", []):
             role.put_policy(policy["PolicyName"], json.dumps(policy["PolicyDocument"]))

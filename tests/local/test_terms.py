@@ -1,0 +1,58 @@
+"""What a company demands, deployed on the embedded AWS as `steadyspot up` deploys it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.up import platform_of, stack_of
+from steadyspot.deploy.target import Target
+
+EDGE = "arn:aws:iam::123456789012:policy/edge"
+FILE = f"""
+[platform]
+name = "NAME"
+permissions_boundary = "{EDGE}"
+role_path = "/team/"
+service_role = "arn:aws:iam::123456789012:role/stacks"
+
+[jobs.night]
+image = "steadyspot-worker:local"
+"""
+
+
+@pytest.fixture(scope="module")
+def target(local_aws: LocalAws) -> Target:
+    """A platform and a job with every key of this file, deployed; tests only look at them."""
+    config = parse(FILE.replace("NAME", f"t{uuid.uuid4().hex[:8]}"))
+    target = Target(config, local_aws.session())
+    for stack in (platform_of(target), stack_of(target, config.job())):
+        if stack.template.key:
+            upload(target, stack.template)
+        target.stacks.deploy(stack.stack, stack.template.text, stack.parameters, lambda _: None)
+    return target
+
+
+def test_every_role_is_within_the_boundary_and_under_the_path(target: Target) -> None:
+    iam = target.client("iam")
+    names = [
+        one["PhysicalResourceId"]
+        for stack in (target.platform_stack, target.config.job_stack(target.config.job()))
+        for one in target.stacks.resources(stack)
+        if one["ResourceType"] == "AWS::IAM::Role"
+    ]
+    roles: list[Any] = [iam.get_role(RoleName=name)["Role"] for name in names]
+    assert len(roles) == 7
+    for role in roles:
+        assert role["Path"] == "/team/"
+        assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == EDGE
+
+
+def test_what_is_deployed_is_what_the_file_says(target: Target) -> None:
+    for stack in (platform_of(target), stack_of(target, target.config.job())):
+        assert target.stacks.is_current(stack.stack, stack.template.text, stack.parameters)
