@@ -43,6 +43,7 @@ class Target:
                 Stacks,
                 platform=self.platform_stack,
                 role=self.config.platform.service_role or "",
+                tags_of=self.config.tags_of,
             ),
             self.client("cloudformation"),
         )

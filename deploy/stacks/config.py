@@ -83,6 +83,7 @@ class Platform:
     permissions_boundary: str | None = None
     role_path: str = "/"
     service_role: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class Job:
     failed_alarm_mails: bool = False
     log_days: int = 30
     tell_every_run: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,14 @@ class Config:
     def job_stack(self, job: Job) -> str:
         """Return the name of the job's stack: letters, digits, hyphens, 57 characters at most."""
         return f"{self.platform.name}-{job.name}"
+
+    def tags_of(self, stack: str) -> dict[str, str]:
+        """Return the tags of a stack of the platform, which AWS puts on all that the stack holds.
+
+        A stack of a job that is not in the file, such as a drill's, has the platform's.
+        """
+        own = (job.tags for job in self.jobs.values() if self.job_stack(job) == stack)
+        return {**self.platform.tags, **next(own, {})}
 
 
 def load(path: Path = DEFAULT_PATH, environment: str | None = None) -> Config:

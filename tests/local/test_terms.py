@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import parse
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.up import platform_of, stack_of
@@ -20,9 +21,11 @@ name = "NAME"
 permissions_boundary = "{EDGE}"
 role_path = "/team/"
 service_role = "arn:aws:iam::123456789012:role/stacks"
+tags = {{ team = "data", stage = "all" }}
 
 [jobs.night]
 image = "steadyspot-worker:local"
+tags = {{ stage = "night" }}
 """
 
 
@@ -51,6 +54,38 @@ def test_every_role_is_within_the_boundary_and_under_the_path(target: Target) ->
     for role in roles:
         assert role["Path"] == "/team/"
         assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == EDGE
+
+
+def test_all_that_takes_tags_bears_those_of_the_file_and_so_do_tasks(target: Target) -> None:
+    outputs = target.job(target.config.job())
+    definition = target.client("ecs").describe_task_definition(
+        taskDefinition=outputs["TaskDefinition"], include=["TAGS"]
+    )
+    tags = {tag["key"]: tag["value"] for tag in definition["tags"]}
+    assert tags["Job"] == "night"
+    assert (tags["team"], tags["stage"]) == ("data", "night")
+    roles = [
+        one["PhysicalResourceId"]
+        for one in target.stacks.resources(target.platform_stack)
+        if one["ResourceType"] == "AWS::IAM::Role"
+    ]
+    for role in roles:
+        shown = target.client("iam").list_role_tags(RoleName=role)["Tags"]
+        assert {"Key": "stage", "Value": "all"} in shown
+
+
+def test_another_tag_changes_what_bears_it_and_replaces_nothing(target: Target) -> None:
+    stack = stack_of(target, target.config.job())
+    stacks = Stacks(
+        target.client("cloudformation"), target.platform_stack, tags_of=lambda _: {"team": "other"}
+    )
+    plan = stacks.plan(stack.stack, stack.template.text, stack.parameters)
+    assert plan is not None
+    stacks.discard(plan)
+    changed = {change.resource: change for change in plan.changes}
+    assert {"TaskDefinition", "StateMachine", "TaskRole", "Queue", "Log"} <= set(changed)
+    assert {change.properties for change in plan.changes} == {("Tags",)}
+    assert not [change.resource for change in plan.changes if change.replaces]
 
 
 def test_what_is_deployed_is_what_the_file_says(target: Target) -> None:

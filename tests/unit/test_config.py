@@ -34,10 +34,11 @@ JOB = '[jobs.ab]\nimage = "x"\n'
 
 NONE_BY_DEFAULT = {
     *("region", "account", "vpc", "subnets", "assign_public_ip"),
-    *("permissions_boundary", "service_role"),
+    *("permissions_boundary", "service_role", "tags"),
 }
 """Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
+    "tags",
     "environment",
     "secret",
     "checkpoint_dir",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from steadyspot.deploy.stacks.cloudformation import Stacks
-from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.config import ConfigError, parse
+from steadyspot.deploy.stacks.marks import TAG
 from steadyspot.deploy.target import Target
 from tests.unit.deploy.fakes import OLD_TEMPLATE, CloudFormation
 from tests.unit.resolving import job_resources, platform_resources
@@ -62,3 +65,41 @@ def test_without_one_cloudformation_has_the_rights_of_whoever_asks() -> None:
     client = CloudFormation("UPDATE_COMPLETE")
     Stacks(client, "shop", pause=lambda _: None).plan("shop", OLD_TEMPLATE, {})  # type: ignore[arg-type]
     assert "RoleARN" not in client.asked
+
+
+TAGGED = parse(f"""
+[platform]
+name = "shop"
+tags = {{ team = "data", stage = "all" }}
+{JOB}
+tags = {{ stage = "night" }}
+""")
+TAGS = {"team": "data", "stage": "night", TAG: "shop/night"}
+
+
+def tagged(client: CloudFormation) -> Stacks:
+    return Stacks(client, "shop", pause=lambda _: None, tags_of=TAGGED.tags_of)  # type: ignore[arg-type]
+
+
+def test_a_job_s_stack_bears_the_platform_s_tags_its_own_first_and_the_mark() -> None:
+    client = CloudFormation("UPDATE_COMPLETE")
+    tagged(client).plan("shop-night", OLD_TEMPLATE, {})
+    assert {tag["Key"]: tag["Value"] for tag in client.asked["Tags"]} == TAGS
+    tagged(client).plan("shop-drill-1", OLD_TEMPLATE, {})
+    tags = {tag["Key"]: tag["Value"] for tag in client.asked["Tags"]}
+    assert tags == {"team": "data", "stage": "all", TAG: "shop/drill-1"}
+
+
+def test_a_stack_with_other_tags_is_not_as_it_should_be() -> None:
+    client = CloudFormation("UPDATE_COMPLETE", parameters={"Days": "30"})
+    assert not tagged(client).is_current("shop-night", OLD_TEMPLATE, {})
+    client.tags = {key: value for key, value in TAGS.items() if key != TAG}
+    assert tagged(client).is_current("shop-night", OLD_TEMPLATE, {})
+
+
+@pytest.mark.parametrize(
+    "name", ["Job", "job", "Platform", "Repository", "steadyspot", "aws:x", ""]
+)
+def test_a_tag_by_which_rights_go_or_that_aws_keeps_for_itself_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="but it must be 1 to 128 letters"):
+        parse(f'{JOB}tags = {{ "{name}" = "x" }}')

@@ -215,6 +215,7 @@ class RoleResource(Resource, CloudFormationModel):
         role.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
         role.description = properties.get("Description", "")
         role.permissions_boundary_arn = properties.get("PermissionsBoundary")
+        role.tags = list(properties.get("Tags", []))
         role.policies.clear()
         for policy in properties.get("Policies", []):
             role.put_policy(policy["PolicyName"], json.dumps(policy["PolicyDocument"]))

@@ -244,7 +244,7 @@ class ClusterResource(Resource, CloudFormationModel):
 
 
 class TaskDefinitionResource(Resource, CloudFormationModel):
-    """A task definition with everything in it. Any change is a new revision, as in AWS."""
+    """A task definition with everything in it; any change but of tags is a new revision."""
 
     TYPE = "AWS::ECS::TaskDefinition"
     ATTRIBUTES = ("TaskDefinitionArn",)
@@ -287,8 +287,19 @@ class TaskDefinitionResource(Resource, CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> Self:
-        """Give the next revision; the old one is deregistered unless it is retained."""
+        """Give the next revision; the old one is deregistered unless it is retained.
+
+        Tags alone are changed in place.
+        """
         place = Place(account_id, region_name)
+        properties, before = cloudformation_json["Properties"], original_resource.properties
+        if {**properties, "Tags": []} == {**before, "Tags": []}:
+            definition = ecs_backends[account_id][region_name].describe_task_definition(
+                original_resource.physical_resource_id
+            )
+            definition.tags = camel(properties.get("Tags", []))
+            original_resource.properties = dict(properties)
+            return original_resource
         successor = cls._make(place, new_resource_name, cloudformation_json["Properties"])
         if cloudformation_json.get("UpdateReplacePolicy") != "Retain":
             original_resource._remove(place)
