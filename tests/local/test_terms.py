@@ -15,6 +15,7 @@ from steadyspot.deploy.stacks.up import platform_of, stack_of
 from steadyspot.deploy.target import Target
 
 EDGE = "arn:aws:iam::123456789012:policy/edge"
+DB = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
 FILE = f"""
 [platform]
 name = "NAME"
@@ -26,6 +27,18 @@ tags = {{ team = "data", stage = "all" }}
 [jobs.night]
 image = "steadyspot-worker:local"
 tags = {{ stage = "night" }}
+secrets = {{ PASSWORD = "{DB}:password::" }}
+ulimits = {{ nofile = [1024, 65536] }}
+
+[jobs.night.volumes.models]
+path = "/models"
+efs = "fs-0a"
+access_point = "fsap-0b"
+
+[jobs.night.sidecars.otel]
+image = "otel:1"
+health = {{ command = ["CMD", "/healthy"] }}
+memory_mb = 256
 """
 
 
@@ -86,6 +99,25 @@ def test_another_tag_changes_what_bears_it_and_replaces_nothing(target: Target) 
     assert {"TaskDefinition", "StateMachine", "TaskRole", "Queue", "Log"} <= set(changed)
     assert {change.properties for change in plan.changes} == {("Tags",)}
     assert not [change.resource for change in plan.changes if change.replaces]
+
+
+def test_the_task_definition_has_what_lies_beside_the_worker(target: Target) -> None:
+    outputs = target.job(target.config.job())
+    definition = target.client("ecs").describe_task_definition(
+        taskDefinition=outputs["TaskDefinition"]
+    )["taskDefinition"]
+    worker, otel = definition["containerDefinitions"]
+    assert worker["dependsOn"] == [{"containerName": "otel", "condition": "HEALTHY"}]
+    assert worker["secrets"] == [{"name": "PASSWORD", "valueFrom": f"{DB}:password::"}]
+    assert worker["ulimits"] == [{"name": "nofile", "softLimit": 1024, "hardLimit": 65536}]
+    assert (otel["essential"], otel["memory"]) == (False, 256)
+    assert otel["logConfiguration"]["options"]["awslogs-group"] == outputs["LogGroup"]
+    (volume,) = definition["volumes"]
+    assert volume["efsVolumeConfiguration"]["fileSystemId"] == "fs-0a"
+    assert volume["efsVolumeConfiguration"]["authorizationConfig"] == {
+        "iam": "ENABLED",
+        "accessPointId": "fsap-0b",
+    }
 
 
 def test_what_is_deployed_is_what_the_file_says(target: Target) -> None:

@@ -257,6 +257,9 @@ class TaskDefinitionResource(Resource, CloudFormationModel):
                 pair["value"] = str(pair["value"])
             if "stopTimeout" in container:
                 container["stopTimeout"] = int(container["stopTimeout"])
+        for volume in given.get("volumes", []):
+            if "eFSVolumeConfiguration" in volume:
+                volume["efsVolumeConfiguration"] = _efs(volume.pop("eFSVolumeConfiguration"))
         if "ephemeralStorage" in given:
             given["ephemeralStorage"] = {"sizeInGiB": int(given["ephemeralStorage"]["sizeInGiB"])}
         definition = ecs_backends[place.account_id][place.region].register_task_definition(
@@ -309,6 +312,20 @@ class TaskDefinitionResource(Resource, CloudFormationModel):
         ecs_backends[place.account_id][place.region].deregister_task_definition(
             self.physical_resource_id
         )
+
+
+def _efs(given: dict[str, Any]) -> dict[str, Any]:
+    """A volume of EFS as ECS spells it, which is not as CloudFormation does."""
+    access = given.get("authorizationConfig", {})
+    return {
+        "fileSystemId": given["filesystemId"],
+        "transitEncryption": given.get("transitEncryption", "DISABLED"),
+        "authorizationConfig": {
+            key: access[name]
+            for key, name in (("iam", "iAM"), ("accessPointId", "accessPointId"))
+            if name in access
+        },
+    }
 
 
 def units(size: Any, unit: str) -> str | None:
