@@ -28,6 +28,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("stacks", platform.stacks),
     ("permissions", account.permissions),
     ("role of ECS", account.linked_role),
+    ("roles", account.terms),
     ("quotas", account.quotas),
     ("zones", network.zones),
     ("capacity", platform.providers),

@@ -23,6 +23,7 @@ def of_platform(platform: Platform) -> Parameters:
         "ProtectTable": _yes(platform.protect_table),
         "ContainerInsights": platform.container_insights,
         "SpotDiscount": _number(platform.prices.spot_discount),
+        **_of_both(platform),
     }
     if platform.vpc:
         parameters["VpcId"] = platform.vpc
@@ -93,6 +94,15 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "LogDays": str(job.log_days),
         "TellEveryRun": _yes(job.tell_every_run),
+        **_of_both(platform),
+    }
+
+
+def _of_both(platform: Platform) -> Parameters:
+    """Return what both templates take: the terms on which an account lets roles be made."""
+    return {
+        "PermissionsBoundary": platform.permissions_boundary or "",
+        "RolePath": platform.role_path,
     }
 
 

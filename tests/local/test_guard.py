@@ -290,7 +290,7 @@ class Counted:
         ("batch", "describe_compute_environments", {}),
         ("route53", "list_hosted_zones", {}),
         ("autoscaling", "describe_auto_scaling_groups", {}),
-        ("ssm", "describe_parameters", {}),
+        ("glue", "list_jobs", {}),
         ("ecs", "submit_task_state_change", {}),
         ("cloudwatch", "list_managed_insight_rules", {"ResourceARN": "arn:aws:x"}),
         ("cloudformation", "describe_type", {"TypeName": "A::B::Cdefghi"}),

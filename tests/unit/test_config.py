@@ -32,7 +32,13 @@ CHECKOUT = Path(__file__).parents[2]
 JOB = '[jobs.ab]\nimage = "x"\n'
 
 
+NONE_BY_DEFAULT = {
+    *("region", "account", "vpc", "subnets", "assign_public_ip"),
+    *("permissions_boundary", "service_role", "tags"),
+}
+"""Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
+    *("tags", "secrets", "ulimits", "volumes", "sidecars"),
     "environment",
     "secret",
     "checkpoint_dir",
@@ -84,7 +90,7 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     shown = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
     assert shown != text
     shown = re.sub(
-        rf"(?m)^(region|account|vpc|subnets|assign_public_ip|{'|'.join(LEFT_TO_THE_IMAGE)}) .*\n",
+        rf"(?m)^({'|'.join(NONE_BY_DEFAULT | LEFT_TO_THE_IMAGE)}) .*\n",
         "",
         shown,
     )

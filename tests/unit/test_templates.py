@@ -167,7 +167,7 @@ def test_the_execution_role_may_read_the_job_s_secret_only_and_only_where_there_
     assert statement["Action"] == "secretsmanager:GetSecretValue"
     assert statement["Resource"] == {"Ref": "Secret"}
     (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
-    for given in (ROLES["ExecutionRole"]["Policies"], worker_in(definition)["Secrets"]):
+    for (given,) in (ROLES["ExecutionRole"]["Policies"], worker_in(definition)["Secrets"]):
         condition, _, otherwise = given["Fn::If"]
         assert condition == "HasSecret"
         assert otherwise == {"Ref": "AWS::NoValue"}
@@ -178,8 +178,8 @@ def test_the_execution_role_may_read_the_job_s_secret_only_and_only_where_there_
 
 def test_the_worker_finds_its_secrets_where_it_looks() -> None:
     (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
-    _, given, _ = worker_in(definition)["Secrets"]["Fn::If"]
-    assert given == [{"Name": Env.SECRETS, "ValueFrom": {"Ref": "Secret"}}]
+    (secret,) = worker_in(definition)["Secrets"]
+    assert secret["Fn::If"][1] == {"Name": Env.SECRETS, "ValueFrom": {"Ref": "Secret"}}
 
 
 def worker_in(definition: dict[str, Any]) -> dict[str, Any]:
@@ -440,10 +440,10 @@ def test_a_container_is_closed_by_three_keys_and_writes_to_the_two_folders_then(
     (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
     worker = worker_in(definition)
     assert worker["ReadonlyRootFilesystem"] == {"Ref": "ReadOnlyRoot"}
-    condition, mounts, _ = worker["MountPoints"]["Fn::If"]
-    assert condition == "IsReadOnly"
+    assert {mount["Fn::If"][0] for mount in worker["MountPoints"]} == {"IsReadOnly"}
+    mounts = [mount["Fn::If"][1] for mount in worker["MountPoints"]]
     assert [mount["ContainerPath"] for mount in mounts] == ["/tmp", "/work"]
-    _, volumes, _ = definition["Volumes"]["Fn::If"]
+    volumes = [volume["Fn::If"][1] for volume in definition["Volumes"]]
     assert [volume["Name"] for volume in volumes] == [mount["SourceVolume"] for mount in mounts]
     _, dropped, _ = worker["LinuxParameters"]["Fn::If"]
     assert dropped == {"Capabilities": {"Drop": ["ALL"]}}

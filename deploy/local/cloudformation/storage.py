@@ -218,6 +218,8 @@ class RoleResource(Resource, CloudFormationModel):
         role = backend.get_role(self.physical_resource_id)
         role.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
         role.description = properties.get("Description", "")
+        role.permissions_boundary_arn = properties.get("PermissionsBoundary")
+        role.tags = list(properties.get("Tags", []))
         role.policies.clear()
         for policy in properties.get("Policies", []):
             role.put_policy(policy["PolicyName"], json.dumps(policy["PolicyDocument"]))
