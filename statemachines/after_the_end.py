@@ -16,6 +16,8 @@ from steadyspot.statemachines.calls import (
     EXPIRES,
     EXPIRES_OWN,
     EXPIRES_WORKERS,
+    OPEN_AS_PARKED,
+    PARKED,
     UNFINISHED_WORK,
     change,
     short_call,
@@ -42,10 +44,11 @@ def mark() -> Task:
     return transaction(
         AfterTheEndState.MARK_UNFINISHED,
         change(
-            "SET #status = :unfinished, execution = :ended, cause = :cause",
+            f"SET #status = :unfinished, execution = :ended, cause = :cause, {OPEN_AS_PARKED}",
             expression("markCondition"),
             {
                 **values,
+                **PARKED,
                 ":ended": ENDED,
                 ":before": {"S": expression("beforeEnded")},
                 ":cause": {"S": EXECUTION_ENDED.name},
@@ -64,7 +67,7 @@ def close() -> Task:
     return transaction(
         AfterTheEndState.CLOSE,
         change(
-            f"SET #status = :complete, {EXPIRES}",
+            f"SET #status = :complete, {EXPIRES} REMOVE is_open, open_as",
             "execution = :ended AND #status = :running",
             {":complete": complete, ":running": running, ":ended": ENDED, **EXPIRES_OWN},
             key=KEY,

@@ -110,6 +110,14 @@ def change(
     }
 
 
+OPEN_AS_PARKED = "is_open = :open, open_as = :open_as"
+"""Part of an update by which a run that ended unfinished is found; with these values:"""
+PARKED: dict[str, Any] = {
+    ":open": {"S": columns.OPEN},
+    ":open_as": {"S": expression("openParked")},
+}
+
+
 def states_entered(more: int = 1) -> dict[str, Expression]:
     """Return the assignment that counts so many states as entered."""
     return {variables.STATES_ENTERED: expression("statesEnteredNow", more=more)}

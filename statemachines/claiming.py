@@ -39,7 +39,7 @@ NO_CAUSE = {
 
 TAKING = (
     "SET #status = :running, execution = :me, claimed_at = :now, scheduled_time = :time,"
-    " claims = :claims"
+    " claims = :claims, is_open = :open, open_as = :open_as"
 )
 NEW_OR_OURS = f"attribute_not_exists({columns.JOB}) OR execution = :me"
 """Of the worker's item. Ours: the reply to an earlier try of the same call was lost."""
@@ -54,6 +54,8 @@ def claim() -> Task:
         ":now": {"S": expression("claimedAt")},
         ":time": {"S": expression("timeOfRun")},
         ":claims": {"N": "1"},
+        ":open": {"S": columns.OPEN},
+        ":open_as": {"S": expression("openRunning")},
     }
     # The variable `job` is known from the next state on.
     own = {columns.JOB: {"S": "${Job}"}, columns.RUN_KEY: run_key}

@@ -29,12 +29,16 @@ from steadyspot.contract import (
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
+    CANCELED,
     CONDITION_FAILED,
     EXECUTION,
     EXPIRES,
     EXPIRES_OWN,
     EXPIRES_WORKERS,
     KEY,
+    OPEN_AS_PARKED,
+    PARKED,
+    TABLE,
     UNFINISHED_WORK,
     WORKER_KEY,
     change,
@@ -58,6 +62,8 @@ from steadyspot.statemachines.states import (
     Wait,
 )
 
+CLOSED = {"cause": "finished", "class": "finished"}
+"""The verdict on the attempt of a run that is closed."""
 CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerException")
 """Errors of the call itself: nothing was launched, so the record has nothing to say."""
 
@@ -138,6 +144,35 @@ def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
     }
 
 
+def add_to_totals(to_come: int, **given: Any) -> dict[str, Any]:
+    """Return the update that adds the run to the totals of its month, once it is complete.
+
+    They are there so that a look at all jobs need not look at all runs, and decide nothing: where a
+    reply was lost, a run may be counted twice.
+    """
+    cost, full_cost = (
+        expression(name, toCome=to_come, **given) for name in ("costFinished", "fullCostFinished")
+    )
+    return {
+        "Update": {
+            "TableName": TABLE,
+            "Key": {**KEY, columns.RUN_KEY: {"S": expression("totalsKey")}},
+            "UpdateExpression": (
+                "SET latest_run = :run, latest_at = :now"
+                " ADD #day :runs, cost :cost, cost_on_demand_only :full_cost"
+            ),
+            "ExpressionAttributeNames": {"#day": expression("totalsDay")},
+            "ExpressionAttributeValues": {
+                ":run": {"S": variable("$run.key")},
+                ":now": {"S": expression("claimedAt")},
+                ":runs": {"N": expression("runsFinished", **given)},
+                ":cost": {"N": cost},
+                ":full_cost": {"N": full_cost},
+            },
+        }
+    }
+
+
 def on_spot() -> Task:
     """Run the task on Spot, all subnets offered."""
     return launch(
@@ -167,14 +202,15 @@ def close() -> Task:
     return transaction(
         JobState.CLOSE,
         change(
-            f"SET #status = :complete, attempts = :attempts, money = :money, {EXPIRES}",
+            f"SET #status = :complete, attempts = :attempts, money = :money, {EXPIRES}"
+            " REMOVE is_open, open_as",
             expression("closeCondition"),
             {
                 **EXPIRES_OWN,
                 ":complete": {"S": Status.COMPLETE.value},
                 ":running": {"S": Status.RUNNING.value},
                 ":me": {"S": EXECUTION},
-                **ledger(1, verdict={"cause": "finished", "class": "finished"}),
+                **ledger(1, verdict=CLOSED),
             },
         ),
         change(
@@ -189,6 +225,7 @@ def close() -> Task:
             },
             key=WORKER_KEY,
         ),
+        add_to_totals(1, verdict=CLOSED, isComplete=True),
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         output=finished_output(),
     )
@@ -223,21 +260,19 @@ def how_far() -> Task:
 
 def record() -> Task:
     """Write the attempt down, with what stopped it; and the run as complete, if its work is."""
-    return table_call(
+    return transaction(
         JobState.RECORD_ATTEMPT,
-        "updateItem",
-        comment="Also one whose worker never started.",
-        arguments={
-            "Key": KEY,
-            "UpdateExpression": "SET #status = :status, attempts = :attempts, money = :money",
-            "ConditionExpression": "execution = :me AND attribute_exists(#status)",
-            "ExpressionAttributeNames": {"#status": columns.STATUS},
-            "ExpressionAttributeValues": {
+        change(
+            expression("recordChange"),
+            "execution = :me AND attribute_exists(#status)",
+            {
                 ":me": {"S": EXECUTION},
                 ":status": {"S": expression("statusNow")},
                 **ledger(5),
             },
-        },
+        ),
+        add_to_totals(5),
+        comment="Also one whose worker never started.",
         assign=states_entered(2),
     )
 
@@ -391,9 +426,10 @@ def mark() -> Task:
     return transaction(
         JobState.MARK_UNFINISHED,
         change(
-            "SET #status = :unfinished, attempts = :attempts, money = :money, cause = :cause",
+            "SET #status = :unfinished, attempts = :attempts, money = :money, cause = :cause,"
+            f" {OPEN_AS_PARKED}",
             "execution = :me AND #status <> :complete",
-            {**values, **ledger(5), ":cause": {"S": variable("$cause.name")}},
+            {**values, **ledger(5), **PARKED, ":cause": {"S": variable("$cause.name")}},
         ),
         change(*UNFINISHED_WORK, values, key=WORKER_KEY),
         comment="Before it is parked, so that a redrive never meets a run that still looks alive.",
@@ -524,7 +560,7 @@ def build() -> Machine:
     reading.catches = [Catch(recording, error_equals=["States.ALL"], assign=unread)]
     recording.next_step = judging
     recording.catches = [
-        Catch(duplicate, error_equals=[CONDITION_FAILED]),
+        Catch(duplicate, error_equals=[CANCELED]),
         Catch(judging, error_equals=["States.ALL"], assign=states_entered(2)),
     ]
     waits.learning.next_step = waits.for_spot

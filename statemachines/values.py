@@ -45,6 +45,10 @@ VALUES: dict[str, Any] = {
     "fencePerClaim": FENCE_PER_CLAIM,
     "workerContainer": WORKER_CONTAINER,
     "workerSuffix": columns.WORKER_SUFFIX,
+    "runningSince": columns.RUNNING_SINCE,
+    "parkedSince": columns.PARKED_SINCE,
+    "totals": columns.TOTALS,
+    "day": columns.DAY,
     "environmentPrefix": ENV_PREFIX,
     "transitionPrice": TRANSITION_PRICE,
     "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything

@@ -27,6 +27,7 @@ VERBS = (
     "check",
     "diff",
     "up",
+    "status",
     "run",
     "watch",
     "logs",

@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Sequence
 
 _COMMAND = re.compile(
-    r"\bsteadyspot (check|diff|up|run|watch|logs|runs|explain|outputs|drill|redrive|forget|cost"
-    r"|down)\b"
+    r"\bsteadyspot (check|diff|up|status|run|watch|logs|runs|explain|outputs|drill|redrive|forget"
+    r"|cost|down)\b"
 )
 """The verbs that have a target."""
 

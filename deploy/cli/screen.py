@@ -90,6 +90,13 @@ class Screen:
         """Print a text under the line before it, folded as it is indented."""
         self._under("", text, "")
 
+    def afresh(self) -> None:
+        """Begin at the top of an empty terminal; piped, behind an empty line."""
+        if self._folds:
+            self._console.clear()
+        else:
+            self.say()
+
     def has_room(self, characters: int) -> bool:
         """Return whether a line of so many characters is not folded."""
         return not self._folds or characters <= self._console.width

@@ -41,8 +41,8 @@ _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"
 _TOKEN_BYTES = 24
 _GARBAGE_THRESHOLD = 50_000
-"""moto and the descriptions of AWS's services are a large heap that stays: by Python's own threshold
-of 700 the collector goes through it so often that this is a fifth of all the time."""
+"""moto and the descriptions of AWS's services are a large heap that stays: by Python's own
+threshold of 700 the collector goes through it so often that this is a fifth of all the time."""
 
 _running: LocalAws | None = None
 

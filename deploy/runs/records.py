@@ -9,7 +9,9 @@ worked out at those of today.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,8 @@ _OF_JOB = f"{columns.JOB} = :job"
 _BATCH = 100
 _MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 
+OPEN_DAYS = 31
+"""A run that ended unfinished longer ago is shown no longer; its queue forgets it after 14 days."""
 UNREADABLE = "unreadable"
 """Status of a run whose record somebody has changed so that nothing else is known of it."""
 
@@ -118,6 +122,20 @@ class Money:
         return 1 - self.cost / self.cost_on_demand_only if self.cost_on_demand_only else 0.0
 
 
+@dataclass(frozen=True)
+class Totals:
+    """The finished runs of one job and month: how many of each day (``01``), and US dollars.
+
+    ``latest_run`` wrote into it last, at ``latest_at``; it may not have finished since.
+    """
+
+    finished: Mapping[str, int]
+    cost: float
+    cost_on_demand_only: float
+    latest_run: str
+    latest_at: str
+
+
 class RunTable:
     """The run table of a platform, read consistently."""
 
@@ -160,6 +178,72 @@ class RunTable:
         runs = self._with_workers(job, [item for page in pages for item in page["Items"]])
         return sorted(runs, key=lambda run: run.claimed_at)
 
+    def open_runs(self, now: datetime) -> list[tuple[str, str]]:
+        """Return job and key of the runs of all jobs that are under way or ended unfinished.
+
+        Of the latter those since :data:`OPEN_DAYS`. One call, as long as these are below some
+        thousands; the index follows a change within a second or so.
+        """
+        since = now - timedelta(days=OPEN_DAYS)
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=columns.IS_OPEN,
+            KeyConditionExpression=f"{columns.IS_OPEN} = :open AND {columns.OPEN_AS} >= :since",
+            ExpressionAttributeValues={
+                ":open": {"S": columns.OPEN},
+                # What runs is sorted behind what is parked, so it is read whatever its time.
+                ":since": {"S": f"{columns.PARKED_SINCE}{since:%Y-%m-%dT%H:%M:%S}"},
+            },
+        )
+        return [
+            (item[columns.JOB]["S"], item[columns.RUN_KEY]["S"])
+            for page in pages
+            for item in page["Items"]
+        ]
+
+    def of_jobs(
+        self,
+        runs: Sequence[tuple[str, str]],
+        months: Sequence[tuple[str, str]],
+        *,
+        with_workers: bool = True,
+    ) -> tuple[dict[tuple[str, str], RunRecord], dict[tuple[str, str], Totals]]:
+        """Return runs by job and key, and totals by job and month (2026-11); a call a hundred.
+
+        The worker's item of a run, which tells how far it is, is read for another of the hundred.
+        """
+        keys = {*runs}
+        if with_workers:
+            keys |= {(columns.worker_partition(job), key) for job, key in runs}
+        keys |= {(job, f"{columns.TOTALS}{month}") for job, month in months}
+        items = {
+            (item[columns.JOB]["S"], item[columns.RUN_KEY]["S"]): item
+            for item in self._all_of(sorted(keys))
+        }
+        found = {
+            (job, key): run_of(items[job, key], items.get((columns.worker_partition(job), key), {}))
+            for job, key in runs
+            if (job, key) in items
+        }
+        sums = {
+            (job, month): totals_of(items[job, f"{columns.TOTALS}{month}"])
+            for job, month in months
+            if (job, f"{columns.TOTALS}{month}") in items
+        }
+        return found, sums
+
+    def close(self, job: str, run_key: str) -> None:
+        """Take a run that ended unfinished out of what is open, since nobody will redrive it."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key={columns.JOB: {"S": job}, columns.RUN_KEY: {"S": run_key}},
+                UpdateExpression=f"REMOVE {columns.IS_OPEN}, {columns.OPEN_AS}",
+                ConditionExpression="#status = :unfinished",
+                ExpressionAttributeNames={"#status": columns.STATUS},
+                ExpressionAttributeValues={":unfinished": {"S": Status.UNFINISHED}},
+            )
+
     def forget(self, job: str) -> None:
         """Delete the records of all runs of a job."""
         for partition in (job, columns.worker_partition(job)):
@@ -184,11 +268,14 @@ class RunTable:
 
     def _items(self, partition: str, run_keys: Sequence[str]) -> list[Mapping[str, Any]]:
         """Return those of the items that there are, in no order; one call for each hundred."""
+        return self._all_of([(partition, key) for key in dict.fromkeys(run_keys)])
+
+    def _all_of(self, of: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
-        for begin in range(0, len(run_keys), _BATCH):
+        for begin in range(0, len(of), _BATCH):
             keys: list[Any] = [
                 {columns.JOB: {"S": partition}, columns.RUN_KEY: {"S": key}}
-                for key in dict.fromkeys(run_keys[begin : begin + _BATCH])
+                for partition, key in of[begin : begin + _BATCH]
             ]
             while keys:
                 answer = self._client.batch_get_item(
@@ -198,6 +285,24 @@ class RunTable:
                 left: Any = answer.get("UnprocessedKeys", {})
                 keys = list(left.get(self._table, {}).get("Keys", []))
         return found
+
+
+def totals_of(item: Mapping[str, Any]) -> Totals:
+    """Return the totals of an item of the table; what is no number counts nothing."""
+    values = _plain(item)
+
+    def number(name: str) -> float:
+        value = values.get(name)
+        return float(value) if isinstance(value, Decimal) else 0.0
+
+    days = [name for name in values if name.startswith(columns.DAY)]
+    return Totals(
+        finished={day.removeprefix(columns.DAY): int(number(day)) for day in days},
+        cost=number(columns.COST),
+        cost_on_demand_only=number(columns.COST_ON_DEMAND_ONLY),
+        latest_run=str(values.get(columns.LATEST_RUN, "")),
+        latest_at=str(values.get(columns.LATEST_AT, "")),
+    )
 
 
 def _as_far_as_it_can_be_read(read: Callable[..., RunRecord]) -> Callable[..., RunRecord]:

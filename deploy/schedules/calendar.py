@@ -7,7 +7,7 @@ zone, which a change of its clocks leaves out or repeats.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -91,3 +91,31 @@ def _from_wall(wall: datetime, zone: ZoneInfo) -> datetime | None:
     """The moment at which the clock of a zone shows a time, the first if twice, None if never."""
     due = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     return due if due.astimezone(zone).replace(tzinfo=None) == wall else None
+
+
+_LOOKS = tuple(timedelta(days=days) for days in (0.05, 1.1, 8, 32, 400))
+"""How far back a last time is looked for, step by step; a rarer schedule has none."""
+
+
+def last_due(timing: Timing, until: datetime) -> datetime | None:
+    """The last time that was due until ``until``, in UTC; None where there was none in 400 days.
+
+    Raises
+    ------
+    BadExpression
+        As :func:`next_due`.
+    """
+    form = read(timing.expression)
+    if isinstance(form, Rate):
+        first = next_due(timing, None)
+        if first is None or first > until:
+            return None
+        return first + (until - first) // form.step * form.step
+    for span in _LOOKS:
+        begun = max(timing.begun_at, until - span)
+        due, last = next_due(replace(timing, begun_at=begun), None), None
+        while due is not None and due <= until:
+            last, due = due, next_due(timing, due)
+        if last is not None or begun == timing.begun_at:
+            return last
+    return None

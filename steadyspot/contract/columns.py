@@ -62,3 +62,27 @@ DELETE_AT: Final = "delete_at"
 """When DynamoDB may delete the item of a complete run, in seconds since the epoch; 0: never."""
 
 COMPLETION: Final = "completion"
+
+IS_OPEN: Final = "is_open"
+"""There, and :data:`OPEN`, while a run is under way or ended unfinished; the index of that name."""
+
+OPEN: Final = "open"
+OPEN_AS: Final = "open_as"
+"""Sorts the index: :data:`RUNNING_SINCE` or :data:`PARKED_SINCE`, then the time since when."""
+
+PARKED_SINCE: Final = "parked "
+RUNNING_SINCE: Final = "running "
+
+TOTALS: Final = "totals/"
+"""How the sort key of an item begins that sums up the finished runs of a month; no run key has a
+slash. The month, as 2026-11, follows. Runs count in the month, and on the day, that they are of."""
+
+DAY: Final = "day_"
+"""How the column begins that counts a day's finished runs; the day, 01 to 31, follows."""
+
+COST: Final = "cost"
+COST_ON_DEMAND_ONLY: Final = "cost_on_demand_only"
+LATEST_RUN: Final = "latest_run"
+"""Key of the run that wrote into the month's totals last."""
+
+LATEST_AT: Final = "latest_at"

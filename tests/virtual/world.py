@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from steadyspot.contract.columns import WORKER_SUFFIX
+from steadyspot.contract.columns import TOTALS, WORKER_SUFFIX
 from steadyspot.statemachines.calls import CANCELED, CONDITION_FAILED
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Machine, TaskFailed
@@ -120,8 +120,8 @@ class RunWorld:
     ``reports``: whether the job reports its progress, so that its work is durable bit by bit.
     ``value``: of an environment variable of the task, which stands in what AWS says of it; AWS is
     taken to cut that at 32,768 characters. ``history``: seconds that earlier runs of the job took.
-    ``item`` and ``worker`` are the run's two items; ``executions``: what DescribeExecution shows of
-    others, by ARN.
+    ``item`` and ``worker`` are the run's two items, ``totals`` that of its month;
+    ``executions``: what DescribeExecution shows of others, by ARN.
     ``is_watched``: *Before the start* watches each launch, as it does unless launch_minutes is 0.
     """
 
@@ -141,6 +141,7 @@ class RunWorld:
         self.done_seconds = 0.0
         self.item: dict[str, Any] = {}
         self.worker: dict[str, Any] = {}
+        self.totals: dict[str, Any] = {}
         self.executions: dict[str, Any] = {}
         self.mails: list[dict[str, Any]] = []
         self.parked: list[dict[str, Any]] = []
@@ -199,6 +200,8 @@ class RunWorld:
         return {"Items": [{"money": money} for money in took]}
 
     def _of(self, key: Any) -> dict[str, Any]:
+        if key["run_key"]["S"].startswith(TOTALS):
+            return self.totals
         return self.worker if key["job"]["S"].endswith(WORKER_SUFFIX) else self.item
 
     def _read(self, arguments: Any) -> Any:
@@ -226,7 +229,16 @@ class RunWorld:
         names, values = arguments["ExpressionAttributeNames"], arguments[_VALUES]
         item = self._of(arguments["Key"])
         item |= arguments["Key"]
-        for part in re.split(r", (?![^(]*\))", arguments["UpdateExpression"].removeprefix("SET ")):
+        change, *removed = arguments["UpdateExpression"].split(" REMOVE ")
+        for column in removed[0].split(", ") if removed else []:
+            item.pop(column, None)
+        if " ADD " in change:
+            change, added = change.split(" ADD ")
+            for name, value in (part.split(" ") for part in added.split(", ")):
+                column = names.get(name, name)
+                before = float(item.get(column, {"N": "0"})["N"])
+                item[column] = {"N": str(before + float(values[value]["N"]))}
+        for part in re.split(r", (?![^(]*\))", change.removeprefix("SET ")):
             column, value = (piece.strip() for piece in part.split("="))
             kept = re.fullmatch(r"if_not_exists\((\w+), (:\w+)\)", value)
             if kept:

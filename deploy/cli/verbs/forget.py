@@ -41,6 +41,7 @@ def command(target: Target, screen: Screen, job: str, run: str, yes: bool, machi
             raise Trouble("Nobody is there to agree.", "Add --yes to forget it all the same.")
         click.confirm("Forget it?", abort=True)
     parked.drop(run)
+    target.runs.close(job, run)
     if machine:
         screen.json({"job": job, "run_key": run, "forgotten": len(entries)})
     else:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from steadyspot.contract import columns
 from steadyspot.contract.keys import run_key_of
 from steadyspot.statemachines.composing import FOLDER
 from steadyspot.statemachines.render import definition
@@ -107,6 +108,9 @@ def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
     world = EndWorld({}, Input=json.dumps({"scheduledTime": TIME}))
     ends(world)
     assert [message["runKey"] for message in world.parked] == [run_key_of(TIME)]
+    opened = {name: world.item.pop(name)["S"] for name in (columns.IS_OPEN, columns.OPEN_AS)}
+    assert opened[columns.IS_OPEN] == columns.OPEN
+    assert opened[columns.OPEN_AS].startswith(columns.PARKED_SINCE)
     assert world.item == {
         "job": {"S": "night"},
         "run_key": {"S": run_key_of(TIME)},

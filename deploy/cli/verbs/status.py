@@ -1,0 +1,56 @@
+"""``steadyspot status``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from steadyspot.deploy.cli import options
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.runs.fleet import JobStatus
+    from steadyspot.deploy.target import Target
+
+LOOK_SECONDS = 10.0
+
+
+@click.command(name="status")
+@click.option("--watch", is_flag=True, help=f"Look again every {LOOK_SECONDS:.0f} seconds.")
+@options.as_json
+@options.on_target
+def command(target: Target, screen: Screen, watch: bool, machine: bool) -> None:
+    """Show how all jobs of the platform stand, worst first."""
+    import time
+    from datetime import UTC, datetime
+
+    from steadyspot.deploy.runs.fleet import as_data, read
+
+    while True:
+        now = datetime.now(UTC)
+        jobs = read(target, now)
+        if machine and watch:
+            screen.json_line([as_data(one) for one in jobs])
+        elif machine:
+            screen.json([as_data(one) for one in jobs])
+        else:
+            _show(screen, jobs, again=watch, at=now)
+        if not watch:
+            return
+        time.sleep(LOOK_SECONDS)
+
+
+def _show(screen: Screen, jobs: list[JobStatus], *, again: bool, at: datetime) -> None:
+    from steadyspot.deploy.runs.fleet import COLUMNS, LEGEND, cells, next_steps, summary
+
+    if again:
+        screen.afresh()
+        screen.say(f"{at:%Y-%m-%d %H:%M:%S} UTC", "dim")
+    screen.say(summary(jobs), "bold")
+    screen.table(COLUMNS, map(cells, jobs))
+    screen.say(LEGEND, "dim")
+    for step in next_steps(jobs):
+        screen.say(screen.advice(step), "yellow")

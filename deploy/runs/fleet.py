@@ -1,0 +1,441 @@
+"""How all jobs of a platform stand, worst first; pure, but for :func:`read`.
+
+What is read does not grow with finished runs: open runs come from an index, finished ones from
+totals that each run's end adds to, and whether a time was missed from the one record that it would
+have. Times of the marks are days of UTC. What only a job's queue knows (a start that the Scheduler
+could not deliver) shows by the alarm of that queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from steadyspot.contract import Env, Status
+from steadyspot.contract.keys import run_key_of, scheduled_time_from, scheduled_time_of
+from steadyspot.deploy.aws.prices import Prices, dollars
+from steadyspot.deploy.runs.records import RunRecord, RunTable, Totals, money
+from steadyspot.deploy.schedules.calendar import Timing, last_due, next_due
+from steadyspot.deploy.schedules.expressions import Rate
+from steadyspot.deploy.schedules.expressions import read as read_expression
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.stacks.config import Job
+    from steadyspot.deploy.target import Target
+
+DAYS = 7
+START_MINUTES = 15
+"""How long after its time a run may be without a record before that counts as missed."""
+STATES = ("missed", "parked", "late", "waiting", "running", "not deployed", "paused", "finished")
+"""How a job stands, worst first; ``no run`` comes last. ``late``: under way after its deadline."""
+NO_RUN = "no run"
+MARKS = {"finished": "+", "unfinished": "x", "missed": "!", "none": "."}
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A job's schedule at AWS; ``since``: when it was made or last changed."""
+
+    enabled: bool
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was read about one job. ``job`` is None where the configuration has none of the name.
+
+    ``open_runs`` are under way or ended unfinished, ``due`` is the record of the time ``due_at``,
+    which was due last; ``months`` are totals by month, ``tasks`` capacities by run key.
+    """
+
+    name: str
+    job: Job | None
+    schedule: Scheduled | None
+    open_runs: Sequence[RunRecord] = ()
+    due_at: datetime | None = None
+    due: RunRecord | None = None
+    months: Mapping[str, Totals] = field(default_factory=dict)
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    parked_alarm: bool = False
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A run that is under way; ``capacity`` is empty while it has no task, ``deadline`` if none."""
+
+    run_key: str
+    capacity: str
+    units_done: int
+    units_total: int
+    attempts: int
+    deadline: str
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How one job stands. Times are ISO in UTC, empty for none; money is US dollars of the month.
+
+    ``days`` are marks of the last seven days, oldest first: keys of :data:`MARKS`. ``parked`` is at
+    least 1 where the queue's alarm rings.
+    """
+
+    job: str
+    state: str
+    missed: str
+    parked: int
+    running: Sequence[UnderWay]
+    last_run: str
+    last_status: str
+    last_at: str
+    next_due: str
+    paused: bool
+    days: Sequence[str]
+    cost: float
+    cost_on_demand_only: float
+    note: str
+
+    @property
+    def saving(self) -> float:
+        """Share saved after waste, against on-demand only."""
+        return 1 - self.cost / self.cost_on_demand_only if self.cost_on_demand_only else 0.0
+
+
+def months_of(now: datetime) -> tuple[str, str]:
+    """Return this month and the one before it, as 2026-11."""
+    return f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
+
+
+def timing_of(seen: Seen) -> Timing | None:
+    """Return when a job is due at AWS, as far as the configuration says it; None if never."""
+    if seen.job is None or seen.job.schedule is None or seen.schedule is None:
+        return None
+    since = seen.schedule.since
+    if isinstance(read_expression(seen.job.schedule), Rate):
+        runs = (scheduled_time_from(totals.latest_run) for totals in seen.months.values())
+        since = max([since, *(datetime.fromisoformat(run) for run in runs if run)])
+    return Timing(seen.job.schedule, seen.job.timezone, since)
+
+
+def due_before(seen: Seen, now: datetime) -> datetime | None:
+    """Return the last time that was due and must have a record by now."""
+    timing = timing_of(seen)
+    if timing is None or seen.schedule is None or not seen.schedule.enabled:
+        return None
+    return last_due(timing, now - timedelta(minutes=START_MINUTES))
+
+
+def judged(seen: Seen, prices: Prices, now: datetime) -> JobStatus:
+    """Return how a job stands."""
+    under_way = [run for run in seen.open_runs if run.status != Status.UNFINISHED]
+    unfinished = [run for run in seen.open_runs if run.status == Status.UNFINISHED]
+    missed = seen.due_at if seen.due is None else None
+    running = [_under_way(run, seen) for run in under_way]
+    last_run, last_status, last_at = max(_ends(seen), key=lambda end: end[2], default=("", "", ""))
+    parked = max(len(unfinished), int(seen.parked_alarm))
+    timing = timing_of(seen)
+    paused = seen.schedule is not None and not seen.schedule.enabled
+    due = None if timing is None or paused else _next(timing, now)
+    cost, full_cost = _money(seen, unfinished, prices, now)
+    return JobStatus(
+        job=seen.name,
+        state=_state(seen, running, parked, last_status, now, missed=missed is not None),
+        missed=scheduled_time_of(missed) if missed else "",
+        parked=parked,
+        running=running,
+        last_run=last_run,
+        last_status=last_status,
+        last_at=last_at,
+        next_due=scheduled_time_of(due) if due else "",
+        paused=paused,
+        days=[*_days(seen, unfinished, timing, now, paused=paused)],
+        cost=cost,
+        cost_on_demand_only=full_cost,
+        note=_note(seen),
+    )
+
+
+def _next(timing: Timing, now: datetime) -> datetime | None:
+    form = read_expression(timing.expression)
+    if isinstance(form, Rate):
+        last = last_due(timing, now)
+        return last + form.step if last else next_due(timing, None)
+    return next_due(Timing(timing.expression, timing.zone, now), None)
+
+
+def _state(
+    seen: Seen,
+    running: Sequence[UnderWay],
+    parked: int,
+    last_status: str,
+    now: datetime,
+    *,
+    missed: bool,
+) -> str:
+    at = scheduled_time_of(now)
+    states = {
+        "missed": missed,
+        "parked": parked > 0,
+        "late": any(run.deadline and run.deadline < at for run in running),
+        "waiting": any(not run.capacity for run in running),
+        "running": bool(running),
+        "not deployed": _is_unscheduled(seen),
+        "paused": seen.schedule is not None and not seen.schedule.enabled,
+        "finished": bool(last_status),
+    }
+    return next((state for state in STATES if states[state]), NO_RUN)
+
+
+def _is_unscheduled(seen: Seen) -> bool:
+    return seen.job is not None and seen.job.schedule is not None and seen.schedule is None
+
+
+def _note(seen: Seen) -> str:
+    if seen.job is None:
+        return "is deployed, but not in the configuration"
+    return "its schedule is not there: steadyspot up" if _is_unscheduled(seen) else ""
+
+
+def _under_way(run: RunRecord, seen: Seen) -> UnderWay:
+    deadline = ""
+    begun = run.scheduled_time or run.claimed_at
+    if seen.job and seen.job.finish_within_minutes and begun:
+        within = timedelta(minutes=seen.job.finish_within_minutes)
+        deadline = scheduled_time_of(datetime.fromisoformat(begun) + within)
+    return UnderWay(
+        run_key=run.run_key,
+        capacity=seen.tasks.get(run.run_key, ""),
+        units_done=run.units_done,
+        units_total=run.units_total,
+        attempts=len(run.attempts),
+        deadline=deadline,
+    )
+
+
+def _ends(seen: Seen) -> Iterator[tuple[str, str, str]]:
+    """Yield key, status and time of the runs that may be the last."""
+    known = {run.run_key for run in seen.open_runs}
+    for run in (*seen.open_runs, *([seen.due] if seen.due else [])):
+        yield run.run_key, run.status, run.claimed_at
+    for totals in seen.months.values():
+        if totals.latest_run not in known:
+            yield totals.latest_run, Status.COMPLETE.value, totals.latest_at
+
+
+def _money(
+    seen: Seen, unfinished: Sequence[RunRecord], prices: Prices, now: datetime
+) -> tuple[float, float]:
+    """Return the cost of the month's runs that have ended, and what it would have been."""
+    this, _ = months_of(now)
+    totals = seen.months.get(this)
+    costs = [(totals.cost, totals.cost_on_demand_only)] if totals else []
+    for run in unfinished:
+        if seen.job and _day_of(run).startswith(this):
+            spent = money(run, prices, vcpu=seen.job.vcpu, memory_gb=seen.job.memory_gb)
+            costs.append((spent.cost, spent.cost_on_demand_only))
+    return sum(cost for cost, _ in costs), sum(full for _, full in costs)
+
+
+def _day_of(run: RunRecord) -> str:
+    return (run.scheduled_time or run.claimed_at)[:10]
+
+
+def _days(
+    seen: Seen,
+    unfinished: Sequence[RunRecord],
+    timing: Timing | None,
+    now: datetime,
+    *,
+    paused: bool,
+) -> Iterator[str]:
+    bad = {_day_of(run) for run in unfinished}
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    known = {_day_of(run) for run in seen.open_runs}
+    for back in reversed(range(DAYS)):
+        begin = midnight - timedelta(days=back)
+        totals = seen.months.get(f"{begin:%Y-%m}")
+        day = f"{begin:%Y-%m-%d}"
+        if day in bad:
+            yield "unfinished"
+        elif totals and totals.finished.get(f"{begin:%d}"):
+            yield "finished"
+        elif timing and not paused and day not in known and _was_due(timing, begin, now):
+            yield "missed"
+        else:
+            yield "none"
+
+
+def _was_due(timing: Timing, begin: datetime, now: datetime) -> bool:
+    end = min(begin + timedelta(days=1), now - timedelta(minutes=START_MINUTES))
+    due = last_due(timing, end - timedelta(microseconds=1))
+    return due is not None and due >= begin
+
+
+def worst_first(jobs: Sequence[JobStatus]) -> list[JobStatus]:
+    """Return jobs sorted by how they stand, then by name."""
+    order = [*STATES, NO_RUN]
+    return sorted(jobs, key=lambda one: (order.index(one.state), one.job))
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(target: Target, now: datetime) -> list[JobStatus]:
+    """Read how all jobs stand, worst first.
+
+    Calls for 300 jobs: 2 for the platform, 3 for schedules, 1 for the index, 1 for alarms, 7 for
+    records and totals, 3 more in the first week of a month, and 2 for the tasks of 100 runs.
+    """
+    schedules = _schedules(target)
+    names = list(dict.fromkeys([*target.config.jobs, *schedules]))
+    this, before = months_of(now)
+    opened = [run for run in target.runs.open_runs(now) if run[0] in names]
+    months = [this, before] if now.day < DAYS else [this]
+    runs, totals = target.runs.of_jobs(opened, [(name, of) for name in names for of in months])
+    under_way = any(run.status != Status.UNFINISHED for run in runs.values())
+    tasks = _tasks(target) if under_way else {}
+    ringing = _ringing(target)
+    seen = [
+        Seen(
+            name=name,
+            job=target.config.jobs.get(name),
+            schedule=schedules.get(name),
+            open_runs=[run for (job, _), run in runs.items() if job == name],
+            months={of: totals[name, of] for of in months if (name, of) in totals},
+            tasks={key: capacity for (job, key), capacity in tasks.items() if job == name},
+            parked_alarm=f"{target.platform_stack}-{name}-parked" in ringing,
+        )
+        for name in names
+    ]
+    whole = _with_due(target.runs, seen, before, now)
+    return worst_first([judged(one, target.config.platform.prices, now) for one in whole])
+
+
+def _with_due(table: RunTable, seen: Sequence[Seen], before: str, now: datetime) -> Iterator[Seen]:
+    """Yield what was seen with the runs that were due last, and the month before where needed."""
+    due_at = {one.name: due_before(one, now) for one in seen}
+    wanted = [(name, run_key_of(scheduled_time_of(due))) for name, due in due_at.items() if due]
+    quiet = [(one.name, before) for one in seen if not one.months]
+    runs, totals = table.of_jobs(wanted, quiet, with_workers=False)
+    for one in seen:
+        due = due_at[one.name]
+        yield replace(
+            one,
+            due_at=due,
+            due=runs.get((one.name, run_key_of(scheduled_time_of(due)))) if due else None,
+            months={
+                **one.months,
+                **{of: totals[one.name, of] for of in [before] if (one.name, of) in totals},
+            },
+        )
+
+
+def _schedules(target: Target) -> dict[str, Scheduled]:
+    pages = (
+        target.client("scheduler")
+        .get_paginator("list_schedules")
+        .paginate(GroupName=target.platform["ScheduleGroup"])
+    )
+    return {
+        one["Name"]: Scheduled(
+            enabled=one["State"] == "ENABLED",
+            since=one.get("LastModificationDate") or one["CreationDate"],
+        )
+        for page in pages
+        for one in page["Schedules"]
+    }
+
+
+def _ringing(target: Target) -> set[str]:
+    pages = (
+        target.client("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(AlarmNamePrefix=f"{target.platform_stack}-", StateValue="ALARM")
+    )
+    return {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
+
+
+def _tasks(target: Target) -> dict[tuple[str, str], str]:
+    """Return the capacity of each task of the cluster by job and run key."""
+    ecs, cluster = target.client("ecs"), target.platform["ClusterName"]
+    found: dict[tuple[str, str], str] = {}
+    for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster):
+        tasks = (
+            ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"]) if page["taskArns"] else {}
+        )
+        for task in tasks.get("tasks", []):
+            job = task.get("group", "").removeprefix(f"family:{target.platform_stack}-")
+            given = {
+                one["name"]: one.get("value", "")
+                for container in task.get("overrides", {}).get("containerOverrides", [])
+                for one in container.get("environment", [])
+            }
+            found[job, given.get(Env.RUN_KEY, "")] = given.get(Env.CAPACITY, "")
+    return found
+
+
+# --- showing ------------------------------------------------------------------------------------
+
+COLUMNS = ("job", "state", "now or last (UTC)", "next", "7 days", "cost", "saved")
+
+
+def as_data(one: JobStatus) -> dict[str, Any]:
+    """Return how a job stands for machines."""
+    return {**asdict(one), "saving": one.saving}
+
+
+def cells(one: JobStatus) -> tuple[str, ...]:
+    """Return the cells of a job, as :data:`COLUMNS` names them."""
+    return (
+        one.job,
+        f"{one.state} {one.parked}" if one.state == "parked" else one.state,
+        _now_or_last(one),
+        _short(one.next_due) or ("paused" if one.paused else "-"),
+        "".join(MARKS[mark] for mark in one.days),
+        f"${one.cost:.2f}" if one.cost else "-",
+        f"{one.saving:.0%}" if one.cost_on_demand_only else "-",
+    )
+
+
+def _now_or_last(one: JobStatus) -> str:
+    if one.missed:
+        return f"due {_short(one.missed)}, no run"
+    if one.running and one.state != "parked":
+        run = min(one.running, key=lambda run: run.deadline or "9")
+        units = f"{run.units_done}/{run.units_total}" if run.units_total else f"{run.units_done}"
+        more = f" +{len(one.running) - 1}" if len(one.running) > 1 else ""
+        until = f" by {_short(run.deadline)}" if run.deadline else ""
+        return f"{run.capacity or 'no capacity'} {units}{until}{more}"
+    if one.last_at:
+        return f"{_short(one.last_at)} {one.last_status}"
+    return one.note or "-"
+
+
+def _short(time: str) -> str:
+    return time[5:16].replace("T", " ")
+
+
+def summary(jobs: Sequence[JobStatus]) -> str:
+    """Return one sentence on all jobs."""
+    counts = [(state, sum(one.state == state for one in jobs)) for state in (*STATES, NO_RUN)]
+    told = ", ".join(f"{count} {state}" for state, count in counts if count)
+    cost = sum(one.cost for one in jobs)
+    full = sum(one.cost_on_demand_only for one in jobs)
+    saved = f", {1 - cost / full:.0%} saved" if full else ""
+    return f"{len(jobs)} job{'s' * (len(jobs) != 1)}: {told}. This month {dollars(cost)}{saved}."
+
+
+LEGEND = "7 days of UTC, today last: + finished, x unfinished, ! missed, . none."
+
+
+def next_steps(jobs: Sequence[JobStatus]) -> Iterator[str]:
+    """Yield what to type for what is missed or parked; of many, the first."""
+    missed = [one for one in jobs if one.missed]
+    parked = [one for one in jobs if one.parked]
+    if missed:
+        yield f"Missed: steadyspot redrive {missed[0].job} --from {missed[0].missed}"
+    if len(parked) > 1:
+        yield "Parked: steadyspot redrive --all"
+    elif parked:
+        yield f"Parked: steadyspot redrive {parked[0].job}"
