@@ -5,7 +5,7 @@ PYTHON_HERE := .venv/bin/python
 READY := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types scan mutants render bench lock clean
+.PHONY: help setup demo test lint format types scan mutants render bench lock base clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ lock: ## write Pipfile.lock anew with the newest releases
 	.ci/setup lock tests/scan
 	.ci/setup lock tests/mutants
 	.ci/setup lock tests/programs
+
+base: ## name the worker's base image by the digest that its tag has today
+	.ci/base
 
 clean: ## remove what was set up and what tests left
 	rm -rf .venv tests/scan/.venv tests/mutants/.venv tests/programs/.venv .venv-pipenv .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis \

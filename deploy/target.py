@@ -39,7 +39,12 @@ class Target:
     def stacks(self) -> Stacks:
         """Return the stacks of this target."""
         stacks, client = (
-            partial(Stacks, platform=self.platform_stack),
+            partial(
+                Stacks,
+                platform=self.platform_stack,
+                role=self.config.platform.service_role or "",
+                tags_of=self.config.tags_of,
+            ),
             self.client("cloudformation"),
         )
         if getattr(self.session, "switches", None) is None:

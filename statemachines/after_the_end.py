@@ -9,10 +9,13 @@ is parked here.
 
 from __future__ import annotations
 
-from steadyspot.contract import Status, columns
+from steadyspot.contract import Status, columns, variables
 from steadyspot.contract.states import AfterTheEndState
 from steadyspot.statemachines.calls import (
     CANCELED,
+    EXPIRES,
+    EXPIRES_OWN,
+    EXPIRES_WORKERS,
     OPEN_AS_PARKED,
     PARKED,
     UNFINISHED_WORK,
@@ -64,21 +67,19 @@ def close() -> Task:
     return transaction(
         AfterTheEndState.CLOSE,
         change(
-            "SET #status = :complete REMOVE is_open, open_as",
+            f"SET #status = :complete, {EXPIRES} REMOVE is_open, open_as",
             "execution = :ended AND #status = :running",
-            {":complete": complete, ":running": running, ":ended": ENDED},
+            {":complete": complete, ":running": running, ":ended": ENDED, **EXPIRES_OWN},
             key=KEY,
             table=TABLE,
         ),
-        {
-            "ConditionCheck": {
-                "TableName": TABLE,
-                "Key": WORKER_KEY,
-                "ConditionExpression": "#status = :complete AND execution = :ended",
-                "ExpressionAttributeNames": {"#status": columns.STATUS},
-                "ExpressionAttributeValues": {":complete": complete, ":ended": ENDED},
-            }
-        },
+        change(
+            f"SET {EXPIRES}",
+            "#status = :complete AND execution = :ended",
+            {":complete": complete, ":ended": ENDED, **EXPIRES_WORKERS},
+            key=WORKER_KEY,
+            table=TABLE,
+        ),
         comment="Its work may be complete all the same.",
     )
 
@@ -132,6 +133,7 @@ def build() -> Machine:
         "jobName": variable("$states.input.job"),
         "queue": variable("$states.input.queue"),
         "region": "${Region}",
+        variables.JOB: {"keepRunsDays": "${KeepRunsDays}"},
     }
     asked_right.add_choice(Rule(expression("isWholeEvent"), assign=named), look)
     asked_right.default_choice(odd)

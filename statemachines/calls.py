@@ -27,6 +27,11 @@ UNFINISHED_WORK = (
 """Update of the worker's item when the run ends unfinished, and on what condition; what is no item
 of this claim's never stands in the way of it."""
 
+EXPIRES = f"{columns.DELETE_AT} = :delete_at"
+"""In an update that completes a run: how long its item is kept."""
+EXPIRES_OWN = {":delete_at": expression("deleteOwnAt")}
+EXPIRES_WORKERS = {":delete_at": expression("deleteWorkersAt")}
+
 CALL_SECONDS = 60
 """TimeoutSeconds of a short call."""
 

@@ -187,6 +187,11 @@ _PASSING = (
     # Public reports of pulls that went well when they were repeated: Go's words of its network.
     *("request canceled", "client.timeout", "connection refused", "unexpected eof"),
     *("timeout exceeded", "timeout awaiting"),
+    # Go's words of its network, of HTTP/2, and of a resolver that has no answer for now.
+    *("server misbehaving", "no route to host", "network is unreachable", "broken pipe", ": eof"),
+    *("stream error", "server sent goaway"),
+    # containerd, of a layer that came over the network other than it was sent.
+    "unexpected commit digest",
     # AWS re:Post on DockerTimeoutError and public reports of network interfaces: it took too long.
     *("timed out", "timeout waiting"),
     # The registry's error TOOMANYREQUESTS of the OCI distribution specification, as Docker says it.
@@ -203,11 +208,11 @@ _PASSING = (
 
 _NO_IMAGE = (
     # ECS's guide on CannotPullContainerError: no such image or repository, or nobody logged in.
-    *("not found", "pull access denied", "does not exist"),
+    *("not found", "pull access denied", "does not exist", "check whether the image exists"),
     # The registry's errors of the OCI distribution specification: MANIFEST_UNKNOWN, NAME_UNKNOWN,
     # DENIED, UNAUTHORIZED, as codes and as containerd and Docker put them.
     *("manifest unknown", "name unknown", "manifest_unknown", "name_unknown"),
-    *("access to the resource is denied", "authentication required", "unauthorized"),
+    *("access to the resource is denied", ": denied", "authentication required", "unauthorized"),
     # The distribution specification's token authentication, as containerd says it.
     "authorization failed",
     # Docker, where it has no login for the registry, and where a name is none.
@@ -219,6 +224,21 @@ _NO_IMAGE = (
 )
 """What lasts of an image: it stays so until somebody mends it."""
 
+_UNTRUSTED = (
+    # Go's words of a certificate that it does not take, and of a registry that speaks no TLS.
+    *("x509: ", "server gave http response"),
+)
+_UNUSABLE_IMAGE = (
+    # containerd and Docker, of a manifest of a kind that they no longer, or not yet, read.
+    *("no longer supported", "mediatype in manifest", "unsupported media type"),
+    # containerd's archive, of a layer that cannot be laid out: no archive, or owners out of range.
+    *("invalid tar header", "lchown"),
+)
+_UNUSABLE_KEY = (
+    # KMS's errors of Decrypt: a key that is disabled, to be deleted, or gone; as Systems Manager
+    # (InvalidKeyId), ECR (KmsException) and Secrets Manager (DecryptionFailure) hand them on.
+    *("DisabledException", "KMSInvalidState", "InvalidKeyId", "KmsException", "decrypt"),
+)
 _OTHER_ARCHITECTURE = (
     # ECS's guide on CannotPullContainerError.
     "descriptor matching platform",
@@ -233,27 +253,29 @@ _DENIED = (
     # EC2's code for it, of the network interface that ECS makes for the task.
     "UnauthorizedOperation",
     # ECS's RunTask, of an execution or task role that does not trust it.
-    "unable to assume the role",
+    *("unable to assume the role", "unable to assume role"),
 )
 _NO_LOG_GROUP = (
     # What ResourceNotFoundException of CloudWatch Logs says, which the awslogs driver hands on.
     *("does not exist", "ResourceNotFoundException"),
+    # ECS's guide on ResourceInitializationError.
+    "check whether the log group exists",
 )
 _NO_SECRET = (
     # Secrets Manager's error of a secret that is not there, and what it says of it.
-    *("ResourceNotFoundException", "find the specified secret"),
+    *("ResourceNotFoundException", "find the specified secret", "must be a valid name"),
+    # ECS's guide on ResourceInitializationError.
+    *("check whether the secret exists", "check whether the parameter exists"),
     # GetSecretValue's error of a secret that is marked for deletion.
     "InvalidRequestException",
     # Systems Manager's error of GetParameter; ECS's agent, of GetParameters and of a JSON's key.
-    *("ParameterNotFound", "invalid ssm parameters", "invalid parameters"),
-    "did not contain json key",
-    # ECS's agent, of a secret that is no JSON, and of a name that can be none; Secrets Manager's
-    # DecryptionFailure.
-    *("looking for beginning of value", "invalid parameter name", "decrypt"),
+    *("ParameterNotFound", "ParameterVersionNotFound", "invalid ssm parameters"),
+    *("invalid parameters", "did not contain json key"),
+    # ECS's agent, of a secret that is no JSON, and of a name that can be none.
+    *("looking for beginning of", "invalid parameter name", "unexpected arn format"),
 )
 _MISTAKEN = (
-    # EC2's codes of subnets and security groups that are not there, which RunTask hands on.
-    *("InvalidSubnetID", "InvalidGroup", "does not exist", "not found"),
+    *("does not exist", "not found"),
     # RunTask's words for what a request or a task definition has wrong (ECS's API reference and
     # public reports of InvalidParameterException and ClientException).
     *("is not a container in", "is not valid", "is invalid", "invalid identifier", "must be"),
@@ -392,14 +414,21 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="command-missing",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        # containerd and runc, of what the image's ENTRYPOINT or the command names.
-        says=("runtime create failed", "executable file not found"),
+        # containerd and runc, of what the image's ENTRYPOINT, the command or its USER names.
+        says=(
+            *("runtime create failed", "executable file not found", "unable to find user"),
+            *("unable to find group", "no command specified"),
+        ),
         also_says=(
             *("executable file not found", "no such file or directory", "permission denied"),
-            "is a directory",
+            *("is a directory", "not a directory", "argument list too long", "no command"),
+            *("no matching entries",),
         ),
-        sentence="The image does not hold the command that the task starts: {stopped_reason}",
-        next_step="Correct the image's ENTRYPOINT or command, deploy again, then redrive the run.",
+        sentence="The image does not hold what the task starts: {stopped_reason}",
+        next_step=(
+            "Correct the image's ENTRYPOINT or USER, or the command, deploy again, then redrive the"
+            " run."
+        ),
     ),
     Cause(
         name="pull-forbidden",
@@ -420,7 +449,25 @@ _ATTEMPTS: tuple[Cause, ...] = (
         says=(*_PULL, "ResourceInitializationError", "your network configuration"),
         also_says=_PASSING,
         sentence="The task could not reach what it needs to start: {stopped_reason}",
-        next_step="Check the routes to the registry and to the log group, then redrive the run.",
+        next_step="Check the task's routes to what the text names, then redrive the run.",
+    ),
+    Cause(
+        name="registry-untrusted",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        never_started=True,
+        says=_UNTRUSTED,
+        sentence="The task does not trust who answers it: {stopped_reason}",
+        next_step="Mend the certificate or address that the text names, then redrive the run.",
+    ),
+    Cause(
+        name="image-unusable",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        says=_PULL,
+        also_says=_UNUSABLE_IMAGE,
+        sentence="The image cannot be unpacked: {stopped_reason}",
+        next_step="Build the image anew, deploy again, then redrive the run.",
     ),
     Cause(
         name="image-missing",
@@ -438,6 +485,41 @@ _ATTEMPTS: tuple[Cause, ...] = (
         says=_DENIED,
         sentence="A role lacks a permission: {stopped_reason}",
         next_step="Give the role what the text names, then redrive the run.",
+    ),
+    Cause(
+        name="network-full",
+        cause_class=CauseClass.INFRASTRUCTURE,
+        answer=Answer.WAIT,
+        # EC2's codes, of the network interface that ECS makes for the task.
+        says=("InsufficientFreeAddresses", "NetworkInterfaceLimitExceeded"),
+        sentence="The task found no room for its network interface: {stopped_reason}",
+        next_step=(
+            "Free addresses of the platform's subnets, add subnets, or raise the quota of network"
+            " interfaces; then redrive the run."
+        ),
+    ),
+    Cause(
+        name="network-missing",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        # EC2's codes of subnets and security groups that are not there.
+        says=("InvalidSubnet", "InvalidGroup", "InvalidSecurityGroup"),
+        sentence="A subnet or security group of the task is missing: {stopped_reason}",
+        next_step=(
+            "Correct what the text names in the platform's network, deploy again, then redrive the"
+            " run."
+        ),
+    ),
+    Cause(
+        name="volume-missing",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        never_started=True,
+        # ECS's agent names what mounts so; mount.nfs4 and EFS's helper say the others.
+        says=("efs utils",),
+        also_says=("no such file or directory", "your file system id is correct", "does not exist"),
+        sentence="A file system that the task mounts is missing: {stopped_reason}",
+        next_step="Correct the file system or folder that the text names, then redrive the run.",
     ),
     Cause(
         name="host-failed",
@@ -498,6 +580,15 @@ _ATTEMPTS: tuple[Cause, ...] = (
             "Create or mend the secret that the text names, or the job's secrets, deploy again,"
             " then redrive the run."
         ),
+    ),
+    Cause(
+        name="key-unusable",
+        cause_class=CauseClass.MISCONFIGURED,
+        answer=Answer.STOP,
+        never_started=True,
+        says=_UNUSABLE_KEY,
+        sentence="A key that the task's image or secret is encrypted with failed: {stopped_reason}",
+        next_step="Mend the key of the image or secret that the text names, then redrive the run.",
     ),
     Cause(
         name="spot-not-offered",

@@ -32,6 +32,9 @@ from steadyspot.statemachines.calls import (
     CANCELED,
     CONDITION_FAILED,
     EXECUTION,
+    EXPIRES,
+    EXPIRES_OWN,
+    EXPIRES_WORKERS,
     KEY,
     OPEN_AS_PARKED,
     PARKED,
@@ -199,31 +202,29 @@ def close() -> Task:
     return transaction(
         JobState.CLOSE,
         change(
-            "SET #status = :complete, attempts = :attempts, money = :money REMOVE is_open, open_as",
+            f"SET #status = :complete, attempts = :attempts, money = :money, {EXPIRES}"
+            " REMOVE is_open, open_as",
             expression("closeCondition"),
             {
+                **EXPIRES_OWN,
                 ":complete": {"S": Status.COMPLETE.value},
                 ":running": {"S": Status.RUNNING.value},
                 ":me": {"S": EXECUTION},
                 **ledger(1, verdict=CLOSED),
             },
         ),
-        {
-            "ConditionCheck": {
-                "TableName": TABLE,
-                "Key": WORKER_KEY,
-                "ConditionExpression": (
-                    "#status = :complete AND execution = :me"
-                    " AND attribute_not_exists(completion.left_behind)"
-                    " AND attribute_not_exists(warnings)"
-                ),
-                "ExpressionAttributeNames": {"#status": columns.STATUS},
-                "ExpressionAttributeValues": {
-                    ":complete": {"S": Status.COMPLETE.value},
-                    ":me": {"S": EXECUTION},
-                },
-            }
-        },
+        change(
+            f"SET {EXPIRES}",
+            "#status = :complete AND execution = :me"
+            " AND attribute_not_exists(completion.left_behind)"
+            " AND attribute_not_exists(warnings)",
+            {
+                **EXPIRES_WORKERS,
+                ":complete": {"S": Status.COMPLETE.value},
+                ":me": {"S": EXECUTION},
+            },
+            key=WORKER_KEY,
+        ),
         add_to_totals(1, verdict=CLOSED, isComplete=True),
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         output=finished_output(),
@@ -447,6 +448,18 @@ def park() -> Task:
     )
 
 
+def let_expire() -> Task:
+    """Say in both items of a complete run when they may be deleted; nothing waits for that."""
+    ours = {":complete": {"S": Status.COMPLETE.value}, ":me": {"S": EXECUTION}}
+    condition = "#status = :complete AND execution = :me"
+    return transaction(
+        JobState.LET_EXPIRE,
+        change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_OWN}),
+        change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_WORKERS}, key=WORKER_KEY),
+        comment="Only where records are not kept for ever; Close the run has done it else.",
+    )
+
+
 def tell() -> Task:
     """Publish what became of the run; a mail that can't be sent never fails it."""
     return publish(JobState.TELL, {})
@@ -580,9 +593,15 @@ def build() -> Machine:
         variables.WORK: expression("workUnfinished"),
     }
     parking.catches = [Catch(telling, error_equals=["States.ALL"], assign=unparked)]
-    ending = Choice(JobState.IS_IT_COMPLETE, comment="It was told either way.")
+    ending, expiring = (
+        Choice(JobState.IS_IT_COMPLETE, comment="It was told either way."),
+        let_expire(),
+    )
+    ending.add_choice(Rule(expression("isToExpire"), comment="Not kept for ever."), expiring)
     ending.add_choice(Rule(expression("isComplete")), finished)
     ending.default_choice(failed)
+    expiring.next_step = finished
+    expiring.add_catch(Catch(finished, error_equals=["States.ALL"]))
     telling.next_step = ending
     telling.catches = [Catch(ending, error_equals=["States.ALL"])]
     return Machine(

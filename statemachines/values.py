@@ -116,6 +116,7 @@ _NUMBERS = {
     "spotDiscount": "SpotDiscount",
     "vcpuHourPrice": "VcpuHourPrice",
     "gbHourPrice": "GbHourPrice",
+    "keepRunsDays": "KeepRunsDays",
 }
 PARAMETERS = Parameters(
     "The job's parameters, filled in by CloudFormation.",

@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,10 @@ from steadyspot.names import place_below
 from steadyspot.paths import remove
 from steadyspot.protocol import STATE_BYTES
 from steadyspot.run import RunError
-from steadyspot.units import Ambiguous, Process, ancestry, owner
+from steadyspot.units import Ambiguous, Process, ancestry, beside, owner
+
+LOOK_SECONDS = 0.1
+"""How often it is looked whether other processes have units in hand."""
 
 
 class SocketChannel:
@@ -52,14 +56,17 @@ class SocketChannel:
     def give_up(self, output: int) -> None:
         self._ask({"do": "give-up", "output": output})
 
-    def mark(self, unit: str, state: Any) -> None:
-        self._ask({"do": "mark", "unit": unit, "state": plain(state)})
+    def mark(self, unit: str, state: list[Any]) -> None:
+        self._ask({"do": "mark", "unit": unit} | _given(state))
 
-    def break_off(self, unit: str) -> None:
-        self._ask({"do": "break-off", "unit": unit})
+    def break_off(self, unit: str, refused: str) -> None:
+        self._ask({"do": "break-off", "unit": unit, "refused": refused})
 
-    def save(self, state: Any) -> None:
-        self._ask({"do": "save", "state": plain(state)})
+    def await_others(self) -> None:
+        self._ask({"do": "await-others"})
+
+    def save(self, state: list[Any]) -> None:
+        self._ask({"do": "save"} | _given(state))
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         self._ask({"do": "progress", "fraction": fraction, "total": total})
@@ -103,6 +110,10 @@ class SocketChannel:
             self._local.lines = connection.makefile("rb")
             self._local.pid = os.getpid()
         return self._local.connection, self._local.lines
+
+
+def _given(state: list[Any]) -> dict[str, Any]:
+    return {"state": plain(state[0])} if state else {}
 
 
 def plain(state: Any) -> Any:
@@ -245,8 +256,8 @@ class FolderChannel:
         with self._locked():
             remove(output.folder)
 
-    def mark(self, unit: str, state: Any) -> None:
-        plain(state)
+    def mark(self, unit: str, state: list[Any]) -> None:
+        state = [plain(one) for one in state]
         with self._locked() as done:
             folder = self._folder_of(unit)
             refused = self._why_not(unit, folder)
@@ -260,18 +271,27 @@ class FolderChannel:
             for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
                 remove(self._root / "outputs" / name)
             done["units"][unit] = {"outputs": names, "attempt": self._attempt}
-            done |= {"state": [state], "moving": str(folder)}
+            done |= {"state": state or done["state"], "moving": str(folder)}
             self._write(done)
             self._move_outputs(done)
 
-    def break_off(self, unit: str) -> None:
+    def break_off(self, unit: str, refused: str) -> None:
         with self._locked():
             remove(self._folder_of(unit))
 
-    def save(self, state: Any) -> None:
-        plain(state)
+    def await_others(self) -> None:
+        pid = os.getpid()
+        with self._locked():
+            for one in self._in_hand():
+                if one.process.pid == pid:
+                    (one.folder / "leaves").touch()
+        while self._others_in_hand(pid):
+            time.sleep(LOOK_SECONDS)
+
+    def save(self, state: list[Any]) -> None:
+        state = [plain(one) for one in state]
         with self._locked() as done:
-            self._write(done | {"state": [state]})
+            self._write(done | {"state": state or done["state"]})
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         pass
@@ -351,6 +371,11 @@ class FolderChannel:
             else:
                 remove(folder)
         return found
+
+    def _others_in_hand(self, pid: int) -> bool:
+        with self._locked():
+            others = beside(self._in_hand(), pid)
+            return any(not (one.folder / "leaves").exists() for one in others)
 
     def _folder_of(self, unit: str) -> Path:
         return self._root / "in-hand" / hashlib.sha256(unit.encode()).hexdigest()[:32]

@@ -20,8 +20,12 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"do": "mark", "unit",    answers when the unit's outputs, the state (if given) and its key are
 ``"state"}``                durable; only then is the unit done. So are outputs of no unit then
 ``{"do": "break-off",       the unit will not be done, and its outputs do not count; it may be
-``"unit"}``                 begun again
-``{"do": "save",            makes the state durable, and outputs of no unit
+``"unit"}``                 begun again. With a sentence in ``refused`` the job broke a rule with
+                            it, or with none where that is empty: however it ends, the attempt
+                            does not count as finished
+``{"do": "await-others"}``  answers once no unit is in hand but those of the process itself, of the
+                            ones above it, and of such as wait for that, too: it is about to give up
+``{"do": "save",            makes the state (if given) durable, and outputs of no unit
 ``"state"}``
 ``{"do": "progress",        notes how far the job is, 0 to 1, and how many units there are
 ``"fraction", "total"}``

@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import contextvars
+import json
 import os
 import reprlib
 import signal
@@ -49,11 +50,16 @@ class NoNewUnit(RunError):
     """What ``unit`` raises at a stop in a child of the process that leads the job.
 
     No ``SystemExit``, which would end a child of a pool whose parent then waits for its answer for
-    ever; the pool carries it to the parent, where it arrives as ``Interrupted``.
+    ever; the pool carries it to the parent, where it arrives as ``Interrupted``. Since
+    ``multiprocessing.Pool`` ends all its children then, the others' units are waited for before.
     """
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
         return Interrupted, (int(Exit.INTERRUPTED),)
+
+
+class Misused(RunError):
+    """A rule of units was broken, so that what is in hand cannot count, whoever catches this."""
 
 
 class Channel(Protocol):
@@ -66,9 +72,10 @@ class Channel(Protocol):
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
     def stage(self, output: Any) -> None: ...
     def give_up(self, output: Any) -> None: ...
-    def mark(self, unit: str, state: Any) -> None: ...
-    def break_off(self, unit: str) -> None: ...
-    def save(self, state: Any) -> None: ...
+    def mark(self, unit: str, state: list[Any]) -> None: ...
+    def break_off(self, unit: str, refused: str) -> None: ...
+    def await_others(self) -> None: ...
+    def save(self, state: list[Any]) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
     def all_done(self, done: bool, at_end: bool = False) -> None: ...
     def say_done(self, done: int, left: int) -> None: ...
@@ -78,12 +85,105 @@ class Channel(Protocol):
 
 
 class _InHand:
-    """A unit in hand, as its context knows it."""
+    """A unit in hand, as its context knows it; ``outer`` is the one it was begun within."""
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.pid = os.getpid()
         self.ended = False
+        here = _unit.get()
+        self.outer: _InHand | None = None if here is None or here.ended else here
+
+    def check_innermost(self) -> None:
+        """Raise ``Misused`` where one that was begun within it has not ended.
+
+        Outputs went to that one, whatever loop they were meant for.
+        """
+        inner = above = _unit.get()
+        while above is not None and above is not self:
+            above = above.outer
+        if inner is not None and above is self and inner is not self and not inner.ended:
+            raise Misused(
+                f"The unit {self.key} ends while the unit {inner.key}, begun within it, is in hand."
+                " Loops over units lie within each other or one after the other, never side by"
+                " side, and one that was broken off is not kept."
+            )
+
+
+class _State:
+    """Looks whose a change of ``run.state`` is, which becomes durable with a unit's mark.
+
+    ``read`` gives the state. Changes are told by its JSON. A change that is of none or of several
+    of those in hand would be lost or counted twice once some of them are done again, and what a
+    child changes is seen by no other process.
+    """
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._in_hand: set[_InHand] = set()
+        self._pid = os.getpid()
+        self._saved = self._text()
+        self._before: str | None = None
+
+    def begin(self, unit: _InHand) -> None:
+        """A unit is begun. Raises ``Misused``."""
+        with self._lock:
+            self._check()
+            self._in_hand = {one for one in self._in_hand if one.pid == unit.pid} | {unit}
+            self._look()
+
+    def check(self) -> None:
+        """Raise ``Misused`` where it was changed while units are done side by side."""
+        with self._lock:
+            self._check()
+
+    def leave(self, unit: _InHand) -> None:
+        """A unit is in hand no more."""
+        with self._lock:
+            self._in_hand.discard(unit)
+            self._look()
+
+    def unsaved(self) -> list[Any]:
+        """The state, if it is to be saved. Raises ``Misused``."""
+        if self._text() == self._saved:
+            return []
+        if os.getpid() != self._pid or _is_child_of_python():
+            raise Misused(
+                "run.state was changed in a child process, where no other sees it. Return what a"
+                " unit yields to the parent, or write it into an output of the unit."
+            )
+        return [self._read()]
+
+    def saved(self, state: list[Any]) -> None:
+        """What ``unsaved`` gave is durable."""
+        if state:
+            self._saved = self._text()
+
+    def _text(self) -> str:
+        try:
+            return json.dumps(self._read())
+        except (TypeError, ValueError, RecursionError, RuntimeError):
+            return ""  # It is refused when it is to be saved, or is being changed this moment.
+
+    def _look(self) -> None:
+        if not self._is_side_by_side():
+            self._before = None
+        elif self._before is None:
+            self._before = self._text()
+
+    def _check(self) -> None:
+        if self._before is not None and self._text() != self._before:
+            raise Misused(
+                "run.state was changed while units are done side by side: whose change that is"
+                " cannot be told, so that it would be lost or counted twice after an interruption."
+                " Write what each yields into an output of it, and put them together at the end."
+            )
+
+    def _is_side_by_side(self) -> bool:
+        """Whether units are in hand that do not lie within each other."""
+        outer = {one.outer for one in self._in_hand}
+        return len(self._in_hand - outer) > 1
 
 
 class _NearestUnit:
@@ -132,8 +232,10 @@ class Run:
     """One attempt at a run, as the job sees it; ``attempt`` counts from 1.
 
     ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
-    next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. ``stopping`` is
-    true once the attempt is to stop.
+    next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. It is for units
+    that are done one after the other: a change in a child process, or while several units are in
+    hand, is refused, and one after a unit's end waits for the next mark. ``stopping`` is true once
+    the attempt is to stop.
 
     A unit is what an interruption costs at most. An output made while a unit is in hand belongs to
     it, from whatever thread or child process, and counts only with the unit's mark: those of a unit
@@ -149,6 +251,7 @@ class Run:
         self.capacity: str = channel.about["capacity"]
         saved = channel.about["state"]
         self.state: Any = saved[0] if saved else {}
+        self._changes = _State(lambda: self.state)
         self.stopping = Stopping(channel.is_stopping)
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
@@ -174,7 +277,8 @@ class Run:
 
         When the loop asks for the next unit, the one before is made durable with its outputs and
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
-        the unit in hand. A ``break`` leaves the unit in hand undone. For pools see ``undone``.
+        the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
+        ``undone``; one that would take them from here is refused.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
@@ -207,14 +311,26 @@ class Run:
                 continue
             self._leave_if_stopping()
             with self.unit(unit if key is None else key(unit)):
+                _refuse_pool()
+                thread = threading.get_ident()
                 yield unit
+                if threading.get_ident() != thread:
+                    raise Misused(f"A loop over units is for one in one thread. {_FOR_POOLS}")
         self._loops |= dict.fromkeys(names, loop)
         if skipped:
             self._channel.say_done(skipped, len(names) - skipped)
         self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
-        """The units not done yet, for threads and processes that mark each with ``unit``."""
+        """The units not done yet, for threads and processes that mark each with ``unit``.
+
+        def work(part):
+            with run.unit(part), run.output(f"part-{part:05}.parquet") as path:
+                ...
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(work, run.undone(parts)))
+        """
         done = set(self._channel.units())
         pairs = list(_with_keys(units, key))
         left = [unit for name, unit in pairs if name not in done]
@@ -234,19 +350,28 @@ class Run:
         self._leave_if_stopping()
         self._channel.begin(unit.key)
         token = _unit.set(unit)
+        state: list[Any] = []
         try:
+            self._changes.begin(unit)
             yield
-        except BaseException:
+            unit.check_innermost()
+            self._changes.check()
+            if unit.pid == os.getpid():
+                state = self._changes.unsaved()
+        except BaseException as error:
             if unit.pid == os.getpid():  # A forked child leaves what is its parent's.
                 with contextlib.suppress(Exception):
-                    self._channel.break_off(unit.key)
+                    refused = str(error) if isinstance(error, Misused) else ""
+                    self._channel.break_off(unit.key, refused)
             raise
         finally:
+            self._changes.leave(unit)
             unit.ended = True
             with contextlib.suppress(ValueError):
                 _unit.reset(token)
         if unit.pid == os.getpid():
-            self._channel.mark(unit.key, self.state)
+            self._channel.mark(unit.key, state)
+            self._changes.saved(state)
 
     @contextlib.contextmanager
     def output(
@@ -288,7 +413,13 @@ class Run:
 
     def save(self) -> None:
         """Make ``state`` durable now."""
-        self._channel.save(self.state)
+        try:
+            state = self._changes.unsaved()
+        except Misused as misused:
+            self._channel.break_off("", str(misused))
+            raise
+        self._channel.save(state)
+        self._changes.saved(state)
 
     def progress(self, fraction: float) -> None:
         """Tell how far the job is, 0 to 1; written with the next save."""
@@ -310,6 +441,7 @@ class Run:
         if not self.stopping.came():
             return
         if os.getpid() != self._pid or _is_child_of_python():
+            self._channel.await_others()
             raise NoNewUnit(
                 "The run is to stop: no new unit begins. It is done by the next attempt."
             )
@@ -373,6 +505,23 @@ def _is_child_of_python() -> bool:
     """Whether ``multiprocessing`` has started this process, for its parent to lead and to end."""
     multiprocessing = sys.modules.get("multiprocessing.process")
     return multiprocessing is not None and multiprocessing.parent_process() is not None
+
+
+_FOR_POOLS = (
+    "A unit counts as done when the next is asked for. Give a pool run.undone(units), and begin"
+    " each where it is done: with run.unit(unit)."
+)
+_POOLS = ("concurrent", "multiprocessing", "joblib")
+"""Packages that take units from an iterator long before they are done."""
+
+
+def _refuse_pool() -> None:
+    """Raise ``Misused`` where a pool asks ``remaining`` for the next unit."""
+    caller = sys._getframe(2)
+    while caller.f_back and caller.f_code.co_name == "<genexpr>":
+        caller = caller.f_back
+    if str(caller.f_globals.get("__name__", "")).partition(".")[0] in _POOLS:
+        raise Misused(f"A pool cannot take its units from remaining(units). {_FOR_POOLS}")
 
 
 def unit_key(unit: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -154,6 +154,12 @@ def owner(in_hand: Sequence[U], pid: int) -> U | None:
     if len(others) > 1:
         raise Ambiguous(others)
     return others[0] if others else None
+
+
+def beside(in_hand: Iterable[U], pid: int) -> list[U]:
+    """Units of processes that are neither ``pid`` nor above it."""
+    above = set(ancestry(pid))
+    return [unit for unit in in_hand if unit.process.pid not in above]
 
 
 def ancestry(pid: int) -> Iterator[int]:

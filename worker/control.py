@@ -187,7 +187,7 @@ class Control:
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
             case "save":
-                self._requests.save([request.any("state")])
+                self._requests.save(_state(request))
             case "progress":
                 fraction = request.number("fraction") if "fraction" in request else None
                 total = int(request.number("total")) if "total" in request else None
@@ -195,12 +195,8 @@ class Control:
             case "all-done":
                 done = not request.has("done") or bool(request.any("done"))
                 self._all_done(pid, done, "at_end" in request and bool(request.any("at_end")))
-            case "is-stopping":
-                return {"stopping": self._stopping.event.is_set()}
-            case "wait-stop":
-                self._speakers.waits(pid)
-                self._stopping.event.wait()
-                return {"seconds_left": self._stopping.seconds_left()}
+            case "is-stopping" | "wait-stop" | "await-others":
+                return self._of_a_stop(request, pid)
             case other:
                 raise NotUnderstood(f"there is none called {other!r}")
         return {}
@@ -214,15 +210,29 @@ class Control:
         else:
             self._finished = True
 
+    def _of_a_stop(self, request: Request, pid: int) -> dict[str, Any]:
+        match request.any("do"):
+            case "is-stopping":
+                return {"stopping": self._stopping.event.is_set()}
+            case "wait-stop":
+                self._speakers.waits(pid)
+                self._stopping.event.wait()
+                return {"seconds_left": self._stopping.seconds_left()}
+            case _:
+                self._requests.await_others(pid)
+                return {}
+
     def _of_unit(self, request: Request, pid: int) -> None:
         unit = request.text("unit")
         match request.any("do"):
             case "begin":
                 self._requests.begin(unit, pid)
             case "mark":
-                self._requests.mark(unit, [request.any("state")] if request.has("state") else [])
+                self._requests.mark(unit, _state(request))
             case _:
-                self._requests.break_off(unit)
+                self._requests.break_off(
+                    unit, request.text("refused") if "refused" in request else ""
+                )
 
     def _of_output(self, request: Request, pid: int) -> dict[str, Any]:
         """Begin an output for the unit that is named, else for the one it is made in; or end it."""
@@ -239,6 +249,11 @@ class Control:
             case _:
                 self._requests.give_up(int(request.number("output")))
         return {}
+
+
+def _state(request: Request) -> list[Any]:
+    """The state, be it ``null``, if it is there."""
+    return [request.any("state")] if request.has("state") else []
 
 
 def _peer(connection: socket.socket) -> int:

@@ -24,6 +24,8 @@ PREFIX = "/_steadyspot/"
 METADATA = f"{PREFIX}metadata/"
 """How the paths of tasks' metadata begin; the token comes next."""
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:(?P<port>[0-9]{1,5})")
+_WORD = re.compile(r"[a-z0-9-]+")
+"""What a region and a token are."""
 _HIGHEST_PORT = 65535
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -81,7 +83,7 @@ def read(path: Path) -> Address:
             )
         try:
             return _living(Address(**json.load(file)))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise NoAddress(str(error)) from None
 
 
@@ -104,8 +106,10 @@ def running_beside(config: Path) -> Address:
 
 def _living(address: Address) -> Address:
     texts = (address.endpoint_url, address.region, address.token)
-    if not all(isinstance(text, str) for text in texts) or not isinstance(address.pid, int):
+    if not all(isinstance(text, str) for text in texts) or type(address.pid) is not int:
         raise TypeError("It is not whole.")
+    if not all(map(_WORD.fullmatch, texts[1:])) or address.pid < 1:
+        raise ValueError("It is not what an embedded AWS writes.")
     found = _LOOPBACK.fullmatch(address.endpoint_url)
     if found is None or int(found["port"]) > _HIGHEST_PORT:
         raise ValueError(f"{address.endpoint_url} is not on this machine.")

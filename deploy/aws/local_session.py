@@ -12,6 +12,7 @@ import urllib.request
 from typing import Any
 
 import boto3
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
@@ -22,6 +23,8 @@ _DIRECT = Config(proxies={}, inject_host_prefix=False)
 _OF_THE_USER = ("profile", "config_file", "credentials_file")
 """What a session of botocore otherwise takes from the environment or from the home directory."""
 
+_DESCRIPTIONS = botocore.loaders.create_loader()
+"""Reads the description of a service once for all sessions: each would take half a second."""
 
 PROCESS = "process"
 """How containers run where no engine does: the command is a process of this machine."""
@@ -32,6 +35,7 @@ class LocalSession(boto3.Session):
 
     def __init__(self, address: Address) -> None:
         bare = botocore.session.Session(dict.fromkeys(_OF_THE_USER, (None,) * 4))
+        bare.register_component("data_loader", _DESCRIPTIONS)
         super().__init__(
             aws_access_key_id=address.token,
             aws_secret_access_key=address.token,

@@ -5,7 +5,8 @@ None of it is made by a deployment; who administers the account can change it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -29,6 +30,7 @@ ACTIONS = (
     "sqs:CreateQueue",
 )
 """One action of each kind that ``up`` needs; who may do these may do the others as a rule."""
+_SERVICE = "cloudformation.amazonaws.com"
 _MAKE_ROLE = "Make it now: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"
 
 
@@ -79,6 +81,43 @@ def linked_role(looks: Looks) -> Iterator[Finding]:
         )
     else:
         yield Finding("role of ECS", Level.GOOD, f"{ROLE} is there")
+
+
+def terms(looks: Looks) -> Iterator[Finding]:
+    """Yield whether the boundary and the service role that the file names are there."""
+    platform, iam = looks.target.config.platform, looks.client("iam")
+    if platform.permissions_boundary:
+        found = _found(iam.get_policy, PolicyArn=platform.permissions_boundary)
+        yield judged(
+            "boundary",
+            found is not None,
+            f"{platform.permissions_boundary} is there"
+            if found
+            else f"there is no policy {platform.permissions_boundary}.",
+            "Create it, or correct permissions_boundary in steadyspot.toml.",
+        )
+    if platform.service_role:
+        name = platform.service_role.rpartition("/")[2]
+        found = _found(iam.get_role, RoleName=name)
+        trusted = _SERVICE in str(found and found["Role"].get("AssumeRolePolicyDocument"))
+        yield judged(
+            "service role",
+            trusted,
+            f"CloudFormation works in {name}"
+            if trusted
+            else f"there is no role {name} that trusts {_SERVICE}.",
+            "Create it with that trust, or correct service_role in steadyspot.toml.",
+        )
+
+
+def _found(look: Callable[..., Any], **named: str) -> Any:
+    """Return what IAM says of something, None where it is not there."""
+    try:
+        return look(**named)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+        return None
 
 
 def quotas(looks: Looks) -> Iterator[Finding]:

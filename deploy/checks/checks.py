@@ -28,6 +28,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("stacks", platform.stacks),
     ("permissions", account.permissions),
     ("role of ECS", account.linked_role),
+    ("roles", account.terms),
     ("quotas", account.quotas),
     ("zones", network.zones),
     ("capacity", platform.providers),
@@ -38,6 +39,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("grace", timing.grace),
     ("past stops", stops.past_stops),
     ("containers", hardening.containers),
+    ("outputs", hardening.outputs),
     ("mail", platform.mail),
 )
 

@@ -1,10 +1,10 @@
-"""What a job's container may do that it does not need, and the keys that take it away."""
+"""What containers may do that they do not need, and the keys that take it away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from steadyspot.deploy.checks.findings import Finding, Level, Looks
+from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 from steadyspot.deploy.stacks.config import Job
 
 
@@ -21,6 +21,22 @@ def containers(looks: Looks) -> Iterator[Finding]:
             )
         else:
             yield Finding(f"{job.name}: container", Level.GOOD, "read-only, no root, no capability")
+
+
+def outputs(looks: Looks) -> Iterator[Finding]:
+    """Yield whether an output that a container of its job replaces can be had back."""
+    days = looks.target.config.platform.version_days
+    if looks.local:
+        return
+    yield judged(
+        "outputs",
+        days > 0,
+        f"what replaces one leaves the old one for {days} days"
+        if days
+        else "a container can replace what earlier runs of its job published",
+        "Keep versions for some days: version_days in steadyspot.toml.",
+        Level.NOTE,
+    )
 
 
 def left_open(job: Job) -> list[str]:

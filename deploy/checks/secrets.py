@@ -21,6 +21,25 @@ def secrets(looks: Looks) -> Iterator[Finding]:
     for job in looks.jobs:
         if job.secret:
             yield _secret(looks, f"{job.name}: secret", job.secret)
+        for table in (job.secrets, *(one.secrets for one in job.sidecars.values())):
+            for variable, arn in table.items():
+                yield _single(looks, f"{job.name}: secret {variable}", arn)
+
+
+def _single(looks: Looks, about: str, arn: str) -> Finding:
+    """Return whether what one variable is fetched from is there; its value is not fetched."""
+    try:
+        if ":ssm:" in arn:
+            looks.client("ssm").get_parameter(Name=arn)
+        else:
+            looks.client("secretsmanager").describe_secret(SecretId=":".join(arn.split(":")[:7]))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in (*_NO_SECRET, "ParameterNotFound"):
+            raise
+        return Finding(
+            about, Level.BAD, f"{arn} is not there.", "Create it, or correct secrets in the file."
+        )
+    return Finding(about, Level.GOOD, f"{arn} is there")
 
 
 def _secret(looks: Looks, about: str, arn: str) -> Finding:

@@ -19,6 +19,7 @@ from steadyspot.deploy.drills.undisturbed import undisturbed
 from steadyspot.deploy.stacks.buckets import empty
 from steadyspot.deploy.stacks.cloudformation import Event
 from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import job_template
 
 HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
@@ -48,7 +49,7 @@ class Copy:
             "OnStop": "",
             **changes,
         }
-        template = job_template(self._edit)
+        template = job_template(lambda text: self._edit(with_parts(self._original.job, text)))
         upload(target, template)
         target.stacks.deploy(self.stack, template.text, parameters, _quiet)
         self.stage = self._original.on(self.job)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from moto.cloudwatch.models import Alarm, cloudwatch_backends
+from moto.cloudwatch.models import Alarm, MetricDatumBase, cloudwatch_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -46,6 +47,9 @@ _ENDS = {
 Series = list[float | None]
 """Datapoints of a metric, newest first; None where there was nothing to count."""
 
+_Metric = tuple[str, frozenset[tuple[str, str]]]
+"""A metric's name and its dimensions."""
+
 
 class AlarmWatch:
     """Evaluates the alarms of a region. ``start`` and ``stop`` may be called twice."""
@@ -57,6 +61,7 @@ class AlarmWatch:
         self._account_id = account_id
         self._look_seconds = look_seconds
         self._known: dict[str, str] = {}
+        self._counts = _Counts([])
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -94,7 +99,11 @@ class AlarmWatch:
 
     def look(self, now: datetime) -> None:
         """Evaluate every alarm once, and tell what changed."""
-        alarms = cloudwatch_backends[self._account_id][self._region].alarms
+        backend = cloudwatch_backends[self._account_id][self._region]
+        if self._counts.data is not backend.metric_data:
+            self._counts = _Counts(backend.metric_data)
+        self._counts.read()
+        alarms = backend.alarms
         for name, alarm in list(alarms.items()):
             old = self._known.get(name, INSUFFICIENT)
             if alarm.state_value != old and name in self._known:
@@ -170,7 +179,7 @@ class AlarmWatch:
             machine = dimensions.get("StateMachineArn", "")
             return counted(self._ends(machine, _ENDS[metric]), span, now)
         if namespace == "AWS/Events":
-            return counted(self._stored(namespace, metric, dimensions), span, now)
+            return counted(self._counts.of(metric, dimensions), span, now)
         return None
 
     def _ends(self, machine_arn: str, status: str) -> Iterator[datetime]:
@@ -184,14 +193,32 @@ class AlarmWatch:
                 if execution.status == status and ended is not None:
                     yield ended
 
-    def _stored(
-        self, namespace: str, metric: str, dimensions: Mapping[str, str]
-    ) -> Iterator[datetime]:
-        """When a metric that counts was put."""
-        for datum in list(cloudwatch_backends[self._account_id][self._region].metric_data):
-            of = {str(item.name): str(item.value) for item in datum.dimensions}
-            if (datum.namespace, datum.name, of) == (namespace, metric, dimensions):
-                yield datum.timestamp.replace(tzinfo=UTC)
+
+class _Counts:
+    """When each metric of AWS/Events that counts was put.
+
+    What was put is only ever appended to; going through all of it for each alarm at each look
+    would take most of the time of an embedded AWS that has been up for a while.
+    """
+
+    def __init__(self, data: list[MetricDatumBase]) -> None:
+        self.data = data
+        self._read = 0
+        self._moments: defaultdict[_Metric, list[datetime]] = defaultdict(list)
+
+    def read(self) -> None:
+        """Take in what was appended since."""
+        new = self.data[self._read :]
+        self._read += len(new)
+        for datum in new:
+            if datum.namespace == "AWS/Events":
+                dimensions = frozenset((str(d.name), str(d.value)) for d in datum.dimensions)
+                moment = datum.timestamp.replace(tzinfo=UTC)
+                self._moments[datum.name, dimensions].append(moment)
+
+    def of(self, metric: str, dimensions: Mapping[str, str]) -> list[datetime]:
+        """When a metric of these dimensions was put."""
+        return self._moments.get((metric, frozenset(dimensions.items())), [])
 
 
 def counted(moments: Iterable[datetime], span: tuple[int, int], now: datetime) -> Series:

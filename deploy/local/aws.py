@@ -7,6 +7,7 @@ containers, which are process trees of their own and end with it, whatever ends 
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import secrets
 import threading
@@ -39,6 +40,9 @@ from steadyspot.deploy.local.uploads import KnownUploads
 _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"
 _TOKEN_BYTES = 24
+_GARBAGE_THRESHOLD = 50_000
+"""moto and the descriptions of AWS's services are a large heap that stays: by Python's own
+threshold of 700 the collector goes through it so often that this is a fifth of all the time."""
 
 _running: LocalAws | None = None
 
@@ -109,6 +113,7 @@ class LocalAws:
         if _running is not None:
             raise AlreadyRunning("This process already runs a local AWS. Stop that one first.")
         _silence()
+        gc.set_threshold(_GARBAGE_THRESHOLD)
         BackendDict.reset()
         moto_app = Dispatcher()
         front = _Front(moto_app)

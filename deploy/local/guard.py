@@ -123,6 +123,7 @@ def _is_from_a_program(environ: dict[str, Any]) -> bool:
     return (
         _PORT.sub("", environ.get("HTTP_HOST", "").lower()) in _HOSTS
         and "HTTP_ORIGIN" not in environ
+        and environ.get("HTTP_UPGRADE", "").lower() != "websocket"
         and environ.get("HTTP_SEC_FETCH_SITE", "none") == "none"
     )
 

@@ -1,15 +1,21 @@
-"""What ECS takes from Secrets Manager into a container when it starts a task.
+"""What ECS takes from Secrets Manager and SSM into a container when it starts a task.
 
-Read straight from moto's secrets of this process. A definition may name a whole secret by its ARN,
-as the template does; that the execution role may read it is not asked here.
+Read straight from moto's stores of this process. A definition names a whole secret by its ARN, one
+of its keys with ``:KEY:STAGE:VERSION`` behind that, or a parameter; that the execution role may
+read it is not asked here.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from moto.secretsmanager.exceptions import SecretsManagerClientError
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
+
+_OF_A_SECRET = 7
+"""Parts of a secret's ARN; key, stage and version are three more."""
 
 
 class NoSecret(Exception):
@@ -28,14 +34,35 @@ def secret_values(secrets: Sequence[Mapping[str, str]] | None, account_id: str) 
 
 
 def _value(arn: str, account_id: str) -> str:
-    region = arn.split(":")[3]
+    service, region = arn.split(":")[2:4]
+    if service == "ssm":
+        return _parameter(arn, account_id, region)
+    parts = arn.split(":")
+    secret = ":".join(parts[:_OF_A_SECRET])
+    key, stage, version = [*parts[_OF_A_SECRET:], "", "", ""][:3]
     try:
-        found = secretsmanager_backends[account_id][region].get_secret_value(arn, "", "AWSCURRENT")
-        return str(found["SecretString"])
+        found = secretsmanager_backends[account_id][region].get_secret_value(
+            secret, version, stage or "AWSCURRENT"
+        )
+        text = str(found["SecretString"])
+        return str(json.loads(text)[key]) if key else text
     except SecretsManagerClientError as error:
         raise _not_fetched(arn, f"{error.error_type}: {error.message}") from error
-    except KeyError as error:
-        raise _not_fetched(arn, "it holds no text") from error
+    except (KeyError, TypeError, ValueError) as error:
+        why = f"retrieved secret from Secrets Manager did not contain json key {key}"
+        raise _not_fetched(arn, why if key else "it holds no text") from error
+
+
+def _parameter(arn: str, account_id: str, region: str) -> str:
+    name = arn.partition(":parameter")[2]
+    for one in (name, name.removeprefix("/")):  # An ARN does not tell the two apart.
+        found = ssm_backends[account_id][region].get_parameter(one)
+        if found is not None:
+            return str(found.response_object(decrypt=True)["Value"])
+    raise NoSecret(
+        "unable to pull secrets or registry auth: execution resource retrieval failed: unable to "
+        f"retrieve secrets from ssm: invalid parameters: {name}"
+    )
 
 
 def _not_fetched(arn: str, why: str) -> NoSecret:

@@ -40,6 +40,7 @@ SERVED = frozenset(
         "secretsmanager",
         "sns",
         "sqs",
+        "ssm",
         "stepfunctions",
         "sts",
         "xray",

@@ -1,6 +1,7 @@
 """Multipart uploads that are over, answered as S3 does: moto meets one with an error of its own.
 
-An upload that was aborted or completed, by whoever it was, is *NoSuchUpload* to all who come later.
+An upload that was aborted or completed, by whoever it was, is *NoSuchUpload* to all who come later,
+and so it is below another key than its own.
 """
 
 from __future__ import annotations
@@ -30,16 +31,19 @@ class KnownUploads:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         upload_id = parse_qs(environ.get("QUERY_STRING", "")).get("uploadId", [""])[0]
         is_s3 = signed_service(environ.get("HTTP_AUTHORIZATION", "")) == "s3"
-        if not upload_id or not is_s3 or _is_open(upload_id):
+        path = environ["PATH_INFO"].encode("latin-1").decode()
+        if not upload_id or not is_s3 or _is_open(path, upload_id):
             return self._inner(environ, start_response)
         start_response("404 Not Found", [("Content-Type", "application/xml")])
         return [_ANSWER]
 
 
-def _is_open(upload_id: str) -> bool:
-    return any(
-        upload_id in bucket.multiparts
+def _is_open(path: str, upload_id: str) -> bool:
+    name, _, key = path.removeprefix("/").partition("/")
+    buckets = (
+        backend.buckets.get(name)
         for account in s3_backends.values()
         for backend in account.values()
-        for bucket in backend.buckets.values()
     )
+    uploads = (bucket.multiparts.get(upload_id) for bucket in buckets if bucket)
+    return any(upload.key_name == key for upload in uploads if upload)

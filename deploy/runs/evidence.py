@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
 from steadyspot.deploy.aws.prices import Prices
-from steadyspot.deploy.runs.executions import history
+from steadyspot.deploy.runs.executions import whole_history
 from steadyspot.deploy.runs.lookup import Finder, Found
 from steadyspot.deploy.runs.records import money
 from steadyspot.deploy.runs.redrive import redrive_of
@@ -38,7 +38,7 @@ def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
         if not waits:
             raise
         found = Found(None, None)
-    events = history(sfn, found.execution["executionArn"]) if found.execution else []
+    events = whole_history(sfn, found.execution) if found.execution else []
     name = f"{job.name} {meant or (found.execution or {}).get('name', '')}".rstrip()
     return explain(run=found.run, execution=found.execution, events=events, waits=waits, name=name)
 

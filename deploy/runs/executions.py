@@ -33,6 +33,8 @@ ENDED = {
     "ExecutionTimedOut": "TIMED_OUT",
 }
 _PAGE = 100
+_EXECUTIONS = 10
+"""Of one run that are told of; each has up to some thousand events."""
 
 
 def request_of(text: str) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def next_of(client: SFNClient, execution: str) -> str:
     """Return the execution in which the run of one that has ended goes on; empty if in none."""
     found = described(client, execution) or {}
     output = json.loads(found.get("output") or "{}")
-    gone_on = output.get(messages.OUTCOME) == messages.GONE_ON
+    gone_on = isinstance(output, dict) and output.get(messages.OUTCOME) == messages.GONE_ON
     return str(output[messages.EXECUTION]) if gone_on else ""
 
 
@@ -172,6 +174,32 @@ def history(client: SFNClient, execution: str) -> list[Any]:
         if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
             return []
         raise
+
+
+def whole_history(client: SFNClient, execution: Mapping[str, Any]) -> list[Any]:
+    """Return the history of a described execution, behind those that handed its run over to it.
+
+    At most ``_EXECUTIONS`` of them, the latest; an input may name any execution, so only one counts
+    whose own output names this one.
+    """
+    found: list[Any] = []
+    following: Mapping[str, Any] | None = execution
+    for _ in range(_EXECUTIONS):
+        if following is None:
+            break
+        found = history(client, following["executionArn"]) + found
+        following = _before(client, following)
+    return found
+
+
+def _before(client: SFNClient, execution: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the execution that handed its run over to this one; None where none did."""
+    request = json.loads(execution.get("input") or "{}")
+    given = request.get(messages.GOES_ON) if isinstance(request, dict) else None
+    before = given.get(messages.EXECUTION) if isinstance(given, dict) else None
+    if not isinstance(before, str) or next_of(client, before) != execution["executionArn"]:
+        return None
+    return described(client, before)
 
 
 class Follower:

@@ -353,7 +353,13 @@ def _ringing(target: Target) -> set[str]:
         .get_paginator("describe_alarms")
         .paginate(AlarmNamePrefix=f"{target.platform_stack}-", StateValue="ALARM")
     )
-    return {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
+    # The embedded AWS looks at the prefix alone.
+    return {
+        alarm["AlarmName"]
+        for page in pages
+        for alarm in page["MetricAlarms"]
+        if alarm["StateValue"] == "ALARM"
+    }
 
 
 def _tasks(target: Target) -> dict[tuple[str, str], str]:

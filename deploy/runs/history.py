@@ -182,7 +182,8 @@ class Story:
                 yield done, _TONES.get(state, Tone.PLAIN)
 
     def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
-        self._before, self._wish = run.get(variables.EARLIER_ATTEMPTS, 0), run.get("capacity", "")
+        self._launches, self._before = 0, run.get(variables.EARLIER_ATTEMPTS, 0)
+        self._wish = run.get("capacity", "")
         if run[variables.CLAIMS] == 1:
             due = f", due by {_clock(self.deadline)}" if self.deadline else ""
             return f"run {run['key']} is claimed{due}", Tone.PLAIN

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -324,10 +324,17 @@ class Redrive:
                 f"Nothing but a message in the queue knows of run {key}.",
                 f"If it is wanted, start it yourself: steadyspot run {self._job}.",
             )
-        if datetime.fromisoformat(at) > self._now():
+        age = self._now() - datetime.fromisoformat(at)
+        if age < timedelta():
             raise Trouble(
                 f"Run {key} is one of the future, so that it cannot have failed yet.",
                 "Look who has written that message; its run comes when it is due.",
+            )
+        if age > _LONGEST_WAIT:
+            raise Trouble(
+                f"Run {key} is older than a message in the queue can be.",
+                "Look who has written it; if the run is wanted: "
+                f"steadyspot redrive {self._job} --from TIME --to TIME.",
             )
         return request_of(text.replace(SCHEDULED_TIME_ATTRIBUTE, at))
 
@@ -401,6 +408,9 @@ class Redrive:
     def _forget(self, receipt: str) -> None:
         self._sqs.delete_message(QueueUrl=self._deployed.queue, ReceiptHandle=receipt)
 
+
+_LONGEST_WAIT = timedelta(days=15)
+"""A day at most that Scheduler tries to start a run, and 14 days in the queue."""
 
 _BROKEN = frozenset(ENDED.values()) - {"SUCCEEDED"}
 """How an execution ends that *After the end* speaks for."""

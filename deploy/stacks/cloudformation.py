@@ -72,6 +72,11 @@ class Stacks:
         The platform's name, which is that of its stack and begins those of its jobs' stacks.
     pause
         Called between two looks at a stack, with seconds.
+    role
+        ARN of the role in which CloudFormation makes and removes things; empty for the caller's
+        own rights. A stack keeps the one that it was last changed with.
+    tags_of
+        Gives for a stack's name the tags that it bears beside its mark.
     """
 
     def __init__(
@@ -79,10 +84,14 @@ class Stacks:
         client: CloudFormationClient,
         platform: str,
         pause: Callable[[float], None] = time.sleep,
+        role: str = "",
+        tags_of: Callable[[str], Mapping[str, str]] = lambda _stack: {},
     ) -> None:
         self._client = client
         self._platform = platform
         self._pause = pause
+        self._in_role: dict[str, Any] = {"RoleARN": role} if role else {}
+        self._tags_of = tags_of
         self._known_ours: set[str] = set()
 
     # --- looking -------------------------------------------------------------------------------
@@ -226,7 +235,7 @@ class Stacks:
         return [dict(summary) for page in pages for summary in page["StackResourceSummaries"]]
 
     def is_current(self, name: str, text: str, parameters: Mapping[str, str]) -> bool:
-        """Return whether a stack is whole and is already as this template and these parameters say.
+        """Return whether a stack is whole and already as template, parameters and its tags say.
 
         Takes four calls at most, where a change set takes more, and some seconds.
         """
@@ -235,6 +244,8 @@ class Stacks:
             return False
         if parameters_that_change(_parameters(stack), parameters):
             return False
+        if _tags(stack) != self._wanted_tags(name):
+            return False
         wanted = with_mark(text, mark_of(self._platform, name))
         if self.template(name).strip() != wanted.strip():
             return False
@@ -242,6 +253,9 @@ class Stacks:
         defaults = {p["ParameterKey"]: p.get("DefaultValue", "") for p in declared}
         defaults.pop(PAUSED, None)
         return not parameters_that_change(_parameters(stack), {**defaults, **parameters})
+
+    def _wanted_tags(self, name: str) -> dict[str, str]:
+        return {**self._tags_of(name), TAG: mark_of(self._platform, name).tag}
 
     def is_settled(self, name: str) -> bool:
         """Return whether a stack is neither under way nor broken."""
@@ -294,7 +308,7 @@ class Stacks:
             status, _ = self._watch(stack["StackId"], set(self._known(name)), told)
         if status == "UPDATE_ROLLBACK_FAILED":
             seen = set(self._known(name))
-            self._client.continue_update_rollback(StackName=name)
+            self._client.continue_update_rollback(StackName=name, **self._in_role)
             self._follow(name, seen, told, wanted={"UPDATE_ROLLBACK_COMPLETE"})
         elif status in _NEVER_MADE:
             added = [] if with_added else self._added(name)
@@ -380,7 +394,7 @@ class Stacks:
         if stack is None:
             return False
         seen = set(self._known(name))
-        self._client.delete_stack(StackName=stack["StackId"])
+        self._client.delete_stack(StackName=stack["StackId"], **self._in_role)
         self._follow(stack["StackId"], seen, told, wanted={"DELETE_COMPLETE"})
         return True
 
@@ -399,7 +413,8 @@ class Stacks:
                     for key, value in parameters.items()
                 ],
                 Capabilities=CAPABILITIES,  # type: ignore[arg-type]
-                Tags=[{"Key": TAG, "Value": mark.tag}],
+                Tags=[{"Key": k, "Value": v} for k, v in self._wanted_tags(name).items()],
+                **self._in_role,
             )
         except ClientError as error:
             if "_IN_PROGRESS state" in str(error):
@@ -440,8 +455,15 @@ class Stacks:
 
     def _drop(self, name: str, change_set: str, *, new: bool) -> None:
         self._client.delete_change_set(StackName=name, ChangeSetName=change_set)
-        if new:  # A change set that would create a stack leaves an empty one behind.
-            self._client.delete_stack(StackName=name)
+        if not new:
+            return
+        # A change set that would create a stack leaves an empty one behind, in which somebody else
+        # may have begun meanwhile.
+        left = self._found(name)
+        if left is None or left["StackStatus"] != "REVIEW_IN_PROGRESS":
+            return
+        if not self._client.list_change_sets(StackName=name)["Summaries"]:
+            self._client.delete_stack(StackName=left["StackId"], **self._in_role)
 
     # --- following -----------------------------------------------------------------------------
 
@@ -529,9 +551,12 @@ def _parameters(stack: Mapping[str, Any]) -> dict[str, str]:
     return {p["ParameterKey"]: p.get("ParameterValue", "") for p in stack.get("Parameters", [])}
 
 
+def _tags(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+
+
 def _tag(stack: Mapping[str, Any]) -> str:
-    tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-    return str(tags.get(TAG, ""))
+    return _tags(stack).get(TAG, "")
 
 
 def _not_ours(stack: str, why: str) -> str:

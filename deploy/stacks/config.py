@@ -39,6 +39,10 @@ _SECRET_NAME = re.compile(
     r"|(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIALS)$",
     re.IGNORECASE,
 )
+_LOOKS_SECRET = (
+    "looks like a secret, which anybody could read in the console: keep it in Secrets Manager and "
+    "name that in secret or secrets; the rights of the job are in its role"
+)
 _PARAMETER_BYTES = 4096
 """AWS: the value of a CloudFormation parameter has at most 4,096 bytes. All of a job's together fit
 into a task definition, which has at most 64 KiB."""
@@ -76,10 +80,15 @@ class Platform:
     customer_key: bool = False
     checkpoint_days: int = 30
     keep_outputs_days: int = 0
+    keep_runs_days: int = 0
     version_days: int = 0
     protect_table: bool = False
     container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"
     prices: Prices = US_EAST_1
+    permissions_boundary: str | None = None
+    role_path: str = "/"
+    service_role: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,52 @@ class Backoff:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A folder ``path`` of the container: empty at first, or one of EFS, the Elastic File System.
+
+    An empty one is shared with the sidecars that name it, and gone with the attempt.
+    """
+
+    path: str
+    efs: str | None = None
+    access_point: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Health:
+    """How ECS asks a sidecar whether it is ready; ``command`` begins with CMD or CMD-SHELL."""
+
+    command: tuple[str, ...]
+    interval_seconds: int = 5
+    timeout_seconds: int = 5
+    retries: int = 10
+    start_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A container beside the job's: a collector, a proxy. Its end does not end the task.
+
+    It starts "before" the job (which waits until it is healthy, if it has ``health``) and is
+    stopped after it, or the other way round; ``after`` names sidecars that it waits for.
+    ``volumes`` are paths by the names of the job's volumes.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    health: Health | None = None
+    start: Literal["before", "after"] = "before"
+    after: tuple[str, ...] = ()
+    memory_mb: int | None = None
+    read_only_root: bool = False
+    user: str | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One scheduled container.
 
@@ -120,7 +175,8 @@ class Job:
     ``finish_within_minutes`` None means no deadline. Times of day are those of ``timezone``.
     Left out, ``checkpoint_dir`` to ``patience_seconds`` and ``drain_seconds`` to ``forward`` are
     as the image says, else as the worker takes them by itself; ``user``, too, is the image's.
-    ``secret`` is the ARN of what holds more of the environment.
+    ``secret`` is the ARN of what holds more of the environment, ``secrets`` are ARNs by variable.
+    ``ulimits`` are the soft and the hard limit by name.
     """
 
     name: str
@@ -170,6 +226,11 @@ class Job:
     failed_alarm_mails: bool = False
     log_days: int = 30
     tell_every_run: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -200,6 +261,14 @@ class Config:
     def job_stack(self, job: Job) -> str:
         """Return the name of the job's stack: letters, digits, hyphens, 57 characters at most."""
         return f"{self.platform.name}-{job.name}"
+
+    def tags_of(self, stack: str) -> dict[str, str]:
+        """Return the tags of a stack of the platform, which AWS puts on all that the stack holds.
+
+        A stack of a job that is not in the file, such as a drill's, has the platform's.
+        """
+        own = (job.tags for job in self.jobs.values() if self.job_stack(job) == stack)
+        return {**self.platform.tags, **next(own, {})}
 
 
 def load(path: Path = DEFAULT_PATH, environment: str | None = None) -> Config:
@@ -332,7 +401,20 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
         values["output_ignore"] = tuple(values["output_ignore"])
     for key, kind in _TABLES.items():
         values[key] = kind(**values.get(key, {}))
+    values["ulimits"] = {key: tuple(one) for key, one in values.get("ulimits", {}).items()}
+    values["volumes"] = {key: Volume(**one) for key, one in values.get("volumes", {}).items()}
+    values["sidecars"] = {key: _sidecar(one) for key, one in values.get("sidecars", {}).items()}
     return Job(name=name, **values)
+
+
+def _sidecar(table: Mapping[str, Any]) -> Sidecar:
+    values = {**table}
+    for key in ("command", "after"):
+        values[key] = tuple(values.get(key, ()))
+    if "health" in values:
+        health = values["health"]
+        values["health"] = Health(**{**health, "command": tuple(health["command"])})
+    return Sidecar(**values)
 
 
 # --- form: what the schema says -----------------------------------------------------------------
@@ -427,6 +509,7 @@ def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     yield from _faults_of_folders(job)
     yield from _faults_of_stop(job)
     yield from _faults_of_environment(job)
+    yield from _faults_of_parts(job)
     if "timezone" in given and (job.schedule or "").startswith("rate("):
         yield (
             "timezone",
@@ -494,6 +577,58 @@ def _faults_of_stop(job: Job) -> Iterator[tuple[str, str]]:
             )
 
 
+def _faults_of_parts(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield what volumes, sidecars, secrets and ulimits say of what is not there, or twice."""
+    for name in job.secrets.keys() & job.environment.keys():
+        yield f"secrets.{name}", f"has the name of a variable in jobs.{job.name}.environment"
+    for name, (soft, hard) in job.ulimits.items():
+        if soft > hard:
+            yield f"ulimits.{name}", f"has the soft limit {soft}, which is above the hard, {hard}"
+    taken = ["/tmp", "/work"] if job.read_only_root else []
+    for name, volume in job.volumes.items():
+        if normpath(volume.path) in (*taken, "/"):
+            yield f"volumes.{name}.path", f"is {shown(volume.path)}, where something lies already"
+        taken.append(normpath(volume.path))
+        if volume.efs is None and (volume.access_point or volume.read_only):
+            yield f"volumes.{name}", "needs efs beside access_point and read_only"
+    for name, sidecar in job.sidecars.items():
+        yield from _faults_of_sidecar(job, name, sidecar)
+
+
+def _faults_of_sidecar(job: Job, name: str, sidecar: Sidecar) -> Iterator[tuple[str, str]]:
+    if not is_image(sidecar.image):
+        yield f"sidecars.{name}.image", f"is {shown(sidecar.image)}, but must be {FORM}"
+    for volume in sidecar.volumes.keys() - job.volumes.keys():
+        yield f"sidecars.{name}.volumes", f"names {shown(volume)}, which is none of its volumes"
+    for other in sidecar.after:
+        if other not in job.sidecars:
+            yield f"sidecars.{name}.after", f"names {shown(other)}, which is none of its sidecars"
+        elif sidecar.start == "before" and job.sidecars[other].start == "after":
+            yield f"sidecars.{name}.after", f"names {other}, which starts after the job"
+    if name in _waits_for(job, name):
+        yield f"sidecars.{name}.after", "leads back to itself"
+    if sidecar.memory_mb is not None and sidecar.memory_mb >= job.memory_gb * 1024:
+        yield (
+            f"sidecars.{name}.memory_mb",
+            f"is {sidecar.memory_mb}, which leaves the job none of its {job.memory_gb:g} GB",
+        )
+    for variable, value in sidecar.environment.items():
+        if looks_secret(variable, value):
+            yield f"sidecars.{name}.environment.{variable}", _LOOKS_SECRET
+
+
+def _waits_for(job: Job, name: str) -> set[str]:
+    """Return the sidecars that one waits for, and those that they do."""
+    found: set[str] = set()
+    todo = [*job.sidecars[name].after]
+    while todo:
+        other = todo.pop()
+        if other in job.sidecars and other not in found:
+            found.add(other)
+            todo += job.sidecars[other].after
+    return found
+
+
 def looks_secret(name: str, value: str) -> bool:
     """Return whether a variable of the environment seems to be one that nobody should read."""
     return bool(_SECRET_NAME.search(name) or _ACCESS_KEY.search(value))
@@ -503,11 +638,7 @@ def _faults_of_environment(job: Job) -> Iterator[tuple[str, str]]:
     """Yield names and values that are secrets, as far as they look like it; no value is shown."""
     for name, value in job.environment.items():
         if looks_secret(name, value):
-            yield (
-                f"environment.{name}",
-                "looks like a secret, which anybody could read in the console: keep it in Secrets "
-                "Manager and name that in secret; the rights of the job are in its role",
-            )
+            yield f"environment.{name}", _LOOKS_SECRET
 
 
 def _faults_of_size(job: Job) -> Iterator[tuple[str, str]]:

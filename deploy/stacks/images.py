@@ -184,9 +184,11 @@ def runs_here_as(target: Target, job: Job, image: str) -> str:
     runtime = switches.runtime()
     if runtime != PROCESS:
         return f"{job.name}: the image {image} runs under {runtime}, on this machine."
+    beside = [*job.sidecars, *(name for name, one in job.volumes.items() if one.efs)]
     return (
         f"{job.name} names the image {image}: here its command runs as a process of this "
         f"machine, in {_folder(target)}"
+        + (f", alone: without {', '.join(beside)}" if beside else "")
     )
 
 

@@ -18,10 +18,12 @@ def of_platform(platform: Platform) -> Parameters:
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),
         "KeepOutputsDays": str(platform.keep_outputs_days),
+        "KeepRunsDays": str(platform.keep_runs_days),
         "VersionDays": str(platform.version_days),
         "ProtectTable": _yes(platform.protect_table),
         "ContainerInsights": platform.container_insights,
         "SpotDiscount": _number(platform.prices.spot_discount),
+        **_of_both(platform),
     }
     if platform.vpc:
         parameters["VpcId"] = platform.vpc
@@ -86,11 +88,21 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "VcpuHourPrice": _number(platform.prices.vcpu_hour),
         "GbHourPrice": _number(platform.prices.gb_hour),
         "PriceDate": platform.prices.date,
+        "KeepRunsDays": str(platform.keep_runs_days),
         "TaskPolicyArns": ",".join(job.policies),
         "MissedAfterHours": str(job.missed_after_hours),
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "LogDays": str(job.log_days),
         "TellEveryRun": _yes(job.tell_every_run),
+        **_of_both(platform),
+    }
+
+
+def _of_both(platform: Platform) -> Parameters:
+    """Return what both templates take: the terms on which an account lets roles be made."""
+    return {
+        "PermissionsBoundary": platform.permissions_boundary or "",
+        "RolePath": platform.role_path,
     }
 
 

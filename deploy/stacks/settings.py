@@ -55,7 +55,14 @@ def _of(
 ) -> Iterator[Setting]:
     for key, form in properties.items():
         value = getattr(holder, FIELDS.get(key, key))
-        if is_dataclass(value) and not isinstance(value, type):
-            value = asdict(value)
         line = lines.get((*table, key))
-        yield Setting(".".join(table), key, value, line, str(form["description"]))
+        yield Setting(".".join(table), key, _plain(value), line, str(form["description"]))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without the classes that a table of the file became."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return value

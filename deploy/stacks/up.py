@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from steadyspot.deploy.stacks.changes import Plan, StateChange, states_that_change
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
+from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
 from steadyspot.deploy.trouble import Trouble
 
@@ -42,7 +44,8 @@ def platform_of(target: Target) -> Wanted:
 def stack_of(target: Target, job: Job) -> Wanted:
     """Return a job's stack as the configuration wants it."""
     parameters = of_job(target.config.platform, job)
-    return Wanted(target.config.job_stack(job), job_template(), parameters)
+    template = job_template(partial(with_parts, job))
+    return Wanted(target.config.job_stack(job), template, parameters)
 
 
 def bring(target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan], bool]) -> bool:

@@ -58,6 +58,9 @@ WARNINGS: Final = "warnings"
 COMMIT: Final = "commit"
 """Where the list of uploads that are being completed lies."""
 
+DELETE_AT: Final = "delete_at"
+"""When DynamoDB may delete the item of a complete run, in seconds since the epoch; 0: never."""
+
 COMPLETION: Final = "completion"
 
 IS_OPEN: Final = "is_open"

@@ -37,6 +37,7 @@ class JobState(StrEnum):
     PARK = "Park the run"
     TELL = "Tell people"
     IS_IT_COMPLETE = "Is the run complete?"
+    LET_EXPIRE = "Let its record expire"
     FINISHED = "Finished"
     FAILED = "Failed"
 

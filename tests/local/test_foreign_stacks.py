@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.marks import TAG, Mark, with_mark
@@ -145,6 +146,9 @@ def test_a_change_set_of_somebody_else_is_left_to_them(net: Shop, account: Any) 
         assert [one["ChangeSetName"] for one in there] == ["theirs"]
     finally:
         account.delete_stack(StackName="net")
+    net.verb("diff")
+    with pytest.raises(ClientError, match="does not exist"):
+        account.describe_stacks(StackName="net")
 
 
 def test_what_somebody_put_into_our_stack_goes_only_if_a_person_says_so(

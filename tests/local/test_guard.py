@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -127,6 +128,22 @@ def test_the_metadata_of_a_task_need_the_token_too(local_aws: LocalAws) -> None:
         {"Host": "127.0.0.1.evil.example"},
         {"Host": "0.0.0.0"},
         {"Host": ""},
+        {"Host": "[::1]"},
+        {"Host": "[::1]:5000"},
+        {"Host": "[::ffff:127.0.0.1]"},
+        {"Host": "127.1"},
+        {"Host": "2130706433"},
+        {"Host": "0x7f.0.0.1"},
+        {"Host": "localhost."},
+        {"Host": "localhost.evil.example"},
+        {"Host": "localhost:999999"},
+        {"Host": "127.0.0.1:80@evil.example"},
+        {"Host": "127.0.0.1, evil.example"},
+        {"Origin": ""},
+        {"Origin": "http://127.0.0.1:5000"},
+        {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"},
+        {"Sec_Fetch_Site": "CROSS-SITE"},
+        {"Sec_Fetch_Site": ""},
     ],
     ids=str,
 )
@@ -139,6 +156,59 @@ def test_what_a_page_sends_is_refused_even_with_the_token(
     assert status == 403
     assert b"clusterArns" not in body
     assert not [name for name in headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"]
+)
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", None], ids=str)
+def test_a_form_of_a_page_does_nothing(local_aws: LocalAws, kind: str, origin: str | None) -> None:
+    """What a page can send without a preflight: no header of its own, so no signature either."""
+    forms = {
+        "/": b"Action=CreateTopic&Name=planted&Version=2010-03-31",
+        "/_steadyspot/images": b'{"name": "planted", "entrypoint": ["touch"], "x": "="}',
+        "/moto-api/reset": b"",
+    }
+    sent = {"Content_Type": kind} | ({} if origin is None else {"Origin": origin})
+    for path, body in forms.items():
+        assert ask(local_aws, "POST", path, body, **sent)[0] == 403
+    topics = local_aws.session().client("sns").list_topics()["Topics"]
+    assert not any("planted" in one["TopicArn"] for one in topics)
+
+
+def sent_as_it_is(aws: LocalAws, text: str) -> bytes:
+    """Send bytes that no client would, and return all that comes back."""
+    port = int(aws.endpoint_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "body"),
+    [
+        ("GET http://evil.example/_steadyspot/outbox HTTP/1.1", "Host: 127.0.0.1", ""),
+        ("GET /_steadyspot/outbox HTTP/1.1", "Host: 127.0.0.1\r\nHost: evil.example", ""),
+        ("GET /_steadyspot/outbox HTTP/1.1", "Host: evil.example\r\nHost: 127.0.0.1", ""),
+        ("GET /_steadyspot/outbox HTTP/1.0", "Accept: */*", ""),
+        ("GET /_steadyspot/outbox", "", ""),
+        (
+            "POST /_steadyspot/health HTTP/1.1",
+            "Host: 127.0.0.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked",
+            "0\r\n\r\nGET /_steadyspot/outbox HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        ),
+    ],
+    ids=["absolute", "a second Host", "a first Host", "no Host", "HTTP/0.9", "a request within"],
+)
+def test_no_form_of_a_request_leads_past_the_host(
+    local_aws: LocalAws, line: str, headers: str, body: str
+) -> None:
+    """Each bears the token; none comes to the outbox, which is a list."""
+    bearer = f"Authorization: Bearer {local_aws.address.token}"
+    answer = sent_as_it_is(local_aws, f"{line}\r\n{headers}\r\n{bearer}\r\n\r\n{body}")
+    assert b"no page of a browser" in answer
+    assert b"[" not in answer
 
 
 def test_a_preflight_learns_of_nothing_allowed(local_aws: LocalAws) -> None:
@@ -220,7 +290,7 @@ class Counted:
         ("batch", "describe_compute_environments", {}),
         ("route53", "list_hosted_zones", {}),
         ("autoscaling", "describe_auto_scaling_groups", {}),
-        ("ssm", "describe_parameters", {}),
+        ("glue", "list_jobs", {}),
         ("ecs", "submit_task_state_change", {}),
         ("cloudwatch", "list_managed_insight_rules", {"ResourceARN": "arn:aws:x"}),
         ("cloudformation", "describe_type", {"TypeName": "A::B::Cdefghi"}),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
+from steadyspot.contract import columns
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Config, Platform
 from steadyspot.deploy.stacks.down import inventory, remove
 from steadyspot.deploy.stacks.up import platform_of
 from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble
-from tests.local.runs import Place
+from tests.local.runs import Place, parts
 
 
 def test_protected_table_is_refused_before_anything_goes_and_versions_go_with_the_bucket(
@@ -40,3 +44,24 @@ def test_protected_table_is_refused_before_anything_goes_and_versions_go_with_th
     target = changed()
     gone = list(remove(target, inventory(target), place.screen, data=True))
     assert {bucket, table} <= set(gone)
+
+
+def test_the_record_of_a_complete_run_names_when_it_may_go(local_aws: LocalAws) -> None:
+    place = Place(local_aws)
+    dynamodb, table = place.target().client("dynamodb"), place.target().platform["Table"]
+
+    def deletes() -> str:
+        described = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+        return str(described["TimeToLiveStatus"])
+
+    assert deletes() == "DISABLED"
+    place.platform = replace(place.platform, keep_runs_days=30)
+    place.bring(platform_of(place.target()))
+    assert deletes() == "ENABLED"
+
+    work = place.job(*parts())
+    begun = time.time()
+    run = work.succeeded(work.start())
+    items = (work.item(run.run_key), work.worker_item(run.run_key))
+    for item, days in zip(items, (37, 30), strict=True):
+        assert 0 <= int(item[columns.DELETE_AT]["N"]) - begun - days * 86_400 < 60

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from steadyspot.deploy.local.market import ON_DEMAND
-from steadyspot.deploy.runs.executions import next_of, start
+from steadyspot.deploy.runs.executions import next_of, start, whole_history
 from steadyspot.deploy.stacks.config import Backoff
 from steadyspot.statemachines.causes import GIVEN_UP
 from steadyspot.statemachines.values import MOST_ATTEMPTS
@@ -307,5 +307,10 @@ def test_a_run_goes_on_in_a_new_execution_once_one_carries_enough_along(place: P
     ]
     assert run.complete
     assert next_of(work.sfn, second) == ""
+    events = whole_history(work.sfn, work.sfn.describe_execution(executionArn=second))
+    entered = [
+        event["stateEnteredEventDetails"]["name"] for event in events if "Entered" in event["type"]
+    ]
+    assert entered == [*work.states_entered(first), *work.states_entered(second)]
     assert [mail.attributes["outcome"] for mail in work.mails()] == ["finished"]
     assert run.transitions == sum(len(work.states_entered(one)) for one in (first, second)) + 2

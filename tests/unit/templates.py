@@ -34,10 +34,9 @@ ROLES = {**of_type("platform", "AWS::IAM::Role"), **of_type("job", "AWS::IAM::Ro
 
 def statements(role: str) -> dict[str, dict[str, Any]]:
     """The statements of a role's policies, its own and the platform's for jobs, by Sid."""
-    own = ROLES[role].get("Policies", [])
-    if isinstance(own, dict):  # On a condition.
-        _, own, _ = own["Fn::If"]
-    documents = [policy["PolicyDocument"] for policy in own]
+    given = ROLES[role].get("Policies", [])
+    own = [one["Fn::If"][1] if "Fn::If" in one else one for one in given]  # On a condition.
+    documents = [policy["PolicyDocument"] for policy in own if "PolicyDocument" in policy]
     for name, policy in of_type("platform", "AWS::IAM::ManagedPolicy").items():
         if name != "LogDelivery" and f"${{Platform}}-{name}" in json.dumps(ROLES[role]):
             documents.append(policy["PolicyDocument"])

@@ -32,7 +32,13 @@ CHECKOUT = Path(__file__).parents[2]
 JOB = '[jobs.ab]\nimage = "x"\n'
 
 
+NONE_BY_DEFAULT = {
+    *("region", "account", "vpc", "subnets", "assign_public_ip"),
+    *("permissions_boundary", "service_role", "tags"),
+}
+"""Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
+    *("tags", "secrets", "ulimits", "volumes", "sidecars"),
     "environment",
     "secret",
     "checkpoint_dir",
@@ -84,7 +90,7 @@ def test_what_the_example_calls_a_default_is_one() -> None:
     shown = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
     assert shown != text
     shown = re.sub(
-        rf"(?m)^(region|account|vpc|subnets|assign_public_ip|{'|'.join(LEFT_TO_THE_IMAGE)}) .*\n",
+        rf"(?m)^({'|'.join(NONE_BY_DEFAULT | LEFT_TO_THE_IMAGE)}) .*\n",
         "",
         shown,
     )
@@ -119,6 +125,7 @@ def test_every_key_arrives() -> None:
         customer_key = true
         checkpoint_days = 16
         keep_outputs_days = 400
+        keep_runs_days = 16
         version_days = 90
         protect_table = true
         container_insights = "enhanced"
@@ -173,7 +180,8 @@ def test_every_key_arrives() -> None:
     assert read.platform == Platform(
         "night", "eu-central-1", "123456789012", "a@b.example", "vpc-0a",
         ("subnet-1", "subnet-2"), False,
-        customer_key=True, checkpoint_days=16, keep_outputs_days=400, version_days=90,
+        customer_key=True, checkpoint_days=16, keep_outputs_days=400, keep_runs_days=16,
+        version_days=90,
         protect_table=True,
         container_insights="enhanced",
         prices=Prices(0.05, 0.005, 0.75, "2026-11"),
@@ -295,6 +303,10 @@ def test_every_key_arrives() -> None:
         (JOB + 'policies = ["mine"]', 'jobs.ab.policies.0 is "mine", but must be the ARN of a man'),
         ("[platform]\nassign_public_ip = true\n" + JOB, "platform.assign_public_ip needs platform"),
         ('[platform]\nname = "A"\n' + JOB, 'platform.name is "A", but must be 2 to 24 lower-case'),
+        (
+            "[platform]\nkeep_runs_days = 15\n" + JOB,
+            "platform.keep_runs_days is 15, but must be 0 or a whole number from 16 to 3650",
+        ),
         ('[platform]\nmail = "me"\n' + JOB, 'platform.mail is "me", but must be a mail address'),
         ('[jobs.Ab]\nimage = "x"', 'jobs has the name "Ab", but it must be 2 to 32 lower-case'),
         ('[jobs."ab\\n"]\nimage = "x"', 'jobs has the name "ab\\n", but it must be 2 to 32'),

@@ -349,7 +349,7 @@ def test_templates_grant_the_prefixes_of_the_contract() -> None:
 
 def test_templates_name_the_keys_of_the_table() -> None:
     keys = set(re.findall(r"AttributeName: (\w+)", TEMPLATES["platform.yaml"]))
-    assert keys == {columns.JOB, columns.RUN_KEY}
+    assert keys == {columns.JOB, columns.RUN_KEY, columns.DELETE_AT}
 
 
 def test_templates_and_expressions_name_variables_of_the_environment() -> None:

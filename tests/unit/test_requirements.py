@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,3 +70,44 @@ def test_an_image_installs_nothing_without_its_hash(dockerfile: str, file: str) 
     assert text.count("pip install") == text.count("--require-hashes") == 1
     pinned = re.findall(r"==[\w.]+ \\\n    --hash=sha256:", (ROOT / file).read_text())
     assert len(pinned) == (ROOT / file).read_text().count("==")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A copy of what names the worker's base image, beside a registry that tells of it."""
+    for file in (".ci/base", "worker/Dockerfile"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    (tmp_path / "bin").mkdir()
+    for needed in ("sed", "grep", "dirname"):
+        (tmp_path / "bin" / needed).symlink_to(str(shutil.which(needed)))
+    return tmp_path
+
+
+def renewed(base: Path, program: str, said: str) -> tuple[int, str]:
+    """Ask with a program that says this for the digest; the exit code, and the base then."""
+    tool = base / "bin" / program
+    tool.write_text(f'#!/bin/sh\necho "$*" >>{base}/asked\n{said}\n')
+    tool.chmod(0o755)
+    ended = subprocess.run(
+        [base / ".ci/base"],
+        env={"PATH": str(base / "bin")},
+        capture_output=True,
+        check=False,
+    )
+    (line,) = re.findall(r"^ARG BASE_IMAGE=(.*)$", (base / "worker/Dockerfile").read_text(), re.M)
+    return ended.returncode, line
+
+
+@pytest.mark.parametrize("program", ["skopeo", "docker"])
+def test_the_base_image_is_named_by_its_digest_and_renewed(base: Path, program: str) -> None:
+    tag = re.findall(r"^ARG BASE_IMAGE=([^@\n]*)", (ROOT / "worker/Dockerfile").read_text(), re.M)[
+        0
+    ]
+    for digit in "01":
+        digest = f"sha256:{digit * 64}"
+        assert renewed(base, program, f"echo {digest}") == (0, f"{tag}@{digest}")
+    asked = (base / "asked").read_text().split()
+    assert asked[-1].removeprefix("docker://") == tag
+    for said in ("exit 1", "echo", "echo sha256:x", "echo latest"):
+        assert renewed(base, program, said) == (1, f"{tag}@sha256:{'1' * 64}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.contract import WORKER_CONTAINER, Env
+from steadyspot.contract import WORKER_CONTAINER, Env, columns
 from steadyspot.contract.columns import worker_partition
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
@@ -167,7 +167,7 @@ def test_the_execution_role_may_read_the_job_s_secret_only_and_only_where_there_
     assert statement["Action"] == "secretsmanager:GetSecretValue"
     assert statement["Resource"] == {"Ref": "Secret"}
     (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
-    for given in (ROLES["ExecutionRole"]["Policies"], worker_in(definition)["Secrets"]):
+    for (given,) in (ROLES["ExecutionRole"]["Policies"], worker_in(definition)["Secrets"]):
         condition, _, otherwise = given["Fn::If"]
         assert condition == "HasSecret"
         assert otherwise == {"Ref": "AWS::NoValue"}
@@ -178,8 +178,8 @@ def test_the_execution_role_may_read_the_job_s_secret_only_and_only_where_there_
 
 def test_the_worker_finds_its_secrets_where_it_looks() -> None:
     (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
-    _, given, _ = worker_in(definition)["Secrets"]["Fn::If"]
-    assert given == [{"Name": Env.SECRETS, "ValueFrom": {"Ref": "Secret"}}]
+    (secret,) = worker_in(definition)["Secrets"]
+    assert secret["Fn::If"][1] == {"Name": Env.SECRETS, "ValueFrom": {"Ref": "Secret"}}
 
 
 def worker_in(definition: dict[str, Any]) -> dict[str, Any]:
@@ -200,6 +200,21 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
     assert condition["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
     sources = [keys["aws:SourceArn"] for keys in condition.values() if "aws:SourceArn" in keys]
     assert len(sources) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "machine"),
+    [
+        ("StateMachineRole", "${Platform}-${Job}"),
+        ("AfterTheEndRole", "${AWS::StackName}-AfterTheEnd"),
+        ("BeforeTheStartRole", "${AWS::StackName}-BeforeTheStart"),
+    ],
+)
+def test_a_workflow_s_role_is_for_that_workflow_exactly(role: str, machine: str) -> None:
+    """The name of another job, or of another platform's, may begin with this one's."""
+    (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
+    source = statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
+    assert source.endswith(f":stateMachine:{machine}")
 
 
 def test_the_scheduler_comes_from_the_platform_s_group_exactly() -> None:
@@ -425,10 +440,10 @@ def test_a_container_is_closed_by_three_keys_and_writes_to_the_two_folders_then(
     (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
     worker = worker_in(definition)
     assert worker["ReadonlyRootFilesystem"] == {"Ref": "ReadOnlyRoot"}
-    condition, mounts, _ = worker["MountPoints"]["Fn::If"]
-    assert condition == "IsReadOnly"
+    assert {mount["Fn::If"][0] for mount in worker["MountPoints"]} == {"IsReadOnly"}
+    mounts = [mount["Fn::If"][1] for mount in worker["MountPoints"]]
     assert [mount["ContainerPath"] for mount in mounts] == ["/tmp", "/work"]
-    _, volumes, _ = definition["Volumes"]["Fn::If"]
+    volumes = [volume["Fn::If"][1] for volume in definition["Volumes"]]
     assert [volume["Name"] for volume in volumes] == [mount["SourceVolume"] for mount in mounts]
     _, dropped, _ = worker["LinuxParameters"]["Fn::If"]
     assert dropped == {"Capabilities": {"Drop": ["ALL"]}}
@@ -454,3 +469,13 @@ def test_outputs_are_kept_for_ever_unless_a_platform_says_for_how_long() -> None
         ]
     ]
     assert TEMPLATES["platform"]["Parameters"]["KeepOutputsDays"]["Default"] == 0
+
+
+def test_records_are_kept_for_ever_unless_somebody_says_otherwise() -> None:
+    table = TEMPLATES["platform"]["Resources"]["RunTable"]["Properties"]
+    assert table["TimeToLiveSpecification"] == {
+        "AttributeName": columns.DELETE_AT,
+        "Enabled": {"Fn::If": ["RunsExpire", True, False]},
+    }
+    parameters = [TEMPLATES[name]["Parameters"]["KeepRunsDays"] for name in ("platform", "job")]
+    assert [parameter["Default"] for parameter in parameters] == [0, 0]

@@ -43,6 +43,7 @@ DEFAULTS = {
     "VcpuHourPrice": "0.04048",
     "GbHourPrice": "0.004445",
     "PriceDate": "2026-06",
+    "KeepRunsDays": "0",
 }
 
 

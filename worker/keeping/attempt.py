@@ -29,17 +29,20 @@ from steadyspot.worker.keeping.checkpoint import (
 from steadyspot.worker.keeping.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
 from steadyspot.worker.keeping.history import History, Output
 from steadyspot.worker.keeping.listing import Listing
+from steadyspot.worker.keeping.read_back import odd_columns
 from steadyspot.worker.keeping.store import Bucket, Item
 from steadyspot.worker.keeping.warnings import Warnings
 
 if TYPE_CHECKING:
     from steadyspot.contract.records import (
         CheckpointColumn,
+        CommitColumn,
         CompletionColumn,
         ProgressColumn,
         StopReportColumn,
     )
 
+NOWHERE: CommitColumn = {"key": "", "sha256": ""}
 OLD_AT_ONCE = 20
 LARGE_BYTES = 1 << 20
 """So many old objects of small checkpoints may lie in the bucket; of larger ones, none but those of
@@ -107,7 +110,7 @@ class Attempt:
 
         Uploads that an earlier attempt began and no unit counts are aborted.
         """
-        item = self.fence.take()
+        item = self._sound(self.fence.take())
         self._warnings.add(item.get(columns.WARNINGS, []))
         report: StopReportColumn | None = item.get(columns.STOP_REPORT)
         self._lost_by_others = (
@@ -116,7 +119,8 @@ class Attempt:
             else 0.0
         )
         self._load(_pointers(item.get(columns.CHECKPOINT)))
-        if item.get(columns.COMMIT) and self._finish_found(item):
+        commits = columns.COMMIT in item or item.get(columns.STATUS) == Status.COMMITTING
+        if commits and self._finish_found(item):
             return True
         stale = {
             upload_id: key
@@ -275,7 +279,7 @@ class Attempt:
         while the winner commits or has committed, or where its checkpoint cannot be read. What
         counts there is read consistently.
         """
-        item = self.fence.read()
+        item = self._sound(self.fence.read())
         if item.get(columns.STATUS) in (Status.COMMITTING, Status.COMPLETE):
             return {}
         winner = History()
@@ -290,13 +294,27 @@ class Attempt:
             mine.pop(output.upload_id, None)
         return mine
 
+    def _sound(self, item: Item) -> Item:
+        """The item without what no worker has written into it."""
+        odd = odd_columns(item)
+        if odd:
+            self._warnings.say(
+                "restore",
+                f"The run's record held what no worker writes ({', '.join(odd)}); the attempt goes"
+                " on as if it were not there. Find out who else can write to the run table.",
+            )
+        return {name: value for name, value in item.items() if name not in odd}
+
     def _finish_found(self, item: Item) -> bool:
         if item.get(columns.STATUS) == Status.RUNNING:
             # A commit broke off, and another execution has claimed the run since.
             self.fence.write({columns.STATUS: str(Status.COMMITTING)}, during=RUNNING)
         try:
             plan = publishing.recorded(
-                self.bucket, item[columns.COMMIT], self.pool, self.ledger.history.segments
+                self.bucket,
+                item.get(columns.COMMIT, NOWHERE),
+                self.pool,
+                self.ledger.history.segments,
             )
         except Damaged as damaged:
             self._warnings.say("restore", f"{damaged.sentence} The commit is made anew.")

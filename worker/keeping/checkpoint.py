@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
@@ -32,6 +34,7 @@ from steadyspot.worker.keeping.history import (
     sealed,
 )
 from steadyspot.worker.keeping.listing import Listing
+from steadyspot.worker.keeping.read_back import MANIFEST, fits, is_count
 from steadyspot.worker.keeping.store import Bucket
 
 FORMAT = 5
@@ -242,18 +245,27 @@ class Damaged(SetupError):
     """A checkpoint, or what it names, is missing or was altered in the bucket."""
 
 
+def _odd() -> Damaged:
+    return Damaged(
+        "The checkpoint, or what it names, has a form that the worker does not give it.",
+        "Find out who else can write below checkpoints/ in the bucket.",
+    )
+
+
 def load(bucket: Bucket, pointer: dict[str, Any], pool: Executor) -> Ledger:
     """Read back a checkpoint, its segments side by side.
 
     Raises ``Damaged`` when it is missing or altered, ``SetupError`` when it is of a newer format.
     """
-    body = json.loads(_fetched(bucket, str(pointer["key"]), str(pointer["sha256"])))
-    if body.get("format") != FORMAT:
+    body = parsed(_fetched(bucket, pointer["key"], pointer["sha256"]))
+    if is_count(body.get("format")) and body["format"] != FORMAT:
         raise SetupError(
-            f"The checkpoint has format {body.get('format')}, written by worker"
+            f"The checkpoint has format {body['format']}, written by worker"
             f" {body.get('worker_version')}; this worker knows format {FORMAT}.",
             "Run the job with the newer image, or start a new run.",
         )
+    if not fits(body, MANIFEST):
+        raise _odd()
     return Ledger(
         history=load_history(bucket, body["history"], pool),
         units_done=body["units_done"],
@@ -280,23 +292,38 @@ def load_history(
         key, sha256 = segment["key"], segment["sha256"]
         return at_hand.get(key) or Segment(key, sha256, _fetched(bucket, key, sha256))
 
-    outputs = {name: output and output_from(output) for name, output in value["outputs"].items()}
-    return History(list(pool.map(fetch, value["segments"])), Rows(value["units"], outputs))
+    with _as_written():
+        outputs = {
+            name: output and output_from(output) for name, output in value["outputs"].items()
+        }
+        return History(list(pool.map(fetch, value["segments"])), Rows(value["units"], outputs))
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """The object that a worker has written. Raises ``Damaged`` where it is none."""
+    with _as_written():
+        found = json.loads(body)
+    if not isinstance(found, dict):
+        raise _odd()
+    return found
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Raise ``Damaged`` where what is read has not the form that the worker gives it."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, zlib.error):
+        raise _odd() from None
 
 
 def _listing(bucket: Bucket, written: dict[str, str] | None) -> Listing | None:
     if written is None:
         return None
-    key = written.get("key", "")
-    body = _fetched(bucket, key, written["sha256"]) if key else written["inline"].encode()
-    try:
-        with no_collection():
-            return Listing.read(body, key)
-    except (ValueError, TypeError, LookupError):
-        raise Damaged(
-            "The checkpoint names files in a way that the worker does not.",
-            "Find out who else can write below checkpoints/ in the bucket.",
-        ) from None
+    with _as_written(), no_collection():
+        key = written.get("key", "")
+        body = _fetched(bucket, key, written["sha256"]) if key else written["inline"].encode()
+        return Listing.read(body, key)
 
 
 def _fetched(bucket: Bucket, key: str, sha256: str) -> bytes:

@@ -19,9 +19,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, Status, columns
-from steadyspot.worker.keeping.checkpoint import Damaged, encode, load_history, plain_history
+from steadyspot.worker.keeping.checkpoint import (
+    Damaged,
+    encode,
+    load_history,
+    parsed,
+    plain_history,
+)
 from steadyspot.worker.keeping.fence import COMMITTING, RUNNING, Fence
 from steadyspot.worker.keeping.history import History, Output, Segment
+from steadyspot.worker.keeping.read_back import PLAN, fits
 from steadyspot.worker.keeping.store import Bucket, NoSuchUpload
 
 if TYPE_CHECKING:
@@ -65,10 +72,12 @@ def recorded(
 
     Raises ``Damaged`` when it, or what it names, is gone or altered.
     """
-    body = bucket.get(str(pointer["key"]))
+    body = bucket.get(pointer["key"])
     if body is None or hashlib.sha256(body).hexdigest() != pointer["sha256"]:
         raise Damaged(f"The list of uploads {pointer['key']} is gone or was changed.")
-    plan = json.loads(body)
+    plan = parsed(body)
+    if not fits(plan, PLAN):
+        raise Damaged(f"The list of uploads {pointer['key']} is none that the worker wrote.")
     return Plan(plan["record"], load_history(bucket, plan["history"], pool, known))
 
 

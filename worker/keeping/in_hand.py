@@ -13,7 +13,7 @@ from itertools import count
 
 from steadyspot.names import place_below
 from steadyspot.paths import remove
-from steadyspot.units import Ambiguous, Process, owner
+from steadyspot.units import Ambiguous, Process, beside, owner
 from steadyspot.worker.errors import Misuse
 from steadyspot.worker.keeping.uploads import Upload
 
@@ -22,13 +22,14 @@ from steadyspot.worker.keeping.uploads import Upload
 class Unit:
     """A unit in hand, or with an empty key what belongs to none.
 
-    ``refused`` says why it cannot be marked any more.
+    ``refused`` says why it cannot be marked any more, ``leaves`` that its process is to give it up.
     """
 
     key: str
     process: Process
     staged: dict[str, Upload] = field(default_factory=dict)
     refused: Misuse | None = None
+    leaves: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,23 @@ class Draft:
 class InHand:
     """Units and outputs in hand, below ``folder``.
 
-    ``drop`` takes uploads that nobody wants; ``left`` is told of each unit that will not be marked,
-    and how many outputs do not count for that.
+    ``drop`` takes uploads that nobody wants; ``say_left`` is told of each unit that will not be
+    marked, and how many outputs do not count for that. ``left`` are its keys, ``begun`` how many
+    units were.
     """
 
     def __init__(
-        self, folder: str, drop: Callable[[Upload], None], left: Callable[[str, int], None]
+        self, folder: str, drop: Callable[[Upload], None], say_left: Callable[[str, int], None]
     ) -> None:
         self._folder = folder
         self._drop = drop
-        self._left = left
+        self._say_left = say_left
         self._units: dict[str, Unit] = {}
         self._drafts: dict[int, Draft] = {}
         self._numbers = count(1)
         self.marked: set[str] = set()
+        self.left: list[str] = []
+        self.begun = 0
         self.loose = Unit("", Process(0, ""))
 
     def begin(self, key: str, pid: int) -> None:
@@ -84,10 +88,22 @@ class InHand:
                 "Give each unit a key of its own.",
             )
         self._units[key] = Unit(key, Process.of(pid))
+        self.begun += 1
 
     def any(self) -> bool:
         """Whether any unit was begun and neither marked nor broken off; its process may be gone."""
         return bool(self._units)
+
+    def leave(self, pid: int) -> None:
+        """A process is about to give up the units it has in hand, once others have ended theirs."""
+        for unit in self._units.values():
+            if unit.process.pid == pid:
+                unit.leaves = True
+
+    def any_beside(self, pid: int) -> bool:
+        """Whether a process that is neither this one nor above it has a unit that it may end."""
+        self._bury()
+        return any(not unit.leaves for unit in beside(self._units.values(), pid))
 
     def break_off_all(self) -> None:
         """The job has ended: what was not marked by then will not be."""
@@ -170,7 +186,8 @@ class InHand:
         """A unit will not be marked: what was staged for it is dropped."""
         unit = self._units.pop(key, None)
         if unit:
-            self._left(key, len(unit.staged))
+            self.left.append(key)
+            self._say_left(key, len(unit.staged))
             for upload in unit.staged.values():
                 self._drop(upload)
             unit.staged.clear()

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from steadyspot.worker.errors import Misuse, as_trouble
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.in_hand import Unit
 from steadyspot.worker.keeping.saving import Saving
-from steadyspot.worker.keeping.unsaved import Unsaved
+from steadyspot.worker.keeping.unsaved import Mark, Unsaved
 from steadyspot.worker.keeping.uploads import Upload, check_publishable
+
+LOOK_SECONDS = 0.1
+"""How often it is looked whether other processes have units in hand."""
 
 PROGRESS_SECONDS = 5.0
 """How often progress is written where nothing else is saved."""
@@ -61,10 +65,24 @@ class JobRequests:
                 self._unsaved.refuse(unit, error)
                 raise
 
-    def break_off(self, unit: str) -> None:
-        """A unit will not be done; its outputs do not count."""
+    def break_off(self, unit: str, refused: str = "") -> None:
+        """A unit will not be done; its outputs do not count. ``refused``: a rule was broken."""
         with self._unsaved.lock:
             self._unsaved.in_hand.break_off(unit)
+            if refused:
+                self._unsaved.refuse(unit, Misuse(refused))
+
+    def await_others(self, pid: int) -> None:
+        """Return once no process beside this one and those above it has a unit to end."""
+        in_hand = self._unsaved.in_hand
+        with self._unsaved.lock:
+            in_hand.leave(pid)
+        while self._others_in_hand(pid):
+            time.sleep(LOOK_SECONDS)
+
+    def _others_in_hand(self, pid: int) -> bool:
+        with self._unsaved.lock:
+            return self._unsaved.in_hand.any_beside(pid)
 
     def has_in_hand(self, unit: str) -> bool:
         """Whether a unit is in hand."""
@@ -122,7 +140,7 @@ class JobRequests:
             raise
 
     def save(self, state: list[Any]) -> None:
-        """Make the state durable, and outputs that belong to no unit."""
+        """Make the state durable, if given, and outputs that belong to no unit."""
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
         try:
@@ -153,8 +171,8 @@ class JobRequests:
         staged = [upload for upload in loose if upload.future.exception() is None]
         with self._unsaved.lock:
             self._unsaved.check_open()
-            self._saving.count(unit, outputs, staged, state)
-            ticket = self._unsaved.wait_for(unit)
+            ticket: Future[None] = Future()
+            self._unsaved.wait(Mark(unit, outputs, staged, state, ticket))
             ask = self._unsaved.ask_for_save()
         if ask:
             self._submit(self._saving.save_marks)

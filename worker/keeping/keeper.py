@@ -124,10 +124,7 @@ class Keeper:
         """
         with self._unsaved.lock:
             self._unsaved.closed = True
-            stages = not self._unsaved.in_hand.any()
-        return self.submit(
-            lambda: self.saving.save_folders(running=False, held=held, stages=stages)
-        )
+        return self.submit(lambda: self.saving.save_folders(running=False, held=held))
 
     def withdraw(self) -> Future[Any]:
         """Begin to abort what is uploaded but counts for nothing; ``leave`` waits for it."""

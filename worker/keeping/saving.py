@@ -1,7 +1,7 @@
 """What an attempt does with S3 and DynamoDB, each step as one call: open, save, commit, leave.
 
 Decides what a save takes with it, what counts no more and what is withdrawn. The steps run one at a
-time in the keeper's thread, which also decides when; control threads only ``count``.
+time in the keeper's thread, which also decides when.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import SavedFolders
 from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.store import Bucket, Clients
-from steadyspot.worker.keeping.unsaved import Unsaved
-from steadyspot.worker.keeping.uploads import Upload, Uploader
+from steadyspot.worker.keeping.unsaved import Mark, Unsaved
+from steadyspot.worker.keeping.uploads import Uploader
 from steadyspot.worker.keeping.warnings import Warnings, shown
 from steadyspot.worker.log import Log, now
 from steadyspot.worker.options import Identity, Options
@@ -149,22 +149,17 @@ class Saving:
         self._unsaved.replace(self.attempt.ledger.begin_anew(bool(self._options.checkpoint_dir)))
         self._owed = self.attempt.ledger.unpublished
 
-    def count(
-        self, unit: str, outputs: list[Output], loose: list[Upload], state: list[Any]
-    ) -> None:
-        """Take a unit, or a state alone, and outputs that belong to none into the ledger.
-
-        Called in a control thread, under the lock of what is unsaved.
-        """
+    def _count(self, mark: Mark) -> None:
+        """Take a mark into the ledger, under the lock of what is unsaved."""
         ledger, waiting = self.attempt.ledger, self._unsaved.in_hand.loose.staged
-        for upload in loose:
+        for upload in mark.loose:
             if waiting.get(upload.name) is upload:
                 self._take(waiting.pop(upload.name).future.result())
-        if unit:
-            self._unsaved.replace(ledger.mark(unit, outputs, state))
-        else:
-            ledger.state = state
-        for output in outputs:
+        if mark.unit:
+            self._unsaved.replace(ledger.mark(mark.unit, mark.outputs, mark.state))
+        elif mark.state:
+            ledger.state = mark.state
+        for output in mark.outputs:
             self.uploader.forget(output)
 
     def save_marks(self) -> None:
@@ -173,7 +168,7 @@ class Saving:
             self.save()
             return
         try:
-            self.save_folders(running=True, held=None, stages=True)
+            self.save_folders(running=True, held=None)
         except BaseException as error:
             self._unsaved.fail(error)
             raise
@@ -183,22 +178,25 @@ class Saving:
         if self.opened.exception() or self._unsaved.closed:
             return
         try:
-            with self._unsaved.lock:
-                stages = not self._unsaved.in_hand.any()
-            self.save_folders(running=True, held=None, stages=stages)
+            self.save_folders(running=True, held=None)
         except Exception as error:
             trouble = as_trouble(error)
             self._log.warning("save", f"The folders could not be saved this time: {trouble}")
             raise
 
-    def save_folders(self, running: bool, held: set[str] | None, stages: bool) -> None:
-        """Save the folders at one instant, and with them what is marked.
+    def save_folders(self, running: bool, held: set[str] | None) -> None:
+        """Save the folders at one instant, and with them what was marked before it.
 
-        ``stages``: files in the folder for outputs count. While units are in hand they do only with
-        a mark.
+        Files in the folder for outputs count with a mark, or where no unit is in hand: a unit that
+        is done again may make them under other names.
         """
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         begun = time.monotonic()
+        in_hand = self._unsaved.in_hand
+        self._unsaved.begin_save(self._count)
+        with self._unsaved.lock:
+            marks = any(unit for unit, _ in self._unsaved.counted)
+            units_before = None if in_hand.any() else in_hand.begun
         ledger = self.attempt.ledger
         attempt = self.attempt
 
@@ -211,8 +209,9 @@ class Saving:
         if changed:
             with self._unsaved.lock:
                 ledger.files = files
+        stages = marks or units_before == in_hand.begun
         changed = (stages and self._stage_folder(seen)) or changed
-        self.save(last=not running, changed=changed)
+        self._save(last=not running, changed=changed)
         self._folders.keep()
         if changed:
             self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
@@ -243,9 +242,14 @@ class Saving:
         self._unsaved.replace(self.attempt.ledger.take([output], folder=folder))
         self.uploader.forget(output)
 
-    def save(self, last: bool = False, changed: bool = True) -> None:
-        """Make durable what was counted since the last save, if anything ``changed``."""
+    def save(self, last: bool = False) -> None:
+        """Make durable what is marked."""
         self.opened.result()
+        self._unsaved.begin_save(self._count)
+        self._save(last)
+
+    def _save(self, last: bool, changed: bool = True) -> None:
+        """Make durable what was counted since the last save, if anything ``changed``."""
         ledger = self.attempt.ledger
         batch = self._unsaved.take(ledger, self.uploader.open_uploads, changed)
         if batch is None:
@@ -278,7 +282,9 @@ class Saving:
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
             self._unsaved.in_hand.break_off_all()
+            left = self._unsaved.in_hand.left
         ledger = self.attempt.ledger
+        self._say_left([unit for unit in left if ledger.history.unit(unit) is None])
         self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
@@ -299,6 +305,15 @@ class Saving:
             ) from None
         self.uploader.abort(replaced)
         return record
+
+    def _say_left(self, units: list[str]) -> None:
+        """The job says that all is well: whether it is, somebody may want to know."""
+        if units:
+            self._warnings.say(
+                "unit",
+                f"{len(units)} units were begun and not done, the first is {shown(units[0])}: what"
+                " was made in them is not published. The job ended with 0 all the same.",
+            )
 
     def _check_published(self) -> None:
         """A run is not complete without a file that lay in the folder for outputs.

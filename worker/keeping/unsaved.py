@@ -1,7 +1,9 @@
 """What the next save is to make durable: marks that wait, progress, and what was in trouble.
 
 Control threads add to it and the keeper's thread takes from it, under one lock; several marks that
-wait share a save. What goes to AWS, and when, is decided elsewhere.
+wait share a save. One that comes once a save has begun waits for the next, since the save may have
+looked at the folders before the unit's last file was there. What goes to AWS, and when, is decided
+elsewhere.
 """
 
 from __future__ import annotations
@@ -16,9 +18,24 @@ from steadyspot.worker.errors import FenceLost, TooLate, WorkerError, as_trouble
 from steadyspot.worker.keeping.checkpoint import Ledger, Snapshot
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.in_hand import InHand
+from steadyspot.worker.keeping.uploads import Upload
 
 Ticket = tuple[str, Future[None]]
 """The key of a unit that is to be marked, empty for a state alone, and who waits for it."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is to be counted: a unit, or with an empty key a state alone, and outputs of it.
+
+    ``loose`` are uploads that belong to no unit, as they were when it was asked for.
+    """
+
+    unit: str
+    outputs: list[Output]
+    loose: list[Upload]
+    state: list[Any]
+    ticket: Future[None]
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,7 @@ class Unsaved:
 
     ``closed``: the attempt is ending and no mark is taken any more. ``save_queued``: the keeper's
     thread has been asked for a save that has not begun, which takes what is added until then.
+    ``counted`` are the tickets that the save under way is for.
     """
 
     def __init__(self, in_hand: InHand) -> None:
@@ -42,7 +60,8 @@ class Unsaved:
         self.in_hand = in_hand
         self.closed = False
         self.save_queued = False
-        self._tickets: list[Ticket] = []
+        self.counted: list[Ticket] = []
+        self._marks: list[Mark] = []
         self._replaced: dict[str, str] = {}
         self._replaced_before: dict[str, str] = {}
         self._troubles: dict[str, WorkerError] = {}
@@ -64,7 +83,10 @@ class Unsaved:
                 self._troubles[unit] = error
 
     def refuse(self, unit: str, error: WorkerError) -> None:
-        """A second unit with the key of another was begun: trouble for good (the lock is held)."""
+        """A rule was broken with this unit, such as with its key: trouble for good.
+
+        The lock is held.
+        """
         self._troubles[f"{unit}, again"] = error
 
     def check_open(self) -> None:
@@ -72,11 +94,18 @@ class Unsaved:
         if self.closed:
             raise TooLate("The attempt is ending.", "Nothing to do; the unit is done again.")
 
-    def wait_for(self, unit: str) -> Future[None]:
-        """A ticket that is settled by the save which makes a mark durable (the lock is held)."""
-        ticket: Future[None] = Future()
-        self._tickets.append((unit, ticket))
-        return ticket
+    def wait(self, mark: Mark) -> None:
+        """Have the next save count a mark; its ticket is settled then (the lock is held)."""
+        self._marks.append(mark)
+
+    def begin_save(self, count: Callable[[Mark], None]) -> None:
+        """A save begins: it ``count`` s all marks that wait, and none that comes later."""
+        with self.lock:
+            marks, self._marks = self._marks, []
+            self.save_queued = False
+            for mark in marks:
+                count(mark)
+                self.counted.append((mark.unit, mark.ticket))
 
     def ask_for_save(self) -> bool:
         """Whether the keeper's thread has to be asked, or was already (the lock is held)."""
@@ -107,8 +136,7 @@ class Unsaved:
         ``open_uploads`` gives those, by id, that were begun and count for nothing yet.
         """
         with self.lock:
-            tickets, self._tickets = self._tickets, []
-            self.save_queued = False
+            tickets, self.counted = self.counted, []
             if not changed and not tickets:
                 return None
             replaced, self._replaced = self._replaced, {}
@@ -121,7 +149,7 @@ class Unsaved:
         """A save came to nothing: the next one takes the same again."""
         with self.lock:
             self._replaced = batch.replaced | self._replaced
-            self._tickets = batch.tickets + self._tickets
+            self.counted = batch.tickets + self.counted
 
     def settle(self, batch: Batch, ledger: Ledger) -> dict[str, str]:
         """A save counts; the uploads, by id, that now no checkpoint names any more."""
@@ -138,7 +166,8 @@ class Unsaved:
     def fail(self, error: BaseException) -> None:
         """What was to be saved could not be: whoever waits for it is told."""
         with self.lock:
-            tickets, self._tickets = self._tickets, []
+            marks, self._marks = self._marks, []
+            tickets, self.counted = self.counted, []
             self.save_queued = False
-        for _, ticket in tickets:
+        for ticket in [*(ticket for _, ticket in tickets), *(mark.ticket for mark in marks)]:
             ticket.set_exception(as_trouble(error))

@@ -211,6 +211,8 @@ class LocalCloudFormation(CloudFormationBackend):
                 if stack.status == "DELETE_COMPLETE":
                     for name in self._exports_of(stack):
                         del self.exports[name]
+                    for one in [s for s in self.change_sets.values() if s.stack is stack]:
+                        del self.change_sets[one.change_set_id]
                     self.deleted_stacks[stack.stack_id] = self.stacks.pop(stack.stack_id)
 
     def _refuse_while_imported(self, stack: Stack) -> None:

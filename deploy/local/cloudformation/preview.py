@@ -92,7 +92,7 @@ def _explain(change: Any, names: list[str], resolved: Mapping[str, Any]) -> None
     fixed = REPLACED_BY.get(change.resource_type, ())
     if issubclass(kind, Resource):
         fixed = kind.REPLACED_BY
-    always = change.resource_type == "AWS::ECS::TaskDefinition"
+    always = change.resource_type == "AWS::ECS::TaskDefinition" and names != ["Tags"]
     replaces = always or any(name in fixed for name in names)
     change.replacement = "True" if replaces else "False"
     change.scope = ["Properties"]

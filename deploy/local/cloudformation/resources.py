@@ -17,6 +17,17 @@ from moto.cloudformation.parsing import ResourceMap
 from steadyspot.deploy.local.cloudformation.graph import creation_order
 from steadyspot.deploy.local.cloudformation.preview import PLACEHOLDER
 
+TAKE_TAGS = frozenset(
+    f"AWS::{kind}"
+    for kind in (
+        *("CloudWatch::Alarm", "DynamoDB::Table", "ECR::Repository", "ECS::Cluster"),
+        *("ECS::TaskDefinition", "EC2::InternetGateway", "EC2::RouteTable", "EC2::SecurityGroup"),
+        *("EC2::Subnet", "EC2::VPC", "EC2::VPCEndpoint", "Events::Rule", "IAM::ManagedPolicy"),
+        *("IAM::Role", "KMS::Key", "Logs::LogGroup", "S3::Bucket", "SNS::Topic", "SQS::Queue"),
+        *("Scheduler::ScheduleGroup", "StepFunctions::StateMachine"),
+    )
+)
+"""Types to which CloudFormation hands the tags of their stack on."""
 Reporter = Callable[[str, str, str, str, str | None], None]
 """Called with logical id, physical id, type, status and reason."""
 
@@ -25,11 +36,13 @@ class Resources(ResourceMap):
     """A stack's resources, and the resolved properties that each was last made or changed with."""
 
     report: Reporter
+    stack_tags: Mapping[str, str]
     applied: dict[str, dict[str, Any]]
 
-    def start(self, report: Reporter) -> None:
-        """Say where events go; called once, before anything is made."""
+    def start(self, report: Reporter, tags: Mapping[str, str]) -> None:
+        """Say where events go, and which tags the stack has; called before anything is made."""
         self.report = report
+        self.stack_tags = tags
         self.applied = {}
 
     def __getitem__(self, key: str) -> Any:
@@ -59,8 +72,11 @@ class Resources(ResourceMap):
             self._make(key)
         return True
 
-    def change(self, template: dict[str, Any], parameters: dict[str, Any]) -> None:
+    def change(
+        self, template: dict[str, Any], parameters: dict[str, Any], tags: Mapping[str, str]
+    ) -> None:
         """Make, change and remove, until the stack is as the template says."""
+        self.stack_tags = tags
         before = dict(self._resource_json_map)
         gone_order = [key for key in reversed(creation_order(before)) if key in self.applied]
         self._adopt(template, parameters)
@@ -93,6 +109,10 @@ class Resources(ResourceMap):
         body = self._resource_json_map[key]
         given = with_zones(dict(body.get("Properties", {})), self._region_name)
         properties: dict[str, Any] = without_nothing(parsing.clean_json(given, self))
+        if body["Type"] in TAKE_TAGS and self.stack_tags:
+            own = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+            tags = {**self.stack_tags, **own}
+            properties["Tags"] = [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
         return properties
 
     def _adopt(self, template: dict[str, Any], parameters: dict[str, Any]) -> None:

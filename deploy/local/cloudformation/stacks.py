@@ -34,12 +34,16 @@ class LocalStack(Stack):
         return True
 
     def _create_resource_map(self) -> Resources:
-        return self.resources_of(Resources, self.template_dict, self.parameters)
+        return self.resources_of(Resources, self.template_dict, self.parameters, self.tags)
 
     def resources_of(
-        self, kind: type[Resources], template: dict[str, Any], parameters: dict[str, Any]
+        self,
+        kind: type[Resources],
+        template: dict[str, Any],
+        parameters: dict[str, Any],
+        tags: dict[str, str],
     ) -> Resources:
-        """Resources of this stack for a template and parameters, with nothing made yet."""
+        """Resources of this stack for template, parameters and tags, with nothing made yet."""
         resources = kind(
             self.stack_id,
             self.name,
@@ -50,7 +54,7 @@ class LocalStack(Stack):
             template=template,
             cross_stack_resources=self.cross_stack_resources,
         )
-        resources.start(self._report)
+        resources.start(self._report, tags)
         resources.load()
         return resources
 
@@ -127,7 +131,7 @@ class LocalStack(Stack):
         self.parameters = parameters
         self._parse_template()
         self.description = self.template_dict.get("Description")
-        self.resource_map.change(self.template_dict, parameters)
+        self.resource_map.change(self.template_dict, parameters, self.tags)
         self._put_out()
 
     def _put_out(self) -> None:
@@ -184,6 +188,8 @@ class LocalChangeSet(ChangeSet):
         """One change per resource that would be made, changed or removed."""
         stack = self.stack
         assert isinstance(stack, LocalStack)
-        planned = stack.resources_of(Planned, self.template_dict, self.parameters)
+        planned = stack.resources_of(
+            Planned, self.template_dict, self.parameters, self.tags or stack.tags
+        )
         assert isinstance(planned, Planned)
         return list(changes(stack.resource_map, planned))

@@ -109,7 +109,7 @@ class BucketPolicyResource(Resource, CloudFormationModel):
 
 
 class TableResource(Resource, CloudFormationModel):
-    """A table of DynamoDB, with point-in-time recovery and changes in place."""
+    """A table of DynamoDB, with point-in-time recovery, expiry and changes in place."""
 
     TYPE = "AWS::DynamoDB::Table"
     NAME_PROPERTY = "TableName"
@@ -151,6 +151,10 @@ class TableResource(Resource, CloudFormationModel):
                 )
             },
         )
+
+        if expiry := properties.get("TimeToLiveSpecification"):
+            expiry = {**expiry, "Enabled": truth(expiry["Enabled"])}
+            backend.update_time_to_live(self.physical_resource_id, expiry)
 
     def _remove(self, place: Place) -> None:
         dynamodb_backends[place.account_id][place.region].delete_table(self.physical_resource_id)
@@ -214,6 +218,8 @@ class RoleResource(Resource, CloudFormationModel):
         role = backend.get_role(self.physical_resource_id)
         role.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
         role.description = properties.get("Description", "")
+        role.permissions_boundary_arn = properties.get("PermissionsBoundary")
+        role.tags = list(properties.get("Tags", []))
         role.policies.clear()
         for policy in properties.get("Policies", []):
             role.put_policy(policy["PolicyName"], json.dumps(policy["PolicyDocument"]))

@@ -244,7 +244,7 @@ class ClusterResource(Resource, CloudFormationModel):
 
 
 class TaskDefinitionResource(Resource, CloudFormationModel):
-    """A task definition with everything in it. Any change is a new revision, as in AWS."""
+    """A task definition with everything in it; any change but of tags is a new revision."""
 
     TYPE = "AWS::ECS::TaskDefinition"
     ATTRIBUTES = ("TaskDefinitionArn",)
@@ -257,6 +257,9 @@ class TaskDefinitionResource(Resource, CloudFormationModel):
                 pair["value"] = str(pair["value"])
             if "stopTimeout" in container:
                 container["stopTimeout"] = int(container["stopTimeout"])
+        for volume in given.get("volumes", []):
+            if "eFSVolumeConfiguration" in volume:
+                volume["efsVolumeConfiguration"] = _efs(volume.pop("eFSVolumeConfiguration"))
         if "ephemeralStorage" in given:
             given["ephemeralStorage"] = {"sizeInGiB": int(given["ephemeralStorage"]["sizeInGiB"])}
         definition = ecs_backends[place.account_id][place.region].register_task_definition(
@@ -287,8 +290,19 @@ class TaskDefinitionResource(Resource, CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> Self:
-        """Give the next revision; the old one is deregistered unless it is retained."""
+        """Give the next revision; the old one is deregistered unless it is retained.
+
+        Tags alone are changed in place.
+        """
         place = Place(account_id, region_name)
+        properties, before = cloudformation_json["Properties"], original_resource.properties
+        if {**properties, "Tags": []} == {**before, "Tags": []}:
+            definition = ecs_backends[account_id][region_name].describe_task_definition(
+                original_resource.physical_resource_id
+            )
+            definition.tags = camel(properties.get("Tags", []))
+            original_resource.properties = dict(properties)
+            return original_resource
         successor = cls._make(place, new_resource_name, cloudformation_json["Properties"])
         if cloudformation_json.get("UpdateReplacePolicy") != "Retain":
             original_resource._remove(place)
@@ -298,6 +312,20 @@ class TaskDefinitionResource(Resource, CloudFormationModel):
         ecs_backends[place.account_id][place.region].deregister_task_definition(
             self.physical_resource_id
         )
+
+
+def _efs(given: dict[str, Any]) -> dict[str, Any]:
+    """A volume of EFS as ECS spells it, which is not as CloudFormation does."""
+    access = given.get("authorizationConfig", {})
+    return {
+        "fileSystemId": given["filesystemId"],
+        "transitEncryption": given.get("transitEncryption", "DISABLED"),
+        "authorizationConfig": {
+            key: access[name]
+            for key, name in (("iam", "iAM"), ("accessPointId", "accessPointId"))
+            if name in access
+        },
+    }
 
 
 def units(size: Any, unit: str) -> str | None:

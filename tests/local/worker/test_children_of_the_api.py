@@ -115,6 +115,42 @@ def test_pool_takes_no_new_unit_at_a_stop_and_ends_those_in_hand(
     assert bench.item()["checkpoint"]["units_done"] == len(ended)
 
 
+UNEQUAL = """
+import multiprocessing, sys, time
+from steadyspot import current_run
+
+def work(part):
+    run = current_run()
+    with run.unit(part):
+        print("begun", part, flush=True)
+        time.sleep(0.5 if part % 2 else 3)
+        print("ended", part, flush=True)
+
+if __name__ == "__main__":
+    run = current_run()
+    with multiprocessing.Pool(2) as pool:
+        if sys.argv[1] == "a unit above":
+            for _ in run.remaining(["all"]):
+                list(pool.imap_unordered(work, range(12)))
+        else:
+            list(pool.imap_unordered(work, run.undone(range(12))))
+"""
+
+
+@pytest.mark.parametrize("kind", ["", "a unit above"])
+def test_no_child_of_a_pool_cuts_the_unit_of_another(bench: Bench, kind: str) -> None:
+    """A ``Pool`` ends all its children at the first exception: that has to wait for the slowest."""
+    worker = bench.start("--stop-timeout", "30", *bench.job_file(UNEQUAL), kind)
+    worker.wait_for("ended 1")
+    worker.terminate()
+    assert worker.end() == 143, worker.said()
+
+    begun = {line.split()[1] for line in worker.text if line.startswith("begun")}
+    ended = {line.split()[1] for line in worker.text if line.startswith("ended")}
+    assert begun == ended >= {"0", "1"}
+    assert bench.item()["checkpoint"]["units_done"] == len(ended)
+
+
 @pytest.mark.parametrize("kind", ["processes", "Pool"])
 def test_pool_in_a_local_folder_takes_no_new_unit_either(tmp_path: Path, kind: str) -> None:
     (tmp_path / "job.py").write_text(UNITS)

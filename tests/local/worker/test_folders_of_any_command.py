@@ -263,6 +263,36 @@ def test_only_outputs_that_were_there_at_the_counted_checkpoint_count(bench: Ben
     assert names == ["comple", "part-1", "part-2", "part-3", "part-4"]
 
 
+SAVES_IN_A_UNIT = """
+import os, time, uuid
+from steadyspot import current_run
+run = current_run()
+for unit in run.remaining("ab"):
+    for half in range(2):
+        with open(f"out/part-{unit}{half}-{uuid.uuid4()}.csv", "w") as file: file.write(unit)
+        run.state["at"] = f"{unit}{half}"
+        HOW
+        print("made", unit, half, flush=True)
+        if run.attempt == 1 and (unit, half) == ("b", 0): time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("how", ["run.save()", "open('marker', 'w').close()"])
+def test_save_in_the_midst_of_a_unit_counts_no_file_of_it(bench: Bench, how: str) -> None:
+    """The unit is done again after a stop, and its files have other names then."""
+    options = ("--output-dir", "out", "--marker", "marker", "--drain", "0")
+    command = bench.job_file(SAVES_IN_A_UNIT.replace("HOW", how))
+    first = bench.start(*options, *command)
+    first.wait_for("made b 0")
+    wait_until(lambda: not (bench.folder / "marker").exists())
+    first.terminate()
+    assert first.end() == 143, first.said()
+
+    assert bench.start(*options, *command).end() == 0
+    names = sorted(name.split("-")[1] for name in bench.objects() if name.startswith("part"))
+    assert names == ["a0", "a1", "b0", "b1"]
+
+
 @pytest.mark.parametrize(
     ("patterns", "published"),
     [("[]", [".e", "a", "b.tmp", "c.bak", "d/e"]), ('["*.bak", "d"]', [".e", "a", "b.tmp"])],

@@ -106,6 +106,7 @@ class CloudFormation:
         self.reason = reason
         self.events = events or []
         self.asked: dict[str, Any] = {}
+        self.tags: dict[str, str] = {}
 
     def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
         if not StackName:
@@ -120,7 +121,12 @@ class CloudFormation:
             "StackName": StackName,
             "StackStatus": state,
             "Parameters": shown,
-            "Tags": [] if self.foreign else [{"Key": TAG, "Value": _mark(StackName).tag}],
+            "Tags": []
+            if self.foreign
+            else [
+                {"Key": TAG, "Value": _mark(StackName).tag},
+                *({"Key": key, "Value": value} for key, value in self.tags.items()),
+            ],
         }
         return {"Stacks": [stack]}
 
@@ -138,6 +144,9 @@ class CloudFormation:
     @property
     def deleted(self) -> bool:
         return "delete_stack" in self.calls
+
+    def list_change_sets(self, **_: Any) -> dict[str, Any]:
+        return {"Summaries": []}
 
     def create_change_set(self, **request: Any) -> None:
         self.calls.append("create_change_set")

@@ -101,11 +101,13 @@ class Counted:
             }
             for job, key, capacity in tasks
         ]
-        self._pages = {
+        self._pages: dict[str, list[Any]] = {
             "list_schedules": [
                 {"Schedules": pages[n : n + 100]} for n in range(0, len(pages), 100)
             ],
-            "describe_alarms": [{"MetricAlarms": [{"AlarmName": name} for name in ringing]}],
+            "describe_alarms": [
+                {"MetricAlarms": [{"AlarmName": name, "StateValue": "ALARM"} for name in ringing]}
+            ],
             "list_tasks": [{"taskArns": [str(n) for n in range(len(described))]}],
         }
         self._described = described

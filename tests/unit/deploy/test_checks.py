@@ -116,6 +116,14 @@ def denied(**_: Any) -> Any:
     }
 
 
+def allowed(**_: Any) -> Any:
+    return {"EvaluationResults": []}
+
+
+def absent(**_: Any) -> Any:
+    raise refusal("NoSuchEntity")
+
+
 CLUSTER = {"clusters": [{"status": "ACTIVE", "capacityProviders": ["FARGATE"]}]}
 ONE_ZONE = [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "eu-central-1a"}]
 OWN = Platform(vpc="vpc-1", subnets=("subnet-1",))
@@ -144,6 +152,18 @@ OWN = Platform(vpc="vpc-1", subnets=("subnet-1",))
             "night: image",
             "not there",
         ),
+        (
+            {"iam": Calls(get_role=absent, get_policy=absent, simulate_principal_policy=allowed)},
+            {"platform": Platform(permissions_boundary="arn:aws:iam::1:policy/edge")},
+            "boundary",
+            "there is no policy arn:aws:iam::1:policy/edge",
+        ),
+        (
+            {"iam": Calls(get_role=lambda **_: {"Role": {}}, simulate_principal_policy=allowed)},
+            {"platform": Platform(service_role="arn:aws:iam::1:role/team/stacks")},
+            "service role",
+            "there is no role stacks that trusts cloudformation.amazonaws.com",
+        ),
         ({}, {"vcpu": 8, "memory_gb": 16}, "quotas", "the largest job takes 8"),
         ({}, {"launch_minutes": 1}, "night: launches", "no longer than start_up_seconds = 60"),
         ({}, {"image": "night:1"}, "night: image", "not on this machine"),
@@ -154,6 +174,8 @@ OWN = Platform(vpc="vpc-1", subnets=("subnet-1",))
         "one zone",
         "stranger's subnet",
         "no image",
+        "no boundary",
+        "no service role",
         "quota",
         "launch",
         "not built",
@@ -357,3 +379,13 @@ def test_a_container_that_may_more_than_it_needs_is_noted_key_by_key() -> None:
     assert left_open(closed) == []
     assert left_open(replace(closed, user=None)) == ["user"]
     assert left_open(Job("night", "image")) == ["read_only_root", "drop_capabilities", "user"]
+
+
+@pytest.mark.parametrize(("days", "level"), [(0, Level.NOTE), (30, Level.GOOD)])
+def test_that_a_container_can_replace_past_outputs_is_noted(
+    tmp_path: Path, days: int, level: Level
+) -> None:
+    found = findings(account(), tmp_path, platform=Platform(mail="a@b.example", version_days=days))
+    (outputs,) = (one for one in found if one.about == "outputs")
+    assert outputs.level is level
+    assert bool(outputs.what_to_do) is (days == 0)

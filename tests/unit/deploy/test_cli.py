@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,7 @@ def test_a_wrong_request_is_refused_before_aws_is_asked(
         '{"pid": 99999999, "endpoint_url": "http://127.0.0.1:9", "region": "y", "token": "t"}',
         '{"pid": "1", "endpoint_url": "http://127.0.0.1:9", "region": "y", "token": "t"}',
         '{"pid": 1, "endpoint_url": "http://127.0.0.1:9", "region": "y", "token": null}',
+        "[" * 100_000,
     ],
     ids=[
         "empty",
@@ -135,6 +137,7 @@ def test_a_wrong_request_is_refused_before_aws_is_asked(
         "of a process that is gone",
         "a wrong pid",
         "no token",
+        "nested without end",
     ],
 )
 def test_a_stale_address_of_the_embedded_aws_is_not_believed(local: Path, text: str) -> None:
@@ -164,6 +167,31 @@ def test_an_address_that_came_with_the_repository_leads_to_no_other_host(
 ) -> None:
     address = {"pid": os.getpid(), "endpoint_url": endpoint, "region": "r", "token": "t"}
     plant(local, json.dumps(address))
+    with pytest.raises(Trouble, match="No embedded AWS runs"):
+        of_this_machine(local)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"pid": 2**70},
+        {"pid": 0},
+        {"pid": -1},
+        {"pid": True},
+        {"token": ""},
+        {"token": "t\r\nHost: evil.example"},
+        {"region": "evil.example/#"},
+        {"region": "us-east-1\x1b[2J"},
+        {"region": ["us-east-1"]},
+    ],
+    ids=str,
+)
+def test_an_address_that_no_embedded_aws_writes_is_not_believed(
+    local: Path, changed: dict[str, object]
+) -> None:
+    """A process id of 0 or less is a group's, and always there."""
+    good = asdict(Address("http://127.0.0.1:9", "us-east-1", "token"))
+    plant(local, json.dumps({**good, **changed}))
     with pytest.raises(Trouble, match="No embedded AWS runs"):
         of_this_machine(local)
 

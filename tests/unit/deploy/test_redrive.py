@@ -38,6 +38,7 @@ PARKED = {
     "request": PLANTED,
 }
 INPUT = {"scheduledTime": TIME, "expectedMinutes": 5}
+OLD_KEY = "20261109T020000Z"
 SCHEDULE_INPUT = '{"scheduledTime":"<aws.scheduler.scheduled-time>"}'
 
 
@@ -62,6 +63,18 @@ def message(body: Any, **attributes: str) -> dict[str, Any]:
         '{"runKey": "../x"}',
         f'{{"runKey": "{"x" * 81}"}}',
         "[" * 5000,
+        "null",
+        '{"runKey": null}',
+        '{"runKey": true}',
+        '{"runKey": ["20261124T020000Z"]}',
+        '{"runKey": {"S": "20261124T020000Z"}}',
+        '{"runKey": "20261124T020000Z\\n"}',
+        '{"runKey": "20261124T020000Z\\u202e"}',
+        '{"runKey": "\\ud800"}',
+        '{"runKey": "٢٠٢٦"}',
+        '{"RunKey": "20261124T020000Z"}',
+        '{"detail": {"executionArn": "arn:x"}}',
+        "9" * 5000,
     ],
 )
 def test_a_strangers_message_names_nothing(body: str) -> None:
@@ -251,6 +264,14 @@ def test_a_run_by_hand_that_was_not_claimed_is_started_as_its_execution_was() ->
         (message(PARKED), FAILED, None, None, "Nothing but a message"),
         (message({}, SCHEDULED_TIME="2026-11-26T02:00:00Z"), FAILED, None, SCHEDULE_INPUT, "futur"),
         (
+            message({**PARKED, "runKey": OLD_KEY}),
+            FAILED,
+            None,
+            SCHEDULE_INPUT,
+            "older than a message",
+        ),
+        (message({}, SCHEDULED_TIME="1999-12-31T02:00:00Z"), FAILED, None, SCHEDULE_INPUT, "older"),
+        (
             message(PARKED),
             Workflows(old=("FAILED", {"scheduledTime": "2026-11-23T02:00:00Z"})),
             UNFINISHED,
@@ -265,7 +286,15 @@ def test_a_run_by_hand_that_was_not_claimed_is_started_as_its_execution_was() ->
             "environment",
         ),
     ],
-    ids=["invented", "no schedule", "of the future", "a record of another run", "bad request"],
+    ids=[
+        "invented",
+        "no schedule",
+        "of the future",
+        "too old",
+        "of another century",
+        "a record of another run",
+        "bad request",
+    ],
 )
 def test_what_nothing_beside_the_queue_vouches_for_is_not_started(
     planted: dict[str, Any],

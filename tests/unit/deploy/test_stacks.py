@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from steadyspot.deploy.stacks.cloudformation import Event, Stacks
+from steadyspot.deploy.stacks.marks import TAG
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import OLD_TEMPLATE, CloudFormation, change, refusal
 
@@ -62,10 +65,11 @@ def test_deploy_says_that_there_was_nothing_to_change_and_drops_the_change_set()
 
 
 def test_a_change_that_is_refused_leaves_no_change_set_and_no_empty_stack() -> None:
-    client = CloudFormation("", reason="Parameter Mail must be a mail address")
+    review = ["", "", "", "REVIEW_IN_PROGRESS"]
+    client = CloudFormation(*review, reason="Parameter Mail must be a mail address")
     with pytest.raises(Trouble, match="must be a mail address"):
         stacks(client).deploy("shop", "Description: new", {}, lambda _: None)
-    assert client.calls[-2:] == ["delete_change_set", "delete_stack"]
+    assert client.calls[-3:] == ["delete_change_set", "describe_stacks", "delete_stack"]
 
 
 def test_a_failure_names_the_first_resource_that_failed_by_itself() -> None:
@@ -161,3 +165,134 @@ def test_a_stack_that_cannot_be_watched_any_longer_is_said_to_go_on_by_itself() 
         stacks(Watched("ExpiredToken")).deploy("shop", OLD_TEMPLATE, {}, lambda _: None)
     assert told.value.what.endswith("while the stack shop goes on by itself.")
     assert "Sign in again" in told.value.what_to_do
+
+
+STATES = [
+    *("CREATE_COMPLETE", "UPDATE_COMPLETE", "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"),
+    *("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "ROLLBACK_IN_PROGRESS"),
+    *("DELETE_FAILED", "DELETE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"),
+    *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_FAILED", "UPDATE_FAILED"),
+]
+
+
+def nobody(_event: Event) -> None:
+    """Is told of nothing."""
+
+
+TOUCHES: list[Callable[[Stacks], object]] = [
+    lambda ours: ours.deploy("shop-night", OLD_TEMPLATE, {}, nobody),
+    lambda ours: ours.settle("shop-night", nobody, with_added=True),
+    lambda ours: ours.plan("shop-night", OLD_TEMPLATE, {}),
+    lambda ours: ours.remove("shop-night", nobody),
+    lambda ours: ours.outputs("shop-night"),
+    lambda ours: ours.added("shop-night"),
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_strangers_stack_is_left_alone_in_whatever_state_it_is(state: str) -> None:
+    for touch in TOUCHES:
+        client = CloudFormation(state, foreign=True)
+        with pytest.raises(Trouble, match="is not this platform's"):
+            touch(stacks(client))
+        assert set(client.calls) <= {"describe_stacks", "get_template"}
+
+
+class Claimed(CloudFormation):
+    """A stack of our job's name with a tag and a template of somebody's choice."""
+
+    def __init__(self, tag: str, template: Any) -> None:
+        super().__init__("CREATE_COMPLETE")
+        self._tags = [{"Key": TAG, "Value": tag}]
+        self._body = template
+
+    def describe_stacks(self, StackName: str = "") -> dict[str, Any]:  # noqa: N803
+        (stack,) = super().describe_stacks(StackName)["Stacks"]
+        return {"Stacks": [{**stack, "Tags": self._tags}]}
+
+    def get_template(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        self.calls.append("get_template")
+        return {"TemplateBody": self._body}
+
+
+def said(**section: Any) -> str:
+    return json.dumps({"Metadata": {"Steadyspot": section}, "Resources": {"Vpc": {}}})
+
+
+NIGHT = "shop/night"
+
+
+@pytest.mark.parametrize(
+    ("tag", "template"),
+    [
+        (NIGHT, said(Platform="other", Job="night")),
+        (NIGHT, said(Platform="shop-night", Job="")),
+        (NIGHT, said(Platform="Shop", Job="night")),
+        (NIGHT, said(Platform="shop", Job="noon")),
+        (NIGHT, said(Platform="shop", Job="night ")),
+        (NIGHT, said(Platform=["shop"], Job="night")),
+        (NIGHT, said(Platform="shop", Job=None)),
+        (NIGHT, said(Platform="shop")),
+        (NIGHT, said(platform="shop", job="night")),
+        (NIGHT, json.dumps({"Metadata": {"steadyspot": {"Platform": "shop", "Job": "night"}}})),
+        (NIGHT, json.dumps({"Resources": {"Steadyspot": {"Platform": "shop", "Job": "night"}}})),
+        (NIGHT, json.dumps([{"Metadata": {}}])),
+        (NIGHT, {"Metadata": {"Steadyspot": ["shop", "night"]}}),
+        (NIGHT, "[" * 5000),
+        (NIGHT, "a: &a [*a]"),
+        (NIGHT, ""),
+        ("shop-night", said(Platform="shop", Job="night")),
+        ("shop/night/", said(Platform="shop", Job="night")),
+        ("SHOP/night", said(Platform="shop", Job="night")),
+        ("shop", said(Platform="shop", Job="night")),
+        ("shop-night", said(Platform="shop-night", Job="")),
+    ],
+)
+def test_a_mark_that_is_not_whole_or_another_s_makes_no_stack_ours(tag: str, template: Any) -> None:
+    for touch in TOUCHES:
+        client = Claimed(tag, template)
+        with pytest.raises(Trouble, match="is not this platform's"):
+            touch(stacks(client))
+        assert set(client.calls) <= {"describe_stacks", "get_template"}
+    assert stacks(Claimed(NIGHT, said(Platform="shop", Job="night"))).exists("shop-night")
+
+
+class Reviewed(CloudFormation):
+    """A stack that only change sets would make: what is left when ours has been dropped."""
+
+    def __init__(self, left: str, others: list[str]) -> None:
+        super().__init__("")
+        self._left, self._others = left, others
+        self.deleted_as: list[str] = []
+
+    def delete_change_set(self, **_: Any) -> None:
+        self.states, self.foreign = [self._left], True
+
+    def list_change_sets(self, **_: Any) -> dict[str, Any]:
+        return {"Summaries": [{"ChangeSetName": name} for name in self._others]}
+
+    def delete_stack(self, StackName: str) -> None:  # noqa: N803
+        self.deleted_as.append(StackName)
+
+
+@pytest.mark.parametrize(
+    ("left", "others", "deleted"),
+    [
+        ("REVIEW_IN_PROGRESS", [], ["id-of-shop"]),
+        ("REVIEW_IN_PROGRESS", ["theirs"], []),
+        ("CREATE_IN_PROGRESS", [], []),
+        ("CREATE_COMPLETE", [], []),
+        ("ROLLBACK_COMPLETE", [], []),
+        ("", [], []),
+    ],
+    ids=str,
+)
+def test_what_somebody_has_made_of_a_name_meanwhile_does_not_go_with_a_plan(
+    left: str, others: list[str], deleted: list[str]
+) -> None:
+    client = Reviewed(left, others)
+    ours = stacks(client)
+    plan = ours.plan("shop", OLD_TEMPLATE, {})
+    assert plan is not None
+    ours.discard(plan)
+    assert client.deleted_as == deleted

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from steadyspot.deploy.aws.pace import Pace
-from steadyspot.deploy.runs.executions import Follower
+from steadyspot.deploy.runs.executions import Follower, whole_history
 from steadyspot.deploy.runs.history import Story
 from tests.unit.deploy.fakes import BEGUN, Clock, History
 
@@ -216,3 +216,69 @@ def test_what_is_looked_at_beside_it_counts_into_the_same_pace() -> None:
     list(Follower(history, "arn", pace, look).moments())  # type: ignore[arg-type]
     assert len(looks) == len(history.calls)
     assert busiest_minute(sorted([*looks, *history.calls])) <= 60
+
+
+class Executions:
+    """Step Functions with these executions, by ARN: input, output and history of each."""
+
+    def __init__(self, **known: tuple[Any, Any, Machine]) -> None:
+        self._known = known
+
+    def describe_execution(self, **asked: str) -> dict[str, Any]:
+        given, output, _ = self._known[asked["executionArn"]]
+        return {
+            **asked,
+            "input": json.dumps(given),
+            "output": json.dumps(output),
+        }
+
+    def get_paginator(self, _name: str) -> Executions:
+        return self
+
+    def paginate(self, **asked: Any) -> list[Any]:
+        return [{"events": self._known[asked["executionArn"]][2].events}]
+
+
+def gone_on(execution: str) -> dict[str, str]:
+    return {"outcome": "gone-on", "execution": execution}
+
+
+def taken_over(claims: int, earlier: int) -> Machine:
+    run = {"key": "night", "claims": claims, "earlierAttempts": earlier, "capacity": "spot-only"}
+    return Machine().state("Take the run over", run=run, work={"done": 0})
+
+
+def test_a_run_that_went_on_in_other_executions_is_told_from_the_beginning() -> None:
+    client: Any = Executions(
+        a=({}, gone_on("b"), claimed().state("Run on Fargate Spot").stopped(1, "x", "refused", 0)),
+        b=(
+            {"goesOn": {"execution": "a"}},
+            gone_on("c"),
+            taken_over(2, 1)
+            .state("Run on Fargate Spot")
+            .stopped(2, "no-capacity", "refused", 0, started=False)
+            .state("Wait for capacity", seconds=300),
+        ),
+        c=({"goesOn": {"execution": "b"}}, {}, taken_over(3, 2).state("Run on Fargate Spot")),
+    )
+    events = whole_history(client, client.describe_execution(executionArn="c"))
+    lines = [moment.text for moment in Story().tell(events)]
+
+    assert "waited 300 s" in lines
+    numbers = [line.split()[1] for line in lines if line.startswith("attempt") and " on " in line]
+    assert numbers == ["1", "2", "3"]
+    assert [line for line in lines if "taken up again" in line] == [
+        "run night is taken up again, for the 2nd time",
+        "run night is taken up again, for the 3rd time",
+    ]
+
+
+def test_an_input_that_only_says_so_brings_no_strangers_story_in() -> None:
+    client: Any = Executions(
+        a=({}, {"outcome": "finished"}, claimed()),
+        b=({"goesOn": {"execution": "a"}}, [], Machine()),
+        c=({"goesOn": {"execution": "b"}}, {}, Machine()),
+    )
+    for given in ("c", "b", "a"):
+        described = client.describe_execution(executionArn=given)
+        assert len(whole_history(client, described)) == (2 if given == "a" else 0)

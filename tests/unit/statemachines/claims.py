@@ -77,7 +77,14 @@ PLANTED: dict[str, dict[str, Any]] = {
 def planted() -> Iterator[Met]:
     """Runs to come, into whose items a container has written."""
     for name, columns in PLANTED.items():
-        for execution in ({"S": f"{MACHINE}:another"}, {"S": ""}, {"N": "1"}):
+        for execution in (
+            {"S": f"{MACHINE}:another"},
+            {"S": ""},
+            {"N": "1"},
+            {"NULL": True},
+            {"M": {"S": {"S": "x"}}},
+            {"SS": ["x"]},
+        ):
             item = {**worker(), "execution": execution, **columns}
             yield Met(name, world({}, item), {"scheduledTime": TIME})
     bare = worker()
@@ -93,4 +100,5 @@ def met_by_claims() -> Iterator[Met]:
         met = Met(status, world(own(), worker()), asked)
         met.world.executions[HOLDER] = holder(status)
         yield met
-    yield Met("redrive", world(own(status="unfinished"), worker()), {**asked, "redrive": True})
+    parked = world(own(status="unfinished"), worker(status="unfinished"))
+    yield Met("redrive", parked, {**asked, "redrive": True})

@@ -24,7 +24,12 @@ TIME = "2026-11-24T02:00:00Z"
 MACHINE = Machine(
     substituted(
         json.dumps(definition("after-the-end")),
-        (("Region", "us-east-1"), ("Table", "runs"), ("Topic", "arn:topic")),
+        (
+            ("KeepRunsDays", "30"),
+            ("Region", "us-east-1"),
+            ("Table", "runs"),
+            ("Topic", "arn:topic"),
+        ),
     )
 )
 PARKED = Draft202012Validator(

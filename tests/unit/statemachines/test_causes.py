@@ -96,6 +96,32 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
         stopped("TaskFailedToStart", "CannotPullContainerError: dial tcp: i/o timeout"),
         "",
     ),
+    (
+        "registry-untrusted",
+        stopped("TaskFailedToStart", "CannotPullContainerError: x509: certificate has expired"),
+        "",
+    ),
+    (
+        "image-unusable",
+        stopped("TaskFailedToStart", "CannotPullContainerError: invalid tar header"),
+        "",
+    ),
+    (
+        "network-full",
+        stopped("TaskFailedToStart", "Create Network Interface: InsufficientFreeAddressesInSubnet"),
+        "",
+    ),
+    (
+        "network-missing",
+        stopped("TaskFailedToStart", "Create Network Interface: InvalidSubnetID.NotFound"),
+        "",
+    ),
+    (
+        "volume-missing",
+        stopped("TaskFailedToStart", "EFS utils: mount.nfs4: No such file or directory"),
+        "",
+    ),
+    ("key-unusable", stopped("TaskFailedToStart", "InvalidKeyId: the key is disabled"), ""),
     ("host-failed", stopped("InfrastructureHealth", "The host is gone", ExitCode=137), ""),
     ("host-failed", stopped("TaskFailedToStart", "InternalError: no reason"), ""),
     ("aws-in-trouble", stopped(*ESSENTIAL, ExitCode=69), "aws-in-trouble"),

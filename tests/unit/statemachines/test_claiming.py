@@ -100,7 +100,14 @@ def test_a_claim_by_the_execution_of_another_run_is_no_reason_to_end_quietly() -
     [
         {"fence": {"N": "20000"}},
         {"fence": {"S": "10001"}},
+        {"fence": {"NULL": True}},
+        {"fence": {"L": [{"N": "10001"}]}},
         {"execution": {"S": f"{MACHINE}:another"}},
+        {"execution": {"L": [{"S": HOLDER}]}},
+        {"status": {"S": "complete"}},
+        {"status": {"S": "committing"}},
+        {"status": {"S": "running"}},
+        {"status": {"L": [{"S": "unfinished"}]}},
     ],
     ids=str,
 )

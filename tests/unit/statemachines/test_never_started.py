@@ -87,6 +87,35 @@ def test_without_the_watch_a_time_out_that_no_worker_lived_through_is_a_refusal(
     assert {cause for _, cause in attempts(ended)[:-1]} == {"launch-given-up"}
 
 
+@pytest.mark.parametrize("within", [0, 300])
+def test_without_the_watch_on_demand_that_hangs_is_a_refusal_too(within: float) -> None:
+    offers = [NEVER, Offer()]
+    world = RunWorld(now=START, work_seconds=600.0, market=lambda *_: offers.pop(0))
+    asked = {"capacity": "on-demand-only", "expectedMinutes": 10, "finishWithinMinutes": within}
+    ended = machine(0).run(world, asked, name="x")
+
+    assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
+    assert causes_of(ended) == ["launch-given-up"]
+    assert outcomes_of(world) == ["waiting", "finished"]
+    told = json.loads(json.loads(world.mails[1]["Message"])["default"])
+    assert (told["onDemandSeconds"], told["wastedSeconds"]) == (600, 0)
+
+
+@pytest.mark.parametrize("launch_minutes", [0, 15])
+def test_a_worker_that_took_the_fence_and_outlives_its_state_met_its_time_limit(
+    launch_minutes: float,
+) -> None:
+    def market(_launch: Launch, _left: float) -> Offer:
+        return Offer(exit_seconds=9_000.0)
+
+    watched = launch_minutes > 0
+    world = RunWorld(now=START, work_seconds=1e6, market=market, reports=False, is_watched=watched)
+    ended = machine(launch_minutes).run(world, {"capacity": "on-demand-only"}, name="x")
+
+    assert ended.error == "Steadyspot.TimedOut"
+    assert set(causes_of(ended)) == {"time-limit"}
+
+
 def test_spot_that_is_all_a_job_may_have_ends_parked_and_told_as_refused() -> None:
     ended, world = run(10, 0, 15, capacity="spot-only")
     assert ended.error == "Steadyspot.Refused"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from steadyspot.worker.errors import Misuse
+from steadyspot.worker.keeping.contents import Span, Unreadable, read
 from steadyspot.worker.keeping.folders import CheckpointFolder
 from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.keeping.listing import Listing
@@ -71,6 +72,12 @@ def test_file_that_cannot_be_read_is_left_out_until_it_can(kept: Kept, running: 
         secret.chmod(0o600)
         assert names(kept.save(running)) == ["good", "secret", "sub", "sub/file", "twin"]
     assert kept.folder.left_out == {}
+
+
+def test_broken_disk_is_a_trouble_of_its_file_alone() -> None:
+    """The memory at 0 reads like a sector that is gone: the file is there and open, and EIO."""
+    with pytest.raises(Unreadable, match="Input/output error"):
+        read(Span("/proc/self/mem", 0, 8))
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "ended"])

@@ -244,7 +244,10 @@ def test_another_attempt_writes_the_same_completion_record(long_run: LongRun) ->
     ledger = load(long_run.bucket, long_run.pointer, Inline())
     for name in ("z", "a", "part-7"):
         ledger.take([output(name, f"again-{name}")])
-    record = {"units": UNITS, "job": "job"}
+    record = {
+        **dict.fromkeys(("job", "request_sha256", "worker_version", "completed_at"), "text"),
+        **{"units": UNITS, "seconds": 1.5, "lost_seconds": 0},
+    }
     plan = Plan(record, ledger.history)
     one = attempt(long_run.world, 10_001)
     one.open()

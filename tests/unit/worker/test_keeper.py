@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -108,6 +111,43 @@ def test_saves_that_fail_again_and_again_leave_no_uploads_behind(tmp_path: Path)
             done(keeper.save_folders())
     wait_until(lambda: not world.uploads)
     assert keeper.saving.uploader.open_uploads() == {}
+
+
+def test_mark_that_comes_during_a_save_waits_for_one_that_sees_its_files(tmp_path: Path) -> None:
+    """The save has looked at the folder before: a kill after it would leave a unit without them."""
+    reached, go_on, saves = threading.Event(), threading.Event(), 0
+
+    def gate(name: str, call: Callable[[], Any]) -> Any:
+        nonlocal saves
+        if name == "part" and not reached.is_set():
+            reached.set()
+            assert go_on.wait(20)
+        result = call()
+        if name == "update" and world.item.get("checkpoint", {}).get("sequence", 0) > saves:
+            saves += 1
+            manifest = json.loads(world.objects[world.item["checkpoint"]["key"]][0])
+            history.append(manifest["history"])
+        return result
+
+    history: list[dict[str, Any]] = []
+    world = new_world()
+    (tmp_path / "a").write_text("a")
+    keeper = keeper_of(world, tmp_path, gate)
+    keeper.opened.result(20)
+    saving = keeper.save_folders()
+    assert reached.wait(20)
+    keeper.requests.begin("unit", os.getpid())
+    (tmp_path / "b").write_text("b")
+    marking = threading.Thread(target=keeper.requests.mark, args=("unit", []))
+    marking.start()
+    wait_until(lambda: not keeper.requests.has_in_hand("unit"))
+    marking.join(0.1)
+    go_on.set()
+    done(saving)
+    marking.join(20)
+
+    assert all("b" in saved["outputs"] for saved in history if "unit" in saved["units"])
+    assert "unit" in history[-1]["units"]
 
 
 @pytest.mark.parametrize(("call_that_fails", "outputs"), [("part", ["out"]), ("put", [])])

@@ -1,0 +1,242 @@
+"""What a job has lists and tables of, written into its template before that is sent; pure.
+
+A parameter of CloudFormation holds no structure. So ``job.yaml`` marks a place for each list with a
+comment, ``# here: NAME``, and the entries that a job's keys come to are put there, a line of JSON
+each: one way for all structured keys (volumes, sidecars, secrets, ulimits). A job without such keys
+is sent the template as it stands in the repository, which ``aws cloudformation package`` takes as
+well; what was put in is shown by ``steadyspot diff`` and by the stack's template.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from steadyspot.contract import WORKER_CONTAINER
+from steadyspot.deploy.stacks.config import Job, Sidecar, Volume
+from steadyspot.deploy.stacks.image_names import ECR
+
+_PLACE = re.compile(r"^( *)# here: (.+)$", re.MULTILINE)
+_PARTITION_AND_PLACE = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
+
+
+def with_parts(job: Job, text: str) -> str:
+    """Return a job's template with the entries of its structured keys in their places."""
+    entries = {place: [*made] for place, made in _entries(job).items()}
+
+    def put(place: re.Match[str]) -> str:
+        lines = [place[0], *(f"{place[1]}{line}" for line in entries.pop(place[2]))]
+        return "\n".join(lines)
+
+    whole = _PLACE.sub(put, text)
+    assert not entries, f"job.yaml has no place for {', '.join(entries)}"
+    return whole
+
+
+def _entries(job: Job) -> dict[str, Iterable[str]]:
+    """Return by place the lines that stand there."""
+    return {
+        "volumes": map(_item, _volumes(job.volumes)),
+        "more of the worker": _of_worker(job),
+        "mounts": map(_item, _mounts({name: one.path for name, one in job.volumes.items()}, job)),
+        "secrets": map(_item, _secrets(job.secrets)),
+        "sidecars": (_item(_sidecar(name, one, job)) for name, one in job.sidecars.items()),
+        "what the task may do": _task_policy(job),
+        "what starting the task needs": _start_policy(job),
+    }
+
+
+def _item(value: Any) -> str:
+    return f"- {json.dumps(value)}"
+
+
+def _volumes(volumes: Mapping[str, Volume]) -> Iterator[dict[str, Any]]:
+    """Yield the volumes of the task; what lies on EFS goes there encrypted, in the task's role."""
+    for name, volume in volumes.items():
+        if volume.efs is None:
+            yield {"Name": name}
+            continue
+        access = {"AccessPointId": volume.access_point} if volume.access_point else {}
+        yield {
+            "Name": name,
+            "EFSVolumeConfiguration": {
+                "FilesystemId": volume.efs,
+                "TransitEncryption": "ENABLED",
+                "AuthorizationConfig": {"IAM": "ENABLED", **access},
+            },
+        }
+
+
+def _mounts(paths: Mapping[str, str], job: Job) -> Iterator[dict[str, Any]]:
+    for name, path in paths.items():
+        read_only = job.volumes[name].read_only
+        yield {"SourceVolume": name, "ContainerPath": path, "ReadOnly": read_only}
+
+
+def _secrets(secrets: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for name, arn in secrets.items():
+        yield {"Name": name, "ValueFrom": arn}
+
+
+def _of_worker(job: Job) -> Iterator[str]:
+    """Yield properties of the worker's container."""
+    if job.ulimits:
+        limits = [
+            {"Name": name, "SoftLimit": soft, "HardLimit": hard}
+            for name, (soft, hard) in job.ulimits.items()
+        ]
+        yield f"Ulimits: {json.dumps(limits)}"
+    needs = [_need(name, job) for name, one in job.sidecars.items() if one.start == "before"]
+    if needs:
+        yield f"DependsOn: {json.dumps(needs)}"
+
+
+def _need(sidecar: str, job: Job) -> dict[str, str]:
+    healthy = job.sidecars[sidecar].health is not None
+    return {"ContainerName": sidecar, "Condition": "HEALTHY" if healthy else "START"}
+
+
+def _sidecar(name: str, sidecar: Sidecar, job: Job) -> dict[str, Any]:
+    """Return a container beside the worker, whose end does not end the task."""
+    needs = [_need(other, job) for other in sidecar.after]
+    if sidecar.start == "after":
+        needs.append({"ContainerName": WORKER_CONTAINER, "Condition": "START"})
+    environment = sidecar.environment.items()
+    optional: dict[str, Any] = {
+        "Command": list(sidecar.command),
+        "Environment": [{"Name": key, "Value": value} for key, value in environment],
+        "Secrets": [*_secrets(sidecar.secrets)],
+        "MountPoints": [*_mounts(sidecar.volumes, job)],
+        "DependsOn": needs,
+        "Memory": sidecar.memory_mb,
+        "User": sidecar.user,
+        "HealthCheck": None,
+    }
+    if sidecar.health is not None:
+        optional["HealthCheck"] = {
+            "Command": list(sidecar.health.command),
+            "Interval": sidecar.health.interval_seconds,
+            "Timeout": sidecar.health.timeout_seconds,
+            "Retries": sidecar.health.retries,
+            "StartPeriod": sidecar.health.start_seconds,
+        }
+    return {
+        "Name": name,
+        "Image": sidecar.image,
+        "Essential": False,
+        "StopTimeout": {"Ref": "StopTimeout"},
+        "ReadonlyRootFilesystem": sidecar.read_only_root,
+        **{key: value for key, value in optional.items() if value},
+        "LogConfiguration": {
+            "LogDriver": "awslogs",
+            "Options": {
+                "awslogs-group": {"Ref": "Log"},
+                "awslogs-region": {"Ref": "AWS::Region"},
+                "awslogs-stream-prefix": "sidecar",
+            },
+        },
+    }
+
+
+# --- what that needs of rights ------------------------------------------------------------------
+
+
+def _task_policy(job: Job) -> Iterator[str]:
+    """Yield the policy by which the task mounts its volumes on EFS, each by its access point."""
+    statements = [
+        {
+            "Sid": f"Mount{number}",
+            "Effect": "Allow",
+            "Action": [
+                "elasticfilesystem:ClientMount",
+                *([] if volume.read_only else ["elasticfilesystem:ClientWrite"]),
+            ],
+            "Resource": _here("elasticfilesystem", f"file-system/{volume.efs}"),
+            **_through(volume.access_point),
+        }
+        for number, volume in enumerate(one for one in job.volumes.values() if one.efs)
+    ]
+    yield from _policy("volumes", statements)
+
+
+def _through(access_point: str | None) -> dict[str, Any]:
+    if access_point is None:
+        return {}
+    arn = _here("elasticfilesystem", f"access-point/{access_point}")
+    return {"Condition": {"StringEquals": {"elasticfilesystem:AccessPointArn": arn}}}
+
+
+def _start_policy(job: Job) -> Iterator[str]:
+    """Yield the policies by which ECS fetches single secrets, and images of sidecars from ECR.
+
+    A secret may be encrypted with any key of the account that lets it; the key is used for that
+    very secret alone, which AWS names in the encryption context.
+    """
+    tables = (job.secrets, *(one.secrets for one in job.sidecars.values()))
+    arns = sorted({_whole(arn) for table in tables for arn in table.values()})
+    statements: list[dict[str, Any]] = []
+    for service, action, context in (
+        ("secretsmanager", "secretsmanager:GetSecretValue", "SecretARN"),
+        ("ssm", "ssm:GetParameters", "PARAMETER_ARN"),
+    ):
+        of_service = [arn for arn in arns if arn.split(":")[2] == service]
+        if not of_service:
+            continue
+        statements += [
+            {
+                "Sid": f"Fetch{service.title()}",
+                "Effect": "Allow",
+                "Action": action,
+                "Resource": of_service,
+            },
+            {
+                "Sid": f"Decrypt{service.title()}",
+                "Effect": "Allow",
+                "Action": "kms:Decrypt",
+                "Resource": _here("kms", "key/*"),
+                "Condition": {
+                    "StringEquals": {
+                        f"kms:EncryptionContext:{context}": of_service,
+                        "kms:ViaService": {"Fn::Sub": f"{service}.${{AWS::Region}}.amazonaws.com"},
+                    }
+                },
+            },
+        ]
+    yield from _policy("secrets", statements)
+    yield from _policy("sidecars", [*_pulls(job)])
+
+
+def _whole(arn: str) -> str:
+    """Return the ARN of a secret without the key, stage and version that may stand behind it."""
+    return ":".join(arn.split(":")[:7]) if ":secretsmanager:" in arn else arn
+
+
+def _pulls(job: Job) -> Iterator[dict[str, Any]]:
+    found = (ECR.fullmatch(one.image) for one in job.sidecars.values())
+    places = sorted({(one["region"], one["account"], one["repository"]) for one in found if one})
+    if places:
+        yield {
+            "Sid": "ImagesOfSidecars",
+            "Effect": "Allow",
+            "Action": [
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:GetDownloadUrlForLayer",
+                "ecr:BatchGetImage",
+            ],
+            "Resource": [
+                {"Fn::Sub": f"arn:${{AWS::Partition}}:ecr:{region}:{account}:repository/{name}"}
+                for region, account, name in places
+            ],
+        }
+
+
+def _policy(name: str, statements: list[dict[str, Any]]) -> Iterator[str]:
+    if statements:
+        document = {"Version": "2012-10-17", "Statement": statements}
+        yield _item({"PolicyName": name, "PolicyDocument": document})
+
+
+def _here(service: str, resource: str) -> dict[str, str]:
+    return {"Fn::Sub": f"arn:{_PARTITION_AND_PLACE % service}:{resource}"}

@@ -1,0 +1,125 @@
+"""What a company demands, deployed on the embedded AWS as `steadyspot up` deploys it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.cloudformation import Stacks
+from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.up import platform_of, stack_of
+from steadyspot.deploy.target import Target
+
+EDGE = "arn:aws:iam::123456789012:policy/edge"
+DB = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
+FILE = f"""
+[platform]
+name = "NAME"
+permissions_boundary = "{EDGE}"
+role_path = "/team/"
+service_role = "arn:aws:iam::123456789012:role/stacks"
+tags = {{ team = "data", stage = "all" }}
+
+[jobs.night]
+image = "steadyspot-worker:local"
+tags = {{ stage = "night" }}
+secrets = {{ PASSWORD = "{DB}:password::" }}
+ulimits = {{ nofile = [1024, 65536] }}
+
+[jobs.night.volumes.models]
+path = "/models"
+efs = "fs-0a"
+access_point = "fsap-0b"
+
+[jobs.night.sidecars.otel]
+image = "otel:1"
+health = {{ command = ["CMD", "/healthy"] }}
+memory_mb = 256
+"""
+
+
+@pytest.fixture(scope="module")
+def target(local_aws: LocalAws) -> Target:
+    """A platform and a job with every key of this file, deployed; tests only look at them."""
+    config = parse(FILE.replace("NAME", f"t{uuid.uuid4().hex[:8]}"))
+    target = Target(config, local_aws.session())
+    for stack in (platform_of(target), stack_of(target, config.job())):
+        if stack.template.key:
+            upload(target, stack.template)
+        target.stacks.deploy(stack.stack, stack.template.text, stack.parameters, lambda _: None)
+    return target
+
+
+def test_every_role_is_within_the_boundary_and_under_the_path(target: Target) -> None:
+    iam = target.client("iam")
+    names = [
+        one["PhysicalResourceId"]
+        for stack in (target.platform_stack, target.config.job_stack(target.config.job()))
+        for one in target.stacks.resources(stack)
+        if one["ResourceType"] == "AWS::IAM::Role"
+    ]
+    roles: list[Any] = [iam.get_role(RoleName=name)["Role"] for name in names]
+    assert len(roles) == 7
+    for role in roles:
+        assert role["Path"] == "/team/"
+        assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == EDGE
+
+
+def test_all_that_takes_tags_bears_those_of_the_file_and_so_do_tasks(target: Target) -> None:
+    outputs = target.job(target.config.job())
+    definition = target.client("ecs").describe_task_definition(
+        taskDefinition=outputs["TaskDefinition"], include=["TAGS"]
+    )
+    tags = {tag["key"]: tag["value"] for tag in definition["tags"]}
+    assert tags["Job"] == "night"
+    assert (tags["team"], tags["stage"]) == ("data", "night")
+    roles = [
+        one["PhysicalResourceId"]
+        for one in target.stacks.resources(target.platform_stack)
+        if one["ResourceType"] == "AWS::IAM::Role"
+    ]
+    for role in roles:
+        shown = target.client("iam").list_role_tags(RoleName=role)["Tags"]
+        assert {"Key": "stage", "Value": "all"} in shown
+
+
+def test_another_tag_changes_what_bears_it_and_replaces_nothing(target: Target) -> None:
+    stack = stack_of(target, target.config.job())
+    stacks = Stacks(
+        target.client("cloudformation"), target.platform_stack, tags_of=lambda _: {"team": "other"}
+    )
+    plan = stacks.plan(stack.stack, stack.template.text, stack.parameters)
+    assert plan is not None
+    stacks.discard(plan)
+    changed = {change.resource: change for change in plan.changes}
+    assert {"TaskDefinition", "StateMachine", "TaskRole", "Queue", "Log"} <= set(changed)
+    assert {change.properties for change in plan.changes} == {("Tags",)}
+    assert not [change.resource for change in plan.changes if change.replaces]
+
+
+def test_the_task_definition_has_what_lies_beside_the_worker(target: Target) -> None:
+    outputs = target.job(target.config.job())
+    definition = target.client("ecs").describe_task_definition(
+        taskDefinition=outputs["TaskDefinition"]
+    )["taskDefinition"]
+    worker, otel = definition["containerDefinitions"]
+    assert worker["dependsOn"] == [{"containerName": "otel", "condition": "HEALTHY"}]
+    assert worker["secrets"] == [{"name": "PASSWORD", "valueFrom": f"{DB}:password::"}]
+    assert worker["ulimits"] == [{"name": "nofile", "softLimit": 1024, "hardLimit": 65536}]
+    assert (otel["essential"], otel["memory"]) == (False, 256)
+    assert otel["logConfiguration"]["options"]["awslogs-group"] == outputs["LogGroup"]
+    (volume,) = definition["volumes"]
+    assert volume["efsVolumeConfiguration"]["fileSystemId"] == "fs-0a"
+    assert volume["efsVolumeConfiguration"]["authorizationConfig"] == {
+        "iam": "ENABLED",
+        "accessPointId": "fsap-0b",
+    }
+
+
+def test_what_is_deployed_is_what_the_file_says(target: Target) -> None:
+    for stack in (platform_of(target), stack_of(target, target.config.job())):
+        assert target.stacks.is_current(stack.stack, stack.template.text, stack.parameters)
