@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from steadyspot.deploy.runs.fleet import JobStatus
-
 from steadyspot.deploy.runs import fleet
+from steadyspot.deploy.runs.fleet import JobStatus
 
 _TONES = {
     "missed": "bad",
@@ -90,9 +89,13 @@ def _row(one: JobStatus) -> JobRow:
         now_or_last=now_or_last,
         next=following,
         marks=tuple(
-            Mark(kind, _MARK_SIGNS[kind], f"{fleet.DAYS - 1 - index} days ago: {kind}")
+            Mark(kind, _MARK_SIGNS[kind], f"{_day(fleet.DAYS - 1 - index)}: {kind}")
             for index, kind in enumerate(one.days)
         ),
         cost=cost,
         saved=saved,
     )
+
+
+def _day(back: int) -> str:
+    return {0: "today", 1: "yesterday"}.get(back, f"{back} days ago")

@@ -19,7 +19,7 @@ from flask import Flask, Response, abort, g, redirect, request, stream_with_cont
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import ACTIONS, Action
 from steadyspot.deploy.ui.fleet_view import FleetView
@@ -78,6 +78,7 @@ def make_app(
     app.before_request(answers.admit)
     app.after_request(_protected)
     app.register_error_handler(Trouble, answers.in_trouble)
+    app.register_error_handler(ConfigError, answers.without_such_a_job)
     app.register_error_handler(HTTPException, answers.in_error)
     for path, look, template in (
         ("/", answers.fleet, "fleet"),
@@ -196,6 +197,9 @@ class _Answers:
 
     def in_trouble(self, trouble: Trouble) -> tuple[str, int]:
         return self._refused(trouble.what, trouble.what_to_do), 404
+
+    def without_such_a_job(self, error: ConfigError) -> tuple[str, int]:
+        return self._refused(str(error), "The page of all jobs has those that there are."), 404
 
     def in_error(self, error: HTTPException) -> tuple[str, int]:
         code = error.code or 500

@@ -19,6 +19,8 @@ from steadyspot.deploy.runs.story import Explanation
 
 _PAUSE = timedelta(seconds=2)
 """What lies between two attempts and is shorter is the workflow's own time, and no wait."""
+_FAR = 3
+"""What lies more than so many times the run's length beside it would make the run a line."""
 
 
 class Ended(StrEnum):
@@ -83,11 +85,14 @@ def timeline_of(story: Explanation, now: datetime) -> Timeline | None:
     if not bars:
         return None
     scheduled = _moment(run.scheduled_time) if run else None
-    known = [scheduled, story.deadline, *(at for bar in bars for at in (bar.begin, bar.end))]
-    moments = [at for at in known if at is not None]
+    begin, end = bars[0].begin, max(bar.end for bar in bars)
+    if scheduled and scheduled > begin - _FAR * (end - begin):
+        begin = min(begin, scheduled)
+    if story.deadline and (story.under_way or story.deadline < end + _FAR * (end - begin)):
+        end = max(end, story.deadline)
     return Timeline(
-        begin=min(moments),
-        end=max(moments),
+        begin=begin,
+        end=end,
         bars=bars,
         gaps=tuple(_gaps(bars)),
         scheduled=scheduled,
