@@ -7,6 +7,7 @@ time, so that many open pages cannot burst an account's rates.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from flask import Flask, Response, abort, g, redirect, request, stream_with_cont
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from steadyspot.deploy.aws.refusals import trouble_of
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import ACTIONS, Action
@@ -28,6 +30,7 @@ from steadyspot.deploy.ui.job_view import JobView
 from steadyspot.deploy.ui.rendering import rendered
 from steadyspot.deploy.ui.run_view import RunView
 
+_LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0
 """Between two looks of a page that is open."""
 _POLICY = (
@@ -80,6 +83,7 @@ def make_app(
     app.register_error_handler(Trouble, answers.in_trouble)
     app.register_error_handler(ConfigError, answers.without_such_a_job)
     app.register_error_handler(HTTPException, answers.in_error)
+    app.register_error_handler(Exception, answers.broken_off)
     for path, look, template in (
         ("/", answers.fleet, "fleet"),
         ("/jobs/<job>", answers.job, "job"),
@@ -136,7 +140,8 @@ class _Answers:
             try:
                 with self._looking:
                     view = look()
-            except Trouble as trouble:
+            except Exception as error:
+                trouble = _trouble(error)
                 yield _event(trouble=f"{trouble.what} {trouble.what_to_do}")
                 self._pause(5 * LOOK_SECONDS)
                 continue
@@ -205,8 +210,24 @@ class _Answers:
         code = error.code or 500
         return self._refused(_ERRORS.get(code, "That did not work.")), code
 
+    def broken_off(self, error: Exception) -> tuple[str, int]:
+        trouble = _trouble(error)
+        return self._refused(trouble.what, trouble.what_to_do), 502
+
     def _refused(self, what: str, what_to_do: str = "") -> str:
         return self._rendered("refused.html", what=what, what_to_do=what_to_do)
+
+
+def _trouble(error: Exception) -> Trouble:
+    """Return what AWS refused, or that the fault is ours, whose traceback is for the terminal."""
+    trouble = trouble_of(error)
+    if trouble is None:
+        _LOG.error("A page could not be shown.", exc_info=error)
+        trouble = Trouble(
+            "Steadyspot itself has failed to show this.",
+            "The terminal of steadyspot ui has a traceback; steadyspot explain may still tell it.",
+        )
+    return trouble
 
 
 _ERRORS = {

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -19,7 +20,7 @@ from steadyspot.deploy.ui.guard import Guard
 from steadyspot.deploy.ui.job_view import JobView, job_view
 from steadyspot.deploy.ui.run_view import RunView, run_view
 from steadyspot.deploy.ui.server import make_app
-from tests.unit.deploy.fakes import BEGUN
+from tests.unit.deploy.fakes import BEGUN, refusal
 from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night, night
 
 PORT = 5050
@@ -154,6 +155,27 @@ def test_trouble_in_between_is_told_and_looked_through() -> None:
 
 def _data(text: str) -> list[str]:
     return re.findall(r"^data: (.*)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (refusal("AccessDeniedException", "not authorized to perform: states:X"), "may not"),
+        (EndpointConnectionError(endpoint_url="https://states.x"), "states.x"),
+        (KeyError("never"), "itself"),
+    ],
+    ids=["refused", "away", "a fault of ours"],
+)
+def test_what_breaks_a_look_off_is_two_sentences(error: Exception, told: str) -> None:
+    class Breaking(Shown):
+        def fleet(self) -> FleetView:
+            raise error
+
+    answer = get(admitted(app_of(Breaking())), "/")
+    assert answer.status_code == 502
+    assert "What to do:" in answer.text
+    assert told in answer.text
+    assert "Traceback" not in answer.text
 
 
 # --- what is done -------------------------------------------------------------------------------
