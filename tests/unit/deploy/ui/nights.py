@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from steadyspot.deploy.aws.prices import Prices
@@ -43,7 +44,9 @@ ATTEMPTS = (
 )
 
 
-def night(attempts: tuple[AttemptRecord, ...] = ATTEMPTS) -> Explanation:
+def night(
+    attempts: tuple[AttemptRecord, ...] = ATTEMPTS, said: str = "Your Spot Task was interrupted."
+) -> Explanation:
     """A run of 02:00 that was due by 03:00."""
     return Explanation(
         outcome="The run is complete and its outputs are published.",
@@ -75,7 +78,7 @@ def night(attempts: tuple[AttemptRecord, ...] = ATTEMPTS) -> Explanation:
                 Tone.TROUBLE,
             ),
         ),
-        stops=(Stop(1, "reclaimed", "interrupted", "Your Spot Task was interrupted."),),
+        stops=(Stop(1, "reclaimed", "interrupted", said),),
         deadline=BEGUN + timedelta(hours=1),
         latest_spot_start=BEGUN + timedelta(minutes=40),
     )
@@ -84,3 +87,15 @@ def night(attempts: tuple[AttemptRecord, ...] = ATTEMPTS) -> Explanation:
 def bad_night() -> Explanation:
     """The same: reclaimed, refused, and late by four minutes on on-demand."""
     return night()
+
+
+def parked() -> Explanation:
+    """The same, which ended unfinished and waits."""
+    story = night(ATTEMPTS[:2])
+    assert story.run
+    return replace(
+        story,
+        outcome="It ended unfinished: the job itself failed.",
+        next_step="Mend the job. To redrive it: steadyspot redrive night 20261124T020000Z.",
+        run=replace(story.run, status="unfinished", completion=None),
+    )

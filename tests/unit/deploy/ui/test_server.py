@@ -12,61 +12,19 @@ from botocore.exceptions import EndpointConnectionError
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
-from steadyspot.deploy.ui.doing import ACTIONS, Action
-from steadyspot.deploy.ui.fleet_view import FleetView, JobRow, Mark
+from steadyspot.deploy.ui.doing import ACTIONS
+from steadyspot.deploy.ui.fleet_view import FleetView
 from steadyspot.deploy.ui.guard import Guard
-from steadyspot.deploy.ui.job_view import JobView, job_view
 from steadyspot.deploy.ui.run_view import RunView, run_view
 from steadyspot.deploy.ui.server import make_app
 from tests.unit.deploy.fakes import BEGUN, refusal
 from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night, night
+from tests.unit.deploy.ui.shown import RUN, Shown
 
 PORT = 5050
 HERE = f"http://127.0.0.1:{PORT}"
 TOKEN = "a-token-that-nobody-guesses"
-RUN = "/jobs/night/runs/20261124T020000Z"
-
-
-class Shown:
-    """Pages without an AWS; ``done`` are the things that were asked for."""
-
-    where = "shop, eu-central-1"
-
-    def __init__(self, *runs: RunView, trouble: Trouble | None = None) -> None:
-        self.runs = [*runs] or [run_view(bad_night(), JOB, PRICES, BEGUN, [])]
-        self.done: list[tuple[str, str, str]] = []
-        self.trouble = trouble
-
-    def configured(self, name: str) -> Job:
-        if name != JOB.name:
-            raise ConfigError(f"steadyspot.toml: jobs has no {name}.")
-        return JOB
-
-    def fleet(self) -> FleetView:
-        row = JobRow(
-            "night", "finished", "good", "✓", "20261124T020000Z", "11-24 02:00 complete",
-            "11-25 02:00", (Mark("finished", "✓", "today: finished"),), "$0.42", "58%",
-        )  # fmt: skip
-        return FleetView("1 job: 1 finished.", (), (row,), 7, "Days of UTC.")
-
-    def job(self, name: str) -> JobView:
-        return job_view(self.configured(name), [], paused=False)
-
-    def run(self, job: str, key: str) -> RunView:
-        self.configured(job)
-        if self.trouble:
-            raise self.trouble
-        if key != "20261124T020000Z":
-            raise Trouble(f"There is no run or execution {key} of {job}.", "Look which there are.")
-        return self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
-
-    def do(self, action: Action, job: str, run: str) -> str:
-        if self.trouble:
-            raise self.trouble
-        self.done.append((action.name, job, run))
-        return "It is done."
 
 
 def app_of(shown: Shown, **options: Any) -> FlaskClient:

@@ -1,0 +1,1 @@
+"""The page in a real browser: the system's Chromium, driven by Playwright."""

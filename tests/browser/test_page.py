@@ -1,0 +1,117 @@
+"""The page in a real browser: widths, dark, keyboard, accessibility, moving by itself, doing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from steadyspot.deploy.ui.fleet_view import FleetView
+from steadyspot.deploy.ui.run_view import run_view
+from tests.unit.deploy.fakes import BEGUN
+from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night, night, parked
+from tests.unit.deploy.ui.shown import RUN, Shown
+
+PATHS = ["/", "/jobs/night", RUN, "/jobs/night/do/start", "/jobs/nope"]
+DARK = {"color_scheme": "dark"}
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("options", [{}, DARK], ids=["light", "dark"])
+def test_nothing_is_in_the_way_of_anybody_and_no_page_is_wider_than_the_window(
+    looking: Any, width: int, options: dict[str, Any]
+) -> None:
+    with looking(Shown(), viewport={"width": width, "height": 900}, **options) as looked:
+        for path in PATHS:
+            page = looked.open(path)
+            found = Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, path
+        # A page that is not there is said by the browser, too.
+        looked.messages = [text for text in looked.messages if "404" not in text]
+
+
+def test_all_is_reached_by_keyboard(looking: Any) -> None:
+    with looking(Shown()) as looked:
+        page = looked.open("/")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "To the content"
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent") == "night":
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/jobs/night")
+        assert page.locator("h1").inner_text() == "night"
+
+
+def test_a_run_under_way_moves_by_itself_and_comes_to_rest(looking: Any) -> None:
+    under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, [])
+    over = run_view(bad_night(), JOB, PRICES, BEGUN, [])
+    with looking(Shown(under_way, under_way, over)) as looked:
+        page = looked.open(RUN)
+        assert page.locator(".outcome").inner_text().startswith("…")
+        page.wait_for_selector(".outcome.good", timeout=6000)
+        assert page.locator("svg .bar").count() == 3
+
+
+class Changing(Shown):
+    """A fleet of which something else is to be said at each look."""
+
+    looks = 0
+
+    def fleet(self) -> FleetView:
+        self.looks += 1
+        return replace(super().fleet(), summary=f"look {self.looks}")
+
+
+def test_what_is_looked_for_stays_so_when_the_page_moves(looking: Any) -> None:
+    with looking(Changing()) as looked:
+        page = looked.open("/")
+        page.fill("#filter", "nothing of that name")
+        assert page.locator("#jobs tbody tr:visible").count() == 0
+        page.wait_for_selector("text=look 3", timeout=8000)
+        assert page.input_value("#filter") == "nothing of that name"
+        assert page.locator("#jobs tbody tr:visible").count() == 0
+        assert page.evaluate("document.activeElement.id") == "filter"
+
+
+def test_a_redrive_from_the_page_is_told_asked_for_and_done(looking: Any) -> None:
+    shown = Shown(run_view(parked(), JOB, PRICES, BEGUN, []))
+    with looking(shown) as looked:
+        page = looked.open(RUN)
+        page.click("a.button")
+        assert "dead-letter queue" in page.locator("main p").first.inner_text()
+        assert shown.done == []
+        page.click("button")
+        assert "It is done." in page.locator(".outcome").inner_text()
+        assert shown.done == [("redrive", "night", "20261124T020000Z")]
+
+
+def test_without_the_token_nothing_is_shown(looking: Any) -> None:
+    with looking(Shown()) as looked:
+        page = looked.page
+        page.goto(looked.address.replace("token=", "token=x"))
+        assert "lacks its token" in page.locator(".outcome").inner_text()
+        looked.messages = [text for text in looked.messages if "403" not in text]
+
+
+def test_what_a_job_wrote_runs_nothing_in_the_browser(looking: Any) -> None:
+    evil = "<img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>"
+    shown = Shown(run_view(night(said=evil), JOB, PRICES, BEGUN, []))
+    with looking(shown) as looked:
+        page = looked.open(RUN)
+        page.wait_for_timeout(300)
+        assert evil in page.locator("table").inner_text()
+        assert "harmed" not in page.title()
+
+
+def test_the_picture_is_as_long_as_the_attempts(looking: Any) -> None:
+    with looking(Shown(), viewport={"width": 1440, "height": 900}) as looked:
+        page = looked.open(RUN)
+        boxes = [bar.bounding_box() for bar in page.locator("svg .bar rect").all()]
+        widths = [box["width"] for box in boxes if box]
+        assert widths[2] / widths[0] == pytest.approx(24 / 20, rel=0.05)
