@@ -242,7 +242,7 @@ def _protected(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Referrer-Policy"] = "same-origin"  # With none, a form has no origin.
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     return response
 
