@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,6 +154,37 @@ def local(tmp_path: Path) -> Iterator[Local]:
         yield local
 
 
+def pages_of_what_ran(staying: Local, run_key: str) -> None:
+    """Look at each page as a browser does, until Ctrl-C ends their server."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "steadyspot", "ui", "--local", "--no-open"],
+        cwd=staying.folder,
+        env=staying.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[-1]
+        origin = address.partition("/?")[0]
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+        def page(path: str) -> str:
+            return str(browser.open(origin + path).read().decode())
+
+        assert "All jobs" in browser.open(address).read().decode()
+        assert run_key in page("/jobs/quick")
+        assert "The run is complete" in page(f"/jobs/quick/runs/{run_key}")
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(origin)
+        server.send_signal(signal.SIGINT)
+        assert server.communicate(timeout=20)[0].endswith("Ended.\n")
+        assert server.returncode == 0
+    finally:
+        server.kill()
+        server.communicate()
+
+
 @pytest.fixture(scope="module")
 def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     """One that serves more than one test."""
@@ -195,6 +228,7 @@ def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> 
     assert "is told in" in staying.verb("explain", "quick", "--html", str(page))
     assert 'class="bar spot finished"' in page.read_text()
     assert "on on-demand only" in staying.verb("cost", "quick")
+    pages_of_what_ran(staying, run["run_key"])
 
     shop = staying.outputs("shop")
     assert "Kept: AWS::S3::Bucket" in staying.verb("down", "--yes")
