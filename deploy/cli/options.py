@@ -62,6 +62,13 @@ class Checked(click.ParamType[Any]):
 
 run_named = click.argument("run", required=False, type=Checked("runs.lookup", "run_meant"))
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")
+at_once = click.option(
+    "--at-once",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 32),
+    help="Stacks of jobs at a time.",
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
