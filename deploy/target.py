@@ -8,6 +8,7 @@ embedded AWS has them. The embedded AWS that ``steadyspot local`` keeps up leave
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -18,10 +19,15 @@ from steadyspot.deploy.aws.sessions import PATIENCE, Patience, session_of
 from steadyspot.deploy.runs.records import RunTable
 from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import Config, Job
+from steadyspot.deploy.stacks.side_by_side import MOST_AT_ONCE
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
     import boto3
+
+
+_MAKING = threading.Lock()
+"""A session makes one client at a time; the clients themselves may be used by many threads."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,19 @@ class Target:
 
     def client(self, service: str) -> Any:
         """Return a client of the session."""
-        return self.session.client(service)  # type: ignore[call-overload]
+        with _MAKING:
+            return self.session.client(service)  # type: ignore[call-overload]
+
+    def _patient_client(self, service: str) -> Any:
+        """Return a client that slows down where AWS throttles it, as many stacks at once need."""
+        from botocore.config import Config as ClientConfig
+
+        patient = ClientConfig(
+            retries={"mode": "adaptive", "total_max_attempts": 12},
+            max_pool_connections=MOST_AT_ONCE,
+        )
+        with _MAKING:
+            return self.session.client(service, config=patient)  # type: ignore[call-overload]
 
     @cached_property
     def stacks(self) -> Stacks:
@@ -45,7 +63,7 @@ class Target:
                 role=self.config.platform.service_role or "",
                 tags_of=self.config.tags_of,
             ),
-            self.client("cloudformation"),
+            self._patient_client("cloudformation"),
         )
         if getattr(self.session, "switches", None) is None:
             return stacks(client)

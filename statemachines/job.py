@@ -159,9 +159,9 @@ def add_to_totals(to_come: int, **given: Any) -> dict[str, Any]:
             "Key": {**KEY, columns.RUN_KEY: {"S": expression("totalsKey")}},
             "UpdateExpression": (
                 "SET latest_run = :run, latest_at = :now"
-                " ADD #day :runs, cost :cost, cost_on_demand_only :full_cost"
+                " ADD #day_ :runs, cost :cost, cost_on_demand_only :full_cost"
             ),
-            "ExpressionAttributeNames": {"#day": expression("totalsDay")},
+            "ExpressionAttributeNames": {"#day_": expression("totalsDay")},
             "ExpressionAttributeValues": {
                 ":run": {"S": variable("$run.key")},
                 ":now": {"S": expression("claimedAt")},

@@ -68,6 +68,13 @@ as_page = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it as one page for a browser.",
 )
+at_once = click.option(
+    "--at-once",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 32),
+    help="Stacks of jobs at a time.",
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 

@@ -14,6 +14,7 @@ from datetime import UTC
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -89,6 +90,10 @@ class Screen:
     def indented(self, text: str) -> None:
         """Print a text under the line before it, folded as it is indented."""
         self._under("", text, "")
+
+    def live(self) -> Live | None:
+        """Return lines that are drawn anew below the others; none where the output is piped."""
+        return Live(console=self._console, transient=True) if self._folds else None
 
     def afresh(self) -> None:
         """Begin at the top of an empty terminal; piped, behind an empty line."""

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 DAYS = 7
 START_MINUTES = 15
 """How long after its time a run may be without a record before that counts as missed."""
-STATES = ("missed", "parked", "late", "waiting", "running", "not deployed", "paused", "finished")
+RUNNING, UNFINISHED = Status.RUNNING.value, Status.UNFINISHED.value
+STATES = ("missed", "parked", "late", "waiting", RUNNING, "not deployed", "paused", "finished")
 """How a job stands, worst first; ``no run`` comes last. ``late``: under way after its deadline."""
 NO_RUN = "no run"
-MARKS = {"finished": "+", "unfinished": "x", "missed": "!", "none": "."}
+MARKS = {"finished": "+", UNFINISHED: "x", "missed": "!", "none": "."}
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _state(
         "parked": parked > 0,
         "late": any(run.deadline and run.deadline < at for run in running),
         "waiting": any(not run.capacity for run in running),
-        "running": bool(running),
+        RUNNING: bool(running),
         "not deployed": _is_unscheduled(seen),
         "paused": seen.schedule is not None and not seen.schedule.enabled,
         "finished": bool(last_status),
@@ -257,7 +258,7 @@ def _days(
         totals = seen.months.get(f"{begin:%Y-%m}")
         day = f"{begin:%Y-%m-%d}"
         if day in bad:
-            yield "unfinished"
+            yield UNFINISHED
         elif totals and totals.finished.get(f"{begin:%d}"):
             yield "finished"
         elif timing and not paused and day not in known and _was_due(timing, begin, now):
@@ -267,9 +268,13 @@ def _days(
 
 
 def _was_due(timing: Timing, begin: datetime, now: datetime) -> bool:
+    """Return whether a run was due on a day and must have a record by now."""
     end = min(begin + timedelta(days=1), now - timedelta(minutes=START_MINUTES))
-    due = last_due(timing, end - timedelta(microseconds=1))
-    return due is not None and due >= begin
+    if isinstance(read_expression(timing.expression), Rate):
+        due = last_due(timing, end - timedelta(microseconds=1))
+    else:
+        due = next_due(replace(timing, begun_at=max(begin, timing.begun_at)), None)
+    return due is not None and begin <= due < end
 
 
 def worst_first(jobs: Sequence[JobStatus]) -> list[JobStatus]:

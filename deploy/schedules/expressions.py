@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from steadyspot.deploy.schedules.cron import BadField, Cron, read_cron
@@ -45,6 +45,7 @@ class Rate:
 Expression = At | Rate | Cron
 
 
+@lru_cache(maxsize=1024)  # a screen of many jobs reads each a dozen times
 def read(expression: str) -> Expression:
     """Read an expression.
 

@@ -8,12 +8,14 @@ deregistered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot.contract import Env
 from steadyspot.deploy.stacks.buckets import empty
+from steadyspot.deploy.stacks.side_by_side import AT_ONCE, in_order
 from steadyspot.deploy.stacks.templates import PREFIX
 from steadyspot.deploy.trouble import Trouble
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.target import Target
 
+T = TypeVar("T")
 _KEPT = {"AWS::S3::Bucket": "bucket", "AWS::DynamoDB::Table": "run table"}
 _TYPES = {what: kind for kind, what in _KEPT.items()}
 _HOW_TO_DELETE = {
@@ -69,11 +72,13 @@ def inventory(target: Target, jobs: Sequence[str] | None = None) -> Inventory:
     stacks, platform = target.stacks, target.platform_stack
     theirs = stacks.of_platform() if jobs is None else [j for j in jobs if stacks.exists(j)]
     there = jobs is None and stacks.exists(platform)
-    listed = {name: stacks.resources(name) for name in [*theirs, *([platform] if there else [])]}
+    names = [*theirs, *([platform] if there else [])]
+    listed = _of_each(stacks.resources, names)
+    added = _of_each(stacks.added, names)
     every = [resource for resources in listed.values() for resource in resources]
     return Inventory(
         stacks=tuple(listed),
-        foreign=tuple(f"{name}: {one}" for name in listed for one in stacks.added(name)),
+        foreign=tuple(f"{name}: {one}" for name in names for one in added[name]),
         resources=len(every),
         kept=tuple(
             Kept(_KEPT[resource["ResourceType"]], resource["PhysicalResourceId"])
@@ -83,6 +88,15 @@ def inventory(target: Target, jobs: Sequence[str] | None = None) -> Inventory:
         running=sum(_running(target, one) for one in _ids(every, "StateMachine")),
         parked=sum(_parked(target, one) for one in _ids(every, "Queue")),
     )
+
+
+def _of_each(look: Callable[[str], list[T]], names: Sequence[str]) -> dict[str, list[T]]:
+    """Look at each stack, some at a time."""
+    found = in_order({name: partial(look, name) for name in names}, AT_ONCE)
+    for one in found:
+        if one.trouble:
+            raise one.trouble
+    return {one.stack: one.result or [] for one in found}
 
 
 def _ids(resources: Sequence[dict[str, Any]], logical: str) -> Iterator[str]:
@@ -106,10 +120,31 @@ def _parked(target: Target, queue: str) -> int:
     return int(found["Attributes"][name])
 
 
+def remove_stack(target: Target, stack: str, screen: Screen) -> None:
+    """Remove one stack, whatever state it is in.
+
+    Raises
+    ------
+    Trouble
+        When it cannot be removed; names the resource.
+    """
+    screen.heading(f"Stack {stack}")
+    target.stacks.settle(stack, screen.stack_event, with_added=True)
+    target.stacks.remove(stack, screen.stack_event)
+    screen.say("  removed")
+
+
 def remove(
-    target: Target, there: Inventory, screen: Screen, *, data: bool = False
+    target: Target,
+    there: Inventory,
+    screen: Screen,
+    remove_jobs: Callable[[Target, Sequence[str], Screen], Iterator[str]],
+    *,
+    data: bool = False,
 ) -> Iterator[str]:
     """Remove what is there; with ``data`` what the templates retain, too. Yields what is gone.
+
+    ``remove_jobs`` removes the stacks of jobs, and yields those that are gone.
 
     Raises
     ------
@@ -119,11 +154,11 @@ def remove(
     """
     if data:
         _check_unprotected(target, there)
-    for stack in there.stacks:
-        screen.heading(f"Stack {stack}")
-        target.stacks.settle(stack, screen.stack_event, with_added=True)
-        target.stacks.remove(stack, screen.stack_event)
-        screen.say("  removed")
+    platform = [stack for stack in there.stacks if stack == target.platform_stack]
+    jobs = [stack for stack in there.stacks if stack not in platform]
+    yield from remove_jobs(target, jobs, screen)
+    for stack in platform:
+        remove_stack(target, stack, screen)
         yield stack
     for stack in there.stacks:
         revisions = _deregister(target, stack)

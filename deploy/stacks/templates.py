@@ -26,7 +26,10 @@ PREFIX = "definitions/"
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOURCE = re.compile(r"  (\w+):$")
 _LOCATION = re.compile(r"DefinitionS3Location: (\S+)")
-_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
+_NOT_SENT = re.compile(
+    r"^ *#.*\n|^Metadata:\n(?: .*\n|\n)+|^    Metadata:\n(?:      .*\n)+", re.MULTILINE
+)
+"""Comments, and what the form of the console and linters read: it takes room, and does nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,14 @@ class Template:
 
 
 def platform_template() -> Template:
-    """Return ``platform.yaml`` with its definitions in it, as JSON, and without its comments."""
+    """Return ``platform.yaml`` with its definitions in it, as JSON, and no more than is needed."""
     text, definitions = _read(PLATFORM)
 
     def within(location: re.Match[str]) -> str:
         data = yaml.load(_at(location), _YAML)
         return f"DefinitionString: |\n        {json.dumps(data, separators=(',', ':'))}"
 
-    return Template(_LOCATION.sub(within, _COMMENT.sub("", text)), definitions)
+    return Template(_LOCATION.sub(within, _NOT_SENT.sub("", text)), definitions)
 
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from steadyspot.deploy.target import Target
 
 
+class NotAgreed(Trouble):
+    """Somebody would have had to agree to a plan, and has not."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A stack as the configuration wants it."""
@@ -53,8 +57,10 @@ def bring(target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan]
 
     Raises
     ------
+    NotAgreed
+        When its plan is not agreed to.
     Trouble
-        When its plan is not agreed to, or CloudFormation cannot carry it out.
+        When CloudFormation cannot carry it out.
     """
     screen.heading(f"Stack {stack.stack}")
     if target.stacks.is_current(stack.stack, stack.template.text, stack.parameters):
@@ -68,7 +74,7 @@ def bring(target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan]
     screen.plan(plan)
     if not agreed(plan):
         target.stacks.discard(plan)
-        raise Trouble(_not_agreed(plan), "It was not made; what stands above it was.")
+        raise NotAgreed(_not_agreed(plan), "It was not made; what stands above it was.")
     upload(target, stack.template)
     target.stacks.execute(plan, screen.stack_event)
     screen.say("  up to date")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import command_line, judgement, sizes, worker
+from tests.bench import command_line, fleet, judgement, sizes, worker
 
-SECTIONS = {"worker": worker.main, "sizes": sizes.main, "judgement": judgement.main}
+SECTIONS = {
+    "worker": worker.main,
+    "sizes": sizes.main,
+    "judgement": judgement.main,
+    "fleet": fleet.main,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +30,7 @@ def main(arguments: list[str]) -> int:
     missed = [
         judgement.main([*full, *traces]),
         command_line.main(),
+        fleet.main(full),
         worker.main(full),
         sizes.main(full),
     ]

@@ -11,6 +11,7 @@ import pytest
 from moto.cloudformation.models import cloudformation_backends
 from rich.console import Console
 
+from steadyspot.deploy.cli.many_stacks import remove_all
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.definitions import FRESH, tidy
@@ -28,7 +29,7 @@ def work(local_aws: LocalAws) -> Iterator[Work]:
     place = Place(local_aws)
     work = place.job("true")
     yield work
-    list(remove(work.target, inventory(work.target), place.screen, data=True))
+    list(remove(work.target, inventory(work.target), place.screen, remove_all, data=True))
 
 
 def lying(work: Work) -> set[str]:
@@ -92,6 +93,6 @@ def test_what_a_stack_that_is_under_way_may_go_back_to_is_kept(work: Work) -> No
 def test_down_leaves_no_definition_in_the_bucket_that_it_keeps(work: Work) -> None:
     bucket, s3 = work.bucket, work.s3
     s3.put_object(Bucket=bucket, Key="outputs/kept", Body=b"")
-    list(remove(work.target, inventory(work.target), work.place.screen))
+    list(remove(work.target, inventory(work.target), work.place.screen, remove_all))
     kept = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert kept == ["outputs/kept"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from steadyspot.contract import columns
+from steadyspot.deploy.cli.many_stacks import remove_all
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Config, Platform
 from steadyspot.deploy.stacks.down import inventory, remove
@@ -37,12 +38,12 @@ def test_protected_table_is_refused_before_anything_goes_and_versions_go_with_th
         s3.put_object(Bucket=bucket, Key="outputs/night/k/a", Body=body)
     s3.delete_object(Bucket=bucket, Key="outputs/night/k/a")
     with pytest.raises(Trouble, match="protect_table = false"):
-        list(remove(target, inventory(target), place.screen, data=True))
+        list(remove(target, inventory(target), place.screen, remove_all, data=True))
     assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]
     assert target.stacks.exists(target.platform_stack)
 
     target = changed()
-    gone = list(remove(target, inventory(target), place.screen, data=True))
+    gone = list(remove(target, inventory(target), place.screen, remove_all, data=True))
     assert {bucket, table} <= set(gone)
 
 

@@ -65,6 +65,7 @@ ORDINARY = {
     *("job", "run", "run_key", "execution", "attempts", "cause", "status"),  # keys of AWS's answers
     *("causes", "last", "work", "money", "claims"),  # and of ours, of arguments and of files
     *("fence", "progress", "commit", "checkpoint", "completion", "holder"),  # plain words
+    "cost",  # a verb, and of one run, too
 }
 """Words with other meanings beside their own in the table or in the workflow. They are found where
 the place tells what they mean: in DynamoDB's notation, or read from a row or an assignment."""
@@ -349,7 +350,8 @@ def test_templates_grant_the_prefixes_of_the_contract() -> None:
 
 def test_templates_name_the_keys_of_the_table() -> None:
     keys = set(re.findall(r"AttributeName: (\w+)", TEMPLATES["platform.yaml"]))
-    assert keys == {columns.JOB, columns.RUN_KEY, columns.DELETE_AT}
+    read = {columns.IS_OPEN, columns.OPEN_AS}
+    assert keys == {columns.JOB, columns.RUN_KEY, columns.DELETE_AT, *read}
 
 
 def test_templates_and_expressions_name_variables_of_the_environment() -> None:

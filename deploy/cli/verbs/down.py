@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -21,13 +22,22 @@ if TYPE_CHECKING:
 @click.option(
     "--delete-data", "data", is_flag=True, help="Delete outputs, checkpoints and records, too."
 )
+@options.at_once
 @options.yes
 @options.as_json
 @options.on_target
 def command(
-    target: Target, screen: Screen, job: str | None, data: bool, yes: bool, machine: bool
+    target: Target,
+    screen: Screen,
+    *,
+    job: str | None,
+    data: bool,
+    at_once: int,
+    yes: bool,
+    machine: bool,
 ) -> None:
     """Remove the platform and all its jobs, or one JOB; outputs and records of runs are kept."""
+    from steadyspot.deploy.cli.many_stacks import remove_all
     from steadyspot.deploy.cli.screen import silent
     from steadyspot.deploy.stacks.down import inventory, remove
     from steadyspot.deploy.trouble import Trouble
@@ -39,22 +49,13 @@ def command(
     there = inventory(target, jobs)
     if not machine:
         _list(screen, there, data)
-    if there.foreign and (machine or not sys.stdin.isatty()):
-        raise Trouble(
-            f"No deployment of Steadyspot brought {', '.join(there.foreign)}, and --yes does not "
-            "agree to their removal.",
-            "Take them out of their stacks first, or run the command in a terminal, which asks.",
-        )
-    if not there.nothing and (there.foreign or not yes):
-        if not sys.stdin.isatty():
-            raise Trouble("Nobody is there to agree.", "Add --yes to remove it all the same.")
-        if click.prompt(f"To remove all that, type {name}") != name:
-            raise Trouble("That is not its name.", "Nothing was removed.")
+    _agree(there, name, machine=machine, yes=yes)
     shown = silent() if machine else screen
+    remove_jobs = partial(remove_all, at_once=at_once)
     gone: list[str] = []
     whole = False
     try:
-        for name in remove(target, there, shown, data=data):
+        for name in remove(target, there, shown, remove_jobs, data=data):
             gone.append(name)
         whole = True
     finally:
@@ -66,6 +67,23 @@ def command(
             screen.json({"removed": gone, "left": left, "kept": kept, "whole": whole})
         elif left:
             screen.say(f"Still there: {', '.join(left)}.", "yellow")
+
+
+def _agree(there: Inventory, name: str, *, machine: bool, yes: bool) -> None:
+    """Go on only where somebody agrees: what is nobody's of ours, ``--yes`` does not agree to."""
+    from steadyspot.deploy.trouble import Trouble
+
+    if there.foreign and (machine or not sys.stdin.isatty()):
+        raise Trouble(
+            f"No deployment of Steadyspot brought {', '.join(there.foreign)}, and --yes does not "
+            "agree to their removal.",
+            "Take them out of their stacks first, or run the command in a terminal, which asks.",
+        )
+    if not there.nothing and (there.foreign or not yes):
+        if not sys.stdin.isatty():
+            raise Trouble("Nobody is there to agree.", "Add --yes to remove it all the same.")
+        if click.prompt(f"To remove all that, type {name}") != name:
+            raise Trouble("That is not its name.", "Nothing was removed.")
 
 
 def _list(screen: Screen, there: Inventory, data: bool) -> None:

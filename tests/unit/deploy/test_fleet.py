@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from jsonschema import Draft202012Validator
 from moto import mock_aws
 from rich.console import Console
 
@@ -18,6 +21,7 @@ from steadyspot.contract import Capacity, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.cli.verbs.status import command
 from steadyspot.deploy.runs.fleet import (
     COLUMNS,
     JobStatus,
@@ -46,6 +50,8 @@ LONG_AGO = NOW - timedelta(days=300)
 ON, OFF = (Scheduled(enabled=on, since=LONG_AGO) for on in (True, False))
 TONIGHT = days_before(NOW, 0)
 JOB = nightly(0)
+_FORMS = json.loads((Path(__file__).parent / "json-of-verbs.schema.json").read_text("utf-8"))
+FORM = Draft202012Validator({"$defs": _FORMS["$defs"], "$ref": "#/$defs/status"})
 
 
 @pytest.fixture
@@ -198,6 +204,21 @@ def test_the_index_holds_no_finished_run(dynamodb: Any) -> None:
     table = RunTable(dynamodb, TABLE)
     assert [key for _, key in table.open_runs(NOW)] == ["20261126T020000Z"]
     assert table.open_runs(NOW + timedelta(days=40)) == []
+
+
+def test_the_json_has_its_form(dynamodb: Any) -> None:
+    progress = {"M": {"units_done": {"N": "12"}}}
+    put(dynamodb, *items_of(JOB.name, TONIGHT, Status.RUNNING, progress=progress))
+    put(dynamodb, *items_of(JOB.name, days_before(NOW, 1), Status.UNFINISHED))
+    put(dynamodb, totals_item(JOB.name, "2026-11", {25: 1}, days_before(NOW, 2), cost=2.0))
+    services = Counted(schedules={JOB.name: (True, LONG_AGO)})
+    target = target_of(dynamodb, [JOB, nightly(1)], services)
+    out = io.StringIO()
+    screen = Screen(Console(file=out))
+    getattr(command.callback, "__wrapped__")(target, screen, watch=False, machine=True)  # noqa: B009
+    told = json.loads(out.getvalue())
+    assert [*FORM.iter_errors(told)] == []
+    assert {one["job"] for one in told} == {JOB.name, "job-001"}
 
 
 def test_worst_first_on_80_columns(dynamodb: Any) -> None:

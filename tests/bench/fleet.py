@@ -1,0 +1,113 @@
+"""Measures of many jobs: how soon their status is there, and what side by side saves.
+
+The status is that of the command itself, on the embedded AWS with the platform's own stack; what a
+hundred thousand runs leave is put into its table at once, as their workflows would.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from moto.dynamodb.models import dynamodb_backends
+from rich.console import Console
+
+from steadyspot.contract import Status
+from steadyspot.deploy.cli.screen import Screen, silent
+from steadyspot.deploy.cli.verbs import status
+from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.config import Config, Platform
+from steadyspot.deploy.stacks.up import bring, platform_of
+from steadyspot.deploy.target import Target
+from tests.bench.report import Row, report
+from tests.unit.deploy.fleets import days_before, items_of, nightly, totals_item
+
+JOBS, RUNS = 300, 100_000
+AT_WORK = 40
+STATUS_SECONDS, STATUS_CALLS = 2.0, 20
+
+
+def main(_: list[str]) -> int:
+    """Print the measures; 1 when something was not reached."""
+    return report("Many jobs", rows())
+
+
+def rows() -> Iterator[Row]:
+    """Yield each measure."""
+    seconds, waited, calls, lines = status_of_many()
+    what = f"status, {JOBS} jobs, {RUNS:,} runs in the table"
+    reached = seconds <= STATUS_SECONDS and lines >= JOBS
+    shown = f"{seconds:.2f} s of one processor ({waited:.2f} s here)"
+    yield Row(what, shown, f"<= {STATUS_SECONDS:g} s", reached)
+    yield Row(what, f"{calls} calls", f"<= {STATUS_CALLS}", calls <= STATUS_CALLS)
+
+
+def status_of_many() -> tuple[float, float, int, int]:
+    """Return seconds, calls and lines of one `status`; of three the best.
+
+    First the seconds of a processor that the command and the embedded AWS took, which are all that
+    it takes on a machine with nothing else to do; then those that it took here.
+    """
+    now = datetime.now(UTC)
+    jobs = {job.name: job for job in map(nightly, range(JOBS))}
+    with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
+        config = Config(Path(folder) / "steadyspot.toml", Platform("bench"), jobs)
+        target = Target(config, aws.session())
+        bring(target, platform_of(target), silent(), lambda _plan: True)
+        _fill(target, now)
+        times = []
+        for _ in range(3):
+            calls: Counter[str] = Counter()
+            session = aws.session()
+            session.events.register("before-call.*", partial(_count, calls))
+            out = io.StringIO()
+            verb = getattr(status.command.callback, "__wrapped__")  # noqa: B009
+            begun, worked = time.perf_counter(), time.process_time()
+            verb(Target(config, session), Screen(Console(file=out)), watch=False, machine=False)
+            times.append((time.process_time() - worked, time.perf_counter() - begun))
+    return *min(times), calls.total(), len(out.getvalue().splitlines())
+
+
+def _count(calls: Counter[str], *, model: Any, **_: Any) -> None:
+    calls.update([model.name])
+
+
+def _fill(target: Target, now: datetime) -> None:
+    """Put schedules and runs where a year of every night would have left them."""
+    scheduler, group = target.client("scheduler"), target.platform["ScheduleGroup"]
+    for job in target.config.jobs.values():
+        scheduler.create_schedule(
+            Name=job.name,
+            GroupName=group,
+            ScheduleExpression=job.schedule,
+            State="DISABLED" if job.name.endswith("7") else "ENABLED",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:bench",
+                "RoleArn": "arn:aws:iam::123456789012:role/bench",
+                "Input": json.dumps({}),
+            },
+        )
+    (region,) = {target.session.region_name}
+    backends: Any = dynamodb_backends
+    (table,) = backends["123456789012"][region].tables.values()
+    put = 0
+    while put < RUNS:
+        night = days_before(now, put // JOBS + 1)
+        for number, name in enumerate(target.config.jobs):
+            at_work = put // JOBS == 0 and number < AT_WORK
+            for item in items_of(name, night, Status.RUNNING if at_work else Status.COMPLETE):
+                table.put_item(item)
+            put += 1
+    for name in target.config.jobs:
+        for month in (now, now.replace(day=1) - timedelta(days=1)):
+            days = dict.fromkeys(range(1, 29), 1)
+            table.put_item(totals_item(name, f"{month:%Y-%m}", days, now, cost=1.0))
