@@ -28,7 +28,10 @@ def endless() -> Iterator[dict[str, Any]]:
 
 
 def test_all_versions_in_a_bucket_and_the_size_of_a_table_are_counted() -> None:
-    pages = [{"Versions": [{"Size": 3}, {"Size": 4}]}, {"DeleteMarkers": [{}]}]
+    pages: list[dict[str, Any]] = [
+        {"Versions": [{"Size": 3}, {"Size": 4}]},
+        {"DeleteMarkers": [{}]},
+    ]
     assert measured(account(*pages), BUCKET, "b").bytes_there == 7
     assert measured(account(table={"TableSizeBytes": 9}), TABLE, "t").bytes_there == 9
 
