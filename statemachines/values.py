@@ -36,8 +36,9 @@ REFUSALS_OF_ON_DEMAND = 50
 """After so many the quota is too small, or the region is in trouble."""
 MOST_ATTEMPTS = 200
 """Of one execution, after which the run goes on in another: with KEPT_ATTEMPTS they stay below the
-256 KiB that a state may hand on, below the 400 KB of an item and, with 15 events each, or 90 where
-every call is retried to the last, below 20,000 of the 25,000 events of a history."""
+256 KiB that a state may hand on and below the 400 KB of an item. Step Functions tells no execution
+how long its history is; a launch costs it 15 events or so, and 85 where every call is
+retried to the last, so that it stays below 20,000 of the 25,000 that there may be."""
 KEPT_ATTEMPTS = 50
 """Of earlier executions that the next one carries along; of those before, only the seconds."""
 

@@ -38,7 +38,7 @@ _LEFT_OUT = {
     "network": "network: vpc and subnets are those of the platform",
     "publish": "publish: the job's role needs the rights (policies)",
     "env_file": "env_file: put its entries into environment",
-    "logging": "logging: a job has a log group of its own, log_days",
+    "logging": "logging: a job has a log group of its own, keep_logs",
     "taskdef_overrides": "taskdef_overrides",
     "count": "count: a job is one task",
     "exec": "exec",

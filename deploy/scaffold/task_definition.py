@@ -35,7 +35,7 @@ _OF_CONTAINER = {
     "workingDirectory": "its working directory: set WORKDIR in the Dockerfile",
     "ulimits": "ulimits",
     "linuxParameters": "Linux parameters",
-    "logConfiguration": "where it logs: a job has a log group of its own, log_days",
+    "logConfiguration": "where it logs: a job has a log group of its own, keep_logs",
     "repositoryCredentials": "credentials of its registry: push the image to ECR",
 }
 

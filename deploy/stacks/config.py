@@ -224,7 +224,7 @@ class Job:
     policies: tuple[str, ...] = ()
     missed_after_hours: int = 0
     failed_alarm_mails: bool = False
-    log_days: int = 30
+    keep_logs: int = 0
     tell_every_run: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict)
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot.contract import Env
 from steadyspot.deploy.stacks.buckets import empty
+from steadyspot.deploy.stacks.kept import BUCKET, TABLE, Kept, measured
 from steadyspot.deploy.stacks.side_by_side import AT_ONCE, in_order
 from steadyspot.deploy.stacks.templates import PREFIX
 from steadyspot.deploy.trouble import Trouble
@@ -26,25 +27,8 @@ if TYPE_CHECKING:
     from steadyspot.deploy.target import Target
 
 T = TypeVar("T")
-_KEPT = {"AWS::S3::Bucket": "bucket", "AWS::DynamoDB::Table": "run table"}
+_KEPT = {"AWS::S3::Bucket": BUCKET, "AWS::DynamoDB::Table": TABLE}
 _TYPES = {what: kind for kind, what in _KEPT.items()}
-_HOW_TO_DELETE = {
-    "bucket": "aws s3 rb --force s3://{name}",
-    "run table": "aws dynamodb delete-table --table-name {name}",
-}
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Something that outlives its stack."""
-
-    what: str
-    name: str
-
-    @property
-    def command(self) -> str:
-        """How it is deleted by hand."""
-        return _HOW_TO_DELETE[self.what].format(name=self.name)
 
 
 @dataclass(frozen=True)
@@ -81,7 +65,7 @@ def inventory(target: Target, jobs: Sequence[str] | None = None) -> Inventory:
         foreign=tuple(f"{name}: {one}" for name in names for one in added[name]),
         resources=len(every),
         kept=tuple(
-            Kept(_KEPT[resource["ResourceType"]], resource["PhysicalResourceId"])
+            measured(target, _KEPT[resource["ResourceType"]], resource["PhysicalResourceId"])
             for resource in every
             if resource["ResourceType"] in _KEPT and resource.get("PhysicalResourceId")
         ),
@@ -170,11 +154,10 @@ def remove(
             screen.say(f"Deleted the {kept.what} {kept.name}.")
             yield kept.name
         else:
-            if kept.what == "bucket":  # No state machine is left that needs its definition.
+            if kept.what == BUCKET:  # No state machine is left that needs its definition.
                 empty(target.client("s3"), kept.name, PREFIX)
             screen.say(
-                f"Kept: {_TYPES[kept.what]} {kept.name}; AWS goes on billing what lies in it "
-                f"(to delete it: {kept.command})"
+                f"Kept: {_TYPES[kept.what]} {kept.name}; {kept.bill}. To delete it: {kept.command}"
             )
 
 
@@ -213,7 +196,7 @@ def _environment(ecs: ECSClient, revision: str) -> list[Any]:
 def _check_unprotected(target: Target, there: Inventory) -> None:
     """Refuse to begin with what could not be brought to its end."""
     for kept in there.kept:
-        if kept.what == "run table":
+        if kept.what == TABLE:
             shown = target.client("dynamodb").describe_table(TableName=kept.name)["Table"]
             if shown.get("DeletionProtectionEnabled"):
                 raise Trouble(
@@ -223,7 +206,7 @@ def _check_unprotected(target: Target, there: Inventory) -> None:
 
 
 def _delete(target: Target, kept: Kept) -> None:
-    if kept.what == "run table":
+    if kept.what == TABLE:
         target.client("dynamodb").delete_table(TableName=kept.name)
         return
     s3 = target.client("s3")

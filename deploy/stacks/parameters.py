@@ -92,7 +92,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "TaskPolicyArns": ",".join(job.policies),
         "MissedAfterHours": str(job.missed_after_hours),
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
-        "LogDays": str(job.log_days),
+        "KeepLogs": str(job.keep_logs),
         "TellEveryRun": _yes(job.tell_every_run),
         **_of_both(platform),
     }

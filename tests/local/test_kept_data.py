@@ -47,7 +47,9 @@ def test_protected_table_is_refused_before_anything_goes_and_versions_go_with_th
     assert {bucket, table} <= set(gone)
 
 
-def test_the_record_of_a_complete_run_names_when_it_may_go(local_aws: LocalAws) -> None:
+def test_the_record_of_a_complete_run_names_when_it_may_go_and_logs_are_kept_as_long_as_asked(
+    local_aws: LocalAws,
+) -> None:
     place = Place(local_aws)
     dynamodb, table = place.target().client("dynamodb"), place.target().platform["Table"]
 
@@ -61,8 +63,22 @@ def test_the_record_of_a_complete_run_names_when_it_may_go(local_aws: LocalAws) 
     assert deletes() == "ENABLED"
 
     work = place.job(*parts())
+    groups = (f"/steadyspot/{place.platform.name}/", "/aws/vendedlogs/states/")
+
+    def kept() -> list[int | None]:
+        found = [work.logs.describe_log_groups(logGroupNamePrefix=one) for one in groups]
+        return [
+            group.get("retentionInDays")
+            for one in found
+            for group in one["logGroups"]
+            if work.name in group["logGroupName"]
+        ]
+
+    assert kept() == [None, None]
     begun = time.time()
     run = work.succeeded(work.start())
     items = (work.item(run.run_key), work.worker_item(run.run_key))
     for item, days in zip(items, (37, 30), strict=True):
         assert 0 <= int(item[columns.DELETE_AT]["N"]) - begun - days * 86_400 < 60
+    work.deploy(keep_logs=7)
+    assert kept() == [7, 7]

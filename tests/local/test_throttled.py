@@ -31,7 +31,7 @@ def throttled(shop: Shop) -> Shop:
     shop.write("steadyspot-worker:local", IMAGE)
     shop.verb("up", "--yes")
     shop.verb("run")
-    shop.path.write_text(shop.path.read_text().replace("expected_minutes = 1", "log_days = 7"))
+    shop.path.write_text(shop.path.read_text().replace("expected_minutes = 1", "keep_logs = 7"))
     return shop
 
 

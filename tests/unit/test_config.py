@@ -173,7 +173,7 @@ def test_every_key_arrives() -> None:
         policies = ["arn:aws:iam::123456789012:policy/more"]
         missed_after_hours = 26
         failed_alarm_mails = true
-        log_days = 1
+        keep_logs = 1
         tell_every_run = true
     """
     read = parse(text)
@@ -230,7 +230,7 @@ def test_every_key_arrives() -> None:
         policies=("arn:aws:iam::123456789012:policy/more",),
         missed_after_hours=26,
         failed_alarm_mails=True,
-        log_days=1,
+        keep_logs=1,
         tell_every_run=True,
     )
 
@@ -299,7 +299,10 @@ def test_every_key_arrives() -> None:
         (JOB + 'forward = ["TERM"]', 'jobs.ab.forward.0 is "TERM", but must be the name of a sig'),
         (JOB + 'signal_job = "KILL"', 'jobs.ab.signal_job is "KILL", but must be the name of a s'),
         (JOB + 'output_ignore = ["a/b"]', 'jobs.ab.output_ignore.0 is "a/b", but must be a patt'),
-        (JOB + "log_days = 2", "jobs.ab.log_days is 2, but must be one of 1, 3, 5, 7, 14, 30, 60"),
+        (
+            JOB + "keep_logs = 2",
+            "jobs.ab.keep_logs is 2, but must be 0 (for ever) or the days until logs are del",
+        ),
         (JOB + 'policies = ["mine"]', 'jobs.ab.policies.0 is "mine", but must be the ARN of a man'),
         ("[platform]\nassign_public_ip = true\n" + JOB, "platform.assign_public_ip needs platform"),
         ('[platform]\nname = "A"\n' + JOB, 'platform.name is "A", but must be 2 to 24 lower-case'),

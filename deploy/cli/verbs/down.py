@@ -100,4 +100,5 @@ def _list(screen: Screen, there: Inventory, data: bool) -> None:
         screen.say(f"Runs in a dead-letter queue that will be forgotten: {there.parked}.", "yellow")
     for kept in there.kept:
         does = "DELETES WITH ALL IT HOLDS" if data else "keeps"
-        screen.say(f"It {does} the {kept.what} {kept.name}.", "bold red" if data else "")
+        bill = "" if data else f"; {kept.bill}"
+        screen.say(f"It {does} the {kept.what} {kept.name}{bill}.", "bold red" if data else "")

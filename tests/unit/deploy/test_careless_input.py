@@ -209,7 +209,7 @@ FILES = [
     JOB + 'policies = "AdministratorAccess"',
     JOB + 'policies = ["AdministratorAccess"]',
     JOB + "missed_after_hours = -1",
-    JOB + "log_days = 31",
+    JOB + "keep_logs = 31",
     JOB + 'tell_every_run = "true"',
 ]
 

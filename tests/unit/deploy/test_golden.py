@@ -199,8 +199,11 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         "s3": Calls(
             put_object=lambda **_: None,
             get_paginator=lambda _name: SimpleNamespace(
-                paginate=lambda Prefix, **_: [  # noqa: N803
-                    {"Contents": [one for one in OBJECTS if one["Key"].startswith(Prefix)]}
+                paginate=lambda Prefix="", **_: [  # noqa: N803
+                    {
+                        "Contents": [one for one in OBJECTS if one["Key"].startswith(Prefix)],
+                        "Versions": [] if Prefix else [{"Size": 3_500_000_000}],
+                    }
                 ]
             ),
         ),
