@@ -124,6 +124,9 @@ class Control:
         self._finished = False
         self._ended_well: set[int] = set()
         self._free = threading.Semaphore(_most_connections())
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
         threading.Thread(target=self._accept, name="control", daemon=True).start()
 
     def finished(self, first: int | None) -> bool:

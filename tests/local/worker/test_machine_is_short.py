@@ -123,6 +123,40 @@ def test_few_threads(bench: Bench, limit: int) -> None:
     assert_said(worker, 125, "Resource temporarily unavailable", "fewer threads")
 
 
+ALONE = """
+import os, signal, sys, time
+def told(*_):
+    os.write(1, b"told\\n")
+    sys.exit(3)
+signal.signal(signal.SIGTERM, told)
+open("state/a", "w").close()
+print("ready", flush=True)
+while not os.path.exists("go"): time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_threads_that_are_missing_at_the_start_are_waited_for(bench: Bench, stopped: bool) -> None:
+    """Of three, one is the job; it goes on meanwhile, and signals are answered."""
+    worker = bench.start(
+        *("--stop-timeout", "20", "--checkpoint-dir", "state"),
+        *bench.job_file(ALONE),
+        way=[*ORDINARY, "prlimit", "--nproc=3:"],
+    )
+    worker.wait_for("ready")
+    tasks = Path(f"/proc/{worker.process.pid}/task")
+    wait_until(lambda: len(list(tasks.iterdir())) == 2)
+    if stopped:
+        worker.terminate()
+        worker.wait_for("told")
+    limit_threads(worker, 1000)
+    (bench.folder / "go").touch()
+
+    assert_said(worker, 143 if stopped else 0)
+    assert bench.item()["status"] == ("running" if stopped else "complete")
+    assert not stopped or set(bench.saved()) == {"a"}
+
+
 def test_stop_with_a_full_scratch_disk_saves_all_the_same(bench: Bench, small_disk: Path) -> None:
     """The job is gone, so that nothing need be copied."""
     worker = bench.start(
