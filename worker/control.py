@@ -6,8 +6,10 @@ It only translates between lines and ``JobRequests``; what the words mean stands
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +23,10 @@ from steadyspot.worker.speakers import Speakers
 
 AGAIN_SECONDS = 0.1
 """How long to wait before a connection is taken again where files or threads have run out."""
+
+OWN_FILES = 64
+"""So many open files are the worker's own, to save and to see whom it has to tell of a stop; of
+few, half. The job's connections take the others, and wait for one to end where there is none."""
 
 
 MARGIN = 50
@@ -117,6 +123,10 @@ class Control:
         self._fault = fault
         self._finished = False
         self._ended_well: set[int] = set()
+        self._free = threading.Semaphore(_most_connections())
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
         threading.Thread(target=self._accept, name="control", daemon=True).start()
 
     def finished(self, first: int | None) -> bool:
@@ -131,9 +141,11 @@ class Control:
 
     def _accept(self) -> None:
         while True:
+            self._free.acquire()
             try:
                 connection, _ = self._listener.accept()
             except OSError:  # Too many open files: the job will close some.
+                self._free.release()
                 time.sleep(AGAIN_SECONDS)
             else:
                 self._begin(connection)
@@ -157,6 +169,7 @@ class Control:
         except OSError:
             pass  # The job is gone; what it had not marked is not done.
         finally:
+            self._free.release()
             self._speakers.goes(pid)
 
     def _answer(self, line: bytes, pid: int) -> dict[str, Any]:
@@ -249,6 +262,11 @@ class Control:
             case _:
                 self._requests.give_up(int(request.number("output")))
         return {}
+
+
+def _most_connections() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if files == resource.RLIM_INFINITY else max(files - OWN_FILES, files // 2)
 
 
 def _state(request: Request) -> list[Any]:

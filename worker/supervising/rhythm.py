@@ -52,6 +52,9 @@ class Rhythm:
         self._end = threading.Event()
         self._due = self._next_look = self._ended = 0.0
         self._last_seconds = 0.0
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
         threading.Thread(target=self._run, name="rhythm", daemon=True).start()
 
     def stop(self) -> None:

@@ -29,7 +29,7 @@ from steadyspot.worker.supervising.telling import Telling, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from steadyspot.worker.control import Control, StopNotice
     from steadyspot.worker.keeping.keeper import Keeper
@@ -44,6 +44,9 @@ SOCKET_PATH_BYTES = 100
 A longer one is said by way of the worker's own descriptor of its scratch folder.
 """
 
+
+AGAIN_SECONDS = 0.1
+"""How long to wait before a thread is started again where there was none to be had."""
 
 FIRST_STEPS_SECONDS = 0.05
 """How long the job has the processor to itself before the worker loads what is slow to load."""
@@ -201,7 +204,8 @@ class Supervisor:
         if self._grace.noticed:
             self._stopping.begin(self._grace.drain_end)
             keeper.hurry(self._grace.save_end)
-        keeper.start()
+        self._keeper = keeper
+        self._start(keeper.start)
         keeper.opened.add_done_callback(lambda _: self._loop.inbox.note())
         self._control = Control(
             self._listener.detach(),
@@ -211,7 +215,7 @@ class Supervisor:
             self._speakers,
             self._on_lost,
         )
-        self._keeper = keeper
+        self._start(self._control.start)
         if self._options.checkpoint_dir or self._options.output_dir:
             from steadyspot.worker.supervising.rhythm import Rhythm
 
@@ -224,6 +228,25 @@ class Supervisor:
                 most_seconds,
                 lambda seconds: keeper.warn_of_stop(seconds, most_seconds),
             )
+            self._start(self._rhythm.start)
+
+    def _start(self, start: Callable[[], None]) -> None:
+        """Start what needs a thread as soon as there is one to be had: the job may end some.
+
+        Raises ``Short`` where that takes longer than the patience, or than a stop leaves.
+        """
+        until = time.monotonic() + self._options.patience_seconds
+        while True:
+            try:
+                start()
+            except RuntimeError as error:
+                end = self._grace.save_end if self._grace.noticed else until
+                if time.monotonic() >= end:
+                    raise as_trouble(error) from None
+            else:
+                return
+            self._loop.turn(AGAIN_SECONDS)
+            self._on_deadlines()
 
     def _await_opening(self) -> None:
         """Wait until the run is restored, or the grace of a stop is over."""

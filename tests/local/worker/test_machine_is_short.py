@@ -10,6 +10,7 @@ import contextlib
 import os
 import resource
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,40 @@ def test_few_threads(bench: Bench, limit: int) -> None:
     worker = bench.start("--patience", "1", "sleep", "60", way=way)
 
     assert_said(worker, 125, "Resource temporarily unavailable", "fewer threads")
+
+
+ALONE = """
+import os, signal, sys, time
+def told(*_):
+    os.write(1, b"told\\n")
+    sys.exit(3)
+signal.signal(signal.SIGTERM, told)
+open("state/a", "w").close()
+print("ready", flush=True)
+while not os.path.exists("go"): time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_threads_that_are_missing_at_the_start_are_waited_for(bench: Bench, stopped: bool) -> None:
+    """Of three, one is the job; it goes on meanwhile, and signals are answered."""
+    worker = bench.start(
+        *("--stop-timeout", "20", "--checkpoint-dir", "state"),
+        *bench.job_file(ALONE),
+        way=[*ORDINARY, "prlimit", "--nproc=3:"],
+    )
+    worker.wait_for("ready")
+    tasks = Path(f"/proc/{worker.process.pid}/task")
+    wait_until(lambda: len(list(tasks.iterdir())) == 2)
+    if stopped:
+        worker.terminate()
+        worker.wait_for("told")
+    limit_threads(worker, 1000)
+    (bench.folder / "go").touch()
+
+    assert_said(worker, 143 if stopped else 0)
+    assert bench.item()["status"] == ("running" if stopped else "complete")
+    assert not stopped or set(bench.saved()) == {"a"}
 
 
 def test_stop_with_a_full_scratch_disk_saves_all_the_same(bench: Bench, small_disk: Path) -> None:
@@ -236,3 +271,38 @@ def test_last_save_of_folders_waits_for_files_within_the_grace(bench: Bench) -> 
 
     assert_said(worker, 143, "all goes on")
     assert set(bench.saved()) == {"a", "b"}
+
+
+HOLDER = """
+import os, signal, socket, sys, time
+def told(*_):
+    os.write(1, b"told\\n")
+    os._exit(0)
+signal.signal(signal.SIGTERM, told)
+held = []
+for _ in range(70):
+    held.append(socket.socket(socket.AF_UNIX))
+    held[-1].connect(os.environ["STEADYSPOT_SOCKET"])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_connections_of_the_job_leave_the_worker_files_of_its_own(bench: Bench) -> None:
+    """It needs some to see whom to tell of a stop once the first process is gone, and to save."""
+    holder = " ".join(bench.job_file(HOLDER))
+    worker = bench.start(
+        "--checkpoint-dir", "state", "--stop-timeout", "20",
+        "sh", "-c", f"echo kept > state/kept; {holder} & {holder} & wait",
+        way=["prlimit", "--nofile=100:100"],
+    )  # fmt: skip
+    wait_until(lambda: worker.text.count("held") == 2)
+    wait_until(lambda: bench.item().get("fence"))
+    worker.terminate()
+    begun = time.monotonic()
+    wait_until(lambda: worker.text.count("told") == 2)
+    assert time.monotonic() - begun < 2
+
+    assert_said(worker, 143)
+    assert "Too many open files" not in worker.said()
+    assert set(bench.saved()) == {"kept"}

@@ -50,6 +50,7 @@ def begun() -> Any:
         warn: Callable[[float], None] = print,
     ) -> None:
         running.append(Rhythm(save, every, str(marker or ""), forecast, MOST_SECONDS, warn))
+        running[-1].start()
 
     yield begin
     for rhythm in running:
