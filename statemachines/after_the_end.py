@@ -23,7 +23,6 @@ from steadyspot.statemachines.calls import (
     short_call,
     transaction,
 )
-from steadyspot.statemachines.causes import EXECUTION_ENDED
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, Succeed, Task
 
@@ -32,6 +31,18 @@ TABLE = "${Table}"
 
 
 KEY = {columns.JOB: {"S": variable("$jobName")}, columns.RUN_KEY: {"S": variable("$key")}}
+TURN_BACK = {
+    "Update": {
+        "TableName": TABLE,
+        "Key": {
+            columns.JOB: {"S": expression("partitionOfTurn")},
+            columns.RUN_KEY: {"S": columns.TURN},
+        },
+        "UpdateExpression": "DELETE taken_by :mine",
+        "ExpressionAttributeValues": {":mine": {"SS": [variable("$key")]}},
+    }
+}
+"""Gives the job's turn back, if the run had it; a run that has ended has no claim to it."""
 WORKER_KEY = {**KEY, columns.JOB: {"S": expression("workerOfEnded")}}
 
 
@@ -51,12 +62,13 @@ def mark() -> Task:
                 **PARKED,
                 ":ended": ENDED,
                 ":before": {"S": expression("beforeEnded")},
-                ":cause": {"S": EXECUTION_ENDED.name},
+                ":cause": {"S": variable("$row.name")},
             },
             key=KEY,
             table=TABLE,
         ),
         change(*UNFINISHED_WORK, {**values, ":me": ENDED}, key=WORKER_KEY, table=TABLE),
+        TURN_BACK,
         comment="Only if nobody did.",
     )
 
@@ -80,6 +92,7 @@ def close() -> Task:
             key=WORKER_KEY,
             table=TABLE,
         ),
+        TURN_BACK,
         comment="Its work may be complete all the same.",
     )
 
@@ -140,7 +153,11 @@ def build() -> Machine:
     look.next_step = asked
     asked.add_choice(Rule(expression("hasSpoken")), done)
     # An end is known by its key from here on, and told in one sentence.
-    known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
+    known = {
+        "key": expression("keyOfEnded"),
+        "row": expression("rowOfEnd"),
+        "sentence": expression("endedSentence"),
+    }
     asked.add_choice(Rule(expression("always"), assign=known), marking)
     marking.next_step = park
     marking.add_catch(Catch(closing, error_equals=[CANCELED]))

@@ -17,6 +17,9 @@ CANCELED = "DynamoDb.TransactionCanceledException"
 """A condition of a transaction was false; or another call met it, or DynamoDB was throttled."""
 
 EXECUTION = variable("$states.context.Execution.Id")
+TURN_KEY = expression("turnItem")
+TURN_BACK = expression("turnGivenBack")
+"""Item of a transaction that gives the job's turn back."""
 TABLE = variable("$job.table")
 KEY = {columns.JOB: {"S": variable("$job.name")}, columns.RUN_KEY: {"S": variable("$run.key")}}
 WORKER_KEY = {**KEY, columns.JOB: {"S": expression("workerPartition")}}

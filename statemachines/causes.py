@@ -32,6 +32,7 @@ class CauseClass(StrEnum):
     FAILED = "failed"
     INCOMPLETE = "incomplete"
     UNKNOWN = "unknown"
+    SKIPPED = Status.SKIPPED.value
 
 
 class Answer(StrEnum):
@@ -793,10 +794,47 @@ EXECUTION_ENDED = Cause(
     ),
 )
 
+REPLACED = Cause(
+    name=messages.REPLACED,
+    cause_class=CauseClass.INTERRUPTED,
+    answer=Answer.STOP,
+    sentence="A newer run of the job was due, and took its place.",
+    next_step="Nothing, if the newer run does its work too; else redrive the run.",
+)
+
+SKIPPED = Cause(
+    name=Status.SKIPPED.value,
+    cause_class=CauseClass.SKIPPED,
+    answer=Answer.STOP,
+    sentence="Run {other} of the job was still under way, so this one was not begun.",
+    next_step=(
+        "Nothing, if the next run does its work too; else redrive its scheduled time with --from"
+        " and --to."
+    ),
+)
+
+QUEUE_FULL = Cause(
+    name="queue-full",
+    cause_class=CauseClass.SKIPPED,
+    answer=Answer.STOP,
+    sentence=(
+        "As many runs as may wait were waiting for run {other} of the job, so this one was not"
+        " begun."
+    ),
+    next_step=(
+        "Look why runs take longer than their interval, or raise queue_at_most; redrive its"
+        " scheduled time with --from and --to."
+    ),
+)
+
 
 def rows() -> tuple[Cause, ...]:
     """Return the whole table: how attempts end, what no row knows, and what befalls a run."""
-    return (*attempts(), NOT_CONTINUED, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED)
+    return (
+        *attempts(),
+        *(NOT_CONTINUED, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED),
+        *(REPLACED, SKIPPED, QUEUE_FULL),
+    )
 
 
 def attempts() -> tuple[Cause, ...]:

@@ -5,6 +5,8 @@ transaction. Else it is looked up who holds the run: it is left alone while that
 and taken over once it has ended without marking it, where a redrive asks for it, or where that
 execution hands it over. What no claim
 made is *tampered*: it is thrown away, and people are told instead of anything being run.
+Where runs of a job must not overlap, the job's turn is taken in the transaction of the claim, and
+``turns`` says what comes of a run whose turn it is not.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from steadyspot.statemachines.calls import (
     EXECUTION,
     KEY,
     TABLE,
+    TURN_KEY,
     WORKER_KEY,
     change,
     short_call,
@@ -27,6 +30,7 @@ from steadyspot.statemachines.calls import (
 from steadyspot.statemachines.causes import attempts
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Choice, Rule, State, Task
+from steadyspot.statemachines.turns import not_its_turn
 
 NO_CAUSE = {
     "name": "none",
@@ -77,6 +81,7 @@ def claim() -> Task:
                 "ExpressionAttributeValues": {":me": {"S": EXECUTION}},
             }
         },
+        expression("turnOfClaim", nameOfJob="${Job}", tableOfJob="${Table}", overlap="${Overlap}"),
         comment="One execution works off a scheduled time, whatever is delivered twice.",
         assign={
             variables.JOB: expression("parameters"),
@@ -93,19 +98,20 @@ def claim() -> Task:
 
 
 def who_holds_it() -> Task:
-    """Read both items at once, as they were at one moment."""
+    """Read the run's items and the job's turn at once, as they were at one moment."""
     return short_call(
         JobState.WHO_HOLDS_IT,
         "aws-sdk:dynamodb:transactGetItems",
         arguments={
             "TransactItems": [
-                {"Get": {"TableName": TABLE, "Key": key}} for key in (KEY, WORKER_KEY)
+                {"Get": {"TableName": TABLE, "Key": key}} for key in (KEY, WORKER_KEY, TURN_KEY)
             ]
         },
         assign={
             variables.HOLDER: expression("holderOfRecord"),
             variables.ATTEMPTS: expression("attemptsOfRecord"),
             variables.WORK: expression("workNow", workerReason=""),
+            variables.TURN: expression("turnOfRecord"),
             **states_entered(),
         },
         output={},
@@ -137,6 +143,7 @@ def take_over() -> Task:
         JobState.TAKE_OVER,
         change(TAKING, expression("takeOverCondition"), expression("takeOverValues")),
         expression("workerTakenOver"),
+        expression("turnOfTakeOver"),
         comment="The record must still be as it was read.",
         assign={
             variables.RUN: expression("runClaimed"),
@@ -150,10 +157,11 @@ def take_over() -> Task:
 
 
 def claiming(
-    *, go_on: State, completed: State, parked: State, marked: State, duplicate: State
+    *, go_on: State, completed: State, parked: State, marked: State, duplicate: State, told: Task
 ) -> Task:
     """Return the first state, with all that follows where the run is not simply new."""
     first, holder, running, takeover = claim(), who_holds_it(), is_it_running(), take_over()
+    other = not_its_turn(look=holder, duplicate=duplicate, told=told, lost=parked)
     settled, abandoned = Choice(JobState.IS_IT_SETTLED), Choice(JobState.WAS_IT_ABANDONED)
     given_up: dict[str, Any] = {variables.CAUSE: expression("causeNotClaimed")}
     give_up = Catch(parked, error_equals=["States.ALL"], assign=given_up)
@@ -165,6 +173,7 @@ def claiming(
         variables.WORK: expression("workUnclaimed"),
         variables.LAST: expression("lastUnclaimed"),
         variables.STATES_ENTERED: 1,
+        variables.GONE_RIVAL: "",
     }
     first.next_step = go_on
     first.catches = [Catch(holder, error_equals=["States.ALL"], assign={**nothing, **given_up})]
@@ -175,19 +184,20 @@ def claiming(
     for condition, comment, following in (
         ("isOursAndComplete", "It was finished all the same.", completed),
         ("isOurs", "It was claimed, but its input makes no sense.", marked),
-        ("isToTakeOver", "Nobody's, a redrive's, a stranger's, or handed over.", takeover),
+        ("isToTakeOverNow", "Nobody's, a redrive's, a stranger's, or handed over.", takeover),
+        ("isToTakeOver", "It is to be had, but another run has the turn.", other),
         ("isOver", "Another execution has worked it off, or parked it.", duplicate),
     ):
         rule = Rule(expression(condition), comment=comment, assign=states_entered())
         settled.add_choice(rule, following)
     settled.default_choice(running)
     running.next_step = abandoned
-    gone = Catch(
-        takeover, error_equals=["Sfn.ExecutionDoesNotExistException"], assign=states_entered(2)
-    )
+    forgotten = {variables.HOLDER_STATUS: "", **states_entered(2)}
+    gone = Catch(abandoned, error_equals=["Sfn.ExecutionDoesNotExistException"], assign=forgotten)
     running.catches = [gone, give_up]
     abandoned.add_choice(Rule(expression("holderLives")), duplicate)
-    abandoned.add_choice(Rule(expression("always"), assign=states_entered()), takeover)
+    abandoned.add_choice(Rule(expression("isItsTurn"), assign=states_entered()), takeover)
+    abandoned.add_choice(Rule(expression("always"), assign=states_entered()), other)
     takeover.next_step = go_on
     takeover.catches = [
         Catch(holder, error_equals=[CANCELED], assign=states_entered()),

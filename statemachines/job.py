@@ -39,6 +39,8 @@ from steadyspot.statemachines.calls import (
     OPEN_AS_PARKED,
     PARKED,
     TABLE,
+    TURN_BACK,
+    TURN_KEY,
     UNFINISHED_WORK,
     WORKER_KEY,
     change,
@@ -226,6 +228,7 @@ def close() -> Task:
             key=WORKER_KEY,
         ),
         add_to_totals(1, verdict=CLOSED, isComplete=True),
+        TURN_BACK,
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         output=finished_output(),
     )
@@ -277,6 +280,21 @@ def record() -> Task:
     )
 
 
+def give_back() -> Task:
+    """Give the turn back after a run that was not quiet; it is written down as complete."""
+    return table_call(
+        JobState.GIVE_BACK,
+        "updateItem",
+        comment="Before people are told, so that the next run need not wait for that.",
+        arguments={
+            "Key": TURN_KEY,
+            "UpdateExpression": "DELETE taken_by :mine",
+            "ExpressionAttributeValues": {":mine": {"SS": [variable("$run.key")]}},
+        },
+        assign=states_entered(),
+    )
+
+
 # --- judging ------------------------------------------------------------------------------------
 
 
@@ -286,7 +304,14 @@ def answered(*answers: Answer) -> Expression:
 
 
 def why_did_it_stop(
-    *, finished: State, choose: State, waits: Waits, spot: State, stop: State, hand_over: State
+    *,
+    finished: State,
+    has_turn: State,
+    choose: State,
+    waits: Waits,
+    spot: State,
+    stop: State,
+    hand_over: State,
 ) -> Choice:
     """Return the Choice with a rule for each answer of the cause table.
 
@@ -299,6 +324,7 @@ def why_did_it_stop(
         comment="One rule for each answer of the cause table.",
     )
     for condition, comment, following in (
+        (expression("isFinishedInTurn"), "The record is complete; others wait.", has_turn),
         (expression("isFinished"), "The record is complete.", finished),
         (expression("isTooMany"), "This execution carries no more along.", hand_over),
         (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
@@ -432,6 +458,7 @@ def mark() -> Task:
             {**values, **ledger(5), **PARKED, ":cause": {"S": variable("$cause.name")}},
         ),
         change(*UNFINISHED_WORK, values, key=WORKER_KEY),
+        TURN_BACK,
         comment="Before it is parked, so that a redrive never meets a run that still looks alive.",
     )
 
@@ -475,6 +502,15 @@ def tell_it_waits() -> Task:
     )
 
 
+def tell_it_is_skipped() -> Task:
+    """Publish that the run was not begun, under an outcome of its own."""
+    return publish(
+        JobState.TELL_IT_IS_SKIPPED,
+        {"outcome": messages.SKIPPED, "severity": "info", "toCome": 2},
+        comment="Subscriptions can filter it out by its outcome.",
+    )
+
+
 def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
     """Return a Task that publishes; ``given`` stands in for expressions about the run's end."""
     return short_call(
@@ -505,8 +541,10 @@ def build() -> Machine:
         telling=tell_it_waits(),
     )
     handing, going_on = hand_over(), go_on()
+    giving_back = give_back()
     judging = why_did_it_stop(
         finished=telling,
+        has_turn=giving_back,
         choose=choosing,
         waits=waits,
         spot=spot,
@@ -522,10 +560,15 @@ def build() -> Machine:
     duplicate = Succeed(
         "Duplicate",
         comment="Another execution works this scheduled time off, or has done so.",
-        output={messages.OUTCOME: "duplicate", messages.RUN_KEY: variable("$run.key")},
+        output={messages.OUTCOME: messages.DUPLICATE, messages.RUN_KEY: variable("$run.key")},
     )
     first = claiming(
-        go_on=choosing, completed=reading, parked=parking, marked=marking, duplicate=duplicate
+        go_on=choosing,
+        completed=reading,
+        parked=parking,
+        marked=marking,
+        duplicate=duplicate,
+        told=tell_it_is_skipped(),
     )
 
     for condition, comment, following in (
@@ -563,6 +606,8 @@ def build() -> Machine:
         Catch(duplicate, error_equals=[CANCELED]),
         Catch(judging, error_equals=["States.ALL"], assign=states_entered(2)),
     ]
+    giving_back.next_step = telling
+    giving_back.catches = [Catch(telling, error_equals=["States.ALL"], assign=states_entered())]
     waits.learning.next_step = waits.for_spot
     unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
     waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]

@@ -12,6 +12,7 @@ from steadyspot.contract import (
     ENV_PREFIX,
     FENCE_PER_CLAIM,
     WORKER_CONTAINER,
+    Overlap,
     columns,
     messages,
 )
@@ -21,7 +22,11 @@ from steadyspot.statemachines.causes import (
     GIVEN_UP,
     NOT_CLAIMED,
     NOT_CONTINUED,
+    QUEUE_FULL,
+    REPLACED,
+    SKIPPED,
     TAMPERED,
+    Cause,
 )
 
 TRANSITION_PRICE = 0.000025
@@ -41,6 +46,25 @@ how long its history is; a launch costs it 15 events or so, and 85 where every c
 retried to the last, so that it stays below 20,000 of the 25,000 that there may be."""
 KEPT_ATTEMPTS = 50
 """Of earlier executions that the next one carries along; of those before, only the seconds."""
+
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 3600
+"""Of a run that waits for its turn, between two looks."""
+PAUSE_SHARE = 0.1
+"""Of the time waited so far that a run waits until it looks again: a look is billed, so that they
+become rarer, and the turn lies idle for no more than a tenth of what was waited."""
+GONE_SECONDS = 30
+"""For which *After the end* may give back the turn of an execution that has ended."""
+
+
+def told_after_the_end(cause: Cause, outcome: str) -> dict[str, str]:
+    """Return what *After the end* tells of a row; its definition travels within a template."""
+    return {
+        "name": cause.name,
+        messages.OUTCOME: outcome,
+        messages.SENTENCE: cause.sentence,
+        messages.NEXT_STEP: cause.next_step,
+    }
+
 
 VALUES: dict[str, Any] = {
     "fencePerClaim": FENCE_PER_CLAIM,
@@ -73,9 +97,22 @@ VALUES: dict[str, Any] = {
     "rowNotContinued": NOT_CONTINUED.as_data(),
     "rowTampered": TAMPERED.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
-    "sentenceExecutionEnded": EXECUTION_ENDED.sentence,
-    "nameExecutionEnded": EXECUTION_ENDED.name,
-    "nextStepExecutionEnded": EXECUTION_ENDED.next_step,
+    "rowExecutionEnded": told_after_the_end(EXECUTION_ENDED, "stopped"),
+    "rowReplaced": told_after_the_end(REPLACED, messages.REPLACED),
+    "rowSkipped": SKIPPED.as_data(),
+    "rowQueueFull": QUEUE_FULL.as_data(),
+    "turnSuffix": columns.TURN_SUFFIX,
+    "turnKey": columns.TURN,
+    "shortestPause": SHORTEST_PAUSE_SECONDS,
+    "longestPause": LONGEST_PAUSE_SECONDS,
+    "pauseShare": PAUSE_SHARE,
+    "mostWaiting": 1_000,  # in one item; of queue_at_most see the schema
+    "goneSeconds": GONE_SECONDS,
+    "overlapAllow": Overlap.ALLOW.value,
+    "overlapQueue": Overlap.QUEUE.value,
+    "overlapReplace": Overlap.REPLACE.value,
+    "goneOn": messages.GONE_ON,
+    "replacing": messages.REPLACING,
 }
 
 
@@ -98,6 +135,7 @@ _TEXTS = {
     "log": "Log",
     "capacity": "Capacity",
     "rerun": "Rerun",
+    "overlap": "Overlap",
     "tellEveryRun": "TellEveryRun",
     "priceDate": "PriceDate",
 }
@@ -107,6 +145,7 @@ _NUMBERS = {
     "maximumWaitMinutes": "MaximumWaitMinutes",
     "launchMinutes": "LaunchMinutes",
     "limitMinutes": "LimitMinutes",
+    "queueAtMost": "QueueAtMost",
     "stopTimeout": "StopTimeout",
     "backoffSeconds": "BackoffSeconds",
     "backoffCapSeconds": "BackoffCapSeconds",

@@ -246,7 +246,7 @@ class RunTable:
 
     def forget(self, job: str) -> None:
         """Delete the records of all runs of a job."""
-        for partition in (job, columns.worker_partition(job)):
+        for partition in (job, columns.worker_partition(job), columns.turn_partition(job)):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._table,
                 KeyConditionExpression=_OF_JOB,

@@ -18,7 +18,7 @@ from pathlib import Path
 from posixpath import normpath
 from typing import Any, Literal
 
-from steadyspot.contract import CapacityMode
+from steadyspot.contract import CapacityMode, Overlap
 from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
 from steadyspot.deploy.schedules.cron import Cron
@@ -218,6 +218,8 @@ class Job:
     margin_seconds: int = 15
     capacity: CapacityMode = CapacityMode.SPOT_FIRST
     rerun: Literal["always", "never"] = "always"
+    overlap: Overlap = Overlap.ALLOW
+    queue_at_most: int = 100
     retry: Retry = Retry()
     budgets: Budgets = Budgets()
     backoff: Backoff = Backoff()
@@ -397,6 +399,8 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
         values[key] = tuple(values.get(key, ()))
     if "capacity" in values:
         values["capacity"] = CapacityMode(values["capacity"])
+    if "overlap" in values:
+        values["overlap"] = Overlap(values["overlap"])
     if "output_ignore" in values:
         values["output_ignore"] = tuple(values["output_ignore"])
     for key, kind in _TABLES.items():

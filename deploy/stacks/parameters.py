@@ -70,6 +70,8 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "StartRetries": str(job.retry.attempts),
         "StartRetrySeconds": str(job.retry.age_minutes * 60),
         "Rerun": job.rerun,
+        "Overlap": job.overlap,
+        "QueueAtMost": str(job.queue_at_most),
         "Capacity": job.capacity,
         "ExpectedMinutes": _number(job.expected_minutes),
         "FinishWithinMinutes": _number(job.finish_within_minutes or 0),

@@ -90,6 +90,7 @@ class Status(StrEnum):
     COMMITTING = "committing"
     COMPLETE = "complete"
     UNFINISHED = "unfinished"
+    SKIPPED = "skipped"
 
 
 class Reason(StrEnum):
@@ -123,6 +124,19 @@ class CapacityMode(StrEnum):
     SPOT_FIRST = "spot-first"
     SPOT_ONLY = "spot-only"
     ON_DEMAND_ONLY = "on-demand-only"
+
+
+class Overlap(StrEnum):
+    """What becomes of a run that is due while another run of its job is under way."""
+
+    ALLOW = "allow"
+    """Both go on."""
+    SKIP = "skip"
+    """It ends without having begun."""
+    QUEUE = "queue"
+    """It waits for its turn; who was due first goes first."""
+    REPLACE = "replace"
+    """The other is stopped, if it was due earlier."""
 
 
 FENCE_PER_CLAIM = 10_000

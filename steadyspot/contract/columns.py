@@ -24,6 +24,25 @@ def worker_partition(job: str) -> str:
     return job + WORKER_SUFFIX
 
 
+TURN_SUFFIX: Final = "/turn"
+TURN: Final = "turn"
+"""Sort key of the one item of its partition, by which runs of a job do not overlap."""
+
+
+def turn_partition(job: str) -> str:
+    """Return the partition key of a job's turn."""
+    return job + TURN_SUFFIX
+
+
+TAKEN_BY: Final = "taken_by"
+"""Of the turn: key of the run that has it, alone in a set; not there while nobody has it."""
+
+DUE: Final = "due"
+"""Of the turn: when that run was due, written as a run key is."""
+
+QUEUED: Final = "queued"
+"""Of the turn: a set of those that wait for it, each ``DUE/RUN KEY/NAME OF ITS EXECUTION``."""
+
 RUN_KEY: Final = "run_key"
 """Sort key: what the run is called by within its job."""
 

@@ -43,6 +43,18 @@ SEVERITY: Final = "severity"
 GONE_ON: Final = "gone-on"
 """The outcome of an execution whose run goes on in another one, which its output names."""
 
+DUPLICATE: Final = "duplicate"
+"""The outcome of an execution whose run another one works off, or has worked off."""
+
+SKIPPED: Final = "skipped"
+"""The outcome of a run that was not begun, since another run of the job was under way."""
+
+REPLACED: Final = "replaced"
+"""The outcome of a run that was stopped for a newer one of its job."""
+
+REPLACING: Final = "Replaced"
+"""The error with which a newer run stops the execution of an older one."""
+
 RUN_REQUEST = frozenset(
     {
         *(SCHEDULED_TIME, RUN_KEY, REDRIVE, COMMAND, CAPACITY),

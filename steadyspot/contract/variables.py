@@ -42,6 +42,15 @@ HOLDER: Final = "holder"
 
 HOLDER_STATUS: Final = "holderStatus"
 
+TURN: Final = "turn"
+"""Whose turn it is by the job's item, and who stands in the way of this run."""
+
+RIVAL: Final = "rival"
+"""What Step Functions says of who stands in the way."""
+
+GONE_RIVAL: Final = "goneRival"
+"""The execution that had the turn and was seen to have ended without giving it back."""
+
 EARLIER_ATTEMPTS: Final = "earlierAttempts"
 """Field of ``run``: how many attempts earlier executions of the run made."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from steadyspot.contract import WORKER_CONTAINER, Env, columns
-from steadyspot.contract.columns import worker_partition
+from steadyspot.contract.columns import turn_partition, worker_partition
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
@@ -42,6 +42,7 @@ ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken"}
 
 OWN = "${aws:PrincipalTag/Job}"
 WORKERS = worker_partition(OWN)
+TURN = turn_partition(OWN)
 
 OF_STATES = {
     "dynamodb:updateItem": {"dynamodb:UpdateItem"},
@@ -52,6 +53,7 @@ OF_STATES = {
     "aws-sdk:ecs:stopTask": {"ecs:StopTask"},
     "aws-sdk:sfn:describeExecution": {"states:DescribeExecution"},
     "aws-sdk:sfn:startExecution": {"states:StartExecution"},
+    "aws-sdk:sfn:stopExecution": {"states:StopExecution"},
     "sns:publish": {"sns:Publish"},
     "sqs:sendMessage": {"sqs:SendMessage"},
     "ecs:runTask.sync": {
@@ -252,7 +254,7 @@ def test_a_role_of_a_job_bears_the_name_by_which_the_platform_s_policies_go(role
 
 @pytest.mark.parametrize(
     ("role", "sid", "partitions"),
-    [("TaskRole", "OwnWork", [WORKERS]), ("StateMachineRole", "OwnRuns", [OWN, WORKERS])],
+    [("TaskRole", "OwnWork", [WORKERS]), ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN])],
 )
 def test_the_table_is_open_for_the_rows_of_this_job_only_and_of_a_task_for_the_worker_s(
     role: str, sid: str, partitions: list[str]

@@ -22,6 +22,8 @@ DEFAULTS = {
     "Log": "/steadyspot/platform/nightly",
     "Capacity": "spot-first",
     "Rerun": "always",
+    "Overlap": "allow",
+    "QueueAtMost": "100",
     "TellEveryRun": "false",
     "FinishWithinMinutes": "0",
     "ExpectedMinutes": "60",

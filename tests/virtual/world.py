@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from steadyspot.contract.columns import TOTALS, WORKER_SUFFIX
+from steadyspot.contract.columns import TOTALS, TURN, TURN_SUFFIX, WORKER_SUFFIX
 from steadyspot.statemachines.calls import CANCELED, CONDITION_FAILED
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Machine, TaskFailed
@@ -120,8 +120,9 @@ class RunWorld:
     ``reports``: whether the job reports its progress, so that its work is durable bit by bit.
     ``value``: of an environment variable of the task, which stands in what AWS says of it; AWS is
     taken to cut that at 32,768 characters. ``history``: seconds that earlier runs of the job took.
-    ``item`` and ``worker`` are the run's two items, ``totals`` that of its month;
-    ``executions``: what DescribeExecution shows of others, by ARN.
+    ``item`` and ``worker`` are the run's two items, ``totals`` that of its month, ``turn`` its
+    job's, ``nobody`` what there never is; ``executions``: what DescribeExecution shows of others,
+    by ARN.
     ``is_watched``: *Before the start* watches each launch, as it does unless launch_minutes is 0.
     """
 
@@ -142,6 +143,9 @@ class RunWorld:
         self.item: dict[str, Any] = {}
         self.worker: dict[str, Any] = {}
         self.totals: dict[str, Any] = {}
+        self.turn: dict[str, Any] = {}
+        self.nobody: dict[str, Any] = {}
+        self.stopped: list[dict[str, Any]] = []
         self.executions: dict[str, Any] = {}
         self.mails: list[dict[str, Any]] = []
         self.parked: list[dict[str, Any]] = []
@@ -183,6 +187,9 @@ class RunWorld:
             if arguments["ExecutionArn"] not in self.executions:
                 raise TaskFailed("Sfn.ExecutionDoesNotExistException")
             return self.executions[arguments["ExecutionArn"]]
+        if service == "aws-sdk:sfn:stopExecution":
+            self.stopped.append(arguments)
+            return {}
         raise AssertionError(f"nobody answers {resource}")
 
     def _table(self, service: str, arguments: Any) -> Any:
@@ -202,6 +209,8 @@ class RunWorld:
     def _of(self, key: Any) -> dict[str, Any]:
         if key["run_key"]["S"].startswith(TOTALS):
             return self.totals
+        if key["job"]["S"].endswith(TURN_SUFFIX):
+            return self.turn if key["run_key"]["S"] == TURN else self.nobody
         return self.worker if key["job"]["S"].endswith(WORKER_SUFFIX) else self.item
 
     def _read(self, arguments: Any) -> Any:
@@ -226,19 +235,28 @@ class RunWorld:
         return {}
 
     def _update(self, arguments: Any) -> None:
-        names, values = arguments["ExpressionAttributeNames"], arguments[_VALUES]
+        names, values = arguments.get("ExpressionAttributeNames", {}), arguments[_VALUES]
         item = self._of(arguments["Key"])
         item |= arguments["Key"]
-        change, *removed = arguments["UpdateExpression"].split(" REMOVE ")
-        for column in removed[0].split(", ") if removed else []:
-            item.pop(column, None)
-        if " ADD " in change:
-            change, added = change.split(" ADD ")
-            for name, value in (part.split(" ") for part in added.split(", ")):
+        clauses = re.split(r"(?:^| )(SET|ADD|DELETE|REMOVE) ", arguments["UpdateExpression"])
+        for clause, parts in zip(clauses[1::2], clauses[2::2], strict=True):
+            if clause == "SET":
+                self._set(item, parts, names, values)
+                continue
+            for part in parts.split(", "):
+                name, *value = part.split(" ")
                 column = names.get(name, name)
-                before = float(item.get(column, {"N": "0"})["N"])
-                item[column] = {"N": str(before + float(values[value]["N"]))}
-        for part in re.split(r", (?![^(]*\))", change.removeprefix("SET ")):
+                if clause == "REMOVE":
+                    item.pop(column, None)
+                elif "N" in values[value[0]]:
+                    before = float(item.get(column, {"N": "0"})["N"])
+                    item[column] = {"N": str(before + float(values[value[0]]["N"]))}
+                else:
+                    _change_set(item, clause, column, values[value[0]]["SS"])
+
+    @staticmethod
+    def _set(item: dict[str, Any], parts: str, names: Any, values: Any) -> None:
+        for part in re.split(r", (?![^(]*\))", parts):
             column, value = (piece.strip() for piece in part.split("="))
             kept = re.fullmatch(r"if_not_exists\((\w+), (:\w+)\)", value)
             if kept:
@@ -399,9 +417,20 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-_GROUP = re.compile(r"(?<!exists)\(((?:exists\([^()]*\)|[^()])*)\)")
+def _change_set(item: dict[str, Any], clause: str, column: str, given: list[str]) -> None:
+    """Add members to a set or delete them; a set without any is none."""
+    have = item.pop(column, {"SS": []})["SS"]
+    left = {*have, *given} if clause == "ADD" else {*have} - {*given}
+    if left:
+        item[column] = {"SS": sorted(left)}
+
+
+_GROUP = re.compile(
+    r"(?<!exists)(?<!contains)(?<!size)\(((?:(?:exists|contains|size)\([^()]*\)|[^()])*)\)"
+)
 _TERM = re.compile(
     r"attribute_not_exists\((?P<absent>[#.\w]+)\)|attribute_exists\((?P<present>[#\w]+)\)"
+    r"|contains\((?P<whole>\w+), (?P<member>:\w+)\)|size\((?P<sized>\w+)\) < (?P<most>:\w+)"
     r"|(?P<left>[#:\w]+)\s*(?P<op>=|<>)\s*(?P<right>[#:\w]+)"
 )
 
@@ -422,6 +451,10 @@ def _holds(
             return within not in item.get(column, {"M": {}})["M"] if within else column not in item
         if found["present"]:
             return names.get(found["present"], found["present"]) in item
+        if found["whole"]:
+            return value(found["member"])["S"] in item.get(found["whole"], {"SS": []})["SS"]
+        if found["sized"]:
+            return len(item[found["sized"]]["SS"]) < int(value(found["most"])["N"])
         same = value(found["left"]) == value(found["right"])
         return same if found["op"] == "=" else not same
 

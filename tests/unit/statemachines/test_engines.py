@@ -28,6 +28,7 @@ from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
 from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
 from tests.unit.statemachines.test_stop_texts import TEXTS, unknown_texts
+from tests.unit.statemachines.turns import POLICIES, all_in_the_way
 from tests.virtual.defaults import DEFAULTS, job_definition
 from tests.virtual.machine import Machine, iso
 from tests.virtual.world import Launch, Launching, Offer, RunWorld, launch_event
@@ -101,12 +102,30 @@ def recorder() -> Recorder:
         machine.run(world, request, name=f"x{number}")
     for number, met in enumerate(met_by_claims()):
         machine.run(met.world, met.request, name=f"claim{number}")
+    machine.kept |= kept_in_turn(machine.scopes)
     launches = Recorder(definition("before-the-start"))
     for starts, environment in itertools.product((60.0, 7_200.0, 90_000.0), START_BYS):
         launching = Launching(START, START + starts)
         launches.run(launching, launch_event(environment), name="launch")
     machine.kept |= launches.kept
     return machine
+
+
+def kept_in_turn(scopes: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What runs evaluate that meet another one of their job, which gives way in the end."""
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for policy in POLICIES:
+        other = Recorder(job_definition(Overlap=policy))
+        other.kept, other.scopes, other.most = kept, scopes, EACH
+        for met in all_in_the_way():
+            if met.policy == policy:
+
+                def watch(_state: str, _variables: Any, world: RunWorld = met.world) -> None:
+                    if world.now > START + 60:
+                        world.turn.clear()
+
+                other.run(met.world, met.request, name="turn", watch=watch)
+    return kept
 
 
 START_BYS: tuple[dict[str, str], ...] = (
@@ -168,6 +187,7 @@ AFTER_THE_END: dict[str, Any] = {
     "queue": "q",
     "region": "eu-central-1",
     "key": "20261124T020000Z",
+    "row": {"name": "replaced", "outcome": "replaced", "sentence": "{how_ended}", "nextStep": "-"},
     "title": "Steadyspot: night was stopped",
     "sentence": "The execution was stopped before the run had finished.",
     "request": {"scheduledTime": "2026-11-24T02:00:00Z"},
