@@ -312,6 +312,7 @@ def why_did_it_stop(
     spot: State,
     stop: State,
     hand_over: State,
+    hangs: State,
 ) -> Choice:
     """Return the Choice with a rule for each answer of the cause table.
 
@@ -337,9 +338,10 @@ def why_did_it_stop(
             waits.for_all_else,
         ),
         (answered(Answer.STOP, Answer.FINISH), "Trying again would not help.", stop),
-        (expression("always"), "It is decided anew.", choose),
+        (expression("isToldToHang"), "It came to no end.", hangs),
     ):
         choice.add_choice(Rule(condition, comment=comment), following)
+    choice.default_choice(choose)  # It is decided anew.
     return choice
 
 
@@ -511,6 +513,16 @@ def tell_it_is_skipped() -> Task:
     )
 
 
+def tell_it_hangs() -> Task:
+    """Publish that an attempt used up its limit without an end; the run goes on in another."""
+    return publish(
+        JobState.TELL_IT_HANGS,
+        {"outcome": "hanging", "severity": "warning", "toCome": 1},
+        comment="An attempt came to no end within its limit; another one may do the same.",
+        assign=states_entered(),
+    )
+
+
 def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
     """Return a Task that publishes; ``given`` stands in for expressions about the run's end."""
     return short_call(
@@ -530,6 +542,12 @@ def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
     )
 
 
+def _goes_on_to(following: State, task: Task) -> None:
+    """Let a task go on to the same state, whatever becomes of its call."""
+    task.next_step = following
+    task.catches = [Catch(following, error_equals=["States.ALL"], assign=states_entered())]
+
+
 def build() -> Machine:
     """Return the definition, the job's parameters still to be filled in."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
@@ -540,7 +558,7 @@ def build() -> Machine:
         learning=learn(),
         telling=tell_it_waits(),
     )
-    handing, going_on = hand_over(), go_on()
+    handing, going_on, hanging = hand_over(), go_on(), tell_it_hangs()
     giving_back = give_back()
     judging = why_did_it_stop(
         finished=telling,
@@ -550,6 +568,7 @@ def build() -> Machine:
         spot=spot,
         stop=marking,
         hand_over=handing,
+        hangs=hanging,
     )
     finished = Succeed(
         "Finished",
@@ -606,15 +625,12 @@ def build() -> Machine:
         Catch(duplicate, error_equals=[CANCELED]),
         Catch(judging, error_equals=["States.ALL"], assign=states_entered(2)),
     ]
-    giving_back.next_step = telling
-    giving_back.catches = [Catch(telling, error_equals=["States.ALL"], assign=states_entered())]
+    _goes_on_to(telling, giving_back)
     waits.learning.next_step = waits.for_spot
     unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
     waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
-    waits.telling.next_step = waits.for_all_else
-    waits.telling.catches = [
-        Catch(waits.for_all_else, error_equals=["States.ALL"], assign=states_entered())
-    ]
+    _goes_on_to(waits.for_all_else, waits.telling)
+    _goes_on_to(choosing, hanging)
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
 

@@ -11,6 +11,7 @@ import pytest
 
 from steadyspot.contract import WORKER_CONTAINER, Env, columns
 from steadyspot.contract.columns import turn_partition, worker_partition
+from steadyspot.contract.messages import FINISH_WITHIN_MINUTES
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
@@ -33,9 +34,10 @@ TRUSTED = {
     "BeforeTheStartRole": "states.amazonaws.com",
     "AfterTheEndRole": "states.amazonaws.com",
     "RuleRole": "events.amazonaws.com",
+    "DeadlineRole": "events.amazonaws.com",
     "SchedulerRole": "scheduler.amazonaws.com",
 }
-LARGEST_TEMPLATE_BYTES = 45_000
+LARGEST_TEMPLATE_BYTES = 47_000
 """Less than the 51,200 of a call, since something is put in when a template is sent."""
 ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken"}
 """Actions that AWS knows no resource for."""
@@ -117,7 +119,9 @@ def called_by_worker() -> set[str]:
 
 
 def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
-    assert actions("StateMachineRole") == called_by_states(job_template(), "StateMachine")
+    called = called_by_states(job_template(), "StateMachine")
+    assert actions("StateMachineRole") == called
+    assert called_by_states(job_template(), "AtTheDeadline") <= called
 
 
 def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_it() -> None:
@@ -143,6 +147,14 @@ def test_before_the_start_may_look_at_and_stop_tasks_of_its_cluster_and_nothing_
     assert resource.endswith(":task/${Cluster}/*")
 
 
+def test_executions_are_watched_that_have_a_deadline_from_the_job_or_from_their_input() -> None:
+    detail = TEMPLATES["job"]["Resources"]["Deadline"]["Properties"]["EventPattern"]["detail"]
+    assert detail["status"] == ["RUNNING"]
+    (_, always, named) = detail["input"]["Fn::If"]
+    assert always == [{"exists": True}]
+    assert named == [{"wildcard": f'*"{FINISH_WITHIN_MINUTES}"*'}]
+
+
 def test_a_job_watches_all_its_launches_and_none_where_launch_minutes_is_0() -> None:
     rule = TEMPLATES["job"]["Resources"]["Launch"]
     assert TEMPLATES["job"]["Conditions"][rule["Condition"]] == {
@@ -154,10 +166,12 @@ def test_a_job_watches_all_its_launches_and_none_where_launch_minutes_is_0() -> 
     assert (detail["lastStatus"], detail["desiredStatus"]) == (["PROVISIONING"], ["RUNNING"])
 
 
-def test_the_rules_may_start_the_two_machines_of_the_platform_and_nothing_else() -> None:
+def test_the_rules_may_start_the_machines_of_the_platform_and_nothing_else() -> None:
     (statement,) = statements("RuleRole").values()
     machines = of_type("platform", "AWS::StepFunctions::StateMachine")
     assert statement["Resource"] == [{"Ref": name} for name in machines]
+    (statement,) = statements("DeadlineRole").values()
+    assert statement["Resource"] == {"Ref": "AtTheDeadline"}
 
 
 def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
@@ -205,18 +219,19 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "machine"),
+    ("role", "machines"),
     [
-        ("StateMachineRole", "${Platform}-${Job}"),
-        ("AfterTheEndRole", "${AWS::StackName}-AfterTheEnd"),
-        ("BeforeTheStartRole", "${AWS::StackName}-BeforeTheStart"),
+        ("StateMachineRole", ["${Platform}-${Job}", "${Platform}-${Job}-AtTheDeadline"]),
+        ("AfterTheEndRole", ["${AWS::StackName}-AfterTheEnd"]),
+        ("BeforeTheStartRole", ["${AWS::StackName}-BeforeTheStart"]),
     ],
 )
-def test_a_workflow_s_role_is_for_that_workflow_exactly(role: str, machine: str) -> None:
+def test_a_workflow_s_role_is_for_that_workflow_exactly(role: str, machines: list[str]) -> None:
     """The name of another job, or of another platform's, may begin with this one's."""
     (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
-    source = statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
-    assert source.endswith(f":stateMachine:{machine}")
+    source = statement["Condition"]["ArnLike"]["aws:SourceArn"]
+    sources = source if isinstance(source, list) else [source]
+    assert [one["Fn::Sub"].rpartition(":stateMachine:")[2] for one in sources] == machines
 
 
 def test_the_scheduler_comes_from_the_platform_s_group_exactly() -> None:
@@ -294,8 +309,8 @@ def test_a_platform_starts_its_own_machines_alone() -> None:
     assert statement["Condition"] == {
         "StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}
     }
-    (machine,) = of_type("job", "AWS::StepFunctions::StateMachine").values()
-    assert machine["Tags"] == [{"Key": "Platform", "Value": {"Ref": "Platform"}}]
+    for machine in of_type("job", "AWS::StepFunctions::StateMachine").values():
+        assert machine["Tags"] == [{"Key": "Platform", "Value": {"Ref": "Platform"}}]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.runs.executions import Follower, whole_history
 from steadyspot.deploy.runs.history import Story
@@ -34,11 +37,19 @@ class Machine:
         return self.add("TaskStateExited", stateExitedEventDetails=details)
 
     def stopped(
-        self, number: int, name: str, kind: str, done: int, started: bool = True
+        self,
+        number: int,
+        name: str,
+        kind: str,
+        done: int,
+        started: bool = True,
+        saved: bool = False,
     ) -> Machine:
         attempt = {"attempt": number, "exit_code": 143, "started": started, "units_done": done}
         cause = {"name": name, "class": kind, "sentence": f"It was {name}."}
-        self.state("How far did it get?", work={"done": done}, last=attempt, cause=cause)
+        self.state(
+            "How far did it get?", work={"done": done, "saved": saved}, last=attempt, cause=cause
+        )
         return self.state("Why did it stop?")
 
 
@@ -78,6 +89,22 @@ def test_a_run_that_is_interrupted_refused_and_falls_back_reads_as_a_story() -> 
         "attempt 3 finished the run: 8 units done",
         "people are told",
         "the execution succeeded",
+    ]
+
+
+def test_a_job_that_keeps_a_folder_is_told_as_resumed_and_one_that_keeps_nothing_is_not() -> None:
+    machine = claimed().state("Run on Fargate Spot", "TaskFailed", seconds=60)
+    machine.stopped(1, "reclaimed", "interrupted", 0)
+    machine.state("Run on Fargate Spot", "TaskFailed", seconds=60)
+    machine.stopped(2, "reclaimed", "interrupted", 0, saved=True)
+    machine.state("Run on Fargate Spot", "TaskFailed", seconds=60)
+    machine.stopped(3, "reclaimed", "interrupted", 0, saved=True)
+    machine.state("Run on on-demand Fargate", seconds=60)
+    told_of = [line for line in told(machine) if "begins" in line or "resumes" in line]
+    assert told_of == [
+        "attempt 2 on Spot begins again, since nothing is saved yet",
+        "attempt 3 on Spot resumes from its checkpoint",
+        "falls back to on-demand: attempt 4 resumes from its checkpoint",
     ]
 
 
@@ -176,6 +203,41 @@ def followed(machine: Machine) -> tuple[list[str], History, Clock, Follower]:
     pace = Pace(pause=clock.pause, clock=clock)
     follower = Follower(history, "arn", pace)  # type: ignore[arg-type]
     return [moment.text for moment in follower.moments()], history, clock, follower
+
+
+class Unreachable(History):
+    """A history whose network is gone for some looks."""
+
+    def __init__(self, clock: Clock, events: list[dict[str, Any]], gone: range) -> None:
+        super().__init__(clock, events)
+        self._gone = gone
+        self._looks = 0
+
+    def get_execution_history(self, **request: Any) -> dict[str, Any]:
+        self._looks += 1
+        if self._looks in self._gone:
+            raise ReadTimeoutError(endpoint_url="https://states.us-east-1.amazonaws.com")
+        return super().get_execution_history(**request)
+
+
+def test_a_network_that_is_gone_for_a_while_ends_no_following() -> None:
+    machine = claimed().state("Run on Fargate Spot", seconds=60).add("ExecutionSucceeded")
+    clock = Clock()
+    history = Unreachable(clock, machine.events, range(3, 12))
+    pace = Pace(pause=clock.pause, clock=clock)
+    follower = Follower(history, "arn", pace)  # type: ignore[arg-type]
+    told = [moment.text for moment in follower.moments()]
+    assert told.count("AWS does not answer; it is asked again") == 1
+    assert (follower.status, told[-1]) == ("SUCCEEDED", "the execution succeeded")
+
+
+def test_a_network_that_stays_gone_is_trouble() -> None:
+    clock = Clock()
+    history = Unreachable(clock, claimed().events, range(1, 1000))
+    pace = Pace(pause=clock.pause, clock=clock)
+    with pytest.raises(ReadTimeoutError):
+        list(Follower(history, "arn", pace).moments())  # type: ignore[arg-type]
+    assert clock() < 60
 
 
 def busiest_minute(calls: list[float]) -> int:

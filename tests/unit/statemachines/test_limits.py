@@ -113,7 +113,7 @@ def most_events_of(name: str) -> int:
     """Events of a state all of whose retriers were used up before it went on."""
     state = DEFINITION["States"][name]
     retries = sum(retrier["MaxAttempts"] for retrier in state.get("Retry", []))
-    return EVENTS[state["Type"]] + EVENTS_OF_A_RETRY * retries
+    return EVENTS[str(state["Type"])] + EVENTS_OF_A_RETRY * int(retries)
 
 
 def legs(
