@@ -234,7 +234,10 @@ class LocalCloudFormation(CloudFormationBackend):
         if stack.status.endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
             for name in self._exports_of(stack):
                 del self.exports[name]
-            self.exports.update({export.name: export for export in stack.exports})
+            for one in stack.exports:
+                self.exports[one.name] = parsing.Export(
+                    one.exporting_stack_id, one.name, plain(one.value)
+                )
 
 
 def refuse_if_busy(stack: Stack) -> None:
