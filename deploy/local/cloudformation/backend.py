@@ -103,7 +103,8 @@ class LocalCloudFormation(CloudFormationBackend):
             tags=tags,
             role_arn=role_arn,
         )
-        if change_set.changes or outputs_differ(stack, wanted):
+        retagged = tags is not None and tags != stack.tags
+        if change_set.changes or outputs_differ(stack, wanted) or retagged:
             change_set.status, change_set.execution_status = "CREATE_COMPLETE", "AVAILABLE"
         else:
             change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
