@@ -80,7 +80,9 @@ def test_the_worker_of_a_run_may_do_its_work() -> None:
     assert may("s3:GetObject", f"{BUCKET}/{input_prefix(JOB)}a")
 
 
-@pytest.mark.parametrize("partition", [JOB, "report-2", worker_partition("report-2"), "r", ""])
+@pytest.mark.parametrize(
+    "partition", [JOB, f"{JOB}/turn", "report-2", worker_partition("report-2"), "r", ""]
+)
 @pytest.mark.parametrize(
     "call",
     ["GetItem", "UpdateItem", "PutItem", "DeleteItem", "ConditionCheckItem", "Query"],
