@@ -131,6 +131,7 @@ class Identity:
         self.capacity = environ.get(Env.CAPACITY, "")
         self.table = environ[Env.TABLE]
         self.bucket = environ[Env.BUCKET]
+        self.lock_days = _whole(Env.LOCK_DAYS, environ.get(Env.LOCK_DAYS) or "0")
         self.stop_by = _time(Env.STOP_BY, environ.get(Env.STOP_BY, ""))
         self.expected_seconds = _number(
             Env.EXPECTED_SECONDS, environ.get(Env.EXPECTED_SECONDS) or "0"

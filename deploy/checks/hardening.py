@@ -25,7 +25,8 @@ def containers(looks: Looks) -> Iterator[Finding]:
 
 def outputs(looks: Looks) -> Iterator[Finding]:
     """Yield whether an output that a container of its job replaces can be had back."""
-    days = looks.target.config.platform.version_days
+    platform = looks.target.config.platform
+    days = max(platform.version_days, platform.lock_days)
     if looks.local:
         return
     yield judged(
@@ -34,7 +35,7 @@ def outputs(looks: Looks) -> Iterator[Finding]:
         f"what replaces one leaves the old one for {days} days"
         if days
         else "a container can replace what earlier runs of its job published",
-        "Keep versions for some days: version_days in steadyspot.toml.",
+        "Keep versions for some days: version_days or lock_days in steadyspot.toml.",
         Level.NOTE,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -65,6 +66,10 @@ class Container:
 
     def start(self) -> str:
         """Start it. Comes back with why the first process could not be run, or empty."""
+        try:
+            order = self._order()
+        except OSError as error:
+            return str(error)
         ours, theirs = socket.socketpair()
         output, printed = os.pipe()
         try:
@@ -77,11 +82,16 @@ class Container:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        except OSError as error:
+            ours.close()
+            os.close(output)
+            shutil.rmtree(str(order["folder"]), ignore_errors=True)
+            return str(error)
         finally:
             theirs.close()
             os.close(printed)
         self._control = ours
-        ours.sendall(json.dumps(self._order()).encode() + b"\n")
+        ours.sendall(json.dumps(order).encode() + b"\n")
         messages = ours.makefile("r", encoding="utf-8")
         reader = threading.Thread(
             target=self._read, args=(output,), name="container-output", daemon=True

@@ -27,6 +27,7 @@ from steadyspot.deploy.local.clients import Clients
 from steadyspot.deploy.local.executions import AwsExecution, AwsExecutions, AwsExecutionsResponse
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.local.fargate import Fargate
+from steadyspot.deploy.local.full_history import AwsEnvironment
 from steadyspot.deploy.local.integrations import TASKS
 from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
 from steadyspot.deploy.local.market import Market
@@ -70,6 +71,8 @@ class Interpreter:
         # Definitions are validated and executions begun by this name; ours reads each only once.
         for module in (models, execution_worker):
             _put(module, "AmazonStateLanguageParser", RememberingParser)
+        # An execution is evaluated in what this name makes; ours ends when its history is full.
+        _put(execution_worker, "Environment", AwsEnvironment)
         # An execution makes its variables from this name; ours write correct JSON into the history.
         _put(environment, "VariableStore", AwsVariables)
         # The hook for an evaluator of JSONata, empty in moto; variables in JSONPath states use it.

@@ -82,6 +82,7 @@ class Platform:
     keep_outputs_days: int = 0
     keep_runs_days: int = 0
     version_days: int = 0
+    lock_days: int = 0
     protect_table: bool = False
     container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"
     prices: Prices = US_EAST_1

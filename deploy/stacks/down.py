@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from steadyspot.contract import Env
+from botocore.exceptions import ClientError
+
+from steadyspot.contract import OUTPUTS, Env
 from steadyspot.deploy.stacks.buckets import empty
 from steadyspot.deploy.stacks.kept import BUCKET, TABLE, Kept, measured
 from steadyspot.deploy.stacks.side_by_side import AT_ONCE, in_order
@@ -22,6 +24,7 @@ from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.client import ECSClient
+    from mypy_boto3_s3.client import S3Client
 
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.target import Target
@@ -133,8 +136,8 @@ def remove(
     Raises
     ------
     Trouble
-        Before anything is removed, when the table is protected. When a stack cannot be removed;
-        names the resource. What was removed before it stays removed.
+        Before anything is removed, when the table is protected or outputs are locked. When a stack
+        cannot be removed; names the resource. What was removed before it stays removed.
     """
     if data:
         _check_unprotected(target, there)
@@ -196,6 +199,13 @@ def _environment(ecs: ECSClient, revision: str) -> list[Any]:
 def _check_unprotected(target: Target, there: Inventory) -> None:
     """Refuse to begin with what could not be brought to its end."""
     for kept in there.kept:
+        if kept.what == BUCKET and _holds_locked(target.client("s3"), kept.name):
+            raise Trouble(
+                f"The bucket {kept.name} holds outputs that are locked, so that nobody can delete "
+                "them yet.",
+                "Leave --delete-data out; once the locks are over, in lock_days at most: "
+                f"{kept.command}.",
+            )
         if kept.what == TABLE:
             shown = target.client("dynamodb").describe_table(TableName=kept.name)["Table"]
             if shown.get("DeletionProtectionEnabled"):
@@ -203,6 +213,18 @@ def _check_unprotected(target: Target, there: Inventory) -> None:
                     f"The run table {kept.name} is protected, so that nobody can delete it.",
                     "Set protect_table = false, run steadyspot up, and then this again.",
                 )
+
+
+def _holds_locked(s3: S3Client, bucket: str) -> bool:
+    """Return whether a bucket locks its objects and has any that are published."""
+    try:
+        s3.get_object_lock_configuration(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ObjectLockConfigurationNotFoundError":
+            return False
+        raise
+    found = s3.list_object_versions(Bucket=bucket, Prefix=OUTPUTS, MaxKeys=1)
+    return bool(found.get("Versions"))
 
 
 def _delete(target: Target, kept: Kept) -> None:

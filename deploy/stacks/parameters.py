@@ -20,6 +20,7 @@ def of_platform(platform: Platform) -> Parameters:
         "KeepOutputsDays": str(platform.keep_outputs_days),
         "KeepRunsDays": str(platform.keep_runs_days),
         "VersionDays": str(platform.version_days),
+        "LockDays": str(platform.lock_days),
         "ProtectTable": _yes(platform.protect_table),
         "ContainerInsights": platform.container_insights,
         "SpotDiscount": _number(platform.prices.spot_discount),

@@ -25,6 +25,7 @@ class Env(StrEnum):
     share of it that has become durable since the attempt began; empty or 0, it stays.
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
     ``START_BY`` one that is not the worker's: a task that has not started by then is given up.
+    ``LOCK_DAYS``: how long outputs are locked; 0 or empty, not at all.
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds. ``COMMAND`` is a JSON list of strings: if
     it is not empty, it replaces the image's CMD. ``ENVIRONMENT`` is a JSON object of strings for
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
@@ -43,6 +44,7 @@ class Env(StrEnum):
     JOB = "STEADYSPOT_JOB"
     TABLE = "STEADYSPOT_TABLE"
     BUCKET = "STEADYSPOT_BUCKET"
+    LOCK_DAYS = "STEADYSPOT_LOCK_DAYS"
     STOP_TIMEOUT = "STEADYSPOT_STOP_TIMEOUT"
     RERUN = "STEADYSPOT_RERUN"
     COMMAND = "STEADYSPOT_COMMAND"
@@ -147,6 +149,9 @@ WORKER_CONTAINER = "worker"
 
 COMPLETION = "completion.json"
 
+OUTPUTS = "outputs/"
+"""How the keys of all outputs begin."""
+
 
 def checkpoint_prefix(job: str, run_key: str) -> str:
     """Key prefix of a run's checkpoints, with the closing slash."""
@@ -160,4 +165,4 @@ def input_prefix(job: str) -> str:
 
 def output_prefix(job: str, run_key: str) -> str:
     """Key prefix of a run's outputs and of its ``completion.json``, with the closing slash."""
-    return f"outputs/{job}/{run_key}/"
+    return f"{OUTPUTS}{job}/{run_key}/"

@@ -35,6 +35,35 @@ ended.wait(20)
 """
 
 
+NO_INIT = """
+import sys, tempfile
+from steadyspot.deploy.local.containers import Command, Container
+sys.executable, tempfile.tempdir = sys.argv[1:]
+print(Container(Command(["true"], {}), on_line=print, on_end=print).start())
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "folder", "why"),
+    [("/nowhere/python", "", "/nowhere/python"), (sys.executable, "/nowhere", "/nowhere/steady")],
+)
+def test_a_container_that_this_machine_cannot_start_says_why_and_leaves_nothing(
+    tmp_path: Path, program: str, folder: str, why: str
+) -> None:
+    """A task whose thread had ended with it would be waited for, for ever."""
+    ended = subprocess.run(
+        [sys.executable, "-c", NO_INIT, program, folder or str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stdout.startswith("[Errno ")
+    assert why in ended.stdout
+    assert (ended.stderr, list(tmp_path.iterdir())) == ("", [])
+
+
 def test_a_container_sees_only_what_definition_override_and_image_say(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ Each attack is a stack that is there before the verbs come, or something that wa
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.marks import TAG, Mark, with_mark
 from steadyspot.deploy.stacks.templates import platform_template
+from tests.local.runs import ROOT
 from tests.local.shop import Shop
 
 NETWORK = """
@@ -149,6 +151,40 @@ def test_a_change_set_of_somebody_else_is_left_to_them(net: Shop, account: Any) 
     net.verb("diff")
     with pytest.raises(ClientError, match="does not exist"):
         account.describe_stacks(StackName="net")
+
+
+def test_a_stack_without_the_mark_is_adopted_as_the_readme_says_and_changed_in_place(
+    tmp_path: Any, local_aws: LocalAws, account: Any
+) -> None:
+    mine = Shop(tmp_path, local_aws)
+    mine.write('name = "cli"', 'name = "early"')
+    account.create_stack(
+        StackName="early",
+        TemplateBody=platform_template().text,
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    kept = dict(seen(account, "early")[2])
+    said = " ".join(mine.verb("up", "--yes", code=1).split())
+    assert "adopt it as the README says" in said
+    readme = (ROOT / "README.md").read_text()
+    line = re.search(r"a\\(  Steadyspot: .*)' mine.yaml", readme)
+    assert line
+    text = account.get_template(StackName="early")["TemplateBody"]
+    marked = line[1].replace('"Platform": "steadyspot"', '"Platform": "early"')
+    account.create_change_set(
+        StackName="early",
+        ChangeSetName="adopted",
+        ChangeSetType="UPDATE",
+        TemplateBody=re.sub("^Metadata:$", f"Metadata:\n{marked}", text, flags=re.M),
+        Tags=[{"Key": TAG, "Value": "early"}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    account.execute_change_set(StackName="early", ChangeSetName="adopted")
+    mine.verb("up", "--yes")
+    now = dict(seen(account, "early")[2])
+    for name in ("Bucket", "RunTable", "Cluster", "Vpc", "Topic", "WorkerPolicy"):
+        assert now[name] == kept[name]
+    mine.verb("down", "--yes", "--delete-data")
 
 
 def test_what_somebody_put_into_our_stack_goes_only_if_a_person_says_so(

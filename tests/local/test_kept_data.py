@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
 from steadyspot.contract import columns
 from steadyspot.deploy.cli.many_stacks import remove_all
@@ -45,6 +47,32 @@ def test_protected_table_is_refused_before_anything_goes_and_versions_go_with_th
     target = changed()
     gone = list(remove(target, inventory(target), place.screen, remove_all, data=True))
     assert {bucket, table} <= set(gone)
+
+
+def test_locked_outputs_are_refused_before_anything_goes_and_stay_with_the_bucket(
+    local_aws: LocalAws,
+) -> None:
+    place = Place(local_aws)
+    place.platform = replace(place.platform, lock_days=30)
+    place.bring(platform_of(place.target()))
+    work = place.job(*parts())
+    run = work.succeeded(work.start())
+    target, s3 = place.target(), place.target().client("s3")
+    bucket = target.platform["Bucket"]
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert run.completion is not None
+    version = s3.head_object(Bucket=bucket, Key=run.completion["key"])
+    assert version["ObjectLockMode"] == "GOVERNANCE"
+    left = version["ObjectLockRetainUntilDate"] - datetime.now(UTC)
+    assert timedelta(days=29, hours=23) < left < timedelta(days=30)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=bucket, Key=run.completion["key"], VersionId=version["VersionId"])
+
+    with pytest.raises(Trouble, match="locked, so that nobody can delete them yet"):
+        list(remove(target, inventory(target), place.screen, remove_all, data=True))
+    assert target.stacks.exists(target.platform_stack)
+    list(remove(target, inventory(target), place.screen, remove_all))
+    assert s3.head_object(Bucket=bucket, Key=run.completion["key"])["VersionId"]
 
 
 def test_the_record_of_a_complete_run_names_when_it_may_go_and_logs_are_kept_as_long_as_asked(

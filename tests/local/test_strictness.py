@@ -127,3 +127,17 @@ def test_a_timeout_above_the_limit_fails_its_state(bench: Bench) -> None:
     output = bench.output(states)
     assert output["Error"] == "States.QueryEvaluationError"
     assert "TimeoutSeconds" in output["Cause"]
+
+
+def test_an_execution_ends_when_its_history_is_full(bench: Bench) -> None:
+    states = {
+        "Again": {"Type": "Pass", "Next": "And again"},
+        "And again": {"Type": "Pass", "Next": "Again"},
+    }
+    ended = bench.ended(bench.start(bench.machine(states)))
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
+    assert "maximum number of history events (25000)" in ended["cause"]
+    newest = bench.sfn.get_execution_history(
+        executionArn=ended["executionArn"], reverseOrder=True, maxResults=1
+    )["events"]
+    assert [(event["id"], event["type"]) for event in newest] == [(25_000, "ExecutionFailed")]

@@ -127,6 +127,7 @@ def test_every_key_arrives() -> None:
         keep_outputs_days = 400
         keep_runs_days = 16
         version_days = 90
+        lock_days = 365
         protect_table = true
         container_insights = "enhanced"
         prices = { vcpu_hour = 0.05, gb_hour = 0.005, spot_discount = 0.75, date = "2026-11" }
@@ -181,7 +182,7 @@ def test_every_key_arrives() -> None:
         "night", "eu-central-1", "123456789012", "a@b.example", "vpc-0a",
         ("subnet-1", "subnet-2"), False,
         customer_key=True, checkpoint_days=16, keep_outputs_days=400, keep_runs_days=16,
-        version_days=90,
+        version_days=90, lock_days=365,
         protect_table=True,
         container_insights="enhanced",
         prices=Prices(0.05, 0.005, 0.75, "2026-11"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,10 +34,19 @@ def resolved(value: Any) -> Any:
     ):
         text = text.replace(mentioned, put)
     text = re.sub(r'\{"Fn::Sub": ("[^"]*")\}', r"\1", text)
+    text = text.replace("${LockDays}", LOCK_DAYS)
     text = text.replace('{"Fn::GetAtt": ["RunTable", "Arn"]}', json.dumps(TABLE))
     assert "Fn::" not in text, text
     return json.loads(text)
 
+
+HOLDS: dict[str, Callable[[list[str], Any], bool]] = {
+    "ForAllValues:StringEquals": lambda given, allowed: set(given) <= set(listed(allowed)),
+    "StringEquals": lambda given, allowed: given == [allowed],
+    "NumericLessThanEquals": lambda given, allowed: bool(given) and int(given[0]) <= int(allowed),
+}
+"""How IAM compares what a call is about with what a condition allows, by operator."""
+LOCK_DAYS = "30"
 
 STATEMENTS = [resolved(statement) for statement in statements("TaskRole").values()]
 
@@ -47,9 +57,9 @@ def may(action: str, resource: str, **context: list[str]) -> bool:
         any(fnmatch.fnmatchcase(action, one) for one in listed(statement["Action"]))
         and any(fnmatch.fnmatchcase(resource, one) for one in listed(statement["Resource"]))
         and all(
-            set(context.get(key.split(":")[-1], [])) <= set(listed(allowed))
-            for operator in statement.get("Condition", {}).values()
-            for key, allowed in operator.items()
+            HOLDS[operator](context.get(key.split(":")[-1], []), allowed)
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, allowed in keys.items()
         )
         for statement in STATEMENTS
         if statement["Effect"] == "Allow"
@@ -57,9 +67,7 @@ def may(action: str, resource: str, **context: list[str]) -> bool:
 
 
 def test_there_is_no_statement_that_the_evaluation_does_not_know() -> None:
-    assert {operator for one in STATEMENTS for operator in one.get("Condition", {})} == {
-        "ForAllValues:StringEquals"
-    }
+    assert {operator for one in STATEMENTS for operator in one.get("Condition", {})} == set(HOLDS)
 
 
 def test_the_worker_of_a_run_may_do_its_work() -> None:
@@ -72,7 +80,9 @@ def test_the_worker_of_a_run_may_do_its_work() -> None:
     assert may("s3:GetObject", f"{BUCKET}/{input_prefix(JOB)}a")
 
 
-@pytest.mark.parametrize("partition", [JOB, "report-2", worker_partition("report-2"), "r", ""])
+@pytest.mark.parametrize(
+    "partition", [JOB, f"{JOB}/turn", "report-2", worker_partition("report-2"), "r", ""]
+)
 @pytest.mark.parametrize(
     "call",
     ["GetItem", "UpdateItem", "PutItem", "DeleteItem", "ConditionCheckItem", "Query"],
@@ -101,6 +111,21 @@ def test_of_workers_items_none_is_removed_replaced_or_listed(call: str) -> None:
 )
 def test_past_outputs_are_not_deleted_and_their_versions_not_reached(call: str) -> None:
     assert not may(f"s3:{call}", f"{BUCKET}/{output_prefix(JOB, 'k')}a.parquet")
+
+
+def test_an_output_is_locked_for_no_longer_than_the_platform_says_and_never_for_good() -> None:
+    """What is locked is billed, and one who may lock for a hundred years does harm by it."""
+    own, days = f"{BUCKET}/{output_prefix(JOB, 'k')}a", "object-lock-remaining-retention-days"
+
+    def may_lock(key: str, mode: str, left: str) -> bool:
+        return may("s3:PutObjectRetention", key, **{"object-lock-mode": [mode], days: [left]})
+
+    assert may_lock(own, "GOVERNANCE", LOCK_DAYS)
+    assert not may_lock(own, "GOVERNANCE", "31")
+    assert not may_lock(own, "COMPLIANCE", "1")
+    assert not may_lock(f"{BUCKET}/{output_prefix('report-2', 'k')}a", "GOVERNANCE", "1")
+    assert not may_lock(f"{BUCKET}/{checkpoint_prefix(JOB, 'k')}a", "GOVERNANCE", "1")
+    assert not may("s3:PutObjectLegalHold", own)
 
 
 @pytest.mark.parametrize("job", ["report-2", "repor", "repor*"])

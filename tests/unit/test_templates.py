@@ -85,7 +85,7 @@ OF_WORKER = {
     "head_object": {"s3:GetObject"},
     "put_object": {"s3:PutObject"},
     "delete_objects": {"s3:DeleteObject"},
-    "create_multipart_upload": {"s3:PutObject"},
+    "create_multipart_upload": {"s3:PutObject", "s3:PutObjectRetention"},
     "upload_part": {"s3:PutObject"},
     "complete_multipart_upload": {"s3:PutObject"},
     "abort_multipart_upload": {"s3:AbortMultipartUpload"},
@@ -285,11 +285,12 @@ def test_the_bucket_is_open_for_the_keys_of_this_job_only() -> None:
         ("OwnCheckpoints", "checkpoints", ["s3:GetObject", *write, "s3:DeleteObject"]),
         ("OwnOutputs", "outputs", ["s3:GetObject", *write]),
         ("OwnInputs", "inputs", ["s3:GetObject"]),
+        ("LockOutputs", "outputs", ["s3:PutObjectRetention"]),
     ):
         place = f"${{Bucket.Arn}}/{prefix}/${{!aws:PrincipalTag/Job}}/*"
         assert own[sid]["Resource"] == {"Fn::Sub": place}
         assert sorted(listed(own[sid]["Action"])) == sorted(allowed)
-    assert len([action for action in actions("TaskRole") if action.startswith("s3:")]) == 4
+    assert len([action for action in actions("TaskRole") if action.startswith("s3:")]) == 5
 
 
 def test_a_workflow_follows_and_stops_what_bears_its_job_s_name_alone() -> None:

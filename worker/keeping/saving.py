@@ -95,7 +95,7 @@ class Saving:
         identity = self._identity
         outputs = output_prefix(identity.job, identity.run_key)
         checkpoints = checkpoint_prefix(identity.job, identity.run_key)
-        bucket = OwnBucket(aws.bucket(identity.bucket), checkpoints, outputs)
+        bucket = OwnBucket(aws.bucket(identity.bucket, identity.lock_days), checkpoints, outputs)
         table = aws.table(identity.table, identity.job, identity.run_key)
         self._token = f"{identity.fence}-{secrets.token_hex(8)}"
         self.uploader = self._patience.call(

@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 import botocore.session
@@ -30,6 +31,9 @@ from steadyspot.contract import Status, columns
 from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.refusals import AWS_ERRORS, code_of, refusal
+
+CLOCKS_DIFFER = timedelta(minutes=15)
+"""As much as AWS lets a clock be wrong."""
 
 Item = dict[str, Any]
 """A row of the run table with plain values: str, int, float, bool, None, list, dict."""
@@ -158,7 +162,7 @@ class Clients(Protocol):
     """What an attempt speaks to."""
 
     def table(self, table: str, job: str, run_key: str) -> Table: ...
-    def bucket(self, bucket: str) -> Bucket: ...
+    def bucket(self, bucket: str, lock_days: int = 0) -> Bucket: ...
     def prepare_trace(self) -> None: ...
     def send_trace(self, document: str) -> None: ...
 
@@ -188,11 +192,11 @@ class Aws:
         client.meta.events.register("after-call.dynamodb", _check_whole)
         return DynamoTable(client, self._patience, table, job, run_key)
 
-    def bucket(self, bucket: str) -> S3Bucket:
+    def bucket(self, bucket: str, lock_days: int = 0) -> S3Bucket:
         client = self._client("s3")
         client.meta.events.register_last("before-call.s3", _send_small_at_once)
         slow = self._client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
-        return S3Bucket(client, slow, self._patience, bucket)
+        return S3Bucket(client, slow, self._patience, bucket, lock_days)
 
     def prepare_trace(self) -> None:
         """Load what ``send_trace`` needs, so that it costs little at the end.
@@ -296,13 +300,20 @@ class DynamoTable:
 
 
 class S3Bucket:
-    """One bucket in S3. Uploads are completed with the client that waits longer, ``slow``."""
+    """One bucket in S3. Uploads are completed with the client that waits longer, ``slow``.
 
-    def __init__(self, client: Any, slow: Any, patience: Patience, bucket: str) -> None:
+    ``lock_days``: what is put for ever, which is all that is published, cannot be deleted for so
+    long; 0 is no lock.
+    """
+
+    def __init__(
+        self, client: Any, slow: Any, patience: Patience, bucket: str, lock_days: int = 0
+    ) -> None:
         self._client = client
         self._slow = slow
         self._patience = patience
         self._bucket = bucket
+        self._lock_days = lock_days
 
     def get(self, key: str) -> bytes | None:
         """The whole object, or none. For small objects of the worker's own."""
@@ -333,7 +344,7 @@ class S3Bucket:
         """Put an object unless there is one already; whether it was put."""
         for _ in range(RACES):
             try:
-                self._call("put_object", Key=key, Body=body, IfNoneMatch="*")
+                self._call("put_object", Key=key, Body=body, IfNoneMatch="*", **self._lock())
                 return True
             except _Exists:
                 return False
@@ -373,7 +384,7 @@ class S3Bucket:
             "create_multipart_upload",
             Key=key,
             Metadata={"steadyspot-token": token},
-            ChecksumAlgorithm="CRC32",
+            **{"ChecksumAlgorithm": "CRC32", **self._lock()},
         )
         return str(reply["UploadId"])
 
@@ -403,6 +414,20 @@ class S3Bucket:
             self._call("abort_multipart_upload", Key=key, UploadId=upload_id)
         except NoSuchUpload:
             pass
+
+    def _lock(self) -> dict[str, Any]:
+        """What locks a new object, which has to come with a checksum then.
+
+        The role allows no more days than there are by AWS's clock.
+        """
+        if not self._lock_days:
+            return {}
+        until = datetime.now(UTC) + timedelta(days=self._lock_days) - CLOCKS_DIFFER
+        return {
+            "ChecksumAlgorithm": "CRC32",
+            "ObjectLockMode": "GOVERNANCE",
+            "ObjectLockRetainUntilDate": until,
+        }
 
     def _call(
         self, operation: str, use: Callable[[Any], Any] = lambda reply: reply, **arguments: Any

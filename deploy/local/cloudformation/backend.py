@@ -103,7 +103,8 @@ class LocalCloudFormation(CloudFormationBackend):
             tags=tags,
             role_arn=role_arn,
         )
-        if change_set.changes or outputs_differ(stack, wanted):
+        retagged = tags is not None and tags != stack.tags
+        if change_set.changes or outputs_differ(stack, wanted) or retagged:
             change_set.status, change_set.execution_status = "CREATE_COMPLETE", "AVAILABLE"
         else:
             change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
@@ -234,7 +235,10 @@ class LocalCloudFormation(CloudFormationBackend):
         if stack.status.endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
             for name in self._exports_of(stack):
                 del self.exports[name]
-            self.exports.update({export.name: export for export in stack.exports})
+            for one in stack.exports:
+                self.exports[one.name] = parsing.Export(
+                    one.exporting_stack_id, one.name, plain(one.value)
+                )
 
 
 def refuse_if_busy(stack: Stack) -> None:

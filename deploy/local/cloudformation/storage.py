@@ -24,7 +24,7 @@ from steadyspot.deploy.local.cloudformation.resource import Place, Properties, R
 
 
 class BucketResource(Resource, CloudFormationModel):
-    """A bucket with its encryption, block of public access, ownership, lifecycle, versions."""
+    """A bucket: encryption, block of public access, ownership, lifecycle, versions, lock."""
 
     TYPE = "AWS::S3::Bucket"
     NAME_PROPERTY = "BucketName"
@@ -62,6 +62,8 @@ class BucketResource(Resource, CloudFormationModel):
             backend.put_bucket_ownership_controls(name, {"Rule": ownership["Rules"]})
         if versioning := properties.get("VersioningConfiguration"):
             backend.put_bucket_versioning(name, versioning["Status"])
+        if truth(properties.get("ObjectLockEnabled", False)):
+            backend.get_bucket(name).object_lock_enabled = True
         rules = properties.get("LifecycleConfiguration", {}).get("Rules", [])
         backend.put_bucket_lifecycle_configuration(name, [lifecycle_rule(rule) for rule in rules])
 

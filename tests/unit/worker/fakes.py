@@ -172,7 +172,7 @@ class FakeAws:
         self._world = world
         self._gate = gate
 
-    def bucket(self, bucket: str) -> FakeBucket:
+    def bucket(self, bucket: str, lock_days: int = 0) -> FakeBucket:
         return FakeBucket(self._world, self._gate)
 
     def table(self, table: str, job: str, run_key: str) -> FakeTable:

@@ -1,0 +1,60 @@
+"""The end of an execution whose history is full: AWS keeps 25,000 events of a Standard workflow.
+
+No state catches it, and nothing of the workflow runs any more. moto's history grows without end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from moto.stepfunctions.parser.api import ExecutionFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.event.event_manager import (
+    EventHistoryContext,
+    EventManager,
+)
+
+LARGEST_HISTORY: Final = 25_000
+"""Events, the one that tells of the end included."""
+
+
+class BoundedEvents(EventManager):
+    """The events of the execution that `env` evaluates, up to so many."""
+
+    def __init__(self, env: Environment, limit: int = LARGEST_HISTORY) -> None:
+        super().__init__(cloud_watch_logging_session=env.cloud_watch_logging_session)
+        self._env = env
+        self._limit = limit
+        self._last = 0
+
+    def add_event(
+        self,
+        context: EventHistoryContext,
+        event_type: HistoryEventType,
+        event_details: EventDetails | None = None,
+        *more: Any,
+        **named: Any,
+    ) -> int:
+        """Add it, and end the execution with the last but one; what still comes then is dropped."""
+        is_end = event_type is HistoryEventType.ExecutionFailed
+        if self._last >= self._limit - 1 and not is_end:
+            return self._last
+        self._last = super().add_event(context, event_type, event_details, *more, **named)
+        if self._last == self._limit - 1 and not is_end:
+            self._env.set_error(
+                ExecutionFailedEventDetails(
+                    error="States.Runtime",
+                    cause="The execution reached the maximum number of history events "
+                    f"({self._limit}).",
+                )
+            )
+        return self._last
+
+
+class AwsEnvironment(Environment):
+    """What an execution is evaluated in, with a history that ends."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.event_manager = BoundedEvents(self)

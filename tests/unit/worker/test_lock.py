@@ -1,0 +1,43 @@
+"""What is published is locked for as long as the platform says, and what is saved never."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from steadyspot.worker.keeping.patience import Patience
+from steadyspot.worker.keeping.store import S3Bucket
+
+
+class S3:
+    """Takes every call, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, dict[str, Any]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**arguments: Any) -> dict[str, str]:
+            self.given[name] = arguments
+            return {"UploadId": "u"}
+
+        return call
+
+
+@pytest.mark.parametrize("days", [0, 1, 3650])
+def test_outputs_and_their_record_are_locked_and_checkpoints_are_not(days: int) -> None:
+    s3 = S3()
+    bucket = S3Bucket(s3, s3, Patience(1, print), "b", days)
+    bucket.create("outputs/a", "token")
+    put = []
+    for write in (bucket.put_new, bucket.put):
+        write("key", b"")
+        put.append(s3.given["put_object"])
+    assert not any(name.startswith("ObjectLock") for name in put[1])
+    for given in (s3.given["create_multipart_upload"], put[0]):
+        assert given.get("ObjectLockMode") == ("GOVERNANCE" if days else None)
+        if days:
+            assert given["ChecksumAlgorithm"] == "CRC32"
+            left = given["ObjectLockRetainUntilDate"] - datetime.now(UTC)
+            assert timedelta(days=days, hours=-1) < left < timedelta(days=days)
