@@ -275,7 +275,8 @@ def small_files(folder: Path, full: bool) -> Iterator[Row]:
     yield _row(f"{what}: first save", saved["whole"], 12)
     yield _row(f"{what}: one changed", saved["again"], 1)
     yield _row(f"{what}: restore", restored["opened"], 15)
-    yield Row(f"{what}: peak memory", f"{max(saved['memory'], restored['memory']):.0f} MiB")
+    memory = max(saved["memory"], restored["memory"])
+    yield Row(f"{what}: peak memory", f"{memory:.0f} MiB", "≤ 210 MiB", memory <= 210)
     with loopback.serve(NETWORK_SECONDS) as endpoint:
         saved = _step(endpoint, folder / "small-far", "first_save", fewer)
         restored = _step(endpoint, folder / "small-far", "restore", fewer)

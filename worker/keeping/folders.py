@@ -105,7 +105,7 @@ class CheckpointFolder:
                 captured = self._entries(before, copy)
             except Moved:
                 continue
-            if look() == beside and scan(self.root) == before:
+            if look() == beside and scan(self.root, before.entries) == before:
                 return captured, beside
         self._pause()
         try:

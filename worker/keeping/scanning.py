@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from steadyspot.worker.errors import shortage
@@ -45,8 +47,11 @@ class Tree(NamedTuple):
     unreadable: dict[str, str]
 
 
-def scan(root: str) -> Tree:
-    """Everything below. Raises ``OSError`` where the folder itself cannot be read at all."""
+def scan(root: str, before: Mapping[str, Seen] = MappingProxyType({})) -> Tree:
+    """Everything below. Raises ``OSError`` where the folder itself cannot be read at all.
+
+    What is as it was ``before`` is the same object, since of many files two would take much memory.
+    """
     tree = Tree({}, {})
     folders = [""]
     while folders:
@@ -70,7 +75,8 @@ def scan(root: str) -> Tree:
             except OSError as error:
                 _note(tree, path, error)
                 continue
-            tree.entries[path] = seen
+            known = before.get(path)
+            tree.entries[path] = known if known is not None and known == seen else seen
             if seen.kind == "folder":
                 folders.append(path)
     return tree

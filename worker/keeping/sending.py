@@ -7,11 +7,12 @@ checkpoint before has already are not sent again. One file that cannot be read a
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from io import BytesIO
 from itertools import chain
 from typing import NamedTuple
 
@@ -96,13 +97,14 @@ class Sender:
         return [_Sent(number, Piece(self._put(data, known), 0, len(data)))]
 
     def _pack(self, small: list[tuple[int, Span]]) -> list[_Sent]:
-        there, failed = _read_all(small)
-        block = self._put(b"".join(data for _, data in there), {})
-        start = 0
-        for number, data in there:
-            failed.append(_Sent(number, Piece(block, start, len(data))))
-            start += len(data)
-        return failed
+        failed: list[_Sent] = []
+        places: list[tuple[int, int, int]] = []
+        pack = BytesIO()  # Its bytes are held once, since many packs are sent at a time.
+        for number, data in _read_each(small, failed):
+            places.append((number, pack.tell(), len(data)))
+            pack.write(data)
+        block = self._put(pack.getvalue(), {})
+        return failed + [_Sent(number, Piece(block, at, size)) for number, at, size in places]
 
     def _put(self, data: bytes, known: Mapping[str, Block]) -> Block:
         digest = sha256(data).hexdigest()
@@ -119,19 +121,21 @@ def why_not(trouble: Moved | Unreadable) -> str:
 
 
 def _inline(small: list[tuple[int, Span]]) -> list[_Sent]:
-    there, failed = _read_all(small)
-    return failed + [_Sent(number, data=b64encode(data).decode()) for number, data in there]
-
-
-def _read_all(small: list[tuple[int, Span]]) -> tuple[list[tuple[int, bytes]], list[_Sent]]:
-    there: list[tuple[int, bytes]] = []
     failed: list[_Sent] = []
+    there = _read_each(small, failed)
+    sent = [_Sent(number, data=b64encode(data).decode()) for number, data in there]
+    return failed + sent
+
+
+def _read_each(
+    small: Iterable[tuple[int, Span]], failed: list[_Sent]
+) -> Iterator[tuple[int, bytes]]:
+    """The bytes of each that can be read; the others are added to ``failed``."""
     for number, span in small:
         try:
-            there.append((number, read(span)))
+            yield number, read(span)
         except (Moved, Unreadable) as trouble:
             failed.append(_Sent(number, why=why_not(trouble)))
-    return there, failed
 
 
 def _settled(one: Captured, sent: Iterable[_Sent], left_out: dict[str, str]) -> Captured | None:

@@ -17,7 +17,7 @@ from steadyspot.worker.keeping.contents import Span, Unreadable, read
 from steadyspot.worker.keeping.folders import CheckpointFolder
 from steadyspot.worker.keeping.keeper import Keeper
 from steadyspot.worker.keeping.listing import Listing
-from steadyspot.worker.keeping.scanning import Tree
+from steadyspot.worker.keeping.scanning import Tree, scan
 from tests.unit.worker.fakes import Inline, World
 from tests.unit.worker.runs import new_world
 from tests.unit.worker.test_checkpoint_folder import POOL, Kept, nothing
@@ -319,3 +319,12 @@ def test_run_is_never_complete_without_a_file_that_lay_there(tmp_path: Path, end
         third = _attempt(world, tmp_path / "3")
         third.opened.result(20)
         assert third.saving.attempt.ledger.units_done == 0
+
+
+def test_a_second_look_at_many_files_keeps_the_first_ones_entries(kept: Kept) -> None:
+    before = scan(str(kept.root))
+    (kept.root / "good").write_text("better")
+    now = scan(str(kept.root), before.entries)
+
+    assert now.entries["sub/file"] is before.entries["sub/file"]
+    assert now.entries["good"] == scan(str(kept.root)).entries["good"] != before.entries["good"]
