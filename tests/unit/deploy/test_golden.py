@@ -255,7 +255,10 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("forget", {"run": "20261125T020000Z", "yes": True}),
     ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
     ("drill", {"name": "verify", "yes": True}),
-    ("redrive", {"run": None, "first": None, "last": None, "at_once": 2, "dry_run": True}),
+    (
+        "redrive",
+        {"run": None, "first": None, "last": None, "at_once": 2, "every": False, "dry_run": True},
+    ),
     ("down", {"data": False, "at_once": 8, "yes": True}),
 ]
 
