@@ -69,7 +69,7 @@ class UnderWay:
             begins = stack not in self._lines
             self._lines[stack] = text
             if self._live:
-                self._live.update(self._table())
+                self._live.update(self._table(), refresh=True)
             elif begins:
                 self._screen.say(f"{stack}: {text}")
 
@@ -80,7 +80,7 @@ class UnderWay:
             self._ended += 1
             self._screen.say(f"{stack}: {text}", style)
             if self._live:
-                self._live.update(self._table())
+                self._live.update(self._table(), refresh=True)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from steadyspot.contract import Env, Status
+from steadyspot.contract import Env, Overlap, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_from, scheduled_time_of
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import RunRecord, RunTable, Totals, money
@@ -131,7 +131,8 @@ def judged(seen: Seen, prices: Prices, now: datetime) -> JobStatus:
     """Return how a job stands."""
     under_way = [run for run in seen.open_runs if run.status != Status.UNFINISHED]
     unfinished = [run for run in seen.open_runs if run.status == Status.UNFINISHED]
-    missed = seen.due_at if seen.due is None else None
+    waits = bool(under_way) and seen.job is not None and seen.job.overlap == Overlap.QUEUE
+    missed = seen.due_at if seen.due is None and not waits else None
     running = [_under_way(run, seen) for run in under_way]
     last_run, last_status, last_at = max(_ends(seen), key=lambda end: end[2], default=("", "", ""))
     parked = max(len(unfinished), int(seen.parked_alarm))

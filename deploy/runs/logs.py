@@ -165,24 +165,31 @@ class RunLog:
         self._last: dict[str, int] = {}
         self._seen: set[str] = set()
 
+    def everything(self) -> Iterator[LogLine]:
+        """Yield what the tasks of all runs have printed."""
+        for event in self._events(0, logStreamNamePrefix=_PREFIX):
+            if not event["message"].startswith(_METRICS):
+                yield line_of(event)
+
+    def _events(self, begin: int, **of: Any) -> list[Any]:
+        try:
+            pages = self._client.get_paginator("filter_log_events").paginate(
+                logGroupName=self._group, startTime=max(0, self._first, begin), **of
+            )
+            return [event for page in pages for event in page["events"]]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return []  # A stream is there once its task has printed something.
+            raise
+
     def news(self, task: str, attempt: int = 0) -> Iterator[LogLine]:
         """Yield what a task has printed since the last look; one call, as a rule.
 
         The last seconds are always read again, and what was seen is left out.
         """
         begin = self._last.get(task, 0) - 1000 * _LATE_SECONDS
-        try:
-            pages = self._client.get_paginator("filter_log_events").paginate(
-                logGroupName=self._group,
-                logStreamNames=[_PREFIX + task.rsplit("/", 1)[-1]],
-                startTime=max(0, self._first, begin),
-            )
-            events = [event for page in pages for event in page["events"]]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return  # A stream is there once its task has printed something.
-            raise
-        for event in events:
+        stream = _PREFIX + task.rsplit("/", 1)[-1]
+        for event in self._events(begin, logStreamNames=[stream]):
             if event["eventId"] not in self._seen and not event["message"].startswith(_METRICS):
                 self._seen.add(event["eventId"])
                 self._last[task] = max(self._last.get(task, 0), event["timestamp"])

@@ -30,6 +30,8 @@ _NOT_SENT = re.compile(
     r"^ *#.*\n|^Metadata:\n(?: .*\n|\n)+|^    Metadata:\n(?:      .*\n)+", re.MULTILINE
 )
 """Comments, and what the form of the console and linters read: it takes room, and does nothing."""
+_TOLD_OF_OUTPUTS = re.compile(r"(?<=:\n)    Description: .*\n(?=    Value:)")
+"""What the outputs are, which their names say as well."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def platform_template() -> Template:
         data = yaml.load(_at(location), _YAML)
         return f"DefinitionString: |\n        {json.dumps(data, separators=(',', ':'))}"
 
-    return Template(_LOCATION.sub(within, _NOT_SENT.sub("", text)), definitions)
+    text = _TOLD_OF_OUTPUTS.sub("", _NOT_SENT.sub("", text))
+    return Template(_LOCATION.sub(within, text), definitions)
 
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:

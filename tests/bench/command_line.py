@@ -112,6 +112,7 @@ def calls_of_idle_up() -> tuple[int, str]:
                 Screen(Console(file=out)),
                 job=None,
                 image=None,
+                at_once=8,
                 yes=False,
                 machine=False,
             )

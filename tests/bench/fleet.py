@@ -21,26 +21,30 @@ from moto.dynamodb.models import dynamodb_backends
 from rich.console import Console
 
 from steadyspot.contract import Status
+from steadyspot.deploy.cli.many_stacks import bring_all
 from steadyspot.deploy.cli.screen import Screen, silent
 from steadyspot.deploy.cli.verbs import status
 from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.stacks.changes import Plan
 from steadyspot.deploy.stacks.config import Config, Platform
-from steadyspot.deploy.stacks.up import bring, platform_of
+from steadyspot.deploy.stacks.up import bring, platform_of, stack_of
 from steadyspot.deploy.target import Target
 from tests.bench.report import Row, report
+from tests.unit.deploy import slow_stacks
 from tests.unit.deploy.fleets import days_before, items_of, nightly, totals_item
 
 JOBS, RUNS = 300, 100_000
 AT_WORK = 40
 STATUS_SECONDS, STATUS_CALLS = 2.0, 20
+STACKS, STACK_SECONDS, SHARE = 100, 0.3, 0.3
 
 
-def main(_: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Print the measures; 1 when something was not reached."""
-    return report("Many jobs", rows())
+    return report("Many jobs", rows(full="--full" in arguments))
 
 
-def rows() -> Iterator[Row]:
+def rows(*, full: bool) -> Iterator[Row]:
     """Yield each measure."""
     seconds, waited, calls, lines = status_of_many()
     what = f"status, {JOBS} jobs, {RUNS:,} runs in the table"
@@ -48,6 +52,48 @@ def rows() -> Iterator[Row]:
     shown = f"{seconds:.2f} s of one processor ({waited:.2f} s here)"
     yield Row(what, shown, f"<= {STATUS_SECONDS:g} s", reached)
     yield Row(what, f"{calls} calls", f"<= {STATUS_CALLS}", calls <= STATUS_CALLS)
+    took = {at_once: seconds_of_slow_stacks(at_once) for at_once in (1, 8)}
+    share = took[8] / took[1]
+    yield Row(
+        f"up of {STACKS} new jobs, {STACK_SECONDS:g} s a stack in the place of 30",
+        f"{took[8]:.1f} s with 8 at once, {took[1]:.1f} s with 1: {share:.2f}",
+        f"<= {SHARE}",
+        share <= SHARE,
+    )
+    stacks = STACKS if full else STACKS // 5
+    here = {at_once: seconds_on_the_local_target(stacks, at_once) for at_once in (1, 8)}
+    yield Row(
+        f"up of {stacks} new jobs on the local target, which only computes",
+        f"{here[8]:.1f} s with 8 at once, {here[1]:.1f} s with 1: {here[8] / here[1]:.2f}",
+    )
+
+
+def seconds_of_slow_stacks(at_once: int) -> float:
+    """Return how long stacks take to come up on a CloudFormation that takes its time for each."""
+    target = slow_stacks.target_of(slow_stacks.ManyStacks(STACK_SECONDS))
+    begun = time.perf_counter()
+    stacks = slow_stacks.wanted(STACKS)
+    done = list(bring_all(target, stacks, silent(), _agreed, _agreed, at_once))
+    assert len(done) == STACKS
+    return time.perf_counter() - begun
+
+
+def seconds_on_the_local_target(stacks: int, at_once: int) -> float:
+    """Return how long as many new jobs take to come up on the embedded AWS."""
+    jobs = {job.name: job for job in map(nightly, range(stacks))}
+    with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
+        config = Config(Path(folder) / "steadyspot.toml", Platform("bench"), jobs)
+        target = Target(config, aws.session())
+        bring(target, platform_of(target), silent(), _agreed)
+        begun = time.perf_counter()
+        wanted = [stack_of(target, job) for job in jobs.values()]
+        done = list(bring_all(target, wanted, silent(), _agreed, _agreed, at_once))
+        assert len(done) == stacks
+        return time.perf_counter() - begun
+
+
+def _agreed(_: Plan) -> bool:
+    return True
 
 
 def status_of_many() -> tuple[float, float, int, int]:
@@ -61,7 +107,7 @@ def status_of_many() -> tuple[float, float, int, int]:
     with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
         config = Config(Path(folder) / "steadyspot.toml", Platform("bench"), jobs)
         target = Target(config, aws.session())
-        bring(target, platform_of(target), silent(), lambda _plan: True)
+        bring(target, platform_of(target), silent(), _agreed)
         _fill(target, now)
         times = []
         for _ in range(3):

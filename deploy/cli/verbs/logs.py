@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from steadyspot.contract import columns
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.runs.logs import LogLine
     from steadyspot.deploy.target import Target
@@ -38,13 +42,19 @@ def command(
     machine: bool,
     **which: Any,
 ) -> None:
-    """Show what the attempts of JOB's last run printed, or of the one named RUN."""
+    """Show what the attempts of JOB's last run printed, or of the one named RUN.
+
+    With --since and without JOB: what all jobs have printed since then.
+    """
     from steadyspot.deploy.aws.pace import Pace
     from steadyspot.deploy.runs.executions import ENDED, Follower, history
     from steadyspot.deploy.runs.following import shown_beside
     from steadyspot.deploy.runs.logs import Printing, RunLog
     from steadyspot.deploy.runs.lookup import Finder
 
+    if job is None and which["since"] and len(target.config.jobs) > 1:
+        _of_all(target, screen, which["since"], machine=machine, tail=tail)
+        return
     wanted = target.config.job(job)
     outputs = target.job(wanted)
     sfn = target.client("stepfunctions")
@@ -75,3 +85,25 @@ def command(
             pass  # Only what is printed is shown.
     elif not lines and not machine:
         screen.say("Its attempts printed nothing of that, or none came to run.")
+
+
+def _of_all(
+    target: Target, screen: Screen, since: datetime, *, machine: bool, tail: int | None
+) -> None:
+    """Show what all jobs have printed since a time, in its order; each line with its job."""
+    from steadyspot.deploy.runs.logs import RunLog
+
+    client = target.client("logs")
+    found = [
+        (line.at, job.name, line)
+        for job in target.config.jobs.values()
+        for line in RunLog(client, target.job(job)["LogGroup"], since).everything()
+    ]
+    found.sort(key=lambda one: one[:2])
+    for _, name, line in found if tail is None else found[len(found) - min(tail, len(found)) :]:
+        if machine:
+            screen.json_line({columns.JOB: name, **line.as_data()})
+        else:
+            screen.log_line(replace(line, text=f"{name}: {line.text}"))
+    if not found and not machine:
+        screen.say("No job has printed anything since then.")

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     type=options.OneOf([mode.value for mode in CapacityMode]),
     help="With --from: what the runs may run on; else as the job says.",
 )
+@click.option("--all", "every", is_flag=True, help="Of all jobs, one after the other.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be run.")
 @options.as_json
 @options.on_target
@@ -57,45 +58,53 @@ def command(
     first: datetime | None,
     last: datetime | None,
     capacity: str | None,
+    every: bool,
     machine: bool,
     **how: Any,
 ) -> None:
     """Take up again what waits in JOB's dead-letter queue, RUN of it, or a window of times."""
-    wanted = target.config.job(job)
+    from functools import partial
 
-    def before(entry: dict[str, Any]) -> None:
-        if not machine:
-            _print(screen, entry)
+    from steadyspot.deploy.cli.screen import silent
 
-    _refuse_what_does_not_go_together(run, first, last, capacity)
-    entries = (
-        _window(target, wanted, first, last, capacity, **how)
-        if first
-        else _queue(target, wanted, run, before, dry_run=how["dry_run"])
-    )
+    tell = partial(_print, silent() if machine else screen)
+    _refuse_what_contradicts(job, run, first, last, capacity, every=every)
+
+    def of_job(one: Job) -> Iterator[dict[str, Any]]:
+        if first and every and one.schedule is None:
+            return iter(())
+        if first:
+            return _window(target, one, first, last, capacity, **how)
+        return _queue(target, one, run, tell, dry_run=how["dry_run"])
+
+    entries = _of_all(target, of_job) if every else of_job(target.config.job(job))
     shown: list[dict[str, Any]] = []
     for entry in entries:
         shown.append(entry)
-        if not machine:
-            _print(screen, entry)
+        tell(entry)
     if run and not shown:
-        raise _not_there(wanted, run)
+        raise _not_there(target.config.job(job), run)
     if machine:
         screen.json(shown)
     elif not shown:
-        screen.say(
-            "There was no scheduled time in that window."
-            if first
-            else f"Nothing waits in the queue of {wanted.name}."
-        )
+        named = "any job" if every else target.config.job(job).name
+        nothing = "There was no scheduled time in that window."
+        screen.say(nothing if first else f"Nothing waits in the queue of {named}.")
     sys.exit(0 if all(entry.get("good", True) for entry in shown) else 1)
 
 
-def _refuse_what_does_not_go_together(
-    run: str | None, first: datetime | None, last: datetime | None, capacity: str | None
+def _refuse_what_contradicts(
+    job: str | None,
+    run: str | None,
+    first: datetime | None,
+    last: datetime | None,
+    capacity: str | None,
+    *,
+    every: bool,
 ) -> None:
     from steadyspot.deploy.trouble import Trouble
 
+    one = "Leave one of them out."
     if last and not first:
         raise Trouble("--to needs --from beside it.", "Name where the window begins.")
     if capacity and not first:
@@ -104,7 +113,23 @@ def _refuse_what_does_not_go_together(
             "What is parked runs as it was asked for; name a window of times, or leave it out.",
         )
     if run and first:
-        raise Trouble("--from is for a window of times, not for one run.", "Leave one of them out.")
+        raise Trouble("--from is for a window of times, not for one run.", one)
+    if every and job:
+        raise Trouble("--all is for all jobs, not for one.", one)
+
+
+def _of_all(
+    target: Target, of_job: Callable[[Job], Iterator[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the entries of each job with its name; the trouble of one stops no other."""
+    from steadyspot.deploy.trouble import Trouble
+
+    for one in target.config.jobs.values():
+        named = {columns.JOB: one.name}
+        try:
+            yield from ({**named, **entry} for entry in of_job(one))
+        except Trouble as trouble:
+            yield {**named, columns.RUN_KEY: "", "note": trouble.what, "good": False}
 
 
 def _not_there(job: Job, run: str) -> Trouble:
@@ -118,7 +143,7 @@ def _not_there(job: Job, run: str) -> Trouble:
 
 def _print(screen: Screen, entry: dict[str, Any]) -> None:
     """Print what waits or was started; what it runs, and with what, on lines of their own."""
-    told = (entry.get(name) for name in (columns.RUN_KEY, "execution", "why", "note"))
+    told = (entry.get(name) for name in (columns.JOB, columns.RUN_KEY, "execution", "why", "note"))
     screen.say("  ".join(str(text) for text in told if text))
     if messages.REQUEST in entry:
         screen.pair("  runs", shlex.join(entry[messages.COMMAND]) or "the command of its image")

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from moto import mock_aws
 from rich.console import Console
 
-from steadyspot.contract import Capacity, Status
+from steadyspot.contract import Capacity, Overlap, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.screen import Screen
@@ -140,6 +140,15 @@ def test_a_start_that_only_the_queue_knows_shows_by_its_alarm(dynamodb: Any) -> 
     put(dynamodb, *items_of(JOB.name, TONIGHT))
     assert standing(dynamodb, ringing=("shop-job-000-parked",)).state == "parked"
     assert standing(dynamodb, ringing=("shop-job-0000-parked",)).state == "finished"
+
+
+def test_a_run_that_waits_for_its_turn_is_not_missed(dynamodb: Any) -> None:
+    put(dynamodb, *items_of(JOB.name, days_before(NOW, 1), Status.RUNNING))
+    taking_turns = replace(JOB, overlap=Overlap.QUEUE)
+    for job, state in ((JOB, "missed"), (taking_turns, "late")):
+        services = Counted(schedules={JOB.name: (True, LONG_AGO)})
+        (found,) = read(target_of(dynamodb, [job], services), NOW)
+        assert found.state == state
 
 
 def test_a_paused_job_misses_nothing(dynamodb: Any) -> None:

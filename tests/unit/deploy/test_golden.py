@@ -134,6 +134,9 @@ class Records:
 
     scheduled = several = since
 
+    def close(self, job: str, run_key: str) -> None:
+        """Nothing is open."""
+
 
 class Account(CloudFormation):
     """Both stacks as an earlier `up` left them: a mail, an image and a state differ."""
@@ -241,8 +244,8 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
 
 VERBS: list[tuple[str, dict[str, Any]]] = [
     ("check", {}),
-    ("diff", {"tells": False}),
-    ("up", {"image": None, "yes": True}),
+    ("diff", {"tells": False, "at_once": 8}),
+    ("up", {"image": None, "at_once": 8, "yes": True}),
     ("run", {"request": {}, "no_follow": False, "logs": False}),
     ("watch", {"run": None, "logs": False}),
     ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
@@ -252,8 +255,11 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("forget", {"run": "20261125T020000Z", "yes": True}),
     ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
     ("drill", {"name": "verify", "yes": True}),
-    ("redrive", {"run": None, "first": None, "last": None, "at_once": 2, "dry_run": True}),
-    ("down", {"data": False, "yes": True}),
+    (
+        "redrive",
+        {"run": None, "first": None, "last": None, "at_once": 2, "every": False, "dry_run": True},
+    ),
+    ("down", {"data": False, "at_once": 8, "yes": True}),
 ]
 
 

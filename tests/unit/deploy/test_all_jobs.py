@@ -1,0 +1,98 @@
+"""What a verb does of all jobs: the trouble of one stops no other, and each line names its job."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.cli.verbs import logs, redrive
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.trouble import Trouble
+from tests.unit.deploy.fakes import Calls, Pages
+
+NIGHT, DAY = Job("night", "image"), Job("day", "image")
+JOBS = {"night": NIGHT, "day": DAY}
+
+
+def printed(verb: Any, target: Any, **options: Any) -> str:
+    out = io.StringIO()
+    inner = getattr(verb.command.callback, "__wrapped__")  # noqa: B009  # behind its options
+    inner(target, Screen(Console(file=out, width=200)), **options)
+    return out.getvalue()
+
+
+class Groups:
+    """What each job has printed, by its log group."""
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "filter_log_events"
+
+        def paginate(**asked: Any) -> Iterator[Any]:
+            at = {"night": 2000, "day": 1000}[asked["logGroupName"]]
+            assert asked["logStreamNamePrefix"] == "run/worker/"
+            event = {"timestamp": at, "message": "hello", "logStreamName": "run/worker/t"}
+            yield {"events": [{**event, "eventId": "1"}, {**event, "message": '{"_aws": 1}'}]}
+
+        return SimpleNamespace(paginate=paginate)
+
+
+@pytest.mark.parametrize("machine", [True, False])
+def test_logs_since_without_a_job_are_those_of_all_in_the_order_of_time(machine: bool) -> None:
+    target = SimpleNamespace(
+        config=Config(Path("s.toml"), Platform("shop"), JOBS),
+        client=lambda _: Groups(),
+        job=lambda job: {"LogGroup": job.name},
+    )
+    options = {"job": None, "run": None, "follow": False, "tail": None, "attempt": None}
+    since = datetime(1970, 1, 1, tzinfo=UTC)
+    text = printed(logs, target, machine=machine, since=since, **options)
+    lines = text.splitlines()
+    if machine:
+        assert [json.loads(line)["job"] for line in lines] == ["day", "night"]
+    else:
+        assert [line.split()[2] for line in lines] == ["day:", "night:"]
+
+
+def test_redrive_all_goes_on_where_one_job_is_in_trouble(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def outputs(job: Job) -> dict[str, str]:
+        if job is NIGHT:
+            raise Trouble("There is no stack shop-night.", "Deploy first.")
+        return {"Queue": "q", "StateMachine": "m:stateMachine:x"}
+
+    services = Calls(receive_message=lambda **_: {}, get_paginator=lambda _: Pages())
+    target = SimpleNamespace(
+        config=Config(Path("s.toml"), Platform("shop"), JOBS),
+        client=lambda _: services,
+        job=outputs,
+        runs=None,
+        platform={"AfterTheEnd": "a", "ScheduleGroup": "g"},
+    )
+    options = {"job": None, "run": None, "first": None, "last": None, "machine": False}
+    out = io.StringIO()
+    inner = getattr(redrive.command.callback, "__wrapped__")  # noqa: B009
+    with pytest.raises(SystemExit) as ended:
+        inner(
+            target,
+            Screen(Console(file=out, width=200)),
+            **{**options, "every": True, "at_once": 1, "dry_run": True},
+        )
+    assert ended.value.code == 1
+    assert out.getvalue().splitlines() == ["night  There is no stack shop-night."]
+
+
+def test_redrive_all_is_not_for_one_job() -> None:
+    target = SimpleNamespace(config=Config(Path("s.toml"), Platform("shop"), JOBS))
+    options = {"run": None, "first": None, "last": None, "machine": False, "at_once": 1}
+    with pytest.raises(Trouble, match="not for one"):
+        printed(redrive, target, job="day", every=True, dry_run=True, **options)
