@@ -37,7 +37,7 @@ IN_TURN = ("skip", "queue", "replace")
 AFTER_THE_END = Machine(
     substituted(
         json.dumps(definition("after-the-end")),
-        (("Region", "us-east-1"), ("Table", "runs"), ("Topic", "arn:topic")),
+        (("Region", "us-east-1"), ("Table", "runs"), ("Topic", "arn:topic"), ("KeepRunsDays", "0")),
     )
 )
 
