@@ -113,6 +113,7 @@ def build() -> Machine:
         assign={
             "request": expression("requestOfEnded"),
             "ended": expression("executionEnded"),
+            "row": expression("rowOfEnd"),
         },
         output={},
     )
@@ -155,7 +156,6 @@ def build() -> Machine:
     # An end is known by its key from here on, and told in one sentence.
     known = {
         "key": expression("keyOfEnded"),
-        "row": expression("rowOfEnd"),
         "sentence": expression("endedSentence"),
     }
     asked.add_choice(Rule(expression("always"), assign=known), marking)

@@ -275,6 +275,7 @@ def record() -> Task:
             },
         ),
         add_to_totals(5),
+        most_conflicts=8,
         comment="Also one whose worker never started.",
         assign=states_entered(2),
     )

@@ -100,7 +100,11 @@ def called_by_states(template: Template, machine: str) -> set[str]:
         call = state.get("Resource", "").removeprefix("arn:aws:states:::")
         if call == "aws-sdk:dynamodb:transactWriteItems":
             written = json.dumps(state["Arguments"])
-            called |= {needed for kind, needed in OF_TRANSACTIONS.items() if kind in written}
+            called |= {
+                needed
+                for kind, needed in OF_TRANSACTIONS.items()
+                if f'{kind}"' in written or f"{kind}'" in written
+            }
         elif call:
             called |= OF_STATES[call]
     return called
@@ -395,7 +399,7 @@ def test_names_stay_within_what_aws_allows_for_the_longest_platform_and_job() ->
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_each_template_has_room_for_thirty_more_parameters(name: str) -> None:
+def test_each_template_has_room_for_twenty_more_parameters(name: str) -> None:
     """One takes its declaration, a place in a group and, in a job, one in its substitutions."""
     text = PATHS[name].read_text("utf-8")
     parameters = text[text.index("\nParameters:") : text.index("\nConditions:")]
@@ -409,7 +413,7 @@ def test_each_template_has_room_for_thirty_more_parameters(name: str) -> None:
         size = len(has.encode())
         left = int((may_have - size) / of_one)
         print(f"{name}.yaml {what}: {size} of {may_have} bytes, {left} more parameters fit")
-        assert left >= 30
+        assert left >= 20
 
 
 METADATA = "Metadata"

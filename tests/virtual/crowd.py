@@ -23,6 +23,8 @@ from tests.virtual.machine import Ended, Machine, TaskFailed, iso
 from tests.virtual.world import Launch, Offer, RunWorld
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution"
+CONFLICTS = ("Claim the run", "Take the run over", "Close the run", "Mark it unfinished")
+"""States that look again where their transaction was cancelled for another one."""
 RUNNING, ABORTED = "RUNNING", "ABORTED"
 
 
@@ -204,8 +206,7 @@ class Seat(RunWorld):
         crowd = self._crowd
         self._pass(crowd.now + crowd.random.choice([0, 0, 0.1, 1.5]))
         service = resource.removeprefix("arn:aws:states:::")
-        is_conflict = self._execution.machine == "job" and crowd.random.random() < crowd.conflicts
-        if service.endswith("transactWriteItems") and is_conflict:
+        if state in CONFLICTS and crowd.random.random() < crowd.conflicts:
             raise TaskFailed(CANCELED, "TransactionConflict")
         if service.endswith("describeExecution"):
             answer: Any = crowd.describe(arguments["ExecutionArn"])
