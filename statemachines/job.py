@@ -312,6 +312,7 @@ def why_did_it_stop(
     spot: State,
     stop: State,
     hand_over: State,
+    hangs: State,
 ) -> Choice:
     """Return the Choice with a rule for each answer of the cause table.
 
@@ -337,6 +338,7 @@ def why_did_it_stop(
             waits.for_all_else,
         ),
         (answered(Answer.STOP, Answer.FINISH), "Trying again would not help.", stop),
+        (expression("isToldToHang"), "It came to no end.", hangs),
         (expression("always"), "It is decided anew.", choose),
     ):
         choice.add_choice(Rule(condition, comment=comment), following)
@@ -511,6 +513,16 @@ def tell_it_is_skipped() -> Task:
     )
 
 
+def tell_it_hangs() -> Task:
+    """Publish that an attempt used up its limit without an end; the run goes on in another."""
+    return publish(
+        JobState.TELL_IT_HANGS,
+        {"outcome": "hanging", "severity": "warning", "toCome": 1},
+        comment="An attempt came to no end within its limit; another one may do the same.",
+        assign=states_entered(),
+    )
+
+
 def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
     """Return a Task that publishes; ``given`` stands in for expressions about the run's end."""
     return short_call(
@@ -540,7 +552,7 @@ def build() -> Machine:
         learning=learn(),
         telling=tell_it_waits(),
     )
-    handing, going_on = hand_over(), go_on()
+    handing, going_on, hanging = hand_over(), go_on(), tell_it_hangs()
     giving_back = give_back()
     judging = why_did_it_stop(
         finished=telling,
@@ -550,6 +562,7 @@ def build() -> Machine:
         spot=spot,
         stop=marking,
         hand_over=handing,
+        hangs=hanging,
     )
     finished = Succeed(
         "Finished",
@@ -615,6 +628,8 @@ def build() -> Machine:
     waits.telling.catches = [
         Catch(waits.for_all_else, error_equals=["States.ALL"], assign=states_entered())
     ]
+    hanging.next_step = choosing
+    hanging.catches = [Catch(choosing, error_equals=["States.ALL"], assign=states_entered())]
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
 

@@ -232,6 +232,10 @@ _AFTER: Mapping[str, tuple[str, str]] = {
         "on-demand is refused, and people are told",
         "on-demand is refused, and people could not be told",
     ),
+    JobState.TELL_IT_HANGS: (
+        "it came to no end, and people are told",
+        "it came to no end, and people could not be told",
+    ),
     JobState.TELL: ("people are told", "people could not be told"),
 }
 """What a state has done once it is left, and what is said where its call failed and was caught."""

@@ -20,13 +20,12 @@ FRESH = timedelta(hours=1)
 
 
 def upload(target: Target, template: Template) -> None:
-    """Bring a template's definition where CloudFormation will look for it."""
-    if template.key:
-        (definition,) = template.definitions.values()
+    """Bring a template's definitions where CloudFormation will look for them."""
+    for machine, key in template.keys.items():
         target.client("s3").put_object(
             Bucket=target.platform["Bucket"],
-            Key=template.key,
-            Body=definition.encode(),
+            Key=key,
+            Body=template.definitions[machine].encode(),
             ContentType="application/yaml",
         )
 

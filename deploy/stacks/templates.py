@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,14 @@ class Template:
     definitions
         By the logical id of a state machine, which is also the name of the output with its ARN:
         its rendered definition, YAML with ``${Name}`` where the template substitutes.
-    key
-        Where a job's definition has to lie in the platform's bucket; empty where the text holds
-        all definitions.
+    keys
+        By the same ids: where a job's definitions have to lie in the platform's bucket; empty where
+        the text holds them.
     """
 
     text: str
     definitions: Mapping[str, str]
-    key: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def graph(self, machine: str) -> dict[str, Any]:
         """The definition of one state machine as data."""
@@ -69,13 +69,19 @@ def platform_template() -> Template:
 
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:
-    """Return ``job.yaml`` with bucket and key of its definition; ``edit`` changes the template."""
+    """Return ``job.yaml`` with bucket and keys of its definitions; ``edit`` changes the text."""
     text, definitions = _read(JOB)
-    (definition,) = definitions.values()
-    key = f"{PREFIX}job-{hashlib.sha256(definition.encode()).hexdigest()}.asl.yaml"
-    place = f'{{Bucket: {{Fn::ImportValue: !Sub "${{Platform}}-Bucket"}}, Key: {key}}}'
-    sent = _LOCATION.sub(lambda _: f"DefinitionS3Location: {place}", edit(text))
-    return Template(sent, definitions, key)
+    keys = {machine: _key_of(definition) for machine, definition in definitions.items()}
+
+    def in_the_bucket(location: re.Match[str]) -> str:
+        bucket = '{Fn::ImportValue: !Sub "${Platform}-Bucket"}'
+        return f"DefinitionS3Location: {{Bucket: {bucket}, Key: {_key_of(_at(location))}}}"
+
+    return Template(_LOCATION.sub(in_the_bucket, edit(text)), definitions, keys)
+
+
+def _key_of(definition: str) -> str:
+    return f"{PREFIX}job-{hashlib.sha256(definition.encode()).hexdigest()}.asl.yaml"
 
 
 def _read(name: str) -> tuple[str, dict[str, str]]:

@@ -62,6 +62,9 @@ MONEY: Final = "money"
 CAUSE: Final = "cause"
 """Name of the row of the cause table that the run ended unfinished with."""
 
+TOLD_LATE: Final = "told_late"
+"""ARN of the execution for which people were told that the deadline had passed."""
+
 FENCE: Final = "fence"
 HOLDER: Final = "holder"
 """Tells two tasks with the same fence apart."""

@@ -1,8 +1,9 @@
 """The workflow's states as the console shows them, which the command line recognises in a history.
 
 ``JobState`` is the state machine of a job, ``BeforeTheStartState`` the small one that gives up
-launches which never start, ``AfterTheEndState`` the one that tidies up after executions which could
-not speak for themselves. A test holds them equal to the definitions.
+launches which never start, ``AtTheDeadlineState`` the one that speaks when a deadline passes,
+``AfterTheEndState`` the one that tidies up after executions which could not speak for themselves. A
+test holds them equal to the definitions.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class JobState(StrEnum):
     LEARN_RUN_TIME = "Learn the run time"
     WAIT_FOR_CAPACITY = "Wait for capacity"
     TELL_IT_WAITS = "Tell people it waits"
+    TELL_IT_HANGS = "Tell people it hangs"
     WAIT_A_MOMENT = "Wait a moment"
     HAND_OVER = "Hand the run over"
     GO_ON = "Go on in a new execution"
@@ -58,6 +60,16 @@ class BeforeTheStartState(StrEnum):
     WAIT = "Wait for the start"
     HAS_IT_STARTED = "Has it started?"
     GIVE_UP = "Give the launch up"
+
+
+class AtTheDeadlineState(StrEnum):
+    """States of the machine that is started for every execution that begins with a deadline."""
+
+    WAIT = "Wait for the deadline"
+    IS_IT_OVER = "Is the run over?"
+    REMEMBER = "Write down that it is late"
+    TELL = "Tell people it is late"
+    DONE = "Done"
 
 
 class AfterTheEndState(StrEnum):

@@ -38,9 +38,8 @@ class Stacks:
     def create_platform(self, **parameters: Any) -> dict[str, str]:
         """Create the platform of this test, with the definition of jobs in its bucket."""
         outputs = self.create(self.platform, PLATFORM, **parameters)
-        self.put_definition(
-            outputs["Bucket"], DEFINITION.key, DEFINITION.definitions["StateMachine"]
-        )
+        for machine, key in DEFINITION.keys.items():
+            self.put_definition(outputs["Bucket"], key, DEFINITION.definitions[machine])
         return outputs
 
     def put_definition(self, bucket: str, key: str, text: str) -> None:

@@ -55,11 +55,12 @@ def test_the_cli_of_aws_packages_and_deploys_both_templates(
     job = ("--stack-name", f"{stacks.platform}-report", "--parameter-overrides", "Job=report",
            "Image=i", f"Platform={stacks.platform}", "--no-fail-on-empty-changeset")  # fmt: skip
     deploy("job.yaml", *job)
-    machine = stacks.outputs(f"{stacks.platform}-report")["StateMachine"]
+    job_outputs = stacks.outputs(f"{stacks.platform}-report")
     sfn = local_aws.session().client("stepfunctions")
     for template, name, arn in (
-        (job_template(), "StateMachine", machine),
+        (job_template(), "StateMachine", job_outputs["StateMachine"]),
         (platform_template(), "BeforeTheStart", platform["BeforeTheStart"]),
+        (job_template(), "AtTheDeadline", job_outputs["AtTheDeadline"]),
         (platform_template(), "AfterTheEnd", platform["AfterTheEnd"]),
     ):
         shown = sfn.describe_state_machine(stateMachineArn=arn)["definition"]

@@ -20,7 +20,8 @@ from steadyspot.deploy.stacks.templates import PREFIX, job_template
 from steadyspot.deploy.stacks.up import Wanted, bring, difference, stack_of
 from tests.local.runs import Place, Work
 
-KEY = job_template().key
+KEYS = job_template().keys
+KEY = KEYS["StateMachine"]
 
 
 @pytest.fixture
@@ -44,23 +45,25 @@ def other(work: Work) -> Wanted:
         wanted.template,
         text=wanted.template.text.replace(KEY, key),
         definitions={
-            machine: definition.replace("Seconds: 60", "Seconds: 59")
-            for machine, definition in wanted.template.definitions.items()
+            **wanted.template.definitions,
+            "StateMachine": wanted.template.definitions["StateMachine"].replace(
+                "Seconds: 60", "Seconds: 59"
+            ),
         },
-        key=key,
+        keys={**KEYS, "StateMachine": key},
     )
     assert template.definitions != wanted.template.definitions
     return replace(wanted, template=template)
 
 
 def test_up_brings_the_definition_and_diff_brings_nothing(work: Work) -> None:
-    assert lying(work) == {KEY}
+    assert lying(work) == {*KEYS.values()}
     plan, _ = difference(work.target, other(work))
     assert plan
     assert {(state.how, state.lines) for state in plan.states} == {
         ("changes", ("- TimeoutSeconds: 60", "+ TimeoutSeconds: 59"))
     }
-    assert lying(work) == {KEY}
+    assert lying(work) == {*KEYS.values()}
 
 
 def test_a_new_definition_is_shown_deployed_and_the_old_one_goes_once_it_is_not_fresh(
@@ -74,7 +77,7 @@ def test_a_new_definition_is_shown_deployed_and_the_old_one_goes_once_it_is_not_
 
     assert tidy(work.target) == []
     assert tidy(work.target, datetime.now(UTC) + 2 * FRESH) == [KEY]
-    assert lying(work) == {other(work).template.key}
+    assert lying(work) == {*other(work).template.keys.values()}
     work.deploy()
     assert KEY in lying(work)
 

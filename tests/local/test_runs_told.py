@@ -172,3 +172,16 @@ def test_no_value_of_the_environment_is_told_parked_or_recorded(
     for name in ("ENVIRONMENT", "COMMAND", "STOP_BY"):
         assert values[f"STEADYSPOT_{name}"] not in texts
     assert SECRET not in texts
+
+
+def test_a_deadline_that_passes_is_told_while_the_only_attempt_goes_on(
+    place: Place, tmp_path: Path, ear: Ear
+) -> None:
+    work = place.job(*parts(tmp_path / "met", at=3))
+    execution = work.start(finishWithinMinutes=0.05)
+    task = work.held()
+    said = told(ear, execution)
+    assert (said["outcome"], said["severity"]) == ("late", "warning")
+    assert "It goes on." in work.mail(lambda mail: "is late" in mail.subject).body
+    assert work.sfn.describe_execution(executionArn=execution)["status"] == "RUNNING"
+    assert work.exit_code(task, wait=False) is None

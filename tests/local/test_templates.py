@@ -183,6 +183,7 @@ def test_the_state_machines_can_run_and_have_nothing_left_to_substitute(
     for machine in (
         shared[2]["StateMachine"],
         shared[1]["BeforeTheStart"],
+        shared[2]["AtTheDeadline"],
         shared[1]["AfterTheEnd"],
     ):
         shown = clients_of("stepfunctions").describe_state_machine(stateMachineArn=machine)
@@ -430,7 +431,7 @@ def test_a_change_that_fails_is_taken_back(stacks: Stacks, clients_of: Any) -> N
     outputs = stacks.create_job()
     name, key = f"{stacks.platform}-report", "definitions/broken"
     stacks.put_definition(platform["Bucket"], key, "StartAt: 'Nowhere")
-    broken = JOB.replace(DEFINITION.key, key)
+    broken = JOB.replace(DEFINITION.keys["StateMachine"], key)
     assert stacks.change(name, broken, Cpu=512)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert any("Invalid StateMachine definition file" in line for line in stacks.failures(name))
     resource = stacks.cloudformation.describe_stack_resource(

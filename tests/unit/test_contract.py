@@ -32,7 +32,12 @@ from steadyspot.contract import (
     variables,
 )
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY, run_key_of, scheduled_time_of
-from steadyspot.contract.states import AfterTheEndState, BeforeTheStartState, JobState
+from steadyspot.contract.states import (
+    AfterTheEndState,
+    AtTheDeadlineState,
+    BeforeTheStartState,
+    JobState,
+)
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.statemachines.composing import expression
 from steadyspot.statemachines.render import definition
@@ -245,7 +250,7 @@ def named_in_calls(machine: str) -> Iterator[str]:
             yield from re.findall(r"(?:ADD|SET) (#?[a-z_]+) ", piece)
 
 
-@pytest.mark.parametrize("machine", ["job", "after-the-end"])
+@pytest.mark.parametrize("machine", ["job", "at-the-deadline", "after-the-end"])
 def test_calls_of_the_workflow_name_columns_of_the_table(machine: str) -> None:
     found = {name.removeprefix("#") for name in named_in_calls(machine)}
     assert {"status", "execution"} <= found <= set(COLUMNS)
@@ -388,6 +393,7 @@ def test_the_states_are_those_of_the_definitions() -> None:
     job: dict[str, Any] = definition("job")
     assert set(job["States"]) == set(JobState)
     assert set(definition("before-the-start")["States"]) == set(BeforeTheStartState)
+    assert set(definition("at-the-deadline")["States"]) == set(AtTheDeadlineState)
     assert set(definition("after-the-end")["States"]) == set(AfterTheEndState)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from steadyspot.contract import WORKER_CONTAINER, Env, columns
 from steadyspot.contract.columns import turn_partition, worker_partition
+from steadyspot.contract.messages import FINISH_WITHIN_MINUTES
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
@@ -117,7 +118,9 @@ def called_by_worker() -> set[str]:
 
 
 def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
-    assert actions("StateMachineRole") == called_by_states(job_template(), "StateMachine")
+    called = called_by_states(job_template(), "StateMachine")
+    assert actions("StateMachineRole") == called
+    assert called_by_states(job_template(), "AtTheDeadline") <= called
 
 
 def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_it() -> None:
@@ -143,6 +146,14 @@ def test_before_the_start_may_look_at_and_stop_tasks_of_its_cluster_and_nothing_
     assert resource.endswith(":task/${Cluster}/*")
 
 
+def test_executions_are_watched_that_have_a_deadline_from_the_job_or_from_their_input() -> None:
+    detail = TEMPLATES["job"]["Resources"]["Deadline"]["Properties"]["EventPattern"]["detail"]
+    assert detail["status"] == ["RUNNING"]
+    (_, always, named) = detail["input"]["Fn::If"]
+    assert always == [{"exists": True}]
+    assert named == [{"wildcard": f'*"{FINISH_WITHIN_MINUTES}"*'}]
+
+
 def test_a_job_watches_all_its_launches_and_none_where_launch_minutes_is_0() -> None:
     rule = TEMPLATES["job"]["Resources"]["Launch"]
     assert TEMPLATES["job"]["Conditions"][rule["Condition"]] == {
@@ -154,10 +165,20 @@ def test_a_job_watches_all_its_launches_and_none_where_launch_minutes_is_0() -> 
     assert (detail["lastStatus"], detail["desiredStatus"]) == (["PROVISIONING"], ["RUNNING"])
 
 
-def test_the_rules_may_start_the_two_machines_of_the_platform_and_nothing_else() -> None:
-    (statement,) = statements("RuleRole").values()
+def test_the_rules_may_start_the_machines_of_the_platform_and_nothing_else() -> None:
+    of_platform, of_jobs = statements("RuleRole").values()
     machines = of_type("platform", "AWS::StepFunctions::StateMachine")
-    assert statement["Resource"] == [{"Ref": name} for name in machines]
+    assert of_platform["Resource"] == [{"Ref": name} for name in machines]
+    (name,) = TEMPLATES["job"]["Resources"]["AtTheDeadline"]["Properties"][
+        "StateMachineName"
+    ].values()
+    assert name == "${Platform}-${Job}-AtTheDeadline"
+    assert of_jobs["Resource"]["Fn::Sub"].endswith(
+        ":stateMachine:${AWS::StackName}-*-AtTheDeadline"
+    )
+    assert of_jobs["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}
+    }
 
 
 def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
@@ -294,8 +315,8 @@ def test_a_platform_starts_its_own_machines_alone() -> None:
     assert statement["Condition"] == {
         "StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}
     }
-    (machine,) = of_type("job", "AWS::StepFunctions::StateMachine").values()
-    assert machine["Tags"] == [{"Key": "Platform", "Value": {"Ref": "Platform"}}]
+    for machine in of_type("job", "AWS::StepFunctions::StateMachine").values():
+        assert machine["Tags"] == [{"Key": "Platform", "Value": {"Ref": "Platform"}}]
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,7 @@ def test_our_own_definitions_have_no_problem() -> None:
     for template, name in (
         (job_template(), "StateMachine"),
         (platform_template(), "BeforeTheStart"),
+        (job_template(), "AtTheDeadline"),
         (platform_template(), "AfterTheEnd"),
     ):
         assert problems(json.dumps(template.graph(name))) == ()

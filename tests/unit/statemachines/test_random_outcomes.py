@@ -138,13 +138,16 @@ def holds(ended: Ended, world: RunWorld, request: dict[str, Any], faults: tuple[
 
     told_or_quiet = {"Close the run", "Finished", "Failed"}
     if not {"Record the attempt", "Close the run", "Mark it unfinished"} & set(faults):
-        assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.states_entered)
+        watched = 2 if request.get("finishWithinMinutes") else 0  # by At the deadline
+        counted = int(world.item["money"]["M"]["transitions"]["N"])
+        assert counted == len(ended.states_entered) + watched
         assert ended.states_entered[-1] in told_or_quiet
     quiet = ended.states_entered[-1] == "Close the run"
     silent = quiet or "Tell people" in faults
     waits = ended.states_entered.count("Tell people it waits")
-    assert waits <= 1
-    assert len(world.mails) == waits + (0 if silent else 1)
+    hangs = ended.states_entered.count("Tell people it hangs")
+    assert max(waits, hangs) <= 1
+    assert len(world.mails) == waits + hangs + (0 if silent else 1)
     for mail in world.mails:
         assert len(mail["Subject"]) < 100
         message = json.loads(mail["Message"])
