@@ -184,4 +184,7 @@ def test_a_deadline_that_passes_is_told_while_the_only_attempt_goes_on(
     assert (said["outcome"], said["severity"]) == ("late", "warning")
     assert "It goes on." in work.mail(lambda mail: "is late" in mail.subject).body
     assert work.sfn.describe_execution(executionArn=execution)["status"] == "RUNNING"
-    assert work.exit_code(task, wait=False) is None
+    work.sfn.stop_execution(executionArn=execution)
+    assert work.exit_code(task) == 143
+    late = [mail for mail in work.mails() if "is late" in mail.subject]
+    assert len(late) == 1
