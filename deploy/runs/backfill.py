@@ -122,6 +122,8 @@ class Backfill:
     ----------
     at_once
         Executions of this command that may run at the same time.
+    capacity
+        What the runs may run on, as a run request says it; None: as the job says.
     pause
         Called with seconds between two looks.
     """
@@ -134,6 +136,7 @@ class Backfill:
         job: str,
         machine: str,
         at_once: int,
+        capacity: str | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sfn = sfn
@@ -141,6 +144,7 @@ class Backfill:
         self._job = job
         self._machine = machine
         self._at_once = at_once
+        self._given = {messages.CAPACITY: capacity} if capacity else {}
         self._pause = pause
 
     def due(self, moments: Sequence[datetime]) -> list[Due]:
@@ -159,6 +163,9 @@ class Backfill:
                 self._pause(_LOOK_SECONDS)
             request = {
                 messages.SCHEDULED_TIME: one.scheduled_time,
+                # A deadline counts from the scheduled time, so it has as a rule passed long ago.
+                messages.FINISH_WITHIN_MINUTES: 0,
+                **self._given,
                 **({messages.REDRIVE: True} if one.again else {}),
             }
             execution = start(self._sfn, self._machine, request)

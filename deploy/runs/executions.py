@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from steadyspot.contract import messages
 from steadyspot.contract.keys import run_key_of
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.forms import faults_of, shown
-from steadyspot.deploy.runs.history import Moment, Story
+from steadyspot.deploy.runs.history import Moment, Story, Tone
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.values import COMMAND_CHARACTERS
 
@@ -35,6 +36,10 @@ ENDED = {
 _PAGE = 100
 _EXECUTIONS = 10
 """Of one run that are told of; each has up to some thousand events."""
+NO_ANSWER = (HTTPClientError, NoConnection)
+"""Errors of a call that brought no answer, such as a read time-out."""
+MOST_SILENT = 20
+"""Looks in a row that may bring no answer before following is given up."""
 
 
 def request_of(text: str) -> dict[str, Any]:
@@ -234,10 +239,26 @@ class Follower:
         self.status = "RUNNING"
 
     def moments(self) -> Iterator[Moment]:
-        """Yield what happens, until the execution has ended; then ``status`` is its last."""
+        """Yield what happens, until the execution has ended; then ``status`` is its last.
+
+        A network that is gone for a while ends nothing: the run goes on without it.
+        """
+        silent = 0
         while True:
-            events = self._fresh()
-            found = self._beside is not None and self._beside(events)
+            events: Sequence[Any] = []
+            found = False
+            try:
+                events = self._fresh()
+                found = self._beside is not None and self._beside(events)
+                silent = 0
+            except NO_ANSWER:
+                silent += 1
+                if silent > MOST_SILENT and not events:
+                    raise
+                if silent == 1:
+                    yield Moment(
+                        datetime.now(UTC), "AWS does not answer; it is asked again", Tone.TROUBLE
+                    )
             yield from self._story.tell(events)
             if self.status != "RUNNING":
                 return

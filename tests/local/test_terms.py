@@ -48,8 +48,7 @@ def target(local_aws: LocalAws) -> Target:
     config = parse(FILE.replace("NAME", f"t{uuid.uuid4().hex[:8]}"))
     target = Target(config, local_aws.session())
     for stack in (platform_of(target), stack_of(target, config.job())):
-        if stack.template.key:
-            upload(target, stack.template)
+        upload(target, stack.template)
         target.stacks.deploy(stack.stack, stack.template.text, stack.parameters, lambda _: None)
     return target
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steadyspot.contract import columns, messages
+from steadyspot.contract import CapacityMode, columns, messages
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 @click.option(
     "--at-once", default=2, show_default=True, type=click.IntRange(1, 50), help="Runs at a time."
 )
+@click.option(
+    "--capacity",
+    type=options.OneOf([mode.value for mode in CapacityMode]),
+    help="With --from: what the runs may run on; else as the job says.",
+)
 @click.option("--dry-run", is_flag=True, help="Only list what would be run.")
 @options.as_json
 @options.on_target
@@ -51,24 +56,20 @@ def command(
     run: str | None,
     first: datetime | None,
     last: datetime | None,
+    capacity: str | None,
     machine: bool,
     **how: Any,
 ) -> None:
     """Take up again what waits in JOB's dead-letter queue, RUN of it, or a window of times."""
-    from steadyspot.deploy.trouble import Trouble
-
     wanted = target.config.job(job)
 
     def before(entry: dict[str, Any]) -> None:
         if not machine:
             _print(screen, entry)
 
-    if last and not first:
-        raise Trouble("--to needs --from beside it.", "Name where the window begins.")
-    if run and first:
-        raise Trouble("--from is for a window of times, not for one run.", "Leave one of them out.")
+    _refuse_what_does_not_go_together(run, first, last, capacity)
     entries = (
-        _window(target, wanted, first, last, **how)
+        _window(target, wanted, first, last, capacity, **how)
         if first
         else _queue(target, wanted, run, before, dry_run=how["dry_run"])
     )
@@ -88,6 +89,22 @@ def command(
             else f"Nothing waits in the queue of {wanted.name}."
         )
     sys.exit(0 if all(entry.get("good", True) for entry in shown) else 1)
+
+
+def _refuse_what_does_not_go_together(
+    run: str | None, first: datetime | None, last: datetime | None, capacity: str | None
+) -> None:
+    from steadyspot.deploy.trouble import Trouble
+
+    if last and not first:
+        raise Trouble("--to needs --from beside it.", "Name where the window begins.")
+    if capacity and not first:
+        raise Trouble(
+            "--capacity needs --from beside it.",
+            "What is parked runs as it was asked for; name a window of times, or leave it out.",
+        )
+    if run and first:
+        raise Trouble("--from is for a window of times, not for one run.", "Leave one of them out.")
 
 
 def _not_there(job: Job, run: str) -> Trouble:
@@ -156,7 +173,14 @@ def _own_command(target: Target, job: Job) -> list[str]:
 
 
 def _window(
-    target: Target, job: Job, begin: datetime, last: datetime | None, *, at_once: int, dry_run: bool
+    target: Target,
+    job: Job,
+    begin: datetime,
+    last: datetime | None,
+    capacity: str | None,
+    *,
+    at_once: int,
+    dry_run: bool,
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
 
@@ -185,6 +209,7 @@ def _window(
         job=job.name,
         machine=outputs["StateMachine"],
         at_once=at_once,
+        capacity=capacity,
     )
     due = backfill.due(moments)
     if dry_run:

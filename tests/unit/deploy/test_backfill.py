@@ -104,14 +104,17 @@ def test_no_more_run_at_once_than_wanted() -> None:
         job="night",
         machine="m",
         at_once=2,
+        capacity="spot-only",
         pause=clock.pause,
     )
     moments = [DAY + timedelta(hours=hour) for hour in range(6)]
     started = list(backfill.run(due_of(moments, [run("20261124T010000Z", "unfinished")])))
     assert [one.note for one in started] == ["is started"] * 6
     assert machine.most == 2
-    assert machine.inputs[0] == {"scheduledTime": "2026-11-24T00:00:00Z"}
-    assert machine.inputs[1] == {"scheduledTime": "2026-11-24T01:00:00Z", "redrive": True}
+    late_does_not_count = {"finishWithinMinutes": 0, "capacity": "spot-only"}
+    first, second, *_ = machine.inputs
+    assert first == {"scheduledTime": "2026-11-24T00:00:00Z", **late_does_not_count}
+    assert second == {**first, "scheduledTime": "2026-11-24T01:00:00Z", "redrive": True}
 
 
 def test_moments_and_anchors() -> None:

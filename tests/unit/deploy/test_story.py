@@ -6,6 +6,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.runs.executions import Follower, whole_history
 from steadyspot.deploy.runs.history import Story
@@ -176,6 +179,41 @@ def followed(machine: Machine) -> tuple[list[str], History, Clock, Follower]:
     pace = Pace(pause=clock.pause, clock=clock)
     follower = Follower(history, "arn", pace)  # type: ignore[arg-type]
     return [moment.text for moment in follower.moments()], history, clock, follower
+
+
+class Unreachable(History):
+    """A history whose network is gone for some looks."""
+
+    def __init__(self, clock: Clock, events: list[dict[str, Any]], gone: range) -> None:
+        super().__init__(clock, events)
+        self._gone = gone
+        self._looks = 0
+
+    def get_execution_history(self, **request: Any) -> dict[str, Any]:
+        self._looks += 1
+        if self._looks in self._gone:
+            raise ReadTimeoutError(endpoint_url="https://states.us-east-1.amazonaws.com")
+        return super().get_execution_history(**request)
+
+
+def test_a_network_that_is_gone_for_a_while_ends_no_following() -> None:
+    machine = claimed().state("Run on Fargate Spot", seconds=60).add("ExecutionSucceeded")
+    clock = Clock()
+    history = Unreachable(clock, machine.events, range(3, 12))
+    pace = Pace(pause=clock.pause, clock=clock)
+    follower = Follower(history, "arn", pace)  # type: ignore[arg-type]
+    told = [moment.text for moment in follower.moments()]
+    assert told.count("AWS does not answer; it is asked again") == 1
+    assert (follower.status, told[-1]) == ("SUCCEEDED", "the execution succeeded")
+
+
+def test_a_network_that_stays_gone_is_trouble() -> None:
+    clock = Clock()
+    history = Unreachable(clock, claimed().events, range(1, 1000))
+    pace = Pace(pause=clock.pause, clock=clock)
+    with pytest.raises(ReadTimeoutError):
+        list(Follower(history, "arn", pace).moments())  # type: ignore[arg-type]
+    assert clock() < 60
 
 
 def busiest_minute(calls: list[float]) -> int:
