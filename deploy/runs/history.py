@@ -66,6 +66,7 @@ class Story:
         self._launches = 0
         self._before = 0
         self._done = 0
+        self._saved = False
         self._last: Mapping[str, Any] = {}
         self._worked = False
         self._wish = ""
@@ -136,14 +137,14 @@ class Story:
 
     def _launched(self, number: int) -> tuple[str, Tone]:
         again = number > 1
-        where = f"behind {_units(self._done)} already done" if self._done else "from the beginning"
+        resumes, where = self._resumes()
         if self._last_capacity == "Spot" and self._capacity == Capacity.ON_DEMAND:
-            does = "resumes" if self._done else "begins again"
+            does = "resumes" if resumes else "begins again"
             return f"falls back to on-demand: attempt {number} {does} {where}", Tone.DECISION
-        if again and not self._worked and not self._done:
+        if again and not self._worked and not resumes:
             return f"attempt {number} is asked for on {self._capacity}", Tone.DECISION
         if again:
-            does = f"resumes {where}" if self._done else "begins again, since no unit is done yet"
+            does = f"resumes {where}" if resumes else "begins again, since nothing is saved yet"
             return f"attempt {number} on {self._capacity} {does}", Tone.DECISION
         if (
             self._capacity == Capacity.ON_DEMAND
@@ -153,6 +154,12 @@ class Story:
             return "attempt 1 is asked for on on-demand: there is no time for Spot", Tone.DECISION
         return f"attempt {number} is asked for on {self._capacity}", Tone.PLAIN
 
+    def _resumes(self) -> tuple[bool, str]:
+        """Return whether an attempt goes on where another one stopped, and where it begins."""
+        if self._done:
+            return True, f"behind {_units(self._done)} already done"
+        return self._saved, "from its checkpoint" if self._saved else "from the beginning"
+
     def _exited(self, details: Mapping[str, Any], at: datetime) -> Lines:
         state = details["name"]
         if state in _LAUNCHES:
@@ -160,6 +167,7 @@ class Story:
         assigned = assigned_by(details)
         self._values.update(assigned)
         self._done = assigned.get(variables.WORK, {}).get("done", self._done)
+        self._saved = assigned.get(variables.WORK, {}).get("saved", self._saved)
         self._last = assigned.get(variables.LAST, self._last)
         if state in _CLAIMS and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
             yield self._claimed(assigned[variables.RUN])

@@ -65,12 +65,16 @@ class CheckpointColumn(TypedDict):
 
 
 class ProgressColumn(TypedDict):
-    """How far the work is, 0 to 1 as the job itself reports it."""
+    """How far the work is, 0 to 1 as the job itself reports it.
+
+    ``saved``: a checkpoint folder or a state of the job is saved, behind which it resumes.
+    """
 
     units_done: int
     updated_at: str
     units_total: NotRequired[int]
     fraction: NotRequired[float]
+    saved: NotRequired[bool]
 
 
 class StopReportColumn(TypedDict):

@@ -335,6 +335,9 @@ class Attempt:
             progress["units_total"] = ledger.total
         if ledger.fraction is not None:
             progress["fraction"] = ledger.fraction
+        kept = ledger.files.files if ledger.files else ()
+        if ledger.state or any(file.size for file in kept):
+            progress["saved"] = True
         checkpoint: CheckpointColumn = {
             "key": key,
             "sha256": sha256,

@@ -40,6 +40,7 @@ def test_shell_job_resumes_where_its_folder_was_saved(bench: Bench) -> None:
     first.terminate()
     assert first.end() == 143, first.said()
     assert bench.objects() == {}
+    assert bench.item()["progress"]["saved"] is True
     for name in ("state", "out"):  # The next task has a disk of its own.
         (bench.folder / name).rename(bench.folder / f"{name}-of-the-first")
 

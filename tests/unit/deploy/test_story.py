@@ -37,11 +37,19 @@ class Machine:
         return self.add("TaskStateExited", stateExitedEventDetails=details)
 
     def stopped(
-        self, number: int, name: str, kind: str, done: int, started: bool = True
+        self,
+        number: int,
+        name: str,
+        kind: str,
+        done: int,
+        started: bool = True,
+        saved: bool = False,
     ) -> Machine:
         attempt = {"attempt": number, "exit_code": 143, "started": started, "units_done": done}
         cause = {"name": name, "class": kind, "sentence": f"It was {name}."}
-        self.state("How far did it get?", work={"done": done}, last=attempt, cause=cause)
+        self.state(
+            "How far did it get?", work={"done": done, "saved": saved}, last=attempt, cause=cause
+        )
         return self.state("Why did it stop?")
 
 
@@ -81,6 +89,22 @@ def test_a_run_that_is_interrupted_refused_and_falls_back_reads_as_a_story() -> 
         "attempt 3 finished the run: 8 units done",
         "people are told",
         "the execution succeeded",
+    ]
+
+
+def test_a_job_that_keeps_a_folder_is_told_as_resumed_and_one_that_keeps_nothing_is_not() -> None:
+    machine = claimed().state("Run on Fargate Spot", "TaskFailed", seconds=60)
+    machine.stopped(1, "reclaimed", "interrupted", 0)
+    machine.state("Run on Fargate Spot", "TaskFailed", seconds=60)
+    machine.stopped(2, "reclaimed", "interrupted", 0, saved=True)
+    machine.state("Run on Fargate Spot", "TaskFailed", seconds=60)
+    machine.stopped(3, "reclaimed", "interrupted", 0, saved=True)
+    machine.state("Run on on-demand Fargate", seconds=60)
+    told_of = [line for line in told(machine) if "begins" in line or "resumes" in line]
+    assert told_of == [
+        "attempt 2 on Spot begins again, since nothing is saved yet",
+        "attempt 3 on Spot resumes from its checkpoint",
+        "falls back to on-demand: attempt 4 resumes from its checkpoint",
     ]
 
 
