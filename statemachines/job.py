@@ -514,14 +514,17 @@ def tell_it_is_skipped() -> Task:
     )
 
 
-def tell_it_hangs() -> Task:
+def tell_it_hangs(choosing: State) -> Task:
     """Publish that an attempt used up its limit without an end; the run goes on in another."""
-    return publish(
+    told = publish(
         JobState.TELL_IT_HANGS,
         {"outcome": "hanging", "severity": "warning", "toCome": 1},
         comment="An attempt came to no end within its limit; another one may do the same.",
         assign=states_entered(),
     )
+    told.next_step = choosing
+    told.catches = [Catch(choosing, error_equals=["States.ALL"], assign=states_entered())]
+    return told
 
 
 def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
@@ -559,7 +562,7 @@ def build() -> Machine:
         learning=learn(),
         telling=tell_it_waits(),
     )
-    handing, going_on, hanging = hand_over(), go_on(), tell_it_hangs()
+    handing, going_on, hanging = hand_over(), go_on(), tell_it_hangs(choosing)
     giving_back = give_back()
     judging = why_did_it_stop(
         finished=telling,
@@ -631,7 +634,6 @@ def build() -> Machine:
     unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
     waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
     _goes_on_to(waits.for_all_else, waits.telling)
-    _goes_on_to(choosing, hanging)
     waits.for_spot.next_step = spot
     waits.for_all_else.next_step = choosing
 

@@ -1,4 +1,4 @@
-"""The hash of a request tells nothing that could be found by trying: it stands beside the outputs."""
+"""The hash of a request tells nothing that could be found by trying: it lies beside outputs."""
 
 from __future__ import annotations
 
