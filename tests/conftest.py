@@ -3,7 +3,7 @@
 A run of the tests has a temporary folder of its own, which must be empty at the end: what the
 product or a test leaves behind fails the run. The folders that pytest keeps lie elsewhere.
 
-Where SIGINT and SIGQUIT are ignored from the start, as in what a script runs in the background, the
+Where SIGINT, SIGQUIT or SIGHUP is ignored from the start, as in the background of a script, the
 tests go on ignoring them, but the processes that they start do not inherit that.
 """
 
@@ -76,7 +76,7 @@ def _keys_are_not_ignored_by_children() -> Iterator[None]:
     """A new program inherits what is ignored; what has a handler is the default in it again."""
     ignored = [
         number
-        for number in (signal.SIGINT, signal.SIGQUIT)
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
         if signal.getsignal(number) is signal.SIG_IGN
     ]
     for number in ignored:

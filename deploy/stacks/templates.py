@@ -4,7 +4,7 @@ In the repository a template names the rendered definition by its path, as ``aws
 package`` understands it. ``up`` sends the same template with the place where the definition lies: a
 job's is an object of the platform's bucket, named by its content, so that an unchanged definition
 is an unchanged template; the platform's own stand within the template, since its bucket is made by
-that very stack, and its comments make room for them.
+that very stack, and its comments and descriptions make room for them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOURCE = re.compile(r"  (\w+):$")
 _LOCATION = re.compile(r"DefinitionS3Location: (\S+)")
 _NOT_SENT = re.compile(
-    r"^ *#.*\n|^Metadata:\n(?: .*\n|\n)+|^    Metadata:\n(?:      .*\n)+", re.MULTILINE
+    r"^ *#.*\n|^Metadata:\n(?: .*\n|\n)+|^    (?:Metadata:|Description:.*)\n(?:      .*\n)*",
+    re.MULTILINE,
 )
-"""Comments, and what the form of the console and linters read: it takes room, and does nothing."""
-_TOLD_OF_OUTPUTS = re.compile(r"(?<=:\n)    Description: .*\n(?=    Value:)")
-"""What the outputs are, which their names say as well."""
+"""Comments, descriptions of parameters and outputs, and what the form of the console and linters
+read: it takes room, and does nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,7 @@ def platform_template() -> Template:
         data = yaml.load(_at(location), _YAML)
         return f"DefinitionString: |\n        {json.dumps(data, separators=(',', ':'))}"
 
-    text = _TOLD_OF_OUTPUTS.sub("", _NOT_SENT.sub("", text))
-    return Template(_LOCATION.sub(within, text), definitions)
+    return Template(_LOCATION.sub(within, _NOT_SENT.sub("", text)), definitions)
 
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:

@@ -84,9 +84,20 @@ def bench(local_aws: LocalAws, clients: dict[str, Any]) -> Bench:
 
 
 @pytest.fixture(scope="session")
-def platform(local_aws: LocalAws) -> Place:
-    """The platform of this process, on which tests deploy jobs."""
+def lasting_platform(local_aws: LocalAws) -> Place:
+    """The platform of this process."""
     return Place(local_aws)
+
+
+@pytest.fixture(scope="module")
+def platform(lasting_platform: Place) -> Iterator[Place]:
+    """The platform on which a module's tests deploy jobs, which are gone when the module ends.
+
+    What stays makes all that follows dearer: each event goes through the rules of every job, and a
+    transaction of moto's copies every item of the run table.
+    """
+    yield lasting_platform
+    lasting_platform.remove_jobs()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from steadyspot.contract import COMPLETION, checkpoint_prefix, output_prefix
+from steadyspot.contract import COMPLETION, checkpoint_prefix, columns, output_prefix
 from steadyspot.contract.columns import worker_partition
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.aws import LocalAws
@@ -53,7 +53,7 @@ def eventually(look: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
     end = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < end, f"waited in vain, last seen: {seen!r}"
-        time.sleep(0.05)
+        time.sleep(0.1)
     return seen
 
 
@@ -83,6 +83,7 @@ class Place:
         self.platform = Platform(name=f"r{uuid.uuid4().hex[:8]}", mail="oncall@example.com")
         self.screen = Screen(Console(file=io.StringIO()))
         self.session = aws.session()
+        self.jobs: list[Work] = []
         self.bring(platform_of(self.target()))
 
     def target(self, *jobs: Job) -> Target:
@@ -106,7 +107,19 @@ class Place:
         job = Job(name=f"j{uuid.uuid4().hex[:8]}", command=command, **settings)
         work = Work(self, job)
         work.deploy(template)
+        self.jobs.append(work)
         return work
+
+    def remove_jobs(self) -> None:
+        """Remove the stacks of all jobs and what the table holds of their runs."""
+        cloudformation = self.session.client("cloudformation")
+        while self.jobs:
+            work = self.jobs.pop()
+            cloudformation.delete_stack(StackName=work.target.config.job_stack(work.job))
+        table = self.session.resource("dynamodb").Table(self.target().platform["Table"])
+        with table.batch_writer() as batch:
+            for item in table.scan()["Items"]:
+                batch.delete_item({name: item[name] for name in (columns.JOB, columns.RUN_KEY)})
 
 
 class Work:

@@ -44,6 +44,16 @@ SLOWER_SECONDS = 60.0
 
 WORKER = "tests/unit/worker"
 WORKFLOW = "tests/unit/statemachines tests/local/test_after_the_end.py"
+SLOW = (
+    "test_stop_texts.py",
+    "test_never_started.py",
+    "test_random_outcomes.py",
+    "test_kernel.py",
+    "test_engines.py",
+    "test_limits.py",
+)
+"""Files of tests that take long. They come last: most changes are noticed before."""
+
 RENDERED = "test_what_is_deployed_is_what_the_code_says"
 """Notices whatever is changed in the workflow, and so says nothing of the tests that know why."""
 STACKS = (
@@ -101,16 +111,19 @@ def main() -> int:
         copy_checkout(Path(folder))
         os.chdir(folder)
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        lines = {subject: command(tests) for subject, (_, tests) in CONCERNS.items()}
+        subjects = arguments.subject or list(CONCERNS)
+        lines = {subject: command(CONCERNS[subject][1]) for subject in subjects}
         seconds = {line: unchanged(line) for line in dict.fromkeys(lines.values())}
         tried = noticed = 0
         for subject, change in sample(arguments.number):
+            if subject not in subjects:
+                continue
             line = lines[subject]
             tried += 1
             if is_noticed(change, line, seconds[line] + SLOWER_SECONDS):
                 noticed += 1
             else:
-                print(f"Nobody noticed:\n{shown(change)}", flush=True)
+                print(f"Nobody noticed ({subject}):\n{shown(change)}", flush=True)
     print(f"{noticed} of {tried} changes were noticed; the goal is {GOAL:.0%}")
     return 0 if noticed >= GOAL * tried else 1
 
@@ -128,7 +141,13 @@ def is_noticed(change: Change, line: str, seconds: float) -> bool:
 def parsed() -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("--number", type=int, default=NUMBER, help="how many changes are tried")
+    parser.add_argument("--number", type=int, default=NUMBER, help="how many changes are drawn")
+    parser.add_argument(
+        "--subject",
+        action="append",
+        choices=list(CONCERNS),
+        help="try only what of the sample concerns this; may be given again",
+    )
     return parser.parse_args()
 
 
@@ -152,7 +171,16 @@ def command(tests: str) -> str:
     """Return how tests are run, up to the first that fails."""
     python = shlex.quote(str(ROOT / ".venv" / "bin" / "python"))
     options = f"-n0 -x -q -p no:cacheprovider -k 'not {RENDERED}'"
-    return f"{python} -m pytest {options} {tests}"
+    found = (path for place in map(Path, tests.split()) for path in modules(place))
+    quick_first = sorted(
+        found, key=lambda path: SLOW.index(path.name) + 1 if path.name in SLOW else 0
+    )
+    return f"{python} -m pytest {options} {' '.join(map(str, quick_first))}"
+
+
+def modules(place: Path) -> list[Path]:
+    """Return the files of tests that a path names."""
+    return sorted(place.rglob("test_*.py")) if place.is_dir() else [place]
 
 
 def unchanged(line: str) -> float:

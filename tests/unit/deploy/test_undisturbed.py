@@ -18,7 +18,9 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def usual() -> Iterator[None]:
     """Puts back what the signals do, whatever a test made of it."""
     before = {number: signal.getsignal(number) for number in ENDING}
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # A script's & has it ignored.
+    # A script's & has the one ignored, nohup the other.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number in ENDING:
         signal.signal(number, before[number])

@@ -61,6 +61,13 @@ def test_a_new_run_is_claimed_in_one_call_and_enters_four_states_in_all() -> Non
     assert "fence" not in of.item
 
 
+def test_a_redrive_looks_before_it_claims() -> None:
+    of = world({}, {})
+    ended = claimed(of, REDRIVE)
+    assert ended.states_entered[:2] == ["Claim the run", "Who holds it?"]
+    assert {next(iter(item)) for item in of.arguments[0]["TransactItems"]} == {"Get"}
+
+
 @pytest.mark.parametrize("met", [*planted()], ids=lambda met: met.name)
 def test_what_was_planted_for_a_run_to_come_is_told_and_thrown_away(met: Met) -> None:
     assert_parked_as_tampered(claimed(met.world, met.request), met.world)

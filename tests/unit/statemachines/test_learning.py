@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from steadyspot.statemachines.composing import expression
+from tests.unit.statemachines.test_causes import value
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Machine, iso
 from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
@@ -49,6 +51,13 @@ def test_nineteen_of_twenty_of_the_latest_runs_decide() -> None:
 def test_too_few_runs_teach_nothing(history: list[float]) -> None:
     at, _, _ = fell_back_at(history)
     assert at == pytest.approx(last_moment(60 * EXPECTED_MINUTES), abs=2)
+
+
+def test_work_that_was_lost_and_on_demand_are_taken_into_account() -> None:
+    spent = {"spot_seconds": "700", "on_demand_seconds": "500", "wasted_seconds": "300"}
+    one = {"money": {"M": {name: {"N": seconds} for name, seconds in spent.items()}}}
+    scope = {"run": {"expected": 3_600}, "states": {"result": {"Items": [one] * 5}}}
+    assert value(expression("runLearned"), scope)["expected"] == 700 + 500 - 300
 
 
 def test_without_a_deadline_nothing_is_asked() -> None:

@@ -53,7 +53,8 @@ def test_a_run_that_failed_says_what_happened_was_tried_and_is_to_be_done() -> N
     name = subject.split()[1]
     for verb in ("explain", "logs", "redrive"):
         assert f"\n  steadyspot {verb} {name} {key}\n" in text
-    assert "It is due at 20" in text
+    due = iso(START + 200 * 60)[:16].replace("T", " ")
+    assert f"It is due at {due} UTC." in text
     for untrue in ("in time", "Outputs", "saving", "on on-demand only"):
         assert untrue not in text
 
