@@ -67,7 +67,7 @@ def build() -> Machine:
             "region": "${Region}",
             "begun": variable("$states.input.executionArn"),
             "key": expression("keyOfBegun"),
-            "due": expression("dueOfBegun", jobMinutes=MINUTES),
+            "deadline": expression("dueOfBegun", jobMinutes=MINUTES),
         },
     )
     looking, remembering = look(), remember()
