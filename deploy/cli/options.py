@@ -5,6 +5,7 @@ Nothing slow is imported here: ``--help`` reads this file, and every verb's, eac
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -58,6 +59,23 @@ class Checked(click.ParamType[Any]):
         """Return what the function makes of the text."""
         read = getattr(import_module(f"steadyspot.deploy.{self._module}"), self._function)
         return read(value, *self._more) if isinstance(value, str) else value
+
+
+class NewFolder(click.Path):
+    """A folder that is there or can be made where it is named."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse no name at all, and a name below that of a file."""
+        folder = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if value == "":
+            self.fail("It names no folder.", param, ctx)
+        there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+        if not there.is_dir():
+            self.fail(f"{there} is a file.", param, ctx)
+        return folder
 
 
 run_named = click.argument("run", required=False, type=Checked("runs.lookup", "run_meant"))

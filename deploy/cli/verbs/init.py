@@ -64,8 +64,8 @@ def command(folder: Path, name: str | None, mail: str | None, ci: Pipeline, **be
     from steadyspot.deploy.stacks.config import ConfigError, parse
     from steadyspot.deploy.trouble import Trouble
 
-    wish = _wish(name or _name_of(folder), **begin)
-    wish = replace(wish, name=name or wish.name, mail=mail, pipeline=ci)
+    wish = _wish(_name_of(folder) if name is None else name, **begin)
+    wish = replace(wish, name=wish.name if name is None else name, mail=mail, pipeline=ci)
     files = files_of(wish)
     fault = None
     try:

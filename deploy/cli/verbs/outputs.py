@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @click.command(name="outputs")
 @options.job
 @options.run_named
-@click.option(
-    "--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Fetch them there."
-)
+@click.option("--to", "folder", type=options.NewFolder(), help="Fetch them there.")
 @options.as_json
 @options.on_target
 def command(
