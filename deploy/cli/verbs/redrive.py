@@ -57,7 +57,6 @@ def command(
     run: str | None,
     first: datetime | None,
     last: datetime | None,
-    capacity: str | None,
     every: bool,
     machine: bool,
     **how: Any,
@@ -68,13 +67,13 @@ def command(
     from steadyspot.deploy.cli.screen import silent
 
     tell = partial(_print, silent() if machine else screen)
-    _refuse_what_contradicts(job, run, first, last, capacity, every=every)
+    _refuse_what_contradicts(job, run, first, last, how["capacity"], every=every)
 
     def of_job(one: Job) -> Iterator[dict[str, Any]]:
         if first and every and one.schedule is None:
             return iter(())
         if first:
-            return _window(target, one, first, last, capacity, **how)
+            return _window(target, one, first, last, **how)
         return _queue(target, one, run, tell, dry_run=how["dry_run"])
 
     entries = _of_all(target, of_job) if every else of_job(target.config.job(job))
@@ -202,9 +201,9 @@ def _window(
     job: Job,
     begin: datetime,
     last: datetime | None,
-    capacity: str | None,
     *,
     at_once: int,
+    capacity: str | None,
     dry_run: bool,
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
