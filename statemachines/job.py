@@ -69,6 +69,9 @@ CLOSED = {"cause": "finished", "class": "finished"}
 CALL_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerException")
 """Errors of the call itself: nothing was launched, so the record has nothing to say."""
 
+LINES_READ = 40
+"""Of a log, the worker's own included; ten of the job's are told."""
+
 RECORDS = 50
 """Records that are read to learn the run time; a query brings 1 MB at most, and one is some KB."""
 
@@ -458,7 +461,7 @@ def mark() -> Task:
             "SET #status = :unfinished, attempts = :attempts, money = :money, cause = :cause,"
             f" {OPEN_AS_PARKED}",
             "execution = :me AND #status <> :complete",
-            {**values, **ledger(5), **PARKED, ":cause": {"S": variable("$cause.name")}},
+            {**values, **ledger(6), **PARKED, ":cause": {"S": variable("$cause.name")}},
         ),
         change(*UNFINISHED_WORK, values, key=WORKER_KEY),
         TURN_BACK,
@@ -488,6 +491,33 @@ def let_expire() -> Task:
         change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_WORKERS}, key=WORKER_KEY),
         comment="Only where records are not kept for ever; Close the run has done it else.",
     )
+
+
+def read_log(telling: State) -> Task:
+    """Read what the job printed last, for the mail; without it people are told all the same.
+
+    A task that never ran has no log, and lines may be longer than a state takes.
+    """
+    unread: dict[str, Any] = {variables.PRINTED: []}
+    reading = short_call(
+        JobState.READ_LOG,
+        "aws-sdk:cloudwatchlogs:getLogEvents",
+        "CloudWatchLogs.ResourceNotFoundException",
+        comment="Its last lines stand in the mail.",
+        arguments={
+            "LogGroupName": variable("$job.log"),
+            "LogStreamName": expression("logStream"),
+            "Limit": LINES_READ,
+        },
+        assign={variables.PRINTED: expression("printedLast")},
+        output={},
+    )
+    reading.next_step = telling
+    reading.catches = [
+        Catch(telling, error_equals=["States.DataLimitExceeded"], assign=unread),
+        Catch(telling, error_equals=["States.ALL"], assign=unread),
+    ]
+    return reading
 
 
 def tell() -> Task:
@@ -651,12 +681,12 @@ def build() -> Machine:
 
     marking.next_step = parking
     marking.add_catch(Catch(parking, error_equals=["States.ALL"]))
-    parking.next_step = telling
+    parking.next_step = printing = read_log(telling)
     unparked = {
         variables.CAUSE: expression("causeNotParked"),
         variables.WORK: expression("workUnfinished"),
     }
-    parking.catches = [Catch(telling, error_equals=["States.ALL"], assign=unparked)]
+    parking.catches = [Catch(printing, error_equals=["States.ALL"], assign=unparked)]
     ending, expiring = (
         Choice(JobState.IS_IT_COMPLETE, comment="It was told either way."),
         let_expire(),

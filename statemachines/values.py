@@ -83,6 +83,9 @@ VALUES: dict[str, Any] = {
     "fewestRuns": 5,  # that teach how long a run takes
     "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more
     "shownCharacters": 500,  # of what AWS says; all of it is read
+    "printedLines": 10,  # of the job, in a mail
+    "printedCharacters": 160,  # of each
+    "logStreamPrefix": f"run/{WORKER_CONTAINER}/",
     "longestRunKey": LONGEST_RUN_KEY,
     "drillKey": DRILL_KEY,
     # What schemas/run-request.schema.json allows.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 
-from steadyspot.contract import CapacityMode
+from steadyspot.contract import CapacityMode, Overlap
 from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.stacks.config import Job
@@ -17,6 +17,14 @@ from steadyspot.deploy.stacks.config import Job
 _SHORT_GRACE_SECONDS = 30
 _INTERVALS = 50
 """Times of a schedule that are looked at for the shortest interval between two."""
+
+_BECOMES = {
+    Overlap.ALLOW: "runs of several times will go on at once",
+    Overlap.SKIP: "times that come meanwhile are skipped",
+    Overlap.QUEUE: "runs wait for those before them, longer and longer where each takes so long",
+    Overlap.REPLACE: "runs are stopped before they are done, by the next one",
+}
+"""What becomes of runs that are due while another one goes on."""
 
 
 def schedules(looks: Looks) -> Iterator[Finding]:
@@ -47,13 +55,17 @@ def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Fi
     dues = [due]
     while len(dues) <= _INTERVALS and (later := next_due(timing, dues[-1])) is not None:
         dues.append(later)
-    shortest = min(((b - a).total_seconds() / 60 for a, b in pairwise(dues)), default=None)
-    if shortest is not None and shortest < job.expected_minutes:
+    gaps = [(later - before).total_seconds() / 60 for before, later in pairwise(dues)]
+    if gaps and min(gaps) < job.expected_minutes:
+        never = {
+            Overlap.QUEUE: sum(gaps) / len(gaps) < job.expected_minutes,
+            Overlap.REPLACE: max(gaps) < job.expected_minutes,
+        }.get(job.overlap, False)
         yield Finding(
             about,
-            Level.NOTE,
-            f"{job.schedule} is due {shortest:g} min after the time before, but a run takes "
-            f"{job.expected_minutes:g} min: runs of several times will go on at once",
+            Level.BAD if never else Level.NOTE,
+            f"{job.schedule} is due {min(gaps):g} min after the time before, but a run takes "
+            f"{job.expected_minutes:g} min: {_BECOMES[job.overlap]}",
             "Let it be due less often, or correct expected_minutes in steadyspot.toml.",
         )
 

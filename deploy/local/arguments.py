@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import botocore.session
 from botocore.exceptions import UnknownServiceError
@@ -49,6 +49,13 @@ class UnknownResource(Exception):
     """A resource that names no call of any service."""
 
 
+BOTO_NAMES: Final[dict[str, str]] = {
+    **StateTaskServiceAwsSdk._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES,
+    "cloudwatchlogs": "logs",
+}
+"""Services that the SDK of Step Functions, Java's, calls otherwise than boto3."""
+
+
 @cache
 def call_of(resource: str) -> Call | None:
     """The call that a resource names; None for what has no model here, such as a Lambda function.
@@ -65,8 +72,7 @@ def call_of(resource: str) -> Call | None:
     optimized = service != "aws-sdk"
     if not optimized:
         service, _, action = action.partition(":")
-        names = StateTaskServiceAwsSdk._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES
-        service = str(names.get(service, service))
+        service = BOTO_NAMES.get(service, service)
     elif service in _OPTIMIZED:
         service = _OPTIMIZED[service]
     else:

@@ -23,6 +23,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 
+from steadyspot.deploy.local.arguments import BOTO_NAMES
 from steadyspot.deploy.local.expressions import json_value
 from steadyspot.deploy.local.language import AwsTask, event_details
 
@@ -112,6 +113,10 @@ class EventsTask(AwsTask, state_task_service_events.StateTaskServiceEvents):
 
 class AwsSdkTask(AwsTask, state_task_service_aws_sdk.StateTaskServiceAwsSdk):
     """`aws-sdk:service:action`: errors begin with the Java SDK's name of the service, like `S3`."""
+
+    def _get_boto_service_name(self, boto_service_name: str | None = None) -> str:
+        name = boto_service_name or str(self.resource.api_name)
+        return BOTO_NAMES.get(name, name)
 
     @staticmethod
     def _normalise_service_error_name(service_name: str) -> str:

@@ -47,6 +47,7 @@ class JobState(StrEnum):
     GO_ON = "Go on in a new execution"
     MARK_UNFINISHED = "Mark it unfinished"
     PARK = "Park the run"
+    READ_LOG = "Read its log"
     TELL = "Tell people"
     IS_IT_COMPLETE = "Is the run complete?"
     LET_EXPIRE = "Let its record expire"

@@ -37,6 +37,9 @@ CAUSE: Final = "cause"
 STATES_ENTERED: Final = "statesEntered"
 """How many states were entered, which is what a workflow costs."""
 
+PRINTED: Final = "printed"
+"""The last lines that the job of a run that ended unfinished printed."""
+
 HOLDER: Final = "holder"
 """Who holds the run by its record, where that was asked, and what else it says of the claim."""
 

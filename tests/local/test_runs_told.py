@@ -188,3 +188,11 @@ def test_a_deadline_that_passes_is_told_while_the_only_attempt_goes_on(
     assert work.exit_code(task) == 143
     late = [mail for mail in work.mails() if "is late" in mail.subject]
     assert len(late) == 1
+
+
+def test_what_the_job_printed_last_stands_in_the_mail_of_its_failure(place: Place) -> None:
+    work = place.job("sh", "-c", "echo about to fail; echo DB_PASSWORD=hush; exit 3")
+    work.start(scheduledTime=SCHEDULED)
+    mail = work.mail(lambda mail: "failed" in mail.subject)
+    assert "\n  about to fail\n  DB_PASSWORD=***\n" in mail.body
+    assert "run_key" not in mail.body

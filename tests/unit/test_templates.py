@@ -51,6 +51,7 @@ OF_STATES = {
     "dynamodb:getItem": {"dynamodb:GetItem"},
     "aws-sdk:dynamodb:transactGetItems": {"dynamodb:GetItem"},
     "aws-sdk:dynamodb:query": {"dynamodb:Query"},
+    "aws-sdk:cloudwatchlogs:getLogEvents": {"logs:GetLogEvents"},
     "aws-sdk:ecs:describeTasks": {"ecs:DescribeTasks"},
     "aws-sdk:ecs:stopTask": {"ecs:StopTask"},
     "aws-sdk:sfn:describeExecution": {"states:DescribeExecution"},

@@ -148,6 +148,7 @@ class RunWorld:
         self.stopped: list[dict[str, Any]] = []
         self.executions: dict[str, Any] = {}
         self.mails: list[dict[str, Any]] = []
+        self.printed: list[str] = []
         self.parked: list[dict[str, Any]] = []
         self.spells: list[Spell] = []
         self.launches: list[Launch] = []
@@ -180,6 +181,12 @@ class RunWorld:
         if service == "sns:publish":
             self.mails.append(arguments)
             return {}
+        if "sfn:" in service:
+            return self._of_executions(service, arguments)
+        assert service == "aws-sdk:cloudwatchlogs:getLogEvents", f"nobody answers {resource}"
+        return self._log(arguments)
+
+    def _of_executions(self, service: str, arguments: Any) -> Any:
         if service == "aws-sdk:sfn:startExecution":
             self.started.append(arguments)
             return {"ExecutionArn": f"arn:aws:states:::execution:job:{arguments['Name']}"}
@@ -187,10 +194,15 @@ class RunWorld:
             if arguments["ExecutionArn"] not in self.executions:
                 raise TaskFailed("Sfn.ExecutionDoesNotExistException")
             return self.executions[arguments["ExecutionArn"]]
-        if service == "aws-sdk:sfn:stopExecution":
-            self.stopped.append(arguments)
-            return {}
-        raise AssertionError(f"nobody answers {resource}")
+        assert service == "aws-sdk:sfn:stopExecution", f"nobody answers {service}"
+        self.stopped.append(arguments)
+        return {}
+
+    def _log(self, arguments: Any) -> dict[str, Any]:
+        assert arguments["Limit"] < 100
+        if not self.printed:
+            raise TaskFailed("CloudWatchLogs.ResourceNotFoundException")
+        return {"Events": [{"Message": line} for line in self.printed]}
 
     def _table(self, service: str, arguments: Any) -> Any:
         if service == "dynamodb:updateItem":

@@ -257,7 +257,10 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("drill", {"name": "verify", "yes": True}),
     (
         "redrive",
-        {"run": None, "first": None, "last": None, "at_once": 2, "every": False, "dry_run": True},
+        {
+            **{"run": None, "first": None, "last": None, "every": False},
+            **{"at_once": 2, "capacity": None, "dry_run": True},
+        },
     ),
     ("down", {"data": False, "at_once": 8, "yes": True}),
 ]

@@ -127,3 +127,52 @@ def test_the_end_of_a_drill_says_drill_and_what_to_type() -> None:
     assert subject == "DRILL: night drill-1 was stopped, parked for redrive"
     assert "\n  steadyspot redrive night drill-1\n" in text
     assert "Who stopped it" not in text
+
+
+def test_a_run_that_failed_shows_the_last_ten_lines_of_its_job_without_secrets() -> None:
+    offers = [FAILS]
+    world = RunWorld(
+        now=START, work_seconds=3_600.0, market=lambda *_: offers.pop() if offers else Offer()
+    )
+    own = json.dumps({"at": "x", "event": "began", "run_key": "x"})
+    world.printed = [
+        *(f"line {number}" for number in range(20)),
+        own,
+        '{"_aws": {}}',
+        "connect postgres://anna:hush1@db/x",
+        "DB_PASSWORD=hush2 retries=3",
+        "Authorization: Bearer hush3",
+        '{"api_key": "hush4", "rows": 7}',
+        "AKIAABCDEFGHIJKLMNOP",
+        "\x1b[31mred\u202e " + "x" * 500,
+    ]
+    MACHINE.run(world, {}, name="x")
+    (mail,) = world.mails
+    text = json.loads(mail["Message"])["email"]
+    _, _, rest = text.partition("The job printed last (what looks like a secret is hidden):\n")
+    lines = rest.split("\n\n")[0].split("\n")
+    assert lines == [
+        *(f"  line {number}" for number in range(16, 20)),
+        "  connect postgres://***@db/x",
+        "  DB_PASSWORD=*** retries=3",
+        "  Authorization: ***",
+        '  {"api_key": "***", "rows": 7}',
+        "  ***",
+        lines[-1],
+    ]
+    assert len(lines[-1]) <= 162
+    assert "\x1b" not in text
+    assert "hush" not in mail["Message"]
+
+
+@pytest.mark.parametrize("error", ["CloudWatchLogs.ResourceNotFoundException", "States.Timeout"])
+def test_a_log_that_cannot_be_read_keeps_nobody_from_being_told(error: str) -> None:
+    offers = [FAILS]
+    world = RunWorld(
+        now=START, work_seconds=3_600.0, market=lambda *_: offers.pop() if offers else Offer()
+    )
+    world.faults = {"Read its log": [(error, "")] * 9}
+    ended = MACHINE.run(world, {}, name="x")
+    assert ended.error == "Steadyspot.JobExit3"
+    (mail,) = world.mails
+    assert "printed last" not in mail["Message"]
