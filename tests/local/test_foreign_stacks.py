@@ -160,7 +160,7 @@ def test_a_stack_without_the_mark_is_adopted_as_the_readme_says_and_changed_in_p
     mine.write('name = "cli"', 'name = "early"')
     account.create_stack(
         StackName="early",
-        TemplateBody=platform_template().text,
+        TemplateBody=f"Metadata:\n  Early: {{}}\n{platform_template().text}",
         Capabilities=["CAPABILITY_IAM"],
     )
     kept = dict(seen(account, "early")[2])
