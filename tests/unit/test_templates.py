@@ -130,7 +130,7 @@ def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
 
 
 def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_it() -> None:
-    (policy,) = of_type("job", "AWS::SQS::QueuePolicy").values()
+    policy = of_type("job", "AWS::SQS::QueuePolicy")["QueuePolicy"]
     (lets,) = (
         statement
         for statement in policy["PolicyDocument"]["Statement"]
@@ -328,9 +328,11 @@ def test_a_platform_starts_its_own_machines_alone() -> None:
     ],
 )
 def test_nothing_is_reached_without_tls(template: str, kind: str) -> None:
-    (policy,) = of_type(template, kind).values()
-    denied = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
-    assert {"Bool": {"aws:SecureTransport": "false"}} in [s["Condition"] for s in denied]
+    policies = of_type(template, kind).values()
+    assert policies
+    for policy in policies:
+        denied = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in [s["Condition"] for s in denied]
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
