@@ -40,7 +40,7 @@ LEFT_OUT: Final = "leftOut"
 
 OUTCOME: Final = "outcome"
 SEVERITY: Final = "severity"
-SCHEDULE: Final = "schedule"
+SCHEDULE_KEPT: Final = "scheduleKept"
 ON_SCHEDULE: Final = "on-schedule"
 OFF_SCHEDULE: Final = "off-schedule"
 """Whether a finished run was one of a scheduled time that was due of late: a rule counts those, and
