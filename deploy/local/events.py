@@ -18,10 +18,27 @@ from typing import Any
 
 import boto3
 from moto.cloudwatch.models import cloudwatch_backends
-from moto.events.models import Rule, events_backends
+from moto.events.models import EventPattern, Rule, events_backends
 
 _LOG = logging.getLogger(__name__)
 _PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
+
+
+class _Pattern(EventPattern):
+    """A pattern of moto, which does not know that a text can be matched with wildcards."""
+
+    @staticmethod
+    def _does_item_match_named_filter(item: Any, pattern: dict[str, Any]) -> bool:
+        wildcard = pattern.get("wildcard")
+        if wildcard is None:
+            return bool(EventPattern._does_item_match_named_filter(item, pattern))
+        parts = (re.escape(part) for part in wildcard.split("*"))
+        return isinstance(item, str) and bool(re.fullmatch(".*".join(parts), item, re.DOTALL))
+
+
+def _matches(rule: Rule, event: dict[str, Any]) -> bool:
+    pattern = rule.event_pattern.get_pattern()
+    return _Pattern(json.dumps(pattern), pattern).matches_event(event)  # type: ignore[arg-type]
 
 
 class EventBus:
@@ -57,7 +74,7 @@ class EventBus:
         while (event := self._events.get()) is not None:
             event = self._in_envelope(event)
             for rule in self._rules():
-                if rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
+                if _matches(rule, event):
                     self._count(rule)
                     for target in list(rule.targets):
                         self._try_to_deliver(rule, target, event)

@@ -40,6 +40,12 @@ LEFT_OUT: Final = "leftOut"
 
 OUTCOME: Final = "outcome"
 SEVERITY: Final = "severity"
+SCHEDULE_KEPT: Final = "scheduleKept"
+ON_SCHEDULE: Final = "on-schedule"
+OFF_SCHEDULE: Final = "off-schedule"
+"""Whether a finished run was one of a scheduled time that was due of late: a rule counts those, and
+an alarm what the rule counts. The end of a run by hand, or of an old time, is off schedule."""
+
 GONE_ON: Final = "gone-on"
 """The outcome of an execution whose run goes on in another one, which its output names."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,3 +95,41 @@ def test_a_rule_that_does_not_apply_gets_nothing(bench: Bench, change: str) -> N
     bench.run(bench.define(bench.container("exit 0")))
     assert bench.message(other)  # the event went by, in order: the first rule had its chance
     assert "Messages" not in bench.sqs.receive_message(QueueUrl=url)
+
+
+@pytest.mark.parametrize(("output", "counts"), [("on-schedule", 1), ("off-schedule", 0)])
+def test_a_rule_without_a_target_counts_what_matches_a_text_with_wildcards(
+    bench: Bench, local_aws: LocalAws, output: str, counts: int
+) -> None:
+    machine = bench.machine({"End": {"Type": "Succeed", "Output": {"schedule": output, "more": 1}}})
+    detail = {"stateMachineArn": [machine], "output": [{"wildcard": '*"on-schedule"*'}]}
+    url, arn = queue(bench)
+    for name, wanted in ((bench.name, detail), (f"{bench.name}-2", {"stateMachineArn": [machine]})):
+        told = {"source": ["aws.states"], "detail": {**wanted, "status": ["SUCCEEDED"]}}
+        bench.events.put_rule(Name=name, EventPattern=json.dumps(told))
+    bench.events.put_targets(Rule=f"{bench.name}-2", Targets=[{"Id": "1", "Arn": arn}])
+    bench.sfn.start_execution(stateMachineArn=machine)
+    assert bench.message(url)  # the event went by, in order: the first rule had its chance
+    counted = (
+        local_aws.session()
+        .client("cloudwatch")
+        .get_metric_data(
+            MetricDataQueries=[
+                {
+                    "Id": "m",
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": "AWS/Events",
+                            "MetricName": "TriggeredRules",
+                            "Dimensions": [{"Name": "RuleName", "Value": bench.name}],
+                        },
+                        "Period": 60,
+                        "Stat": "Sum",
+                    },
+                }
+            ],
+            StartTime=datetime.now(UTC) - timedelta(hours=1),
+            EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        )["MetricDataResults"][0]["Values"]
+    )
+    assert sum(counted) == counts

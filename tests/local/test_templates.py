@@ -240,7 +240,7 @@ def test_one_dashboard_shows_all_jobs_of_the_platform(shared: Any, clients_of: A
         for name in re.findall(r'MetricName="(\w+)"', metric[0]["expression"])
     }
     assert searched == {
-        *["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"],
+        *["TriggeredRules", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"],
         *["RunSeconds", "LostSeconds", "SignalToExitSeconds"],
         "ApproximateNumberOfMessagesVisible",
     }

@@ -28,6 +28,7 @@ DEFAULTS = {
     "FinishWithinMinutes": "0",
     "ExpectedMinutes": "60",
     "MaximumWaitMinutes": "60",
+    "MissedAfterHours": "26",
     "LimitMinutes": "0",
     "LaunchMinutes": "0",  # Worlds have no watch on launches, but where a test says so.
     "StopTimeout": "120",
