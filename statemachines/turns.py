@@ -115,7 +115,7 @@ def skip() -> Task:
             "Key": KEY,
             "UpdateExpression": (
                 "SET #status = :skipped, execution = :me, claimed_at = :now,"
-                " scheduled_time = :time, claims = :none, cause = :cause"
+                " scheduled_time = :time, claims = :none, cause = :cause, skipped_for = :other"
             ),
             "ConditionExpression": "attribute_not_exists(execution)",
             "ExpressionAttributeNames": {"#status": columns.STATUS},
@@ -126,6 +126,7 @@ def skip() -> Task:
                 ":time": {"S": expression("timeOfRun")},
                 ":none": {"N": "0"},
                 ":cause": {"S": expression("causeOfSkip")},
+                ":other": {"S": expression("otherRun")},
             },
         },
         assign={variables.CAUSE: expression("causeSkipped"), **states_entered()},

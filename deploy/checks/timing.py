@@ -68,6 +68,16 @@ def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Fi
             f"{job.expected_minutes:g} min: {_BECOMES[job.overlap]}",
             "Let it be due less often, or correct expected_minutes in steadyspot.toml.",
         )
+    if job.overlap == Overlap.QUEUE and (within := job.finish_within_minutes):
+        room = within - job.expected_minutes
+        yield judged(
+            f"{job.name}: queue",
+            room >= job.expected_minutes,
+            f"a run that waits for one before it needs {2 * job.expected_minutes:g} min, and has "
+            f"{within:g} by finish_within_minutes",
+            "Raise finish_within_minutes, or let runs that meet another one be skipped.",
+            Level.BAD if room < 0 else Level.NOTE,
+        )
 
 
 def launches(looks: Looks) -> Iterator[Finding]:

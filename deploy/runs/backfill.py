@@ -110,7 +110,7 @@ def _due(text: str, known: dict[str, RunRecord]) -> Due:
         return Due(text, key, again=False, note="")
     if run.complete:
         return Due(text, key, again=True, note="is complete already")
-    if run.status == Status.UNFINISHED:
+    if run.status in (Status.UNFINISHED, Status.SKIPPED):
         return Due(text, key, again=True, note="")
     return Due(text, key, again=True, note="is under way")
 
@@ -124,6 +124,9 @@ class Backfill:
         Executions of this command that may run at the same time.
     capacity
         What the runs may run on, as a run request says it; None: as the job says.
+    takes_turns
+        Runs of the job must not overlap: what this starts waits for its turn and is never skipped,
+        since it is asked for as a redrive is.
     pause
         Called with seconds between two looks.
     """
@@ -137,6 +140,7 @@ class Backfill:
         machine: str,
         at_once: int,
         capacity: str | None = None,
+        takes_turns: bool = False,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sfn = sfn
@@ -145,6 +149,7 @@ class Backfill:
         self._machine = machine
         self._at_once = at_once
         self._given = {messages.CAPACITY: capacity} if capacity else {}
+        self._takes_turns = takes_turns
         self._pause = pause
 
     def due(self, moments: Sequence[datetime]) -> list[Due]:
@@ -166,7 +171,7 @@ class Backfill:
                 # A deadline counts from the scheduled time, so it has as a rule passed long ago.
                 messages.FINISH_WITHIN_MINUTES: 0,
                 **self._given,
-                **({messages.REDRIVE: True} if one.again else {}),
+                **({messages.REDRIVE: True} if one.again or self._takes_turns else {}),
             }
             execution = start(self._sfn, self._machine, request)
             running.append(execution)

@@ -313,6 +313,9 @@ def _ended(kind: str, event: Mapping[str, Any]) -> Lines:
     if kind == "ExecutionSucceeded" and '"duplicate"' in output:
         yield "a duplicate: another execution works this time off", tone
         return
+    if kind == "ExecutionSucceeded" and f'"{messages.SKIPPED}"' in output:
+        yield "the run was skipped: another run of the job was under way", Tone.TROUBLE
+        return
     if kind == "ExecutionSucceeded" and f'"{messages.GONE_ON}"' in output:
         yield "the run goes on in another execution, which carries the latest attempts along", tone
         return

@@ -92,7 +92,7 @@ def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Li
 def _trouble(run: RunRecord) -> str:
     if run.unreadable:
         return run.unreadable
-    if run.status == Status.UNFINISHED:
+    if run.status in (Status.UNFINISHED, Status.SKIPPED):
         return run.cause
     return ", ".join(
         dict.fromkeys(a.cause for a in run.attempts if a.cause not in ("", "finished"))

@@ -73,7 +73,8 @@ class RunRecord:
     ``transitions`` the states that its last execution entered, those of the watch on its launches
     included, as far as it wrote that down.
     ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
-    a long series of redrives has pushed out of ``attempts``. ``unreadable`` says what is wrong with
+    a long series of redrives has pushed out of ``attempts``. ``skipped_for`` is the run that was
+    under way when this one was skipped. ``unreadable`` says what is wrong with
     items that somebody else has changed; if the workflow's is one, little else is known.
     """
 
@@ -94,6 +95,7 @@ class RunRecord:
     transitions: int
     seconds: Mapping[str, float]
     unreadable: str = ""
+    skipped_for: str = ""
 
     @property
     def complete(self) -> bool:
@@ -243,6 +245,17 @@ class RunTable:
                 ExpressionAttributeNames={"#status": columns.STATUS},
                 ExpressionAttributeValues={":unfinished": {"S": Status.UNFINISHED}},
             )
+
+    def waits(self, job: str, execution: str) -> bool:
+        """Return whether an execution of a job waits for its turn."""
+        key = {columns.JOB: columns.turn_partition(job), columns.RUN_KEY: columns.TURN}
+        item = self._client.get_item(
+            TableName=self._table,
+            Key={name: {"S": value} for name, value in key.items()},
+            ConsistentRead=True,
+        ).get("Item", {})
+        places = item.get(columns.QUEUED, {}).get("SS", [])
+        return any(place.endswith("/" + execution.rsplit(":", 1)[-1]) for place in places)
 
     def forget(self, job: str) -> None:
         """Delete the records of all runs of a job."""
@@ -397,6 +410,7 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
             for name, total in values.get(columns.MONEY, {}).items()
             if name.endswith("_seconds")
         },
+        skipped_for=values.get(columns.SKIPPED_FOR, ""),
     )
 
 

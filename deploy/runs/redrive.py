@@ -91,12 +91,16 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Redriven:
-    """What became of a message; ``execution`` is empty where none was started."""
+    """What became of a message; ``execution`` is empty where none was started.
+
+    ``stays``: the message is left, since its run has not begun yet.
+    """
 
     run_key: str
     execution: str
     note: str
     good: bool = True
+    stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ class Redrive:
                     staying.append(entry.receipt)
                     continue
                 done = self._done(entry, show)
-                if not done.good:
+                if done.stays or not done.good:
                     staying.append(entry.receipt)
                 yield done
         finally:
@@ -374,6 +378,9 @@ class Redrive:
             if found is not None and found["status"] == "SUCCEEDED":
                 note = "is held by another execution; its message stays"
                 return Redriven(entry.run_key, execution, note, good=False)
+            if self._runs.waits(self._job, execution):
+                note = "waits for its turn; its message stays until it is complete"
+                return Redriven(entry.run_key, execution, note, stays=True)
             self._pause(0.3)
         raise Trouble(
             f"Run {entry.run_key} was started as {execution}, but is not claimed yet.",

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from steadyspot.contract import Status
+from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.history import Launch, Moment, Story
 from steadyspot.deploy.runs.records import UNREADABLE, RunRecord
 from steadyspot.statemachines.causes import Cause, rows
@@ -119,6 +120,9 @@ def _verdict(
         why = _filled(_told(events), run, cause, status) or sentence_of(run, status)
         step = row.next_step if row else "If it is still wanted, redrive the run."
         return why, f"{step} To redrive it: steadyspot redrive {name}."
+    if run.status == Status.SKIPPED:
+        row = _ROWS[_cause(run)]
+        return row.sentence.replace("{other}", run.skipped_for), row.next_step
     if status == "RUNNING":
         return (
             "The run is under way.",
@@ -148,6 +152,11 @@ def _without_record(
 ) -> tuple[str, str]:
     if waits:
         return waits, f"Mend what it names, then run it again: steadyspot redrive {name}."
+    if status == "RUNNING" and _waits_for_its_turn(events):
+        return (
+            "The run waits for its turn: another run of the job is under way.",
+            f"Look which: steadyspot runs {name.partition(' ')[0]}.",
+        )
     if status == "RUNNING":
         return "The execution has not claimed a run yet.", f"Follow it: steadyspot watch {name}."
     if status == "SUCCEEDED":
@@ -163,6 +172,11 @@ def _without_record(
         f"Look which there are: steadyspot runs {name.partition(' ')[0]}. "
         "Histories are kept for 90 days.",
     )
+
+
+def _waits_for_its_turn(events: Sequence[Mapping[str, Any]]) -> bool:
+    entered = (event.get("stateEnteredEventDetails", {}).get("name") for event in events)
+    return JobState.WAIT_FOR_TURN in entered
 
 
 def _told(events: Sequence[Mapping[str, Any]]) -> str:

@@ -34,10 +34,13 @@ def turn_partition(job: str) -> str:
     return job + TURN_SUFFIX
 
 
+SKIPPED_FOR: Final = "skipped_for"
+"""Key of the run that was under way when this one was skipped."""
+
 TAKEN_BY: Final = "taken_by"
 """Of the turn: key of the run that has it, alone in a set; not there while nobody has it."""
 
-DUE: Final = "due"
+DUE: Final = "due_key"
 """Of the turn: when that run was due, written as a run key is."""
 
 QUEUED: Final = "queued"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steadyspot.contract import CapacityMode, columns, messages
+from steadyspot.contract import CapacityMode, Overlap, columns, messages
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     help="With --from: up to this time; else up to now.",
 )
 @click.option(
-    "--at-once", default=2, show_default=True, type=click.IntRange(1, 50), help="Runs at a time."
+    "--at-once",
+    type=click.IntRange(1, 50),
+    help="Runs at a time; else 2, or 1 where they take turns.",
 )
 @click.option(
     "--capacity",
@@ -202,8 +204,8 @@ def _window(
     begin: datetime,
     last: datetime | None,
     *,
-    at_once: int,
     capacity: str | None,
+    at_once: int | None,
     dry_run: bool,
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
@@ -232,7 +234,8 @@ def _window(
         runs=target.runs,
         job=job.name,
         machine=outputs["StateMachine"],
-        at_once=at_once,
+        at_once=at_once or (2 if job.overlap == Overlap.ALLOW else 1),
+        takes_turns=job.overlap != Overlap.ALLOW,
         capacity=capacity,
     )
     due = backfill.due(moments)

@@ -117,6 +117,25 @@ def test_no_more_run_at_once_than_wanted() -> None:
     assert second == {**first, "scheduledTime": "2026-11-24T01:00:00Z", "redrive": True}
 
 
+def test_what_takes_turns_is_asked_for_so_that_it_waits_and_is_not_skipped() -> None:
+    clock = Clock()
+    machine = Machine(clock)
+    backfill = Backfill(
+        sfn=machine,
+        runs=None,  # type: ignore[arg-type]
+        job="night",
+        machine="m",
+        at_once=1,
+        takes_turns=True,
+        pause=clock.pause,
+    )
+    moments = [DAY + timedelta(hours=hour) for hour in range(3)]
+    started = list(backfill.run(due_of(moments, [run("20261124T010000Z", "skipped")])))
+    assert [one.note for one in started] == ["is started"] * 3
+    assert machine.most == 1
+    assert [one["redrive"] for one in machine.inputs] == [True] * 3
+
+
 def test_moments_and_anchors() -> None:
     assert moment_of("2026-11-24", "--from") == DAY
     assert moment_of("2026-11-24T02:00:00+02:00", "--from") == DAY

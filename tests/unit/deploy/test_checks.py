@@ -216,6 +216,40 @@ def test_a_schedule_that_is_due_before_a_run_is_done_is_noted(
 
 
 @pytest.mark.parametrize(
+    ("overlap", "said"),
+    [
+        ("allow", "will go on at once"),
+        ("skip", "are skipped"),
+        ("queue", "wait for those before them"),
+        ("replace", "stopped by the next one"),
+    ],
+)
+def test_what_becomes_of_runs_that_meet_is_said(tmp_path: Path, overlap: str, said: str) -> None:
+    given: dict[str, Any] = {
+        "schedule": "rate(5 minutes)",
+        "expected_minutes": 60,
+        "overlap": overlap,
+    }
+    (_, (_, told)) = of_schedule(findings(account(), tmp_path, **given))
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("within", "level"), [(50, Level.BAD), (70, Level.NOTE), (120, Level.GOOD)]
+)
+def test_a_queue_in_which_deadlines_cannot_be_met_is_noted(
+    tmp_path: Path, within: int, level: Level
+) -> None:
+    given: dict[str, Any] = {
+        "schedule": "rate(2 hours)",
+        "expected_minutes": 60,
+        "finish_within_minutes": within,
+    }
+    found = findings(account(), tmp_path, overlap="queue", **given)
+    assert [one.level for one in found if one.about == "night: queue"] == [level]
+
+
+@pytest.mark.parametrize(
     ("settings", "level", "said"),
     [
         ({}, Level.GOOD, "given up after 15 min"),

@@ -184,11 +184,15 @@ class Workflows:
 class Runs:
     """Answers with one record after the other, the last one for ever."""
 
-    def __init__(self, *records: RunRecord | None) -> None:
+    def __init__(self, *records: RunRecord | None, waiting: bool = False) -> None:
         self.records = list(records)
+        self.waiting = waiting
 
     def get(self, _job: str, _key: str) -> Any:
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
+
+    def waits(self, _job: str, _execution: str) -> bool:
+        return self.waiting
 
 
 def record(execution: str, status: str, cause: str = "job-failed") -> RunRecord:
@@ -466,6 +470,14 @@ def test_a_run_that_another_execution_holds_keeps_its_message() -> None:
     (done,) = redrive(queue, workflows, Runs(UNFINISHED)).run()
     assert (done.execution, done.good, len(queue.messages)) == (NEW, False, 1)
     assert "held by another execution" in done.note
+
+
+def test_a_run_that_waits_for_its_turn_keeps_its_message_and_is_no_trouble() -> None:
+    queue = Queue(message(PARKED))
+    workflows = Workflows(old=("FAILED", INPUT), new=("RUNNING", INPUT))
+    (done,) = redrive(queue, workflows, Runs(UNFINISHED, waiting=True)).run()
+    assert (done.execution, done.good, len(queue.messages)) == (NEW, True, 1)
+    assert "waits for its turn" in done.note
 
 
 def test_a_strangers_message_does_not_keep_the_next_from_being_redriven() -> None:

@@ -12,7 +12,8 @@ from botocore.exceptions import ReadTimeoutError
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.runs.executions import Follower, whole_history
 from steadyspot.deploy.runs.history import Story
-from tests.unit.deploy.fakes import BEGUN, Clock, History
+from steadyspot.deploy.runs.story import explain
+from tests.unit.deploy.fakes import BEGUN, Clock, History, recorded
 
 
 class Machine:
@@ -177,6 +178,25 @@ def test_a_mail_that_could_not_be_sent_and_a_duplicate_are_said() -> None:
     output = {"output": '{"outcome":"duplicate"}'}
     (line,) = told(Machine().add("ExecutionSucceeded", executionSucceededEventDetails=output))
     assert line == "a duplicate: another execution works this time off"
+
+
+def test_a_run_that_was_skipped_says_for_which_one_and_how_to_run_it() -> None:
+    columns = {"status": "skipped", "cause": "skipped", "skipped_for": "20261124T010000Z"}
+    item = {"job": "night", "run_key": "20261124T020000Z", **columns}
+    run = recorded({name: {"S": value} for name, value in item.items()})
+    shown = explain(run=run, execution=None, events=[])
+    assert shown.outcome.startswith("Run 20261124T010000Z of the job was still under way")
+    assert "--from" in shown.next_step
+    output = {"output": '{"outcome":"skipped","runKey":"k"}'}
+    (line,) = told(Machine().add("ExecutionSucceeded", executionSucceededEventDetails=output))
+    assert line == "the run was skipped: another run of the job was under way"
+
+
+def test_a_run_that_waits_for_its_turn_says_so() -> None:
+    machine = Machine().state("Wait for its turn", seconds=10)
+    execution = {"executionArn": "a:b", "status": "RUNNING"}
+    shown = explain(run=None, execution=execution, events=machine.events, name="night k")
+    assert shown.outcome.startswith("The run waits for its turn")
 
 
 def test_a_run_that_goes_on_in_another_execution_is_said() -> None:

@@ -135,6 +135,7 @@ def test_a_run_that_is_skipped_is_written_down_and_told_as_such() -> None:
     assert ended.output == {"outcome": "skipped", "runKey": KEY}
     assert of.item["status"] == {"S": Status.SKIPPED.value}
     assert (of.launches, of.parked, of.worker) == ([], [], {})
+    assert of.item["skipped_for"] == {"S": EARLIER}
     (told,) = notified(of)
     assert (told["outcome"], told["cause"], told["severity"]) == ("skipped", "skipped", "info")
     assert EARLIER in told["sentence"]

@@ -33,7 +33,7 @@ def turn(key: str = "", *queued: str, due: str = EARLIER) -> dict[str, Any]:
         "job": {"S": "nightly/turn"},
         "run_key": {"S": "turn"},
         "execution": {"S": OTHER},
-        "due": {"S": due},
+        "due_key": {"S": due},
     }
     if key:
         item["taken_by"] = {"SS": [key]}
