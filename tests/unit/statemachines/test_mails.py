@@ -122,6 +122,12 @@ def test_what_a_broken_execution_says_is_not_passed_on() -> None:
     assert "(States.Runtime)" in text
 
 
+def test_what_machines_are_told_of_a_broken_execution_says_its_version() -> None:
+    world = EndWorld(running(), Input="{}", Status="ABORTED")
+    ends(world)
+    assert json.loads(json.loads(world.mails[0]["Message"])["default"])["version"] == 1
+
+
 def test_the_end_of_a_drill_says_drill_and_what_to_type() -> None:
     subject, text = ended(Status="ABORTED")
     assert subject == "DRILL: night drill-1 was stopped, parked for redrive"

@@ -220,6 +220,20 @@ def test_fault_of_the_worker_s_own_without_progress_is_tried_once_more(
     assert ended.error == ("" if faults == 1 else "Steadyspot.Infrastructure")
 
 
+@pytest.mark.parametrize(("times", "status"), [(1, "SUCCEEDED"), (2, "FAILED")])
+def test_attempt_that_used_up_its_time_without_progress_is_tried_once_more(
+    times: int, status: str
+) -> None:
+    slow = Offer(stop=stop(*ESSENTIAL), exit_code=124, reason="timed-out", ends_after=61.0)
+
+    ended, world = played(
+        [slow] * times + [Offer()], {"capacity": "spot-first"}, "always", reports=False
+    )
+
+    assert ended.status == status
+    assert len(world.launches) == 2
+
+
 def test_fault_of_the_worker_s_own_has_a_limit_of_its_own() -> None:
     """A stall before it, such as an interruption without progress, takes nothing of that."""
     fault = Offer(stop=stop(*ESSENTIAL), exit_code=70, reason="worker-fault", ends_after=61.0)
