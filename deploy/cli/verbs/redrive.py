@@ -204,7 +204,6 @@ def _window(
     *,
     capacity: str | None,
     at_once: int,
-    capacity: str | None,
     dry_run: bool,
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
