@@ -202,7 +202,6 @@ def _window(
     begin: datetime,
     last: datetime | None,
     *,
-    capacity: str | None,
     at_once: int,
     capacity: str | None,
     dry_run: bool,
