@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -122,8 +122,8 @@ class Backfill:
     ----------
     at_once
         Executions of this command that may run at the same time.
-    capacity
-        What the runs may run on, as a run request says it; None: as the job says.
+    request
+        What each is asked for beside its time, such as its capacity and parameters.
     pause
         Called with seconds between two looks.
     """
@@ -136,7 +136,7 @@ class Backfill:
         job: str,
         machine: str,
         at_once: int,
-        capacity: str | None = None,
+        request: Mapping[str, Any],
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sfn = sfn
@@ -144,7 +144,7 @@ class Backfill:
         self._job = job
         self._machine = machine
         self._at_once = at_once
-        self._given = {messages.CAPACITY: capacity} if capacity else {}
+        self._given = request
         self._pause = pause
 
     def due(self, moments: Sequence[datetime]) -> list[Due]:

@@ -19,6 +19,7 @@ from posixpath import normpath
 from typing import Any, Literal
 
 from steadyspot.contract import CapacityMode, Overlap
+from steadyspot.contract.parameters import fault_of
 from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
 from steadyspot.deploy.schedules.cron import Cron
@@ -147,6 +148,14 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """What a run may give a job: a type of ``contract.parameters``, and the value without it."""
+
+    type: str
+    default: str | float | bool
+
+
+@dataclass(frozen=True)
 class Sidecar:
     """A container beside the job's: a collector, a proxy. Its end does not end the task.
 
@@ -229,6 +238,9 @@ class Job:
     failed_alarm_mails: bool = False
     keep_logs: int = 0
     tell_every_run: bool = False
+    command_override: bool = False
+    debug: bool = False
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
@@ -406,6 +418,8 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
         values["output_ignore"] = tuple(values["output_ignore"])
     for key, kind in _TABLES.items():
         values[key] = kind(**values.get(key, {}))
+    given = values.get("parameters", {})
+    values["parameters"] = {key: Parameter(**one) for key, one in given.items()}
     values["ulimits"] = {key: tuple(one) for key, one in values.get("ulimits", {}).items()}
     values["volumes"] = {key: Volume(**one) for key, one in values.get("volumes", {}).items()}
     values["sidecars"] = {key: _sidecar(one) for key, one in values.get("sidecars", {}).items()}
@@ -515,6 +529,9 @@ def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     yield from _faults_of_stop(job)
     yield from _faults_of_environment(job)
     yield from _faults_of_parts(job)
+    yield from _faults_of_parameters(job)
+    if job.debug and job.read_only_root:
+        yield "debug", "can't be together with read_only_root: ECS Exec writes into the container"
     if "timezone" in given and (job.schedule or "").startswith("rate("):
         yield (
             "timezone",
@@ -598,6 +615,19 @@ def _faults_of_parts(job: Job) -> Iterator[tuple[str, str]]:
             yield f"volumes.{name}", "needs efs beside access_point and read_only"
     for name, sidecar in job.sidecars.items():
         yield from _faults_of_sidecar(job, name, sidecar)
+
+
+def _faults_of_parameters(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield parameters whose default is of another type, and those that seem to be secrets.
+
+    A default that has something filled in is looked at where the run begins.
+    """
+    for name, one in job.parameters.items():
+        fault = fault_of(one.type, one.default)
+        if fault and not (isinstance(one.default, str) and "{" in one.default):
+            yield f"parameters.{name}.default", f"is {shown(one.default)}, but {fault}"
+        if looks_secret(name, str(one.default)):
+            yield f"parameters.{name}", _LOOKS_SECRET
 
 
 def _faults_of_sidecar(job: Job, name: str, sidecar: Sidecar) -> Iterator[tuple[str, str]]:

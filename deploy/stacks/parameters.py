@@ -97,7 +97,17 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "KeepLogs": str(job.keep_logs),
         "TellEveryRun": _yes(job.tell_every_run),
+        "CommandOverride": _yes(job.command_override),
+        "Debug": _yes(job.debug),
+        "Parameters": json.dumps(declared(job)) if job.parameters else "",
         **_of_both(platform),
+    }
+
+
+def declared(job: Job) -> dict[str, dict[str, object]]:
+    """Return the types and defaults of a job's parameters, as they are checked by."""
+    return {
+        name: {"type": one.type, "default": one.default} for name, one in job.parameters.items()
     }
 
 
