@@ -35,6 +35,7 @@ VERBS = (
     "explain",
     "outputs",
     "drill",
+    "shell",
     "stop",
     "redrive",
     "forget",
