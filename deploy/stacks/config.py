@@ -90,6 +90,7 @@ class Platform:
     permissions_boundary: str | None = None
     role_path: str = "/"
     service_role: str | None = None
+    security_groups: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -401,7 +402,8 @@ _TABLES = {"retry": Retry, "budgets": Budgets, "backoff": Backoff}
 
 
 def _platform(table: Mapping[str, Any]) -> Platform:
-    values = {**table, "subnets": tuple(table.get("subnets", ()))}
+    lists = {key: tuple(table.get(key, ())) for key in ("subnets", "security_groups")}
+    values = {**table, **lists}
     prices = Prices(**values.pop("prices", {}))
     return Platform(**values, prices=prices)
 
@@ -517,6 +519,8 @@ def _faults_of_platform(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]
         yield "vpc_prefix", "is for the VPC that is made; with platform.vpc none is"
     if "assign_public_ip" in platform and "vpc" not in platform:
         yield "assign_public_ip", "needs platform.vpc and platform.subnets beside it"
+    if "security_groups" in platform and "vpc" not in platform:
+        yield "security_groups", "needs platform.vpc, which they belong to, beside it"
 
 
 def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,7 @@ def of_platform(platform: Platform) -> Parameters:
     if platform.vpc:
         parameters["VpcId"] = platform.vpc
         parameters["SubnetIds"] = ",".join(platform.subnets)
+        parameters["SecurityGroupIds"] = ",".join(platform.security_groups)
         parameters["AssignPublicIp"] = "ENABLED" if platform.assign_public_ip else "DISABLED"
     return parameters
 

@@ -257,3 +257,13 @@ def test_cfn_lint_is_content_with_the_structured_keys_too(tmp_path: Path) -> Non
     path = tmp_path / "job.yaml"
     path.write_text(with_parts(PARTS.job(), JOB_TEMPLATE), "utf-8")
     assert [f"{match.rule.id}: {match.message}" for match in lint_file(path)] == []
+
+
+def test_given_security_groups_take_the_place_of_the_one_that_is_made() -> None:
+    network = 'vpc = "vpc-1"\nsubnets = ["subnet-1"]\nassign_public_ip = false\n'
+    made = platform_resources(parse(f"[platform]\n{network}{JOB}"))
+    given = parse(f'[platform]\n{network}security_groups = ["sg-1", "sg-2"]\n{JOB}')
+    assert "SecurityGroup" in made
+    assert "SecurityGroup" not in platform_resources(given)
+    with pytest.raises(ConfigError, match=r"platform\.security_groups needs platform\.vpc"):
+        parse(f'[platform]\nsecurity_groups = ["sg-1"]\n{JOB}')
