@@ -62,7 +62,7 @@ def test_cloudformation_makes_changes_and_removes_in_the_service_role() -> None:
 def test_the_service_role_of_the_file_is_that_of_its_stacks() -> None:
     client = CloudFormation("UPDATE_COMPLETE")
     config = parse(f'[platform]\nname = "shop"\nservice_role = "{MAKER}"\n{JOB}')
-    session = SimpleNamespace(client=lambda _service: client)
+    session = SimpleNamespace(client=lambda _service, **_: client)
     Target(config, session).stacks.plan("shop", OLD_TEMPLATE, {})  # type: ignore[arg-type]
     assert client.asked["RoleARN"] == MAKER
 
