@@ -24,6 +24,7 @@ from steadyspot.deploy.trouble import USAGE, Trouble, how_stopped, is_text
 VERBS = (
     "init",
     "config",
+    "permissions",
     "check",
     "diff",
     "up",
