@@ -40,6 +40,7 @@ _SECRET_NAME = re.compile(
     r"|(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIALS)$",
     re.IGNORECASE,
 )
+_NO_GPU = "Fargate has no GPU; such a job belongs on AWS Batch, or on ECS with EC2 instances"
 _LOOKS_SECRET = (
     "looks like a secret, which anybody could read in the console: keep it in Secrets Manager and "
     "name that in secret or secrets; the rights of the job are in its role"
@@ -352,9 +353,16 @@ def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) 
 
 
 def _faults_of(content: Mapping[str, Any]) -> list[Fault]:
-    faults = faults_of(schema(), content, "the file")
+    faults = [_plainer(fault) for fault in faults_of(schema(), content, "the file")]
     wrong = {fault.path[:2] for fault in faults}
     return [*faults, *_faults_between(content, wrong)]
+
+
+def _plainer(fault: Fault) -> Fault:
+    """Return a fault with a sentence of its own where somebody wants what Fargate has not."""
+    if fault.path[:1] != ("jobs",) or fault.path[-1] not in ("gpu", "gpus"):
+        return fault
+    return Fault(fault.path, f"{'.'.join(fault.path)} can't be had: {_NO_GPU}")
 
 
 def _faults_of_environments(content: Mapping[str, Any]) -> Iterator[Fault]:

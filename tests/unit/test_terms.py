@@ -253,6 +253,25 @@ def test_what_does_not_fit_together_is_a_sentence(table: str, sentence: str) -> 
         parse(JOB + table.replace("DB", DB))
 
 
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("gpu = 1", "jobs.night.gpu can't be had: Fargate has no GPU; such a job belongs on AWS B"),
+        ("cpu = 32", "jobs.night.cpu is 32, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16 (vCPU)"),
+        ("cpu = 16\nmemory = 244", "jobs.night.memory is 244, but must be a number of GB from 0.5"),
+        ("debug = true\nread_only_root = true", "jobs.night.debug can't be together with read_"),
+        ('parameters = { day = { type = "date", default = "today" } }', 'default is "today", but'),
+        ('parameters = { api_token = { type = "text", default = "" } }', "looks like a secret"),
+        ('parameters = { run_key = { type = "text", default = "" } }', "neither scheduled_time"),
+    ],
+)
+def test_what_fargate_or_the_product_has_not_is_refused_with_a_sentence(
+    table: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        parse(JOB + table)
+
+
 def test_cfn_lint_is_content_with_the_structured_keys_too(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(with_parts(PARTS.job(), JOB_TEMPLATE), "utf-8")
