@@ -12,14 +12,15 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from posixpath import normpath
 from typing import Any, Literal
 
 from steadyspot.contract import CapacityMode, Overlap
-from steadyspot.contract.parameters import fault_of
+from steadyspot.contract.parameters import BadParameter, fault_of, values_of
 from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
 from steadyspot.deploy.schedules.cron import Cron
@@ -48,6 +49,8 @@ _LOOKS_SECRET = (
 _PARAMETER_BYTES = 4096
 """AWS: the value of a CloudFormation parameter has at most 4,096 bytes. All of a job's together fit
 into a task definition, which has at most 64 KiB."""
+_COMPARED_FROM, _COMPARED_TIMES = datetime.combine(date(2027, 1, 1), time()), 1000
+"""From when on, and how many of, the times of two schedules are compared; of a wall clock."""
 _FIRST_DAY = datetime.combine(date(1970, 1, 1), time())
 """AWS: 1970 is the first year that a cron expression may name; of a wall clock."""
 
@@ -158,6 +161,15 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """One more schedule of a job, a cron expression, with values of the job's parameters."""
+
+    schedule: str
+    timezone: str = "UTC"
+    parameters: Mapping[str, str | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Sidecar:
     """A container beside the job's: a collector, a proxy. Its end does not end the task.
 
@@ -243,6 +255,7 @@ class Job:
     command_override: bool = False
     debug: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
@@ -430,6 +443,8 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
         values[key] = kind(**values.get(key, {}))
     given = values.get("parameters", {})
     values["parameters"] = {key: Parameter(**one) for key, one in given.items()}
+    more = values.get("schedules", {})
+    values["schedules"] = {key: Schedule(**one) for key, one in more.items()}
     values["ulimits"] = {key: tuple(one) for key, one in values.get("ulimits", {}).items()}
     values["volumes"] = {key: Volume(**one) for key, one in values.get("volumes", {}).items()}
     values["sidecars"] = {key: _sidecar(one) for key, one in values.get("sidecars", {}).items()}
@@ -542,6 +557,7 @@ def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     yield from _faults_of_environment(job)
     yield from _faults_of_parts(job)
     yield from _faults_of_parameters(job)
+    yield from _faults_of_schedules(job)
     if job.debug and job.read_only_root:
         yield "debug", "can't be together with read_only_root: ECS Exec writes into the container"
     if "timezone" in given and (job.schedule or "").startswith("rate("):
@@ -640,6 +656,61 @@ def _faults_of_parameters(job: Job) -> Iterator[tuple[str, str]]:
             yield f"parameters.{name}.default", f"is {shown(one.default)}, but {fault}"
         if looks_secret(name, str(one.default)):
             yield f"parameters.{name}", _LOOKS_SECRET
+
+
+def _faults_of_schedules(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the schedules beside the first, each for itself and together.
+
+    A run's key is its time, so that of two that are due at once one would not run.
+    """
+    declared = {name: {"type": one.type, "default": ""} for name, one in job.parameters.items()}
+    timings = {"schedule": (job.schedule, job.timezone)} if job.schedule else {}
+    for name, one in job.schedules.items():
+        key = f"schedules.{name}"
+        fault = _fault_of_timing(one)
+        if fault:
+            yield f"{key}.schedule", fault
+            continue
+        try:
+            values_of(declared, one.parameters)
+        except BadParameter as error:
+            yield f"{key}.parameters", f"can't be: {str(error).rstrip('.')}"
+        timings[key] = (one.schedule, one.timezone)
+    dues: dict[datetime, str] = {}
+    for key, (expression, zone) in timings.items():
+        for due in _first_times(expression, zone):
+            if due in dues and dues[due] != key:
+                yield (
+                    key,
+                    f"is due at {due:%Y-%m-%d %H:%M} UTC, as is {dues[due]}: one would not run",
+                )
+                break
+            dues[due] = key
+
+
+def _fault_of_timing(one: Schedule) -> str:
+    try:
+        zone_of(one.timezone)
+        form = read(one.schedule)
+    except BadExpression as error:
+        return f"is {shown(one.schedule)} in {shown(one.timezone)}, but {error}"
+    if not isinstance(form, Cron):
+        return f"is {shown(one.schedule)}, but must be a cron expression, beside other schedules"
+    if next(form.times(_FIRST_DAY), None) is None:
+        return f"is {shown(one.schedule)}, but no calendar has such a day"
+    return ""
+
+
+def _first_times(expression: str, zone: str) -> list[datetime]:
+    """Return the first times of a cron expression from a day on, in UTC; none of any other."""
+    try:
+        form, place = read(expression), zone_of(zone)
+    except BadExpression:
+        return []
+    if not isinstance(form, Cron):
+        return []
+    times = islice(form.times(_COMPARED_FROM), _COMPARED_TIMES)
+    return [one.replace(tzinfo=place).astimezone(UTC) for one in times]
 
 
 def _faults_of_sidecar(job: Job, name: str, sidecar: Sidecar) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -29,6 +30,8 @@ image = "steadyspot-worker:local"
 tags = {{ stage = "night" }}
 secrets = {{ PASSWORD = "{DB}:password::" }}
 ulimits = {{ nofile = [1024, 65536] }}
+schedules = {{ noon = {{ schedule = "cron(0 12 1 1 ? 2099)", parameters = {{ full = true }} }} }}
+parameters = {{ full = {{ type = "boolean", default = false }} }}
 
 [jobs.night.volumes.models]
 path = "/models"
@@ -117,6 +120,13 @@ def test_the_task_definition_has_what_lies_beside_the_worker(target: Target) -> 
         "iam": "ENABLED",
         "accessPointId": "fsap-0b",
     }
+
+
+def test_a_schedule_beside_the_first_gives_its_parameters(target: Target) -> None:
+    shown = target.client("scheduler").get_schedule(
+        Name="night.noon", GroupName=target.platform["ScheduleGroup"]
+    )
+    assert json.loads(shown["Target"]["Input"])["parameters"] == {"full": True}
 
 
 def test_what_is_deployed_is_what_the_file_says(target: Target) -> None:

@@ -38,7 +38,7 @@ NONE_BY_DEFAULT = {
 }
 """Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
-    *("tags", "parameters", "secrets", "ulimits", "volumes", "sidecars"),
+    *("tags", "parameters", "schedules", "secrets", "ulimits", "volumes", "sidecars"),
     "environment",
     "secret",
     "checkpoint_dir",

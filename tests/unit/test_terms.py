@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,6 +116,7 @@ DB = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf"
 TOKEN = "arn:aws:ssm:eu-central-1:123456789012:parameter/night/token"
 PARTS = parse(f"""
 {JOB}
+schedules = {{ noon = {{ schedule = "cron(0 12 * * ? *)" }} }}
 secrets = {{ PASSWORD = "{DB}:password::", TOKEN = "{TOKEN}" }}
 ulimits = {{ nofile = [1024, 65536] }}
 read_only_root = true
@@ -198,7 +200,7 @@ def test_volumes_lie_beside_those_of_a_read_only_root_and_efs_is_reached_by_its_
     (mount,) = policies(resources, "TaskRole").values()
     assert mount["Action"] == ["elasticfilesystem:ClientMount"]
     assert mount["Resource"]["Fn::Sub"].endswith(":file-system/fs-0a")
-    point = mount["Condition"]["StringEquals"]["elasticfilesystem:AccessPointArn"]
+    point = mount["Condition"]["ArnEquals"]["elasticfilesystem:AccessPointArn"]
     assert point["Fn::Sub"].endswith(":access-point/fsap-0b")
 
 
@@ -270,6 +272,49 @@ def test_what_fargate_or_the_product_has_not_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(sentence)):
         parse(JOB + table)
+
+
+SCHEDULES = """
+schedule = "cron(0 2 * * ? *)"
+parameters = { full = { type = "boolean", default = false } }
+[jobs.night.schedules]
+month = { schedule = "cron(0 5 1 * ? *)", timezone = "Europe/Berlin", parameters = { full = true } }
+noon = { schedule = "cron(0 12 * * ? *)" }
+"""
+
+
+def test_a_job_has_several_schedules_each_with_its_parameters_and_all_rest_together() -> None:
+    found = of_type(job_resources(parse(JOB + SCHEDULES)), "AWS::Scheduler::Schedule")
+    assert [one["Name"] for one in found.values()] == ["night", "night.month", "night.noon"]
+    inputs = [json.loads(one["Target"]["Input"]) for one in found.values()]
+    time = {"scheduledTime": "<aws.scheduler.scheduled-time>"}
+    assert inputs == [time, {**time, "parameters": {"full": True}}, time]
+    assert {one["State"] for one in found.values()} == {"ENABLED"}
+    resting = parse(f"{JOB}enabled = false\n{SCHEDULES}")
+    found = of_type(job_resources(resting), "AWS::Scheduler::Schedule")
+    assert {one["State"] for one in found.values()} == {"DISABLED"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "cron(0 12 *",
+            "cron(0 2 *",
+            "schedules.noon is due at 2027-01-01 02:00 UTC, as is schedule",
+        ),
+        ("cron(0 5 1", "cron(0 13 1", "is due at 2027-01-01 12:00 UTC, as is schedules.month"),
+        ("cron(0 12 * * ? *)", "rate(1 hour)", "must be a cron expression, beside other schedules"),
+        ("full = true", "full = 1", "The parameter full must be true or false"),
+        ("full = true", "part = 1", "There is no parameter part; the job has full"),
+        ("Europe/Berlin", "Europe/Nowhere", "schedules.month.schedule is"),
+    ],
+)
+def test_schedules_that_meet_or_make_no_sense_are_refused(
+    old: str, new: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        parse(JOB + SCHEDULES.replace(old, new))
 
 
 def test_cfn_lint_is_content_with_the_structured_keys_too(tmp_path: Path) -> None:
