@@ -14,6 +14,7 @@ from steadyspot.deploy.stacks.config import parse
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.up import platform_of, stack_of
 from steadyspot.deploy.target import Target
+from tests.unit.templates import ROLES
 
 EDGE = "arn:aws:iam::123456789012:policy/edge"
 DB = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
@@ -65,7 +66,7 @@ def test_every_role_is_within_the_boundary_and_under_the_path(target: Target) ->
         if one["ResourceType"] == "AWS::IAM::Role"
     ]
     roles: list[Any] = [iam.get_role(RoleName=name)["Role"] for name in names]
-    assert len(roles) == 7
+    assert len(roles) == len(ROLES)
     for role in roles:
         assert role["Path"] == "/team/"
         assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == EDGE
