@@ -74,7 +74,7 @@ def command(
         if first and every and one.schedule is None:
             return iter(())
         if first:
-            return _window(target, one, first, last, **how)
+            return _window(target, one, (first, last), **how)
         return _queue(target, one, run, tell, dry_run=how["dry_run"])
 
     entries = _of_all(target, of_job) if every else of_job(target.config.job(job))
@@ -201,13 +201,11 @@ def _own_command(target: Target, job: Job) -> list[str]:
 def _window(
     target: Target,
     job: Job,
-    begin: datetime,
-    last: datetime | None,
+    window: tuple[datetime, datetime | None],
     *,
     capacity: str | None,
     given: Sequence[str],
     at_once: int,
-    capacity: str | None,
     dry_run: bool,
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
@@ -218,7 +216,7 @@ def _window(
 
     request = for_job(job, {messages.CAPACITY: capacity} if capacity else {}, given)
     now = datetime.now(UTC)
-    end = last or now
+    begin, end = window[0], window[1] or now
     if job.schedule is None:
         raise Trouble(
             f"{job.name} has no schedule, so there are no scheduled times.",
