@@ -119,6 +119,7 @@ def launch(
             "TaskDefinition": variable("$job.taskDefinition"),
             # The role may follow and stop what bears the job's name.
             "PropagateTags": "TASK_DEFINITION",
+            "EnableExecuteCommand": expression("isDebugged"),
             **placement,
             "NetworkConfiguration": {"AwsvpcConfiguration": variable("$job.network")},
             "Overrides": {

@@ -17,6 +17,7 @@ from steadyspot.contract import (
     messages,
 )
 from steadyspot.contract.keys import DRILL_KEY, LONGEST_RUN_KEY
+from steadyspot.contract.parameters import GIVEN_CHARACTERS
 from steadyspot.statemachines.causes import (
     EXECUTION_ENDED,
     GIVEN_UP,
@@ -32,8 +33,9 @@ from steadyspot.statemachines.causes import (
 TRANSITION_PRICE = 0.000025
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
 
-COMMAND_CHARACTERS = 6000
-"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,200."""
+COMMAND_CHARACTERS = 4900
+"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,400, the
+job's parameters 1,000 at most."""
 
 GROWTH = 3
 """Of waits, from one to the next: the longer Spot is refused, the longer it will be."""
@@ -95,6 +97,7 @@ VALUES: dict[str, Any] = {
     "mostMinutesToFinish": 400_000,
     "mostOfBudget": 100,
     "commandCharacters": COMMAND_CHARACTERS,
+    "givenCharacters": GIVEN_CHARACTERS,
     # A state hands on at most 256 KiB, also to the queue; the text is escaped twice on that way.
     "inputCharacters": 20_000,
     "mostAttempts": MOST_ATTEMPTS,
@@ -143,6 +146,8 @@ _TEXTS = {
     "overlap": "Overlap",
     "tellEveryRun": "TellEveryRun",
     "priceDate": "PriceDate",
+    "commandOverride": "CommandOverride",
+    "debug": "Debug",
 }
 _NUMBERS = {
     messages.FINISH_WITHIN_MINUTES: "FinishWithinMinutes",

@@ -22,11 +22,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set, Sized
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from steadyspot.contract import Exit
+from steadyspot.contract import Env, Exit
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
 from steadyspot.units import NoKey, key_of
@@ -231,6 +232,10 @@ class Stopping:
 class Run:
     """One attempt at a run, as the job sees it; ``attempt`` counts from 1.
 
+    ``scheduled_time`` is the aware UTC time that the run is for, of a run by hand when it was
+    started; ``deadline`` the one by which it must be done; each is None where there is none.
+    ``parameters`` are the values of the job's parameters by name, a date as a text.
+
     ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
     next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. It is for units
     that are done one after the other: a change in a child process, or while several units are in
@@ -249,6 +254,9 @@ class Run:
         self.run_key: str = channel.about["run_key"]
         self.attempt: int = channel.about["attempt"]
         self.capacity: str = channel.about["capacity"]
+        self.scheduled_time = _time(Env.SCHEDULED_TIME)
+        self.deadline = _time(Env.DEADLINE)
+        self.parameters: Mapping[str, Any] = json.loads(os.environ.get(Env.PARAMETERS) or "{}")
         saved = channel.about["state"]
         self.state: Any = saved[0] if saved else {}
         self._changes = _State(lambda: self.state)
@@ -499,6 +507,11 @@ class Run:
             for callback in callbacks:
                 self.stopping.seen = True
                 callback()
+
+
+def _time(variable: str) -> datetime | None:
+    text = os.environ.get(variable)
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
 def _is_child_of_python() -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.contract.keys import RUN_KEY_CHARACTERS
+from steadyspot.contract.parameters import BadParameter, filled, values_of
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.signal_names import signal_number
 
@@ -212,6 +213,20 @@ class Options:
             )
         self.environment = _variables(Env.ENVIRONMENT, environ) | _variables(Env.SECRETS, environ)
         self.identity = _identity(environ)
+        if environ.get(Env.SCHEDULED_TIME) and self.identity:
+            self._fill_in(environ, self.identity.run_key)
+
+    def _fill_in(self, environ: Mapping[str, str], run_key: str) -> None:
+        """Fill the command in, and give the job the values of all its parameters."""
+        time = _utc(Env.SCHEDULED_TIME, environ[Env.SCHEDULED_TIME])
+        values = _parameters(environ)
+        values = {
+            name: filled(value, {}, time, run_key) if isinstance(value, str) else value
+            for name, value in values.items()
+        }
+        self.command = [filled(word, values, time, run_key) for word in self.command]
+        if values:
+            self.environment = {**self.environment, Env.PARAMETERS: json.dumps(values)}
 
 
 def _folder(value: _Value) -> str:
@@ -311,6 +326,21 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
             f'Write it like {{"NAME": "value"}}, with no {ENV_PREFIX} in front of a name.',
         )
     return found
+
+
+def _parameters(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the job's parameters: what the run gives, else their defaults."""
+    declared = _parsed(Env.DECLARED, environ.get(Env.DECLARED) or "{}")
+    given = _parsed(Env.PARAMETERS, environ.get(Env.PARAMETERS) or "{}")
+    if not isinstance(declared, dict) or not isinstance(given, dict):
+        raise SetupError(
+            f"{Env.DECLARED} or {Env.PARAMETERS} is no object.",
+            "Start the task through its state machine.",
+        )
+    try:
+        return values_of(declared, given)
+    except BadParameter as error:
+        raise SetupError(str(error), "Start the run with other parameters.") from None
 
 
 def _is_variable(name: str, value: object) -> bool:
@@ -418,12 +448,14 @@ def _ordinary(value: _Value) -> set[int]:
 
 
 def _time(name: str, text: str) -> float | None:
-    if not text:
-        return None
+    return _utc(name, text).timestamp() if text else None
+
+
+def _utc(name: str, text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise SetupError(
             f"{name} is '{text}'.", "Give an ISO time such as 2026-11-24T02:00:00Z."
         ) from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)

@@ -31,6 +31,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("roles", account.terms),
     ("quotas", account.quotas),
     ("zones", network.zones),
+    ("way out", network.way_out),
     ("capacity", platform.providers),
     ("images", images.images),
     ("secrets", secrets.secrets),

@@ -24,6 +24,7 @@ from steadyspot.deploy.trouble import USAGE, Trouble, how_stopped, is_text
 VERBS = (
     "init",
     "config",
+    "permissions",
     "check",
     "diff",
     "up",
@@ -35,6 +36,7 @@ VERBS = (
     "explain",
     "outputs",
     "drill",
+    "shell",
     "stop",
     "redrive",
     "forget",

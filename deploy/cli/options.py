@@ -93,6 +93,13 @@ at_once = click.option(
     type=click.IntRange(1, 32),
     help="Stacks of jobs at a time.",
 )
+parameters = click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the job, such as day=2026-11-24; more than once for several.",
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 

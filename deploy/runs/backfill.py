@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -122,8 +122,8 @@ class Backfill:
     ----------
     at_once
         Executions of this command that may run at the same time.
-    capacity
-        What the runs may run on, as a run request says it; None: as the job says.
+    request
+        What each is asked for beside its time, such as its capacity and parameters.
     takes_turns
         Runs of the job must not overlap: what this starts waits for its turn and is never skipped,
         since it is asked for as a redrive is.
@@ -139,7 +139,7 @@ class Backfill:
         job: str,
         machine: str,
         at_once: int,
-        capacity: str | None = None,
+        request: Mapping[str, Any],
         takes_turns: bool = False,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -148,7 +148,7 @@ class Backfill:
         self._job = job
         self._machine = machine
         self._at_once = at_once
-        self._given = {messages.CAPACITY: capacity} if capacity else {}
+        self._given = request
         self._takes_turns = takes_turns
         self._pause = pause
 

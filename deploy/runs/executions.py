@@ -18,14 +18,18 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from steadyspot.contract import messages
 from steadyspot.contract.keys import run_key_of
+from steadyspot.contract.parameters import GIVEN_CHARACTERS, BadParameter, value_of, values_of
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.forms import faults_of, shown
 from steadyspot.deploy.runs.history import Moment, Story, Tone
-from steadyspot.deploy.trouble import Trouble
+from steadyspot.deploy.stacks.parameters import declared
+from steadyspot.deploy.trouble import USAGE, Trouble
 from steadyspot.statemachines.values import COMMAND_CHARACTERS
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
+
+    from steadyspot.deploy.stacks.config import Job
 
 ENDED = {
     "ExecutionSucceeded": "SUCCEEDED",
@@ -40,6 +44,7 @@ NO_ANSWER = (HTTPClientError, NoConnection)
 """Errors of a call that brought no answer, such as a read time-out."""
 MOST_SILENT = 20
 """Looks in a row that may bring no answer before following is given up."""
+_PARAMETERS = "See [jobs.NAME.parameters] in steadyspot.toml."
 
 
 def request_of(text: str) -> dict[str, Any]:
@@ -103,6 +108,47 @@ def _faults(request: Any) -> Iterator[str]:
             f"command has {size:,} characters as AWS counts them, but at most "
             f"{COMMAND_CHARACTERS:,} are allowed"
         )
+
+    given = json.dumps(request.get(messages.PARAMETERS, {}), separators=(",", ":"))
+    size = len(json.dumps(given))
+    if size > GIVEN_CHARACTERS:
+        yield (
+            f"parameters have {size:,} characters as AWS counts them, but at most "
+            f"{GIVEN_CHARACTERS:,} are allowed"
+        )
+
+
+def for_job(job: Job, request: Mapping[str, Any], given: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a run request with the parameters that somebody typed as ``NAME=VALUE``.
+
+    Raises
+    ------
+    Trouble
+        When the job has no such parameter, it can't have that value, or the request has a command
+        and the job allows none.
+    """
+    forms = declared(job)
+    parameters: dict[str, Any] = dict(request.get(messages.PARAMETERS, {}))
+    for text in given:
+        name, _, value = text.partition("=")
+        form: Any = forms.get(name)
+        try:
+            parameters[name] = value if form is None else value_of(form["type"], value)
+        except BadParameter as error:
+            raise Trouble(f"{name} is {shown(value)}, but {error}.", _PARAMETERS, USAGE) from None
+    try:
+        values_of(forms, parameters)
+    except BadParameter as error:
+        raise Trouble(str(error), _PARAMETERS, USAGE) from None
+    if request.get(messages.COMMAND) and not job.command_override:
+        raise Trouble(
+            f"{job.name} may not be started with another command.",
+            "Leave command out, or set command_override = true for the job and run steadyspot up.",
+            USAGE,
+        )
+    asked = {**request, **({messages.PARAMETERS: parameters} if parameters else {})}
+    check_request(asked)
+    return asked
 
 
 def _is_time(text: str) -> bool:

@@ -12,13 +12,15 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from posixpath import normpath
 from typing import Any, Literal
 
 from steadyspot.contract import CapacityMode, Overlap
+from steadyspot.contract.parameters import BadParameter, fault_of, values_of
 from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
 from steadyspot.deploy.schedules.cron import Cron
@@ -39,6 +41,7 @@ _SECRET_NAME = re.compile(
     r"|(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIALS)$",
     re.IGNORECASE,
 )
+_NO_GPU = "Fargate has no GPU; such a job belongs on AWS Batch, or on ECS with EC2 instances"
 _LOOKS_SECRET = (
     "looks like a secret, which anybody could read in the console: keep it in Secrets Manager and "
     "name that in secret or secrets; the rights of the job are in its role"
@@ -46,6 +49,8 @@ _LOOKS_SECRET = (
 _PARAMETER_BYTES = 4096
 """AWS: the value of a CloudFormation parameter has at most 4,096 bytes. All of a job's together fit
 into a task definition, which has at most 64 KiB."""
+_COMPARED_FROM, _COMPARED_TIMES = datetime.combine(date(2027, 1, 1), time()), 1000
+"""From when on, and how many of, the times of two schedules are compared; of a wall clock."""
 _FIRST_DAY = datetime.combine(date(1970, 1, 1), time())
 """AWS: 1970 is the first year that a cron expression may name; of a wall clock."""
 
@@ -89,6 +94,7 @@ class Platform:
     permissions_boundary: str | None = None
     role_path: str = "/"
     service_role: str | None = None
+    security_groups: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -144,6 +150,23 @@ class Health:
     timeout_seconds: int = 5
     retries: int = 10
     start_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a run may give a job: a type of ``contract.parameters``, and the value without it."""
+
+    type: str
+    default: str | float | bool
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One more schedule of a job, a cron expression, with values of the job's parameters."""
+
+    schedule: str
+    timezone: str = "UTC"
+    parameters: Mapping[str, str | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -229,6 +252,10 @@ class Job:
     failed_alarm_mails: bool = False
     keep_logs: int = 0
     tell_every_run: bool = False
+    command_override: bool = False
+    debug: bool = False
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
@@ -339,9 +366,16 @@ def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) 
 
 
 def _faults_of(content: Mapping[str, Any]) -> list[Fault]:
-    faults = faults_of(schema(), content, "the file")
+    faults = [_plainer(fault) for fault in faults_of(schema(), content, "the file")]
     wrong = {fault.path[:2] for fault in faults}
     return [*faults, *_faults_between(content, wrong)]
+
+
+def _plainer(fault: Fault) -> Fault:
+    """Return a fault with a sentence of its own where somebody wants what Fargate has not."""
+    if fault.path[:1] != ("jobs",) or fault.path[-1] not in ("gpu", "gpus"):
+        return fault
+    return Fault(fault.path, f"{'.'.join(fault.path)} can't be had: {_NO_GPU}")
 
 
 def _faults_of_environments(content: Mapping[str, Any]) -> Iterator[Fault]:
@@ -389,7 +423,8 @@ _TABLES = {"retry": Retry, "budgets": Budgets, "backoff": Backoff}
 
 
 def _platform(table: Mapping[str, Any]) -> Platform:
-    values = {**table, "subnets": tuple(table.get("subnets", ()))}
+    lists = {key: tuple(table.get(key, ())) for key in ("subnets", "security_groups")}
+    values = {**table, **lists}
     prices = Prices(**values.pop("prices", {}))
     return Platform(**values, prices=prices)
 
@@ -406,6 +441,10 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
         values["output_ignore"] = tuple(values["output_ignore"])
     for key, kind in _TABLES.items():
         values[key] = kind(**values.get(key, {}))
+    given = values.get("parameters", {})
+    values["parameters"] = {key: Parameter(**one) for key, one in given.items()}
+    more = values.get("schedules", {})
+    values["schedules"] = {key: Schedule(**one) for key, one in more.items()}
     values["ulimits"] = {key: tuple(one) for key, one in values.get("ulimits", {}).items()}
     values["volumes"] = {key: Volume(**one) for key, one in values.get("volumes", {}).items()}
     values["sidecars"] = {key: _sidecar(one) for key, one in values.get("sidecars", {}).items()}
@@ -503,6 +542,8 @@ def _faults_of_platform(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]
         yield "vpc_prefix", "is for the VPC that is made; with platform.vpc none is"
     if "assign_public_ip" in platform and "vpc" not in platform:
         yield "assign_public_ip", "needs platform.vpc and platform.subnets beside it"
+    if "security_groups" in platform and "vpc" not in platform:
+        yield "security_groups", "needs platform.vpc, which they belong to, beside it"
 
 
 def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
@@ -515,6 +556,10 @@ def _faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     yield from _faults_of_stop(job)
     yield from _faults_of_environment(job)
     yield from _faults_of_parts(job)
+    yield from _faults_of_parameters(job)
+    yield from _faults_of_schedules(job)
+    if job.debug and job.read_only_root:
+        yield "debug", "can't be together with read_only_root: ECS Exec writes into the container"
     if "timezone" in given and (job.schedule or "").startswith("rate("):
         yield (
             "timezone",
@@ -598,6 +643,74 @@ def _faults_of_parts(job: Job) -> Iterator[tuple[str, str]]:
             yield f"volumes.{name}", "needs efs beside access_point and read_only"
     for name, sidecar in job.sidecars.items():
         yield from _faults_of_sidecar(job, name, sidecar)
+
+
+def _faults_of_parameters(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield parameters whose default is of another type, and those that seem to be secrets.
+
+    A default that has something filled in is looked at where the run begins.
+    """
+    for name, one in job.parameters.items():
+        fault = fault_of(one.type, one.default)
+        if fault and not (isinstance(one.default, str) and "{" in one.default):
+            yield f"parameters.{name}.default", f"is {shown(one.default)}, but {fault}"
+        if looks_secret(name, str(one.default)):
+            yield f"parameters.{name}", _LOOKS_SECRET
+
+
+def _faults_of_schedules(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the schedules beside the first, each for itself and together.
+
+    A run's key is its time, so that of two that are due at once one would not run.
+    """
+    declared = {name: {"type": one.type, "default": ""} for name, one in job.parameters.items()}
+    timings = {"schedule": (job.schedule, job.timezone)} if job.schedule else {}
+    for name, one in job.schedules.items():
+        key = f"schedules.{name}"
+        fault = _fault_of_timing(one)
+        if fault:
+            yield f"{key}.schedule", fault
+            continue
+        try:
+            values_of(declared, one.parameters)
+        except BadParameter as error:
+            yield f"{key}.parameters", f"can't be: {str(error).rstrip('.')}"
+        timings[key] = (one.schedule, one.timezone)
+    dues: dict[datetime, str] = {}
+    for key, (expression, zone) in timings.items():
+        for due in _first_times(expression, zone):
+            if due in dues and dues[due] != key:
+                yield (
+                    key,
+                    f"is due at {due:%Y-%m-%d %H:%M} UTC, as is {dues[due]}: one would not run",
+                )
+                break
+            dues[due] = key
+
+
+def _fault_of_timing(one: Schedule) -> str:
+    try:
+        zone_of(one.timezone)
+        form = read(one.schedule)
+    except BadExpression as error:
+        return f"is {shown(one.schedule)} in {shown(one.timezone)}, but {error}"
+    if not isinstance(form, Cron):
+        return f"is {shown(one.schedule)}, but must be a cron expression, beside other schedules"
+    if next(form.times(_FIRST_DAY), None) is None:
+        return f"is {shown(one.schedule)}, but no calendar has such a day"
+    return ""
+
+
+def _first_times(expression: str, zone: str) -> list[datetime]:
+    """Return the first times of a cron expression from a day on, in UTC; none of any other."""
+    try:
+        form, place = read(expression), zone_of(zone)
+    except BadExpression:
+        return []
+    if not isinstance(form, Cron):
+        return []
+    times = islice(form.times(_COMPARED_FROM), _COMPARED_TIMES)
+    return [one.replace(tzinfo=place).astimezone(UTC) for one in times]
 
 
 def _faults_of_sidecar(job: Job, name: str, sidecar: Sidecar) -> Iterator[tuple[str, str]]:

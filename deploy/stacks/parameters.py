@@ -29,6 +29,7 @@ def of_platform(platform: Platform) -> Parameters:
     if platform.vpc:
         parameters["VpcId"] = platform.vpc
         parameters["SubnetIds"] = ",".join(platform.subnets)
+        parameters["SecurityGroupIds"] = ",".join(platform.security_groups)
         parameters["AssignPublicIp"] = "ENABLED" if platform.assign_public_ip else "DISABLED"
     return parameters
 
@@ -97,7 +98,17 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "KeepLogs": str(job.keep_logs),
         "TellEveryRun": _yes(job.tell_every_run),
+        "CommandOverride": _yes(job.command_override),
+        "Debug": _yes(job.debug),
+        "Parameters": json.dumps(declared(job)) if job.parameters else "",
         **_of_both(platform),
+    }
+
+
+def declared(job: Job) -> dict[str, dict[str, object]]:
+    """Return the types and defaults of a job's parameters, as they are checked by."""
+    return {
+        name: {"type": one.type, "default": one.default} for name, one in job.parameters.items()
     }
 
 

@@ -2,9 +2,9 @@
 
 A parameter of CloudFormation holds no structure. So ``job.yaml`` marks a place for each list with a
 comment, ``# here: NAME``, and the entries that a job's keys come to are put there, a line of JSON
-each: one way for all structured keys (volumes, sidecars, secrets, ulimits). A job without such keys
-is sent the template as it stands in the repository, which ``aws cloudformation package`` takes as
-well; what was put in is shown by ``steadyspot diff`` and by the stack's template.
+each: one way for all structured keys (volumes, sidecars, secrets, ulimits, schedules). A job
+without such keys is sent the template as it stands in the repository, which ``aws cloudformation
+package`` takes as well; what was put in is shown by ``steadyspot diff`` and the stack's template.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from steadyspot.contract import WORKER_CONTAINER
-from steadyspot.deploy.stacks.config import Job, Sidecar, Volume
+from steadyspot.contract import WORKER_CONTAINER, messages
+from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR
 
 _PLACE = re.compile(r"^( *)# here: (.+)$", re.MULTILINE)
@@ -45,6 +45,7 @@ def _entries(job: Job) -> dict[str, Iterable[str]]:
         "sidecars": (_item(_sidecar(name, one, job)) for name, one in job.sidecars.items()),
         "what the task may do": _task_policy(job),
         "what starting the task needs": _start_policy(job),
+        "schedules": (_schedule(name, one) for name, one in job.schedules.items()),
     }
 
 
@@ -140,6 +141,38 @@ def _sidecar(name: str, sidecar: Sidecar, job: Job) -> dict[str, Any]:
     }
 
 
+def _schedule(name: str, schedule: Schedule) -> str:
+    """Return a schedule beside the first, which rests when that does."""
+    given = {messages.PARAMETERS: dict(schedule.parameters)} if schedule.parameters else {}
+    start = {messages.SCHEDULED_TIME: "<aws.scheduler.scheduled-time>", **given}
+    retry = {
+        "MaximumRetryAttempts": {"Ref": "StartRetries"},
+        "MaximumEventAgeInSeconds": {"Ref": "StartRetrySeconds"},
+    }
+    properties = {
+        "Name": {"Fn::Sub": f"${{Job}}.{name}"},
+        "GroupName": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-ScheduleGroup"}},
+        "Description": {"Fn::Sub": "Runs of ${Platform}-${Job}"},
+        "ScheduleExpression": schedule.schedule,
+        "ScheduleExpressionTimezone": schedule.timezone,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "State": {"Fn::If": ["IsPaused", "DISABLED", {"Ref": "ScheduleState"}]},
+        "Target": {
+            "Arn": {"Ref": "StateMachine"},
+            "RoleArn": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-SchedulerRole"}},
+            "Input": json.dumps(start),
+            "RetryPolicy": retry,
+            "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
+        },
+    }
+    resource = {
+        "Type": "AWS::Scheduler::Schedule",
+        "DependsOn": ["BrokenEnd", "QueuePolicy", "QueueAlarm", "FailedAlarm"],
+        "Properties": properties,
+    }
+    return f"Schedule{name.title()}: {json.dumps(resource)}"
+
+
 # --- what that needs of rights ------------------------------------------------------------------
 
 
@@ -165,7 +198,7 @@ def _through(access_point: str | None) -> dict[str, Any]:
     if access_point is None:
         return {}
     arn = _here("elasticfilesystem", f"access-point/{access_point}")
-    return {"Condition": {"StringEquals": {"elasticfilesystem:AccessPointArn": arn}}}
+    return {"Condition": {"ArnEquals": {"elasticfilesystem:AccessPointArn": arn}}}
 
 
 def _start_policy(job: Job) -> Iterator[str]:

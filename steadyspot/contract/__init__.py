@@ -3,8 +3,9 @@
 Here: environment variables, exit codes, words for how a run and an attempt are, prefixes of
 objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's columns by name,
 ``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
-``messages``: keys of run requests, parked runs and notifications. ``logs``: keys of log lines,
-``signals``: those that stop a task. A test fails where one of them is spelled out in another room.
+``messages``: keys of run requests, parked runs and notifications. ``parameters``: the types of a
+job's own. ``logs``: keys of log lines, ``signals``: those that stop a task. A test fails where one
+of them is spelled out in another room.
 The API, the worker, the workflow and the command line import this folder, and the worker's image
 carries it.
 Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
@@ -29,7 +30,9 @@ class Env(StrEnum):
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds. ``COMMAND`` is a JSON list of strings: if
     it is not empty, it replaces the image's CMD. ``ENVIRONMENT`` is a JSON object of strings for
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
-    else sees it.
+    else sees it. ``SCHEDULED_TIME`` and ``DEADLINE`` are ISO times in UTC, of a run by hand when it
+    was started, and none without a deadline. ``PARAMETERS`` is a JSON object: of the launch what
+    the run gives, of the job all values; ``DECLARED`` is one of types and defaults.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"
@@ -40,6 +43,9 @@ class Env(StrEnum):
     START_BY = "STEADYSPOT_START_BY"
     STOP_BY = "STEADYSPOT_STOP_BY"
     EXPECTED_SECONDS = "STEADYSPOT_EXPECTED_SECONDS"
+    SCHEDULED_TIME = "STEADYSPOT_SCHEDULED_TIME"
+    DEADLINE = "STEADYSPOT_DEADLINE"
+    PARAMETERS = "STEADYSPOT_PARAMETERS"
 
     JOB = "STEADYSPOT_JOB"
     TABLE = "STEADYSPOT_TABLE"
@@ -50,6 +56,7 @@ class Env(StrEnum):
     COMMAND = "STEADYSPOT_COMMAND"
     ENVIRONMENT = "STEADYSPOT_ENVIRONMENT"
     SECRETS = "STEADYSPOT_SECRETS"
+    DECLARED = "STEADYSPOT_DECLARED"
 
     CHECKPOINT_DIR = "STEADYSPOT_CHECKPOINT_DIR"
     OUTPUT_DIR = "STEADYSPOT_OUTPUT_DIR"

@@ -21,6 +21,8 @@ CAPACITY: Final = "capacity"
 FINISH_WITHIN_MINUTES: Final = "finishWithinMinutes"
 EXPECTED_MINUTES: Final = "expectedMinutes"
 BUDGETS: Final = "budgets"
+PARAMETERS: Final = "parameters"
+"""Values of the job's own parameters by name, in the place of their defaults."""
 
 GOES_ON: Final = "goesOn"
 """What the execution before this one of the same run hands over."""
@@ -64,7 +66,7 @@ REPLACING: Final = "Replaced"
 RUN_REQUEST = frozenset(
     {
         *(SCHEDULED_TIME, RUN_KEY, REDRIVE, COMMAND, CAPACITY),
-        *(FINISH_WITHIN_MINUTES, EXPECTED_MINUTES, BUDGETS, GOES_ON),
+        *(FINISH_WITHIN_MINUTES, EXPECTED_MINUTES, BUDGETS, PARAMETERS, GOES_ON),
     }
 )
 """Keys that a run request may have."""

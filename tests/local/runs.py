@@ -102,6 +102,7 @@ class Place:
             "maximum_wait_minutes": 0.02,
             "backoff": Backoff(seconds=1, cap_seconds=2),
             "stop_timeout_seconds": 20,
+            "command_override": True,
             **more,
         }
         job = Job(name=f"j{uuid.uuid4().hex[:8]}", command=command, **settings)

@@ -25,6 +25,7 @@ mail = "oncall@example.com"
 [jobs.night]
 image = "steadyspot-worker:local"
 command = {command}
+command_override = true
 schedule = "cron(0 2 * * ? *)"
 expected_minutes = 1
 maximum_wait_minutes = 0.02

@@ -283,6 +283,24 @@ def test_existing_subnets_are_used_as_they_are(stacks: Stacks, clients_of: Any) 
     assert "Vpc" not in [key for key, _ in stacks.events(stacks.platform)]
 
 
+def test_given_security_groups_are_those_of_the_tasks(stacks: Stacks, clients_of: Any) -> None:
+    ec2 = clients_of("ec2")
+    default = [s for s in ec2.describe_subnets()["Subnets"] if s["DefaultForAz"]][:1]
+    vpc = default[0]["VpcId"]
+    groups = [
+        ec2.create_security_group(GroupName=f"{stacks.platform}-{n}", Description="d", VpcId=vpc)[
+            "GroupId"
+        ]
+        for n in range(2)
+    ]
+    platform = stacks.create_platform(
+        VpcId=vpc, SubnetIds=default[0]["SubnetId"], SecurityGroupIds=",".join(groups)
+    )
+    assert platform["SecurityGroups"] == ",".join(groups)
+    assert "','".join(groups) in platform["Network"]
+    assert "SecurityGroup" not in [key for key, _ in stacks.events(stacks.platform)]
+
+
 def test_a_changed_size_makes_a_new_revision_and_leaves_the_old_one_alone(
     stacks: Stacks, clients_of: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -13,6 +14,7 @@ from steadyspot.deploy.stacks.config import parse
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.up import platform_of, stack_of
 from steadyspot.deploy.target import Target
+from tests.unit.templates import ROLES
 
 EDGE = "arn:aws:iam::123456789012:policy/edge"
 DB = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
@@ -29,6 +31,8 @@ image = "steadyspot-worker:local"
 tags = {{ stage = "night" }}
 secrets = {{ PASSWORD = "{DB}:password::" }}
 ulimits = {{ nofile = [1024, 65536] }}
+schedules = {{ noon = {{ schedule = "cron(0 12 1 1 ? 2099)", parameters = {{ full = true }} }} }}
+parameters = {{ full = {{ type = "boolean", default = false }} }}
 
 [jobs.night.volumes.models]
 path = "/models"
@@ -62,7 +66,7 @@ def test_every_role_is_within_the_boundary_and_under_the_path(target: Target) ->
         if one["ResourceType"] == "AWS::IAM::Role"
     ]
     roles: list[Any] = [iam.get_role(RoleName=name)["Role"] for name in names]
-    assert len(roles) == 7
+    assert len(roles) == len(ROLES)
     for role in roles:
         assert role["Path"] == "/team/"
         assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == EDGE
@@ -117,6 +121,13 @@ def test_the_task_definition_has_what_lies_beside_the_worker(target: Target) -> 
         "iam": "ENABLED",
         "accessPointId": "fsap-0b",
     }
+
+
+def test_a_schedule_beside_the_first_gives_its_parameters(target: Target) -> None:
+    shown = target.client("scheduler").get_schedule(
+        Name="night.noon", GroupName=target.platform["ScheduleGroup"]
+    )
+    assert json.loads(shown["Target"]["Input"])["parameters"] == {"full": True}
 
 
 def test_what_is_deployed_is_what_the_file_says(target: Target) -> None:

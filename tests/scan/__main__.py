@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.config import Config, Job, Platform, Sidecar, Volume
 from steadyspot.deploy.stacks.definitions import upload
-from steadyspot.deploy.stacks.parameters import of_job, of_platform
-from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
+from steadyspot.deploy.stacks.parameters import of_platform
+from steadyspot.deploy.stacks.templates import Template, platform_template
+from steadyspot.deploy.stacks.up import stack_of
 from steadyspot.deploy.target import Target
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:job-AbCdEf"
+PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/job"
+SIDECAR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tools/beside:1"
 EXPLAINED = {
-    "RESOURCE_STAR": "",  # X-Ray's segments and the registry's log-in know no resources.
+    # X-Ray's segments, the registry's log-in and the channels of ECS Exec know no resources.
+    "RESOURCE_STAR": "",
     # parliament knows the ARNs of express executions only; ours are Standard.
     "RESOURCE_MISMATCH": "states:DescribeExecution",
 }
@@ -43,11 +47,21 @@ def main() -> int:
 def policies() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every policy that the two stacks give to roles, under the role's or its own name."""
     platform = Platform(name="scan")
-    job = Job(name="job", image="image", schedule="rate(1 hour)", secret=SECRET)
+    job = Job(
+        name="job",
+        image="image",
+        schedule="rate(1 hour)",
+        secret=SECRET,
+        secrets={"ONE": f"{SECRET}:key::", "TWO": PARAMETER},
+        volumes={"models": Volume("/models", efs="fs-0a", access_point="fsap-0b")},
+        sidecars={"beside": Sidecar(SIDECAR)},
+        debug=True,
+    )
     with LocalAws() as aws:
         target = Target(Config(Path("steadyspot.toml"), platform, {}), aws.session())
         create(target, "scan", platform_template(), of_platform(platform))
-        create(target, "scan-job", job_template(), of_job(platform, job))
+        stack = stack_of(target, job)
+        create(target, stack.stack, stack.template, dict(stack.parameters))
         iam = aws.session().client("iam")
         for role in iam.list_roles()["Roles"]:
             name = role["RoleName"]

@@ -34,11 +34,11 @@ JOB = '[jobs.ab]\nimage = "x"\n'
 
 NONE_BY_DEFAULT = {
     *("region", "account", "vpc", "subnets", "assign_public_ip"),
-    *("permissions_boundary", "service_role", "tags"),
+    *("permissions_boundary", "service_role", "tags", "security_groups"),
 }
 """Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
-    *("tags", "secrets", "ulimits", "volumes", "sidecars"),
+    *("tags", "parameters", "schedules", "secrets", "ulimits", "volumes", "sidecars"),
     "environment",
     "secret",
     "checkpoint_dir",

@@ -65,7 +65,14 @@ def constants(module: Any) -> dict[str, str]:
 
 COLUMNS, VARIABLES, MESSAGES = constants(columns), constants(variables), constants(messages)
 ORDINARY = {
-    *("request", "redrive", "command", "capacity", "budgets"),  # arguments, verbs, settings
+    *(
+        "request",
+        "redrive",
+        "command",
+        "capacity",
+        "budgets",
+        "parameters",
+    ),  # arguments, verbs, settings
     *("version", "sentence", "outcome", "severity"),  # and of AWS's answers and ours
     *("job", "run", "run_key", "execution", "attempts", "cause", "status"),  # keys of AWS's answers
     *("causes", "last", "work", "money", "claims"),  # and of ours, of arguments and of files

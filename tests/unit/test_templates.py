@@ -39,7 +39,13 @@ TRUSTED = {
 }
 LARGEST_TEMPLATE_BYTES = 45_000
 """Less than the 51,200 of a call, since something is put in when a template is sent."""
-ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken"}
+OF_SHELL = {
+    f"ssmmessages:{verb}{kind}Channel"
+    for verb in ("Create", "Open")
+    for kind in ("Control", "Data")
+}
+"""What ECS Exec needs of a task, by its guide."""
+ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken", *OF_SHELL}
 """Actions that AWS knows no resource for."""
 
 OWN = "${aws:PrincipalTag/Job}"
@@ -180,7 +186,18 @@ def test_the_rules_may_start_the_machines_of_the_platform_and_nothing_else() -> 
 
 
 def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
-    assert actions("TaskRole") == called_by_worker()
+    of_shell = set(statements("TaskRole")["Shell"]["Action"])
+    assert actions("TaskRole") - of_shell == called_by_worker()
+    assert of_shell == OF_SHELL
+
+
+def test_a_task_has_the_rights_of_a_shell_only_where_the_job_is_debugged() -> None:
+    (policy,) = (one["Fn::If"] for one in ROLES["TaskRole"]["Policies"] if "Fn::If" in one)
+    assert policy[0] == "IsDebugged"
+    assert policy[1]["PolicyName"] == "shell"
+    for state in job_template().graph("StateMachine")["States"].values():
+        if "runTask" in state.get("Resource", ""):
+            assert "$job.debug = 'true'" in state["Arguments"]["EnableExecuteCommand"]
 
 
 def test_the_execution_role_may_read_the_job_s_secret_only_and_only_where_there_is_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.target import Target
 from tests.unit.deploy.fakes import OLD_TEMPLATE, CloudFormation
 from tests.unit.resolving import job_resources, platform_resources
-from tests.unit.templates import PATHS
+from tests.unit.templates import PATHS, ROLES
 
 JOB = '[jobs.night]\nimage = "x:1"\n'
 PLAIN = parse(JOB)
@@ -38,7 +39,7 @@ def test_a_boundary_and_a_path_are_on_every_role_and_the_path_on_every_policy() 
     for resources in (job_resources, platform_resources):
         roles |= of_type(resources(terms), "AWS::IAM::Role")
         plain |= of_type(resources(PLAIN), "AWS::IAM::Role")
-    assert len(roles) == 7
+    assert roles.keys() == ROLES.keys()
     for name, role in roles.items():
         assert (role["Path"], role["PermissionsBoundary"]) == ("/team/", EDGE), name
         assert "PermissionsBoundary" not in plain[name]
@@ -62,7 +63,7 @@ def test_cloudformation_makes_changes_and_removes_in_the_service_role() -> None:
 def test_the_service_role_of_the_file_is_that_of_its_stacks() -> None:
     client = CloudFormation("UPDATE_COMPLETE")
     config = parse(f'[platform]\nname = "shop"\nservice_role = "{MAKER}"\n{JOB}')
-    session = SimpleNamespace(client=lambda _service: client)
+    session = SimpleNamespace(client=lambda _service, **_: client)
     Target(config, session).stacks.plan("shop", OLD_TEMPLATE, {})  # type: ignore[arg-type]
     assert client.asked["RoleARN"] == MAKER
 
@@ -115,6 +116,7 @@ DB = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf"
 TOKEN = "arn:aws:ssm:eu-central-1:123456789012:parameter/night/token"
 PARTS = parse(f"""
 {JOB}
+schedules = {{ noon = {{ schedule = "cron(0 12 * * ? *)" }} }}
 secrets = {{ PASSWORD = "{DB}:password::", TOKEN = "{TOKEN}" }}
 ulimits = {{ nofile = [1024, 65536] }}
 read_only_root = true
@@ -198,7 +200,7 @@ def test_volumes_lie_beside_those_of_a_read_only_root_and_efs_is_reached_by_its_
     (mount,) = policies(resources, "TaskRole").values()
     assert mount["Action"] == ["elasticfilesystem:ClientMount"]
     assert mount["Resource"]["Fn::Sub"].endswith(":file-system/fs-0a")
-    point = mount["Condition"]["StringEquals"]["elasticfilesystem:AccessPointArn"]
+    point = mount["Condition"]["ArnEquals"]["elasticfilesystem:AccessPointArn"]
     assert point["Fn::Sub"].endswith(":access-point/fsap-0b")
 
 
@@ -253,7 +255,79 @@ def test_what_does_not_fit_together_is_a_sentence(table: str, sentence: str) -> 
         parse(JOB + table.replace("DB", DB))
 
 
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("gpu = 1", "jobs.night.gpu can't be had: Fargate has no GPU; such a job belongs on AWS B"),
+        ("cpu = 32", "jobs.night.cpu is 32, but must be one of 0.25, 0.5, 1, 2, 4, 8, 16 (vCPU)"),
+        ("cpu = 16\nmemory = 244", "jobs.night.memory is 244, but must be a number of GB from 0.5"),
+        ("debug = true\nread_only_root = true", "jobs.night.debug can't be together with read_"),
+        ('parameters = { day = { type = "date", default = "today" } }', 'default is "today", but'),
+        ('parameters = { api_token = { type = "text", default = "" } }', "looks like a secret"),
+        ('parameters = { run_key = { type = "text", default = "" } }', "neither scheduled_time"),
+    ],
+)
+def test_what_fargate_or_the_product_has_not_is_refused_with_a_sentence(
+    table: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        parse(JOB + table)
+
+
+SCHEDULES = """
+schedule = "cron(0 2 * * ? *)"
+parameters = { full = { type = "boolean", default = false } }
+[jobs.night.schedules]
+month = { schedule = "cron(0 5 1 * ? *)", timezone = "Europe/Berlin", parameters = { full = true } }
+noon = { schedule = "cron(0 12 * * ? *)" }
+"""
+
+
+def test_a_job_has_several_schedules_each_with_its_parameters_and_all_rest_together() -> None:
+    found = of_type(job_resources(parse(JOB + SCHEDULES)), "AWS::Scheduler::Schedule")
+    assert [one["Name"] for one in found.values()] == ["night", "night.month", "night.noon"]
+    inputs = [json.loads(one["Target"]["Input"]) for one in found.values()]
+    time = {"scheduledTime": "<aws.scheduler.scheduled-time>"}
+    assert inputs == [time, {**time, "parameters": {"full": True}}, time]
+    assert {one["State"] for one in found.values()} == {"ENABLED"}
+    resting = parse(f"{JOB}enabled = false\n{SCHEDULES}")
+    found = of_type(job_resources(resting), "AWS::Scheduler::Schedule")
+    assert {one["State"] for one in found.values()} == {"DISABLED"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "cron(0 12 *",
+            "cron(0 2 *",
+            "schedules.noon is due at 2027-01-01 02:00 UTC, as is schedule",
+        ),
+        ("cron(0 5 1", "cron(0 13 1", "is due at 2027-01-01 12:00 UTC, as is schedules.month"),
+        ("cron(0 12 * * ? *)", "rate(1 hour)", "must be a cron expression, beside other schedules"),
+        ("full = true", "full = 1", "The parameter full must be true or false"),
+        ("full = true", "part = 1", "There is no parameter part; the job has full"),
+        ("Europe/Berlin", "Europe/Nowhere", "schedules.month.schedule is"),
+    ],
+)
+def test_schedules_that_meet_or_make_no_sense_are_refused(
+    old: str, new: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        parse(JOB + SCHEDULES.replace(old, new))
+
+
 def test_cfn_lint_is_content_with_the_structured_keys_too(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(with_parts(PARTS.job(), JOB_TEMPLATE), "utf-8")
     assert [f"{match.rule.id}: {match.message}" for match in lint_file(path)] == []
+
+
+def test_given_security_groups_take_the_place_of_the_one_that_is_made() -> None:
+    network = 'vpc = "vpc-1"\nsubnets = ["subnet-1"]\nassign_public_ip = false\n'
+    made = platform_resources(parse(f"[platform]\n{network}{JOB}"))
+    given = parse(f'[platform]\n{network}security_groups = ["sg-1", "sg-2"]\n{JOB}')
+    assert "SecurityGroup" in made
+    assert "SecurityGroup" not in platform_resources(given)
+    with pytest.raises(ConfigError, match=r"platform\.security_groups needs platform\.vpc"):
+        parse(f'[platform]\nsecurity_groups = ["sg-1"]\n{JOB}')

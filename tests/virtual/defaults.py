@@ -25,6 +25,8 @@ DEFAULTS = {
     "Overlap": "allow",
     "QueueAtMost": "100",
     "TellEveryRun": "false",
+    "CommandOverride": "true",
+    "Debug": "false",
     "FinishWithinMinutes": "0",
     "ExpectedMinutes": "60",
     "MaximumWaitMinutes": "60",

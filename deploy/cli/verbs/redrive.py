@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "every", is_flag=True, help="Of all jobs, one after the other.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be run.")
+@options.parameters
 @options.as_json
 @options.on_target
 def command(
@@ -69,13 +70,13 @@ def command(
     from steadyspot.deploy.cli.screen import silent
 
     tell = partial(_print, silent() if machine else screen)
-    _refuse_what_contradicts(job, run, first, last, how["capacity"], every=every)
+    _refuse_what_contradicts(job, run, first, last, how, every=every)
 
     def of_job(one: Job) -> Iterator[dict[str, Any]]:
         if first and every and one.schedule is None:
             return iter(())
         if first:
-            return _window(target, one, first, last, **how)
+            return _window(target, one, (first, last), **how)
         return _queue(target, one, run, tell, dry_run=how["dry_run"])
 
     entries = _of_all(target, of_job) if every else of_job(target.config.job(job))
@@ -99,7 +100,7 @@ def _refuse_what_contradicts(
     run: str | None,
     first: datetime | None,
     last: datetime | None,
-    capacity: str | None,
+    how: Mapping[str, Any],
     *,
     every: bool,
 ) -> None:
@@ -108,9 +109,10 @@ def _refuse_what_contradicts(
     one = "Leave one of them out."
     if last and not first:
         raise Trouble("--to needs --from beside it.", "Name where the window begins.")
-    if capacity and not first:
+    given = "--capacity" if how["capacity"] else "--set" if how["given"] else ""
+    if given and not first:
         raise Trouble(
-            "--capacity needs --from beside it.",
+            f"{given} needs --from beside it.",
             "What is parked runs as it was asked for; name a window of times, or leave it out.",
         )
     if run and first:
@@ -201,20 +203,22 @@ def _own_command(target: Target, job: Job) -> list[str]:
 def _window(
     target: Target,
     job: Job,
-    begin: datetime,
-    last: datetime | None,
+    window: tuple[datetime, datetime | None],
     *,
     capacity: str | None,
+    given: Sequence[str],
     at_once: int | None,
     dry_run: bool,
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
 
     from steadyspot.deploy.runs.backfill import Backfill, anchor_of, times
+    from steadyspot.deploy.runs.executions import for_job
     from steadyspot.deploy.trouble import Trouble
 
+    request = for_job(job, {messages.CAPACITY: capacity} if capacity else {}, given)
     now = datetime.now(UTC)
-    end = last or now
+    begin, end = window[0], window[1] or now
     if job.schedule is None:
         raise Trouble(
             f"{job.name} has no schedule, so there are no scheduled times.",
@@ -236,7 +240,7 @@ def _window(
         machine=outputs["StateMachine"],
         at_once=at_once or (2 if job.overlap == Overlap.ALLOW else 1),
         takes_turns=job.overlap != Overlap.ALLOW,
-        capacity=capacity,
+        request=request,
     )
     due = backfill.due(moments)
     if dry_run:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     default="{}",
     help='Run request as JSON, such as \'{"capacity": "spot-only"}\'.',
 )
+@options.parameters
 @click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
 @click.option("--no-follow", is_flag=True, help="Start it and come back.")
 @options.as_json
@@ -29,18 +30,21 @@ if TYPE_CHECKING:
 def command(
     target: Target,
     screen: Screen,
+    *,
     job: str | None,
     request: dict[str, Any],
+    given: tuple[str, ...],
     logs: bool,
     no_follow: bool,
     machine: bool,
 ) -> None:
     """Start JOB now and follow it to its end."""
-    from steadyspot.deploy.runs.executions import start
+    from steadyspot.deploy.runs.executions import for_job, start
     from steadyspot.deploy.runs.following import watch
     from steadyspot.deploy.stacks.images import runs_here_as
 
     wanted = target.config.job(job)
+    request = for_job(wanted, request, given)
     outputs = target.job(wanted)
     execution = start(target.client("stepfunctions"), outputs["StateMachine"], request)
     if not machine:

@@ -104,14 +104,15 @@ def test_no_more_run_at_once_than_wanted() -> None:
         job="night",
         machine="m",
         at_once=2,
-        capacity="spot-only",
+        request={"capacity": "spot-only", "parameters": {"day": "2026-11-24"}},
         pause=clock.pause,
     )
     moments = [DAY + timedelta(hours=hour) for hour in range(6)]
     started = list(backfill.run(due_of(moments, [run("20261124T010000Z", "unfinished")])))
     assert [one.note for one in started] == ["is started"] * 6
     assert machine.most == 2
-    late_does_not_count = {"finishWithinMinutes": 0, "capacity": "spot-only"}
+    given = {"capacity": "spot-only", "parameters": {"day": "2026-11-24"}}
+    late_does_not_count = {"finishWithinMinutes": 0, **given}
     first, second, *_ = machine.inputs
     assert first == {"scheduledTime": "2026-11-24T00:00:00Z", **late_does_not_count}
     assert second == {**first, "scheduledTime": "2026-11-24T01:00:00Z", "redrive": True}

@@ -43,11 +43,20 @@ def account(**services: Calls) -> dict[str, Calls]:
             },
             describe_subnets=lambda **_: {"Subnets": subnets},
             describe_vpcs=lambda: {"Vpcs": [{}]},
+            describe_route_tables=lambda **_: routes("igw-1"),
         ),
+        "ssm": Calls(get_parameter=lambda **_: {}),
         "ecs": Calls(describe_clusters=lambda **_: {"clusters": []}),
         **registry(),
     }
     return {**well, **services}
+
+
+def routes(gateway: str = "", nat: str = "") -> dict[str, Any]:
+    """The main route table of a VPC, with a route out if there is one."""
+    out = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway, "NatGatewayId": nat}
+    main = {"RouteTableId": "rtb-1", "Associations": [{"Main": True}]}
+    return {"RouteTables": [{**main, "Routes": [out] if gateway or nat else []}]}
 
 
 def registry(
@@ -140,7 +149,12 @@ OWN = Platform(vpc="vpc-1", subnets=("subnet-1",))
         ),
         ({"ecs": Calls(describe_clusters=lambda **_: CLUSTER)}, {}, "capacity", "FARGATE_SPOT"),
         (
-            {"ec2": Calls(describe_subnets=lambda **_: {"Subnets": ONE_ZONE})},
+            {
+                "ec2": Calls(
+                    describe_subnets=lambda **_: {"Subnets": ONE_ZONE},
+                    describe_route_tables=lambda **_: routes("igw-1"),
+                )
+            },
             {"platform": OWN},
             "zones",
             "eu-central-1a",
@@ -423,3 +437,65 @@ def test_that_a_container_can_replace_past_outputs_is_noted(
     (outputs,) = (one for one in found if one.about == "outputs")
     assert outputs.level is level
     assert bool(outputs.what_to_do) is (days == 0)
+
+
+PRIVATE = Platform(vpc="vpc-1", subnets=("subnet-1", "subnet-2"), assign_public_ip=False)
+EVERY = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "sts", "xray", "s3", "dynamodb")
+
+
+def ways_out(
+    tmp_path: Path,
+    table: dict[str, Any],
+    *endpoints: str,
+    platform: Platform = PRIVATE,
+    routed: str = "rtb-1",
+    **job: Any,
+) -> list[tuple[Level, str]]:
+    gateways = ("s3", "dynamodb")
+    there = [
+        {
+            "ServiceName": f"com.amazonaws.eu-central-1.{name}",
+            "VpcEndpointType": "Gateway" if name in gateways else "Interface",
+            "RouteTableIds": [routed] if name in gateways else [],
+        }
+        for name in endpoints
+    ]
+    ec2 = Calls(
+        describe_subnets=account()["ec2"].describe_subnets,
+        describe_route_tables=lambda **_: table,
+        describe_vpc_endpoints=lambda **_: {"VpcEndpoints": there},
+    )
+    found = findings(account(ec2=ec2), tmp_path, platform=platform, **job)
+    return [(one.level, one.text) for one in found if one.about == "way out"]
+
+
+def test_private_subnets_behind_a_nat_need_no_endpoint(tmp_path: Path) -> None:
+    assert ways_out(tmp_path, routes(nat="nat-1"))[0][0] is Level.GOOD
+
+
+def test_the_endpoints_that_are_missing_are_named(tmp_path: Path) -> None:
+    ((level, text),) = ways_out(tmp_path, routes(), "ecr.api", "logs", "s3")
+    assert (level, "ecr.dkr, dynamodb." in text) == (Level.BAD, True)
+    table = {"A": "arn:aws:ssm:eu-central-1:123456789012:parameter/a"}
+    ((_, text),) = ways_out(tmp_path, routes("igw-1"), *EVERY[:4], secrets=table, debug=True)
+    assert "lack the endpoints s3, dynamodb, ssm, ssmmessages." in text
+    assert [level for level, _ in ways_out(tmp_path, routes(), *EVERY)] == [Level.GOOD]
+
+
+def test_an_endpoint_of_another_route_table_is_none(tmp_path: Path) -> None:
+    ((level, text),) = ways_out(tmp_path, routes(), *EVERY, routed="rtb-2")
+    assert (level, "s3, dynamodb" in text) == (Level.BAD, True)
+
+
+def test_without_endpoints_for_sts_and_traces_a_task_runs_all_the_same(tmp_path: Path) -> None:
+    found = ways_out(tmp_path, routes(), *(one for one in EVERY if one not in ("sts", "xray")))
+    assert [level for level, _ in found] == [Level.GOOD, Level.NOTE]
+    assert "sts, xray" in found[1][1]
+
+
+def test_public_addresses_without_an_internet_gateway_lead_nowhere(tmp_path: Path) -> None:
+    public = replace(PRIVATE, assign_public_ip=True)
+    ((level, _),) = ways_out(tmp_path, routes(nat="nat-1"), platform=public)
+    assert level is Level.BAD
+    ((level, _),) = ways_out(tmp_path, routes("igw-1"), platform=public)
+    assert level is Level.GOOD

@@ -246,7 +246,7 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("check", {}),
     ("diff", {"tells": False, "at_once": 8}),
     ("up", {"image": None, "at_once": 8, "yes": True}),
-    ("run", {"request": {}, "no_follow": False, "logs": False}),
+    ("run", {"request": {}, "given": (), "no_follow": False, "logs": False}),
     ("watch", {"run": None, "logs": False}),
     ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
     ("runs", {"most": 20}),
@@ -258,8 +258,8 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     (
         "redrive",
         {
-            **{"run": None, "first": None, "last": None, "every": False},
-            **{"at_once": 2, "capacity": None, "dry_run": True},
+            **{"run": None, "first": None, "last": None, "given": (), "capacity": None},
+            **{"at_once": 2, "every": False, "dry_run": True},
         },
     ),
     ("down", {"data": False, "at_once": 8, "yes": True}),

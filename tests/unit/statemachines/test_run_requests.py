@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import string
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -32,9 +33,11 @@ SQS_BYTES = 262_144
 EXECUTION_CHARACTERS = 256  # of an ARN, at most
 
 
-def asked(request: Any, name: str = "by-hand") -> tuple[Ended, RunWorld]:
+def asked(
+    request: Any, name: str = "by-hand", machine: Machine = MACHINE
+) -> tuple[Ended, RunWorld]:
     world = RunWorld(now=START, work_seconds=60.0, market=lambda *_: Offer())
-    return MACHINE.run(world, request, name=name), world
+    return machine.run(world, request, name=name), world
 
 
 def is_taken_by_the_command_line(request: dict[str, Any]) -> bool:
@@ -52,10 +55,13 @@ TAKEN = [
     {"runKey": "run-1_a.b", "redrive": False},
     {"command": []},
     {"command": ["python", "-c", "print('ä')\nprint(1)"]},
-    {"command": ["x" * 5_992]},
+    {"command": ["x" * 4_892]},
     {"finishWithinMinutes": 0, "expectedMinutes": 0.5, "capacity": "on-demand-only"},
     {"finishWithinMinutes": 400_000, "expectedMinutes": 40_000},
     {"budgets": {"interruptions": 0, "failures": 100}},
+    {"parameters": {}},
+    {"parameters": {"day": "2026-11-24", "part": 3, "share": 0.5, "dry": True}},
+    {"parameters": {"note": "x" * 983}},
 ]
 REFUSED: list[tuple[dict[str, Any], str]] = [
     *(
@@ -91,8 +97,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         for command in ("ls -l", ["ls", 1], {"ls": 1}, ["ls", "\0"])
     ),
     ({"command": [" ", "x"]}, "command must name the program first"),
-    ({"command": ["x" * 5_993]}, "command has more than 6000 characters"),
-    ({"command": ['"'] * 1_000}, "command has more than 6000 characters"),
+    ({"command": ["x" * 4_893]}, "command has more than 4900 characters"),
+    ({"command": ['"'] * 1_000}, "command has more than 4900 characters"),
+    *(({"parameters": given}, "parameters must be an object") for given in ([1], "day", 5)),
+    ({"parameters": {"note": "x" * 984}}, "parameters have more than 1000 characters"),
 ]
 
 
@@ -173,6 +181,7 @@ def test_the_longest_command_that_is_taken_fits_into_the_overrides(
         "command": ["job", word * longest],
         "runKey": "k" * LONGEST_RUN_KEY,
         "capacity": capacity,
+        "parameters": {"note": "x" * 983},
     }
     assert is_taken_by_the_command_line(request)
 
@@ -184,3 +193,26 @@ def test_the_longest_command_that_is_taken_fits_into_the_overrides(
     overrides = {"containerOverrides": [{"name": WORKER_CONTAINER, "environment": pairs}]}
     assert Env.COMMAND in names
     assert len(json.dumps(overrides)) <= 8_192
+
+
+def test_a_command_is_refused_where_the_job_does_not_allow_another() -> None:
+    machine = Machine(job_definition(CommandOverride="false"))
+    ended, world = asked({"command": ["ls"]}, machine=machine)
+    assert (ended.error, len(world.launches)) == ("Steadyspot.Misconfigured", 0)
+    assert "command must be left out: command_override is not true for this job" in ended.cause
+    ended, world = asked({"command": []}, machine=machine)
+    assert (ended.status, len(world.launches)) == ("SUCCEEDED", 1)
+
+
+def test_the_worker_is_told_time_deadline_and_parameters() -> None:
+    given = {"day": "2026-11-24", "part": 3}
+    _, world = asked({"scheduledTime": TIME, "finishWithinMinutes": 60, "parameters": given})
+    (launch,) = world.launches
+    assert launch.environment[Env.SCHEDULED_TIME] == TIME
+    deadline = datetime.fromisoformat(launch.environment[Env.DEADLINE])
+    assert deadline - datetime.fromisoformat(TIME) == timedelta(minutes=60)
+    assert json.loads(launch.environment[Env.PARAMETERS]) == given
+    _, world = asked({})
+    (launch,) = world.launches
+    assert {Env.DEADLINE, Env.PARAMETERS}.isdisjoint(launch.environment)
+    assert datetime.fromisoformat(launch.environment[Env.SCHEDULED_TIME]).tzinfo is not None

@@ -1,0 +1,381 @@
+"""Policies of IAM for people and pipelines: who deploys, who operates, who only reads; pure.
+
+What the command line calls stands here by purpose, and a test records what its verbs really call.
+What CloudFormation does in the deployer's name, or in that of a service role, follows from the
+types of resources in the two templates, of which each has a row here; a test compares them.
+Resources are the platform's own wherever AWS knows a resource: all names begin with its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.templates import PREFIX
+
+
+class Purpose(StrEnum):
+    """For what somebody has the rights; ``STACKS`` is for the service role of CloudFormation."""
+
+    DEPLOY = "deploy"
+    STACKS = "stacks"
+    OPERATE = "operate"
+    READ = "read"
+
+
+class Right(NamedTuple):
+    """Actions of one service, and the ends of the ARNs that they are for; "*" is everything."""
+
+    service: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ("*",)
+
+
+_STACK = ("stack/{name}/*", "stack/{name}-*/*")
+_MACHINES = ("stateMachine:{name}-*",)
+_EXECUTIONS = ("execution:{name}-*:*",)
+_QUEUES = ("{name}-*-Queue-*",)
+_LOGS = ("log-group:/steadyspot/{name}/*", "log-group:/aws/vendedlogs/states/{name}-*")
+_TABLE = ("table/{name}-RunTable-*",)
+_BUCKET = ("{name}-bucket-*",)
+
+READ = (
+    # It lists all stacks, to find those of the platform.
+    Right("cloudformation", ("DescribeStacks",)),
+    Right("cloudformation", ("GetTemplate",), _STACK),
+    Right("dynamodb", ("BatchGetItem", "Query"), _TABLE),
+    Right("states", ("ListExecutions",), _MACHINES),
+    Right("states", ("DescribeExecution", "GetExecutionHistory"), _EXECUTIONS),
+    Right("logs", ("FilterLogEvents",), _LOGS),
+    Right("s3", ("ListBucket",), _BUCKET),
+    Right("s3", ("GetObject",), ("{name}-bucket-*/outputs/*",)),
+    Right("scheduler", ("ListSchedules",), ("schedule/{name}/*",)),
+    Right("cloudwatch", ("DescribeAlarms",)),
+    Right("sqs", ("ReceiveMessage",), _QUEUES),
+)
+"""What is called by runs, explain, outputs, logs, watch, cost and status."""
+
+OPERATE = (
+    *READ,
+    Right("states", ("StartExecution",), _MACHINES),
+    Right("states", ("StopExecution",), _EXECUTIONS),
+    Right("scheduler", ("GetSchedule",), ("schedule/{name}/*",)),
+    Right("sqs", ("DeleteMessage", "ChangeMessageVisibility"), _QUEUES),
+    Right("ecs", ("DescribeTasks", "ExecuteCommand"), ("task/{name}/*", "cluster/{name}")),
+    Right("ecs", ("ListTasks",)),
+)
+"""Beside those by run, redrive, stop, forget and shell."""
+
+_DEPLOYING = (
+    Right("cloudformation", ("DescribeStacks", "GetTemplateSummary")),
+    Right(
+        "cloudformation",
+        (
+            *("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"),
+            *("ListChangeSets", "DescribeStackEvents", "ListStackResources", "GetTemplate"),
+            *("DeleteStack", "ContinueUpdateRollback", "TagResource", "UntagResource"),
+        ),
+        _STACK,
+    ),
+    Right("s3", ("PutObject", "DeleteObject", "GetObject"), (f"{{name}}-bucket-*/{PREFIX}*",)),
+    Right("s3", ("ListBucket",), _BUCKET),
+    Right("states", ("DescribeStateMachine", "ListExecutions"), _MACHINES),
+    Right("sqs", ("GetQueueAttributes",), _QUEUES),
+    Right("ecr", ("GetAuthorizationToken",)),
+    Right(
+        "ecr",
+        (
+            *("DescribeImages", "BatchGetImage", "GetDownloadUrlForLayer"),
+            *("BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart"),
+            *("CompleteLayerUpload", "PutImage"),
+        ),
+        ("repository/{name}-repository-*",),
+    ),
+)
+"""What up, diff, down, pause and resume call themselves, and an engine that pushes an image."""
+
+_TAGS = ("TagResource", "UntagResource")
+_VPC = (
+    *("CreateTags", "DeleteTags", "DescribeVpcs", "DescribeVpcAttribute", "DescribeSubnets"),
+    *("DescribeAvailabilityZones", "DescribeInternetGateways", "DescribeRouteTables"),
+    *("DescribeSecurityGroups", "DescribeVpcEndpoints", "DescribePrefixLists"),
+)
+OF_TYPES: dict[str, tuple[Right, ...]] = {
+    "CloudWatch::Alarm": (
+        Right(
+            "cloudwatch",
+            ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarms", "ListTagsForResource", *_TAGS),
+            ("alarm:{name}-*",),
+        ),
+    ),
+    "CloudWatch::Dashboard": (
+        Right("cloudwatch", ("PutDashboard", "DeleteDashboards", "GetDashboard")),
+    ),
+    "DynamoDB::Table": (
+        Right(
+            "dynamodb",
+            (
+                *("CreateTable", "UpdateTable", "DeleteTable", "DescribeTable"),
+                *("UpdateContinuousBackups", "DescribeContinuousBackups", "UpdateTimeToLive"),
+                *("DescribeTimeToLive", "ListTagsOfResource", *_TAGS),
+            ),
+            _TABLE,
+        ),
+    ),
+    "EC2::InternetGateway": (
+        Right("ec2", ("CreateInternetGateway", "DeleteInternetGateway", *_VPC)),
+    ),
+    "EC2::VPCGatewayAttachment": (
+        Right("ec2", ("AttachInternetGateway", "DetachInternetGateway")),
+    ),
+    "EC2::RouteTable": (Right("ec2", ("CreateRouteTable", "DeleteRouteTable")),),
+    "EC2::Route": (Right("ec2", ("CreateRoute", "ReplaceRoute", "DeleteRoute")),),
+    "EC2::SecurityGroup": (
+        Right(
+            "ec2",
+            (
+                *("CreateSecurityGroup", "DeleteSecurityGroup", "AuthorizeSecurityGroupEgress"),
+                "RevokeSecurityGroupEgress",
+            ),
+        ),
+    ),
+    "EC2::Subnet": (Right("ec2", ("CreateSubnet", "DeleteSubnet", "ModifySubnetAttribute")),),
+    "EC2::SubnetRouteTableAssociation": (
+        Right("ec2", ("AssociateRouteTable", "DisassociateRouteTable")),
+    ),
+    "EC2::VPC": (Right("ec2", ("CreateVpc", "DeleteVpc", "ModifyVpcAttribute")),),
+    "EC2::VPCEndpoint": (
+        Right("ec2", ("CreateVpcEndpoint", "ModifyVpcEndpoint", "DeleteVpcEndpoints")),
+    ),
+    "ECR::Repository": (
+        Right(
+            "ecr",
+            (
+                *("CreateRepository", "DeleteRepository", "DescribeRepositories"),
+                *("PutImageScanningConfiguration", "PutImageTagMutability"),
+                *("ListTagsForResource", *_TAGS),
+            ),
+            ("repository/{name}-repository-*",),
+        ),
+    ),
+    "ECS::Cluster": (
+        Right(
+            "ecs",
+            (
+                *("CreateCluster", "DeleteCluster", "DescribeClusters", "UpdateCluster"),
+                *("PutClusterCapacityProviders", "UpdateClusterSettings", *_TAGS),
+            ),
+            ("cluster/{name}",),
+        ),
+    ),
+    "ECS::TaskDefinition": (
+        Right(
+            "ecs",
+            ("RegisterTaskDefinition", "DescribeTaskDefinition", "DeregisterTaskDefinition"),
+        ),
+        Right("ecs", ("ListTaskDefinitions",)),
+        Right("ecs", _TAGS, ("task-definition/{name}-*",)),
+    ),
+    "Events::Rule": (
+        Right(
+            "events",
+            (
+                *("PutRule", "DeleteRule", "DescribeRule", "PutTargets", "RemoveTargets"),
+                *("ListTargetsByRule", "ListTagsForResource", *_TAGS),
+            ),
+            ("rule/{name}-*",),
+        ),
+    ),
+    "IAM::ManagedPolicy": (
+        Right(
+            "iam",
+            (
+                *("CreatePolicy", "DeletePolicy", "GetPolicy", "GetPolicyVersion"),
+                *("CreatePolicyVersion", "DeletePolicyVersion", "ListPolicyVersions"),
+                *("TagPolicy", "UntagPolicy"),
+            ),
+            ("policy{path}{name}-*",),
+        ),
+    ),
+    "IAM::Role": (
+        Right(
+            "iam",
+            (
+                *("CreateRole", "PutRolePolicy", "AttachRolePolicy", "DetachRolePolicy"),
+                "DeleteRolePolicy",
+            ),
+            ("role{path}{name}-*",),
+        ),
+        Right(
+            "iam",
+            (
+                *("DeleteRole", "GetRole", "GetRolePolicy", "ListRolePolicies", "UpdateRole"),
+                *("ListAttachedRolePolicies", "UpdateAssumeRolePolicy", "PassRole"),
+                *("TagRole", "UntagRole"),
+            ),
+            ("role{path}{name}-*",),
+        ),
+    ),
+    "KMS::Key": (
+        Right(
+            "kms",
+            (
+                *("CreateKey", "DescribeKey", "PutKeyPolicy", "GetKeyPolicy", "TagResource"),
+                *("EnableKeyRotation", "GetKeyRotationStatus", "ScheduleKeyDeletion"),
+                "UntagResource",
+            ),
+        ),
+    ),
+    "Logs::LogGroup": (
+        Right(
+            "logs",
+            (
+                *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy"),
+                *("ListTagsForResource", *_TAGS),
+            ),
+            _LOGS,
+        ),
+        Right("logs", ("DescribeLogGroups",)),
+    ),
+    "S3::Bucket": (
+        Right(
+            "s3",
+            (
+                *("CreateBucket", "GetBucketVersioning", "PutBucketVersioning"),
+                *("GetLifecycleConfiguration", "PutLifecycleConfiguration"),
+                *("GetEncryptionConfiguration", "PutEncryptionConfiguration"),
+                *("GetBucketPublicAccessBlock", "PutBucketPublicAccessBlock"),
+                *("GetBucketOwnershipControls", "PutBucketOwnershipControls"),
+                *("GetBucketTagging", "PutBucketTagging"),
+            ),
+            _BUCKET,
+        ),
+    ),
+    "S3::BucketPolicy": (
+        Right("s3", ("GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"), _BUCKET),
+    ),
+    "SNS::Subscription": (Right("sns", ("Subscribe", "Unsubscribe", "GetSubscriptionAttributes")),),
+    "SNS::Topic": (
+        Right(
+            "sns",
+            (
+                *("CreateTopic", "DeleteTopic", "GetTopicAttributes", "SetTopicAttributes"),
+                *("ListTagsForResource", "ListSubscriptionsByTopic", *_TAGS),
+            ),
+            ("{name}-Topic-*",),
+        ),
+    ),
+    "SNS::TopicPolicy": (),
+    "SQS::Queue": (
+        Right(
+            "sqs",
+            (
+                *("CreateQueue", "DeleteQueue", "GetQueueAttributes", "SetQueueAttributes"),
+                *("GetQueueUrl", "ListQueueTags", "TagQueue", "UntagQueue"),
+            ),
+            _QUEUES,
+        ),
+    ),
+    "SQS::QueuePolicy": (),
+    "Scheduler::Schedule": (
+        Right(
+            "scheduler",
+            ("CreateSchedule", "UpdateSchedule", "DeleteSchedule", "GetSchedule"),
+            ("schedule/{name}/*",),
+        ),
+    ),
+    "Scheduler::ScheduleGroup": (
+        Right(
+            "scheduler",
+            (
+                *("CreateScheduleGroup", "DeleteScheduleGroup", "GetScheduleGroup"),
+                *("ListTagsForResource", *_TAGS),
+            ),
+            ("schedule-group/{name}",),
+        ),
+    ),
+    "StepFunctions::StateMachine": (
+        Right(
+            "states",
+            (
+                *("CreateStateMachine", "UpdateStateMachine", "DeleteStateMachine"),
+                *("DescribeStateMachine", "ListTagsForResource", *_TAGS),
+            ),
+            _MACHINES,
+        ),
+        # A state machine with a log is made only by who may have logs delivered.
+        Right(
+            "logs",
+            (
+                *("CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery"),
+                *("ListLogDeliveries", "PutResourcePolicy", "DescribeResourcePolicies"),
+            ),
+        ),
+        Right("s3", ("GetObject",), (f"{{name}}-bucket-*/{PREFIX}*",)),
+    ),
+}
+"""What CloudFormation does to a type of resource, by the permissions of its handlers."""
+
+
+def policy_for(purpose: Purpose, platform: Platform) -> dict[str, Any]:
+    """Return the policy with which somebody can do what ``purpose`` says, and nothing else.
+
+    With a service role the deployer only hands that to CloudFormation; what it needs is ``stacks``.
+    """
+    made = [right for rights in OF_TYPES.values() for right in rights]
+    rights: Sequence[Right] = {
+        Purpose.READ: READ,
+        Purpose.OPERATE: OPERATE,
+        Purpose.STACKS: made,
+        Purpose.DEPLOY: [*_DEPLOYING, *([] if platform.service_role else made)],
+    }[purpose]
+    statements = list(_statements(rights, platform))
+    if purpose is Purpose.DEPLOY and platform.service_role:
+        statements.append(
+            {
+                "Effect": "Allow",
+                "Action": ["iam:PassRole"],
+                "Resource": [platform.service_role],
+                "Condition": {
+                    "StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}
+                },
+            }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _statements(rights: Sequence[Right], platform: Platform) -> Iterator[dict[str, Any]]:
+    """Yield a statement for all actions on the same resources."""
+    together: dict[tuple[Any, ...], list[str]] = {}
+    for right in rights:
+        bounded = bool(platform.permissions_boundary) and "CreateRole" in right.actions
+        for action in right.actions:
+            key = (right.service if "*" not in right.resources else "", right.resources, bounded)
+            name = f"{right.service}:{action}"
+            actions = together.setdefault(key, [])
+            if name not in actions:
+                actions.append(name)
+    for (service, resources, bounded), actions in together.items():
+        statement: dict[str, Any] = {
+            "Effect": "Allow",
+            "Action": sorted(actions),
+            "Resource": [_arn(service, one, platform) for one in resources],
+        }
+        if bounded:
+            within = {"iam:PermissionsBoundary": platform.permissions_boundary}
+            statement["Condition"] = {"StringEquals": within}
+        yield statement
+
+
+def _arn(service: str, resource: str, platform: Platform) -> str:
+    if resource == "*":
+        return "*"
+    end = resource.format(name=platform.name, path=platform.role_path)
+    account = platform.account or "*"
+    if service == "s3":
+        return f"arn:aws:s3:::{end}"
+    if service == "iam":
+        return f"arn:aws:iam::{account}:{end}"
+    return f"arn:aws:{service}:{platform.region or '*'}:{account}:{end}"

@@ -1,0 +1,99 @@
+"""The policies for people hold what the verbs really call on the embedded AWS, and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+from rich.console import Console
+
+from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.stacks.permissions import Purpose, policy_for
+from tests.local.shop import Shop
+
+SERVICES = {"stepfunctions": "states"}
+ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
+"""Where IAM names something otherwise than the API."""
+NOT_HERE = {
+    *("ecs:DescribeTasks", "ecs:ExecuteCommand", "ecs:ListTasks"),  # `shell`, on AWS alone
+    "s3:GetObject",  # `outputs` with a folder to bring them to
+    "sqs:ChangeMessageVisibility",  # `redrive` of what it leaves there
+}
+"""Rights that no verb uses here."""
+
+
+def called(shop: Shop, verb: str, **given: Any) -> set[str]:
+    """The actions of IAM that a verb's calls need."""
+    found: set[str] = set()
+
+    def note(model: Any, **_: Any) -> None:
+        service = model.service_model.service_name
+        action = f"{SERVICES.get(service, service)}:{model.name}"
+        found.add(ACTIONS.get(action, action))
+
+    target = shop.target
+    target.session.events.register("before-call.*", note)
+    command = import_module(f"steadyspot.deploy.cli.verbs.{verb}").command
+    inner = getattr(command.callback, "__wrapped__")  # noqa: B009  # the verb behind its options
+    given = {"machine": False, **given}
+    with contextlib.suppress(SystemExit):
+        inner(target, Screen(Console(file=io.StringIO())), **given)
+    return found - {"sts:GetCallerIdentity"}  # AWS tells everybody who they are.
+
+
+def allowed(shop: Shop, purpose: Purpose) -> set[str]:
+    policy = policy_for(purpose, shop.target.config.platform)
+    return {action for one in policy["Statement"] for action in one["Action"]}
+
+
+def test_who_reads_and_who_operates_may_do_what_the_verbs_call_and_nothing_else(
+    shop: Shop,
+) -> None:
+    job = {"job": "night"}
+    operating = called(shop, "run", **job, request={}, given=(), no_follow=False, logs=True)
+    reading = called(shop, "status", watch=False)
+    for verb, given in (
+        ("runs", {"most": 20}),
+        ("explain", {"run": None}),
+        ("outputs", {"run": None, "folder": None}),
+        ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
+        ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
+        ("watch", {"run": None, "logs": False}),
+    ):
+        reading |= called(shop, verb, **job, **given)
+    fails = {"command": ["false"]}
+    for _ in range(2):
+        operating |= called(
+            shop, "run", **job, request=fails, given=(), no_follow=False, logs=False
+        )
+    window: dict[str, Any] = {
+        "first": None,
+        "last": None,
+        "given": (),
+        "at_once": 2,
+        "dry_run": False,
+    }
+    operating |= called(shop, "redrive", **job, run=None, **window)
+    window = {**window, "first": datetime.now(UTC), "dry_run": True}
+    operating |= called(shop, "redrive", **job, run=None, **window)
+    operating |= called(shop, "run", **job, request={}, given=(), no_follow=True, logs=False)
+    operating |= called(shop, "stop", **job, run=None, reason="", yes=True)
+    assert allowed(shop, Purpose.READ) - NOT_HERE == reading - NOT_HERE
+    assert operating | reading <= allowed(shop, Purpose.OPERATE)
+    assert allowed(shop, Purpose.OPERATE) - NOT_HERE - operating - reading == set()
+
+
+def test_who_deploys_may_call_what_up_diff_and_pause_call(shop: Shop) -> None:
+    shop.write("expected_minutes = 1", "expected_minutes = 2")
+    try:
+        found = called(shop, "diff", job=None, tells=False, at_once=2)
+        found |= called(shop, "up", job=None, image=None, at_once=2, yes=True)
+        found |= called(shop, "pause", job="night") | called(shop, "resume", job="night")
+    finally:
+        shop.write()
+        found |= called(shop, "up", job=None, image=None, at_once=2, yes=True)
+    assert "cloudformation:ExecuteChangeSet" in found
+    assert found <= allowed(shop, Purpose.DEPLOY)
