@@ -127,6 +127,7 @@ def test_what_takes_turns_is_asked_for_so_that_it_waits_and_is_not_skipped() -> 
         job="night",
         machine="m",
         at_once=1,
+        request={},
         takes_turns=True,
         pause=clock.pause,
     )
