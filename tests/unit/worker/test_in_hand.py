@@ -22,6 +22,10 @@ def test_output_between_two_units_of_a_process_has_to_say_whose_it_is(tmp_path: 
     units.begin("b", os.getpid())
     with pytest.raises(WorkerError, match="Say so"):
         units.owner(os.getpid())
+    for key in ("a", "b"):
+        unit = units.unit(key)
+        assert unit
+        assert unit.refused
 
 
 def test_what_the_job_left_in_hand_is_broken_off_and_told(tmp_path: Path) -> None:
