@@ -242,7 +242,7 @@ def finished_output() -> dict[str, Any]:
     """Return the output of an execution that finished its run, for what comes after it."""
     return {
         messages.OUTCOME: "finished",
-        messages.SCHEDULE_KEPT: expression("scheduleKept"),
+        messages.SCHEDULE_KEPT: expression("keptSchedule"),
         messages.RUN_KEY: variable("$run.key"),
         "attempts": variable("$last.attempt"),
         "outputs": expression("outputs"),
