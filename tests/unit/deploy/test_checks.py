@@ -235,7 +235,7 @@ def test_a_schedule_that_is_due_before_a_run_is_done_is_noted(
         ("allow", "will go on at once"),
         ("skip", "are skipped"),
         ("queue", "wait for those before them"),
-        ("replace", "stopped by the next one"),
+        ("replace", "stopped before they are done"),
     ],
 )
 def test_what_becomes_of_runs_that_meet_is_said(tmp_path: Path, overlap: str, said: str) -> None:
