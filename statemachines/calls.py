@@ -81,18 +81,15 @@ def transaction(
     state_id: str,
     *items: Any,
     output: dict[str, Any] | None = None,
-    most_conflicts: int = 2,
     **fields: Any,
 ) -> Task:
     """Return a Task that writes the run's items, all or none of them.
 
     That it was cancelled may pass, so it is tried again; but not for long, since as a rule it was a
-    condition. ``most_conflicts``: how often, where another write to a shared item is likelier.
+    condition.
     """
     never, others = patient()
-    canceled = Retry(
-        error_equals=[CANCELED], interval_seconds=1, max_attempts=most_conflicts, backoff_rate=1
-    )
+    canceled = Retry(error_equals=[CANCELED], interval_seconds=1, max_attempts=2, backoff_rate=1)
     return short_call(
         state_id,
         "aws-sdk:dynamodb:transactWriteItems",

@@ -29,7 +29,6 @@ from steadyspot.contract import (
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.contract.states import JobState
 from steadyspot.statemachines.calls import (
-    CANCELED,
     CONDITION_FAILED,
     EXECUTION,
     EXPIRES,
@@ -268,20 +267,21 @@ def how_far() -> Task:
 
 def record() -> Task:
     """Write the attempt down, with what stopped it; and the run as complete, if its work is."""
-    return transaction(
+    return table_call(
         JobState.RECORD_ATTEMPT,
-        change(
-            expression("recordChange"),
-            "execution = :me AND attribute_exists(#status)",
-            {
+        "updateItem",
+        comment="Also one whose worker never started.",
+        arguments={
+            "Key": KEY,
+            "UpdateExpression": expression("recordChange"),
+            "ConditionExpression": "execution = :me AND attribute_exists(#status)",
+            "ExpressionAttributeNames": {"#status": columns.STATUS},
+            "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
                 ":status": {"S": expression("statusNow")},
                 **ledger(5),
             },
-        ),
-        add_to_totals(5),
-        most_conflicts=8,
-        comment="Also one whose worker never started.",
+        },
         assign=states_entered(2),
     )
 
@@ -483,15 +483,19 @@ def park() -> Task:
     )
 
 
-def let_expire() -> Task:
-    """Say in both items of a complete run when they may be deleted; nothing waits for that."""
+def add_up() -> Task:
+    """Add a complete run to its month's totals, and say when its items may be deleted.
+
+    Nothing waits for that: the row of totals is the job's, so that another run may be at it.
+    """
     ours = {":complete": {"S": Status.COMPLETE.value}, ":me": {"S": EXECUTION}}
     condition = "#status = :complete AND execution = :me"
     return transaction(
-        JobState.LET_EXPIRE,
+        JobState.ADD_UP,
         change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_OWN}),
         change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_WORKERS}, key=WORKER_KEY),
-        comment="Only where records are not kept for ever; Close the run has done it else.",
+        add_to_totals(1),
+        comment="Close the run does it for a run without trouble.",
     )
 
 
@@ -658,7 +662,7 @@ def build() -> Machine:
     reading.catches = [Catch(recording, error_equals=["States.ALL"], assign=unread)]
     recording.next_step = judging
     recording.catches = [
-        Catch(duplicate, error_equals=[CANCELED]),
+        Catch(duplicate, error_equals=[CONDITION_FAILED]),
         Catch(judging, error_equals=["States.ALL"], assign=states_entered(2)),
     ]
     _goes_on_to(telling, giving_back)
@@ -689,15 +693,14 @@ def build() -> Machine:
         variables.WORK: expression("workUnfinished"),
     }
     parking.catches = [Catch(printing, error_equals=["States.ALL"], assign=unparked)]
-    ending, expiring = (
+    ending, adding_up = (
         Choice(JobState.IS_IT_COMPLETE, comment="It was told either way."),
-        let_expire(),
+        add_up(),
     )
-    ending.add_choice(Rule(expression("isToExpire"), comment="Not kept for ever."), expiring)
-    ending.add_choice(Rule(expression("isComplete")), finished)
+    ending.add_choice(Rule(expression("isComplete")), adding_up)
     ending.default_choice(failed)
-    expiring.next_step = finished
-    expiring.add_catch(Catch(finished, error_equals=["States.ALL"]))
+    adding_up.next_step = finished
+    adding_up.add_catch(Catch(finished, error_equals=["States.ALL"]))
     telling.next_step = ending
     telling.catches = [Catch(ending, error_equals=["States.ALL"])]
     return Machine(

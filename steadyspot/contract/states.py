@@ -50,7 +50,7 @@ class JobState(StrEnum):
     READ_LOG = "Read its log"
     TELL = "Tell people"
     IS_IT_COMPLETE = "Is the run complete?"
-    LET_EXPIRE = "Let its record expire"
+    ADD_UP = "Add it to the totals"
     FINISHED = "Finished"
     FAILED = "Failed"
 

@@ -37,7 +37,7 @@ TRUSTED = {
     "DeadlineRole": "events.amazonaws.com",
     "SchedulerRole": "scheduler.amazonaws.com",
 }
-LARGEST_TEMPLATE_BYTES = 46_000
+LARGEST_TEMPLATE_BYTES = 45_000
 """Less than the 51,200 of a call, since something is put in when a template is sent."""
 OF_SHELL = {
     f"ssmmessages:{verb}{kind}Channel"

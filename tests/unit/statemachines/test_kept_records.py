@@ -49,14 +49,14 @@ def test_a_run_that_had_trouble_names_it_once_people_are_told() -> None:
     ended, world = run(30, RECLAIMED, Offer())
 
     assert ended.states_entered[-3:] == [
-        *("Is the run complete?", "Let its record expire", "Finished"),
+        *("Is the run complete?", "Add it to the totals", "Finished"),
     ]
     assert days_kept(world) == pytest.approx([37, 30], abs=0.001)
     assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.states_entered)
 
 
 def test_a_table_that_does_not_answer_then_makes_no_run_fail() -> None:
-    ended, world = run(30, RECLAIMED, Offer(), Let_its_record_expire=[("States.Timeout", "")])
+    ended, world = run(30, RECLAIMED, Offer(), Add_it_to_the_totals=[("States.Timeout", "")])
 
     assert ended.status == "SUCCEEDED"
     assert columns.DELETE_AT not in {*world.item, *world.worker}
