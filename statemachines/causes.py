@@ -91,7 +91,7 @@ class Cause:
     most so many attempts have stalled, or ``interruptions`` where that is smaller.
     ``most_tries``: only after at most so many stops by this very row without progress.
     ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
-    many runs do not come back together.
+    many runs do not come back together. ``hangs``: people are told once that it is tried again.
     """
 
     name: str
@@ -109,6 +109,7 @@ class Cause:
     most_tries: int | None = None
     stays_on_spot: bool = True
     jitters: bool = False
+    hangs: bool = False
 
     @property
     def counted_by(self) -> Budget:
@@ -137,6 +138,7 @@ class Cause:
             **{name: limit for name, limit in limits.items() if limit},
             "staysOnSpot": self.stays_on_spot,
             "jitters": self.jitters,
+            **({"hangs": True} if self.hangs else {}),
             messages.SENTENCE: self.sentence,
             messages.NEXT_STEP: self.next_step,
             **({"recognised": recognised} if recognised else {}),
@@ -699,6 +701,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         sentence="The attempt used up the time it was given.",
         next_step="Raise expected_minutes, deploy again, then redrive the run.",
         most_stalls=1,
+        hangs=True,
     ),
     Cause(
         name="misused",

@@ -150,7 +150,7 @@ def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
 
 
 def add_to_totals(to_come: int, **given: Any) -> dict[str, Any]:
-    """Return the update that adds the run to the totals of its month, once it is complete.
+    """Return the update that adds a complete run to the totals of its month.
 
     They are there so that a look at all jobs need not look at all runs, and decide nothing: where a
     reply was lost, a run may be counted twice.
@@ -170,7 +170,7 @@ def add_to_totals(to_come: int, **given: Any) -> dict[str, Any]:
             "ExpressionAttributeValues": {
                 ":run": {"S": variable("$run.key")},
                 ":now": {"S": expression("claimedAt")},
-                ":runs": {"N": expression("runsFinished", **given)},
+                ":runs": {"N": "1"},
                 ":cost": {"N": cost},
                 ":full_cost": {"N": full_cost},
             },
@@ -230,7 +230,7 @@ def close() -> Task:
             },
             key=WORKER_KEY,
         ),
-        add_to_totals(1, verdict=CLOSED, isComplete=True),
+        add_to_totals(1, verdict=CLOSED),
         TURN_BACK,
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
         output=finished_output(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from steadyspot.contract import Status
 from steadyspot.deploy.runs import fleet
 from steadyspot.deploy.runs.fleet import JobStatus
 
@@ -13,13 +14,13 @@ _TONES = {
     "parked": "bad",
     "late": "bad",
     "waiting": "care",
-    "running": "care",
+    Status.RUNNING: "care",
     "not deployed": "quiet",
     "paused": "quiet",
     "finished": "good",
 }
 _SIGNS = {"good": "✓", "bad": "✕", "care": "…", "quiet": "–"}
-_MARK_SIGNS = {"finished": "✓", "unfinished": "✕", "missed": "!", "none": "·"}
+_MARK_SIGNS = {"finished": "✓", Status.UNFINISHED: "✕", "missed": "!", "none": "·"}
 
 
 @dataclass(frozen=True)

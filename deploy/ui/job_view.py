@@ -13,7 +13,7 @@ from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.ui.pictures import Chart, Column, chart_of
 
 _SIGNS = {"good": "✓", "bad": "✕", "care": "…"}
-_UNDER_WAY = (Status.RUNNING, Status.COMMITTING, "running")
+_UNDER_WAY = (Status.RUNNING, Status.COMMITTING)
 
 
 @dataclass(frozen=True)

@@ -188,12 +188,13 @@ def _box(bar: Bar, scale: _Scale) -> Box:
     begin = scale.at(bar.begin)
     width = max(_LEAST_BAR, scale.at(bar.end) - begin)
     sign = _SIGNS[bar.ended]
+    lane = Capacity.SPOT if bar.capacity == Capacity.SPOT else Capacity.ON_DEMAND
     return Box(
         x=begin,
-        y=_LANES[Capacity.SPOT if bar.capacity == Capacity.SPOT else Capacity.ON_DEMAND],
+        y=_LANES[lane],
         width=width,
         height=_BAR_HEIGHT,
-        kind="spot" if bar.capacity == Capacity.SPOT else "on-demand",
+        kind=lane.value,
         ended=bar.ended.replace(" ", "-"),
         text=f"{bar.number} {sign}" if width >= _SIGN_ROOM else "",
         told=bar.told,

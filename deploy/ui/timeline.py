@@ -140,7 +140,7 @@ def _told(attempt: AttemptRecord) -> str:
 
 
 def _name(capacity: str) -> str:
-    return "Spot" if capacity == Capacity.SPOT else "on-demand"
+    return "Spot" if capacity == Capacity.SPOT else Capacity.ON_DEMAND.value
 
 
 def _gaps(bars: Sequence[Bar]) -> Iterator[Gap]:

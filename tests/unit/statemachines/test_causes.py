@@ -345,10 +345,10 @@ def test_each_shape_is_known_by_its_row(name: str, reported: tuple[str, str], re
     assert judged(reported, reason)["name"] == name
 
 
-def test_a_launch_on_spot_that_timed_out_before_a_worker_took_the_fence_was_refused() -> None:
+def test_a_launch_that_timed_out_before_a_worker_took_the_fence_was_refused() -> None:
     timed_out = ("States.Timeout", "")
     assert judged(timed_out, "", fence="9001")["name"] == "launch-given-up"
-    assert judged(timed_out, "", fence="9001", capacity="on-demand")["name"] == "time-limit"
+    assert judged(timed_out, "", fence="9001", capacity="on-demand")["name"] == "launch-given-up"
     assert judged(timed_out, "")["name"] == "time-limit"
 
 

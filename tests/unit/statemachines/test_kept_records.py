@@ -78,7 +78,8 @@ def test_records_are_kept_for_ever_unless_somebody_says_otherwise() -> None:
     assert world.item[columns.DELETE_AT] == world.worker[columns.DELETE_AT] == {"N": "0"}
 
     ended, world = run(0, RECLAIMED, Offer())
-    assert ended.states_entered[-2:] == ["Is the run complete?", "Finished"]
+    assert ended.states_entered[-2:] == ["Add it to the totals", "Finished"]
+    assert world.item.get(columns.DELETE_AT, {"N": "0"}) == {"N": "0"}
 
 
 @pytest.mark.parametrize(("status", "days"), [("complete", [37, 30]), ("running", [])])
