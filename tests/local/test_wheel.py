@@ -29,8 +29,9 @@ IN_THE_PACKAGE = sorted(
 PRODUCTION = """
 import importlib, pathlib, steadyspot
 root = pathlib.Path(steadyspot.__file__).parent
+extras = {"deploy/local", "deploy/ui"}
 for path in sorted([*root.glob("*.py"), *(root / "deploy").rglob("*.py")]):
-    if "local" not in path.relative_to(root).parts and path.name != "__main__.py":
+    if extras.isdisjoint(map(str, path.relative_to(root).parents)) and path.name != "__main__.py":
         importlib.import_module(".".join(path.relative_to(root.parent).with_suffix("").parts))
 print("all of it")
 """
@@ -142,6 +143,8 @@ def test_an_installation_brings_one_name_and_all_that_is_read_beside_the_code(wh
         "steadyspot/deploy/templates/job.yaml",
         "steadyspot/deploy/stacks/config.schema.json",
         "steadyspot/deploy/scaffold/originals/job.python",
+        "steadyspot/deploy/ui/templates/run_main.html",
+        "steadyspot/deploy/ui/templates/timeline.svg",
         "steadyspot/worker/Dockerfile",
         "steadyspot/worker/requirements.txt",
         "steadyspot/examples/tpch_q1/job.py",
