@@ -43,13 +43,13 @@ class Target:
             return self.session.client(service)  # type: ignore[call-overload]
 
     def _patient_client(self, service: str) -> Any:
-        """Return a client that slows down where AWS throttles it, as many stacks at once need."""
+        """Return a client that slows down where AWS throttles it, as many stacks at once need.
+
+        How often a call is tried is the user's to say (``AWS_MAX_ATTEMPTS``, the profile).
+        """
         from botocore.config import Config as ClientConfig
 
-        patient = ClientConfig(
-            retries={"mode": "adaptive", "total_max_attempts": 12},
-            max_pool_connections=MOST_AT_ONCE,
-        )
+        patient = ClientConfig(retries={"mode": "adaptive"}, max_pool_connections=MOST_AT_ONCE)
         with _MAKING:
             return self.session.client(service, config=patient)  # type: ignore[call-overload]
 
