@@ -73,6 +73,8 @@ def test_who_reads_and_who_operates_may_do_what_the_verbs_call_and_nothing_else(
         "first": None,
         "last": None,
         "given": (),
+        "every": False,
+        "capacity": None,
         "at_once": 2,
         "dry_run": False,
     }

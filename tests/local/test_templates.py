@@ -127,6 +127,7 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
         "STEADYSPOT_JOB": "report",
         "STEADYSPOT_TABLE": platform["Table"],
         "STEADYSPOT_BUCKET": platform["Bucket"],
+        "STEADYSPOT_LOCK_DAYS": "0",
         "STEADYSPOT_STOP_TIMEOUT": "90",
         "STEADYSPOT_RERUN": "always",
         "STEADYSPOT_COMMAND": '["python","-m","report"]',

@@ -85,7 +85,14 @@ def test_redrive_all_goes_on_where_one_job_is_in_trouble(
         inner(
             target,
             Screen(Console(file=out, width=200)),
-            **{**options, "every": True, "at_once": 1, "capacity": None, "dry_run": True},
+            **{
+                **options,
+                "every": True,
+                "at_once": 1,
+                "capacity": None,
+                "given": (),
+                "dry_run": True,
+            },
         )
     assert ended.value.code == 1
     assert out.getvalue().splitlines() == ["night  There is no stack shop-night."]
@@ -100,6 +107,7 @@ def test_redrive_all_is_not_for_one_job() -> None:
         "machine": False,
         "at_once": 1,
         "capacity": None,
+        "given": (),
     }
     with pytest.raises(Trouble, match="not for one"):
         printed(redrive, target, job="day", every=True, dry_run=True, **options)

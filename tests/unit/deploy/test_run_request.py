@@ -29,7 +29,7 @@ def refusal(request: Any) -> str:
         {"runKey": "run-1_a.b", "redrive": True},
         {"command": []},
         {"command": ["python", "-c", "print('ä')\nprint(1)"]},
-        {"command": ["x" * 5900]},
+        {"command": ["x" * 4880]},
         {"finishWithinMinutes": 0, "expectedMinutes": 0.5, "capacity": "on-demand-only"},
         {"finishWithinMinutes": 400000, "expectedMinutes": 40000},
         {"budgets": {"interruptions": 0, "failures": 100}},

@@ -82,7 +82,11 @@ def test_what_aws_says_of_a_call_that_failed_is_its_reason_or_the_whole_text(
 def test_the_subject_of_an_end_is_one_that_is_delivered() -> None:
     """SNS takes fewer than 100 characters."""
     text = expression("endedSubject").removeprefix("{%").removesuffix("%}")
-    given = {"jobName": "night", "ended": {"status": "ABORTED", "error": ""}}
+    given = {
+        "jobName": "night",
+        "ended": {"status": "ABORTED", "error": ""},
+        "row": {"outcome": "stopped"},
+    }
     short = evaluate(text, {**given, "key": "by-hand"})
     assert short == "Steadyspot: night by-hand was stopped, parked for redrive"
     long = evaluate(text, {**given, "key": "x" * 80})
