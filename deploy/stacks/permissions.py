@@ -54,6 +54,8 @@ READ = (
     Right("scheduler", ("ListSchedules",), ("schedule/{name}/*",)),
     Right("cloudwatch", ("DescribeAlarms",)),
     Right("sqs", ("ReceiveMessage",), _QUEUES),
+    Right("ecs", ("DescribeTasks",), ("task/{name}/*", "cluster/{name}")),
+    Right("ecs", ("ListTasks",)),
 )
 """What is called by runs, explain, outputs, logs, watch, cost and status."""
 
@@ -63,8 +65,8 @@ OPERATE = (
     Right("states", ("StopExecution",), _EXECUTIONS),
     Right("scheduler", ("GetSchedule",), ("schedule/{name}/*",)),
     Right("sqs", ("DeleteMessage", "ChangeMessageVisibility"), _QUEUES),
-    Right("ecs", ("DescribeTasks", "ExecuteCommand"), ("task/{name}/*", "cluster/{name}")),
-    Right("ecs", ("ListTasks",)),
+    Right("ecs", ("ExecuteCommand",), ("task/{name}/*", "cluster/{name}")),
+    Right("dynamodb", ("GetItem", "UpdateItem"), _TABLE),
 )
 """Beside those by run, redrive, stop, forget and shell."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from tests.local.shop import Shop
 
@@ -18,7 +19,7 @@ SERVICES = {"stepfunctions": "states"}
 ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
 """Where IAM names something otherwise than the API."""
 NOT_HERE = {
-    *("ecs:DescribeTasks", "ecs:ExecuteCommand", "ecs:ListTasks"),  # `shell`, on AWS alone
+    *("ecs:DescribeTasks", "ecs:ExecuteCommand", "ecs:ListTasks"),  # `shell`; `status` of what runs
     "s3:GetObject",  # `outputs` with a folder to bring them to
     "sqs:ChangeMessageVisibility",  # `redrive` of what it leaves there
 }
@@ -65,10 +66,13 @@ def test_who_reads_and_who_operates_may_do_what_the_verbs_call_and_nothing_else(
     ):
         reading |= called(shop, verb, **job, **given)
     fails = {"command": ["false"]}
-    for _ in range(2):
+    for _ in range(3):
         operating |= called(
             shop, "run", **job, request=fails, given=(), no_follow=False, logs=False
         )
+    night = shop.target.config.job("night")
+    waiting = redrive_of(shop.target, night, shop.target.job(night)).waiting()
+    operating |= called(shop, "forget", **job, run=waiting[0].run_key, yes=True)
     window: dict[str, Any] = {
         "first": None,
         "last": None,

@@ -32,6 +32,7 @@ mail = "oncall@example.com"
 image = "steadyspot-worker:local"
 command = {quick}
 schedule = "cron(0 2 * * ? *)"
+command_override = true
 expected_minutes = 1
 maximum_wait_minutes = 0.02
 backoff = {{ seconds = 1, cap_seconds = 2 }}

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.local.market import ON_DEMAND
 from steadyspot.deploy.runs.executions import next_of, start, whole_history
 from steadyspot.deploy.stacks.config import Backoff
@@ -134,9 +135,10 @@ def test_a_topic_that_refuses_does_not_fail_the_run(place: Place) -> None:
     finally:
         place.aws.outbox.accept(topic)
     assert run.complete
-    assert work.states_entered(execution)[-3:] == [
+    assert work.states_entered(execution)[-4:] == [
         "Tell people",
         "Is the run complete?",
+        "Add it to the totals",
         "Finished",
     ]
     assert work.mails() == []
@@ -226,7 +228,8 @@ def test_a_run_with_a_deadline_learns_its_run_time_from_the_job_s_records(place:
     ]
     assert (learned["learned"], learned["expected"]) == (True, 24.5)
     transitions = work.item(run.run_key)["money"]["M"]["transitions"]["N"]
-    assert int(transitions) == len(entered) + 2  # those of the watch on the launch
+    # Before the start watched the launch that was accepted, At the deadline the execution.
+    assert int(transitions) == len(entered) + 2 + 2
 
 
 def test_a_launch_on_spot_that_never_starts_is_given_up_and_on_demand_finishes_the_run(
@@ -296,12 +299,13 @@ def test_a_run_goes_on_in_a_new_execution_once_one_carries_enough_along(place: P
     fewer = text.replace(most, "$mostAttempts := 2;")
     work.sfn.update_state_machine(stateMachineArn=machine, definition=fewer)
     place.aws.market.refuse(work.family, times=3, how="failures")
-    first = work.start(finishWithinMinutes=60)
+    time = scheduled_time_of(datetime.now(UTC))
+    first = work.start(finishWithinMinutes=60, scheduledTime=time)
 
     assert work.ended(first)["status"] == "SUCCEEDED"
     assert work.states_entered(first)[-1] == "Go on in a new execution"
     second = next_of(work.sfn, first)
-    run = work.succeeded(second, run_key=first.rsplit(":", 1)[-1])
+    run = work.succeeded(second, run_key=run_key_of(time))
     assert [(a.capacity, a.cause) for a in run.attempts] == [
         *[("spot", "no-capacity")] * 3,
         ("spot", "finished"),

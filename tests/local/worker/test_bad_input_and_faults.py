@@ -145,15 +145,11 @@ def test_fault_in_the_main_thread_is_the_worker_s_own(bench: Bench) -> None:
 
 
 def test_fault_in_the_keeper_s_thread_is_the_worker_s_own(bench: Bench) -> None:
-    """The run's record holds what no worker writes."""
-    bench.runs.update_item(
-        Key=bench.key,
-        UpdateExpression="SET checkpoint = :c",
-        ExpressionAttributeValues={":c": "nonsense"},
-    )
+    """It loads the library of AWS's, once the job has begun."""
+    (bench.folder / "botocore.py").write_text("raise RuntimeError('broken')\n")
     worker = bench.start("sh", "-c", "echo job $$; exec sleep 60")
 
-    assert_own_fault(worker, "Error(", "keeper.py")
+    assert_own_fault(worker, "RuntimeError('broken')", "botocore.py")
 
 
 def test_completion_of_a_large_output_may_take_longer_than_other_calls(
