@@ -10,6 +10,7 @@ from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.runs.fleet import JobStatus
@@ -21,9 +22,15 @@ LOOK_SECONDS = 10.0
 @click.command(name="status")
 @click.option("--watch", is_flag=True, help=f"Look again every {LOOK_SECONDS:.0f} seconds.")
 @options.as_json
+@options.as_page
 @options.on_target
-def command(target: Target, screen: Screen, watch: bool, machine: bool) -> None:
+def command(
+    target: Target, screen: Screen, watch: bool, machine: bool, page: Path | None = None
+) -> None:
     """Show how all jobs of the platform stand, worst first."""
+    if page:
+        _write(target, screen, page)
+        return
     import time
     from datetime import UTC, datetime
 
@@ -54,3 +61,19 @@ def _show(screen: Screen, jobs: list[JobStatus], *, again: bool, at: datetime) -
     screen.say(LEGEND, "dim")
     for step in next_steps(jobs):
         screen.say(screen.advice(step), "yellow")
+
+
+def _write(target: Target, screen: Screen, page: Path) -> None:
+    from datetime import UTC, datetime
+
+    from steadyspot.deploy.target import need_page
+
+    need_page()
+    from steadyspot.deploy.ui.files import write
+    from steadyspot.deploy.ui.reading import Reading
+    from steadyspot.deploy.ui.rendering import rendered
+
+    reading = Reading(target)
+    now = datetime.now(UTC)
+    write(rendered("fleet.html", now=now, where=reading.where, view=reading.fleet()), page)
+    screen.say(f"How all jobs stand is told in {page}")
