@@ -247,7 +247,7 @@ class Replay:
             return ""
         return self._end(
             *("How far did it get?", "Record the attempt", "Why did it stop?"),
-            *("Tell people", "Is the run complete?", "Finished"),
+            *("Tell people", "Is the run complete?", "Add it to the totals", "Finished"),
         )
 
     def _end(self, *states: str) -> str:
