@@ -411,7 +411,8 @@ def test_a_task_that_needs_more_memory_than_it_has_is_killed_as_on_ecs(bench: Be
     assert container["exitCode"] == 137
     assert container["reason"] == "OutOfMemoryError: Container killed due to memory usage"
     assert task["stopCode"] == "EssentialContainerExited"
-    assert bench.lines(arn) == ["eating"]
+    # Memory is looked at every so often, so that the task may have said that it has it.
+    assert bench.lines(arn)[0] == "eating"
 
 
 def test_the_largest_process_of_a_task_is_killed_first_and_it_is_said_all_the_same(
