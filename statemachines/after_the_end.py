@@ -20,6 +20,7 @@ from steadyspot.statemachines.calls import (
     PARKED,
     UNFINISHED_WORK,
     change,
+    publishing,
     short_call,
     transaction,
 )
@@ -128,19 +129,12 @@ def build() -> Machine:
         assign={"title": expression("endedSubject")},
         output={},
     )
-    tell = short_call(
+    tell = publishing(
         AfterTheEndState.TELL,
-        "sns:publish",
-        "SNS.NotFoundException",
-        "SNS.AuthorizationErrorException",
-        arguments={
-            "TopicArn": "${Topic}",
-            "MessageStructure": "json",
-            "Subject": variable("$title"),
-            "Message": expression("endedMessage"),
-            "MessageAttributes": expression("endedAttributes"),
-        },
-        output={},
+        "${Topic}",
+        subject=variable("$title"),
+        message=expression("endedMessage"),
+        attributes=expression("endedAttributes"),
     )
     done = Succeed(AfterTheEndState.DONE)
     named = {
@@ -154,10 +148,7 @@ def build() -> Machine:
     look.next_step = asked
     asked.add_choice(Rule(expression("hasSpoken")), done)
     # An end is known by its key from here on, and told in one sentence.
-    known = {
-        "key": expression("keyOfEnded"),
-        "sentence": expression("endedSentence"),
-    }
+    known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
     asked.add_choice(Rule(expression("always"), assign=known), marking)
     marking.next_step = park
     marking.add_catch(Catch(closing, error_equals=[CANCELED]))

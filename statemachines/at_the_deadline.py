@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from steadyspot.contract import Status, columns
 from steadyspot.contract.states import AtTheDeadlineState
-from steadyspot.statemachines.calls import CONDITION_FAILED, short_call
+from steadyspot.statemachines.calls import CONDITION_FAILED, publishing, short_call
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Machine, Succeed, Task, Wait
 
@@ -71,19 +71,12 @@ def build() -> Machine:
         },
     )
     looking, remembering = look(), remember()
-    tell = short_call(
+    tell = publishing(
         AtTheDeadlineState.TELL,
-        "sns:publish",
-        "SNS.NotFoundException",
-        "SNS.AuthorizationErrorException",
-        arguments={
-            "TopicArn": "${Topic}",
-            "MessageStructure": "json",
-            "Subject": expression("lateSubject"),
-            "Message": expression("lateMessage"),
-            "MessageAttributes": expression("lateAttributes"),
-        },
-        output={},
+        "${Topic}",
+        subject=expression("lateSubject"),
+        message=expression("lateMessage"),
+        attributes=expression("lateAttributes"),
     )
     done = Succeed(AtTheDeadlineState.DONE)
     wait.next_step = looking

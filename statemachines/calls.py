@@ -78,10 +78,7 @@ def table_call(state_id: str, action: str, arguments: dict[str, Any], **fields: 
 
 
 def transaction(
-    state_id: str,
-    *items: Any,
-    output: dict[str, Any] | None = None,
-    **fields: Any,
+    state_id: str, *items: Any, output: dict[str, Any] | None = None, **fields: Any
 ) -> Task:
     """Return a Task that writes the run's items, all or none of them.
 
@@ -97,6 +94,27 @@ def transaction(
         retry=[never, canceled, others],
         output=output or {},
         **fields,
+    )
+
+
+def publishing(
+    state_id: str, topic: Any, *, subject: Any, message: Any, attributes: Any, **fields: Any
+) -> Task:
+    """Return a Task that tells people; a topic that is gone, or refuses, is not asked again."""
+    return short_call(
+        state_id,
+        "sns:publish",
+        "SNS.NotFoundException",
+        "SNS.AuthorizationErrorException",
+        **fields,
+        arguments={
+            "TopicArn": topic,
+            "MessageStructure": "json",
+            "Subject": subject,
+            "Message": message,
+            "MessageAttributes": attributes,
+        },
+        output={},
     )
 
 

@@ -43,6 +43,7 @@ from steadyspot.statemachines.calls import (
     UNFINISHED_WORK,
     WORKER_KEY,
     change,
+    publishing,
     short_call,
     states_entered,
     table_call,
@@ -565,20 +566,13 @@ def tell_it_hangs(choosing: State) -> Task:
 
 def publish(state_id: str, given: dict[str, Any], **fields: Any) -> Task:
     """Return a Task that publishes; ``given`` stands in for expressions about the run's end."""
-    return short_call(
+    return publishing(
         state_id,
-        "sns:publish",
-        "SNS.NotFoundException",
-        "SNS.AuthorizationErrorException",
+        variable("$job.topic"),
+        subject=expression("subject", **given),
+        message=expression("message", **given),
+        attributes=expression("messageAttributes", **given),
         **fields,
-        arguments={
-            "TopicArn": variable("$job.topic"),
-            "MessageStructure": "json",
-            "Subject": expression("subject", **given),
-            "Message": expression("message", **given),
-            "MessageAttributes": expression("messageAttributes", **given),
-        },
-        output={},
     )
 
 
