@@ -39,7 +39,6 @@ from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble, how_stopped
 from steadyspot.deploy.ui.files import write
 from steadyspot.deploy.ui.reading import read_run, where
-from steadyspot.deploy.ui.rendering import rendered
 from steadyspot.examples.tpch_q1 import answer, data
 
 if TYPE_CHECKING:
@@ -138,8 +137,7 @@ class Demo:
         """Write the first run as a page that stays when the demo is over; return where."""
         PAGE.parent.mkdir(exist_ok=True)
         view = read_run(self._target, JOB, self._first_run)
-        here = where(self._target)
-        write(rendered("run.html", now=datetime.now(UTC), where=here, view=view), PAGE)
+        write("run.html", view, where(self._target), PAGE)
         return PAGE
 
     def say_where_to_look(self, page: Path) -> None:

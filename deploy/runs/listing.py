@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Status
 from steadyspot.contract.keys import scheduled_time_from, scheduled_time_of
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.executions import described, run_key_in
 from steadyspot.deploy.runs.records import RunRecord, RunTable, money
-from steadyspot.deploy.runs.redrive import Waiting
+from steadyspot.deploy.runs.redrive import Waiting, redrive_of
 from steadyspot.deploy.stacks.config import Job
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.target import Target
 
 _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 
@@ -172,6 +175,21 @@ def strays(
     claimed = {run.run_key for run in runs}
     claimed |= {run.run_key for run in table.several(job, [stray.run_key for stray in found])}
     return [stray for stray in found if stray.run_key not in claimed]
+
+
+def listed(target: Target, job: Job, most: int) -> list[Line]:
+    """Read the last runs of a job, and what came to none, newest first.
+
+    Raises
+    ------
+    Trouble
+        When the job is not deployed.
+    """
+    outputs, sfn, table = target.job(job), target.client("stepfunctions"), target.runs
+    runs, executions = latest(table, sfn, job=job.name, machine=outputs["StateMachine"], most=most)
+    others = strays(table, sfn, job=job.name, runs=runs, executions=executions)
+    waiting = redrive_of(target, job, outputs).waiting()
+    return lines_of(job, runs, others, waiting, target.config.platform.prices)
 
 
 def cells(line: Line) -> Iterator[str]:

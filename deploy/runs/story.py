@@ -81,8 +81,14 @@ def explain(
         stops=stops,
         deadline=teller.deadline,
         latest_spot_start=teller.latest_spot_start,
-        under_way=teller.under_way,
+        under_way=_not_in(run, teller.under_way),
     )
+
+
+def _not_in(run: RunRecord | None, launch: Launch | None) -> Launch | None:
+    """Return an attempt that the run's record does not have, else None."""
+    known = {attempt.attempt for attempt in run.attempts} if run else set()
+    return None if launch is None or launch.number in known else launch
 
 
 def _stops(run: RunRecord | None) -> Iterator[Stop]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from steadyspot.contract import Status
 from steadyspot.deploy.runs import fleet
 from steadyspot.deploy.runs.fleet import JobStatus
+from steadyspot.deploy.ui.tones import SIGNS
 
 _TONES = {
     "missed": "bad",
@@ -19,7 +20,6 @@ _TONES = {
     "paused": "quiet",
     "finished": "good",
 }
-_SIGNS = {"good": "✓", "bad": "✕", "care": "…", "quiet": "–"}
 _MARK_SIGNS = {"finished": "✓", Status.UNFINISHED: "✕", "missed": "!", "none": "·"}
 
 
@@ -85,7 +85,7 @@ def _row(one: JobStatus) -> JobRow:
         job=one.job,
         state=state,
         tone=tone,
-        sign=_SIGNS[tone],
+        sign=SIGNS[tone],
         run=one.running[0].run_key if one.running else one.last_run,
         now_or_last=now_or_last,
         next=following,

@@ -11,8 +11,8 @@ from steadyspot.deploy.runs.listing import Line
 from steadyspot.deploy.runs.progress import duration
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.ui.pictures import Chart, Column, chart_of
+from steadyspot.deploy.ui.tones import SIGNS
 
-_SIGNS = {"good": "✓", "bad": "✕", "care": "…"}
 _UNDER_WAY = (Status.RUNNING, Status.COMMITTING)
 
 
@@ -32,7 +32,7 @@ class RunRow:
     @property
     def sign(self) -> str:
         """A sign that says the same as the colour."""
-        return _SIGNS[self.tone]
+        return SIGNS[self.tone]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from steadyspot.deploy.runs import fleet
 from steadyspot.deploy.runs.evidence import explanation_of
-from steadyspot.deploy.runs.listing import latest, lines_of, strays
+from steadyspot.deploy.runs.listing import listed
 from steadyspot.deploy.runs.logs import LogLine, RunLog
-from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.pausing import is_paused
 from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
@@ -57,15 +56,10 @@ class Reading:
         Trouble
             When the configuration has none of that name, or it is not deployed.
         """
-        job, target = self._target.config.job(name), self._target
-        outputs, sfn, table = target.job(job), target.client("stepfunctions"), target.runs
-        machine = outputs["StateMachine"]
-        runs, executions = latest(table, sfn, job=job.name, machine=machine, most=_RUNS)
-        others = strays(table, sfn, job=job.name, runs=runs, executions=executions)
-        waiting = redrive_of(target, job, outputs).waiting()
-        lines = lines_of(job, runs, others, waiting, target.config.platform.prices)
-        paused = is_paused(target, job) if job.schedule else None
-        return job_view(job, lines[:_RUNS], paused=paused)
+        job = self._target.config.job(name)
+        lines = listed(self._target, job, _RUNS)[:_RUNS]
+        paused = is_paused(self._target, job) if job.schedule else None
+        return job_view(job, lines, paused=paused)
 
     def run(self, job: str, key: str) -> RunView:
         """Return a run.

@@ -21,8 +21,7 @@ from steadyspot.deploy.runs.story import Explanation
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.ui.pictures import Picture, laid_out
 from steadyspot.deploy.ui.timeline import Timeline, timeline_of
-
-_SIGNS = {"good": "✓", "bad": "✕", "care": "…"}
+from steadyspot.deploy.ui.tones import SIGNS
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class RunView:
     @property
     def sign(self) -> str:
         """A sign that says the same as the colour."""
-        return _SIGNS[self.tone]
+        return SIGNS[self.tone]
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -150,14 +149,12 @@ def _rows(story: Explanation) -> Iterator[AttemptRow]:
             said=said.get(attempt.attempt, ""),
             units=attempt.units_done,
         )
-    if story.under_way and story.under_way.number not in {
-        attempt.attempt for attempt in (run.attempts if run else ())
-    }:
+    if launch := story.under_way:
         yield AttemptRow(
-            number=story.under_way.number,
-            capacity=story.under_way.capacity,
+            number=launch.number,
+            capacity=launch.capacity,
             zone="-",
-            begin=f"{story.under_way.at:%H:%M:%S}",
+            begin=f"{launch.at:%H:%M:%S}",
             end="-",
             time="-",
             ended_by="under way",

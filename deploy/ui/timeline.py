@@ -104,12 +104,10 @@ def timeline_of(story: Explanation, now: datetime) -> Timeline | None:
 
 def _bars(run: RunRecord | None, story: Explanation, now: datetime) -> Iterator[Bar]:
     attempts = run.attempts if run else ()
-    known = set()
     for attempt in attempts:
         begin, end = _moment(attempt.started_at), _moment(attempt.ended_at)
         if begin is None:
             continue
-        known.add(attempt.attempt)
         ended = Ended.FINISHED if attempt.cause == "finished" else Ended.STOPPED
         yield Bar(
             number=attempt.attempt,
@@ -119,8 +117,7 @@ def _bars(run: RunRecord | None, story: Explanation, now: datetime) -> Iterator[
             ended=ended,
             told=_told(attempt),
         )
-    launch = story.under_way
-    if launch and launch.number not in known:
+    if launch := story.under_way:
         yield Bar(
             number=launch.number,
             capacity=launch.capacity,

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from steadyspot.deploy.ui.fleet_view import FleetView
 from steadyspot.deploy.ui.run_view import run_view
 from tests.unit.deploy.fakes import BEGUN
-from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night, night, parked
+from tests.unit.deploy.ui.nights import JOB, PRICES, night, parked
 from tests.unit.deploy.ui.shown import RUN, Shown
 
 PATHS = ["/", "/jobs/night", RUN, "/jobs/night/do/start", "/jobs/nope"]
@@ -50,7 +50,7 @@ def test_all_is_reached_by_keyboard(looking: Any) -> None:
 
 def test_a_run_under_way_moves_by_itself_and_comes_to_rest(looking: Any) -> None:
     under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, [])
-    over = run_view(bad_night(), JOB, PRICES, BEGUN, [])
+    over = run_view(night(), JOB, PRICES, BEGUN, [])
     with looking(Shown(under_way, under_way, over)) as looked:
         page = looked.open(RUN)
         assert page.locator(".outcome").inner_text().startswith("…")

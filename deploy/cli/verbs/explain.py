@@ -46,15 +46,12 @@ def command(
 
 
 def _write(target: Target, screen: Screen, job: str | None, run: str | None, page: Path) -> None:
-    from datetime import UTC, datetime
-
     from steadyspot.deploy.target import need_page
 
     need_page()
     from steadyspot.deploy.ui.files import write
     from steadyspot.deploy.ui.reading import read_run, where
-    from steadyspot.deploy.ui.rendering import rendered
 
     view = read_run(target, target.config.job(job), run)
-    write(rendered("run.html", now=datetime.now(UTC), where=where(target), view=view), page)
+    write("run.html", view, where(target), page)
     screen.say(f"{view.job} {view.name} is told in {page}")

@@ -12,7 +12,6 @@ from steadyspot.deploy.cli import options
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.runs.listing import Line
-    from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
 
 
@@ -25,8 +24,10 @@ def command(target: Target, screen: Screen, job: str | None, most: int, machine:
     """List the last runs of all jobs or of JOB, newest first, and what came to no run."""
     from dataclasses import asdict
 
+    from steadyspot.deploy.runs.listing import listed
+
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
-    found = [line for one in wanted for line in _of_job(target, one, most)]
+    found = [line for one in wanted for line in listed(target, one, most)]
     lines = sorted(found, key=lambda line: line.begun, reverse=True)[:most]
     if machine:
         screen.json([asdict(line) for line in lines])
@@ -36,19 +37,6 @@ def command(target: Target, screen: Screen, job: str | None, most: int, machine:
         names = ", ".join(one.name for one in wanted)
         advice = screen.advice(f"Start one: steadyspot run {wanted[0].name}")
         screen.say(f"There has been no run of {names} yet. {advice}")
-
-
-def _of_job(target: Target, job: Job, most: int) -> list[Line]:
-    from steadyspot.deploy.runs.listing import latest, lines_of, strays
-    from steadyspot.deploy.runs.redrive import redrive_of
-
-    outputs, sfn = target.job(job), target.client("stepfunctions")
-    runs, executions = latest(
-        target.runs, sfn, job=job.name, machine=outputs["StateMachine"], most=most
-    )
-    others = strays(target.runs, sfn, job=job.name, runs=runs, executions=executions)
-    waiting = redrive_of(target, job, outputs).waiting()
-    return lines_of(job, runs, others, waiting, target.config.platform.prices)
 
 
 def _show(screen: Screen, lines: Sequence[Line], *, several: bool) -> None:

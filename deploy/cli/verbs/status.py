@@ -64,16 +64,12 @@ def _show(screen: Screen, jobs: list[JobStatus], *, again: bool, at: datetime) -
 
 
 def _write(target: Target, screen: Screen, page: Path) -> None:
-    from datetime import UTC, datetime
-
     from steadyspot.deploy.target import need_page
 
     need_page()
     from steadyspot.deploy.ui.files import write
     from steadyspot.deploy.ui.reading import Reading
-    from steadyspot.deploy.ui.rendering import rendered
 
     reading = Reading(target)
-    now = datetime.now(UTC)
-    write(rendered("fleet.html", now=now, where=reading.where, view=reading.fleet()), page)
+    write("fleet.html", reading.fleet(), reading.where, page)
     screen.say(f"How all jobs stand is told in {page}")

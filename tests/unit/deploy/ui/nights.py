@@ -47,7 +47,7 @@ ATTEMPTS = (
 def night(
     attempts: tuple[AttemptRecord, ...] = ATTEMPTS, said: str = "Your Spot Task was interrupted."
 ) -> Explanation:
-    """A run of 02:00 that was due by 03:00."""
+    """A run that was due by 03:00: reclaimed, refused, and late by four minutes on on-demand."""
     return Explanation(
         outcome="The run is complete and its outputs are published.",
         next_step="Nothing to do.",
@@ -82,11 +82,6 @@ def night(
         deadline=BEGUN + timedelta(hours=1),
         latest_spot_start=BEGUN + timedelta(minutes=40),
     )
-
-
-def bad_night() -> Explanation:
-    """The same: reclaimed, refused, and late by four minutes on on-demand."""
-    return night()
 
 
 def parked() -> Explanation:

@@ -9,7 +9,7 @@ from steadyspot.deploy.ui.fleet_view import FleetView, JobRow, Mark
 from steadyspot.deploy.ui.job_view import JobView, job_view
 from steadyspot.deploy.ui.run_view import RunView, run_view
 from tests.unit.deploy.fakes import BEGUN
-from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night
+from tests.unit.deploy.ui.nights import JOB, PRICES, night
 
 RUN = "/jobs/night/runs/20261124T020000Z"
 
@@ -20,7 +20,7 @@ class Shown:
     where = "shop, eu-central-1"
 
     def __init__(self, *runs: RunView, trouble: Trouble | None = None) -> None:
-        self.runs = [*runs] or [run_view(bad_night(), JOB, PRICES, BEGUN, [])]
+        self.runs = [*runs] or [run_view(night(), JOB, PRICES, BEGUN, [])]
         self.done: list[tuple[str, str, str]] = []
         self.trouble = trouble
 

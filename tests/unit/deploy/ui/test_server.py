@@ -19,7 +19,7 @@ from steadyspot.deploy.ui.guard import Guard
 from steadyspot.deploy.ui.run_view import RunView, run_view
 from steadyspot.deploy.ui.server import make_app
 from tests.unit.deploy.fakes import BEGUN, refusal
-from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night, night
+from tests.unit.deploy.ui.nights import JOB, PRICES, night
 from tests.unit.deploy.ui.shown import RUN, Shown
 
 PORT = 5050
@@ -90,7 +90,7 @@ def test_every_link_of_a_page_leads_to_a_page(client: FlaskClient) -> None:
 
 def test_a_page_under_way_is_told_what_is_new_until_the_end() -> None:
     under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, [])
-    over = run_view(bad_night(), JOB, PRICES, BEGUN, [])
+    over = run_view(night(), JOB, PRICES, BEGUN, [])
     client = admitted(app_of(Shown(under_way, under_way, over)))
     events = [json.loads(text) for text in _data(get(client, f"{RUN}/live").text)]
     assert [event["over"] for event in events] == [False, True]

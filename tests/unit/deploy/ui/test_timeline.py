@@ -17,11 +17,11 @@ from steadyspot.deploy.ui.rendering import rendered
 from steadyspot.deploy.ui.run_view import run_view
 from steadyspot.deploy.ui.timeline import Ended, timeline_of
 from tests.unit.deploy.fakes import BEGUN
-from tests.unit.deploy.ui.nights import JOB, PRICES, bad_night, night
+from tests.unit.deploy.ui.nights import JOB, PRICES, night
 
 
 def test_each_attempt_is_a_bar_of_its_length_in_its_place() -> None:
-    timeline = timeline_of(bad_night(), BEGUN)
+    timeline = timeline_of(night(), BEGUN)
     assert timeline is not None
     picture = laid_out(timeline)
     assert [box.kind for box in picture.boxes] == ["spot", "spot", "on-demand"]
@@ -33,13 +33,13 @@ def test_each_attempt_is_a_bar_of_its_length_in_its_place() -> None:
 
 
 def test_a_refused_attempt_is_seen_though_it_took_no_time() -> None:
-    picture = laid_out(timeline_of(bad_night(), BEGUN) or pytest.fail("no picture"))
+    picture = laid_out(timeline_of(night(), BEGUN) or pytest.fail("no picture"))
     assert picture.boxes[1].width == 3
     assert "no-capacity" in picture.boxes[1].told
 
 
 def test_what_lies_between_is_a_wait_and_the_late_end_lies_behind_the_deadline() -> None:
-    timeline = timeline_of(bad_night(), BEGUN)
+    timeline = timeline_of(night(), BEGUN)
     assert timeline is not None
     assert [gap.told for gap in timeline.gaps] == ["waited 20 min"]
     lines = {line.kind: line for line in laid_out(timeline).lines}
@@ -104,7 +104,7 @@ def _page(story: Explanation) -> str:
 
 
 def test_a_page_says_what_happened_why_what_it_cost_and_what_to_do() -> None:
-    page = re.sub(r"\s+", " ", _page(bad_night()))
+    page = re.sub(r"\s+", " ", _page(night()))
     for told in (
         "The run is complete and its outputs are published.",
         "Nothing to do.",
@@ -117,7 +117,7 @@ def test_a_page_says_what_happened_why_what_it_cost_and_what_to_do() -> None:
 
 
 def test_what_others_wrote_is_text_on_a_page() -> None:
-    story = bad_night()
+    story = night()
     run: RunRecord = story.run or pytest.fail("no run")
     evil = '<script>alert(1)</script>"\x1b[31m\u202e'
     attempt = replace(run.attempts[0], zone=evil, stopped_reason=evil, cause=evil)
@@ -129,5 +129,5 @@ def test_what_others_wrote_is_text_on_a_page() -> None:
 
 
 def test_a_page_needs_nothing_from_elsewhere() -> None:
-    found = re.findall(r"(?:src|href)=\"([^\"]+)\"", _page(bad_night()))
+    found = re.findall(r"(?:src|href)=\"([^\"]+)\"", _page(night()))
     assert set(found) <= {"data:,", "#main"}
