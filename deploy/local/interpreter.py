@@ -24,10 +24,10 @@ from moto.stepfunctions.parser.backend import execution_worker
 
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.local.clients import Clients
+from steadyspot.deploy.local.environment import AwsEnvironment
 from steadyspot.deploy.local.executions import AwsExecution, AwsExecutions, AwsExecutionsResponse
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.local.fargate import Fargate
-from steadyspot.deploy.local.full_history import AwsEnvironment
 from steadyspot.deploy.local.integrations import TASKS
 from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
 from steadyspot.deploy.local.market import Market
@@ -71,7 +71,7 @@ class Interpreter:
         # Definitions are validated and executions begun by this name; ours reads each only once.
         for module in (models, execution_worker):
             _put(module, "AmazonStateLanguageParser", RememberingParser)
-        # An execution is evaluated in what this name makes; ours ends when its history is full.
+        # An execution is evaluated in what this name makes; ours ends once, as on AWS.
         _put(execution_worker, "Environment", AwsEnvironment)
         # An execution makes its variables from this name; ours write correct JSON into the history.
         _put(environment, "VariableStore", AwsVariables)

@@ -6,13 +6,17 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.exceptions import ExecutionAlreadyExists
+from moto.stepfunctions.parser.api import ExecutionFailedEventDetails
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from steadyspot.deploy.local.environment import AwsEnvironment
 from tests.local.bench import ROLE, Bench, until
 from tests.local.states import catching, describe_self
 
@@ -217,6 +221,33 @@ def test_an_execution_can_be_stopped_right_after_its_start(bench: Bench) -> None
         bench.sfn.stop_execution(executionArn=execution)
         shown = bench.sfn.describe_execution(executionArn=execution)
         assert shown["status"] == "ABORTED"
+
+
+@pytest.mark.parametrize(
+    "ends", ["set_stop", "set_timed_out", "set_error"], ids=["stopped", "timed out", "failed"]
+)
+def test_what_a_step_says_that_an_end_met_is_no_second_end(ends: str) -> None:
+    env = AwsEnvironment(
+        aws_execution_details=None,
+        execution_type="STANDARD",
+        context={"Execution": {"Input": {}}, "StateMachine": {}},
+        event_history_context=EventHistoryContext.of_program_start(),
+        cloud_watch_logging_session=None,
+        activity_store={},
+    )
+    given: dict[str, dict[str, Any]] = {
+        "set_stop": {"stop_date": datetime.now(UTC), "cause": None, "error": None},
+        "set_timed_out": {},
+        "set_error": {"error": ExecutionFailedEventDetails(error="States.Runtime")},
+    }
+    env.next_state_name = "Wait"
+    getattr(env, ends)(**given[ends])
+    first = env.program_state()
+    with pytest.raises(RuntimeError):  # as a step does that is under way while it is stopped
+        env.next_field_name = "Seconds"
+    env.set_error(ExecutionFailedEventDetails(error="States.Runtime", cause="RuntimeError"))
+    assert vars(env.program_state()) == vars(first)
+    assert type(env.program_state()) is type(first)
 
 
 @pytest.mark.usefixtures("restless")

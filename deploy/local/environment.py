@@ -1,6 +1,8 @@
-"""The end of an execution whose history is full: AWS keeps 25,000 events of a Standard workflow.
+"""What an execution is evaluated in, where moto's ends otherwise than AWS's.
 
-No state catches it, and nothing of the workflow runs any more. moto's history grows without end.
+An execution ends once, and at the latest when its history is full: AWS keeps 25,000 events of a
+Standard workflow. No state catches that, and nothing of the workflow runs any more; moto's history
+grows without end, and an execution that is stopped between two steps fails at the next.
 """
 
 from __future__ import annotations
@@ -13,6 +15,11 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.event.event_manager import (
     EventHistoryContext,
     EventManager,
+)
+from moto.stepfunctions.parser.asl.eval.program_state import (
+    ProgramError,
+    ProgramStopped,
+    ProgramTimedOut,
 )
 
 LARGEST_HISTORY: Final = 25_000
@@ -53,8 +60,14 @@ class BoundedEvents(EventManager):
 
 
 class AwsEnvironment(Environment):
-    """What an execution is evaluated in, with a history that ends."""
+    """What an execution is evaluated in: the first end counts, and its history ends."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.event_manager = BoundedEvents(self)
+
+    def set_error(self, error: ExecutionFailedEventDetails) -> None:
+        """End it as failed, unless it has ended: whatever a step says that a stop met is no end."""
+        with self._state_mutex:
+            if not isinstance(self._program_state, ProgramError | ProgramStopped | ProgramTimedOut):
+                super().set_error(error)
