@@ -78,6 +78,17 @@ class NewFolder(click.Path):
         return folder
 
 
+class JobOrPlan(click.ParamType[Any]):
+    """A job's name, or the file of a plan: no name of a job has a dot or a slash."""
+
+    name = "text"
+
+    def convert(self, value: Any, _: click.Parameter | None, __: click.Context | None) -> Any:
+        """Return a name as it is, a file as its path."""
+        is_file = isinstance(value, str) and any(mark in value for mark in "./\\")
+        return Path(value) if is_file else value
+
+
 run_named = click.argument("run", required=False, type=Checked("runs.lookup", "run_meant"))
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")
 as_page = click.option(
@@ -151,7 +162,7 @@ def _with_target(verb: F, *, begins: bool) -> F:
         if local and (profile or region):
             raise click.UsageError("--profile and --region are for AWS; --local is this machine.")
         loaded = load(path, environment)
-        if options.get("job"):
+        if isinstance(options.get("job"), str):
             loaded.job(options["job"])  # before AWS is asked for anything
         if local and begins and not is_kept_up(loaded):
             return _on_an_aws_of_its_own(verb, loaded, options)

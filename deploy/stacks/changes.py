@@ -43,6 +43,27 @@ class Change:
         """Whether something that holds data goes away with it."""
         return self.kind in KEEPS_DATA and (self.action == "Remove" or self.replaces)
 
+    def as_data(self) -> dict[str, Any]:
+        """Return it in the form of JSON."""
+        return {
+            "action": self.action,
+            "resource": self.resource,
+            "type": self.kind,
+            "replaces": self.replaces,
+            "properties": list(self.properties),
+        }
+
+    @classmethod
+    def of_data(cls, data: Mapping[str, Any]) -> Change:
+        """Return the change that :meth:`as_data` has given."""
+        return cls(
+            action=data["action"],
+            resource=data["resource"],
+            kind=data["type"],
+            replaces=data["replaces"],
+            properties=tuple(data["properties"]),
+        )
+
 
 @dataclass(frozen=True)
 class StateChange:

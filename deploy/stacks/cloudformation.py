@@ -9,6 +9,7 @@ the next. Waiting is polling with ``pause`` between the calls.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -254,6 +255,18 @@ class Stacks:
         defaults = {p["ParameterKey"]: p.get("DefaultValue", "") for p in declared}
         defaults.pop(PAUSED, None)
         return not parameters_that_change(_parameters(stack), {**defaults, **parameters})
+
+    def digest(self, name: str) -> str:
+        """Return a digest of what a stack is made from at this moment, empty where there is none.
+
+        Whether a job rests is no part of it: a change of anything else leaves that.
+        """
+        stack = self.describe(name)
+        if stack is None:
+            return ""
+        parameters = {key: value for key, value in _parameters(stack).items() if key != PAUSED}
+        made = [stack["StackId"], self.template(name), parameters, _tags(stack)]
+        return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
     def _wanted_tags(self, name: str) -> dict[str, str]:
         return {**self._tags_of(name), TAG: mark_of(self._platform, name).tag}

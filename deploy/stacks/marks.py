@@ -20,6 +20,8 @@ TAG = "steadyspot"
 SECTION = "Steadyspot"
 """The key of the mark in a template's metadata."""
 _METADATA = re.compile(r"^Metadata:[ ]*\n", re.MULTILINE)
+_LINE = re.compile(rf"^  {SECTION}: \{{.*\}}\n", re.MULTILINE)
+"""The mark as it stands in a template that was deployed."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def mark_of(platform: str, stack: str) -> Mark:
 
 
 def with_mark(text: str, mark: Mark) -> str:
-    """Return a template of ours with its mark in its metadata."""
+    """Return a template of ours with its mark in its metadata, once, also where one stood there."""
+    text = _LINE.sub("", text)
     said = json.dumps(
         {"Platform": mark.platform, "Job": mark.job, "Resources": sorted(_resources(text))}
     )

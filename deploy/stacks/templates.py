@@ -73,16 +73,17 @@ def platform_template() -> Template:
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:
     """Return ``job.yaml`` with bucket and keys of its definitions; ``edit`` changes the text."""
     text, definitions = _read(JOB)
-    keys = {machine: _key_of(definition) for machine, definition in definitions.items()}
+    keys = {machine: key_of(definition) for machine, definition in definitions.items()}
 
     def in_the_bucket(location: re.Match[str]) -> str:
         bucket = '{Fn::ImportValue: !Sub "${Platform}-Bucket"}'
-        return f"DefinitionS3Location: {{Bucket: {bucket}, Key: {_key_of(_at(location))}}}"
+        return f"DefinitionS3Location: {{Bucket: {bucket}, Key: {key_of(_at(location))}}}"
 
     return Template(_LOCATION.sub(in_the_bucket, edit(text)), definitions, keys)
 
 
-def _key_of(definition: str) -> str:
+def key_of(definition: str) -> str:
+    """Return the key in the bucket of a definition, by its content."""
     return f"{PREFIX}job-{hashlib.sha256(definition.encode()).hexdigest()}.asl.yaml"
 
 

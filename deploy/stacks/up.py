@@ -72,9 +72,12 @@ def bring(target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan]
         screen.say("  nothing to change")
         return False
     screen.plan(plan)
-    if not agreed(plan):
+    try:
+        if not agreed(plan):
+            raise NotAgreed(_not_agreed(plan), "It was not made; what stands above it was.")
+    except BaseException:  # Ctrl-C at the question, too
         target.stacks.discard(plan)
-        raise NotAgreed(_not_agreed(plan), "It was not made; what stands above it was.")
+        raise
     upload(target, stack.template)
     target.stacks.execute(plan, screen.stack_event)
     screen.say("  up to date")
@@ -90,24 +93,47 @@ def _not_agreed(plan: Plan) -> str:
     )
 
 
-def difference(target: Target, stack: Wanted) -> tuple[Plan | None, str]:
-    """Return what ``up`` would do to a stack and, where no plan can be made, a note that says why.
+@dataclass(frozen=True)
+class Difference:
+    """What ``up`` would do to a stack: a plan, or a note that says why there is none."""
+
+    wanted: Wanted
+    plan: Plan | None = None
+    note: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the stack is as it should be."""
+        return self.note == _CURRENT
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no such stack yet."""
+        return self.plan.new if self.plan else self.note == _BEFORE_ITS_PLATFORM
+
+
+_CURRENT = "nothing to change"
+_BEFORE_ITS_PLATFORM = "new, once its platform is there"
+
+
+def difference(target: Target, stack: Wanted) -> Difference:
+    """Return what ``up`` would do to a stack.
 
     Leaves nothing behind: the change set is dropped again.
     """
     found = target.stacks.describe(stack.stack)
     a_job = stack.stack != target.platform_stack
     if found is None and a_job and not target.stacks.exists(target.platform_stack):
-        return None, "new, once its platform is there"
+        return Difference(stack, note=_BEFORE_ITS_PLATFORM)
     if found is not None and not found["StackStatus"].endswith(("E_COMPLETE", "K_COMPLETE")):
-        return None, f"it is {found['StackStatus']}: up settles that first"
+        return Difference(stack, note=f"it is {found['StackStatus']}: up settles that first")
     if target.stacks.is_current(stack.stack, stack.template.text, stack.parameters):
-        return None, "nothing to change"
+        return Difference(stack, note=_CURRENT)
     plan = planned(target, stack)
     if plan is None:
-        return None, "nothing to change"
+        return Difference(stack, note=_CURRENT)
     target.stacks.discard(plan)
-    return plan, ""
+    return Difference(stack, plan)
 
 
 def planned(target: Target, stack: Wanted) -> Plan | None:

@@ -58,7 +58,7 @@ def other(work: Work) -> Wanted:
 
 def test_up_brings_the_definition_and_diff_brings_nothing(work: Work) -> None:
     assert lying(work) == {*KEYS.values()}
-    plan, _ = difference(work.target, other(work))
+    plan = difference(work.target, other(work)).plan
     assert plan
     assert {(state.how, state.lines) for state in plan.states} == {
         ("changes", ("- TimeoutSeconds: 60", "+ TimeoutSeconds: 59"))

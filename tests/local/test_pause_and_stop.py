@@ -20,7 +20,9 @@ def missed_alarm_tells(shop: Shop) -> bool:
 
 
 def test_a_schedule_rests_until_it_is_resumed_whatever_is_deployed(shop: Shop) -> None:
+    deployed = shop.target.stacks.template("cli-night")
     assert shop.json("pause") == {"job": "night", "paused": True, "changed": True}
+    assert shop.target.stacks.template("cli-night") == deployed
     assert schedule_state(shop) == "DISABLED"
     assert not shop.json("pause")["changed"]
     assert "Nothing to change" in shop.verb("up", "--yes")

@@ -96,10 +96,10 @@ def test_who_deploys_may_call_what_up_diff_and_pause_call(shop: Shop) -> None:
     shop.write("expected_minutes = 1", "expected_minutes = 2")
     try:
         found = called(shop, "diff", job=None, tells=False, at_once=2)
-        found |= called(shop, "up", job=None, image=None, at_once=2, yes=True)
+        found |= called(shop, "up", job=None, image=None, plan_file=None, at_once=2, yes=True)
         found |= called(shop, "pause", job="night") | called(shop, "resume", job="night")
     finally:
         shop.write()
-        found |= called(shop, "up", job=None, image=None, at_once=2, yes=True)
+        found |= called(shop, "up", job=None, image=None, plan_file=None, at_once=2, yes=True)
     assert "cloudformation:ExecuteChangeSet" in found
     assert found <= allowed(shop, Purpose.DEPLOY)

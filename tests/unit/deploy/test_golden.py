@@ -245,7 +245,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
 VERBS: list[tuple[str, dict[str, Any]]] = [
     ("check", {}),
     ("diff", {"tells": False, "at_once": 8}),
-    ("up", {"image": None, "at_once": 8, "yes": True}),
+    ("up", {"image": None, "plan_file": None, "at_once": 8, "yes": True}),
     ("run", {"request": {}, "given": (), "no_follow": False, "logs": False}),
     ("watch", {"run": None, "logs": False}),
     ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
