@@ -25,6 +25,7 @@ VERBS = (
     "init",
     "config",
     "permissions",
+    "pipeline",
     "check",
     "diff",
     "up",

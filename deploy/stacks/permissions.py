@@ -1,4 +1,4 @@
-"""Policies of IAM for people and pipelines: who deploys, who operates, who only reads; pure.
+"""Policies of IAM for people and pipelines: who deploys, compares, operates or only reads; pure.
 
 What the command line calls stands here by purpose, and a test records what its verbs really call.
 What CloudFormation does in the deployer's name, or in that of a service role, follows from the
@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     """For what somebody has the rights; ``STACKS`` is for the service role of CloudFormation."""
 
     DEPLOY = "deploy"
+    COMPARE = "compare"
     STACKS = "stacks"
     OPERATE = "operate"
     READ = "read"
@@ -69,6 +70,20 @@ OPERATE = (
     Right("dynamodb", ("GetItem", "UpdateItem"), _TABLE),
 )
 """Beside those by run, redrive, stop, forget and shell."""
+
+_COMPARING = (
+    Right("cloudformation", ("DescribeStacks", "GetTemplateSummary")),
+    Right(
+        "cloudformation",
+        (
+            *("CreateChangeSet", "DescribeChangeSet", "DeleteChangeSet", "ListChangeSets"),
+            *("GetTemplate", "TagResource"),
+        ),
+        _STACK,
+    ),
+    Right("states", ("DescribeStateMachine",), _MACHINES),
+)
+"""What diff calls. Who has no more than that carries no change set out and deletes no stack."""
 
 _DEPLOYING = (
     Right("cloudformation", ("DescribeStacks", "GetTemplateSummary")),
@@ -331,10 +346,12 @@ def policy_for(purpose: Purpose, platform: Platform) -> dict[str, Any]:
         Purpose.READ: READ,
         Purpose.OPERATE: OPERATE,
         Purpose.STACKS: made,
+        Purpose.COMPARE: _COMPARING,
         Purpose.DEPLOY: [*_DEPLOYING, *([] if platform.service_role else made)],
     }[purpose]
     statements = list(_statements(rights, platform))
-    if purpose is Purpose.DEPLOY and platform.service_role:
+    hands_over = purpose in (Purpose.DEPLOY, Purpose.COMPARE)
+    if hands_over and platform.service_role:
         statements.append(
             {
                 "Effect": "Allow",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
@@ -13,6 +14,7 @@ from rich.console import Console
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
+from steadyspot.deploy.stacks.pipelines import HOSTS, template
 from tests.local.shop import Shop
 
 SERVICES = {"stepfunctions": "states"}
@@ -103,3 +105,39 @@ def test_who_deploys_may_call_what_up_diff_and_pause_call(shop: Shop) -> None:
         found |= called(shop, "up", job=None, image=None, plan_file=None, at_once=2, yes=True)
     assert "cloudformation:ExecuteChangeSet" in found
     assert found <= allowed(shop, Purpose.DEPLOY)
+
+
+def test_who_compares_may_call_what_diff_calls(shop: Shop) -> None:
+    shop.write(
+        "[jobs.night]", '[jobs.new]\nimage = "steadyspot-worker:local"\n[jobs.night]\ndisk = 30'
+    )
+    try:
+        found = called(shop, "diff", job=None, tells=False, at_once=2)
+    finally:
+        shop.write()
+    assert "cloudformation:CreateChangeSet" in found
+    # It would take the empty stack away that a change set of a new one leaves, and may do without.
+    assert found - {"cloudformation:DeleteStack"} <= allowed(shop, Purpose.COMPARE)
+
+
+def test_the_roles_of_a_pipeline_are_deployed(shop: Shop) -> None:
+    made = template(shop.target.config.platform, HOSTS["github"], "acme/shop", "main")
+    client = shop.target.client("cloudformation")
+    provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+    client.create_stack(
+        StackName="pipeline-of-cli",
+        TemplateBody=json.dumps(made),
+        Parameters=[{"ParameterKey": "Provider", "ParameterValue": provider}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    try:
+        (stack,) = client.describe_stacks(StackName="pipeline-of-cli")["Stacks"]
+        arns = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        iam = shop.target.client("iam")
+        for arn in arns.values():
+            role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+            (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+            assert trust["Principal"] == {"Federated": provider}
+        assert arns.keys() == {"Compare", "Deploy"}
+    finally:
+        client.delete_stack(StackName="pipeline-of-cli")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from steadyspot.deploy.cli.screen import silent
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.up import bring, stack_of
+from tests.local.runs import ROOT
 from tests.local.shop import Shop
 
 LATER = ("expected_minutes = 1\n", "expected_minutes = 2\n")
@@ -171,3 +174,26 @@ def test_a_first_deployment_is_planned_and_made(
         assert first.target.stacks.of_platform() == ["first-night"]
     finally:
         first.verb("down", "--yes", "--delete-data")
+
+
+def test_what_the_page_about_pipelines_says_to_type_works(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
+    typed = [
+        shlex.split(line, comments=True)[1:]
+        for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith(("steadyspot check", "steadyspot diff", "steadyspot up"))
+    ]
+    assert len(typed) == 5
+    monkeypatch.chdir(shop.folder)
+    shop.write(*LATER)
+    try:
+        ended = {" ".join(words): shop.verb(*words, code="diff" in words and 3) for words in typed}
+    finally:
+        shop.write()
+        shop.verb("up", "--yes")
+    assert "ExpectedMinutes: 1 -> 2" in ended["diff --exit-code"]
+    assert "up to date" in ended["up --yes"]
+    assert "Written to night.plan.json" in ended["up --plan night.plan.json"]

@@ -11,11 +11,11 @@ from steadyspot.deploy.cli import options
 
 
 @click.command(name="permissions")
-@click.argument("purpose", type=options.OneOf(("deploy", "stacks", "operate", "read")))
+@click.argument("purpose", type=options.OneOf(("deploy", "compare", "stacks", "operate", "read")))
 @options.config
 @options.environment
 def command(purpose: str, path: Path, environment: str | None) -> None:
-    """Print the policy for who deploys, operates or reads, or for the role of the stacks."""
+    """Print the policy for who deploys, compares, operates or reads, or of the stacks' role."""
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.stacks.config import load
     from steadyspot.deploy.stacks.permissions import Purpose, policy_for

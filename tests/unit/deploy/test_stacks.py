@@ -296,3 +296,20 @@ def test_what_somebody_has_made_of_a_name_meanwhile_does_not_go_with_a_plan(
     assert plan is not None
     ours.discard(plan)
     assert client.deleted_as == deleted
+
+
+class Comparing(Reviewed):
+    """As somebody sees it who may make change sets and delete no stack."""
+
+    def delete_stack(self, StackName: str) -> None:  # noqa: N803
+        super().delete_stack(StackName)
+        raise refusal("AccessDenied", "not authorized to perform: cloudformation:DeleteStack")
+
+
+def test_who_may_only_compare_leaves_the_empty_stack_to_who_deploys() -> None:
+    client = Comparing("REVIEW_IN_PROGRESS", [])
+    ours = stacks(client)
+    plan = ours.plan("shop", OLD_TEMPLATE, {})
+    assert plan is not None
+    ours.discard(plan)
+    assert client.deleted_as == ["id-of-shop"]
