@@ -5,7 +5,7 @@ PYTHON_HERE := .venv/bin/python
 READY := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types scan mutants render bench lock base clean
+.PHONY: help setup demo test lint format types scan mutants render docs bench lock base clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +44,12 @@ mutants: $(READY) tests/mutants/.venv/.synced ## change what decides, a thing at
 tests/%/.venv/.synced: tests/%/Pipfile.lock .ci/setup
 	@PYTHON='$(PYTHON)' .ci/setup tests/$*
 
-render: $(READY) ## write the definitions, and the README's picture and cause table, from the code
+render: $(READY) ## write the definitions, the README's picture and table, and docs/reference
 	$(PYTHON_HERE) -m steadyspot.statemachines
+	$(PYTHON_HERE) -m docs.generate
+
+docs: $(READY) ## build the pages of docs/ in build/docs; a link that leads nowhere ends it
+	.venv/bin/mkdocs build --strict --quiet --config-file .mkdocs.yml
 
 tests/asl/.synced: tests/asl/package-lock.json
 	npm ci --prefix tests/asl

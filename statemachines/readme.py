@@ -14,7 +14,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 def filled(text: str) -> str:
     """Return the README with what stands between its ``<!-- made: NAME -->`` marks made anew."""
-    for name, made in (("workflow", _workflow()), ("causes", _causes())):
+    for name, made in (("workflow", _workflow()), ("causes", cause_table())):
         begin, end = f"<!-- made: {name} -->\n", "<!-- made end -->"
         before, _, rest = text.partition(begin)
         text = before + begin + made + end + rest.partition(end)[2]
@@ -25,7 +25,8 @@ def _workflow() -> str:
     return f"```mermaid\n{mermaid(definition('job'))}```\n"
 
 
-def _causes() -> str:
+def cause_table() -> str:
+    """Return the cause table as Markdown."""
     lines = "".join(_row(cause) for cause in rows())
     return f"| cause | class | answer | what people are told | what to do |\n{'|---' * 5}|\n{lines}"
 

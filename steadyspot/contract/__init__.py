@@ -81,15 +81,25 @@ class Exit(IntEnum):
     """Exit codes of the worker. Any other code is the job's own."""
 
     FINISHED = 0
+    """The run is complete, its outputs are published."""
     AWS_IN_TROUBLE = 69
+    """S3 or DynamoDB could not be used for as long as the worker is patient."""
     WORKER_FAULT = 70
+    """A fault of the worker's own; the log has the traceback."""
     TRY_AGAIN = 75
+    """The job asked to be tried again, or work of it was lost outside."""
     FENCE_LOST = 76
+    """A newer attempt has taken the run over."""
     TIMED_OUT = 124
+    """The attempt came to the end of its time."""
     BAD_SETUP = 125
+    """The job's set-up cannot work, or the job used the worker wrongly."""
     NOT_RUNNABLE = 126
+    """The job's command is there and cannot be run."""
     NOT_FOUND = 127
+    """The job's command is not there."""
     INTERRUPTED = 143
+    """A stop came from outside before the job was done."""
 
 
 class Status(StrEnum):
