@@ -23,6 +23,8 @@ from steadyspot.deploy.stacks.config import Job
 if TYPE_CHECKING:
     from steadyspot.deploy.target import Target
 
+_GLANCED = 5
+"""Executions that a glance looks at, a call each where they came to no run."""
 _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 
 
@@ -185,10 +187,35 @@ def listed(target: Target, job: Job, most: int) -> list[Line]:
     Trouble
         When the job is not deployed.
     """
-    outputs, sfn, table = target.job(job), target.client("stepfunctions"), target.runs
-    runs, executions = latest(table, sfn, job=job.name, machine=outputs["StateMachine"], most=most)
-    others = strays(table, sfn, job=job.name, runs=runs, executions=executions)
-    waiting = redrive_of(target, job, outputs).waiting()
+    waiting = redrive_of(target, job, target.job(job)).waiting()
+    return _read(target, job, most, waiting, executions_at_most=most)
+
+
+def glanced(target: Target, job: Job, most: int) -> list[Line]:
+    """Read the last runs of a job for who looks again and again, in some ten calls.
+
+    Only the latest executions are looked at that came to no run, and the queue is left alone: who
+    looks into it hides for a moment from a redrive what lies there.
+
+    Raises
+    ------
+    Trouble
+        When the job is not deployed.
+    """
+    return _read(target, job, most, (), executions_at_most=_GLANCED)
+
+
+def _read(
+    target: Target, job: Job, most: int, waiting: Sequence[Waiting], executions_at_most: int
+) -> list[Line]:
+    machine, sfn, table = (
+        target.job(job)["StateMachine"],
+        target.client("stepfunctions"),
+        target.runs,
+    )
+    runs, executions = latest(table, sfn, job=job.name, machine=machine, most=most)
+    latest_executions = executions[:executions_at_most]
+    others = strays(table, sfn, job=job.name, runs=runs, executions=latest_executions)
     return lines_of(job, runs, others, waiting, target.config.platform.prices)
 
 

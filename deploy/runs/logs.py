@@ -195,6 +195,20 @@ class RunLog:
                 self._last[task] = max(self._last.get(task, 0), event["timestamp"])
                 yield line_of(event, attempt)
 
+    def last(self, task: str, attempt: int, most: int) -> list[LogLine]:
+        """Return the last lines of what a task has printed, so many at most, in one call."""
+        stream = _PREFIX + task.rsplit("/", 1)[-1]
+        try:
+            events = self._client.get_log_events(
+                logGroupName=self._group, logStreamName=stream, limit=most, startFromHead=False
+            )["events"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return []  # A stream is there once its task has printed something.
+            raise
+        lines = (event for event in events if not event["message"].startswith(_METRICS))
+        return [line_of({**event, "logStreamName": stream}, attempt) for event in lines]
+
 
 class Printing:
     """What the attempts of one execution print, as they print it.

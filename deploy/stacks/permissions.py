@@ -49,7 +49,7 @@ READ = (
     Right("dynamodb", ("BatchGetItem", "Query"), _TABLE),
     Right("states", ("ListExecutions",), _MACHINES),
     Right("states", ("DescribeExecution", "GetExecutionHistory"), _EXECUTIONS),
-    Right("logs", ("FilterLogEvents",), _LOGS),
+    Right("logs", ("FilterLogEvents", "GetLogEvents"), _LOGS),
     Right("s3", ("ListBucket",), _BUCKET),
     Right("s3", ("GetObject",), ("{name}-bucket-*/outputs/*",)),
     Right("scheduler", ("ListSchedules",), ("schedule/{name}/*",)),

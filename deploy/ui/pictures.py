@@ -29,7 +29,7 @@ _SIGNS = {Ended.FINISHED: "✓", Ended.STOPPED: "✕", Ended.UNDER_WAY: "…"}
 
 @dataclass(frozen=True)
 class Box:
-    """A bar to draw; ``text`` is empty where it has no room."""
+    """A bar to draw; ``text`` is empty where it has no room, ``number`` 0 where it is a wait."""
 
     x: float
     y: float
@@ -39,6 +39,7 @@ class Box:
     ended: str
     text: str
     told: str
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,7 @@ def _box(bar: Bar, scale: _Scale) -> Box:
         ended=bar.ended.replace(" ", "-"),
         text=f"{bar.number} {sign}" if width >= _SIGN_ROOM else "",
         told=bar.told,
+        number=bar.number,
     )
 
 

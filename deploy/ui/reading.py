@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from steadyspot.deploy.runs import fleet
 from steadyspot.deploy.runs.evidence import explanation_of
-from steadyspot.deploy.runs.listing import listed
+from steadyspot.deploy.runs.listing import glanced
 from steadyspot.deploy.runs.logs import LogLine, RunLog
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.pausing import is_paused
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from steadyspot.deploy.ui.doing import Action
 
 _RUNS = 30
-_LINES = 200
-"""The last lines of the log that a page shows."""
-_TASKS = 3
+_LINES = 100
+"""Of an attempt, the last ones that a page shows."""
+_TASKS = 5
 """Of so many attempts, the last ones: a call each."""
 
 
@@ -57,7 +57,7 @@ class Reading:
             When the configuration has none of that name, or it is not deployed.
         """
         job = self._target.config.job(name)
-        lines = listed(self._target, job, _RUNS)[:_RUNS]
+        lines = glanced(self._target, job, _RUNS)[:_RUNS]
         paused = is_paused(self._target, job) if job.schedule else None
         return job_view(job, lines, paused=paused)
 
@@ -101,10 +101,11 @@ def where(target: Target) -> str:
     return f"{target.platform_stack}, {'this machine' if here else target.session.region_name}"
 
 
-def _printed(target: Target, job: Job, story: Explanation) -> list[LogLine]:
+def _printed(target: Target, job: Job, story: Explanation) -> dict[int, list[LogLine]]:
+    """Return the last lines of the last attempts, by their numbers."""
     log = RunLog(target.client("logs"), target.job(job)["LogGroup"])
-    tasks = {one.task: one.attempt for one in (story.run.attempts if story.run else ()) if one.task}
+    tasks = {one.attempt: one.task for one in (story.run.attempts if story.run else ()) if one.task}
     if story.under_way and story.under_way.task:
-        tasks[story.under_way.task] = story.under_way.number
-    latest_tasks = list(tasks.items())[-_TASKS:]
-    return [line for task, attempt in latest_tasks for line in log.news(task, attempt)][-_LINES:]
+        tasks[story.under_way.number] = story.under_way.task
+    latest = list(tasks.items())[-_TASKS:]
+    return {attempt: log.last(task, attempt, _LINES) for attempt, task in latest}

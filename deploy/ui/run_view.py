@@ -5,7 +5,7 @@ Texts come from the functions that a terminal's come from, so that both say the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -40,8 +40,16 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """The last lines that an attempt has printed."""
+
+    number: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunView:
-    """All that the page of a run shows; ``lines`` is None where nobody asked for the log."""
+    """All that the page of a run shows; ``printed`` is None where nobody asked for the log."""
 
     job: str
     name: str
@@ -53,13 +61,18 @@ class RunView:
     money: str
     warnings: tuple[str, ...]
     published: str
-    lines: tuple[str, ...] | None
+    printed: tuple[Printed, ...] | None
     json: str
 
     @property
     def sign(self) -> str:
         """A sign that says the same as the colour."""
         return SIGNS[self.tone]
+
+    @property
+    def logs(self) -> frozenset[int]:
+        """The numbers of the attempts of which there are lines, to which a picture can lead."""
+        return frozenset(one.number for one in self.printed or ())
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -77,9 +90,9 @@ def run_view(
     job: Job,
     prices: Prices,
     now: datetime,
-    log: Sequence[LogLine] | None = None,
+    log: Mapping[int, Sequence[LogLine]] | None = None,
 ) -> RunView:
-    """Return what a run's page shows at a moment."""
+    """Return what a run's page shows at a moment; ``log``: what attempts printed, by number."""
     run, timeline = story.run, timeline_of(story, now)
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
     return RunView(
@@ -93,7 +106,7 @@ def run_view(
         money=money_line(cost, prices.date) if cost and run and run.attempts else "",
         warnings=run.warnings if run else (),
         published=_published(run),
-        lines=None if log is None else tuple(_line(line) for line in log),
+        printed=None if log is None else tuple(_printed(log)),
         json=as_json(as_data(story, job, prices), indent=2),
     )
 
@@ -174,8 +187,12 @@ def _published(run: RunRecord | None) -> str:
     )
 
 
-def _line(line: LogLine) -> str:
-    return f"{line.at.astimezone(UTC):%H:%M:%S}  #{line.attempt or '?'}  {line.text}"
+def _printed(log: Mapping[int, Sequence[LogLine]]) -> Iterator[Printed]:
+    for number, lines in log.items():
+        if lines:
+            yield Printed(
+                number, tuple(f"{line.at.astimezone(UTC):%H:%M:%S}  {line.text}" for line in lines)
+            )
 
 
 def _moment(text: str) -> str:

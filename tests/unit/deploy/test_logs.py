@@ -113,6 +113,30 @@ class Streams:
         ]
         return [{"events": events}]
 
+    def get_log_events(
+        self,
+        logStreamName: str,  # noqa: N803
+        limit: int,
+        startFromHead: bool,  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        task = logStreamName.rsplit("/", 1)[-1]
+        self.asked.append(task)
+        if task not in self.lines:
+            raise refusal("ResourceNotFoundException")
+        kept = self.lines[task][:limit] if startFromHead else self.lines[task][-limit:]
+        return {"events": [{"timestamp": at, "message": text} for at, text in kept]}
+
+
+def test_the_last_lines_of_a_task_are_one_call_however_much_it_has_printed() -> None:
+    metrics = '{"_aws": {}}'
+    streams = Streams(a=[(number, str(number)) for number in range(9_000)] + [(9_000, metrics)])
+    log = RunLog(streams, "group")
+    assert texts(log.last("arn:task/shop/a", 2, 4)) == [(2, "8997"), (2, "8998"), (2, "8999")]
+    assert {line.task for line in log.last("a", 2, 4)} == {"a"}
+    assert log.last("silent", 1, 4) == []
+    assert streams.asked == ["a", "a", "silent"]
+
 
 def texts(lines: list[LogLine]) -> list[tuple[int, str]]:
     return [(line.attempt, line.text) for line in lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import Action
@@ -12,6 +13,8 @@ from tests.unit.deploy.fakes import BEGUN
 from tests.unit.deploy.ui.nights import JOB, PRICES, night
 
 RUN = "/jobs/night/runs/20261124T020000Z"
+PRINTED = {1: [LogLine(BEGUN, 1, "abc", "half of it is done")], 2: []}
+"""The log of the night: its second attempt never started."""
 
 
 class Shown:
@@ -20,7 +23,7 @@ class Shown:
     where = "shop, eu-central-1"
 
     def __init__(self, *runs: RunView, trouble: Trouble | None = None) -> None:
-        self.runs = [*runs] or [run_view(night(), JOB, PRICES, BEGUN, [])]
+        self.runs = [*runs] or [run_view(night(), JOB, PRICES, BEGUN, PRINTED)]
         self.done: list[tuple[str, str, str]] = []
         self.trouble = trouble
 

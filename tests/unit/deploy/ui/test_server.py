@@ -89,8 +89,8 @@ def test_every_link_of_a_page_leads_to_a_page(client: FlaskClient) -> None:
 
 
 def test_a_page_under_way_is_told_what_is_new_until_the_end() -> None:
-    under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, [])
-    over = run_view(night(), JOB, PRICES, BEGUN, [])
+    under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, {})
+    over = run_view(night(), JOB, PRICES, BEGUN, {})
     client = admitted(app_of(Shown(under_way, under_way, over)))
     events = [json.loads(text) for text in _data(get(client, f"{RUN}/live").text)]
     assert [event["over"] for event in events] == [False, True]
