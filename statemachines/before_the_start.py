@@ -2,9 +2,9 @@
 
 One for all jobs of a platform. ECS may accept a task and leave it in PROVISIONING for hours. The
 job's own workflow cannot end that: the one timeout of its state counts from the launch and must
-last as long as the work. So each job has an EventBridge rule that starts this machine for every
-task of the job, with the event's ``overrides``, in which the workflow says when to give it up. A
-launch that started in time costs two states: the call whose result says so ends the execution.
+last as long as the work. So an EventBridge rule starts this machine for every task in whose
+``overrides`` the workflow says when to give it up. A launch that started in time costs two states:
+the call whose result says so ends the execution.
 """
 
 from __future__ import annotations

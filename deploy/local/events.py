@@ -25,7 +25,27 @@ _PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
 
 
 class _Pattern(EventPattern):
-    """A pattern of moto, which does not know that a text can be matched with wildcards."""
+    """A pattern of moto, which knows no wildcards, and does not look into lists of objects."""
+
+    @staticmethod
+    def _flatten_dict(
+        node: Any, prefix: str = "", result: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return what lies at each path: all that it leads to where a list of objects is on it."""
+        found: dict[str, Any] = {} if result is None else result
+        for key, value in node.items():
+            path = f"{prefix}.{key}" if prefix else key
+            objects = (
+                [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+            )
+            for one in objects:
+                for inner, held in _Pattern._flatten_dict(one, path).items():
+                    found.setdefault(inner, []).extend(held if isinstance(held, list) else [held])
+            if isinstance(value, dict) and value:
+                _Pattern._flatten_dict(value, path, found)
+            elif not objects:
+                found[path] = value
+        return found
 
     @staticmethod
     def _does_item_match_named_filter(item: Any, pattern: dict[str, Any]) -> bool:
@@ -36,8 +56,8 @@ class _Pattern(EventPattern):
         return isinstance(item, str) and bool(re.fullmatch(".*".join(parts), item, re.DOTALL))
 
 
-def _matches(rule: Rule, event: dict[str, Any]) -> bool:
-    pattern = rule.event_pattern.get_pattern()
+def is_matched(event: dict[str, Any], pattern: dict[str, Any]) -> bool:
+    """Whether a rule with this pattern is for the event."""
     return _Pattern(json.dumps(pattern), pattern).matches_event(event)  # type: ignore[arg-type]
 
 
@@ -74,7 +94,7 @@ class EventBus:
         while (event := self._events.get()) is not None:
             event = self._in_envelope(event)
             for rule in self._rules():
-                if _matches(rule, event):
+                if is_matched(event, rule.event_pattern.get_pattern()):
                     self._count(rule)
                     for target in list(rule.targets):
                         self._try_to_deliver(rule, target, event)

@@ -166,14 +166,11 @@ def test_executions_are_watched_that_have_a_deadline_from_the_job_or_from_their_
     assert named == [{"wildcard": f'*"{FINISH_WITHIN_MINUTES}"*'}]
 
 
-def test_a_job_watches_all_its_launches_and_none_where_launch_minutes_is_0() -> None:
-    rule = TEMPLATES["job"]["Resources"]["Launch"]
-    assert TEMPLATES["job"]["Conditions"][rule["Condition"]] == {
-        "Fn::Not": [{"Fn::Equals": [{"Ref": "LaunchMinutes"}, 0]}]
-    }
-    detail = rule["Properties"]["EventPattern"]["detail"]
+def test_the_platform_watches_all_its_launches_that_name_a_time_to_give_them_up_at() -> None:
+    detail = TEMPLATES["platform"]["Resources"]["Launches"]["Properties"]["EventPattern"]["detail"]
     assert not {"capacityProviderName", "launchType"} & detail.keys()
-    assert detail["group"] == [{"Fn::Sub": "family:${Platform}-${Job}"}]
+    assert detail["clusterArn"] == [{"Fn::GetAtt": ["Cluster", "Arn"]}]
+    assert detail["overrides"] == {"containerOverrides": {"environment": {"name": [Env.START_BY]}}}
     assert (detail["lastStatus"], detail["desiredStatus"]) == (["PROVISIONING"], ["RUNNING"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from steadyspot.contract import Env
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine, iso
 from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
@@ -194,6 +195,15 @@ def test_what_a_run_costs_counts_the_states_of_the_watch(offers: tuple[Offer, ..
     assert watches == 2 * len(offers) + len(offers) - 1
     counted = world.item["money"]["M"]["transitions"]["N"]
     assert int(counted) == len(ended.states_entered) + watches
+
+
+def test_a_launch_that_nothing_watches_names_no_time_to_give_it_up_at() -> None:
+    for capacity in ("spot-only", "on-demand-only"):
+        world = RunWorld(now=START, work_seconds=600.0, market=lambda *_: Offer())
+        assert machine(0).run(world, {"capacity": capacity}, name="x").status == "SUCCEEDED"
+        (launch,) = world.launches
+        assert Env.START_BY not in launch.environment
+        assert Env.STOP_BY in launch.environment
 
 
 def test_a_launch_that_fails_as_a_call_has_no_watch_to_pay_for() -> None:
