@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 def main(log: Log) -> int:
     """Read the options and supervise; the exit code."""
     from steadyspot.contract import Reason
+    from steadyspot.contract.options import spread
     from steadyspot.worker.errors import as_trouble
     from steadyspot.worker.options import Options, usage
 
+    environ = spread(os.environ)
     try:
-        options = Options(sys.argv[1:], os.environ)
+        options = Options(sys.argv[1:], environ)
         if options.show_help:
             sys.stdout.write(usage())
             return 0
@@ -31,7 +33,7 @@ def main(log: Log) -> int:
             log.about = options.identity.about()
         from steadyspot.worker.supervising.supervisor import Supervisor
 
-        return Supervisor(options, os.environ, log).run()
+        return Supervisor(options, environ, log).run()
     except Exception as error:  # The job, where it runs, ends with this process.
         trouble = as_trouble(error)
         event = "fault" if trouble.reason is Reason.WORKER_FAULT else "setup"

@@ -24,6 +24,7 @@ from moto.ecs.exceptions import ECSException
 from moto.ecs.models import Cluster, TaskDefinition, ecs_backends
 
 from steadyspot.contract import ENV_PREFIX, Env
+from steadyspot.contract.options import spread
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import PROCESS
 from steadyspot.deploy.local.awslogs import NoLogGroup, log_writer
@@ -439,7 +440,8 @@ def own_folders(argv: Sequence[str], environment: Mapping[str, str]) -> list[str
 
     They are the container's own. All else of this machine is as it is: locally a command runs here.
     """
-    found = {name: environment[name] for name in _FOLDERS.values() if environment.get(name)}
+    given = spread(environment)
+    found = {name: given[name] for name in _FOLDERS.values() if given.get(name)}
     for at, word in enumerate(argv):
         option, equals, value = word.partition("=")
         if option in _FOLDERS:

@@ -43,8 +43,8 @@ def _entries(job: Job) -> dict[str, Iterable[str]]:
         "mounts": map(_item, _mounts({name: one.path for name, one in job.volumes.items()}, job)),
         "secrets": map(_item, _secrets(job.secrets)),
         "sidecars": (_item(_sidecar(name, one, job)) for name, one in job.sidecars.items()),
-        "what the task may do": _task_policy(job),
-        "what starting the task needs": _start_policy(job),
+        "more of the task's role": _of_task_role(job),
+        "what starting the task needs": map(_item, _start_policies(job)),
         "schedules": (_schedule(name, one) for name, one in job.schedules.items()),
     }
 
@@ -176,7 +176,7 @@ def _schedule(name: str, schedule: Schedule) -> str:
 # --- what that needs of rights ------------------------------------------------------------------
 
 
-def _task_policy(job: Job) -> Iterator[str]:
+def _of_task_role(job: Job) -> Iterator[str]:
     """Yield the policy by which the task mounts its volumes on EFS, each by its access point."""
     statements = [
         {
@@ -191,7 +191,8 @@ def _task_policy(job: Job) -> Iterator[str]:
         }
         for number, volume in enumerate(one for one in job.volumes.values() if one.efs)
     ]
-    yield from _policy("volumes", statements)
+    if statements:
+        yield f"Policies: {json.dumps([_policy('volumes', statements)])}"
 
 
 def _through(access_point: str | None) -> dict[str, Any]:
@@ -201,7 +202,7 @@ def _through(access_point: str | None) -> dict[str, Any]:
     return {"Condition": {"ArnEquals": {"elasticfilesystem:AccessPointArn": arn}}}
 
 
-def _start_policy(job: Job) -> Iterator[str]:
+def _start_policies(job: Job) -> Iterator[dict[str, Any]]:
     """Yield the policies by which ECS fetches single secrets, and images of sidecars from ECR.
 
     A secret may be encrypted with any key of the account that lets it; the key is used for that
@@ -237,8 +238,10 @@ def _start_policy(job: Job) -> Iterator[str]:
                 },
             },
         ]
-    yield from _policy("secrets", statements)
-    yield from _policy("sidecars", [*_pulls(job)])
+    if statements:
+        yield _policy("secrets", statements)
+    if pulls := [*_pulls(job)]:
+        yield _policy("sidecars", pulls)
 
 
 def _whole(arn: str) -> str:
@@ -265,10 +268,9 @@ def _pulls(job: Job) -> Iterator[dict[str, Any]]:
         }
 
 
-def _policy(name: str, statements: list[dict[str, Any]]) -> Iterator[str]:
-    if statements:
-        document = {"Version": "2012-10-17", "Statement": statements}
-        yield _item({"PolicyName": name, "PolicyDocument": document})
+def _policy(name: str, statements: list[dict[str, Any]]) -> dict[str, Any]:
+    document = {"Version": "2012-10-17", "Statement": statements}
+    return {"PolicyName": name, "PolicyDocument": document}
 
 
 def _here(service: str, resource: str) -> dict[str, str]:

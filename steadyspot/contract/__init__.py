@@ -4,8 +4,8 @@ Here: environment variables, exit codes, words for how a run and an attempt are,
 objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's columns by name,
 ``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
 ``messages``: keys of run requests, parked runs and notifications. ``parameters``: the types of a
-job's own. ``logs``: keys of log lines, ``signals``: those that stop a task. A test fails where one
-of them is spelled out in another room.
+job's own, ``options``: the worker's in a task definition. ``logs``: keys of log lines,
+``signals``: those that stop a task. A test fails where one of them is spelled out in another room.
 The API, the worker, the workflow and the command line import this folder, and the worker's image
 carries it.
 Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
@@ -32,7 +32,8 @@ class Env(StrEnum):
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
     else sees it. ``SCHEDULED_TIME`` and ``DEADLINE`` are ISO times in UTC, of a run by hand when it
     was started, and none without a deadline. ``PARAMETERS`` is a JSON object: of the launch what
-    the run gives, of the job all values; ``DECLARED`` is one of types and defaults.
+    the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``OPTIONS`` is
+    what a task definition has of the worker's options, see ``options``.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"
@@ -72,6 +73,7 @@ class Env(StrEnum):
     UPLOADS = "STEADYSPOT_UPLOADS"
     PATIENCE_SECONDS = "STEADYSPOT_PATIENCE_SECONDS"
     SCRATCH_DIR = "STEADYSPOT_SCRATCH_DIR"
+    OPTIONS = "STEADYSPOT_OPTIONS"
 
     SOCKET = "STEADYSPOT_SOCKET"
     LOCAL_DIR = "STEADYSPOT_LOCAL_DIR"

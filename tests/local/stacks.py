@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -123,6 +124,11 @@ def given(parameters: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"ParameterKey": key, "ParameterValue": str(value)} for key, value in parameters.items()
     ]
+
+
+def network_of(platform: dict[str, str]) -> dict[str, Any]:
+    """Where tasks run, of a platform's outputs, where it stands as the workflow reads it."""
+    return dict(json.loads(platform["Network"].replace("'", '"')))
 
 
 def everything(clients_of: Callable[[str], Any], name: str) -> set[str]:

@@ -142,6 +142,7 @@ def test_the_worker_s_folders_are_the_container_s_own(
             {"/a", "/c"},
         ),
         (["w", "job"], {Env.OUTPUT_DIR: ""}, []),
+        (["w"], {Env.OPTIONS: f"{Env.OUTPUT_DIR}=/a\n{Env.CHECKPOINT_DIR}=\n"}, ["/a"]),
         (["w", "--output-dir"], {}, []),
     ],
 )

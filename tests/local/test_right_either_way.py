@@ -20,6 +20,7 @@ from steadyspot.deploy.local.market import Refusal
 from steadyspot.deploy.runs.records import RunRecord
 from tests.local.parts import HELD
 from tests.local.runs import ROOT, Place, Work, accompanied, by_hand, eventually, parts
+from tests.local.stacks import network_of
 
 LATE_WORKER = "late-worker:local"
 LONG_IMAGE = "long-name-" + "x" * 33_000
@@ -216,7 +217,7 @@ def test_a_launch_that_is_done_once_or_twice_is_published_once(
             overrides=shown["overrides"],
             capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
             networkConfiguration={
-                "awsvpcConfiguration": {"subnets": work.target.platform["Subnets"].split(",")}
+                "awsvpcConfiguration": {"subnets": network_of(work.target.platform)["Subnets"]}
             },
         )
         orphan = work.held()

@@ -11,11 +11,13 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
+from steadyspot.contract import Env
+from steadyspot.contract.options import spread
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Platform, parse
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.worker.options import OPTIONS, Options
-from tests.local.stacks import DEFINITION, JOB, PLATFORM, Stacks, everything
+from tests.local.stacks import DEFINITION, JOB, PLATFORM, Stacks, everything, network_of
 
 MAIL = "on-call@example.com"
 
@@ -95,16 +97,17 @@ def test_a_network_of_its_own_has_three_zones_endpoints_and_no_way_in(
     shared: Any, clients_of: Any
 ) -> None:
     ec2, platform = clients_of("ec2"), shared[1]
-    subnets = ec2.describe_subnets(SubnetIds=platform["Subnets"].split(","))["Subnets"]
+    subnets = ec2.describe_subnets(SubnetIds=network_of(platform)["Subnets"])["Subnets"]
     assert len({subnet["AvailabilityZone"] for subnet in subnets}) == 3
     vpc = subnets[0]["VpcId"]
     mine = [{"Name": "vpc-id", "Values": [vpc]}]
     endpoints = ec2.describe_vpc_endpoints(Filters=mine)["VpcEndpoints"]
     assert {item["ServiceName"].rsplit(".", 1)[-1] for item in endpoints} == {"s3", "dynamodb"}
     assert not ec2.describe_nat_gateways(Filters=mine)["NatGateways"]
-    (group,) = ec2.describe_security_groups(GroupIds=[platform["SecurityGroups"]])["SecurityGroups"]
+    groups = network_of(platform)["SecurityGroups"]
+    (group,) = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"]
     assert group["IpPermissions"] == []
-    assert platform["AssignPublicIp"] == "ENABLED"
+    assert network_of(platform)["AssignPublicIp"] == "ENABLED"
 
 
 def test_the_task_definition_says_all_that_fargate_and_worker_need(
@@ -123,6 +126,7 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
     assert (container["name"], container["stopTimeout"]) == ("worker", 90)
     assert container["logConfiguration"]["options"]["awslogs-group"] == job["LogGroup"]
     environment = {pair["name"]: pair["value"] for pair in container["environment"]}
+    options = environment[Env.OPTIONS]
     assert environment == {
         "STEADYSPOT_JOB": "report",
         "STEADYSPOT_TABLE": platform["Table"],
@@ -132,8 +136,12 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
         "STEADYSPOT_RERUN": "always",
         "STEADYSPOT_COMMAND": '["python","-m","report"]',
         "STEADYSPOT_ENVIRONMENT": '{"LEVEL":"2"}',
-        "STEADYSPOT_CHECKPOINT_DIR": "/work/kept",
+        "STEADYSPOT_DECLARED": "",
+        "STEADYSPOT_OPTIONS": options,
     }
+    given = dict(line.split("=", 1) for line in options.splitlines())
+    assert {name for name, value in given.items() if value} == {Env.CHECKPOINT_DIR}
+    assert given[Env.CHECKPOINT_DIR] == "/work/kept"
 
 
 def test_every_option_of_the_worker_is_a_key_of_a_job_and_arrives(
@@ -164,7 +172,7 @@ def test_every_option_of_the_worker_is_a_key_of_a_job_and_arrives(
     outputs = stacks.create_job(job.name, **of_job(Platform(name=stacks.platform), job))
     shown = clients_of("ecs").describe_task_definition(taskDefinition=outputs["TaskDefinition"])
     (container,) = shown["taskDefinition"]["containerDefinitions"]
-    environment = {pair["name"]: pair["value"] for pair in container["environment"]}
+    environment = spread({pair["name"]: pair["value"] for pair in container["environment"]})
     assert {option.variable for option in OPTIONS} <= set(environment)
 
     options = Options(["job"], environment)
@@ -280,7 +288,8 @@ def test_existing_subnets_are_used_as_they_are(stacks: Stacks, clients_of: Any) 
     platform = stacks.create_platform(
         VpcId=default[0]["VpcId"], SubnetIds=ids, AssignPublicIp="DISABLED"
     )
-    assert (platform["Subnets"], platform["AssignPublicIp"]) == (ids, "DISABLED")
+    network = network_of(platform)
+    assert (network["Subnets"], network["AssignPublicIp"]) == (ids.split(","), "DISABLED")
     assert "Vpc" not in [key for key, _ in stacks.events(stacks.platform)]
 
 
@@ -297,8 +306,7 @@ def test_given_security_groups_are_those_of_the_tasks(stacks: Stacks, clients_of
     platform = stacks.create_platform(
         VpcId=vpc, SubnetIds=default[0]["SubnetId"], SecurityGroupIds=",".join(groups)
     )
-    assert platform["SecurityGroups"] == ",".join(groups)
-    assert "','".join(groups) in platform["Network"]
+    assert network_of(platform)["SecurityGroups"] == groups
     assert "SecurityGroup" not in [key for key, _ in stacks.events(stacks.platform)]
 
 
@@ -401,7 +409,7 @@ def test_a_platform_of_another_region_has_the_zones_of_that_region(local_aws: Lo
     (stack,) = cloudformation.describe_stacks(StackName="abroad")["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     subnets = session.client("ec2", region_name="eu-central-1").describe_subnets(
-        SubnetIds=outputs["Subnets"].split(",")
+        SubnetIds=network_of(outputs)["Subnets"]
     )["Subnets"]
     zones = [subnet["AvailabilityZone"] for subnet in subnets]
     assert zones == ["eu-central-1a", "eu-central-1b", "eu-central-1c"]

@@ -15,6 +15,7 @@ from steadyspot.contract.messages import FINISH_WITHIN_MINUTES
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
+from steadyspot.worker.options import OPTIONS
 from tests.unit.templates import (
     FOLDER,
     PATHS,
@@ -34,7 +35,6 @@ TRUSTED = {
     "BeforeTheStartRole": "states.amazonaws.com",
     "AfterTheEndRole": "states.amazonaws.com",
     "RuleRole": "events.amazonaws.com",
-    "DeadlineRole": "events.amazonaws.com",
     "SchedulerRole": "scheduler.amazonaws.com",
 }
 LARGEST_TEMPLATE_BYTES = 45_000
@@ -175,11 +175,16 @@ def test_the_platform_watches_all_its_launches_that_name_a_time_to_give_them_up_
 
 
 def test_the_rules_may_start_the_machines_of_the_platform_and_nothing_else() -> None:
-    (statement,) = statements("RuleRole").values()
+    own, of_jobs = statements("RuleRole").values()
     machines = of_type("platform", "AWS::StepFunctions::StateMachine")
-    assert statement["Resource"] == [{"Ref": name} for name in machines]
-    (statement,) = statements("DeadlineRole").values()
-    assert statement["Resource"] == {"Ref": "AtTheDeadline"}
+    assert own["Resource"] == [{"Ref": name} for name in machines]
+    assert of_jobs["Resource"]["Fn::Sub"].endswith(
+        ":stateMachine:${AWS::StackName}-*-AtTheDeadline"
+    )
+    assert of_jobs["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}
+    }
+    assert actions("RuleRole") == {"states:StartExecution"}
 
 
 def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
@@ -189,9 +194,11 @@ def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
 
 
 def test_a_task_has_the_rights_of_a_shell_only_where_the_job_is_debugged() -> None:
-    (policy,) = (one["Fn::If"] for one in ROLES["TaskRole"]["Policies"] if "Fn::If" in one)
-    assert policy[0] == "IsDebugged"
-    assert policy[1]["PolicyName"] == "shell"
+    tags = {tag["Key"]: tag["Value"] for tag in ROLES["TaskRole"]["Tags"]}
+    assert tags["Debug"] == {"Ref": "Debug"}
+    assert statements("TaskRole")["Shell"]["Condition"] == {
+        "StringEquals": {"aws:PrincipalTag/Debug": "true"}
+    }
     for state in job_template().graph("StateMachine")["States"].values():
         if "runTask" in state.get("Resource", ""):
             assert "$job.debug = 'true'" in state["Arguments"]["EnableExecuteCommand"]
@@ -209,6 +216,22 @@ def test_the_execution_role_may_read_the_job_s_secret_only_and_only_where_there_
     assert TEMPLATES["job"]["Conditions"]["HasSecret"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "Secret"}, ""]}]
     }
+
+
+def test_each_option_of_the_worker_is_a_line_of_its_own_or_a_variable_and_none_stands_twice() -> (
+    None
+):
+    (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
+    given = worker_in(definition)["Environment"]
+    plain = {one["Name"]: one["Value"] for one in given if "Name" in one}
+    lines = plain.pop(Env.OPTIONS)["Fn::Sub"].splitlines()
+    named = [line.partition("=")[0] for line in lines] + list(plain)
+    named += [one["Fn::If"][1]["Name"] for one in given if "Fn::If" in one]
+    assert len(named) == len(set(named))
+    assert {option.variable for option in OPTIONS} <= set(named) <= set(Env)
+    for line in lines:
+        parameter = TEMPLATES["job"]["Parameters"][line.partition("=${")[2].removesuffix("}")]
+        assert re.fullmatch(parameter.get("AllowedPattern", ".*"), "a\nb") is None
 
 
 def test_the_worker_finds_its_secrets_where_it_looks() -> None:
@@ -231,10 +254,9 @@ def test_there_is_one_role_for_each_who_acts() -> None:
 def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
     (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": TRUSTED[role]}
-    condition = statement["Condition"]
-    assert condition["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
-    sources = [keys["aws:SourceArn"] for keys in condition.values() if "aws:SourceArn" in keys]
-    assert len(sources) == 1
+    (keys,) = statement["Condition"].values()
+    for source in listed(keys["aws:SourceArn"]):
+        assert ":${AWS::Region}:${AWS::AccountId}:" in source["Fn::Sub"]
 
 
 @pytest.mark.parametrize(
@@ -416,8 +438,8 @@ def test_names_stay_within_what_aws_allows_for_the_longest_platform_and_job() ->
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_each_template_has_room_for_fifteen_more_parameters(name: str) -> None:
-    """One takes its declaration, a place in a group and, in a job, one in its substitutions."""
+def test_each_template_has_room_for_thirty_more_parameters(name: str) -> None:
+    """One takes its declaration and a line with its name: a substitution, an option, a group."""
     text = PATHS[name].read_text("utf-8")
     parameters = text[text.index("\nParameters:") : text.index("\nConditions:")]
     beside = {"job": 60, "platform": 20}[name]
@@ -430,7 +452,7 @@ def test_each_template_has_room_for_fifteen_more_parameters(name: str) -> None:
         size = len(has.encode())
         left = int((may_have - size) / of_one)
         print(f"{name}.yaml {what}: {size} of {may_have} bytes, {left} more parameters fit")
-        assert left >= 15
+        assert left >= 30
 
 
 METADATA, DESCRIPTION = "Metadata", "Description"

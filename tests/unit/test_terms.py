@@ -152,7 +152,7 @@ def containers(resources: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 def policies(resources: dict[str, dict[str, Any]], role: str) -> dict[str, dict[str, Any]]:
     """The statements of a role's own policies, by Sid."""
-    given = resources[role]["Properties"]["Policies"]
+    given = resources[role]["Properties"].get("Policies", [])
     return {s["Sid"]: s for policy in given for s in policy["PolicyDocument"]["Statement"]}
 
 
