@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 from steadyspot.contract import ENV_PREFIX
 from steadyspot.deploy.scaffold.wishes import Wish, name_from
 from steadyspot.deploy.schedules.expressions import BadExpression, read
-from steadyspot.deploy.stacks.config import looks_secret
+from steadyspot.deploy.stacks.consistency import looks_secret
 from steadyspot.deploy.trouble import Trouble
 
 SCHEDULED = "Scheduled Job"

@@ -8,7 +8,7 @@ from typing import Any
 
 from steadyspot.contract import ENV_PREFIX
 from steadyspot.deploy.scaffold.wishes import Wish, name_from
-from steadyspot.deploy.stacks.config import looks_secret
+from steadyspot.deploy.stacks.consistency import looks_secret
 from steadyspot.deploy.trouble import Trouble
 
 _UNITS_OF_CPU = 1024

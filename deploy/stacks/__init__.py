@@ -1,9 +1,9 @@
 """From steadyspot.toml to CloudFormation stacks, and away again.
 
-In order: ``config`` reads the file, ``parameters`` turns it into the templates' parameters,
-``images`` brings the image where Fargate can pull it, ``templates`` reads the two templates with
-their workflows, which ``definitions`` brings where CloudFormation reads them, ``up`` plans and
-makes the change through ``cloudformation`` (whose ``changes`` say what will happen), ``down``
-removes what is ours. Its biggest drawback: CloudFormation does one stack at a time, so many jobs
-take long.
+In order: ``config`` reads the file, and ``consistency`` says what does not go together in it,
+``parameters`` turns it into the templates' parameters, ``images`` brings the image where Fargate
+can pull it, ``templates`` reads the two templates with their workflows, which ``definitions``
+brings where CloudFormation reads them, ``up`` plans and makes the change through
+``cloudformation`` (whose ``changes`` say what will happen), ``down`` removes what is ours. Its
+biggest drawback: CloudFormation does one stack at a time, so many jobs take long.
 """

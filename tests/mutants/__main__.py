@@ -83,7 +83,7 @@ CONCERNS = {
         STACKS,
     ),
     "config": (
-        ["deploy/stacks/config.py"],
+        ["deploy/stacks/config.py", "deploy/stacks/consistency.py"],
         "tests/unit/test_config.py tests/unit/test_environments.py",
     ),
 }

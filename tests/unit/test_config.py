@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from steadyspot.contract import CapacityMode
 from steadyspot.deploy.aws.prices import Prices
-from steadyspot.deploy.stacks import config
+from steadyspot.deploy.stacks import config, consistency
 from steadyspot.deploy.stacks.cloudformation import PAUSED
 from steadyspot.deploy.stacks.config import (
     Backoff,
@@ -522,11 +522,11 @@ def test_memory_with_each_number_of_vcpus_is_what_fargate_gives(cpu: float, allo
     assert f"Fargate allows {allowed} (GB)" in refusal(f"{JOB}cpu = {cpu}\nmemory = 0.75")
 
 
-@given(st.sampled_from(sorted(config._MEMORY_GB)), st.sampled_from([0.5, *range(1, 121)]))
+@given(st.sampled_from(sorted(consistency._MEMORY_GB)), st.sampled_from([0.5, *range(1, 121)]))
 def test_memory_fits_the_cpu_as_fargate_says(cpu: float, memory: float) -> None:
     text = f"{JOB}cpu = {cpu}\nmemory = {memory}"
     per_cpu = memory / cpu
-    if memory in config._MEMORY_GB[cpu]:
+    if memory in consistency._MEMORY_GB[cpu]:
         # AWS: from 2 GB for each vCPU to 8 (to 7.5 for 4 and 8 vCPU).
         assert 2 <= per_cpu <= 8
         assert parse(text).job().memory_gb == memory
@@ -564,7 +564,7 @@ def test_whatever_a_job_says_it_is_typed_or_refused(table: dict[str, object]) ->
         refusal(text)
     else:
         assert 2 <= job.stop_timeout_seconds <= 120
-        assert job.memory_gb in config._MEMORY_GB[job.vcpu]
+        assert job.memory_gb in consistency._MEMORY_GB[job.vcpu]
         assert job.expected_minutes <= (job.finish_within_minutes or job.expected_minutes)
 
 
