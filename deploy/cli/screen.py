@@ -26,7 +26,7 @@ from steadyspot.deploy.runs.history import Moment, Tone
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.records import AttemptRecord, Money
 from steadyspot.deploy.stacks.changes import Plan, lines_of
-from steadyspot.deploy.stacks.cloudformation import Event
+from steadyspot.deploy.stacks.following import Event
 from steadyspot.deploy.trouble import Trouble
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.TROUBLE: "red", Tone.DECISION: "bold yellow"}

@@ -21,7 +21,7 @@ from steadyspot.deploy.plain import plain
 
 if TYPE_CHECKING:
     from steadyspot.deploy.stacks.changes import Plan
-    from steadyspot.deploy.stacks.cloudformation import Event
+    from steadyspot.deploy.stacks.following import Event
 
 
 class UnderWay:

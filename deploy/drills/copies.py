@@ -17,8 +17,8 @@ from steadyspot.contract import checkpoint_prefix, output_prefix
 from steadyspot.deploy.drills.stage import Stage
 from steadyspot.deploy.drills.undisturbed import undisturbed
 from steadyspot.deploy.stacks.buckets import empty
-from steadyspot.deploy.stacks.cloudformation import Event
 from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.following import Event
 from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import job_template
 

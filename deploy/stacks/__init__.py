@@ -4,6 +4,6 @@ In order: ``config`` reads the file, and ``consistency`` says what does not go t
 ``parameters`` turns it into the templates' parameters, ``images`` brings the image where Fargate
 can pull it, ``templates`` reads the two templates with their workflows, which ``definitions``
 brings where CloudFormation reads them, ``up`` plans and makes the change through
-``cloudformation`` (whose ``changes`` say what will happen), ``down`` removes what is ours. Its
-biggest drawback: CloudFormation does one stack at a time, so many jobs take long.
+``cloudformation`` (``changes`` say what will happen, ``following`` what happens), ``down`` removes
+what is ours. Its biggest drawback: CloudFormation does one stack at a time, so many jobs take long.
 """

@@ -13,17 +13,16 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from steadyspot.deploy.aws.refusals import of_client, of_refusal, of_resource
 from steadyspot.deploy.stacks.changes import (
     Plan,
     changes_of,
     parameters_that_change,
 )
+from steadyspot.deploy.stacks.following import LOOK_SECONDS, Following, OnEvent
 from steadyspot.deploy.stacks.marks import TAG, Marked, collides, mark_of, marked, with_mark
 from steadyspot.deploy.trouble import Trouble
 
@@ -41,26 +40,12 @@ _NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_
 _IN_BETWEEN = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"}
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _SETTLED = {*_WHOLE, "UPDATE_ROLLBACK_COMPLETE"}
-_LOOK_SECONDS = 2.0
 PAUSED = "Paused"
 """The parameter that says whether a job's schedule rests; a change of anything else leaves it."""
 _ANOTHER_NAME = (
     "Nothing of it was touched: give the platform or the job another name in steadyspot.toml; or, "
     "if it is yours and has no mark yet, adopt it as the README says under Deploy to AWS."
 )
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line of a stack's progress."""
-
-    resource: str
-    kind: str
-    status: str
-    reason: str
-
-
-OnEvent = Callable[[Event], None]
 
 
 class Stacks:
@@ -92,6 +77,7 @@ class Stacks:
         self._client = client
         self._platform = platform
         self._pause = pause
+        self._following = Following(client, pause)
         self._in_role: dict[str, Any] = {"RoleARN": role} if role else {}
         self._tags_of = tags_of
         self._known_ours: set[str] = set()
@@ -319,11 +305,11 @@ class Stacks:
             return
         status = stack["StackStatus"]
         if status.endswith("_IN_PROGRESS"):
-            status, _ = self._watch(stack["StackId"], set(self._known(name)), told)
+            status, _ = self._following.watch(stack["StackId"], self._following.known(name), told)
         if status == "UPDATE_ROLLBACK_FAILED":
-            seen = set(self._known(name))
+            seen = self._following.known(name)
             self._client.continue_update_rollback(StackName=name, **self._in_role)
-            self._follow(name, seen, told, wanted={"UPDATE_ROLLBACK_COMPLETE"})
+            self._following.to_the_end(name, seen, told, wanted={"UPDATE_ROLLBACK_COMPLETE"})
         elif status in _NEVER_MADE:
             added = [] if with_added else self._added(name)
             if added:
@@ -392,9 +378,9 @@ class Stacks:
         Trouble
             When it fails; names the resource and the reason.
         """
-        seen = set(self._known(plan.stack))
+        seen = self._following.known(plan.stack)
         self._client.execute_change_set(StackName=plan.stack, ChangeSetName=plan.change_set)
-        self._follow(plan.stack, seen, told, wanted=_WHOLE)
+        self._following.to_the_end(plan.stack, seen, told, wanted=_WHOLE)
 
     def remove(self, name: str, told: OnEvent) -> bool:
         """Delete the stack; return whether there was one. What its template retains stays.
@@ -407,9 +393,9 @@ class Stacks:
         stack = self.describe(name)
         if stack is None:
             return False
-        seen = set(self._known(name))
+        seen = self._following.known(name)
         self._client.delete_stack(StackName=stack["StackId"], **self._in_role)
-        self._follow(stack["StackId"], seen, told, wanted={"DELETE_COMPLETE"})
+        self._following.to_the_end(stack["StackId"], seen, told, wanted={"DELETE_COMPLETE"})
         return True
 
     def _create(
@@ -452,7 +438,7 @@ class Stacks:
                     f"CloudFormation cannot change the stack {name}: {reason}",
                     "Correct what it names, then run steadyspot up again.",
                 )
-            self._pause(_LOOK_SECONDS)
+            self._pause(LOOK_SECONDS)
 
     def _whole(self, found: Any) -> Any:
         """Return a change set with the changes of all its pages."""
@@ -484,87 +470,6 @@ class Stacks:
             # Who may only compare leaves the empty one to the next who deploys.
             if not error.response["Error"]["Code"].startswith("AccessDenied"):
                 raise
-
-    # --- following -----------------------------------------------------------------------------
-
-    def _follow(self, name: str, seen: set[str], told: OnEvent, wanted: set[str]) -> None:
-        failures: list[Event] = []
-
-        def listen(event: Event) -> None:
-            if event.status.endswith("FAILED"):
-                failures.append(event)
-            told(event)
-
-        status, reason = self._watch(name, seen, listen)
-        if status in wanted:
-            return
-        first = next((f for f in failures if "cancelled" not in f.reason.lower()), None)
-        if first is None:
-            raise Trouble(
-                f"The stack ended as {status}: {reason or 'no reason given'}.",
-                "Mend that, then run the same command again; it goes on from there.",
-            )
-        raise of_resource(status, first.resource, first.kind, first.reason)
-
-    def _watch(self, name: str, seen: set[str], told: OnEvent) -> tuple[str, str]:
-        """Hand on what happens until nothing is under way; return status and its reason.
-
-        Raises
-        ------
-        Trouble
-            When AWS lets us look no longer: what it was told to do, it does all the same.
-        """
-        try:
-            return self._watched(name, seen, told)
-        except (ClientError, BotoCoreError) as error:
-            trouble = of_refusal(error) if isinstance(error, ClientError) else of_client(error)
-            stack = name.split("/")[1] if "/" in name else name
-            raise Trouble(
-                f"{trouble.what.rstrip('.')}, while the stack {stack} goes on by itself.",
-                trouble.what_to_do,
-            ) from error
-
-    def _watched(self, name: str, seen: set[str], told: OnEvent) -> tuple[str, str]:
-        while True:
-            for event in self._fresh(name, seen):
-                told(event)
-            status, reason = self._status(name)
-            if not status.endswith("_IN_PROGRESS"):
-                for event in self._fresh(name, seen):
-                    told(event)
-                return status, reason
-            self._pause(_LOOK_SECONDS)
-
-    def _status(self, name: str) -> tuple[str, str]:
-        try:
-            stack = self._client.describe_stacks(StackName=name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in str(error):
-                return "DELETE_COMPLETE", ""
-            raise
-        return stack["StackStatus"], stack.get("StackStatusReason", "")
-
-    def _events(self, name: str) -> list[Any]:
-        try:
-            return list(self._client.describe_stack_events(StackName=name)["StackEvents"])
-        except ClientError as error:
-            if "does not exist" in str(error):
-                return []
-            raise
-
-    def _known(self, name: str) -> Iterator[str]:
-        return (event["EventId"] for event in self._events(name))
-
-    def _fresh(self, name: str, seen: set[str]) -> Iterator[Event]:
-        for event in reversed(self._events(name)):
-            if event["EventId"] not in seen:
-                seen.add(event["EventId"])
-                yield Event(
-                    resource=event.get("LogicalResourceId", ""),
-                    kind=event.get("ResourceType", ""),
-                    status=event.get("ResourceStatus", ""),
-                    reason=event.get("ResourceStatusReason", ""),
-                )
 
 
 def _parameters(stack: Mapping[str, Any]) -> dict[str, str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steadyspot.deploy.stacks.cloudformation import PAUSED, OnEvent
+from steadyspot.deploy.stacks.cloudformation import PAUSED
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.following import OnEvent
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:

@@ -77,6 +77,7 @@ CONCERNS = {
             "deploy/stacks/changes.py",
             "deploy/stacks/cloudformation.py",
             "deploy/stacks/definitions.py",
+            "deploy/stacks/following.py",
             "deploy/stacks/templates.py",
             "deploy/stacks/up.py",
         ],

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.stacks.cloudformation import Event, Stacks
+from steadyspot.deploy.stacks.cloudformation import Stacks
+from steadyspot.deploy.stacks.following import Event
 from steadyspot.deploy.stacks.marks import TAG
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import OLD_TEMPLATE, CloudFormation, change, refusal
