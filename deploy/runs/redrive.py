@@ -212,7 +212,7 @@ class Redrive:
 
     def waiting(self) -> list[Waiting]:
         """Return what waits, without taking it: messages are visible again at once."""
-        messages = list(self._receive())
+        messages = list(self._receive(set()))
         for message in messages:
             self._show_again(message["ReceiptHandle"])
         return [self._looked_at(message) for message in messages]
@@ -225,16 +225,15 @@ class Redrive:
         ``show`` is called with what is about to be started, before it is; ``only`` is the key of
         the run that is meant, if it is one. What stays in the queue is visible again at the end.
         """
-        staying: list[str] = []
+        staying: set[str] = set()
         try:
-            for message in self._receive():
+            for message in self._receive(staying):
                 entry = self._looked_at(message)
                 if only not in (None, entry.run_key):
-                    staying.append(entry.receipt)
                     continue
                 done = self._done(entry, show)
-                if done.stays or not done.good:
-                    staying.append(entry.receipt)
+                if done.good and not done.stays:
+                    staying.remove(entry.receipt)
                 yield done
         finally:
             for receipt in staying:
@@ -250,7 +249,7 @@ class Redrive:
 
     def drop(self, run_key: str) -> None:
         """Delete the messages about a run; all others are visible again at once."""
-        for message in list(self._receive()):
+        for message in list(self._receive(set())):
             try:
                 named = named_by(message).run_key
             except Trouble:
@@ -260,7 +259,8 @@ class Redrive:
             else:
                 self._show_again(message["ReceiptHandle"])
 
-    def _receive(self) -> Iterator[Any]:
+    def _receive(self, hidden: set[str]) -> Iterator[Any]:
+        """Yield each message once; ``hidden`` gets the receipts of all that were taken so far."""
         seen: set[str] = set()
         while True:
             found = self._sqs.receive_message(
@@ -273,6 +273,7 @@ class Redrive:
             if not fresh:
                 return
             seen.update(message["MessageId"] for message in fresh)
+            hidden.update(message["ReceiptHandle"] for message in fresh)
             yield from fresh
 
     # --- what a message comes to ---------------------------------------------------------------

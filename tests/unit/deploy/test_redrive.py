@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -137,17 +138,25 @@ def test_a_run_key_of_a_time_can_be_read_again() -> None:
 
 
 class Queue:
+    """What was received is hidden until it is made visible again or deleted."""
+
     def __init__(self, *messages: dict[str, Any]) -> None:
         self.messages = list(messages)
+        self.hidden: set[str] = set()
 
     def receive_message(self, **_: Any) -> dict[str, Any]:
-        return {"Messages": self.messages}
+        found = [one for one in self.messages if one["ReceiptHandle"] not in self.hidden]
+        self.hidden |= {one["ReceiptHandle"] for one in found}
+        return {"Messages": found}
 
-    def change_message_visibility(self, **_: Any) -> None:
-        """Nothing hides here."""
+    def change_message_visibility(self, **asked: Any) -> None:
+        assert asked["VisibilityTimeout"] == 0
+        self.hidden.remove(asked["ReceiptHandle"])
 
-    def delete_message(self, **_: Any) -> None:
-        self.messages.clear()
+    def delete_message(self, **asked: Any) -> None:
+        receipt = asked["ReceiptHandle"]
+        self.hidden.remove(receipt)
+        self.messages = [one for one in self.messages if one["ReceiptHandle"] != receipt]
 
 
 class Workflows:
@@ -389,6 +398,7 @@ def test_an_end_starts_the_platforms_own_after_the_end_whatever_the_message_name
     queue, workflows = Queue(undelivered(event)), stopped()
     (waits,) = redrive(queue, workflows, Runs(None)).waiting()
     assert (waits.run_key, "throttled" in waits.why) == (KEY, True)
+    assert named_by(undelivered(event)).run_key == "by-hand"
     (done,) = redrive(queue, workflows, Runs(None)).run()
     assert (done.good, done.execution, queue.messages) == (True, NEW, [])
     (started,) = workflows.started
@@ -481,10 +491,44 @@ def test_a_run_that_waits_for_its_turn_keeps_its_message_and_is_no_trouble() -> 
 
 
 def test_a_strangers_message_does_not_keep_the_next_from_being_redriven() -> None:
-    queue = Queue({**message("no json"), "MessageId": "m0"}, message(PARKED))
+    stranger = {**message("no json"), "MessageId": "m0", "ReceiptHandle": "r0"}
+    queue = Queue(stranger, message(PARKED))
     workflows = Workflows(old=("FAILED", INPUT))
     bad, good = redrive(queue, workflows, Runs(UNFINISHED, CLAIMED)).run()
     assert (bad.good, good.good, good.execution) == (False, True, NEW)
+    assert (queue.messages, queue.hidden) == ([stranger], set())
+
+
+@pytest.mark.parametrize(
+    ("workflows", "runs"),
+    [
+        (Workflows(old=("RUNNING", INPUT)), Runs(record(OLD, "running"))),
+        (Workflows(old=("FAILED", INPUT), new=("SUCCEEDED", INPUT)), Runs(UNFINISHED)),
+        (Workflows(old=("FAILED", INPUT)), Runs(UNFINISHED, waiting=True)),
+        (unknown("ThrottlingException"), Runs(record(OLD, "running"))),
+        (Workflows(old=("FAILED", INPUT)), Runs(UNFINISHED)),
+    ],
+    ids=["under way", "held by another", "waits for its turn", "AWS is in trouble", "not claimed"],
+)
+def test_what_stays_is_visible_again_at_once(workflows: Workflows, runs: Runs) -> None:
+    after = {**message(PARKED), "MessageId": "m2", "ReceiptHandle": "r2"}
+    queue = Queue(message(PARKED), after)
+    with suppress(ClientError, Trouble):
+        list(redrive(queue, workflows, runs).run())
+    assert (len(queue.messages), queue.hidden) == (2, set())
+
+
+def test_listing_and_redriving_one_run_leave_the_others_visible() -> None:
+    other = {**message({**PARKED, "runKey": OLD_KEY}), "MessageId": "m2", "ReceiptHandle": "r2"}
+    queue = Queue(other, message(PARKED))
+    redriving = redrive(queue, Workflows(old=("FAILED", INPUT)), Runs(UNFINISHED, CLAIMED))
+    assert [one.run_key for one in redriving.waiting()] == [OLD_KEY, KEY]
+    assert queue.hidden == set()
+    redriving = redrive(
+        queue, Workflows(old=("FAILED", INPUT)), Runs(UNFINISHED, UNFINISHED, CLAIMED)
+    )
+    assert [one.run_key for one in redriving.run(only=KEY)] == [KEY]
+    assert (queue.messages, queue.hidden) == ([other], set())
 
 
 def test_that_a_run_is_claimed_is_seen_within_a_second() -> None:
