@@ -1,8 +1,8 @@
 """Where a command works: an AWS account, or the embedded AWS on this machine.
 
 The verbs get a session and use it in the same way for both. Where the two differ (checks, drills,
-bringing an image), the code there looks whether the session has ``switches``: only that of the
-embedded AWS has them. The embedded AWS that ``steadyspot local`` keeps up leaves its address in
+bringing an image), the code there looks whether the target has ``switches``: only the embedded AWS
+has them. The embedded AWS that ``steadyspot local`` keeps up leaves its address in
 ``.steadyspot/local.json`` beside the configuration.
 """
 
@@ -25,6 +25,7 @@ from steadyspot.deploy.trouble import Trouble
 if TYPE_CHECKING:
     import boto3
 
+    from steadyspot.deploy.aws.local_session import Switches
 
 _MAKING = threading.Lock()
 """A session makes one client at a time; the clients themselves may be used by many threads."""
@@ -36,6 +37,12 @@ class Target:
 
     config: Config
     session: boto3.Session
+
+    @property
+    def switches(self) -> Switches | None:
+        """Return the switches of the embedded AWS; None on AWS, which has none."""
+        found: Switches | None = getattr(self.session, "switches", None)
+        return found
 
     def client(self, service: str) -> Any:
         """Return a client of the session."""
@@ -65,7 +72,7 @@ class Target:
             ),
             self._patient_client("cloudformation"),
         )
-        if getattr(self.session, "switches", None) is None:
+        if self.switches is None:
             return stacks(client)
         # Nobody's quota is used up on this machine: look ten times as often.
         return stacks(client, pause=lambda seconds: time.sleep(seconds / 10))

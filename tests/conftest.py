@@ -9,7 +9,6 @@ tests go on ignoring them, but the processes that they start do not inherit that
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import tempfile
@@ -23,6 +22,8 @@ import pytest
 from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
+from steadyspot.deploy.local.collecting import collect_seldom
+
 settings.register_profile(
     "steadyspot", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -31,16 +32,12 @@ settings.load_profile("steadyspot")
 TIDYING_SECONDS = 5.0
 """How long what a test killed may still take to put its things away."""
 
-GARBAGE_THRESHOLD = 50_000
-"""The descriptions of AWS's services and moto's state are a large heap that stays: by Python's own
-threshold of 700 the collector goes through it so often that this is a fifth of all the time."""
-
 left_behind = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the temporary folder of this run; the processes that run its tests inherit it."""
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    collect_seldom()
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())

@@ -53,7 +53,7 @@ class Looks:
         self.jobs = jobs
         self.now = now or datetime.now(UTC)
         self.engine = engine
-        self.local = getattr(target.session, "switches", None) is not None
+        self.local = target.switches is not None
 
     def client(self, service: str) -> Any:
         """Return a client."""

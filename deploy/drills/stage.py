@@ -66,7 +66,7 @@ class Stage:
         self.clock = clock
         self.sfn = target.client("stepfunctions")
         self.ecs = target.client("ecs")
-        self.switches = getattr(target.session, "switches", None)
+        self.switches = target.switches
 
     def on(self, job: Job) -> Stage:
         """Return the same stage for another job."""

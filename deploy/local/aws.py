@@ -7,7 +7,6 @@ containers, which are process trees of their own and end with it, whatever ends 
 from __future__ import annotations
 
 import atexit
-import gc
 import logging
 import secrets
 import threading
@@ -23,6 +22,7 @@ from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.deploy.local.alarms import AlarmWatch
 from steadyspot.deploy.local.atomic import OneAtATime
 from steadyspot.deploy.local.cloudformation import register
+from steadyspot.deploy.local.collecting import collect_seldom
 from steadyspot.deploy.local.control import Control
 from steadyspot.deploy.local.ecs_api import FargateResponse
 from steadyspot.deploy.local.engines import Engine
@@ -40,9 +40,6 @@ from steadyspot.deploy.local.uploads import KnownUploads
 _HOST = "127.0.0.1"
 _ACCOUNT_ID = "123456789012"
 _TOKEN_BYTES = 24
-_GARBAGE_THRESHOLD = 50_000
-"""moto and the descriptions of AWS's services are a large heap that stays: by Python's own
-threshold of 700 the collector goes through it so often that this is a fifth of all the time."""
 
 _running: LocalAws | None = None
 
@@ -113,7 +110,7 @@ class LocalAws:
         if _running is not None:
             raise AlreadyRunning("This process already runs a local AWS. Stop that one first.")
         _silence()
-        gc.set_threshold(_GARBAGE_THRESHOLD)
+        collect_seldom()
         BackendDict.reset()
         moto_app = Dispatcher()
         front = _Front(moto_app)

@@ -21,7 +21,7 @@ class Arriving:
     """
 
     def __init__(self, target: Target, show: Callable[[Mail], None]) -> None:
-        self._switches = getattr(target.session, "switches", None)
+        self._switches = target.switches
         self._show = show
         self._seen = 0 if self._switches is None else len(self._switches.mails())
 

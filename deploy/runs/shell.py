@@ -31,7 +31,7 @@ def shell_command(
         When no task of the job runs, it was not launched to be debugged, the target has no
         containers, or a program is missing on this machine.
     """
-    if getattr(target.session, "switches", None) is not None:
+    if target.switches is not None:
         raise Trouble(
             "The embedded AWS has no ECS Exec: a job is a process of this machine there.",
             "Look at it with ps, or open a shell in its container with podman exec or docker exec.",

@@ -166,7 +166,7 @@ def pinned(
         When there is no such image, it is of another architecture, or no engine can push it.
     """
     image = given or job.image
-    switches = getattr(target.session, "switches", None)
+    switches = target.switches
     if switches is not None:
         switches.register_image(image, workdir=_folder(target))
         screen.say(f"  {runs_here_as(target, job, image)}")
@@ -178,7 +178,7 @@ def pinned(
 
 def runs_here_as(target: Target, job: Job, image: str) -> str:
     """Return what the embedded AWS runs in the place of an image; empty on AWS."""
-    switches = getattr(target.session, "switches", None)
+    switches = target.switches
     if switches is None:
         return ""
     runtime = switches.runtime()

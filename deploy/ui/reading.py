@@ -97,7 +97,7 @@ def read_run(target: Target, job: Job, run: str | None) -> RunView:
 
 def where(target: Target) -> str:
     """Return whose runs a page shows."""
-    here = getattr(target.session, "switches", None) is not None
+    here = target.switches is not None
     return f"{target.platform_stack}, {'this machine' if here else target.session.region_name}"
 
 

@@ -97,6 +97,7 @@ def findings(
     config = Config(tmp_path / "steadyspot.toml", platform, {"night": job})
     target: Any = SimpleNamespace(
         session=SimpleNamespace(region_name="eu-central-1"),
+        switches=None,
         config=config,
         client=services.__getitem__,
         platform_stack="shop",

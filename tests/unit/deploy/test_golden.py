@@ -227,6 +227,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
     return SimpleNamespace(
         config=config,
         session=SimpleNamespace(region_name="eu-central-1"),
+        switches=None,
         client=services.__getitem__,
         stacks=Stacks(stacks, "shop", pause=lambda _: None),  # type: ignore[arg-type]
         platform_stack="shop",

@@ -99,7 +99,7 @@ def deploy(
 ) -> str:
     job = Job(name="night", image=image)
     target: Any = SimpleNamespace(
-        session=object(),
+        switches=None,
         config=Config(tmp_path / "steadyspot.toml", Platform(), {"night": job}),
         platform={"Repository": "shop", "RepositoryUri": URI},
         client=lambda _service: registry,

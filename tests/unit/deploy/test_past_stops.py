@@ -49,7 +49,7 @@ def test_of_a_job_that_was_never_stopped_nothing_is_said() -> None:
 
 def looked(exists: bool, *runs: RunRecord) -> list[Finding]:
     target: Any = SimpleNamespace(
-        session=None,
+        switches=None,
         platform_stack="shop",
         stacks=SimpleNamespace(exists=lambda _: exists),
         runs=SimpleNamespace(scheduled=lambda job, most: list(runs)),

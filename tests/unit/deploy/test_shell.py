@@ -28,7 +28,10 @@ def task(name: str, minutes: int, **more: Any) -> dict[str, Any]:
 
 
 def opened(
-    *tasks: dict[str, Any], lacks: tuple[str, ...] = (), profile: str = "default", **session: Any
+    *tasks: dict[str, Any],
+    lacks: tuple[str, ...] = (),
+    profile: str = "default",
+    switches: object = None,
 ) -> list[str]:
     ecs = Calls(
         list_tasks=lambda **_: {"taskArns": [one["taskArn"] for one in tasks]},
@@ -36,7 +39,8 @@ def opened(
     )
     target: Any = SimpleNamespace(
         config=CONFIG,
-        session=SimpleNamespace(region_name="eu-central-1", profile_name=profile, **session),
+        session=SimpleNamespace(region_name="eu-central-1", profile_name=profile),
+        switches=switches,
         client=lambda _service: ecs,
         platform={"Cluster": "c"},
     )
@@ -55,18 +59,18 @@ def test_a_shell_is_opened_in_the_worker_of_the_newest_task_that_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tasks", "lacks", "session", "sentence"),
+    ("tasks", "lacks", "switches", "sentence"),
     [
-        ([], (), {}, "No task of night runs at this moment"),
-        ([task("one", 0, lastStatus="PENDING")], (), {}, "No task of night runs"),
-        ([task("one", 0, enableExecuteCommand=False)], (), {}, "was not launched to be debugged"),
-        ([], ("session-manager-plugin",), {}, "session-manager-plugin is not on this machine"),
-        ([], (), {"switches": object()}, "The embedded AWS has no ECS Exec"),
+        ([], (), None, "No task of night runs at this moment"),
+        ([task("one", 0, lastStatus="PENDING")], (), None, "No task of night runs"),
+        ([task("one", 0, enableExecuteCommand=False)], (), None, "was not launched to be debugged"),
+        ([], ("session-manager-plugin",), None, "session-manager-plugin is not on this machine"),
+        ([], (), object(), "The embedded AWS has no ECS Exec"),
     ],
 )
 def test_why_there_is_no_shell_is_said_with_what_to_do(
-    tasks: list[Any], lacks: tuple[str, ...], session: dict[str, Any], sentence: str
+    tasks: list[Any], lacks: tuple[str, ...], switches: object, sentence: str
 ) -> None:
     with pytest.raises(Trouble, match=sentence) as refused:
-        opened(*tasks, lacks=lacks, **session)
+        opened(*tasks, lacks=lacks, switches=switches)
     assert refused.value.what_to_do
