@@ -433,6 +433,14 @@ def test_a_name_that_only_sounds_like_a_secret_is_taken(name: str) -> None:
     assert parse(f'{JOB}environment = {{ {name} = "x" }}').job().environment == {name: "x"}
 
 
+def test_what_platform_keys_must_have_in_common_is_looked_at_whatever_is_wrong_elsewhere() -> None:
+    alone = '[platform]\nvpc = "vpc-0a"\n'
+    assert [line for line, _ in refusals(alone + JOB + "memroy = 1\n")] == [5, 2]
+    assert [told for _, told in refusals(f"platform = 5\n{JOB}")] == [
+        "platform is 5, but must be a table: what the jobs share."
+    ]
+
+
 def test_a_mark_at_the_start_of_the_file_is_no_part_of_it(tmp_path: Path) -> None:
     path = tmp_path / "steadyspot.toml"
     path.write_text(JOB, "utf-8-sig")
