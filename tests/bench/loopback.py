@@ -20,6 +20,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.local.worker.kit import served
 
+_OPENED = "InitiateMultipartUploadResult"
+_COMPLETED = "CompleteMultipartUploadResult"
+
 
 class Aws:
     """What is kept: objects, open uploads, and the run's item."""
@@ -71,7 +74,7 @@ class Aws:
         if "uploads" in query:
             upload = hashlib.sha512(str(next(self.ids)).encode()).hexdigest()
             self.uploads[upload] = {}
-            text = f"<R><UploadId>{upload}</UploadId></R>"
+            text = f"<{_OPENED}><UploadId>{upload}</UploadId></{_OPENED}>"
             return 200, {}, text.encode()
         upload = query["uploadId"][0]
         if method == "PUT":
@@ -80,7 +83,7 @@ class Aws:
         parts = self.uploads.pop(upload, {})
         if method == "POST":
             self.objects[key] = b"".join(parts[number] for number in sorted(parts))
-            return 200, {}, b"<R><ETag>x</ETag></R>"
+            return 200, {}, f"<{_COMPLETED}><ETag>x</ETag></{_COMPLETED}>".encode()
         return 204, {}, b""
 
     def _table(self, headers: dict[str, str], body: bytes) -> bytes:

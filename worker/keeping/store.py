@@ -29,6 +29,7 @@ from botocore.utils import determine_content_length
 
 from steadyspot.contract import Status, columns
 from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
+from steadyspot.worker.keeping.direct import DirectCalls, connections
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.refusals import AWS_ERRORS, code_of, refusal
 
@@ -196,7 +197,9 @@ class Aws:
         client = self._client("s3")
         client.meta.events.register_last("before-call.s3", _send_small_at_once)
         slow = self._client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
-        return S3Bucket(client, slow, self._patience, bucket, lock_days)
+        quickly, slowly = (connections(self._session, each) for each in (client, slow))
+        direct = DirectCalls(self._session, client, bucket, quickly, slowly)
+        return S3Bucket(client, slow, direct, self._patience, bucket, lock_days)
 
     def prepare_trace(self) -> None:
         """Load what ``send_trace`` needs, so that it costs little at the end.
@@ -302,15 +305,24 @@ class DynamoTable:
 class S3Bucket:
     """One bucket in S3. Uploads are completed with the client that waits longer, ``slow``.
 
+    ``direct`` is asked first where it knows the call.
+
     ``lock_days``: what is put for ever, which is all that is published, cannot be deleted for so
     long; 0 is no lock.
     """
 
     def __init__(
-        self, client: Any, slow: Any, patience: Patience, bucket: str, lock_days: int = 0
+        self,
+        client: Any,
+        slow: Any,
+        direct: DirectCalls,
+        patience: Patience,
+        bucket: str,
+        lock_days: int = 0,
     ) -> None:
         self._client = client
         self._slow = slow
+        self._direct = direct
         self._patience = patience
         self._bucket = bucket
         self._lock_days = lock_days
@@ -380,30 +392,40 @@ class S3Bucket:
         Of a reply that is lost stays an upload that nobody knows: without parts it costs nothing,
         and the bucket's lifecycle rule ends it.
         """
-        reply = self._call(
+        upload_id: str = self._call(
             "create_multipart_upload",
+            lambda reply: reply["UploadId"],
+            lambda: None if self._lock_days else self._direct.create(key, token),
             Key=key,
             Metadata={"steadyspot-token": token},
             **{"ChecksumAlgorithm": "CRC32", **self._lock()},
         )
-        return str(reply["UploadId"])
+        return upload_id
 
     def part(self, key: str, upload_id: str, number: int, body: Any, crc32: str) -> Part:
         """Upload a part; S3 refuses it when its CRC32 (base64) differs."""
-        reply = self._call(
+
+        def direct() -> str | None:
+            small = isinstance(body, bytes)
+            return self._direct.part(key, upload_id, number, body, crc32) if small else None
+
+        etag: str = self._call(
             "upload_part",
+            lambda reply: reply["ETag"],
+            direct,
             Key=key,
             UploadId=upload_id,
             PartNumber=number,
             Body=body,
             ChecksumCRC32=crc32,
         )
-        return Part(number, reply["ETag"], crc32)
+        return Part(number, etag, crc32)
 
     def complete(self, key: str, upload_id: str, parts: list[Part]) -> None:
         listed = [{"PartNumber": p.number, "ETag": p.etag, "ChecksumCRC32": p.crc32} for p in parts]
         self._call(
             "complete_multipart_upload",
+            direct=lambda: self._direct.complete(key, upload_id, parts),
             Key=key,
             UploadId=upload_id,
             MultipartUpload={"Parts": listed},
@@ -430,9 +452,16 @@ class S3Bucket:
         }
 
     def _call(
-        self, operation: str, use: Callable[[Any], Any] = lambda reply: reply, **arguments: Any
+        self,
+        operation: str,
+        use: Callable[[Any], Any] = lambda reply: reply,
+        direct: Callable[[], Any] = lambda: None,
+        **arguments: Any,
     ) -> Any:
-        """What ``use`` makes of the reply; it is called again where reading that broke off."""
+        """What ``direct`` gives, or else what ``use`` makes of the reply.
+
+        It is called again where reading that broke off.
+        """
         completes = operation == "complete_multipart_upload"
         method: Callable[..., Any] = getattr(self._slow if completes else self._client, operation)
         body, place = arguments.get("Body"), f"the bucket '{self._bucket}'"
@@ -441,9 +470,10 @@ class S3Bucket:
             if isinstance(body, Rewindable):
                 body.seek(0)
             try:
-                reply = method(Bucket=self._bucket, **arguments)
+                done = direct()
+                reply = done or method(Bucket=self._bucket, **arguments)
                 self._patience.proven = True
-                return use(reply)
+                return done or use(reply)
             except AWS_ERRORS as error:
                 special = _SPECIAL.get(code_of(error))
                 raise special or _refused(error, place, self._patience) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from steadyspot.worker.keeping.direct import DirectCalls
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.store import S3Bucket
 
@@ -25,10 +26,20 @@ class S3:
         return call
 
 
+class NotYet(DirectCalls):
+    """The bucket is not known yet."""
+
+    def __init__(self) -> None:
+        pass
+
+    def create(self, *_: str) -> None:
+        return None
+
+
 @pytest.mark.parametrize("days", [0, 1, 3650])
 def test_outputs_and_their_record_are_locked_and_checkpoints_are_not(days: int) -> None:
     s3 = S3()
-    bucket = S3Bucket(s3, s3, Patience(1, print), "b", days)
+    bucket = S3Bucket(s3, s3, NotYet(), Patience(1, print), "b", days)
     bucket.create("outputs/a", "token")
     put = []
     for write in (bucket.put_new, bucket.put):
