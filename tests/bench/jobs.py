@@ -18,6 +18,7 @@ import boto3
 import botocore
 
 from steadyspot.contract import Env
+from tests.local.worker.forks import Forked
 from tests.local.worker.kit import ROOT, Bench
 
 WORK = """
@@ -116,7 +117,7 @@ def launcher(folder: Path) -> Path:
     return path
 
 
-def seconds_to_exit(process: subprocess.Popen[bytes], number: int) -> float:
+def seconds_to_exit(process: subprocess.Popen[bytes] | Forked, number: int) -> float:
     """Seconds from a signal to the exit; without ``Popen.wait``'s naps of up to 50 ms."""
     descriptor = os.pidfd_open(process.pid)
     try:

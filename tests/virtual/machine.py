@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from jsonata import Jsonata
 
 from steadyspot.deploy.local import expressions
+from steadyspot.deploy.local.programs import Program
 
 _WRAPPED = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
 
@@ -140,7 +141,7 @@ class Machine:
     def _program(self, text: str) -> tuple[Jsonata, list[str]]:
         if text not in self._programs:
             # Without limits: the engine does not always count its depth back; programs are kept.
-            program = expressions.Program(text)
+            program = Program(text)
             self._programs[text] = (program, sorted(set(re.findall(r"\$(\w+)", text))))
         return self._programs[text]
 

@@ -10,6 +10,7 @@ import pytest
 
 from steadyspot.deploy.aws.local_address import Address
 from tests.local.worker.door import Door
+from tests.local.worker.forks import Forks, forking
 from tests.local.worker.kit import Bench, serve_aws
 
 
@@ -19,9 +20,15 @@ def aws() -> Iterator[Address]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    with forking(tmp_path_factory.mktemp("forks")) as ready:
+        yield ready
+
+
 @pytest.fixture
-def bench(aws: Address, tmp_path: Path) -> Iterator[Bench]:
-    with contextlib.closing(Bench(aws, tmp_path)) as run:
+def bench(aws: Address, forks: Forks, tmp_path: Path) -> Iterator[Bench]:
+    with contextlib.closing(Bench(aws, tmp_path, forks=forks)) as run:
         yield run
 
 

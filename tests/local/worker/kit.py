@@ -25,6 +25,7 @@ from steadyspot.contract import columns
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.worker.keeping.listing import Listing
+from tests.local.worker.forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = """
@@ -76,28 +77,29 @@ def descendants(pid: int) -> Iterator[int]:
             yield from descendants(int(child))
 
 
-class Worker:
-    """A started worker, below the programs of ``way``. Its log is read as it comes."""
+def started(
+    arguments: list[str], environment: dict[str, str], folder: Path, way: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a worker's own process, below the programs of ``way``."""
+    return subprocess.Popen(
+        [*way, sys.executable, "-m", "steadyspot.worker", *arguments],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
 
-    def __init__(
-        self,
-        arguments: list[str],
-        environment: dict[str, str],
-        folder: Path,
-        way: Sequence[str] = (),
-    ) -> None:
+
+class Worker:
+    """A started worker. Its log is read as it comes."""
+
+    def __init__(self, process: subprocess.Popen[bytes] | Forked) -> None:
+        self.process = process
         self.lines: list[dict[str, Any]] = []
         self.text: list[str] = []
         self._new = threading.Condition()
-        self.process = subprocess.Popen(
-            [*way, sys.executable, "-m", "steadyspot.worker", *arguments],
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
         self._readers = [
             threading.Thread(target=self._read, args=(stream,), daemon=True)
             for stream in (self.process.stdout, self.process.stderr)
@@ -151,10 +153,17 @@ class Worker:
 
 
 class Bench:
-    """One bucket and run table, and one run in it."""
+    """One bucket and run table, and one run in it.
 
-    def __init__(self, aws: Address, folder: Path, job: str = "job") -> None:
+    Workers are forked by ``forks``; without, and where a way to them or another PYTHONPATH is
+    given, they are started.
+    """
+
+    def __init__(
+        self, aws: Address, folder: Path, job: str = "job", *, forks: Forks | None = None
+    ) -> None:
         self.aws = aws
+        self._forks = forks
         self.endpoint = aws.endpoint_url
         self.folder = folder
         self.job = job
@@ -218,7 +227,11 @@ class Bench:
 
     def start(self, *arguments: str, way: Sequence[str] = (), **environment: str) -> Worker:
         """Start a worker as the next launch of the run."""
-        worker = Worker(list(arguments), self.environment(**environment), self.folder, way)
+        given = list(arguments), self.environment(**environment), self.folder
+        if self._forks and not way and "PYTHONPATH" not in environment:
+            worker = Worker(self._forks.worker(*given))
+        else:
+            worker = Worker(started(*given, way))
         self._workers.append(worker)
         return worker
 

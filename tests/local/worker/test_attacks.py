@@ -20,6 +20,7 @@ import pytest
 from steadyspot.deploy.aws.local_address import Address
 from tests.local.worker.attack import KILLS, Attack, check, kill_until_complete
 from tests.local.worker.door import Door, Fault, Kind, Request
+from tests.local.worker.forks import Forks
 from tests.local.worker.jobs import JOBS
 from tests.local.worker.kit import Bench
 
@@ -29,7 +30,7 @@ SEED = int(os.environ.get("STEADYSPOT_SEED", "20261124"))
 
 @pytest.fixture
 def attacks(
-    aws: Address, tmp_path: Path, request: pytest.FixtureRequest
+    aws: Address, forks: Forks, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Iterator[Attack]]:
     """Runs to attack, until there were as many disturbances as were asked for."""
     with contextlib.ExitStack() as stack:
@@ -41,7 +42,7 @@ def attacks(
             while done < ATTACKS:
                 folder = tmp_path / str(len(list(tmp_path.iterdir())))
                 folder.mkdir()
-                bench = stack.enter_context(contextlib.closing(Bench(aws, folder)))
+                bench = stack.enter_context(contextlib.closing(Bench(aws, folder, forks=forks)))
                 attack = Attack(JOBS[name], bench, chance)
                 yield attack
                 done += attack.disturbances

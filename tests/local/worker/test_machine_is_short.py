@@ -32,6 +32,11 @@ for unit in run.remaining(range(4)):
 WHOLE = {name: name.encode() * 100_000 for name in "0123"}
 
 
+@pytest.fixture
+def forks() -> None:
+    """Each worker is started: what it has open and holds is its own."""
+
+
 def outputs(bench: Bench) -> dict[str, bytes]:
     found = bench.objects()
     found.pop("completion.json", None)

@@ -1,0 +1,170 @@
+"""Workers that are forked from a process which has loaded all that a worker loads.
+
+Loading takes a worker most of its processor time, and nearly all tests of it begin only then. What
+is forked is a process group of its own with the arguments, environment, folder and streams that it
+is given. Tests of the start itself, and those that put a program before the worker or another
+module in its way, start it anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from botocore.loaders import JSONFileLoader
+
+from steadyspot.worker.__main__ import leave
+from steadyspot.worker.keeping.patience import Patience
+from steadyspot.worker.keeping.store import Aws
+
+ROOT = Path(__file__).resolve().parents[3]
+ORDER_BYTES = 1 << 20
+LOADED = ("control", "keeping.keeper", "supervising.ending", "supervising.rhythm")
+"""What a worker loads only when the job runs."""
+
+
+class Forked:
+    """A forked worker, as ``subprocess.Popen`` shows one."""
+
+    def __init__(self, ended: socket.socket, stdout: IO[bytes], stderr: IO[bytes]) -> None:
+        self._ended = ended
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+        self.pid = int(ended.recv(32))
+
+    def poll(self) -> int | None:
+        """The exit code, or none as long as it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit code, negative for the signal that it ended by."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("worker", timeout or 0)
+            self.returncode = int(self._ended.recv(32))
+            self._ended.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class Forks:
+    """The process that forks, seen from the tests."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def worker(self, arguments: list[str], environment: Mapping[str, str], folder: Path) -> Forked:
+        """Fork a worker whose standard output and error can be read."""
+        order = json.dumps([["worker", *arguments], dict(environment), str(folder)]).encode()
+        ended = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ended.connect(self._address)
+        output, printed = os.pipe()
+        errors, complained = os.pipe()
+        try:
+            socket.send_fds(ended, [order], [printed, complained])
+        finally:
+            os.close(printed)
+            os.close(complained)
+        return Forked(ended, os.fdopen(output, "rb"), os.fdopen(errors, "rb"))
+
+
+@contextlib.contextmanager
+def forking(folder: Path) -> Iterator[Forks]:
+    """Run the process that forks; it ends with this one, whatever happens."""
+    address = f"{folder}/forks"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.local.worker.forks", address],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"]},
+    )
+    with server:
+        assert server.stdout
+        assert server.stdout.readline() == b"ready\n"
+        yield Forks(address)
+
+
+def serve(address: str) -> None:
+    """Fork what is asked for, and say how it ended, until standard input is closed."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(address)
+    listener.listen(64)
+    load()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    running: dict[int, tuple[int, socket.socket]] = {}  # By the descriptor of the process.
+    while True:
+        ready, _, _ = select.select([sys.stdin, listener, *running], [], [])
+        if sys.stdin in ready:
+            return
+        for process in running.keys() & set(ready):
+            pid, asked = running.pop(process)
+            _, status = os.waitpid(pid, 0)
+            os.close(process)
+            with contextlib.suppress(OSError), asked:  # Nobody may listen any more.
+                asked.send(str(os.waitstatus_to_exitcode(status)).encode())
+        if listener in ready:
+            asked, _ = listener.accept()
+            order, streams, _, _ = socket.recv_fds(asked, ORDER_BYTES, 2)
+            argv, environment, place = json.loads(order)
+            if (pid := os.fork()) == 0:
+                become(argv, environment, place, streams)
+            for stream in streams:
+                os.close(stream)
+            asked.send(str(pid).encode())
+            running[os.pidfd_open(pid)] = pid, asked
+
+
+def load() -> None:
+    """Import what a worker imports, and read what it reads of AWS's services."""
+    for module in LOADED:
+        importlib.import_module(f"steadyspot.worker.{module}")
+    kept = cache(JSONFileLoader().load_file)
+    setattr(JSONFileLoader, "load_file", lambda _, path: kept(path))  # noqa: B010
+    aws = Aws(1, 1.0, Patience(1.0, print), {"AWS_REGION": "us-east-1"})
+    aws.table("table", "job", "run")
+    aws.bucket("bucket")
+    gc.collect()
+    gc.freeze()
+
+
+def become(argv: list[str], environment: dict[str, str], folder: str, streams: list[int]) -> None:
+    """Be the worker that was asked for."""
+    os.setsid()
+    os.chdir(folder)
+    for number, stream in enumerate([os.open("/dev/null", os.O_RDONLY), *streams]):
+        os.dup2(stream, number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = argv
+    leave()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
