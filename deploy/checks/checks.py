@@ -36,6 +36,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("images", images.images),
     ("secrets", secrets.secrets),
     ("schedules", timing.schedules),
+    ("missed runs", timing.missed),
     ("launches", timing.launches),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),

@@ -99,6 +99,7 @@ _DEPLOYING = (
     Right("s3", ("PutObject", "DeleteObject", "GetObject"), (f"{{name}}-bucket-*/{PREFIX}*",)),
     Right("s3", ("ListBucket",), _BUCKET),
     Right("states", ("DescribeStateMachine", "ListExecutions"), _MACHINES),
+    Right("states", ("StopExecution",), _EXECUTIONS),
     Right("sqs", ("GetQueueAttributes",), _QUEUES),
     Right("ecr", ("GetAuthorizationToken",)),
     Right(
