@@ -20,7 +20,6 @@ from steadyspot.deploy.runs.records import RunRecord, RunTable, Totals, money
 from steadyspot.deploy.schedules.calendar import Timing, last_due, next_due
 from steadyspot.deploy.schedules.expressions import Rate
 from steadyspot.deploy.schedules.expressions import read as read_expression
-from steadyspot.deploy.schedules.looks import LOOK_SUFFIX
 
 if TYPE_CHECKING:
     from steadyspot.deploy.stacks.config import Job
@@ -351,7 +350,6 @@ def _schedules(target: Target) -> dict[str, Scheduled]:
         )
         for page in pages
         for one in page["Schedules"]
-        if not one["Name"].endswith(LOOK_SUFFIX)
     }
 
 

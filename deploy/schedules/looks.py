@@ -14,8 +14,6 @@ from datetime import timedelta
 from steadyspot.deploy.schedules.cron import Cron
 from steadyspot.deploy.schedules.expressions import Rate, read
 
-LOOK_SUFFIX = "_look"
-"""Of the name of a schedule that looks after another: no other name has an underscore."""
 _SPARSEST = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
 

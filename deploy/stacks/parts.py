@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from steadyspot.contract import WORKER_CONTAINER, messages
-from steadyspot.deploy.schedules.looks import LOOK_SUFFIX, looks_after
+from steadyspot.deploy.schedules.looks import looks_after
 from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR
 
@@ -150,7 +150,7 @@ def _schedule(name: str, schedule: Schedule) -> str:
     given = {messages.PARAMETERS: dict(schedule.parameters)} if schedule.parameters else {}
     start = {messages.SCHEDULED_TIME: "<aws.scheduler.scheduled-time>", **given}
     properties = _properties(
-        f".{name}",
+        ("ScheduleGroup", f".{name}"),
         "Runs of ${Platform}-${Job}",
         schedule.schedule,
         schedule.timezone,
@@ -167,7 +167,7 @@ def _schedule(name: str, schedule: Schedule) -> str:
 
 
 def _properties(
-    suffix: str,
+    place: tuple[str, str],
     description: str,
     expression: str,
     zone: str,
@@ -177,12 +177,13 @@ def _properties(
 ) -> dict[str, Any]:
     """Return the properties of a schedule, which rests when the job's first does.
 
-    Of two that are made from one expression all that is changed with the job is the same, so that
-    a rate begins anew in both.
+    ``place`` is its group at the platform, and what its name has behind the job's. A schedule and
+    the one that looks after it have all in common that is changed with the job, so that a rate
+    begins anew in both.
     """
     return {
-        "Name": {"Fn::Sub": f"${{Job}}{suffix}"},
-        "GroupName": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-ScheduleGroup"}},
+        "Name": {"Fn::Sub": f"${{Job}}{place[1]}"},
+        "GroupName": {"Fn::ImportValue": {"Fn::Sub": f"${{Platform}}-{place[0]}"}},
         "Description": {"Fn::Sub": description},
         "ScheduleExpression": expression,
         "ScheduleExpressionTimezone": zone,
@@ -246,9 +247,8 @@ def _looks(job: Job) -> Iterator[str]:
             messages.LOOK_AFTER_MINUTES: after,
             **({messages.EVERY_MINUTES: looks.every_minutes} if looks.every_minutes else {}),
         }
-        dotted = f".{name}" if name else ""
         properties = _properties(
-            f"{dotted}{LOOK_SUFFIX}",
+            ("LookGroup", f".{name}" if name else ""),
             "Looks for missed runs of ${Platform}-${Job}",
             looks.expression,
             zone,

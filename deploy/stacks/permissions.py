@@ -301,7 +301,7 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
         Right(
             "scheduler",
             ("CreateSchedule", "UpdateSchedule", "DeleteSchedule", "GetSchedule"),
-            ("schedule/{name}/*",),
+            ("schedule/{name}/*", "schedule/{name}-looks/*"),
         ),
     ),
     "Scheduler::ScheduleGroup": (
@@ -311,7 +311,7 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
                 *("CreateScheduleGroup", "DeleteScheduleGroup", "GetScheduleGroup"),
                 *("ListTagsForResource", *_TAGS),
             ),
-            ("schedule-group/{name}",),
+            ("schedule-group/{name}", "schedule-group/{name}-looks"),
         ),
     ),
     "StepFunctions::StateMachine": (

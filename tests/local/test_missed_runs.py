@@ -94,18 +94,13 @@ def test_a_run_that_finishes_is_not_missed(place: Place) -> None:
 
 def test_what_rests_is_not_looked_at_nor_a_time_before_there_was_a_job(place: Place) -> None:
     work = place.job(*WORKS, schedule="cron(0 2 * * ? *)", timezone="Europe/Berlin", missed="auto")
-    group = work.target.platform["ScheduleGroup"]
+    groups = [work.target.platform[name] for name in ("ScheduleGroup", "LookGroup")]
     scheduler = work.target.client("scheduler")
 
     def seen() -> list[tuple[str, str, str]]:
-        found = (
-            scheduler.get_schedule(Name=f"{work.name}{end}", GroupName=group)
-            for end in ("", "_look")
-        )
-        return [
-            (one["ScheduleExpression"], one["ScheduleExpressionTimezone"], one["State"])
-            for one in found
-        ]
+        found = (scheduler.get_schedule(Name=work.name, GroupName=group) for group in groups)
+        names = ("ScheduleExpression", "ScheduleExpressionTimezone", "State")
+        return [(one[names[0]], one[names[1]], one[names[2]]) for one in found]
 
     daily, monthly = "cron(0 2 * * ? *)", "cron(0/20 5 1 * ? *)"
     assert seen() == [(daily, "Europe/Berlin", "ENABLED")] * 2

@@ -269,10 +269,13 @@ def test_a_workflow_s_role_is_for_that_workflow_exactly(role: str, machines: lis
     assert [one["Fn::Sub"].rpartition(":stateMachine:")[2] for one in sources] == machines
 
 
-def test_the_scheduler_comes_from_the_platform_s_group_exactly() -> None:
+def test_the_scheduler_comes_from_the_platform_s_groups_exactly() -> None:
     (statement,) = ROLES["SchedulerRole"]["AssumeRolePolicyDocument"]["Statement"]
-    source = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"]
-    assert source.endswith(":schedule-group/${ScheduleGroup}")
+    sources = statement["Condition"]["StringEquals"]["aws:SourceArn"]
+    assert [one["Fn::Sub"].rpartition(":schedule-group/")[2] for one in sources] == [
+        "${ScheduleGroup}",
+        "${LookGroup}",
+    ]
 
 
 @pytest.mark.parametrize("role", TRUSTED)
