@@ -17,6 +17,7 @@ from steadyspot.deploy.checks import (
     images,
     network,
     platform,
+    records,
     secrets,
     stops,
     timing,
@@ -42,6 +43,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("past stops", stops.past_stops),
     ("containers", hardening.containers),
     ("outputs", hardening.outputs),
+    ("records", records.records),
     ("mail", platform.mail),
 )
 

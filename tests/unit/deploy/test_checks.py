@@ -270,6 +270,34 @@ def test_an_alarm_for_missed_runs_that_would_ring_for_nothing_is_said(
 
 
 @pytest.mark.parametrize(
+    ("kept", "settings", "said"),
+    [
+        ({}, {}, ["kept for ever"]),
+        ({"keep_runs_days": 30}, {}, ["before their outputs"]),
+        ({"keep_runs_days": 30, "keep_outputs_days": 31}, {}, ["before their outputs"]),
+        ({"keep_runs_days": 30, "keep_outputs_days": 30}, {}, ["go after 30 days"]),
+        (
+            {"keep_runs_days": 30, "keep_outputs_days": 30},
+            {"schedule": "cron(0 2 ? * MON *)", "finish_within_minutes": 90},
+            ["go after 30 days", "fewer than 5 runs"],
+        ),
+        (
+            {"keep_runs_days": 36, "keep_outputs_days": 30},
+            {"schedule": "cron(0 2 ? * MON *)", "finish_within_minutes": 90},
+            ["go after 36 days"],
+        ),
+    ],
+)
+def test_what_goes_with_the_records_of_runs_is_said(
+    tmp_path: Path, kept: dict[str, int], settings: dict[str, Any], said: list[str]
+) -> None:
+    platform = Platform(mail="a@example.com", **kept)  # type: ignore[arg-type]
+    found = findings(account(), tmp_path, platform=platform, **settings)
+    told = [one.text for one in found if "records" in one.about]
+    assert [text in one for text, one in zip(said, told, strict=True)] == [True] * len(said)
+
+
+@pytest.mark.parametrize(
     ("within", "level"), [(50, Level.BAD), (70, Level.NOTE), (120, Level.GOOD)]
 )
 def test_a_queue_in_which_deadlines_cannot_be_met_is_noted(
