@@ -57,8 +57,8 @@ def build() -> Machine:
             "jobName": "${Job}",
             "region": "${Region}",
             "due": expression("dueOfLook"),
-            "first": expression("firstOfLook"),
-            "last": expression("lastOfLook"),
+            "firstTime": expression("firstOfLook"),
+            "lastTime": expression("lastOfLook"),
         },
     )
     looking = look()

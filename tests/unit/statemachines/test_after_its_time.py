@@ -20,7 +20,14 @@ TIME = iso(START)[:19] + "Z"
 KEY = TIME.replace("-", "").replace(":", "")
 AFTER = 75
 NAMES = {"Job": "night", "Region": "us-east-1", "Table": "runs", "Topic": "arn:topic"}
-MACHINE = Machine(substituted(json.dumps(definition("after-its-time")), tuple(NAMES.items())))
+
+
+def looking_definition() -> Any:
+    """The definition, with names filled in."""
+    return substituted(json.dumps(definition("after-its-time")), tuple(NAMES.items()))
+
+
+MACHINE = Machine(looking_definition())
 SCHEMA = Draft202012Validator(
     json.loads((FOLDER.parent / "schemas" / "notification.schema.json").read_text("utf-8"))
 )
