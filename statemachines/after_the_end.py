@@ -45,6 +45,20 @@ TURN_BACK = {
 }
 """Gives the job's turn back, if the run had it; a run that has ended has no claim to it."""
 WORKER_KEY = {**KEY, columns.JOB: {"S": expression("workerOfEnded")}}
+ONE_MORE = {
+    "Update": {
+        "TableName": TABLE,
+        "Key": {**KEY, columns.RUN_KEY: {"S": expression("totalsKeyOfEnded")}},
+        "UpdateExpression": "SET latest_run = :run, latest_at = :now ADD #day_ :one",
+        "ExpressionAttributeNames": {"#day_": expression("totalsDayOfEnded")},
+        "ExpressionAttributeValues": {
+            ":run": {"S": variable("$key")},
+            ":now": {"S": expression("claimedAt")},
+            ":one": {"N": "1"},
+        },
+    }
+}
+"""Counts the run in its month's totals; what it cost stands in its record alone."""
 
 
 def mark() -> Task:
@@ -94,6 +108,7 @@ def close() -> Task:
             table=TABLE,
         ),
         TURN_BACK,
+        ONE_MORE,
         comment="Its work may be complete all the same.",
     )
 

@@ -16,7 +16,13 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from steadyspot.statemachines import after_the_end, at_the_deadline, before_the_start, job
+from steadyspot.statemachines import (
+    after_its_time,
+    after_the_end,
+    at_the_deadline,
+    before_the_start,
+    job,
+)
 from steadyspot.statemachines.composing import Expression
 
 FOLDER = Path(__file__).parent / "rendered"
@@ -24,6 +30,7 @@ DEFINITIONS = {
     "job": job.build,
     "before-the-start": before_the_start.build,
     "at-the-deadline": at_the_deadline.build,
+    "after-its-time": after_its_time.build,
     "after-the-end": after_the_end.build,
 }
 WIDTH = 120

@@ -17,6 +17,7 @@ from steadyspot.deploy.checks import (
     images,
     network,
     platform,
+    records,
     secrets,
     stops,
     timing,
@@ -36,11 +37,13 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("images", images.images),
     ("secrets", secrets.secrets),
     ("schedules", timing.schedules),
+    ("missed runs", timing.missed),
     ("launches", timing.launches),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),
     ("containers", hardening.containers),
     ("outputs", hardening.outputs),
+    ("records", records.records),
     ("mail", platform.mail),
 )
 

@@ -5,8 +5,8 @@ Of the configuration alone; AWS is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from steadyspot.contract import CapacityMode, Overlap
@@ -46,16 +46,59 @@ def schedules(looks: Looks) -> Iterator[Finding]:
             rests = "" if job.enabled else ", but it rests (enabled = false)"
             shown = f"{due:%Y-%m-%d %H:%M} UTC"
             yield Finding(about, Level.GOOD, f"due next at {shown}{rests}")
-            yield from _overlaps(job, about, due, looks.now)
+            dues = [*_next_times(job.schedule, job.timezone, looks.now)]
+            yield from _overlaps(job, about, [gap.total_seconds() / 60 for gap in _between(dues)])
 
 
-def _overlaps(job: Job, about: str, due: datetime, now: datetime) -> Iterator[Finding]:
+def missed(looks: Looks) -> Iterator[Finding]:
+    """Yield where ``missed`` has nothing to look for, or rings between two runs."""
+    for job in looks.jobs:
+        about = f"{job.name}: missed"
+        timings = [(job.schedule, job.timezone)] if job.schedule else []
+        timings += [(one.schedule, one.timezone) for one in job.schedules.values()]
+        if job.missed and not timings:
+            yield Finding(
+                about,
+                Level.NOTE,
+                "the job has no schedule, so that no time of it can be missed",
+                "Leave missed out, or give the job a schedule.",
+            )
+        elif job.missed and job.missed != "auto":
+            yield from _rings_between(job.missed, about, timings, looks.now)
+
+
+def _rings_between(
+    missed: int, about: str, timings: Sequence[tuple[str, str]], now: datetime
+) -> Iterator[Finding]:
+    """Yield a finding if more than ``missed`` hours lie between two runs; pure."""
+    dues = sorted(due for one in timings for due in _next_times(*one, now))
+    hours = max((gap.total_seconds() / 3600 for gap in _between(dues)), default=0.0)
+    if hours > missed or len(dues) == 1:
+        rare = "the job is due only once" if len(dues) == 1 else f"the job rests for {hours:g} h"
+        yield Finding(
+            about,
+            Level.BAD,
+            f"missed = {missed}, but {rare}: the alarm would ring although nothing is missed.",
+            'Say missed = "auto", which knows when the job is due, or raise it.',
+        )
+
+
+def _next_times(expression: str, zone: str, now: datetime) -> Iterator[datetime]:
+    timing = Timing(expression, zone, now)
+    due = next_due(timing, None)
+    for _ in range(_INTERVALS + 1):
+        if due is None:
+            return
+        yield due
+        due = next_due(timing, due)
+
+
+def _between(dues: Sequence[datetime]) -> list[timedelta]:
+    return [later - before for before, later in pairwise(dues)]
+
+
+def _overlaps(job: Job, about: str, gaps: Sequence[float]) -> Iterator[Finding]:
     """Yield a finding if some of the next runs begin before the one before them can be done."""
-    timing = Timing(job.schedule or "", job.timezone, now)
-    dues = [due]
-    while len(dues) <= _INTERVALS and (later := next_due(timing, dues[-1])) is not None:
-        dues.append(later)
-    gaps = [(later - before).total_seconds() / 60 for before, later in pairwise(dues)]
     if gaps and min(gaps) < job.expected_minutes:
         never = {
             Overlap.QUEUE: sum(gaps) / len(gaps) < job.expected_minutes,

@@ -49,7 +49,8 @@ class Copy:
             "OnStop": "",
             **changes,
         }
-        template = job_template(lambda text: self._edit(with_parts(self._original.job, text)))
+        unscheduled = replace(self._original.job, schedule=None, schedules={})
+        template = job_template(lambda text: self._edit(with_parts(unscheduled, text)))
         upload(target, template)
         target.stacks.deploy(self.stack, template.text, parameters, _quiet)
         self.stage = self._original.on(self.job)

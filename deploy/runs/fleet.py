@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot.contract import Env, Overlap, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_from, scheduled_time_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
 
+T = TypeVar("T")
 DAYS = 7
 START_MINUTES = 15
 """How long after its time a run may be without a record before that counts as missed."""
@@ -300,22 +301,31 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
     months = [this, before] if now.day < DAYS else [this]
     runs, totals = target.runs.of_jobs(opened, [(name, of) for name in names for of in months])
     under_way = any(run.status != Status.UNFINISHED for run in runs.values())
-    tasks = _tasks(target) if under_way else {}
+    tasks = _by_job(_tasks(target)) if under_way else {}
+    runs_of = _by_job(runs)
     ringing = _ringing(target)
     seen = [
         Seen(
             name=name,
             job=target.config.jobs.get(name),
             schedule=schedules.get(name),
-            open_runs=[run for (job, _), run in runs.items() if job == name],
+            open_runs=[*runs_of.get(name, {}).values()],
             months={of: totals[name, of] for of in months if (name, of) in totals},
-            tasks={key: capacity for (job, key), capacity in tasks.items() if job == name},
+            tasks=tasks.get(name, {}),
             parked_alarm=f"{target.platform_stack}-{name}-parked" in ringing,
         )
         for name in names
     ]
     whole = _with_due(target.runs, seen, before, now)
     return worst_first([judged(one, target.config.platform.prices, now) for one in whole])
+
+
+def _by_job(values: Mapping[tuple[str, str], T]) -> dict[str, dict[str, T]]:
+    """Return values of jobs and run keys by job."""
+    found: dict[str, dict[str, T]] = {}
+    for (job, key), value in values.items():
+        found.setdefault(job, {})[key] = value
+    return found
 
 
 def _with_due(table: RunTable, seen: Sequence[Seen], before: str, now: datetime) -> Iterator[Seen]:

@@ -7,6 +7,7 @@ Quartz does it, whose dialect it is. Times are those of a wall clock; zones are 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ class Cron:
                         yield found
 
     def _dates(self, since: date) -> Iterator[date]:
-        for year in self.years:
+        for year in self.years[bisect_left(self.years, since.year) :]:
             for month in self.months:
                 if (year, month) >= (since.year, since.month):
                     days = (date(year, month, day) for day in self.days(year, month))
@@ -148,7 +149,7 @@ def _days_of_month(text: str) -> Days:
         wanted = nearest[1]
         return lambda year, month: _nearest_weekday(year, month, wanted)
     days = _DAY_OF_MONTH.numbers(text)
-    return lambda year, month: [day for day in days if day <= _length(year, month)]
+    return lambda year, month: [*days[: bisect_right(days, _length(year, month))]]
 
 
 def _days_of_week(text: str) -> Days:

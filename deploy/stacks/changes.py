@@ -99,6 +99,11 @@ class Plan:
         )
 
     @property
+    def removed(self) -> set[str]:
+        """The logical ids of the resources that go."""
+        return {change.resource for change in self.changes if change.action == "Remove"}
+
+    @property
     def modified(self) -> set[str]:
         """The logical ids of the resources that are there and change."""
         return {change.resource for change in self.changes if change.action == "Modify"}

@@ -162,7 +162,7 @@ class Job:
     Left out, ``checkpoint_dir`` to ``patience_seconds`` and ``drain_seconds`` to ``forward`` are
     as the image says, else as the worker takes them by itself; ``user``, too, is the image's.
     ``secret`` is the ARN of what holds more of the environment, ``secrets`` are ARNs by variable.
-    ``ulimits`` are the soft and the hard limit by name.
+    ``ulimits`` are the soft and the hard limit by name. ``missed`` is hours, 0 for none.
     """
 
     name: str
@@ -210,7 +210,7 @@ class Job:
     budgets: Budgets = Budgets()
     backoff: Backoff = Backoff()
     policies: tuple[str, ...] = ()
-    missed_after_hours: int = 0
+    missed: int | Literal["auto"] = 0
     failed_alarm_mails: bool = False
     keep_logs: int = 0
     tell_every_run: bool = False

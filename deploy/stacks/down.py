@@ -20,6 +20,7 @@ from steadyspot.deploy.stacks.buckets import empty
 from steadyspot.deploy.stacks.kept import BUCKET, TABLE, Kept, measured
 from steadyspot.deploy.stacks.side_by_side import AT_ONCE, in_order
 from steadyspot.deploy.stacks.templates import PREFIX
+from steadyspot.deploy.stacks.waits import end_waits
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def remove_stack(target: Target, stack: str, screen: Screen) -> None:
     """
     screen.heading(f"Stack {stack}")
     target.stacks.settle(stack, screen.stack_event, with_added=True)
+    end_waits(target, stack)
     target.stacks.remove(stack, screen.stack_event)
     screen.say("  removed")
 

@@ -94,7 +94,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "PriceDate": platform.prices.date,
         "KeepRunsDays": str(platform.keep_runs_days),
         "TaskPolicyArns": ",".join(job.policies),
-        "MissedAfterHours": str(job.missed_after_hours),
+        "MissedAfterHours": "0" if job.missed == "auto" else str(job.missed),
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "KeepLogs": str(job.keep_logs),
         "TellEveryRun": _yes(job.tell_every_run),

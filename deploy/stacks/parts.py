@@ -1,10 +1,11 @@
 """What a job has lists and tables of, written into its template before that is sent; pure.
 
 A parameter of CloudFormation holds no structure. So ``job.yaml`` marks a place for each list with a
-comment, ``# here: NAME``, and the entries that a job's keys come to are put there, a line of JSON
-each: one way for all structured keys (volumes, sidecars, secrets, ulimits, schedules). A job
-without such keys is sent the template as it stands in the repository, which ``aws cloudformation
-package`` takes as well; what was put in is shown by ``steadyspot diff`` and the stack's template.
+comment, ``# here: NAME``, and the entries that a job's keys come to are put there: one way for all
+structured keys (volumes, sidecars, secrets, ulimits, schedules), and for what looks for missed
+runs. A job without such keys is sent the template as it stands in the repository, which ``aws
+cloudformation package`` takes as well; what was put in is shown by ``steadyspot diff`` and the
+stack's template.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from steadyspot.contract import WORKER_CONTAINER, messages
+from steadyspot.deploy.schedules.looks import looks_after
 from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR
 
@@ -46,6 +48,8 @@ def _entries(job: Job) -> dict[str, Iterable[str]]:
         "more of the task's role": _of_task_role(job),
         "what starting the task needs": map(_item, _start_policies(job)),
         "schedules": (_schedule(name, one) for name, one in job.schedules.items()),
+        "what looks for missed runs": _looks(job),
+        "outputs": ["AfterItsTime: {Value: !Ref AfterItsTime}"] if _timings(job) else (),
     }
 
 
@@ -145,32 +149,118 @@ def _schedule(name: str, schedule: Schedule) -> str:
     """Return a schedule beside the first, which rests when that does."""
     given = {messages.PARAMETERS: dict(schedule.parameters)} if schedule.parameters else {}
     start = {messages.SCHEDULED_TIME: "<aws.scheduler.scheduled-time>", **given}
-    retry = {
-        "MaximumRetryAttempts": {"Ref": "StartRetries"},
-        "MaximumEventAgeInSeconds": {"Ref": "StartRetrySeconds"},
-    }
-    properties = {
-        "Name": {"Fn::Sub": f"${{Job}}.{name}"},
-        "GroupName": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-ScheduleGroup"}},
-        "Description": {"Fn::Sub": "Runs of ${Platform}-${Job}"},
-        "ScheduleExpression": schedule.schedule,
-        "ScheduleExpressionTimezone": schedule.timezone,
-        "FlexibleTimeWindow": {"Mode": "OFF"},
-        "State": {"Fn::If": ["IsPaused", "DISABLED", {"Ref": "ScheduleState"}]},
-        "Target": {
-            "Arn": {"Ref": "StateMachine"},
-            "RoleArn": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-SchedulerRole"}},
-            "Input": json.dumps(start),
-            "RetryPolicy": retry,
-            "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
-        },
-    }
+    properties = _properties(
+        ("ScheduleGroup", f".{name}"),
+        "Runs of ${Platform}-${Job}",
+        schedule.schedule,
+        schedule.timezone,
+        machine="StateMachine",
+        start=start,
+    )
+    properties["Target"]["DeadLetterConfig"] = {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}}
     resource = {
         "Type": "AWS::Scheduler::Schedule",
         "DependsOn": ["BrokenEnd", "QueuePolicy", "QueueAlarm", "FailedAlarm"],
         "Properties": properties,
     }
     return f"Schedule{name.title()}: {json.dumps(resource)}"
+
+
+def _properties(
+    place: tuple[str, str],
+    description: str,
+    expression: str,
+    zone: str,
+    *,
+    machine: str,
+    start: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the properties of a schedule, which rests when the job's first does.
+
+    ``place`` is its group at the platform, and what its name has behind the job's. A schedule and
+    the one that looks after it have all in common that is changed with the job, so that a rate
+    begins anew in both.
+    """
+    return {
+        "Name": {"Fn::Sub": f"${{Job}}{place[1]}"},
+        "GroupName": {"Fn::ImportValue": {"Fn::Sub": f"${{Platform}}-{place[0]}"}},
+        "Description": {"Fn::Sub": description},
+        "ScheduleExpression": expression,
+        "ScheduleExpressionTimezone": zone,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "State": {"Fn::If": ["IsPaused", "DISABLED", {"Ref": "ScheduleState"}]},
+        "Target": {
+            "Arn": {"Ref": machine},
+            "RoleArn": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-SchedulerRole"}},
+            "Input": json.dumps(start),
+            "RetryPolicy": {
+                "MaximumRetryAttempts": {"Ref": "StartRetries"},
+                "MaximumEventAgeInSeconds": {"Ref": "StartRetrySeconds"},
+            },
+        },
+    }
+
+
+_MACHINE = """\
+AfterItsTime:
+  Type: AWS::StepFunctions::StateMachine
+  Properties:
+    StateMachineName: !Sub ${Platform}-${Job}-AfterItsTime
+    StateMachineType: STANDARD
+    Tags: [{Key: Platform, Value: !Ref Platform}]
+    RoleArn: !GetAtt StateMachineRole.Arn
+    LoggingConfiguration:
+      Level: ALL
+      IncludeExecutionData: false
+      Destinations: [{CloudWatchLogsLogGroup: {LogGroupArn: !GetAtt StatesLog.Arn}}]
+    DefinitionS3Location: ../../statemachines/rendered/after-its-time.asl.yaml
+    DefinitionSubstitutions:
+      Job: !Ref Job
+      Region: !Ref AWS::Region
+      Table: {Fn::ImportValue: !Sub "${Platform}-Table"}
+      Topic: {Fn::ImportValue: !Sub "${Platform}-Topic"}"""
+"""The machine that looks for missed runs. What needs it has it; the Scheduler may start it by its
+tag. No job can have its name, which has capitals."""
+
+_SPARE_MINUTES = 15
+"""Between the last moment at which Scheduler tries a start, and the look for its run."""
+
+
+def _timings(job: Job) -> dict[str, tuple[str, str]]:
+    """Return expression and zone of the schedules that are looked after, the first without name."""
+    if job.missed != "auto":
+        return {}
+    first = {"": (job.schedule, job.timezone)} if job.schedule else {}
+    return {**first, **{name: (one.schedule, one.timezone) for name, one in job.schedules.items()}}
+
+
+def _looks(job: Job) -> Iterator[str]:
+    """Yield what looks for missed runs: a machine, and a schedule beside each of the job's."""
+    timings = _timings(job)
+    if timings:
+        yield from _MACHINE.splitlines()
+    after = job.retry.age_minutes + _SPARE_MINUTES
+    for name, (expression, zone) in timings.items():
+        looks = looks_after(expression)
+        start = {
+            messages.SCHEDULED_TIME: "<aws.scheduler.scheduled-time>",
+            messages.LOOK_AFTER_MINUTES: after,
+            **({messages.EVERY_MINUTES: looks.every_minutes} if looks.every_minutes else {}),
+        }
+        properties = _properties(
+            ("LookGroup", f".{name}" if name else ""),
+            "Looks for missed runs of ${Platform}-${Job}",
+            looks.expression,
+            zone,
+            machine="AfterItsTime",
+            start=start,
+        )
+        resource = {
+            "Type": "AWS::Scheduler::Schedule",
+            "DependsOn": [f"Schedule{name.title()}"],
+            "Properties": properties,
+        }
+        yield f"Look{name.title()}: {json.dumps(resource)}"
 
 
 # --- what that needs of rights ------------------------------------------------------------------

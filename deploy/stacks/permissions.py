@@ -99,6 +99,7 @@ _DEPLOYING = (
     Right("s3", ("PutObject", "DeleteObject", "GetObject"), (f"{{name}}-bucket-*/{PREFIX}*",)),
     Right("s3", ("ListBucket",), _BUCKET),
     Right("states", ("DescribeStateMachine", "ListExecutions"), _MACHINES),
+    Right("states", ("StopExecution",), _EXECUTIONS),
     Right("sqs", ("GetQueueAttributes",), _QUEUES),
     Right("ecr", ("GetAuthorizationToken",)),
     Right(
@@ -300,7 +301,7 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
         Right(
             "scheduler",
             ("CreateSchedule", "UpdateSchedule", "DeleteSchedule", "GetSchedule"),
-            ("schedule/{name}/*",),
+            ("schedule/{name}/*", "schedule/{name}-looks/*"),
         ),
     ),
     "Scheduler::ScheduleGroup": (
@@ -310,7 +311,7 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
                 *("CreateScheduleGroup", "DeleteScheduleGroup", "GetScheduleGroup"),
                 *("ListTagsForResource", *_TAGS),
             ),
-            ("schedule-group/{name}",),
+            ("schedule-group/{name}", "schedule-group/{name}-looks"),
         ),
     ),
     "StepFunctions::StateMachine": (

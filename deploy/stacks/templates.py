@@ -61,7 +61,8 @@ class Template:
 
 def platform_template() -> Template:
     """Return ``platform.yaml`` with its definitions in it, as JSON, and no more than is needed."""
-    text, definitions = _read(PLATFORM)
+    text = (TEMPLATES / PLATFORM).read_text("utf-8")
+    definitions = _definitions_of(text)
 
     def within(location: re.Match[str]) -> str:
         data = yaml.load(_at(location), _YAML)
@@ -72,14 +73,15 @@ def platform_template() -> Template:
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:
     """Return ``job.yaml`` with bucket and keys of its definitions; ``edit`` changes the text."""
-    text, definitions = _read(JOB)
+    text = edit((TEMPLATES / JOB).read_text("utf-8"))
+    definitions = _definitions_of(text)
     keys = {machine: key_of(definition) for machine, definition in definitions.items()}
 
     def in_the_bucket(location: re.Match[str]) -> str:
         bucket = '{Fn::ImportValue: !Sub "${Platform}-Bucket"}'
         return f"DefinitionS3Location: {{Bucket: {bucket}, Key: {key_of(_at(location))}}}"
 
-    return Template(_LOCATION.sub(in_the_bucket, edit(text)), definitions, keys)
+    return Template(_LOCATION.sub(in_the_bucket, text), definitions, keys)
 
 
 def key_of(definition: str) -> str:
@@ -87,17 +89,16 @@ def key_of(definition: str) -> str:
     return f"{PREFIX}job-{hashlib.sha256(definition.encode()).hexdigest()}.asl.yaml"
 
 
-def _read(name: str) -> tuple[str, dict[str, str]]:
-    """Return a template and, by the logical ids of its state machines, their definitions."""
-    text = (TEMPLATES / name).read_text("utf-8")
+def _definitions_of(text: str) -> dict[str, str]:
+    """Return by the logical ids of a template's state machines their definitions."""
     definitions, machine = {}, ""
     for line in text.splitlines():
         if resource := _RESOURCE.match(line):
             machine = resource[1]
         elif location := _LOCATION.search(line):
             definitions[machine] = _at(location)
-    assert definitions, f"{name} names no definition"
-    return text, definitions
+    assert definitions, "a template names no definition"
+    return definitions
 
 
 def _at(location: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
+from steadyspot.deploy.stacks.waits import WAITING, end_waits
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def bring(target: Target, stack: Wanted, screen: Screen, agreed: Callable[[Plan]
         target.stacks.discard(plan)
         raise
     upload(target, stack.template)
+    if plan.removed & WAITING:
+        end_waits(target, stack.stack, plan.removed)
     target.stacks.execute(plan, screen.stack_event)
     screen.say("  up to date")
     return True

@@ -27,6 +27,11 @@ PARAMETERS: Final = "parameters"
 GOES_ON: Final = "goesOn"
 """What the execution before this one of the same run hands over."""
 
+LOOK_AFTER_MINUTES: Final = "lookAfterMinutes"
+EVERY_MINUTES: Final = "everyMinutes"
+"""Of the input of *After its time*, beside a scheduled time: when to look for its run, and the
+period of a rate."""
+
 VERSION: Final = "version"
 JOB: Final = "job"
 EXECUTION: Final = "execution"

@@ -2,8 +2,9 @@
 
 ``JobState`` is the state machine of a job, ``BeforeTheStartState`` the small one that gives up
 launches which never start, ``AtTheDeadlineState`` the one that speaks when a deadline passes,
-``AfterTheEndState`` the one that tidies up after executions which could not speak for themselves. A
-test holds them equal to the definitions.
+``AfterItsTimeState`` the one that looks for runs which were due, ``AfterTheEndState`` the one that
+tidies up after executions which could not speak for themselves. A test holds them equal to the
+definitions.
 """
 
 from __future__ import annotations
@@ -70,6 +71,17 @@ class AtTheDeadlineState(StrEnum):
     IS_IT_OVER = "Is the run over?"
     REMEMBER = "Write down that it is late"
     TELL = "Tell people it is late"
+    DONE = "Done"
+
+
+class AfterItsTimeState(StrEnum):
+    """States of the machine that is started for every scheduled time of a job that wants it."""
+
+    WAIT = "Wait for its run"
+    HAS_IT_FINISHED = "Has it finished?"
+    WHAT_OF_IT = "What became of it?"
+    WAIT_ON = "Wait for its end"
+    TELL = "Tell people it was missed"
     DONE = "Done"
 
 

@@ -7,10 +7,17 @@ in test_runs_command_line and test_cli_drills.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import io
+import itertools
 import json
+import os
+import pty
+import re
 import signal
+import struct
+import termios
 from collections import Counter
 from typing import Any
 
@@ -110,6 +117,32 @@ def test_after_ctrl_c_in_run_the_run_goes_on_and_watch_shows_it(shop: Shop) -> N
     assert "Stopped by Ctrl-C; the run goes on." in said
     key = said.split("steadyspot watch --local night ")[1].split()[0].rstrip(".")
     assert "the execution succeeded" in shop.verb("watch", "night", key)
+
+
+def test_status_is_watched_until_ctrl_c_on_a_terminal_and_in_a_pipe(shop: Shop) -> None:
+    piped = shop.begin("status", "--watch")
+    assert piped.stdout
+    seen = list(itertools.takewhile(lambda line: "7 days of UTC" not in line, piped.stdout))
+    piped.send_signal(signal.SIGINT)
+    said, _ = piped.communicate(timeout=30)
+    assert piped.returncode == 130, said
+    assert not said.strip()
+    assert re.search(r"^night +", "".join(seen), re.MULTILINE)
+    assert "\x1b" not in "".join(seen) + said
+
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    watched = shop.begin("status", "--watch", terminal=its)
+    os.close(its)
+    shown = b""
+    while b"7 days of UTC" not in shown:
+        shown += os.read(ours, 65_536)
+    watched.send_signal(signal.SIGINT)
+    assert watched.wait(30) == 130
+    os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert max(map(len, text.splitlines())) <= 80
+    assert b"\x1b[H" in shown
 
 
 def test_an_input_that_never_claimed_a_run_is_explained_all_the_same(shop: Shop) -> None:

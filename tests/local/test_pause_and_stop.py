@@ -26,7 +26,7 @@ def test_a_schedule_rests_until_it_is_resumed_whatever_is_deployed(shop: Shop) -
     assert schedule_state(shop) == "DISABLED"
     assert not shop.json("pause")["changed"]
     assert "Nothing to change" in shop.verb("up", "--yes")
-    shop.write("schedule =", 'missed_after_hours = 26\ntimezone = "Europe/Berlin"\nschedule =')
+    shop.write("schedule =", 'missed = 26\ntimezone = "Europe/Berlin"\nschedule =')
     try:
         shown = shop.json("diff")
         assert shown["paused"] == ["night"]

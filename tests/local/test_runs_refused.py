@@ -291,7 +291,7 @@ def test_a_job_that_needs_more_memory_than_it_has_stops_and_says_so(place: Place
 
 
 def test_a_run_goes_on_in_a_new_execution_once_one_carries_enough_along(place: Place) -> None:
-    work = place.job(*parts(), missed_after_hours=26)
+    work = place.job(*parts(), missed=26)
     machine = work.outputs["StateMachine"]
     text = work.sfn.describe_state_machine(stateMachineArn=machine)["definition"]
     most = f"$mostAttempts := {MOST_ATTEMPTS};"

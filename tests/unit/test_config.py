@@ -172,7 +172,7 @@ def test_every_key_arrives() -> None:
         budgets = { interruptions = 1, throttles = 2, infrastructure = 3, failures = 4 }
         backoff = { seconds = 1, cap_seconds = 2 }
         policies = ["arn:aws:iam::123456789012:policy/more"]
-        missed_after_hours = 26
+        missed = 26
         failed_alarm_mails = true
         keep_logs = 1
         tell_every_run = true
@@ -229,7 +229,7 @@ def test_every_key_arrives() -> None:
         budgets=Budgets(1, 2, 3, 4),
         backoff=Backoff(1, 2),
         policies=("arn:aws:iam::123456789012:policy/more",),
-        missed_after_hours=26,
+        missed=26,
         failed_alarm_mails=True,
         keep_logs=1,
         tell_every_run=True,

@@ -33,6 +33,7 @@ from steadyspot.contract import (
 )
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY, run_key_of, scheduled_time_of
 from steadyspot.contract.states import (
+    AfterItsTimeState,
     AfterTheEndState,
     AtTheDeadlineState,
     BeforeTheStartState,
@@ -401,6 +402,7 @@ def test_the_states_are_those_of_the_definitions() -> None:
     assert set(job["States"]) == set(JobState)
     assert set(definition("before-the-start")["States"]) == set(BeforeTheStartState)
     assert set(definition("at-the-deadline")["States"]) == set(AtTheDeadlineState)
+    assert set(definition("after-its-time")["States"]) == set(AfterItsTimeState)
     assert set(definition("after-the-end")["States"]) == set(AfterTheEndState)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from steadyspot.contract.columns import turn_partition, worker_partition
 from steadyspot.contract.messages import FINISH_WITHIN_MINUTES
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
 from steadyspot.worker.options import OPTIONS
 from tests.unit.templates import (
@@ -133,6 +136,9 @@ def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
     called = called_by_states(job_template(), "StateMachine")
     assert actions("StateMachineRole") == called
     assert called_by_states(job_template(), "AtTheDeadline") <= called
+    job = Job(name="night", image="i", schedule="rate(1 hour)", missed="auto")
+    looking = job_template(partial(with_parts, job))
+    assert called_by_states(looking, "AfterItsTime") <= called
 
 
 def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_it() -> None:
@@ -262,7 +268,14 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
 @pytest.mark.parametrize(
     ("role", "machines"),
     [
-        ("StateMachineRole", ["${Platform}-${Job}", "${Platform}-${Job}-AtTheDeadline"]),
+        (
+            "StateMachineRole",
+            [
+                "${Platform}-${Job}",
+                "${Platform}-${Job}-AtTheDeadline",
+                "${Platform}-${Job}-AfterItsTime",
+            ],
+        ),
         ("AfterTheEndRole", ["${AWS::StackName}-AfterTheEnd"]),
         ("BeforeTheStartRole", ["${AWS::StackName}-BeforeTheStart"]),
     ],
@@ -275,10 +288,13 @@ def test_a_workflow_s_role_is_for_that_workflow_exactly(role: str, machines: lis
     assert [one["Fn::Sub"].rpartition(":stateMachine:")[2] for one in sources] == machines
 
 
-def test_the_scheduler_comes_from_the_platform_s_group_exactly() -> None:
+def test_the_scheduler_comes_from_the_platform_s_groups_exactly() -> None:
     (statement,) = ROLES["SchedulerRole"]["AssumeRolePolicyDocument"]["Statement"]
-    source = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"]
-    assert source.endswith(":schedule-group/${ScheduleGroup}")
+    sources = statement["Condition"]["StringEquals"]["aws:SourceArn"]
+    assert [one["Fn::Sub"].rpartition(":schedule-group/")[2] for one in sources] == [
+        "${ScheduleGroup}",
+        "${LookGroup}",
+    ]
 
 
 @pytest.mark.parametrize("role", TRUSTED)

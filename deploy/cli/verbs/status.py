@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -32,22 +33,33 @@ def command(
         _write(target, screen, page)
         return
     import time
+
+    if not watch:
+        _look(target, screen, machine=machine, again=False)
+        return
+    from steadyspot.deploy.trouble import how_stopped
+
+    try:
+        while True:
+            _look(target, screen, machine=machine, again=True)
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt as stop:  # The usual way to end it, so that nothing needs to be said.
+        sys.exit(how_stopped(stop)[1])
+
+
+def _look(target: Target, screen: Screen, *, machine: bool, again: bool) -> None:
     from datetime import UTC, datetime
 
     from steadyspot.deploy.runs.fleet import as_data, read
 
-    while True:
-        now = datetime.now(UTC)
-        jobs = read(target, now)
-        if machine and watch:
-            screen.json_line([as_data(one) for one in jobs])
-        elif machine:
-            screen.json([as_data(one) for one in jobs])
-        else:
-            _show(screen, jobs, again=watch, at=now)
-        if not watch:
-            return
-        time.sleep(LOOK_SECONDS)
+    now = datetime.now(UTC)
+    jobs = read(target, now)
+    if machine and again:
+        screen.json_line([as_data(one) for one in jobs])
+    elif machine:
+        screen.json([as_data(one) for one in jobs])
+    else:
+        _show(screen, jobs, again=again, at=now)
 
 
 def _show(screen: Screen, jobs: list[JobStatus], *, again: bool, at: datetime) -> None:

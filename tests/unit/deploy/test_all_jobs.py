@@ -14,10 +14,12 @@ import pytest
 from rich.console import Console
 
 from steadyspot.deploy.cli.screen import Screen
-from steadyspot.deploy.cli.verbs import logs, redrive
+from steadyspot.deploy.cli.verbs import cost, logs, redrive, runs
+from steadyspot.deploy.runs.records import run_of
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Calls, Pages
+from tests.unit.deploy.fleets import items_of
 
 NIGHT, DAY = Job("night", "image"), Job("day", "image")
 JOBS = {"night": NIGHT, "day": DAY}
@@ -60,6 +62,47 @@ def test_logs_since_without_a_job_are_those_of_all_in_the_order_of_time(machine:
         assert [json.loads(line)["job"] for line in lines] == ["day", "night"]
     else:
         assert [line.split()[2] for line in lines] == ["day:", "night:"]
+
+
+RUNS = {
+    name: run_of(*items_of(name, datetime(2026, 11, day, 2, tzinfo=UTC)))
+    for day, name in enumerate(JOBS, 24)
+}
+
+
+def many() -> Any:
+    """Two jobs with a finished run each."""
+    services = Calls(
+        list_executions=lambda **_: {"executions": []},
+        receive_message=lambda **_: {},
+        get_paginator=lambda _: Pages(),
+    )
+    return SimpleNamespace(
+        config=Config(Path("s.toml"), Platform("shop"), JOBS),
+        client=lambda _: services,
+        job=lambda _: {"Queue": "q", "StateMachine": "m:stateMachine:x"},
+        runs=SimpleNamespace(
+            scheduled=lambda job, _most: [RUNS[job]],
+            since=lambda job, _since: [RUNS[job]],
+            several=lambda _job, _keys: [],
+        ),
+        platform={"AfterTheEnd": "a", "ScheduleGroup": "g"},
+    )
+
+
+def test_runs_without_a_job_are_those_of_all_newest_first() -> None:
+    lines = printed(runs, many(), job=None, most=20, machine=False).splitlines()
+    assert [line.split()[0] for line in lines] == ["job", "day", "night"]
+    told = json.loads(printed(runs, many(), job=None, most=1, machine=True))
+    assert [(one["job"], one["run_key"]) for one in told] == [("day", "20261125T020000Z")]
+
+
+def test_cost_without_a_job_is_that_of_all() -> None:
+    options = {"job": None, "days": 31, "as_csv": False, "refresh": False, "machine": True}
+    told = json.loads(printed(cost, many(), each=False, **options))
+    assert [(one["job"], one["complete"]) for one in told["bills"]] == [("night", 1), ("day", 1)]
+    each = json.loads(printed(cost, many(), each=True, **options))
+    assert [one["when"] for one in each["bills"]] == [run.run_key for run in RUNS.values()]
 
 
 def test_redrive_all_goes_on_where_one_job_is_in_trouble(

@@ -208,7 +208,7 @@ FILES = [
     JOB + "backoff = { seconds = 600, cap_seconds = 60 }",
     JOB + 'policies = "AdministratorAccess"',
     JOB + 'policies = ["AdministratorAccess"]',
-    JOB + "missed_after_hours = -1",
+    JOB + "missed = -1",
     JOB + "keep_logs = 31",
     JOB + 'tell_every_run = "true"',
 ]

@@ -250,6 +250,55 @@ def test_what_becomes_of_runs_that_meet_is_said(tmp_path: Path, overlap: str, sa
 
 
 @pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"missed": "auto", "schedule": None}, "has no schedule"),
+        ({"missed": 26, "schedule": None}, "has no schedule"),
+        ({"missed": 26, "schedule": "cron(0 2 ? * MON-FRI *)"}, "rests for 72 h"),
+        ({"missed": 26, "schedule": "rate(2 days)"}, "rests for 48 h"),
+        ({"missed": 26, "schedule": "at(2099-01-31T02:00:00)"}, "due only once"),
+        ({"missed": 26, "schedule": "cron(0 2 * * ? *)"}, ""),
+        ({"missed": 1, "schedule": "rate(5 minutes)"}, ""),
+        ({"missed": "auto", "schedule": "cron(0 2 1 * ? *)"}, ""),
+        ({"missed": 0, "schedule": "cron(0 2 1 * ? *)"}, ""),
+    ],
+)
+def test_an_alarm_for_missed_runs_that_would_ring_for_nothing_is_said(
+    tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    told = [one for one in findings(account(), tmp_path, **settings) if "missed" in one.about]
+    assert [said in one.text and bool(one.what_to_do) for one in told] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("kept", "settings", "said"),
+    [
+        ({}, {}, ["kept for ever"]),
+        ({"keep_runs_days": 30}, {}, ["before their outputs"]),
+        ({"keep_runs_days": 30, "keep_outputs_days": 31}, {}, ["before their outputs"]),
+        ({"keep_runs_days": 30, "keep_outputs_days": 30}, {}, ["go after 30 days"]),
+        (
+            {"keep_runs_days": 30, "keep_outputs_days": 30},
+            {"schedule": "cron(0 2 ? * MON *)", "finish_within_minutes": 90},
+            ["go after 30 days", "fewer than 5 runs"],
+        ),
+        (
+            {"keep_runs_days": 36, "keep_outputs_days": 30},
+            {"schedule": "cron(0 2 ? * MON *)", "finish_within_minutes": 90},
+            ["go after 36 days"],
+        ),
+    ],
+)
+def test_what_goes_with_the_records_of_runs_is_said(
+    tmp_path: Path, kept: dict[str, int], settings: dict[str, Any], said: list[str]
+) -> None:
+    platform = Platform(mail="a@example.com", **kept)  # type: ignore[arg-type]
+    found = findings(account(), tmp_path, platform=platform, **settings)
+    told = [one.text for one in found if "records" in one.about]
+    assert [text in one for text, one in zip(said, told, strict=True)] == [True] * len(said)
+
+
+@pytest.mark.parametrize(
     ("within", "level"), [(50, Level.BAD), (70, Level.NOTE), (120, Level.GOOD)]
 )
 def test_a_queue_in_which_deadlines_cannot_be_met_is_noted(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from steadyspot.deploy.local.validating import LARGEST_DEFINITION, Problem, problems, refusal_of
+from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import job_template, platform_template
 
 SCHEMA, TARGET = "SCHEMA_VALIDATION_FAILED", "MISSING_TRANSITION_TARGET"
@@ -199,11 +202,15 @@ def test_what_aws_takes_has_no_problem(definition: str) -> None:
     assert problems(definition) == ()
 
 
+LOOKED_AFTER = Job(name="night", image="i", schedule="rate(1 hour)", missed="auto")
+
+
 def test_our_own_definitions_have_no_problem() -> None:
     for template, name in (
         (job_template(), "StateMachine"),
         (platform_template(), "BeforeTheStart"),
         (job_template(), "AtTheDeadline"),
+        (job_template(partial(with_parts, LOOKED_AFTER)), "AfterItsTime"),
         (platform_template(), "AfterTheEnd"),
     ):
         assert problems(json.dumps(template.graph(name))) == ()

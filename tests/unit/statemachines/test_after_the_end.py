@@ -164,6 +164,18 @@ def test_a_run_that_is_in_good_hands_is_left_alone(item: Any, described: dict[st
     assert (world.parked, world.mails, world.item) == ([], [], item)
 
 
+def test_a_run_whose_work_is_complete_all_the_same_is_closed_and_counted() -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.worker = {"status": {"S": "complete"}, "execution": {"S": EXECUTION}}
+    ends(world)
+    assert (world.parked, world.mails) == ([], [])
+    assert world.item["status"] == {"S": "complete"}
+    assert world.totals[columns.RUN_KEY] == {"S": f"{columns.TOTALS}{TIME[:7]}"}
+    assert world.totals[columns.LATEST_RUN] == {"S": run_key_of(TIME)}
+    ends(world)
+    assert float(world.totals[f"{columns.DAY}{TIME[8:10]}"]["N"]) == 1
+
+
 def test_people_who_cannot_be_told_change_nothing() -> None:
     world = EndWorld(running(), Input="{}")
     world.faults = {"Tell people": [("SNS.NotFoundException", "")]}

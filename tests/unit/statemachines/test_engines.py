@@ -24,6 +24,8 @@ from steadyspot.deploy.local.expressions import ExpressionError
 from steadyspot.statemachines.composing import expression, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
 from tests.unit.statemachines.claims import met_by_claims
+from tests.unit.statemachines.test_after_its_time import KEY as LOOKED_FOR
+from tests.unit.statemachines.test_after_its_time import TIME, Table, looking_definition
 from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
 from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
@@ -108,6 +110,13 @@ def recorder() -> Recorder:
         launching = Launching(START, START + starts)
         launches.run(launching, launch_event(environment), name="launch")
     machine.kept |= launches.kept
+    looks = Recorder(looking_definition())
+    for status, every in itertools.product(("", "complete", "unfinished", "skipped"), (0, 5)):
+        runs = {LOOKED_FOR: status} if status else {}
+        table = Table(lambda _, runs=runs: runs)  # type: ignore[misc]
+        request = {"scheduledTime": TIME, "lookAfterMinutes": 75, "everyMinutes": every}
+        looks.run(table, request, name="look")
+    machine.kept |= looks.kept
     return machine
 
 
@@ -173,7 +182,8 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
             text = text.replace(f"${{{key}}}", value)
         is_function = library()[name].lines[0].startswith("function(")
         for scope in recorder.scopes.values():
-            given = {"capacity": "spot", "more": 1, "answers": ["stop"], **scope, **AFTER_THE_END}
+            given = {"capacity": "spot", "more": 1, "answers": ["stop"], **scope}
+            given |= {**AFTER_THE_END, **AFTER_ITS_TIME}
             yield {
                 "name": name,
                 "text": f"$type(({text}))" if is_function else text,
@@ -192,6 +202,14 @@ AFTER_THE_END: dict[str, Any] = {
     "sentence": "The execution was stopped before the run had finished.",
     "request": {"scheduledTime": "2026-11-24T02:00:00Z"},
     "ended": {"execution": "e", "name": "n", "status": "FAILED", "error": "States.Runtime"},
+}
+
+
+AFTER_ITS_TIME: dict[str, Any] = {
+    "firstTime": "2026-11-24T01:55:01Z",
+    "lastTime": "2026-11-24T02:00:00Z",
+    "due": 1_795_485_600_000,
+    "seen": "none",
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from steadyspot.contract import messages
 from tests.unit.statemachines.claims import START, TIME, own, worker, world
+from tests.unit.statemachines.turns import ASKED, EARLIER, LATER, described, met, turn
 from tests.unit.templates import of_type
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Machine, iso
@@ -62,6 +63,15 @@ def test_a_run_with_trouble_behind_it_counts_too() -> None:
 def test_a_duplicate_does_not_count() -> None:
     of = world(own(status="complete"), worker(status="complete"))
     assert messages.ON_SCHEDULE not in json.dumps(output_of({"scheduledTime": TIME}, of))
+
+
+@pytest.mark.parametrize("policy", ["skip", "queue", "replace"])
+def test_a_run_that_is_passed_over_does_not_count(policy: str) -> None:
+    of = met(turn(EARLIER, f"{EARLIER}/{EARLIER}/another", due=LATER), described())
+    jobs = Machine(job_definition(Overlap=policy, QueueAtMost="1"))
+    ended = jobs.run(of, ASKED, name="me")
+    assert ended.output["outcome"] == messages.SKIPPED
+    assert messages.ON_SCHEDULE not in json.dumps(ended.output)
 
 
 def test_a_run_that_failed_does_not_count() -> None:
