@@ -4,7 +4,8 @@ One for all jobs of a platform. Each job's EventBridge rule starts it for every 
 that was FAILED, ABORTED or TIMED_OUT, with what it needs of the event and two things more, the name
 of the job and the URL of its queue. A run that parked itself ended under an error of ours, so there
 is nothing to do; one whose message the queue refused carries the error ``Steadyspot.NotParked`` and
-is parked here.
+is parked here. A write that another call met, or that DynamoDB refused for now, is tried again for
+an hour or so; after that the run is parked and told without being marked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from steadyspot.contract import Status, columns, variables
 from steadyspot.contract.states import AfterTheEndState
 from steadyspot.statemachines.calls import (
-    CANCELED,
+    EXECUTION,
     EXPIRES,
     EXPIRES_OWN,
     EXPIRES_WORKERS,
@@ -25,7 +26,16 @@ from steadyspot.statemachines.calls import (
     transaction,
 )
 from steadyspot.statemachines.composing import expression, variable
-from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, Succeed, Task
+from steadyspot.statemachines.states import (
+    Catch,
+    Choice,
+    Fail,
+    Machine,
+    Rule,
+    Succeed,
+    Task,
+    Wait,
+)
 
 ENDED = {"S": variable("$ended.execution")}
 TABLE = "${Table}"
@@ -56,12 +66,14 @@ def mark() -> Task:
     return transaction(
         AfterTheEndState.MARK_UNFINISHED,
         change(
-            f"SET #status = :unfinished, execution = :ended, cause = :cause, {OPEN_AS_PARKED}",
+            "SET #status = :unfinished, execution = :ended, cause = :cause, marked_by = :me,"
+            f" {OPEN_AS_PARKED}",
             expression("markCondition"),
             {
                 **values,
                 **PARKED,
                 ":ended": ENDED,
+                ":me": {"S": EXECUTION},
                 ":before": {"S": expression("beforeEnded")},
                 ":cause": {"S": variable("$row.name")},
             },
@@ -137,11 +149,14 @@ def build() -> Machine:
         attributes=expression("endedAttributes"),
     )
     done = Succeed(AfterTheEndState.DONE)
+    again = Wait(AfterTheEndState.WAIT, comment="Backs off.", seconds=expression("secondsForWrite"))
+    met = Choice(AfterTheEndState.WAS_IT_MET, comment="That passes; a false condition does not.")
     named = {
         "jobName": variable("$states.input.job"),
         "queue": variable("$states.input.queue"),
         "region": "${Region}",
         variables.JOB: {"keepRunsDays": "${KeepRunsDays}"},
+        "refusal": {"times": 0},
     }
     asked_right.add_choice(Rule(expression("isWholeEvent"), assign=named), look)
     asked_right.default_choice(odd)
@@ -151,9 +166,18 @@ def build() -> Machine:
     known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
     asked.add_choice(Rule(expression("always"), assign=known), marking)
     marking.next_step = park
-    marking.add_catch(Catch(closing, error_equals=[CANCELED]))
+    for writing in (marking, closing):
+        refusal = expression("refusalOfEnd", isOfClose=writing is closing)
+        writing.add_catch(Catch(met, error_equals=["States.ALL"], assign={"refusal": refusal}))
+    for condition, comment, following in (
+        (expression("isSettled"), "It is in good hands, or out of ours.", done),
+        (variable("$refusal.isCondition"), "Somebody has marked it, or it is complete.", closing),
+        (expression("isToTryAgain"), "Another call met it, or DynamoDB was in trouble.", again),
+    ):
+        met.add_choice(Rule(condition, comment=comment), following)
+    met.default_choice(park)  # Not marked, but told.
+    again.next_step = marking
     closing.next_step = done
-    closing.add_catch(Catch(done, error_equals=["States.ALL"]))
     park.next_step = tell
     tell.next_step = done
     tell.add_catch(Catch(done, error_equals=["States.ALL"]))

@@ -83,6 +83,10 @@ VALUES: dict[str, Any] = {
     "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything
     "growth": GROWTH,
     "refusalsOfOnDemand": REFUSALS_OF_ON_DEMAND,
+    # Among the reasons why a transaction was cancelled (AWS's reference of TransactWriteItems).
+    "conditionFailed": "ConditionalCheckFailed",
+    "mostRefusals": 20,  # of a write of After the end, with waits of 300 s at most between them
+    "longestWriteSeconds": 300,
     "givenUp": GIVEN_UP,
     "fewestRuns": 5,  # that teach how long a run takes
     "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more

@@ -68,6 +68,11 @@ CAUSE: Final = "cause"
 TOLD_LATE: Final = "told_late"
 """ARN of the execution for which people were told that the deadline had passed."""
 
+TOLD_LATE_BY: Final = "told_late_by"
+MARKED_BY: Final = "marked_by"
+"""ARNs of the executions of *At the deadline* and *After the end* that wrote so: where a reply is
+lost, their next try must still go through."""
+
 FENCE: Final = "fence"
 HOLDER: Final = "holder"
 """Tells two tasks with the same fence apart."""

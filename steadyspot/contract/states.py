@@ -82,6 +82,8 @@ class AfterTheEndState(StrEnum):
     DID_IT_SPEAK = "Did it speak for itself?"
     MARK_UNFINISHED = "Mark it unfinished"
     CLOSE = "Close what is complete"
+    WAS_IT_MET = "Did another call meet it?"
+    WAIT = "Wait for the other call"
     PARK = "Park the run"
     TELL = "Tell people"
     DONE = "Done"

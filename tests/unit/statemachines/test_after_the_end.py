@@ -10,15 +10,17 @@ from jsonschema import Draft202012Validator
 
 from steadyspot.contract import columns
 from steadyspot.contract.keys import run_key_of
+from steadyspot.statemachines.calls import CANCELED
 from steadyspot.statemachines.composing import FOLDER
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Ended, Machine, TaskFailed, substituted
-from tests.virtual.world import Offer, RunWorld
+from tests.virtual.world import Offer, RunWorld, canceled
 
 START = 1_790_000_000.0
 LIMIT = 262_144
 NAME = "drill-1"
 EXECUTION = f"arn:aws:states:us-east-1:123456789012:execution:shop-night:{NAME}"
+AFTER_THE_END = "arn:aws:states:us-east-1:123456789012:execution:job"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/night"
 TIME = "2026-11-24T02:00:00Z"
 MACHINE = Machine(
@@ -58,9 +60,9 @@ def running() -> dict[str, Any]:
     return {"status": {"S": "running"}, "execution": {"S": EXECUTION}}
 
 
-def ends(world: EndWorld) -> Ended:
+def ends(world: EndWorld, name: str = "x") -> Ended:
     event = {"detail": {"executionArn": EXECUTION}, "job": "night", "queue": QUEUE}
-    ended = MACHINE.run(world, event, name="x")
+    ended = MACHINE.run(world, event, name=name)
     assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
     return ended
 
@@ -117,6 +119,7 @@ def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
         "status": {"S": "unfinished"},
         "execution": {"S": EXECUTION},
         "cause": {"S": "execution-ended"},
+        "marked_by": {"S": f"{AFTER_THE_END}:x"},
     }
 
 
@@ -135,7 +138,7 @@ def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
 def test_an_end_that_is_told_twice_is_parked_once(item: Any, described: dict[str, str]) -> None:
     world = EndWorld(item, Input=json.dumps({"scheduledTime": TIME}), **described)
     ends(world)
-    ends(world)
+    ends(world, name="again")
     assert (len(world.parked), len(world.mails)) == (1, 1)
 
 
@@ -162,6 +165,59 @@ def test_a_run_that_is_in_good_hands_is_left_alone(item: Any, described: dict[st
     world = EndWorld(dict(item), Input=json.dumps({"scheduledTime": TIME}), **described)
     ends(world)
     assert (world.parked, world.mails, world.item) == ([], [], item)
+
+
+MARK, CLOSE = "Mark it unfinished", "Close what is complete"
+MET = [
+    (CANCELED, canceled("TransactionConflict", "None", "None")),
+    (CANCELED, canceled("None", "TransactionConflict", "None")),
+    (CANCELED, canceled("ThrottlingError", "None", "None")),
+    (CANCELED, canceled("ProvisionedThroughputExceeded", "None", "None")),
+    (CANCELED, "Transaction cancelled"),
+    ("DynamoDb.ProvisionedThroughputExceededException", "The level of throughput was exceeded"),
+    ("DynamoDb.InternalServerErrorException", "Internal server error"),
+    ("States.Timeout", ""),
+]
+"""What a write fails with to its last retry, though no condition was false."""
+
+
+@pytest.mark.parametrize("refusal", MET)
+@pytest.mark.parametrize("times", [1, 6])
+def test_a_write_that_another_call_met_is_tried_until_the_run_is_parked(
+    refusal: tuple[str, str], times: int
+) -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.faults = {MARK: [refusal] * times}
+    ends(world)
+    assert world.item["status"] == {"S": "unfinished"}
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+
+
+def test_a_run_whose_mark_was_written_but_not_answered_is_parked_once() -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.unanswered = [MARK]
+    ends(world)
+    ends(world, name="again")
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+
+
+@pytest.mark.parametrize("refusal", MET)
+def test_a_complete_run_is_closed_though_another_call_met_that(refusal: tuple[str, str]) -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.worker = {"status": {"S": "complete"}, "execution": {"S": EXECUTION}}
+    world.faults = {MARK: [refusal], CLOSE: [refusal, refusal]}
+    ends(world)
+    assert world.item["status"] == {"S": "complete"}
+    assert (world.parked, world.mails) == ([], [])
+
+
+def test_a_table_that_refuses_for_more_than_an_hour_keeps_nobody_from_being_told() -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.faults = {MARK: [MET[0]] * 1_000}
+    ended = ends(world)
+    assert 3_600 < world.now - START < 2 * 3_600
+    assert len(ended.states_entered) < 80
+    assert (len(world.parked), len(world.mails)) == (1, 1)
 
 
 def test_people_who_cannot_be_told_change_nothing() -> None:
