@@ -42,6 +42,9 @@ TABLE = "${Table}"
 
 
 KEY = {columns.JOB: {"S": variable("$jobName")}, columns.RUN_KEY: {"S": variable("$key")}}
+EVENTS_READ = 10
+"""Of a history, the newest; a launch makes four."""
+
 TURN_BACK = {
     "Update": {
         "TableName": TABLE,
@@ -67,13 +70,14 @@ def mark() -> Task:
         AfterTheEndState.MARK_UNFINISHED,
         change(
             "SET #status = :unfinished, execution = :ended, cause = :cause, marked_by = :me,"
-            f" {OPEN_AS_PARKED}",
+            f" {columns.BROKEN_OFF} = :attempt, {OPEN_AS_PARKED}",
             expression("markCondition"),
             {
                 **values,
                 **PARKED,
                 ":ended": ENDED,
                 ":me": {"S": EXECUTION},
+                ":attempt": {"M": expression("attemptEnded")},
                 ":before": {"S": expression("beforeEnded")},
                 ":cause": {"S": variable("$row.name")},
             },
@@ -110,6 +114,39 @@ def close() -> Task:
     )
 
 
+def what_did_it_run() -> Task:
+    """Find the task that ended with the execution, in what its history says last."""
+    return short_call(
+        AfterTheEndState.WHAT_DID_IT_RUN,
+        "aws-sdk:sfn:getExecutionHistory",
+        comment="An attempt that ended with its execution was not written down by that.",
+        arguments={
+            "ExecutionArn": variable("$ended.execution"),
+            "ReverseOrder": True,
+            "MaxResults": EVENTS_READ,
+            "IncludeExecutionData": True,
+        },
+        assign={"launch": expression("launchOfEnded")},
+        output={},
+    )
+
+
+def how_fared_the_task() -> Task:
+    """Ask where the task ran, and since when; it may still be within its grace."""
+    return short_call(
+        AfterTheEndState.HOW_FARED_THE_TASK,
+        "aws-sdk:ecs:describeTasks",
+        "States.QueryEvaluationError",
+        comment="Without one, or where ECS has forgotten it, no time is known of it.",
+        arguments={
+            "Cluster": expression("clusterOfEnded"),
+            "Tasks": [variable("$launch.task")],
+        },
+        assign={"launch": expression("launchFared")},
+        output={},
+    )
+
+
 def build() -> Machine:
     """Return the definition, the platform's names still to be filled in."""
     asked_right = Choice(AfterTheEndState.IS_IT_ALL_THERE)
@@ -133,6 +170,7 @@ def build() -> Machine:
     asked = Choice(
         AfterTheEndState.DID_IT_SPEAK, comment="Who ends under a name of ours has parked."
     )
+    ran, fared = what_did_it_run(), how_fared_the_task()
     marking, closing = mark(), close()
     park = short_call(
         AfterTheEndState.PARK,
@@ -157,6 +195,7 @@ def build() -> Machine:
         "region": "${Region}",
         variables.JOB: {"keepRunsDays": "${KeepRunsDays}"},
         "refusal": {"times": 0},
+        "launch": {},
     }
     asked_right.add_choice(Rule(expression("isWholeEvent"), assign=named), look)
     asked_right.default_choice(odd)
@@ -164,7 +203,15 @@ def build() -> Machine:
     asked.add_choice(Rule(expression("hasSpoken")), done)
     # An end is known by its key from here on, and told in one sentence.
     known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
-    asked.add_choice(Rule(expression("always"), assign=known), marking)
+    asked.add_choice(Rule(expression("always"), assign=known), ran)
+    ran.next_step = fared
+    ran.catches = [
+        # What a state takes in has a limit, which States.ALL does not catch.
+        Catch(marking, error_equals=["States.DataLimitExceeded"]),
+        Catch(marking, error_equals=["States.ALL"]),
+    ]
+    fared.next_step = marking
+    fared.add_catch(Catch(marking, error_equals=["States.ALL"]))
     marking.next_step = park
     for writing in (marking, closing):
         refusal = expression("refusalOfEnd", isOfClose=writing is closing)

@@ -62,6 +62,7 @@ def told_after_the_end(cause: Cause, outcome: str) -> dict[str, str]:
     """Return what *After the end* tells of a row; its definition travels within a template."""
     return {
         "name": cause.name,
+        "class": cause.cause_class.value,
         messages.OUTCOME: outcome,
         messages.SENTENCE: cause.sentence,
         messages.NEXT_STEP: cause.next_step,

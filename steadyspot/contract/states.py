@@ -80,6 +80,8 @@ class AfterTheEndState(StrEnum):
     NOT_AN_END = "Not an end"
     HOW_DID_IT_END = "How did it end?"
     DID_IT_SPEAK = "Did it speak for itself?"
+    WHAT_DID_IT_RUN = "What did it run?"
+    HOW_FARED_THE_TASK = "How fared its task?"
     MARK_UNFINISHED = "Mark it unfinished"
     CLOSE = "Close what is complete"
     WAS_IT_MET = "Did another call meet it?"

@@ -124,6 +124,8 @@ class RunWorld:
     job's, ``nobody`` what there never is; ``executions``: what DescribeExecution shows of others,
     by ARN.
     ``unanswered``: states whose next call is made twice, since the reply to the first is lost.
+    ``history_of``: events of an execution that ended, newest first; ``tasks``: what DescribeTasks
+    shows, by ARN.
     ``is_watched``: *Before the start* watches each launch, as it does unless launch_minutes is 0.
     """
 
@@ -158,6 +160,8 @@ class RunWorld:
         self.arguments: list[Any] = []
         self.faults: dict[str, list[tuple[str, str]]] = {}
         self.unanswered: list[str] = []
+        self.history_of: list[dict[str, Any]] = []
+        self.tasks: dict[str, dict[str, Any]] = {}
         self._market = market
         self._reports = reports
         self._value = value
@@ -189,6 +193,10 @@ class RunWorld:
         if service == "sns:publish":
             self.mails.append(arguments)
             return {}
+        if service == "aws-sdk:ecs:describeTasks":
+            return {
+                "Tasks": [self.tasks[task] for task in arguments["Tasks"] if task in self.tasks]
+            }
         if "sfn:" in service:
             return self._of_executions(service, arguments)
         assert service == "aws-sdk:cloudwatchlogs:getLogEvents", f"nobody answers {resource}"
@@ -202,6 +210,10 @@ class RunWorld:
             if arguments["ExecutionArn"] not in self.executions:
                 raise TaskFailed("Sfn.ExecutionDoesNotExistException")
             return self.executions[arguments["ExecutionArn"]]
+        if service == "aws-sdk:sfn:getExecutionHistory":
+            assert arguments["ReverseOrder"]
+            assert arguments["IncludeExecutionData"]
+            return {"Events": self.history_of[: arguments["MaxResults"]]}
         assert service == "aws-sdk:sfn:stopExecution", f"nobody answers {service}"
         self.stopped.append(arguments)
         return {}

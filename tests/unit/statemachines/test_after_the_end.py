@@ -10,11 +10,12 @@ from jsonschema import Draft202012Validator
 
 from steadyspot.contract import columns
 from steadyspot.contract.keys import run_key_of
+from steadyspot.contract.records import AttemptColumn
 from steadyspot.statemachines.calls import CANCELED
 from steadyspot.statemachines.composing import FOLDER
 from steadyspot.statemachines.render import definition
-from tests.virtual.machine import Ended, Machine, TaskFailed, substituted
-from tests.virtual.world import Offer, RunWorld, canceled
+from tests.virtual.machine import Ended, Machine, TaskFailed, iso, substituted
+from tests.virtual.world import CLUSTER, TASK, Offer, RunWorld, canceled
 
 START = 1_790_000_000.0
 LIMIT = 262_144
@@ -120,6 +121,7 @@ def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
         "execution": {"S": EXECUTION},
         "cause": {"S": "execution-ended"},
         "marked_by": {"S": f"{AFTER_THE_END}:x"},
+        columns.BROKEN_OFF: {"M": {}},
     }
 
 
@@ -165,6 +167,155 @@ def test_a_run_that_is_in_good_hands_is_left_alone(item: Any, described: dict[st
     world = EndWorld(dict(item), Input=json.dumps({"scheduledTime": TIME}), **described)
     ends(world)
     assert (world.parked, world.mails, world.item) == ([], [], item)
+
+
+# --- the attempt that ended with its execution ----------------------------------------------------
+
+
+def moment(seconds: float) -> str:
+    return iso(START + seconds)
+
+
+def history(*, environment: str = "", cluster: str = CLUSTER) -> list[dict[str, Any]]:
+    """The events of a launch that nothing ended but the execution, newest first."""
+    pairs = [
+        {"Name": "STEADYSPOT_ATTEMPT", "Value": "3"},
+        {"Name": "STEADYSPOT_CAPACITY", "Value": "spot"},
+        {"Name": "STEADYSPOT_COMMAND", "Value": environment},
+    ]
+    parameters = {
+        "Overrides": {
+            "ContainerOverrides": [
+                {"Name": "beside", "Environment": [{"Name": "STEADYSPOT_ATTEMPT", "Value": "9"}]},
+                {"Name": "worker", "Environment": pairs},
+            ]
+        }
+    }
+    told = {"Failures": [], "Tasks": [{"TaskArn": TASK, "ClusterArn": cluster}]}
+    submitted = {"ResourceType": "ecs", "Resource": "runTask.sync", "Output": json.dumps(told)}
+    events: list[dict[str, Any]] = [
+        {"Type": "ExecutionAborted", "Timestamp": moment(0)},
+        {
+            "Type": "TaskSubmitted",
+            "Timestamp": moment(-900),
+            "TaskSubmittedEventDetails": submitted,
+        },
+        {"Type": "TaskStarted", "Timestamp": moment(-901)},
+        {
+            "Type": "TaskScheduled",
+            "Timestamp": moment(-902),
+            "TaskScheduledEventDetails": {"Parameters": json.dumps(parameters)},
+        },
+        {"Type": "TaskStateEntered", "Timestamp": moment(-902)},
+    ]
+    return numbered(events)
+
+
+def numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**event, "Id": 100 - index} for index, event in enumerate(events)]
+
+
+def broken_off(task: dict[str, Any] | None = None, **described: Any) -> EndWorld:
+    """A run whose execution ended while its third attempt ran."""
+    asked = json.dumps({"scheduledTime": TIME})
+    world = EndWorld(running(), Input=asked, StopDate=moment(0), **described)
+    world.history_of = history()
+    started = {"StartedAt": moment(-850), "AvailabilityZone": "us-east-1b", "LastStatus": "RUNNING"}
+    world.tasks = {TASK: started if task is None else task}
+    return world
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
+def test_an_attempt_that_ended_with_its_execution_is_written_down_and_told(status: str) -> None:
+    world = broken_off(Status=status, Error="States.Runtime")
+    ends(world)
+    column = world.item["broken_off"]["M"]
+    attempt = {name: next(iter(value.values())) for name, value in column.items()}
+    assert attempt.keys() == AttemptColumn.__annotations__.keys()
+    assert (
+        attempt
+        | {
+            "attempt": "3",
+            "capacity": "spot",
+            "zone": "us-east-1b",
+            "started_at": moment(-902),
+            "ended_at": moment(0),
+            "seconds": "850",
+            "cause": "execution-ended",
+            "class": "interrupted",
+            "task": TASK,
+        }
+        == attempt
+    )
+    mail = json.loads(world.mails[0]["Message"])["email"]
+    assert "\nAttempt 3 ended with it, on Spot in us-east-1b, after 850 s.\n" in mail
+
+
+@pytest.mark.parametrize(
+    ("task", "seconds", "told"),
+    [
+        ({"LastStatus": "PROVISIONING"}, "0", "on Spot, before it had started."),
+        (
+            {"StartedAt": moment(-850), "StoppedAt": moment(60), "AvailabilityZone": "z"},
+            "910",
+            "on Spot in z, after 910 s.",
+        ),
+        ({"StartedAt": moment(5), "AvailabilityZone": "z"}, "0", "in z, before it had started."),
+        ({"StartedAt": START * 1000 - 7_000}, "7", "on Spot, after 7 s."),
+    ],
+)
+def test_what_ecs_knows_of_the_task_is_what_is_counted(
+    task: dict[str, Any], seconds: str, told: str
+) -> None:
+    world = broken_off(task)
+    ends(world)
+    assert world.item["broken_off"]["M"]["seconds"] == {"N": seconds}
+    assert told in json.loads(world.mails[0]["Message"])["email"]
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_where_ecs_knows_nothing_the_time_since_the_launch_is_counted(is_refused: bool) -> None:
+    world = broken_off()
+    world.tasks = {}
+    if is_refused:
+        world.faults = {"How fared its task?": [("Ecs.ServerException", "")]}
+    ends(world)
+    assert world.item["broken_off"]["M"]["seconds"] == {"N": "902"}
+    assert "on Spot, after 902 s." in json.loads(world.mails[0]["Message"])["email"]
+
+
+ENDED_BEFORE = {"Type": "TaskFailed", "Timestamp": moment(-10)}
+CUT = {"ResourceType": "ecs", "Output": '{"Tasks": [{"Task'}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [{"Type": "ExecutionAborted", "Id": 1}],
+        numbered([ENDED_BEFORE, *history()]),
+        numbered([{"Type": "TaskTimedOut"}, *history()]),
+        numbered([{"Type": "TaskSubmitted", "TaskSubmittedEventDetails": CUT}]),
+        numbered([{"Type": "TaskSubmitted", "TaskSubmittedEventDetails": {}}, *history()]),
+    ],
+    ids=["none", "waited", "judged", "timed-out", "cut", "not-ecs"],
+)
+def test_an_execution_that_ran_no_task_ends_without_an_attempt(events: list[Any]) -> None:
+    world = broken_off()
+    world.history_of = events
+    ends(world)
+    assert world.item["broken_off"] == {"M": {}}
+    assert "ended with it" not in json.loads(world.mails[0]["Message"])["email"]
+    assert len(world.parked) == 1
+
+
+@pytest.mark.parametrize("state", ["What did it run?", "How fared its task?"])
+@pytest.mark.parametrize("error", ["States.DataLimitExceeded", "Ecs.ServerException"])
+def test_what_it_ran_need_not_be_known_to_park_and_tell(state: str, error: str) -> None:
+    world = broken_off()
+    world.faults = {state: [(error, "")]}
+    ends(world)
+    assert (len(world.parked), len(world.mails)) == (1, 1)
 
 
 MARK, CLOSE = "Mark it unfinished", "Close what is complete"
