@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.statemachines.claims import (
+    BROKEN_OFF,
     HOLDER,
     KEY,
     MACHINE,
@@ -242,13 +243,12 @@ def assert_printable(mail: dict[str, Any]) -> None:
 # --- what ended with an execution goes on with the next -------------------------------------------
 
 FIRST = {
+    **BROKEN_OFF,
     "attempt": {"N": "1"},
-    "capacity": {"S": "spot"},
     "seconds": {"N": "100"},
     "lost_seconds": {"N": "20"},
     "cause": {"S": "reclaimed"},
 }
-BROKEN = {**FIRST, "attempt": {"N": "2"}, "seconds": {"N": "850"}, "lost_seconds": {"N": "850"}}
 
 
 def broken_off(attempts: list[Any]) -> RunWorld:
@@ -256,7 +256,7 @@ def broken_off(attempts: list[Any]) -> RunWorld:
     rows = [{"M": attempt} for attempt in attempts]
     kept: dict[str, Any] = {"attempts": {"L": rows}} if rows else {}
     money = {"spot_seconds": {"N": "1100"}, "wasted_seconds": {"N": "20"}}
-    item = own(status="unfinished", broken_off={"M": BROKEN}, **kept)
+    item = own(status="unfinished", broken_off={"M": BROKEN_OFF}, **kept)
     return world(item | ({"money": {"M": money}} if attempts else {}), worker(status="unfinished"))
 
 

@@ -173,7 +173,14 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
             text = text.replace(f"${{{key}}}", value)
         is_function = library()[name].lines[0].startswith("function(")
         for scope in recorder.scopes.values():
-            given = {"capacity": "spot", "more": 1, "answers": ["stop"], **scope, **AFTER_THE_END}
+            given = {
+                "capacity": "spot",
+                "more": 1,
+                "answers": ["stop"],
+                "isOfClose": True,
+                **scope,
+                **AFTER_THE_END,
+            }
             yield {
                 "name": name,
                 "text": f"$type(({text}))" if is_function else text,
@@ -187,11 +194,33 @@ AFTER_THE_END: dict[str, Any] = {
     "queue": "q",
     "region": "eu-central-1",
     "key": "20261124T020000Z",
-    "row": {"name": "replaced", "outcome": "replaced", "sentence": "{how_ended}", "nextStep": "-"},
+    "row": {
+        "name": "replaced",
+        "class": "interrupted",
+        "outcome": "replaced",
+        "sentence": "{how_ended}",
+        "nextStep": "-",
+    },
     "title": "Steadyspot: night was stopped",
     "sentence": "The execution was stopped before the run had finished.",
     "request": {"scheduledTime": "2026-11-24T02:00:00Z"},
-    "ended": {"execution": "e", "name": "n", "status": "FAILED", "error": "States.Runtime"},
+    "ended": {
+        "execution": "e",
+        "name": "n",
+        "status": "FAILED",
+        "error": "States.Runtime",
+        "at": round(START * 1000),
+    },
+    "launch": {
+        "attempt": 2,
+        "capacity": "spot",
+        "zone": "us-east-1a",
+        "begun": round(START * 1000) - 60_000,
+        "seconds": 60,
+        "task": "arn:task",
+        "cluster": "arn:cluster",
+    },
+    "refusal": {"times": 1, "isCondition": False, "isOfClose": True},
 }
 
 
