@@ -31,6 +31,7 @@ from steadyspot.statemachines.states import (
     Choice,
     Fail,
     Machine,
+    Retry,
     Rule,
     Succeed,
     Task,
@@ -115,11 +116,11 @@ def close() -> Task:
 
 
 def what_did_it_run() -> Task:
-    """Find the task that ended with the execution, in what its history says last."""
+    """Find the attempt that ended with the execution, which did not write it down."""
     return short_call(
         AfterTheEndState.WHAT_DID_IT_RUN,
         "aws-sdk:sfn:getExecutionHistory",
-        comment="An attempt that ended with its execution was not written down by that.",
+        comment="If that is no task, what it assigns is an error, which is caught.",
         arguments={
             "ExecutionArn": variable("$ended.execution"),
             "ReverseOrder": True,
@@ -136,13 +137,9 @@ def how_fared_the_task() -> Task:
     return short_call(
         AfterTheEndState.HOW_FARED_THE_TASK,
         "aws-sdk:ecs:describeTasks",
-        "States.QueryEvaluationError",
-        comment="Without one, or where ECS has forgotten it, no time is known of it.",
-        arguments={
-            "Cluster": expression("clusterOfEnded"),
-            "Tasks": [variable("$launch.task")],
-        },
+        arguments={"Cluster": variable("$launch.cluster"), "Tasks": [variable("$launch.task")]},
         assign={"launch": expression("launchFared")},
+        retry=[Retry(error_equals=["States.ALL"])],
         output={},
     )
 
@@ -217,9 +214,9 @@ def build() -> Machine:
         refusal = expression("refusalOfEnd", isOfClose=writing is closing)
         writing.add_catch(Catch(met, error_equals=["States.ALL"], assign={"refusal": refusal}))
     for condition, comment, following in (
-        (expression("isSettled"), "It is in good hands, or out of ours.", done),
-        (variable("$refusal.isCondition"), "Somebody has marked it, or it is complete.", closing),
-        (expression("isToTryAgain"), "Another call met it, or DynamoDB was in trouble.", again),
+        (expression("isSettled"), "It is in good hands.", done),
+        (variable("$refusal.isCondition"), "It is marked, or complete.", closing),
+        (expression("isToTryAgain"), "Another call met it, or the like.", again),
     ):
         met.add_choice(Rule(condition, comment=comment), following)
     met.default_choice(park)  # Not marked, but told.

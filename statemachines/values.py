@@ -28,6 +28,7 @@ from steadyspot.statemachines.causes import (
     SKIPPED,
     TAMPERED,
     Cause,
+    CauseClass,
 )
 
 TRANSITION_PRICE = 0.000025
@@ -62,14 +63,26 @@ def told_after_the_end(cause: Cause, outcome: str) -> dict[str, str]:
     """Return what *After the end* tells of a row; its definition travels within a template."""
     return {
         "name": cause.name,
-        "class": cause.cause_class.value,
         messages.OUTCOME: outcome,
         messages.SENTENCE: cause.sentence,
         messages.NEXT_STEP: cause.next_step,
     }
 
 
+UNKNOWN_OF_BROKEN_OFF: dict[str, Any] = {
+    "class": {"S": CauseClass.INTERRUPTED.value},
+    "error": {"S": ""},
+    "stop_code": {"S": ""},
+    "stopped_reason": {"S": ""},
+    "exit_code": {"N": "-1"},
+    "started": {"BOOL": True},
+    "gained": {"BOOL": False},
+    "units_done": {"N": "0"},
+}
+"""Columns of an attempt that *After the end* does not write."""
+
 VALUES: dict[str, Any] = {
+    "brokenOff": UNKNOWN_OF_BROKEN_OFF,
     "fencePerClaim": FENCE_PER_CLAIM,
     "workerContainer": WORKER_CONTAINER,
     "workerSuffix": columns.WORKER_SUFFIX,

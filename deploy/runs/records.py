@@ -25,7 +25,7 @@ from steadyspot.deploy.aws.prices import Prices
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-    from steadyspot.contract.records import AttemptColumn, StopReportColumn
+    from steadyspot.contract.records import AttemptColumn, BrokenOffColumn, StopReportColumn
 
 
 _OF_JOB = f"{columns.JOB} = :job"
@@ -448,22 +448,27 @@ def _attempt(column: AttemptColumn) -> AttemptRecord:
     )
 
 
-def _broken_off(column: AttemptColumn, written: Mapping[str, Any]) -> AttemptRecord:
+def _broken_off(column: BrokenOffColumn, written: Mapping[str, Any]) -> AttemptRecord:
     """Return the attempt that ended with its execution, which knew nothing of its work.
 
     What its worker wrote in its grace, if it came to that, says what was lost; else all is.
     """
-    attempt = _attempt(column)
     report: Any = written.get(columns.STOP_REPORT, {})
     is_its_own = report.get("fence", 0) == written.get(columns.FENCE, -1)
-    return replace(
-        attempt,
+    seconds = column["seconds"]
+    return AttemptRecord(
+        attempt=int(column["attempt"]),
+        capacity=column["capacity"],
+        zone=column["zone"],
+        started_at=column["started_at"],
+        ended_at=column["ended_at"],
+        seconds=float(seconds),
+        exit_code=-1,
+        cause=column["cause"],
+        stopped_reason="",
+        task=column["task"],
         units_done=int(written.get(columns.PROGRESS, {}).get("units_done", 0)),
-        lost_seconds=(
-            min(attempt.seconds, float(report["lost_seconds"]))
-            if is_its_own
-            else attempt.lost_seconds
-        ),
+        lost_seconds=float(min(seconds, report["lost_seconds"]) if is_its_own else seconds),
     )
 
 

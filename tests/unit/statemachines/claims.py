@@ -96,7 +96,6 @@ BROKEN_OFF: dict[str, Any] = {
     "attempt": {"N": "2"},
     "capacity": {"S": "spot"},
     "seconds": {"N": "850"},
-    "lost_seconds": {"N": "850"},
     "cause": {"S": "execution-ended"},
 }
 """An attempt that ended with its execution."""
