@@ -21,20 +21,22 @@ START = 1_790_000_000.0
 LIMIT = 262_144
 NAME = "drill-1"
 EXECUTION = f"arn:aws:states:us-east-1:123456789012:execution:shop-night:{NAME}"
-AFTER_THE_END = "arn:aws:states:us-east-1:123456789012:execution:job"
+ITS_EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:job"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/night"
 TIME = "2026-11-24T02:00:00Z"
-MACHINE = Machine(
-    substituted(
-        json.dumps(definition("after-the-end")),
-        (
-            ("KeepRunsDays", "30"),
-            ("Region", "us-east-1"),
-            ("Table", "runs"),
-            ("Topic", "arn:topic"),
-        ),
-    )
+AFTER_THE_END = substituted(
+    json.dumps(definition("after-the-end")),
+    (
+        ("KeepRunsDays", "30"),
+        ("Region", "us-east-1"),
+        ("Table", "runs"),
+        ("Topic", "arn:topic"),
+    ),
 )
+MACHINE = Machine(AFTER_THE_END)
+END = {"detail": {"executionArn": EXECUTION}, "job": "night", "queue": QUEUE}
+"""What a job's rule makes of the event."""
+
 PARKED = Draft202012Validator(
     json.loads((FOLDER.parent / "schemas" / "parked-run.schema.json").read_text("utf-8"))
 )
@@ -62,8 +64,7 @@ def running() -> dict[str, Any]:
 
 
 def ends(world: EndWorld, name: str = "x") -> Ended:
-    event = {"detail": {"executionArn": EXECUTION}, "job": "night", "queue": QUEUE}
-    ended = MACHINE.run(world, event, name=name)
+    ended = MACHINE.run(world, END, name=name)
     assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
     return ended
 
@@ -120,7 +121,7 @@ def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
         "status": {"S": "unfinished"},
         "execution": {"S": EXECUTION},
         "cause": {"S": "execution-ended"},
-        "marked_by": {"S": f"{AFTER_THE_END}:x"},
+        "marked_by": {"S": f"{ITS_EXECUTIONS}:x"},
         columns.BROKEN_OFF: {"M": {}},
     }
 

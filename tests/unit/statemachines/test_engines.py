@@ -24,6 +24,7 @@ from steadyspot.deploy.local.expressions import ExpressionError
 from steadyspot.statemachines.composing import expression, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
 from tests.unit.statemachines.claims import met_by_claims
+from tests.unit.statemachines.test_after_the_end import AFTER_THE_END, END, broken_off
 from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
 from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
@@ -100,9 +101,12 @@ def recorder() -> Recorder:
         within = rng.choice([0, 70, 80, 200])
         request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
         machine.run(world, request, name=f"x{number}")
+    machine.kept |= kept_in_turn(machine.scopes)
     for number, met in enumerate(met_by_claims()):
         machine.run(met.world, met.request, name=f"claim{number}")
-    machine.kept |= kept_in_turn(machine.scopes)
+    after = Recorder(AFTER_THE_END)
+    after.kept, after.scopes = machine.kept, machine.scopes
+    after.run(broken_off(), END, name="end")
     launches = Recorder(definition("before-the-start"))
     for starts, environment in itertools.product((60.0, 7_200.0, 90_000.0), START_BYS):
         launching = Launching(START, START + starts)
@@ -189,7 +193,7 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
             }
 
 
-AFTER_THE_END: dict[str, Any] = {
+ENDED: dict[str, Any] = {
     "jobName": "night",
     "queue": "q",
     "region": "eu-central-1",
