@@ -90,7 +90,32 @@ class JobOrPlan(click.ParamType[Any]):
 
 
 run_named = click.argument("run", required=False, type=Checked("runs.lookup", "run_meant"))
-as_json = click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")
+
+
+def _print_form(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if not is_asked:
+        return
+    from steadyspot.deploy.as_json import as_json, form_of
+
+    click.echo(as_json(form_of(str(ctx.command.name)), indent=2))
+    ctx.exit()
+
+
+def as_json(verb: F) -> F:
+    """Give a verb ``--json``, and the schema of what it prints then."""
+    schema = click.option(
+        "--json-schema",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_form,
+        help="Print the JSON Schema of that.",
+    )
+    return click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")(
+        schema(verb)
+    )
+
+
 as_page = click.option(
     "--html",
     "page",
