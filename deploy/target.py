@@ -171,21 +171,19 @@ def need_page() -> None:
         )
 
 
-def is_kept_up(config: Config) -> bool:
-    """Return whether ``steadyspot local`` keeps an embedded AWS up beside a configuration.
+def kept_up(config: Config) -> Target | None:
+    """Return the target of the embedded AWS that ``steadyspot local`` keeps up, if it keeps one.
 
     Raises
     ------
     Trouble
         When others may have written where it is said to be.
     """
-    from steadyspot.deploy.aws.local_address import ADDRESS, NoAddress, read
+    from steadyspot.deploy.aws.local_address import beside
+    from steadyspot.deploy.aws.local_session import LocalSession
 
-    try:
-        read(config.path.parent / ADDRESS)
-    except NoAddress:
-        return False
-    return True
+    address = beside(config.path)
+    return None if address is None else Target(config, LocalSession(address))
 
 
 def on_this_machine(config: Config) -> Target:

@@ -79,7 +79,7 @@ def build() -> Machine:
     wait.next_step = looking
     looking.next_step = decide
     looking.add_catch(Catch(wait_on, error_equals=["States.ALL"]))
-    decide.add_choice(Rule(expression("isSettled")), done)
+    decide.add_choice(Rule(expression("isNotMissed")), done)
     decide.add_choice(Rule(expression("isUnderWay")), wait_on)
     decide.default_choice(tell)
     wait_on.next_step = looking

@@ -4,7 +4,8 @@ One for all jobs of a platform. Each job's EventBridge rule starts it for every 
 that was FAILED, ABORTED or TIMED_OUT, with what it needs of the event and two things more, the name
 of the job and the URL of its queue. A run that parked itself ended under an error of ours, so there
 is nothing to do; one whose message the queue refused carries the error ``Steadyspot.NotParked`` and
-is parked here.
+is parked here. A write that another call met, or that DynamoDB refused for now, is tried again for
+an hour or so; after that the run is parked and told without being marked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from steadyspot.contract import Status, columns, variables
 from steadyspot.contract.states import AfterTheEndState
 from steadyspot.statemachines.calls import (
-    CANCELED,
+    EXECUTION,
     EXPIRES,
     EXPIRES_OWN,
     EXPIRES_WORKERS,
@@ -25,13 +26,26 @@ from steadyspot.statemachines.calls import (
     transaction,
 )
 from steadyspot.statemachines.composing import expression, variable
-from steadyspot.statemachines.states import Catch, Choice, Fail, Machine, Rule, Succeed, Task
+from steadyspot.statemachines.states import (
+    Catch,
+    Choice,
+    Fail,
+    Machine,
+    Retry,
+    Rule,
+    Succeed,
+    Task,
+    Wait,
+)
 
 ENDED = {"S": variable("$ended.execution")}
 TABLE = "${Table}"
 
 
 KEY = {columns.JOB: {"S": variable("$jobName")}, columns.RUN_KEY: {"S": variable("$key")}}
+EVENTS_READ = 10
+"""Of a history, the newest; a launch makes four."""
+
 TURN_BACK = {
     "Update": {
         "TableName": TABLE,
@@ -70,12 +84,15 @@ def mark() -> Task:
     return transaction(
         AfterTheEndState.MARK_UNFINISHED,
         change(
-            f"SET #status = :unfinished, execution = :ended, cause = :cause, {OPEN_AS_PARKED}",
+            "SET #status = :unfinished, execution = :ended, cause = :cause, marked_by = :me,"
+            f" {columns.BROKEN_OFF} = :attempt, {OPEN_AS_PARKED}",
             expression("markCondition"),
             {
                 **values,
                 **PARKED,
                 ":ended": ENDED,
+                ":me": {"S": EXECUTION},
+                ":attempt": {"M": expression("attemptEnded")},
                 ":before": {"S": expression("beforeEnded")},
                 ":cause": {"S": variable("$row.name")},
             },
@@ -113,6 +130,35 @@ def close() -> Task:
     )
 
 
+def what_did_it_run() -> Task:
+    """Find the attempt that ended with the execution, which did not write it down."""
+    return short_call(
+        AfterTheEndState.WHAT_DID_IT_RUN,
+        "aws-sdk:sfn:getExecutionHistory",
+        comment="If that is no task, what it assigns is an error, which is caught.",
+        arguments={
+            "ExecutionArn": variable("$ended.execution"),
+            "ReverseOrder": True,
+            "MaxResults": EVENTS_READ,
+            "IncludeExecutionData": True,
+        },
+        assign={"launch": expression("launchOfEnded")},
+        output={},
+    )
+
+
+def how_fared_the_task() -> Task:
+    """Ask where the task ran, and since when; it may still be within its grace."""
+    return short_call(
+        AfterTheEndState.HOW_FARED_THE_TASK,
+        "aws-sdk:ecs:describeTasks",
+        arguments={"Cluster": variable("$launch.cluster"), "Tasks": [variable("$launch.task")]},
+        assign={"launch": expression("launchFared")},
+        retry=[Retry(error_equals=["States.ALL"])],
+        output={},
+    )
+
+
 def build() -> Machine:
     """Return the definition, the platform's names still to be filled in."""
     asked_right = Choice(AfterTheEndState.IS_IT_ALL_THERE)
@@ -136,6 +182,7 @@ def build() -> Machine:
     asked = Choice(
         AfterTheEndState.DID_IT_SPEAK, comment="Who ends under a name of ours has parked."
     )
+    ran, fared = what_did_it_run(), how_fared_the_task()
     marking, closing = mark(), close()
     park = short_call(
         AfterTheEndState.PARK,
@@ -152,11 +199,15 @@ def build() -> Machine:
         attributes=expression("endedAttributes"),
     )
     done = Succeed(AfterTheEndState.DONE)
+    again = Wait(AfterTheEndState.WAIT, comment="Backs off.", seconds=expression("secondsForWrite"))
+    met = Choice(AfterTheEndState.WAS_IT_MET, comment="That passes; a false condition does not.")
     named = {
         "jobName": variable("$states.input.job"),
         "queue": variable("$states.input.queue"),
         "region": "${Region}",
         variables.JOB: {"keepRunsDays": "${KeepRunsDays}"},
+        "refusal": {"times": 0},
+        "launch": {},
     }
     asked_right.add_choice(Rule(expression("isWholeEvent"), assign=named), look)
     asked_right.default_choice(odd)
@@ -164,11 +215,28 @@ def build() -> Machine:
     asked.add_choice(Rule(expression("hasSpoken")), done)
     # An end is known by its key from here on, and told in one sentence.
     known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
-    asked.add_choice(Rule(expression("always"), assign=known), marking)
+    asked.add_choice(Rule(expression("always"), assign=known), ran)
+    ran.next_step = fared
+    ran.catches = [
+        # What a state takes in has a limit, which States.ALL does not catch.
+        Catch(marking, error_equals=["States.DataLimitExceeded"]),
+        Catch(marking, error_equals=["States.ALL"]),
+    ]
+    fared.next_step = marking
+    fared.add_catch(Catch(marking, error_equals=["States.ALL"]))
     marking.next_step = park
-    marking.add_catch(Catch(closing, error_equals=[CANCELED]))
+    for writing in (marking, closing):
+        refusal = expression("refusalOfEnd", isOfClose=writing is closing)
+        writing.add_catch(Catch(met, error_equals=["States.ALL"], assign={"refusal": refusal}))
+    for condition, comment, following in (
+        (expression("isSettled"), "It is in good hands.", done),
+        (variable("$refusal.isCondition"), "It is marked, or complete.", closing),
+        (expression("isToTryAgain"), "Another call met it, or the like.", again),
+    ):
+        met.add_choice(Rule(condition, comment=comment), following)
+    met.default_choice(park)  # Not marked, but told.
+    again.next_step = marking
     closing.next_step = done
-    closing.add_catch(Catch(done, error_equals=["States.ALL"]))
     park.next_step = tell
     tell.next_step = done
     tell.add_catch(Catch(done, error_equals=["States.ALL"]))

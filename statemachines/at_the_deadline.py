@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from steadyspot.contract import Status, columns
 from steadyspot.contract.states import AtTheDeadlineState
-from steadyspot.statemachines.calls import CONDITION_FAILED, publishing, short_call
+from steadyspot.statemachines.calls import CONDITION_FAILED, EXECUTION, publishing, short_call
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Machine, Succeed, Task, Wait
 
@@ -32,7 +32,7 @@ def look() -> Task:
 
 
 def remember() -> Task:
-    """Write down that people are told for this execution, if nobody did."""
+    """Write down that people are told for the run's execution, if nobody else did."""
     return short_call(
         AtTheDeadlineState.REMEMBER,
         "dynamodb:updateItem",
@@ -41,14 +41,15 @@ def remember() -> Task:
         arguments={
             "TableName": TABLE,
             "Key": KEY,
-            "UpdateExpression": "SET told_late = :me",
+            "UpdateExpression": "SET told_late = :run, told_late_by = :me",
             "ConditionExpression": (
-                "execution = :me AND #status = :running"
-                " AND (attribute_not_exists(told_late) OR told_late <> :me)"
+                "execution = :run AND #status = :running AND"
+                " (attribute_not_exists(told_late) OR told_late <> :run OR told_late_by = :me)"
             ),
             "ExpressionAttributeNames": {"#status": columns.STATUS},
             "ExpressionAttributeValues": {
-                ":me": {"S": variable("$begun")},
+                ":run": {"S": variable("$begun")},
+                ":me": {"S": EXECUTION},
                 ":running": {"S": Status.RUNNING.value},
             },
         },

@@ -83,17 +83,22 @@ def transaction(
     """Return a Task that writes the run's items, all or none of them.
 
     That it was cancelled may pass, so it is tried again; but not for long, since as a rule it was a
-    condition.
+    condition, which a retrier cannot tell. Whoever catches it looks at the record anew, or at what
+    the Cause says.
     """
     never, others = patient()
-    canceled = Retry(error_equals=[CANCELED], interval_seconds=1, max_attempts=2, backoff_rate=1)
+    canceled = Retry(
+        error_equals=[CANCELED], interval_seconds=1, max_attempts=2, jitter_strategy="FULL"
+    )
     return short_call(
         state_id,
         "aws-sdk:dynamodb:transactWriteItems",
-        arguments={"TransactItems": list(items)},
-        retry=[never, canceled, others],
-        output=output or {},
-        **fields,
+        **{
+            "arguments": {"TransactItems": list(items)},
+            "retry": [never, canceled, others],
+            "output": output or {},
+            **fields,
+        },
     )
 
 

@@ -141,7 +141,11 @@ def take_over() -> Task:
     """
     return transaction(
         JobState.TAKE_OVER,
-        change(TAKING, expression("takeOverCondition"), expression("takeOverValues")),
+        change(
+            f"{TAKING}, attempts = :attempts REMOVE {columns.BROKEN_OFF}",
+            expression("takeOverCondition"),
+            expression("takeOverValues"),
+        ),
         expression("workerTakenOver"),
         expression("turnOfTakeOver"),
         comment="The record must still be as it was read.",

@@ -43,6 +43,7 @@ from steadyspot.statemachines.calls import (
     UNFINISHED_WORK,
     WORKER_KEY,
     change,
+    patient,
     publishing,
     short_call,
     states_entered,
@@ -487,7 +488,8 @@ def park() -> Task:
 def add_up() -> Task:
     """Add a complete run to its month's totals, and say when its items may be deleted.
 
-    Nothing waits for that: the row of totals is the job's, so that another run may be at it.
+    Nothing waits for that: the row of totals is the job's, so that another run may be at it, which
+    is the one thing that is to be expected to cancel it.
     """
     ours = {":complete": {"S": Status.COMPLETE.value}, ":me": {"S": EXECUTION}}
     condition = "#status = :complete AND execution = :me"
@@ -497,6 +499,7 @@ def add_up() -> Task:
         change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_WORKERS}, key=WORKER_KEY),
         add_to_totals(1),
         comment="Close the run does it for a run without trouble.",
+        retry=patient(),
     )
 
 

@@ -117,7 +117,8 @@ def skip() -> Task:
                 "SET #status = :skipped, execution = :me, claimed_at = :now,"
                 " scheduled_time = :time, claims = :none, cause = :cause, skipped_for = :other"
             ),
-            "ConditionExpression": "attribute_not_exists(execution)",
+            # Ours: the reply to an earlier try was lost.
+            "ConditionExpression": "attribute_not_exists(execution) OR execution = :me",
             "ExpressionAttributeNames": {"#status": columns.STATUS},
             "ExpressionAttributeValues": {
                 ":skipped": {"S": Status.SKIPPED.value},

@@ -28,6 +28,7 @@ from steadyspot.statemachines.causes import (
     SKIPPED,
     TAMPERED,
     Cause,
+    CauseClass,
 )
 
 TRANSITION_PRICE = 0.000025
@@ -68,7 +69,20 @@ def told_after_the_end(cause: Cause, outcome: str) -> dict[str, str]:
     }
 
 
+UNKNOWN_OF_BROKEN_OFF: dict[str, Any] = {
+    "class": {"S": CauseClass.INTERRUPTED.value},
+    "error": {"S": ""},
+    "stop_code": {"S": ""},
+    "stopped_reason": {"S": ""},
+    "exit_code": {"N": "-1"},
+    "started": {"BOOL": True},
+    "gained": {"BOOL": False},
+    "units_done": {"N": "0"},
+}
+"""Columns of an attempt that *After the end* does not write."""
+
 VALUES: dict[str, Any] = {
+    "brokenOff": UNKNOWN_OF_BROKEN_OFF,
     "fencePerClaim": FENCE_PER_CLAIM,
     "workerContainer": WORKER_CONTAINER,
     "workerSuffix": columns.WORKER_SUFFIX,
@@ -83,6 +97,10 @@ VALUES: dict[str, Any] = {
     "never": 9_000_000_000_000_000,  # milliseconds since the epoch, later than anything
     "growth": GROWTH,
     "refusalsOfOnDemand": REFUSALS_OF_ON_DEMAND,
+    # Among the reasons why a transaction was cancelled (AWS's reference of TransactWriteItems).
+    "conditionFailed": "ConditionalCheckFailed",
+    "mostRefusals": 20,  # of a write of After the end, with waits of 300 s at most between them
+    "longestWriteSeconds": 300,
     "givenUp": GIVEN_UP,
     "fewestRuns": 5,  # that teach how long a run takes
     "shownAttempts": 20,  # in a mail; Spot that is refused for long makes more

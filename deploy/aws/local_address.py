@@ -87,6 +87,20 @@ def read(path: Path) -> Address:
             raise NoAddress(str(error)) from None
 
 
+def beside(config: Path) -> Address | None:
+    """Return the address of the embedded AWS that runs beside a configuration, if one does.
+
+    Raises
+    ------
+    Trouble
+        When others may have written where it is said to be.
+    """
+    try:
+        return read(config.parent / ADDRESS)
+    except NoAddress:
+        return None
+
+
 def running_beside(config: Path) -> Address:
     """Return the address of the embedded AWS that runs beside a configuration.
 
@@ -95,13 +109,13 @@ def running_beside(config: Path) -> Address:
     Trouble
         None runs there, or others may have written where it is said to be.
     """
-    try:
-        return read(config.parent / ADDRESS)
-    except NoAddress:
+    found = beside(config)
+    if found is None:
         raise Trouble(
             "No embedded AWS runs beside this configuration.",
             "Start one in another terminal: steadyspot local.",
-        ) from None
+        )
+    return found
 
 
 def _living(address: Address) -> Address:

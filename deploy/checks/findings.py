@@ -1,6 +1,6 @@
 """The form of what `check` finds, and what its checks look with.
 
-A finding that is bad makes the check fail; a note does not.
+A finding that is bad makes the check fail; a warning and a note do not.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from steadyspot.deploy.target import Target
 
 
 class Level(StrEnum):
-    """How bad a finding is; only ``BAD`` makes the check fail."""
+    """How bad a finding is; only ``BAD`` makes the check fail.
+
+    What is ``WARN`` works, but hardly as somebody meant it.
+    """
 
     GOOD = "ok"
     NOTE = "note"
+    WARN = "warn"
     BAD = "BAD"
 
 

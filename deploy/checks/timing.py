@@ -25,6 +25,7 @@ _BECOMES = {
     Overlap.REPLACE: "runs are stopped before they are done, by the next one",
 }
 """What becomes of runs that are due while another one goes on."""
+_OR_TAKE_TURNS = "; overlap = skip or queue lets one run at a time"
 
 
 def schedules(looks: Looks) -> Iterator[Finding]:
@@ -106,10 +107,11 @@ def _overlaps(job: Job, about: str, gaps: Sequence[float]) -> Iterator[Finding]:
         }.get(job.overlap, False)
         yield Finding(
             about,
-            Level.BAD if never else Level.NOTE,
+            Level.BAD if never else Level.WARN if job.overlap == Overlap.ALLOW else Level.NOTE,
             f"{job.schedule} is due {min(gaps):g} min after the time before, but a run takes "
             f"{job.expected_minutes:g} min: {_BECOMES[job.overlap]}",
-            "Let it be due less often, or correct expected_minutes in steadyspot.toml.",
+            "Let it be due less often, or correct expected_minutes in steadyspot.toml"
+            f"{_OR_TAKE_TURNS if job.overlap == Overlap.ALLOW else ''}.",
         )
     if job.overlap == Overlap.QUEUE and (within := job.finish_within_minutes):
         room = within - job.expected_minutes

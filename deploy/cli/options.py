@@ -90,7 +90,32 @@ class JobOrPlan(click.ParamType[Any]):
 
 
 run_named = click.argument("run", required=False, type=Checked("runs.lookup", "run_meant"))
-as_json = click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")
+
+
+def _print_form(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if not is_asked:
+        return
+    from steadyspot.deploy.as_json import as_json, form_of
+
+    click.echo(as_json(form_of(str(ctx.command.name)), indent=2))
+    ctx.exit()
+
+
+def as_json(verb: F) -> F:
+    """Give a verb ``--json``, and the schema of what it prints then."""
+    schema = click.option(
+        "--json-schema",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_form,
+        help="Print the JSON Schema of that.",
+    )
+    return click.option("--json", "machine", is_flag=True, help="Print JSON for machines.")(
+        schema(verb)
+    )
+
+
 as_page = click.option(
     "--html",
     "page",
@@ -119,6 +144,18 @@ def on_target(verb: F) -> F:
     return _with_target(verb, begins=False)
 
 
+def on_target_unless(refuses: Callable[..., None]) -> Callable[[F], F]:
+    """As :func:`on_target`, for a verb that may be asked for what no AWS is needed to refuse.
+
+    ``refuses`` gets the configuration and the verb's options, and raises ``Trouble``.
+    """
+
+    def on_it(verb: F) -> F:
+        return _with_target(verb, begins=False, refuses=refuses)
+
+    return on_it
+
+
 def on_begun_target(verb: F) -> F:
     """As :func:`on_target`, for a verb that can begin with nothing.
 
@@ -128,7 +165,9 @@ def on_begun_target(verb: F) -> F:
     return _with_target(verb, begins=True)
 
 
-def _with_target(verb: F, *, begins: bool) -> F:
+def _with_target(
+    verb: F, *, begins: bool, refuses: Callable[..., None] = lambda *_, **__: None
+) -> F:
     where = "the embedded AWS that `steadyspot local` keeps up"
 
     @config
@@ -156,7 +195,7 @@ def _with_target(verb: F, *, begins: bool) -> F:
         from steadyspot.deploy.cli.pasting import given_words, pastable
         from steadyspot.deploy.cli.screen import Screen
         from steadyspot.deploy.stacks.config import load
-        from steadyspot.deploy.target import is_kept_up, on_aws, on_this_machine
+        from steadyspot.deploy.target import kept_up, on_aws, on_this_machine
         from steadyspot.deploy.trouble import Trouble
 
         if local and (profile or region):
@@ -164,9 +203,12 @@ def _with_target(verb: F, *, begins: bool) -> F:
         loaded = load(path, environment)
         if isinstance(options.get("job"), str):
             loaded.job(options["job"])  # before AWS is asked for anything
-        if local and begins and not is_kept_up(loaded):
+        refuses(loaded, **options)
+        target = kept_up(loaded) if local and begins else None
+        if local and begins and target is None:
             return _on_an_aws_of_its_own(verb, loaded, options)
-        target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)
+        if target is None:
+            target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)
         elsewhere = None if path == DEFAULT_CONFIG else path
         given = given_words(
             config=elsewhere, env=environment, local=local, profile=profile, region=region

@@ -10,11 +10,12 @@ import re
 import shlex
 from collections.abc import Sequence
 
-_COMMAND = re.compile(
-    r"\bsteadyspot (check|diff|up|status|run|watch|logs|runs|explain|outputs|drill|redrive|forget"
-    r"|cost|down)\b"
+WITH_A_TARGET = (
+    *("check", "diff", "up", "status", "run", "watch", "logs", "runs", "explain", "outputs"),
+    *("drill", "shell", "stop", "redrive", "forget", "pause", "resume", "cost", "down", "ui"),
 )
 """The verbs that have a target."""
+_COMMAND = re.compile(rf"\bsteadyspot ({'|'.join(WITH_A_TARGET)})\b")
 
 
 def pastable(text: str, given: Sequence[str]) -> str:

@@ -49,8 +49,7 @@ def stay(config: Config, port: int, runtime: str, screen: Screen) -> None:
             f"Port {port} cannot be used: {error}.", "Leave --port out to take a free one."
         ) from None
     with aws, announced(address, aws.address):
-        for job in config.jobs.values():
-            aws.images.register(job.image, workdir=str(config.path.parent.resolve()))
+        aws.images.offer((job.image for job in config.jobs.values()), config.path.parent)
         screen.say(
             f"The embedded AWS runs at {aws.endpoint_url}. Ctrl-C ends it, and everything in it."
         )

@@ -160,7 +160,7 @@ class Demo:
         # The job lies in a folder of its own, as anybody's would.
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(_room(examples), self._folder / "examples", ignore=ignored)
-        self._aws.images.register(JOB.image, workdir=str(self._folder))
+        self._aws.images.offer([JOB.image], self._folder)
         platform, job = self._target.platform_stack, CONFIG.job_stack(JOB)
         for stack, template, parameters in (
             (platform, platform_template(), of_platform(CONFIG.platform)),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def aws_for(config: Config, job: Job, screen: Screen) -> Iterator[Target]:
     """Yield a target on which the platform and the job are deployed; ``screen`` shows that."""
     with LocalAws() as aws:
-        aws.images.register(job.image, workdir=str(config.path.parent.resolve()))
+        aws.images.offer([job.image], config.path.parent)
         target = Target(config, aws.session())
         for stack in (platform_of(target), stack_of(target, job)):
             bring(target, stack, screen, lambda _plan: True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -44,6 +44,11 @@ class Images:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._images = {WORKER_IMAGE: _WORKER}
+
+    def offer(self, names: Iterable[str], folder: Path) -> None:
+        """Let images stand for this machine: their commands run with the worker, in a folder."""
+        for name in names:
+            self.register(name, workdir=str(folder.resolve()))
 
     def register(
         self,

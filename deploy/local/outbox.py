@@ -68,7 +68,7 @@ class Outbox:
 
     def as_json(self) -> list[dict[str, Any]]:
         """The mails as JSON, for the control endpoint."""
-        return [{**asdict(mail), "at": mail.at.isoformat()} for mail in self.mails()]
+        return [{**asdict(mail), "at": f"{mail.at:%Y-%m-%dT%H:%M:%S.%f}Z"} for mail in self.mails()]
 
     def wait_for(self, predicate: Callable[[Mail], bool], timeout_seconds: float) -> Mail:
         """The first mail that the predicate is true for, as soon as it is there.

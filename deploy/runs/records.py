@@ -25,7 +25,7 @@ from steadyspot.deploy.aws.prices import Prices
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-    from steadyspot.contract.records import AttemptColumn, StopReportColumn
+    from steadyspot.contract.records import AttemptColumn, BrokenOffColumn, StopReportColumn
 
 
 _OF_JOB = f"{columns.JOB} = :job"
@@ -384,6 +384,17 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
         status = Status.COMMITTING.value
     progress: Any = written.get(columns.PROGRESS, {})
     attempts = [_attempt(attempt) for attempt in values.get(columns.ATTEMPTS, [])]
+    totals = values.get(columns.MONEY, {})
+    seconds = {name: float(total) for name, total in totals.items() if name.endswith("_seconds")}
+    if column := values.get(columns.BROKEN_OFF):
+        broken = _broken_off(column, written)
+        attempts.append(broken)
+        of_capacity = "spot_seconds" if broken.capacity == Capacity.SPOT else "on_demand_seconds"
+        for name, more in (
+            (of_capacity, broken.seconds),
+            ("wasted_seconds", broken.lost_seconds),
+        ):
+            seconds[name] = seconds.get(name, 0.0) + more
     if attempts and status == Status.COMPLETE:
         # A run that is closed at once does not look at what its one attempt has done.
         attempts[-1] = replace(
@@ -404,12 +415,8 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
         warnings=tuple(str(sentence) for sentence in written.get(columns.WARNINGS, [])),
         stop=_stop(written.get(columns.STOP_REPORT, {})),
         fence=int(written.get(columns.FENCE, 0)),
-        transitions=int(values.get(columns.MONEY, {}).get("transitions", 0)),
-        seconds={
-            name: float(total)
-            for name, total in values.get(columns.MONEY, {}).items()
-            if name.endswith("_seconds")
-        },
+        transitions=int(totals.get("transitions", 0)),
+        seconds=seconds,
         skipped_for=values.get(columns.SKIPPED_FOR, ""),
     )
 
@@ -438,6 +445,30 @@ def _attempt(column: AttemptColumn) -> AttemptRecord:
         task=column["task"],
         units_done=int(column["units_done"]),
         lost_seconds=float(column["lost_seconds"]),
+    )
+
+
+def _broken_off(column: BrokenOffColumn, written: Mapping[str, Any]) -> AttemptRecord:
+    """Return the attempt that ended with its execution, which knew nothing of its work.
+
+    What its worker wrote in its grace, if it came to that, says what was lost; else all is.
+    """
+    report: Any = written.get(columns.STOP_REPORT, {})
+    is_its_own = report.get("fence", 0) == written.get(columns.FENCE, -1)
+    seconds = column["seconds"]
+    return AttemptRecord(
+        attempt=int(column["attempt"]),
+        capacity=column["capacity"],
+        zone=column["zone"],
+        started_at=column["started_at"],
+        ended_at=column["ended_at"],
+        seconds=float(seconds),
+        exit_code=-1,
+        cause=column["cause"],
+        stopped_reason="",
+        task=column["task"],
+        units_done=int(written.get(columns.PROGRESS, {}).get("units_done", 0)),
+        lost_seconds=float(min(seconds, report["lost_seconds"]) if is_its_own else seconds),
     )
 
 

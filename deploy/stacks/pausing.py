@@ -22,29 +22,14 @@ def is_paused(target: Target, job: Job) -> bool:
     return target.stacks.parameters(target.config.job_stack(job)).get(PAUSED) == "true"
 
 
-def pause(target: Target, job: Job, told: OnEvent) -> bool:
-    """Let the schedule start nothing more; return whether it did until now.
+def set_paused(target: Target, job: Job, told: OnEvent, *, paused: bool) -> bool:
+    """Let the schedule start nothing more, or runs again; return whether that was a change.
 
     Raises
     ------
     Trouble
         When the job is not deployed, has no schedule, or CloudFormation cannot change its stack.
     """
-    return _set(target, job, "true", told)
-
-
-def resume(target: Target, job: Job, told: OnEvent) -> bool:
-    """Let the schedule start runs again; return whether it rested.
-
-    Raises
-    ------
-    Trouble
-        As :func:`pause`.
-    """
-    return _set(target, job, "false", told)
-
-
-def _set(target: Target, job: Job, value: str, told: OnEvent) -> bool:
     name = target.config.job_stack(job)
     target.stacks.outputs(name)  # Says what to do where it is not there, or not whole.
     there = target.stacks.parameters(name)
@@ -57,4 +42,5 @@ def _set(target: Target, job: Job, value: str, told: OnEvent) -> bool:
         raise Trouble(
             f"{job.name} was deployed by a version that knows no pause.", "Run steadyspot up first."
         )
-    return target.stacks.deploy(name, target.stacks.template(name), {**there, PAUSED: value}, told)
+    wanted = {**there, PAUSED: str(paused).lower()}
+    return target.stacks.deploy(name, target.stacks.template(name), wanted, told)

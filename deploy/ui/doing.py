@@ -11,7 +11,7 @@ from steadyspot.deploy.runs.lookup import Finder
 from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.runs.stopping import stop
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.deploy.stacks.pausing import pause, resume
+from steadyspot.deploy.stacks.pausing import set_paused
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def _redrive(target: Target, job: Job, run: str) -> str:
 
 
 def _pause(target: Target, job: Job, _run: str) -> str:
-    pause(target, job, lambda _: None)
+    set_paused(target, job, lambda _: None, paused=True)
     return f"{job.name} rests: no run is scheduled, and none counts as missed."
 
 
 def _resume(target: Target, job: Job, _run: str) -> str:
-    resume(target, job, lambda _: None)
+    set_paused(target, job, lambda _: None, paused=False)
     return f"{job.name} is scheduled again."
 
 

@@ -61,12 +61,20 @@ CLAIMS: Final = "claims"
 CLAIMED_AT: Final = "claimed_at"
 SCHEDULED_TIME: Final = "scheduled_time"
 ATTEMPTS: Final = "attempts"
+BROKEN_OFF: Final = "broken_off"
+"""The attempt that ended with its execution, until the next one takes it into ``attempts``."""
+
 MONEY: Final = "money"
 CAUSE: Final = "cause"
 """Name of the row of the cause table that the run ended unfinished with."""
 
 TOLD_LATE: Final = "told_late"
 """ARN of the execution for which people were told that the deadline had passed."""
+
+TOLD_LATE_BY: Final = "told_late_by"
+MARKED_BY: Final = "marked_by"
+"""ARNs of the executions of *At the deadline* and *After the end* that wrote so: where a reply is
+lost, their next try must still go through."""
 
 FENCE: Final = "fence"
 HOLDER: Final = "holder"

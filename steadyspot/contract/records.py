@@ -1,8 +1,9 @@
 """The columns of the run table that hold more than one value, with their types.
 
 Only the type checker loads this; what is built as one of these has its fields from here.
-``attempts`` and ``money`` are written by the workflow; ``checkpoint``, ``progress``,
-``stop_report``, ``commit`` and ``completion`` by the worker, and ``warnings``, a list of sentences.
+``attempts`` and ``money`` are written by the workflow, ``broken_off`` by *After the end*;
+``checkpoint``, ``progress``, ``stop_report``, ``commit`` and ``completion`` by the worker, and
+``warnings``, a list of sentences.
 The workflow reads ``progress``, ``stop_report``, the seconds of ``completion`` and the number of
 ``warnings``; the command line reads ``attempts``, ``money``,
 ``progress`` and ``completion``, numbers as ``Decimal``. Times are ISO in UTC, sizes are bytes.
@@ -39,6 +40,22 @@ class AttemptColumn(_OfClass):
     task: str
     units_done: int
     lost_seconds: float
+
+
+class BrokenOffColumn(TypedDict):
+    """The launch that ended with its execution, as *After the end* knows it; ``cause`` is its row.
+
+    ``seconds`` are those to the end of the execution, or of the task where that came first.
+    """
+
+    attempt: int
+    capacity: str
+    zone: str
+    started_at: str
+    ended_at: str
+    seconds: float
+    cause: str
+    task: str
 
 
 class MoneyColumn(TypedDict):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
+from steadyspot.deploy.as_json import form_of
 from steadyspot.deploy.cli.main import main
 from tests.local.shop import Shop
 
@@ -26,9 +28,9 @@ def test_run_says_what_runs_in_the_place_of_the_image_and_shows_mails_as_they_co
     line = next(line for line in said.splitlines() if "mail to oncall@example.com: " in line)
     subject = line.partition("oncall@example.com: ")[2]
     assert "night" in subject
-    (mail,) = (
-        one for one in json.loads(local(shop, "mails", "--json")) if one["subject"] == subject
-    )
+    mails = json.loads(local(shop, "mails", "--json"))
+    Draft202012Validator(form_of("mails")).validate(mails)
+    (mail,) = (one for one in mails if one["subject"] == subject)
     shown = local(shop, "mails")
     assert f"Subject: {subject}" in shown
     assert mail["body"] in shown

@@ -62,9 +62,18 @@ def test_a_run_under_way_is_ended_marked_and_parked(shop: Shop) -> None:
     assert shown["status"] == "ABORTED"
     assert re.fullmatch("arn:aws:.*: the input was wrong", shown["cause"])
     assert "not under way" in shop.verb("stop", "night", key, "--yes", code=1)
+    # The attempt that ended with it is in the record, and so in explain, runs and cost.
+    (attempt,) = shop.json("explain", "night", key)["run"]["attempts"]
+    assert (attempt["attempt"], attempt["cause"]) == (1, "execution-ended")
+    assert attempt["seconds"] > 0
+    assert attempt["zone"]
+    assert attempt["task"]
+    mail = shop.aws.outbox.wait_for(lambda mail: key in mail.body, 20.0)
+    assert "Attempt 1 ended with it, on " in mail.body
     (taken_up,) = [one for one in shop.json("redrive") if one["run_key"] == key]
     done = functools.partial(describe, executionArn=taken_up["execution"])
     eventually(lambda: done()["status"] == "SUCCEEDED")
     run = table.get("night", key)
     assert run is not None
     assert run.complete
+    assert [attempt.attempt for attempt in run.attempts] == [1, 2]

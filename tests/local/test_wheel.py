@@ -142,6 +142,7 @@ def test_an_installation_brings_one_name_and_all_that_is_read_beside_the_code(wh
     wanted = {
         "steadyspot/deploy/templates/job.yaml",
         "steadyspot/deploy/stacks/config.schema.json",
+        "steadyspot/deploy/json-of-verbs.schema.json",
         "steadyspot/deploy/scaffold/originals/job.python",
         "steadyspot/deploy/ui/templates/run_main.html",
         "steadyspot/deploy/ui/templates/timeline.svg",

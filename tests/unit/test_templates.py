@@ -64,6 +64,7 @@ OF_STATES = {
     "aws-sdk:ecs:describeTasks": {"ecs:DescribeTasks"},
     "aws-sdk:ecs:stopTask": {"ecs:StopTask"},
     "aws-sdk:sfn:describeExecution": {"states:DescribeExecution"},
+    "aws-sdk:sfn:getExecutionHistory": {"states:GetExecutionHistory"},
     "aws-sdk:sfn:startExecution": {"states:StartExecution"},
     "aws-sdk:sfn:stopExecution": {"states:StopExecution"},
     "sns:publish": {"sns:Publish"},

@@ -20,10 +20,13 @@ from steadyspot.contract.columns import WORKER_SUFFIX
 from steadyspot.contract.keys import run_key_of
 from steadyspot.statemachines.calls import CANCELED
 from tests.virtual.machine import Ended, Machine, TaskFailed, iso
-from tests.virtual.world import Launch, Offer, RunWorld
+from tests.virtual.world import Launch, Offer, RunWorld, canceled
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution"
-CONFLICTS = ("Claim the run", "Take the run over", "Close the run", "Mark it unfinished")
+CONFLICTS = (
+    *("Claim the run", "Take the run over", "Close the run", "Mark it unfinished"),
+    "Close what is complete",
+)
 """States that look again where their transaction was cancelled for another one."""
 RUNNING, ABORTED = "RUNNING", "ABORTED"
 
@@ -207,7 +210,7 @@ class Seat(RunWorld):
         self._pass(crowd.now + crowd.random.choice([0, 0, 0.1, 1.5]))
         service = resource.removeprefix("arn:aws:states:::")
         if state in CONFLICTS and crowd.random.random() < crowd.conflicts:
-            raise TaskFailed(CANCELED, "TransactionConflict")
+            raise TaskFailed(CANCELED, canceled("TransactionConflict", "None", "None"))
         if service.endswith("describeExecution"):
             answer: Any = crowd.describe(arguments["ExecutionArn"])
         elif service.endswith("stopExecution"):

@@ -123,6 +123,9 @@ class RunWorld:
     ``item`` and ``worker`` are the run's two items, ``totals`` that of its month, ``turn`` its
     job's, ``nobody`` what there never is; ``executions``: what DescribeExecution shows of others,
     by ARN.
+    ``unanswered``: states whose next call is made twice, since the reply to the first is lost.
+    ``history_of``: events of an execution that ended, newest first; ``tasks``: what DescribeTasks
+    shows, by ARN.
     ``is_watched``: *Before the start* watches each launch, as it does unless launch_minutes is 0.
     """
 
@@ -156,6 +159,9 @@ class RunWorld:
         self.watched: list[list[str]] = []
         self.arguments: list[Any] = []
         self.faults: dict[str, list[tuple[str, str]]] = {}
+        self.unanswered: list[str] = []
+        self.history_of: list[dict[str, Any]] = []
+        self.tasks: dict[str, dict[str, Any]] = {}
         self._market = market
         self._reports = reports
         self._value = value
@@ -169,6 +175,12 @@ class RunWorld:
         faults = self.faults.get(state)
         if faults:
             raise TaskFailed(*faults.pop(0))
+        if state in self.unanswered:
+            self.unanswered.remove(state)
+            self._answer(resource, arguments, timeout_seconds)
+        return self._answer(resource, arguments, timeout_seconds)
+
+    def _answer(self, resource: str, arguments: Any, timeout_seconds: int) -> Any:
         service = resource.removeprefix("arn:aws:states:::")
         if service == "ecs:runTask.sync":
             return self._run_task(arguments, timeout_seconds)
@@ -181,6 +193,10 @@ class RunWorld:
         if service == "sns:publish":
             self.mails.append(arguments)
             return {}
+        if service == "aws-sdk:ecs:describeTasks":
+            return {
+                "Tasks": [self.tasks[task] for task in arguments["Tasks"] if task in self.tasks]
+            }
         if "sfn:" in service:
             return self._of_executions(service, arguments)
         assert service == "aws-sdk:cloudwatchlogs:getLogEvents", f"nobody answers {resource}"
@@ -194,6 +210,10 @@ class RunWorld:
             if arguments["ExecutionArn"] not in self.executions:
                 raise TaskFailed("Sfn.ExecutionDoesNotExistException")
             return self.executions[arguments["ExecutionArn"]]
+        if service == "aws-sdk:sfn:getExecutionHistory":
+            assert arguments["ReverseOrder"]
+            assert arguments["IncludeExecutionData"]
+            return {"Events": self.history_of[: arguments["MaxResults"]]}
         assert service == "aws-sdk:sfn:stopExecution", f"nobody answers {service}"
         self.stopped.append(arguments)
         return {}
@@ -231,12 +251,16 @@ class RunWorld:
 
     def _write(self, writes: Sequence[Any], error: str) -> Any:
         """Write all items, or none of them where a condition is false."""
+        reasons = []
         for write in writes:
             ((_, one),) = write.items()
             item = self._of(one.get("Key") or one["Item"])
             names, values = one.get("ExpressionAttributeNames", {}), one.get(_VALUES, {})
-            if not _holds(one.get("ConditionExpression", ""), item, names, values):
-                raise TaskFailed(error, "The conditional request failed")
+            held = _holds(one.get("ConditionExpression", ""), item, names, values)
+            reasons.append("None" if held else "ConditionalCheckFailed")
+        if {*reasons} != {"None"}:
+            failed = "The conditional request failed"
+            raise TaskFailed(error, canceled(*reasons) if error == CANCELED else failed)
         for write in writes:
             if "Put" in write:
                 item = self._of(write["Put"]["Item"])
@@ -420,6 +444,15 @@ class RunWorld:
             "TaskArn": TASK,
         }
         return json.dumps(task, separators=(",", ":"))
+
+
+def canceled(*reasons: str) -> str:
+    """Return the Cause of a transaction that was cancelled, for a reason each of its items."""
+    listed = ", ".join(reasons)
+    return (
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{listed}]"
+        " (Service: DynamoDb, Status Code: 400, Request ID: 0)"
+    )
 
 
 BEFORE_THE_START = Machine(definition("before-the-start"))

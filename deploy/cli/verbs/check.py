@@ -26,7 +26,12 @@ def command(target: Target, screen: Screen, job: str | None, machine: bool) -> N
     from steadyspot.deploy.checks.findings import Level, Looks
 
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
-    styles = {Level.GOOD: "green", Level.NOTE: "yellow", Level.BAD: "bold red"}
+    styles = {
+        Level.GOOD: "green",
+        Level.NOTE: "yellow",
+        Level.WARN: "bold yellow",
+        Level.BAD: "bold red",
+    }
     findings = []
     for finding in run(Looks(target, wanted)):
         findings.append(finding)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from steadyspot.deploy.cli import options
+from steadyspot.deploy.cli.resting import change
 
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
 
 
@@ -19,15 +21,12 @@ if TYPE_CHECKING:
 @options.on_target
 def command(target: Target, screen: Screen, job: str | None, machine: bool) -> None:
     """Let JOB's schedule rest until `resume`, also through `up`; runs under way go on."""
-    from steadyspot.deploy.cli.screen import silent
-    from steadyspot.deploy.stacks.pausing import pause
+    change(target, screen, job, _told, paused=True, machine=machine)
 
-    wanted = target.config.job(job)
-    shown = silent() if machine else screen
-    changed = pause(target, wanted, shown.stack_event)
-    if machine:
-        screen.json({"job": wanted.name, "paused": True, "changed": changed})
-    else:
-        rests = "rests now" if changed else "rests already"
-        screen.say(f"{wanted.name} {rests}: no run is scheduled, and none counts as missed.")
-        screen.say(f"It goes on with: steadyspot resume {wanted.name}")
+
+def _told(job: Job, changed: bool) -> list[str]:
+    rests = "rests now" if changed else "rests already"
+    return [
+        f"{job.name} {rests}: no run is scheduled, and none counts as missed.",
+        f"It goes on with: steadyspot resume {job.name}",
+    ]

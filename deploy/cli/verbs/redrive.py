@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,9 +17,55 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.stacks.config import Job
+    from steadyspot.deploy.stacks.config import Config, Job
     from steadyspot.deploy.target import Target
     from steadyspot.deploy.trouble import Trouble
+
+
+def _refuse(config: Config, **asked: Any) -> None:
+    """Refuse what contradicts itself, or the configuration."""
+    from datetime import UTC, datetime
+
+    from steadyspot.deploy.trouble import Trouble
+
+    first, last, every, job = (asked[name] for name in ("first", "last", "every", "job"))
+    one = "Leave one of them out."
+    if last and not first:
+        raise Trouble("--to needs --from beside it.", "Name where the window begins.")
+    given = "--capacity" if asked["capacity"] else "--set" if asked["given"] else ""
+    if given and not first:
+        raise Trouble(
+            f"{given} needs --from beside it.",
+            "What is parked runs as it was asked for; name a window of times, or leave it out.",
+        )
+    if asked["run"] and first:
+        raise Trouble("--from is for a window of times, not for one run.", one)
+    if every and job:
+        raise Trouble("--all is for all jobs, not for one.", one)
+    if first and first > (last or datetime.now(UTC)):
+        raise Trouble("The window ends before it begins.", "Swap --from and --to.")
+    wanted = [] if every else [config.job(job)]
+    for named in wanted if first else ():
+        _schedule_of(named)
+        _request_of(named, asked["capacity"], asked["given"])
+
+
+def _schedule_of(job: Job) -> str:
+    from steadyspot.deploy.trouble import Trouble
+
+    if job.schedule is None:
+        raise Trouble(
+            f"{job.name} has no schedule, so there are no scheduled times.",
+            f"Start a run with one: steadyspot run {job.name} --input "
+            """'{"scheduledTime": "2026-11-24T02:00:00Z"}'.""",
+        )
+    return job.schedule
+
+
+def _request_of(job: Job, capacity: str | None, given: Sequence[str]) -> dict[str, Any]:
+    from steadyspot.deploy.runs.executions import for_job
+
+    return for_job(job, {messages.CAPACITY: capacity} if capacity else {}, given)
 
 
 @click.command(name="redrive")
@@ -51,7 +97,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only list what would be run.")
 @options.parameters
 @options.as_json
-@options.on_target
+@options.on_target_unless(_refuse)
 def command(
     target: Target,
     screen: Screen,
@@ -70,7 +116,6 @@ def command(
     from steadyspot.deploy.cli.screen import silent
 
     tell = partial(_print, silent() if machine else screen)
-    _refuse_what_contradicts(job, run, first, last, how, every=every)
 
     def of_job(one: Job) -> Iterator[dict[str, Any]]:
         if first and every and one.schedule is None:
@@ -93,32 +138,6 @@ def command(
         nothing = "There was no scheduled time in that window."
         screen.say(nothing if first else f"Nothing waits in the queue of {named}.")
     sys.exit(0 if all(entry.get("good", True) for entry in shown) else 1)
-
-
-def _refuse_what_contradicts(
-    job: str | None,
-    run: str | None,
-    first: datetime | None,
-    last: datetime | None,
-    how: Mapping[str, Any],
-    *,
-    every: bool,
-) -> None:
-    from steadyspot.deploy.trouble import Trouble
-
-    one = "Leave one of them out."
-    if last and not first:
-        raise Trouble("--to needs --from beside it.", "Name where the window begins.")
-    given = "--capacity" if how["capacity"] else "--set" if how["given"] else ""
-    if given and not first:
-        raise Trouble(
-            f"{given} needs --from beside it.",
-            "What is parked runs as it was asked for; name a window of times, or leave it out.",
-        )
-    if run and first:
-        raise Trouble("--from is for a window of times, not for one run.", one)
-    if every and job:
-        raise Trouble("--all is for all jobs, not for one.", one)
 
 
 def _of_all(
@@ -213,26 +232,16 @@ def _window(
     from datetime import UTC, datetime
 
     from steadyspot.deploy.runs.backfill import Backfill, anchor_of, times
-    from steadyspot.deploy.runs.executions import for_job
-    from steadyspot.deploy.trouble import Trouble
 
-    request = for_job(job, {messages.CAPACITY: capacity} if capacity else {}, given)
+    schedule, request = _schedule_of(job), _request_of(job, capacity, given)
     now = datetime.now(UTC)
     begin, end = window[0], window[1] or now
-    if job.schedule is None:
-        raise Trouble(
-            f"{job.name} has no schedule, so there are no scheduled times.",
-            f"Start a run with one: steadyspot run {job.name} --input "
-            """'{"scheduledTime": "2026-11-24T02:00:00Z"}'.""",
-        )
-    if begin > end:
-        raise Trouble("The window ends before it begins.", "Swap --from and --to.")
     outputs = target.job(job)
     made = target.client("scheduler").get_schedule(
         Name=outputs["Schedule"], GroupName=target.platform["ScheduleGroup"]
     )
     anchor = anchor_of(target.runs.scheduled(job.name, 20), made.get("CreationDate", now))
-    moments = times(job.schedule, job.timezone, first=begin, last=min(end, now), anchor=anchor)
+    moments = times(schedule, job.timezone, first=begin, last=min(end, now), anchor=anchor)
     backfill = Backfill(
         sfn=target.client("stepfunctions"),
         runs=target.runs,

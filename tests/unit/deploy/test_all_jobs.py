@@ -139,18 +139,3 @@ def test_redrive_all_goes_on_where_one_job_is_in_trouble(
         )
     assert ended.value.code == 1
     assert out.getvalue().splitlines() == ["night  There is no stack shop-night."]
-
-
-def test_redrive_all_is_not_for_one_job() -> None:
-    target = SimpleNamespace(config=Config(Path("s.toml"), Platform("shop"), JOBS))
-    options = {
-        "run": None,
-        "first": None,
-        "last": None,
-        "machine": False,
-        "at_once": 1,
-        "capacity": None,
-        "given": (),
-    }
-    with pytest.raises(Trouble, match="not for one"):
-        printed(redrive, target, job="day", every=True, dry_run=True, **options)

@@ -219,7 +219,7 @@ def of_schedule(found: list[Finding]) -> list[tuple[Level, str]]:
         ("cron(0 2 1 1 ? 2027)", 600, None),
     ],
 )
-def test_a_schedule_that_is_due_before_a_run_is_done_is_noted(
+def test_a_schedule_that_is_due_before_a_run_is_done_is_warned_of(
     tmp_path: Path, schedule: str, expected_minutes: float, said: str | None
 ) -> None:
     found = of_schedule(
@@ -227,7 +227,7 @@ def test_a_schedule_that_is_due_before_a_run_is_done_is_noted(
     )
     assert found[0][0] is Level.GOOD
     assert [text.startswith(said or "") for _, text in found[1:]] == [True] * (said is not None)
-    assert all(level is Level.NOTE for level, _ in found[1:])
+    assert all(level is Level.WARN for level, _ in found[1:])
 
 
 @pytest.mark.parametrize(

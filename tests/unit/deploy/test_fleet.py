@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -19,6 +18,7 @@ from rich.console import Console
 
 from steadyspot.contract import Capacity, Overlap, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
+from steadyspot.deploy.as_json import form_of
 from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs.status import command
@@ -50,8 +50,7 @@ LONG_AGO = NOW - timedelta(days=300)
 ON, OFF = (Scheduled(enabled=on, since=LONG_AGO) for on in (True, False))
 TONIGHT = days_before(NOW, 0)
 JOB = nightly(0)
-_FORMS = json.loads((Path(__file__).parent / "json-of-verbs.schema.json").read_text("utf-8"))
-FORM = Draft202012Validator({"$defs": _FORMS["$defs"], "$ref": "#/$defs/status"})
+FORM = Draft202012Validator(form_of("status"))
 
 
 @pytest.fixture

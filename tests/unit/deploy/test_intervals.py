@@ -23,7 +23,7 @@ def said(folder: Path, schedule: str, overlap: Overlap, minutes: float = 45) -> 
 @pytest.mark.parametrize(
     ("schedule", "overlap", "level", "becomes"),
     [
-        (OFTEN, Overlap.ALLOW, Level.NOTE, "at once"),
+        (OFTEN, Overlap.ALLOW, Level.WARN, "at once"),
         (OFTEN, Overlap.SKIP, Level.NOTE, "are skipped"),
         (OFTEN, Overlap.QUEUE, Level.BAD, "longer and longer"),
         (OFTEN, Overlap.REPLACE, Level.BAD, "stopped before they are done"),
@@ -38,6 +38,13 @@ def test_what_cannot_ever_work_is_bad_and_the_rest_is_noted(
     assert finding.level is level
     assert becomes in finding.text
     assert "due 30 min after" in finding.text
+
+
+def test_a_warning_tells_how_runs_take_turns_and_fails_no_check(tmp_path: Path) -> None:
+    (finding,) = said(tmp_path, OFTEN, Overlap.ALLOW)
+    assert "overlap = skip or queue" in finding.what_to_do
+    (noted,) = said(tmp_path, OFTEN, Overlap.SKIP)
+    assert "overlap =" not in noted.what_to_do
 
 
 def test_a_run_that_is_done_before_the_next_one_is_not_mentioned(tmp_path: Path) -> None:

@@ -63,6 +63,34 @@ def item(*attempts: dict[str, Any], status: str = "complete", **more: Any) -> di
     }
 
 
+def stopped(**written: Any) -> RunRecord:
+    """A run whose execution was stopped during its second attempt."""
+    broken = attempt(2, "spot", 850, "execution-ended", lost_seconds=850, units_done=0)
+    known = item(
+        attempt(1, "spot", 100, "reclaimed", lost_seconds=10),
+        status="unfinished",
+        broken_off=broken,
+        cause={"S": "execution-ended"},
+        money={"M": {"spot_seconds": {"N": "100"}, "wasted_seconds": {"N": "10"}}},
+    )
+    return run_of(known, {**known, "fence": {"N": "10002"}, **written})
+
+
+def test_an_attempt_that_ended_with_its_execution_is_in_table_and_cost() -> None:
+    run = stopped()
+    last = run.attempts[-1]
+    assert (last.attempt, last.cause, last.units_done) == (2, "execution-ended", 8)
+    cost = money(run, Prices(), vcpu=1, memory_gb=2)
+    assert (cost.spot_seconds, cost.wasted_seconds) == (950, 860)
+
+
+@pytest.mark.parametrize(("fence", "wasted"), [("10002", 15), ("10001", 860)])
+def test_what_it_lost_is_what_its_own_worker_wrote(fence: str, wasted: float) -> None:
+    report = {"M": {"fence": {"N": fence}, "lost_seconds": {"N": "5"}}}
+    run = stopped(stop_report=report)
+    assert money(run, Prices(), vcpu=1, memory_gb=2).wasted_seconds == wasted
+
+
 def bad_night() -> RunRecord:
     return recorded(
         item(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from steadyspot.deploy.cli.main import main
-from steadyspot.deploy.cli.pasting import given_words, pastable
+from steadyspot.deploy.cli.main import VERBS, main
+from steadyspot.deploy.cli.pasting import WITH_A_TARGET, given_words, pastable
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,16 @@ from steadyspot.deploy.cli.pasting import given_words, pastable
 )
 def test_the_options_stand_behind_the_verb(text: str, given: list[str], said: str) -> None:
     assert pastable(text, given) == said
+
+
+def test_every_verb_that_has_a_target_is_known() -> None:
+    context = click.Context(main)
+    with_a_target = [
+        name
+        for name in VERBS
+        if any("--profile" in one.opts for one in main.get_command(context, name).params)  # type: ignore[union-attr]
+    ]
+    assert sorted(with_a_target) == sorted(WITH_A_TARGET)
 
 
 def test_options_are_written_as_they_are_typed() -> None:

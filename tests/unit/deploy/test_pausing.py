@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.stacks.config import parse
-from steadyspot.deploy.stacks.pausing import pause
+from steadyspot.deploy.stacks.pausing import set_paused
 from steadyspot.deploy.trouble import Trouble
 
 
@@ -37,4 +37,4 @@ def test_what_cannot_rest_is_said(parameters: dict[str, str], told: str) -> None
     target: Any = SimpleNamespace(config=config, stacks=Deployed(**parameters))
 
     with pytest.raises(Trouble, match=told):
-        pause(target, config.job(), lambda _event: None)
+        set_paused(target, config.job(), lambda _event: None, paused=True)

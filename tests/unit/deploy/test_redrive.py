@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
 from steadyspot.contract.keys import run_key_of, scheduled_time_from
+from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.runs.executions import run_key_in
 from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.redrive import Deployed, Redrive, Waiting, named_by, redrive_of
@@ -576,3 +580,40 @@ def test_what_is_deployed_says_how_a_run_that_nobody_recorded_is_started(
     ).run()
     assert done.good is bool(schedule)
     assert workflows.inputs == ([{"scheduledTime": TIME, "redrive": True}] if schedule else [])
+
+
+# --- what needs no AWS to be refused --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--to", "2026-01-01"], "--to needs --from"),
+        (["--capacity", "spot-only"], "--capacity needs --from"),
+        (["--set", "day=1"], "--set needs --from"),
+        (["night", "20261124T020000Z", "--from", "2026-01-01"], "not for one run"),
+        (["night", "--all"], "--all is for all jobs"),
+        (["night", "--from", "2026-01-02", "--to", "2026-01-01"], "ends before it begins"),
+        (["night", "--from", "2999-01-01"], "ends before it begins"),
+        (["byhand", "--from", "2026-01-01"], "byhand has no schedule"),
+        (["night", "--from", "2026-01-01", "--set", "dya=1"], "dya"),
+        (["noon"], "noon"),
+    ],
+)
+def test_what_needs_no_aws_to_be_refused_is_refused_without_one(
+    tmp_path: Path, words: list[str], told: str
+) -> None:
+    path = tmp_path / "steadyspot.toml"
+    path.write_text(
+        '[jobs.night]\nimage = "i:1"\nschedule = "rate(1 hour)"\n[jobs.byhand]\nimage = "i:1"\n'
+    )
+    nobody = {
+        **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE")),
+        **dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    asked = ["redrive", *words, "--region", "eu-central-1", "--config", str(path)]
+    result = CliRunner(env=nobody).invoke(main, asked)
+    assert result.exit_code != 0
+    assert told in result.output
+    assert "credentials" not in result.output

@@ -92,6 +92,15 @@ def planted() -> Iterator[Met]:
     yield Met("no execution", world({}, bare), {"scheduledTime": TIME})
 
 
+BROKEN_OFF: dict[str, Any] = {
+    "attempt": {"N": "2"},
+    "capacity": {"S": "spot"},
+    "seconds": {"N": "850"},
+    "cause": {"S": "execution-ended"},
+}
+"""An attempt that ended with its execution."""
+
+
 def met_by_claims() -> Iterator[Met]:
     """Everything that a claim may meet."""
     asked = {"scheduledTime": TIME}
@@ -100,5 +109,6 @@ def met_by_claims() -> Iterator[Met]:
         met = Met(status, world(own(), worker()), asked)
         met.world.executions[HOLDER] = holder(status)
         yield met
-    parked = world(own(status="unfinished"), worker(status="unfinished"))
+    item = own(status="unfinished", broken_off={"M": BROKEN_OFF})
+    parked = world(item, worker(status="unfinished"))
     yield Met("redrive", parked, {**asked, "redrive": True})

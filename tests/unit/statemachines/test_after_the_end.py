@@ -10,28 +10,33 @@ from jsonschema import Draft202012Validator
 
 from steadyspot.contract import columns
 from steadyspot.contract.keys import run_key_of
+from steadyspot.contract.records import BrokenOffColumn
+from steadyspot.statemachines.calls import CANCELED
 from steadyspot.statemachines.composing import FOLDER
 from steadyspot.statemachines.render import definition
-from tests.virtual.machine import Ended, Machine, TaskFailed, substituted
-from tests.virtual.world import Offer, RunWorld
+from tests.virtual.machine import Ended, Machine, TaskFailed, iso, substituted
+from tests.virtual.world import CLUSTER, TASK, Offer, RunWorld, canceled
 
 START = 1_790_000_000.0
 LIMIT = 262_144
 NAME = "drill-1"
 EXECUTION = f"arn:aws:states:us-east-1:123456789012:execution:shop-night:{NAME}"
+ITS_EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:job"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/night"
 TIME = "2026-11-24T02:00:00Z"
-MACHINE = Machine(
-    substituted(
-        json.dumps(definition("after-the-end")),
-        (
-            ("KeepRunsDays", "30"),
-            ("Region", "us-east-1"),
-            ("Table", "runs"),
-            ("Topic", "arn:topic"),
-        ),
-    )
+AFTER_THE_END = substituted(
+    json.dumps(definition("after-the-end")),
+    (
+        ("KeepRunsDays", "30"),
+        ("Region", "us-east-1"),
+        ("Table", "runs"),
+        ("Topic", "arn:topic"),
+    ),
 )
+MACHINE = Machine(AFTER_THE_END)
+END = {"detail": {"executionArn": EXECUTION}, "job": "night", "queue": QUEUE}
+"""What a job's rule makes of the event."""
+
 PARKED = Draft202012Validator(
     json.loads((FOLDER.parent / "schemas" / "parked-run.schema.json").read_text("utf-8"))
 )
@@ -58,9 +63,8 @@ def running() -> dict[str, Any]:
     return {"status": {"S": "running"}, "execution": {"S": EXECUTION}}
 
 
-def ends(world: EndWorld) -> Ended:
-    event = {"detail": {"executionArn": EXECUTION}, "job": "night", "queue": QUEUE}
-    ended = MACHINE.run(world, event, name="x")
+def ends(world: EndWorld, name: str = "x") -> Ended:
+    ended = MACHINE.run(world, END, name=name)
     assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
     return ended
 
@@ -117,6 +121,8 @@ def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
         "status": {"S": "unfinished"},
         "execution": {"S": EXECUTION},
         "cause": {"S": "execution-ended"},
+        "marked_by": {"S": f"{ITS_EXECUTIONS}:x"},
+        columns.BROKEN_OFF: {"M": {}},
     }
 
 
@@ -135,7 +141,7 @@ def test_a_run_that_the_table_does_not_know_is_marked_and_parked() -> None:
 def test_an_end_that_is_told_twice_is_parked_once(item: Any, described: dict[str, str]) -> None:
     world = EndWorld(item, Input=json.dumps({"scheduledTime": TIME}), **described)
     ends(world)
-    ends(world)
+    ends(world, name="again")
     assert (len(world.parked), len(world.mails)) == (1, 1)
 
 
@@ -174,6 +180,207 @@ def test_a_run_whose_work_is_complete_all_the_same_is_closed_and_counted() -> No
     assert world.totals[columns.LATEST_RUN] == {"S": run_key_of(TIME)}
     ends(world)
     assert float(world.totals[f"{columns.DAY}{TIME[8:10]}"]["N"]) == 1
+
+
+# --- the attempt that ended with its execution ----------------------------------------------------
+
+
+def moment(seconds: float) -> str:
+    return iso(START + seconds)
+
+
+def history(*, environment: str = "", cluster: str = CLUSTER) -> list[dict[str, Any]]:
+    """The events of a launch that nothing ended but the execution, newest first."""
+    pairs = [
+        {"Name": "STEADYSPOT_ATTEMPT", "Value": "3"},
+        {"Name": "STEADYSPOT_CAPACITY", "Value": "spot"},
+        {"Name": "STEADYSPOT_COMMAND", "Value": environment},
+    ]
+    parameters = {
+        "Overrides": {
+            "ContainerOverrides": [
+                {"Name": "beside", "Environment": [{"Name": "STEADYSPOT_ATTEMPT", "Value": "9"}]},
+                {"Name": "worker", "Environment": pairs},
+            ]
+        }
+    }
+    told = {"Failures": [], "Tasks": [{"TaskArn": TASK, "ClusterArn": cluster}]}
+    submitted = {"ResourceType": "ecs", "Resource": "runTask.sync", "Output": json.dumps(told)}
+    events: list[dict[str, Any]] = [
+        {"Type": "ExecutionAborted", "Timestamp": moment(0)},
+        {
+            "Type": "TaskSubmitted",
+            "Timestamp": moment(-900),
+            "TaskSubmittedEventDetails": submitted,
+        },
+        {"Type": "TaskStarted", "Timestamp": moment(-901)},
+        {
+            "Type": "TaskScheduled",
+            "Timestamp": moment(-902),
+            "TaskScheduledEventDetails": {"Parameters": json.dumps(parameters)},
+        },
+        {"Type": "TaskStateEntered", "Timestamp": moment(-902)},
+    ]
+    return numbered(events)
+
+
+def numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**event, "Id": 100 - index} for index, event in enumerate(events)]
+
+
+def broken_off(task: dict[str, Any] | None = None, **described: Any) -> EndWorld:
+    """A run whose execution ended while its third attempt ran."""
+    asked = json.dumps({"scheduledTime": TIME})
+    world = EndWorld(running(), Input=asked, StopDate=moment(0), **described)
+    world.history_of = history()
+    started = {"StartedAt": moment(-850), "AvailabilityZone": "us-east-1b", "LastStatus": "RUNNING"}
+    world.tasks = {TASK: started if task is None else task}
+    return world
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
+def test_an_attempt_that_ended_with_its_execution_is_written_down_and_told(status: str) -> None:
+    world = broken_off(Status=status, Error="States.Runtime")
+    ends(world)
+    column = world.item["broken_off"]["M"]
+    attempt = {name: next(iter(value.values())) for name, value in column.items()}
+    assert attempt.keys() == BrokenOffColumn.__annotations__.keys()
+    assert (
+        attempt
+        | {
+            "attempt": "3",
+            "capacity": "spot",
+            "zone": "us-east-1b",
+            "started_at": moment(-902),
+            "ended_at": moment(0),
+            "seconds": "850",
+            "cause": "execution-ended",
+            "task": TASK,
+        }
+        == attempt
+    )
+    mail = json.loads(world.mails[0]["Message"])["email"]
+    assert "\nAttempt 3 ended with it, on Spot in us-east-1b, after 850 s.\n" in mail
+
+
+@pytest.mark.parametrize(
+    ("task", "seconds", "told"),
+    [
+        ({"LastStatus": "PROVISIONING"}, "0", "on Spot, before it had started."),
+        (
+            {"StartedAt": moment(-850), "StoppedAt": moment(60), "AvailabilityZone": "z"},
+            "910",
+            "on Spot in z, after 910 s.",
+        ),
+        ({"StartedAt": moment(5), "AvailabilityZone": "z"}, "0", "in z, before it had started."),
+        ({"StartedAt": moment(-7)}, "7", "on Spot, after 7 s."),
+    ],
+)
+def test_what_ecs_knows_of_the_task_is_what_is_counted(
+    task: dict[str, Any], seconds: str, told: str
+) -> None:
+    world = broken_off(task)
+    ends(world)
+    assert world.item["broken_off"]["M"]["seconds"] == {"N": seconds}
+    assert told in json.loads(world.mails[0]["Message"])["email"]
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_where_ecs_knows_nothing_the_time_since_the_launch_is_counted(is_refused: bool) -> None:
+    world = broken_off()
+    world.tasks = {}
+    if is_refused:
+        world.faults = {"How fared its task?": [("Ecs.ServerException", "")]}
+    ends(world)
+    assert world.item["broken_off"]["M"]["seconds"] == {"N": "902"}
+    assert "on Spot, after 902 s." in json.loads(world.mails[0]["Message"])["email"]
+
+
+ENDED_BEFORE = {"Type": "TaskFailed", "Timestamp": moment(-10)}
+CUT = {"ResourceType": "ecs", "Output": '{"Tasks": [{"Task'}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [{"Type": "ExecutionAborted", "Id": 1}],
+        numbered([ENDED_BEFORE, *history()]),
+        numbered([{"Type": "TaskTimedOut"}, *history()]),
+        numbered([{"Type": "TaskSubmitted", "TaskSubmittedEventDetails": CUT}]),
+        numbered([{"Type": "TaskSubmitted", "TaskSubmittedEventDetails": {}}, *history()]),
+    ],
+    ids=["none", "waited", "judged", "timed-out", "cut", "not-ecs"],
+)
+def test_an_execution_that_ran_no_task_ends_without_an_attempt(events: list[Any]) -> None:
+    world = broken_off()
+    world.history_of = events
+    ends(world)
+    assert world.item["broken_off"] == {"M": {}}
+    assert "ended with it" not in json.loads(world.mails[0]["Message"])["email"]
+    assert len(world.parked) == 1
+
+
+@pytest.mark.parametrize("state", ["What did it run?", "How fared its task?"])
+@pytest.mark.parametrize("error", ["States.DataLimitExceeded", "Ecs.ServerException"])
+def test_what_it_ran_need_not_be_known_to_park_and_tell(state: str, error: str) -> None:
+    world = broken_off()
+    world.faults = {state: [(error, "")]}
+    ends(world)
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+
+
+MARK, CLOSE = "Mark it unfinished", "Close what is complete"
+MET = [
+    (CANCELED, canceled("TransactionConflict", "None", "None")),
+    (CANCELED, canceled("None", "TransactionConflict", "None")),
+    (CANCELED, canceled("ThrottlingError", "None", "None")),
+    (CANCELED, canceled("ProvisionedThroughputExceeded", "None", "None")),
+    (CANCELED, "Transaction cancelled"),
+    ("DynamoDb.ProvisionedThroughputExceededException", "The level of throughput was exceeded"),
+    ("DynamoDb.InternalServerErrorException", "Internal server error"),
+    ("States.Timeout", ""),
+]
+"""What a write fails with to its last retry, though no condition was false."""
+
+
+@pytest.mark.parametrize("refusal", MET)
+@pytest.mark.parametrize("times", [1, 6])
+def test_a_write_that_another_call_met_is_tried_until_the_run_is_parked(
+    refusal: tuple[str, str], times: int
+) -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.faults = {MARK: [refusal] * times}
+    ends(world)
+    assert world.item["status"] == {"S": "unfinished"}
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+
+
+def test_a_run_whose_mark_was_written_but_not_answered_is_parked_once() -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.unanswered = [MARK]
+    ends(world)
+    ends(world, name="again")
+    assert (len(world.parked), len(world.mails)) == (1, 1)
+
+
+@pytest.mark.parametrize("refusal", MET)
+def test_a_complete_run_is_closed_though_another_call_met_that(refusal: tuple[str, str]) -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.worker = {"status": {"S": "complete"}, "execution": {"S": EXECUTION}}
+    world.faults = {MARK: [refusal], CLOSE: [refusal, refusal]}
+    ends(world)
+    assert world.item["status"] == {"S": "complete"}
+    assert (world.parked, world.mails) == ([], [])
+
+
+def test_a_table_that_refuses_for_more_than_an_hour_keeps_nobody_from_being_told() -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.faults = {MARK: [MET[0]] * 1_000}
+    ended = ends(world)
+    assert 3_600 < world.now - START < 2 * 3_600
+    assert len(ended.states_entered) < 80
+    assert (len(world.parked), len(world.mails)) == (1, 1)
 
 
 def test_people_who_cannot_be_told_change_nothing() -> None:

@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 
 from steadyspot.statemachines.composing import FOLDER
 from steadyspot.statemachines.render import definition
-from tests.virtual.machine import Ended, Machine, TaskFailed, iso, substituted
+from tests.virtual.machine import Ended, Machine, iso, substituted
+from tests.virtual.world import Offer, RunWorld
 
 START = 1_790_000_000.0
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:shop-night:hand-1"
@@ -37,22 +38,20 @@ class LateWorld:
 
     def __init__(self, execution: str = EXECUTION, status: str = "running") -> None:
         self.now = START
-        self.item: dict[str, Any] = {"status": {"S": status}, "execution": {"S": execution}}
+        self.table = RunWorld(now=START, work_seconds=1.0, market=lambda *_: Offer())
+        self.item = self.table.item
+        self.item |= {"status": {"S": status}, "execution": {"S": execution}}
         self.keys: list[Any] = []
         self.mails: list[dict[str, Any]] = []
         self.told_at = 0.0
 
-    def call(self, resource: str, arguments: Any, _timeout_seconds: int, _state: str) -> Any:
+    def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
         if resource.endswith("transactGetItems"):
             ((_, get),) = arguments["TransactItems"][0].items()
             self.keys.append(get["Key"])
             return {"Responses": [{"Item": self.item}]}
         if resource.endswith("updateItem"):
-            me = arguments["ExpressionAttributeValues"][":me"]
-            if self.item.get("told_late") == me or self.item["execution"] != me:
-                raise TaskFailed("DynamoDB.ConditionalCheckFailedException", "")
-            self.item["told_late"] = me
-            return {}
+            return self.table.call(resource, arguments, timeout_seconds, state)
         self.mails.append(arguments)
         self.told_at = self.now
         return {}
@@ -106,6 +105,13 @@ def test_it_is_told_once_whatever_is_delivered_twice() -> None:
     begins(world)
     world.now = START
     assert begins(world, name="y").status == "SUCCEEDED"
+    assert len(world.mails) == 1
+
+
+def test_it_is_told_though_the_reply_to_what_was_written_down_is_lost() -> None:
+    world = LateWorld()
+    world.table.unanswered = ["Write down that it is late"]
+    assert begins(world).status == "SUCCEEDED"
     assert len(world.mails) == 1
 
 

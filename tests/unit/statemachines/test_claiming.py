@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.statemachines.claims import (
+    BROKEN_OFF,
     HOLDER,
     KEY,
     MACHINE,
@@ -237,3 +238,59 @@ def assert_printable(mail: dict[str, Any]) -> None:
     body = json.loads(mail["Message"])
     for text in (mail["Subject"], *body["email"].split("\n")):
         assert all(character.isprintable() for character in text), repr(text)
+
+
+# --- what ended with an execution goes on with the next -------------------------------------------
+
+FIRST = {
+    **BROKEN_OFF,
+    "attempt": {"N": "1"},
+    "seconds": {"N": "100"},
+    "lost_seconds": {"N": "20"},
+    "cause": {"S": "reclaimed"},
+}
+
+
+def broken_off(attempts: list[Any]) -> RunWorld:
+    """A parked run whose last attempt ended with its execution."""
+    rows = [{"M": attempt} for attempt in attempts]
+    kept: dict[str, Any] = {"attempts": {"L": rows}} if rows else {}
+    money = {"spot_seconds": {"N": "1100"}, "wasted_seconds": {"N": "20"}}
+    item = own(status="unfinished", broken_off={"M": BROKEN_OFF}, **kept)
+    return world(item | ({"money": {"M": money}} if attempts else {}), worker(status="unfinished"))
+
+
+@pytest.mark.parametrize("attempts", [[], [FIRST]], ids=["alone", "behind-another"])
+def test_an_attempt_that_ended_with_its_execution_is_counted_by_the_next(
+    attempts: list[Any],
+) -> None:
+    of = broken_off(attempts)
+    assert claimed(of, REDRIVE).status == "SUCCEEDED"
+    numbers = [row["M"]["attempt"]["N"] for row in of.item["attempts"]["L"]]
+    assert numbers == ["1", "2", "3"][-len(attempts) - 2 :]
+    assert "broken_off" not in of.item
+    # A thousand seconds are of attempts that are no longer carried along; 700 are the work.
+    assert of.item["money"]["M"]["spot_seconds"] == {"N": "2650" if attempts else "1550"}
+
+
+def test_an_attempt_that_ended_with_its_execution_is_kept_if_the_next_one_ends_so_too() -> None:
+    of = broken_off([FIRST])
+
+    def watch(state: str, _variables: Any) -> None:
+        if state == "Run on Fargate Spot":
+            raise StoppedHere
+
+    with pytest.raises(StoppedHere):
+        JOB.run(of, REDRIVE, name="me", watch=watch)
+    assert [row["M"]["attempt"]["N"] for row in of.item["attempts"]["L"]] == ["1", "2"]
+
+
+class StoppedHere(Exception):
+    """The execution is stopped."""
+
+
+def test_a_take_over_whose_reply_is_lost_goes_on() -> None:
+    of = broken_off([FIRST])
+    of.unanswered = ["Take the run over"]
+    assert claimed(of, REDRIVE).status == "SUCCEEDED"
+    assert of.parked == []

@@ -26,6 +26,7 @@ from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
 from tests.unit.statemachines.claims import met_by_claims
 from tests.unit.statemachines.test_after_its_time import KEY as LOOKED_FOR
 from tests.unit.statemachines.test_after_its_time import TIME, Table, looking_definition
+from tests.unit.statemachines.test_after_the_end import AFTER_THE_END, END, broken_off
 from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
 from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
@@ -102,9 +103,12 @@ def recorder() -> Recorder:
         within = rng.choice([0, 70, 80, 200])
         request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
         machine.run(world, request, name=f"x{number}")
+    machine.kept |= kept_in_turn(machine.scopes)
     for number, met in enumerate(met_by_claims()):
         machine.run(met.world, met.request, name=f"claim{number}")
-    machine.kept |= kept_in_turn(machine.scopes)
+    after = Recorder(AFTER_THE_END)
+    after.kept, after.scopes = machine.kept, machine.scopes
+    after.run(broken_off(), END, name="end")
     launches = Recorder(definition("before-the-start"))
     for starts, environment in itertools.product((60.0, 7_200.0, 90_000.0), START_BYS):
         launching = Launching(START, START + starts)
@@ -182,8 +186,15 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
             text = text.replace(f"${{{key}}}", value)
         is_function = library()[name].lines[0].startswith("function(")
         for scope in recorder.scopes.values():
-            given = {"capacity": "spot", "more": 1, "answers": ["stop"], **scope}
-            given |= {**AFTER_THE_END, **AFTER_ITS_TIME}
+            given = {
+                "capacity": "spot",
+                "more": 1,
+                "answers": ["stop"],
+                "isOfClose": True,
+                **scope,
+                **AFTER_THE_END,
+                **AFTER_ITS_TIME,
+            }
             yield {
                 "name": name,
                 "text": f"$type(({text}))" if is_function else text,
@@ -192,16 +203,37 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
             }
 
 
-AFTER_THE_END: dict[str, Any] = {
+ENDED: dict[str, Any] = {
     "jobName": "night",
     "queue": "q",
     "region": "eu-central-1",
     "key": "20261124T020000Z",
-    "row": {"name": "replaced", "outcome": "replaced", "sentence": "{how_ended}", "nextStep": "-"},
+    "row": {
+        "name": "replaced",
+        "outcome": "replaced",
+        "sentence": "{how_ended}",
+        "nextStep": "-",
+    },
     "title": "Steadyspot: night was stopped",
     "sentence": "The execution was stopped before the run had finished.",
     "request": {"scheduledTime": "2026-11-24T02:00:00Z"},
-    "ended": {"execution": "e", "name": "n", "status": "FAILED", "error": "States.Runtime"},
+    "ended": {
+        "execution": "e",
+        "name": "n",
+        "status": "FAILED",
+        "error": "States.Runtime",
+        "at": iso(START),
+    },
+    "launch": {
+        "attempt": "2",
+        "capacity": "spot",
+        "zone": "us-east-1a",
+        "begun": iso(START - 60),
+        "seconds": 60,
+        "task": "arn:task",
+        "cluster": "arn:cluster",
+    },
+    "refusal": {"times": 1, "isCondition": False, "isOfClose": True},
 }
 
 
@@ -225,7 +257,7 @@ def outcome(machine: Machine, evaluation: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_file_has_a_value_in_some_state_of_a_run(by_name: list[dict[str, Any]]) -> None:
     valued = {one["name"] for one in by_name if "value" in one}
-    assert [one["name"] for one in by_name if one["name"] not in valued] == []
+    assert {one["name"] for one in by_name} - valued == set()
 
 
 def meaning(value: Any) -> Any:

@@ -144,6 +144,13 @@ def test_a_run_that_is_skipped_is_written_down_and_told_as_such() -> None:
     assert of.turn == turn(EARLIER)
 
 
+def test_a_run_is_skipped_and_told_though_the_reply_to_that_is_lost() -> None:
+    of = met(turn(EARLIER), described())
+    of.unanswered = ["Skip the run"]
+    assert played(of, "skip").output["outcome"] == "skipped"
+    assert len(of.mails) == 1
+
+
 def test_a_time_that_was_skipped_is_begun_by_a_redrive_alone() -> None:
     of = met(turn(EARLIER), described())
     played(of, "skip")
