@@ -159,5 +159,5 @@ def literal(value: Any) -> str:
 
 def _folded(text: str, width: int) -> list[str]:
     """Break a text at blanks, each of which is one again once the lines are joined."""
-    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(text, width, break_on_hyphens=False)
     return lines if " ".join(lines) == text else [text]

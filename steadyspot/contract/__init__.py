@@ -32,8 +32,8 @@ class Env(StrEnum):
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
     else sees it. ``SCHEDULED_TIME`` and ``DEADLINE`` are ISO times in UTC, of a run by hand when it
     was started, and none without a deadline. ``PARAMETERS`` is a JSON object: of the launch what
-    the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``OPTIONS`` is
-    what a task definition has of the worker's options, see ``options``.
+    the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``OPTIONS`` has
+    a line, ``NAME=VALUE``, for each of the worker's options; one without a value sets none.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"
@@ -58,6 +58,7 @@ class Env(StrEnum):
     ENVIRONMENT = "STEADYSPOT_ENVIRONMENT"
     SECRETS = "STEADYSPOT_SECRETS"
     DECLARED = "STEADYSPOT_DECLARED"
+    OPTIONS = "STEADYSPOT_OPTIONS"
 
     CHECKPOINT_DIR = "STEADYSPOT_CHECKPOINT_DIR"
     OUTPUT_DIR = "STEADYSPOT_OUTPUT_DIR"
@@ -73,7 +74,6 @@ class Env(StrEnum):
     UPLOADS = "STEADYSPOT_UPLOADS"
     PATIENCE_SECONDS = "STEADYSPOT_PATIENCE_SECONDS"
     SCRATCH_DIR = "STEADYSPOT_SCRATCH_DIR"
-    OPTIONS = "STEADYSPOT_OPTIONS"
 
     SOCKET = "STEADYSPOT_SOCKET"
     LOCAL_DIR = "STEADYSPOT_LOCAL_DIR"

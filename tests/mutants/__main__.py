@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -115,18 +116,20 @@ def main() -> int:
         subjects = arguments.subject or list(CONCERNS)
         lines = {subject: command(CONCERNS[subject][1]) for subject in subjects}
         seconds = {line: unchanged(line) for line in dict.fromkeys(lines.values())}
-        tried = noticed = 0
+        tried, noticed = Counter[str](), Counter[str]()
         for subject, change in sample(arguments.number):
             if subject not in subjects:
                 continue
             line = lines[subject]
-            tried += 1
+            tried[subject] += 1
             if is_noticed(change, line, seconds[line] + SLOWER_SECONDS):
-                noticed += 1
+                noticed[subject] += 1
             else:
                 print(f"Nobody noticed ({subject}):\n{shown(change)}", flush=True)
-    print(f"{noticed} of {tried} changes were noticed; the goal is {GOAL:.0%}")
-    return 0 if noticed >= GOAL * tried else 1
+    for subject, number in tried.items():
+        print(f"{subject:12}{noticed[subject]:3} of {number:2}")
+    print(f"{noticed.total()} of {tried.total()} changes were noticed; the goal is {GOAL:.0%}")
+    return 0 if noticed.total() >= GOAL * tried.total() else 1
 
 
 def is_noticed(change: Change, line: str, seconds: float) -> bool:
