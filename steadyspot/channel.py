@@ -56,8 +56,11 @@ class SocketChannel:
     def give_up(self, output: int) -> None:
         self._ask({"do": "give-up", "output": output})
 
-    def mark(self, unit: str, state: list[Any]) -> None:
-        self._ask({"do": "mark", "unit": unit} | _given(state))
+    def set_aside(self, unit: str) -> None:
+        self._ask({"do": "set-aside", "unit": unit})
+
+    def mark(self, unit: str, state: list[Any], also: list[str]) -> None:
+        self._ask({"do": "mark", "unit": unit, "also": also} | _given(state))
 
     def break_off(self, unit: str, refused: str) -> None:
         self._ask({"do": "break-off", "unit": unit, "refused": refused})
@@ -152,6 +155,7 @@ class _Unit:
     key: str
     process: Process
     folder: Path
+    aside: bool
 
 
 @dataclass(frozen=True)
@@ -206,7 +210,8 @@ class FolderChannel:
         return cls(Path(os.environ.get(Env.LOCAL_DIR) or ".steadyspot").absolute())
 
     def units(self) -> list[str]:
-        return list(self._read()["units"])
+        with self._locked() as done:
+            return [*done["units"], *(one.key for one in self._in_hand() if one.aside)]
 
     def begin(self, unit: str) -> None:
         with self._locked() as done:
@@ -256,24 +261,31 @@ class FolderChannel:
         with self._locked():
             remove(output.folder)
 
-    def mark(self, unit: str, state: list[Any]) -> None:
+    def set_aside(self, unit: str) -> None:
+        with self._locked():
+            self._check(unit)
+            (self._folder_of(unit) / "aside").touch()
+
+    def mark(self, unit: str, state: list[Any], also: list[str]) -> None:
         state = [plain(one) for one in state]
         with self._locked() as done:
-            folder = self._folder_of(unit)
-            refused = self._why_not(unit, folder)
-            if refused:
-                remove(folder)
-                raise RunError(refused)
-            staged = folder / "staged"
-            names = sorted(
-                str(path.relative_to(staged)) for path in staged.rglob("*") if path.is_file()
-            )
-            for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
-                remove(self._root / "outputs" / name)
-            done["units"][unit] = {"outputs": names, "attempt": self._attempt}
-            done |= {"state": state or done["state"], "moving": str(folder)}
-            self._write(done)
-            self._move_outputs(done)
+            self._count(done, unit, state or done["state"])
+            for other in also:
+                self._count(done, other, done["state"])
+
+    def _count(self, done: dict[str, Any], unit: str, state: list[Any]) -> None:
+        self._check(unit)
+        folder = self._folder_of(unit)
+        staged = folder / "staged"
+        names = sorted(
+            str(path.relative_to(staged)) for path in staged.rglob("*") if path.is_file()
+        )
+        for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
+            remove(self._root / "outputs" / name)
+        done["units"][unit] = {"outputs": names, "attempt": self._attempt}
+        done |= {"state": state, "moving": str(folder)}
+        self._write(done)
+        self._move_outputs(done)
 
     def break_off(self, unit: str, refused: str) -> None:
         with self._locked():
@@ -326,7 +338,7 @@ class FolderChannel:
         return bool(poll.poll(milliseconds))
 
     def _owner(self, unit: str | None, within: str | None) -> _Unit | None:
-        in_hand = {one.key: one for one in self._in_hand()}
+        in_hand = {one.key: one for one in self._in_hand() if not one.aside}
         if unit:
             if unit not in in_hand:
                 raise RunError(f"The unit {unit} is not in hand. Begin it first.")
@@ -343,6 +355,14 @@ class FolderChannel:
                 (self._folder_of(one.key) / "refused").write_text(refused)
             raise RunError(refused) from None
 
+    def _check(self, unit: str) -> None:
+        """Raise ``RunError`` where a unit may not end as done; it is in hand no more then."""
+        folder = self._folder_of(unit)
+        refused = self._why_not(unit, folder)
+        if refused:
+            remove(folder)
+            raise RunError(refused)
+
     def _why_not(self, unit: str, folder: Path) -> str:
         if not folder.exists():
             return f"The unit {unit} is not in hand. Begin a unit before its mark."
@@ -357,7 +377,7 @@ class FolderChannel:
         return ""
 
     def _in_hand(self) -> list[_Unit]:
-        """The units in hand; those of processes that are gone are given up."""
+        """The units in hand or set aside; those of processes that are gone are given up."""
         found = []
         for folder in (self._root / "in-hand").iterdir():
             try:
@@ -367,14 +387,15 @@ class FolderChannel:
                 continue
             process = Process(*begun["process"])
             if process.lives():
-                found.append(_Unit(begun["key"], process, folder))
+                aside = (folder / "aside").exists()
+                found.append(_Unit(begun["key"], process, folder, aside))
             else:
                 remove(folder)
         return found
 
     def _others_in_hand(self, pid: int) -> bool:
         with self._locked():
-            others = beside(self._in_hand(), pid)
+            others = beside((one for one in self._in_hand() if not one.aside), pid)
             return any(not (one.folder / "leaves").exists() for one in others)
 
     def _folder_of(self, unit: str) -> Path:

@@ -7,7 +7,7 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ==========================  ===================================================================
 ``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, and ``state``: a list
                             with what was last saved, empty where nothing was
-``{"do": "units"}``         ``units``: the keys done so far, durable
+``{"do": "units"}``         ``units``: the keys done so far, durable or set aside
 ``{"do": "begin", "unit"}`` takes the unit with this key in hand; a key belongs to one unit only
 ``{"do": "output",          begins an output: its number ``output``, and the ``path`` to write it
 ``"name"}``                 to. It belongs to the unit that the process or the nearest one above it
@@ -18,7 +18,11 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"do": "give-up",         the output will not be written
 ``"output"}``
 ``{"do": "mark", "unit",    answers when the unit's outputs, the state (if given) and its key are
-``"state"}``                durable; only then is the unit done. So are outputs of no unit then
+``"state"}``                durable; only then is the unit done. So are outputs of no unit then,
+                            and units set aside whose keys are in the list ``also``
+``{"do": "set-aside",       ends a unit that made nothing and may not be done yet, such as one that
+``"unit"}``                 was taken ahead: it counts with the mark that names it, or when the job
+                            has ended well
 ``{"do": "break-off",       the unit will not be done, and its outputs do not count; it may be
 ``"unit"}``                 begun again. With a sentence in ``refused`` the job broke a rule with
                             it, or with none where that is empty: however it ends, the attempt

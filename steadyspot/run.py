@@ -30,6 +30,7 @@ from typing import Any, Protocol, TypeVar
 from steadyspot.contract import Env, Exit
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
+from steadyspot.under_way import effort, under_way
 from steadyspot.units import NoKey, key_of
 
 T = TypeVar("T")
@@ -73,7 +74,8 @@ class Channel(Protocol):
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
     def stage(self, output: Any) -> None: ...
     def give_up(self, output: Any) -> None: ...
-    def mark(self, unit: str, state: list[Any]) -> None: ...
+    def set_aside(self, unit: str) -> None: ...
+    def mark(self, unit: str, state: list[Any], also: list[str]) -> None: ...
     def break_off(self, unit: str, refused: str) -> None: ...
     def await_others(self) -> None: ...
     def save(self, state: list[Any]) -> None: ...
@@ -86,14 +88,25 @@ class Channel(Protocol):
 
 
 class _InHand:
-    """A unit in hand, as its context knows it; ``outer`` is the one it was begun within."""
+    """A unit in hand, as its context knows it; ``outer`` is the one it was begun within.
+
+    ``made``: an output of it was begun that says so itself.
+    """
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.pid = os.getpid()
-        self.ended = False
+        self.ended = self.made = False
         here = _unit.get()
         self.outer: _InHand | None = None if here is None or here.ended else here
+        self._before = under_way()
+        self._effort = effort()
+
+    def is_idle(self) -> bool:
+        """Whether its work may not be done yet: it took no time, or has left something running."""
+        if self.made:
+            return False
+        return effort().is_nothing(self._effort) or not under_way() <= self._before
 
     def check_innermost(self) -> None:
         """Raise ``Misused`` where one that was begun within it has not ended.
@@ -286,7 +299,10 @@ class Run:
         When the loop asks for the next unit, the one before is made durable with its outputs and
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
         the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
-        ``undone``; one that would take them from here is refused.
+        ``undone``; one that would take them from here is refused. A unit that made no output and
+        left ``state`` as it is, and took less than a millisecond or left something running, may be
+        one that was taken ahead: it becomes durable with the next of its loop that is not so, or
+        when the job has ended well.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
@@ -305,6 +321,7 @@ class Run:
         if total is not None:
             self._channel.progress(None, total)
         names: list[str] = []
+        aside: list[str] = []
         skipped = 0
         for name, unit in _with_keys(units, key):
             if self._loops.get(name, loop) != loop:
@@ -318,7 +335,7 @@ class Run:
                 skipped += 1
                 continue
             self._leave_if_stopping()
-            with self.unit(unit if key is None else key(unit)):
+            with self._in_hand(name, aside):
                 _refuse_pool()
                 thread = threading.get_ident()
                 yield unit
@@ -354,14 +371,25 @@ class Run:
         count. Raises ``RunError`` where another unit in hand or done in this attempt has its key.
         At a stop it raises ``Interrupted`` before it begins, so that a pool takes no new unit.
         """
-        unit = _InHand(unit_key(key))
+        with self._in_hand(unit_key(key), None):
+            yield
+
+    @contextlib.contextmanager
+    def _in_hand(self, key: str, aside: list[str] | None) -> Iterator[None]:
+        """Hold a unit. Where its work may not be done yet, it goes to those ``aside``.
+
+        They are marked with the next that is not, since a loop that takes units ahead does their
+        work while that one is in hand.
+        """
         self._leave_if_stopping()
-        self._channel.begin(unit.key)
+        self._channel.begin(key)
+        unit = _InHand(key)
         token = _unit.set(unit)
         state: list[Any] = []
         try:
             self._changes.begin(unit)
             yield
+            idle = unit.is_idle()
             unit.check_innermost()
             self._changes.check()
             if unit.pid == os.getpid():
@@ -377,9 +405,16 @@ class Run:
             unit.ended = True
             with contextlib.suppress(ValueError):
                 _unit.reset(token)
-        if unit.pid == os.getpid():
-            self._channel.mark(unit.key, state)
+        if unit.pid != os.getpid():
+            return
+        if aside is not None and idle and not state:
+            self._channel.set_aside(key)
+            aside.append(key)
+        else:
+            self._channel.mark(key, state, aside or [])
             self._changes.saved(state)
+            if aside:
+                aside.clear()
 
     @contextlib.contextmanager
     def output(
@@ -400,11 +435,13 @@ class Run:
         except BadName as error:
             raise RunError(str(error)) from None
         unit_of, within = None, None
+        here = _unit.get()
         if isinstance(unit, _NearestUnit):
-            here = _unit.get()
             within = None if here is None or here.ended else here.key
         else:
             unit_of = "" if unit is None else unit_key(unit)
+        if here and here.pid == os.getpid():
+            here.made = here.made or unit_of in (None, here.key)
         output, path = self._channel.output(name, unit_of, within)
         try:
             yield path

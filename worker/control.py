@@ -77,6 +77,12 @@ class Request:
             raise NotUnderstood(f"'{name}' is no text")
         return str(value)
 
+    def texts(self, name: str) -> list[str]:
+        value = self.any(name)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise NotUnderstood(f"'{name}' is no list of texts")
+        return value
+
     def number(self, name: str) -> float:
         value = self.any(name)
         if not isinstance(value, int | float) or not abs(value) < LARGEST:
@@ -195,7 +201,7 @@ class Control:
                 }
             case "units":
                 return {"units": self._requests.units()}
-            case "begin" | "mark" | "break-off":
+            case "begin" | "set-aside" | "mark" | "break-off":
                 self._of_unit(request, pid)
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
@@ -240,8 +246,11 @@ class Control:
         match request.any("do"):
             case "begin":
                 self._requests.begin(unit, pid)
+            case "set-aside":
+                self._requests.set_aside(unit)
             case "mark":
-                self._requests.mark(unit, _state(request))
+                also = request.texts("also") if "also" in request else []
+                self._requests.mark(unit, _state(request), also)
             case _:
                 self._requests.break_off(
                     unit, request.text("refused") if "refused" in request else ""

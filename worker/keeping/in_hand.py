@@ -56,7 +56,7 @@ class InHand:
 
     ``drop`` takes uploads that nobody wants; ``say_left`` is told of each unit that will not be
     marked, and how many outputs do not count for that. ``left`` are its keys, ``begun`` how many
-    units were.
+    units were. ``aside`` are units that ended and may not be done yet.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class InHand:
         self._drafts: dict[int, Draft] = {}
         self._numbers = count(1)
         self.marked: set[str] = set()
+        self.aside: dict[str, Unit] = {}
         self.left: list[str] = []
         self.begun = 0
         self.loose = Unit("", Process(0, ""))
@@ -82,7 +83,7 @@ class InHand:
                 f"Two units have the key {key}: one is in hand already, in process {holder}.",
                 "Give each unit a key of its own.",
             )
-        if key in self.marked:
+        if key in self.marked or key in self.aside:
             raise Misuse(
                 f"Two units have the key {key}: one was done already in this attempt.",
                 "Give each unit a key of its own.",
@@ -181,6 +182,10 @@ class InHand:
             raise unit.refused
         del self._units[key]
         return unit
+
+    def set_aside(self, key: str) -> None:
+        """End a unit that counts with a later one, or at the end; raises what ``close`` does."""
+        self.aside[key] = self.close(key)
 
     def break_off(self, key: str) -> None:
         """A unit will not be marked: what was staged for it is dropped."""

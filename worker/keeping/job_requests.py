@@ -7,7 +7,7 @@ How a save is made stands in ``saving``; what the words of the socket mean, in `
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -42,12 +42,16 @@ class JobRequests:
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
 
     def units(self) -> list[str]:
-        """Keys of the units done. Before the fence of a first attempt is held there are none."""
+        """Keys of the units done, and of those set aside.
+
+        Before the fence of a first attempt is held none is done.
+        """
         if not self._saving.opened.done() and self._fresh:
-            return []
+            return list(self._unsaved.in_hand.aside)
         self._saving.opened.result()
         with self._unsaved.lock:
-            return self._saving.attempt.ledger.history.units()
+            aside = self._unsaved.in_hand.aside
+            return [*self._saving.attempt.ledger.history.units(), *aside]
 
     def state(self) -> list[Any]:
         """The state as last saved, in a list; an empty one where it never was."""
@@ -124,19 +128,28 @@ class JobRequests:
             if older:
                 uploader.drop(older)
 
-    def mark(self, unit: str, state: list[Any]) -> None:
+    def set_aside(self, unit: str) -> None:
+        """End a unit that may not be done yet: it counts with a later mark, or at the end."""
+        with self._unsaved.lock:
+            self._unsaved.in_hand.set_aside(unit)
+
+    def mark(self, unit: str, state: list[Any], also: Sequence[str] = ()) -> None:
         """Count a unit in hand as done; returns once that is durable in S3 and under the fence.
 
-        Its outputs become durable with it, and those staged before that belong to no unit.
+        Its outputs become durable with it, those staged before that belong to no unit, and units
+        that were set aside, named in ``also``.
         """
+        aside = self._unsaved.in_hand.aside
         try:
             with self._unsaved.lock:
-                mine = self._unsaved.in_hand.close(unit)
+                mine = [self._unsaved.in_hand.close(unit)]
+                mine += [aside.pop(key) for key in also if key in aside]
                 loose = list(self._unsaved.in_hand.loose.staged.values())
-            outputs = self._settled(mine)
-            self._make_durable(unit, outputs, loose, state)
+            outputs = {each.key: self._settled(each) for each in mine}
+            self._make_durable(outputs, loose, state)
         except Exception as error:
-            self._unsaved.note_trouble(unit, as_trouble(error))
+            for key in (unit, *also):
+                self._unsaved.note_trouble(key, as_trouble(error))
             raise
 
     def save(self, state: list[Any]) -> None:
@@ -144,7 +157,7 @@ class JobRequests:
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
         try:
-            self._make_durable("", [], loose, state)
+            self._make_durable({"": []}, loose, state)
         except Exception as error:
             self._unsaved.note_trouble("", as_trouble(error))
             raise
@@ -164,19 +177,25 @@ class JobRequests:
         self._submit(self._saving.save)
 
     def _make_durable(
-        self, unit: str, outputs: list[Output], loose: list[Upload], state: list[Any]
+        self, units: dict[str, list[Output]], loose: list[Upload], state: list[Any]
     ) -> None:
-        """Have it saved, and wait for that. Of ``loose``, those that could be staged count."""
+        """Have units saved with their outputs, and wait for that.
+
+        Of ``loose``, those that could be staged count.
+        """
         self._saving.opened.result()
         staged = [upload for upload in loose if upload.future.exception() is None]
         with self._unsaved.lock:
             self._unsaved.check_open()
-            ticket: Future[None] = Future()
-            self._unsaved.wait(Mark(unit, outputs, staged, state, ticket))
+            tickets: list[Future[None]] = []
+            for unit, outputs in units.items():
+                tickets.append(Future())
+                self._unsaved.wait(Mark(unit, outputs, staged, state, tickets[-1]))
             ask = self._unsaved.ask_for_save()
         if ask:
             self._submit(self._saving.save_marks)
-        ticket.result()
+        for ticket in tickets:
+            ticket.result()
 
     def _settled(self, unit: Unit) -> list[Output]:
         """The outputs of a unit that is to be marked, uploaded; none is kept where one fails."""

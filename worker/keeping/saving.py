@@ -281,6 +281,7 @@ class Saving:
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
+            aside = list(self._unsaved.in_hand.aside.values())
             self._unsaved.in_hand.break_off_all()
             left = self._unsaved.in_hand.left
         ledger = self.attempt.ledger
@@ -289,6 +290,10 @@ class Saving:
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
             self._take(output)
+        for unit in aside:
+            outputs = [upload.future.result() for upload in unit.staged.values()]
+            with self._unsaved.lock:
+                self._count(Mark(unit.key, outputs, [], [], Future()))
         self._check_published()
         for one, other in twins(output.name for output in ledger.history.outputs()):
             self._log.warning(
@@ -353,6 +358,13 @@ class Saving:
         """Report why the attempt stops; the seconds of work lost."""
         if self.opened.exception():
             return 0.0
+        if aside := self._unsaved.in_hand.aside:
+            self._log.warning(
+                "unit",
+                f"{len(aside)} units, the first is {shown(next(iter(aside)))}, are done again: they"
+                " had ended before anything was made for them. Let the loop itself do the work of a"
+                " unit before it asks for the next; a pool takes its units from run.undone.",
+            )
         lost = self.attempt.leave(reason, exit_code, sentence, grace)
         wait(self._aborts)
         return lost

@@ -1,0 +1,160 @@
+"""A loop that takes units before their work is done costs time after a kill, and never an output.
+
+As people write it: the units as a list, in batches, handed on to pools, threads, children or tasks
+that end later. A unit that made nothing by itself counts only with one that did, or at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.local.worker.kit import Bench
+from tests.local.worker.test_local_folder import published, run_to_its_end, start
+
+UNITS = 5
+HEAD = f"""
+import asyncio, itertools, multiprocessing, os, subprocess, sys, threading, time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+from steadyspot import current_run
+
+def work(unit):
+    time.sleep(0.15)
+    with current_run().output(str(unit)) as path: path.write_text(f"made {{unit}}")
+    print("made", unit, flush=True)
+
+def busy(unit):
+    end = time.monotonic() + 0.1
+    while time.monotonic() < end: pass
+    work(unit)
+
+async def tasks():
+    async with asyncio.TaskGroup() as group:
+        for unit in units:
+            group.create_task(asyncio.to_thread(work, unit))
+            await asyncio.sleep(0.002)
+
+def started(kind):
+    for unit in units:
+        one = kind(target=work, args=(unit,))
+        one.start()
+        yield one
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    run = current_run()
+    units = run.remaining(range({UNITS}))
+"""
+WAYS = {
+    "list": "for unit in list(units): work(unit)",
+    "sorted": "for unit in sorted(units, reverse=True): work(unit)",
+    "batches": ("while batch := list(itertools.islice(units, 2)): list(map(work, batch))"),
+    "tee": "one, other = itertools.tee(units); print(sum(one)); list(map(work, other))",
+    "comprehension": "todo = [unit for unit in units]; list(map(work, todo))",
+    "threads": ("with ThreadPoolExecutor(2) as pool: [pool.submit(work, unit) for unit in units]"),
+    "busy threads": (
+        "with ThreadPoolExecutor(2) as pool: [pool.submit(busy, unit) for unit in units]"
+    ),
+    "processes": (
+        "with ProcessPoolExecutor(2) as pool: [pool.submit(work, unit) for unit in units]"
+    ),
+    "pool": (
+        "with multiprocessing.Pool(2) as pool:\n"
+        "        for one in [pool.apply_async(work, [unit]) for unit in units]: one.get()"
+    ),
+    "pool of threads": (
+        "with ThreadPool(2) as pool:\n"
+        "        for one in [pool.apply_async(work, [unit]) for unit in units]: one.get()"
+    ),
+    "plain threads": "for one in list(started(threading.Thread)): one.join()",
+    "children": "for one in list(started(multiprocessing.Process)): one.join()",
+    "tasks": "asyncio.run(tasks())",
+}
+ALL = {str(unit): f"made {unit}".encode() for unit in range(UNITS)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_unit_that_was_taken_ahead_is_not_done_before_its_work(tmp_path: Path, way: str) -> None:
+    job = f"{HEAD}    {WAYS[way]}\n"
+    for output in range(2):
+        with start(tmp_path, job) as process:
+            assert process.stdout
+            for _ in range(output + 1):
+                while (line := process.stdout.readline()) and not line.startswith("made"):
+                    pass
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        written_down = tmp_path / ".steadyspot" / "done.json"
+        done = json.loads(written_down.read_text())["units"] if written_down.exists() else {}
+        assert set(done) <= set(published(tmp_path)), "done before it was made"
+
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    assert published(tmp_path) == ALL
+
+
+@pytest.mark.parametrize("way", ["list", "batches", "threads"])
+def test_run_whose_units_were_taken_ahead_is_never_complete_without_an_output(
+    bench: Bench, way: str
+) -> None:
+    command = bench.job_file(f"{HEAD}    {WAYS[way]}\n")
+    killed = bench.start(*command)
+    killed.wait_for("made")
+    killed.wait_for("made")
+    killed.kill_all()
+    killed.end()
+    stopped = bench.start(*command, STEADYSPOT_STOP_TIMEOUT="1")
+    stopped.wait_for("made")
+    stopped.terminate()
+    stopped.end()
+
+    worker = bench.start(*command)
+    assert worker.end(60) == 0, worker.said()
+    objects = bench.objects()
+    assert {name: objects.get(name) for name in ALL} == ALL
+    assert bench.completion()["units"] == UNITS
+    assert "warnings" not in bench.item()
+
+
+SIDE_EFFECTS = """
+import os, time
+from steadyspot import current_run
+run = current_run()
+for unit in run.remaining(range(9)):
+    if unit % 3 != 2: continue
+    time.sleep(0.002)
+    print("sent", unit, flush=True)
+    if unit == 5 and run.attempt == 1: time.sleep(60)
+"""
+
+
+def test_units_of_side_effects_alone_are_done_once_each(bench: Bench) -> None:
+    """Those that were passed over become durable with the next that took some time."""
+    command = bench.job_file(SIDE_EFFECTS)
+    worker = bench.start(*command)
+    worker.wait_for("sent 5")
+    worker.kill_all()
+    worker.end()
+    assert bench.item()["checkpoint"]["units_done"] == 3
+
+    again = bench.start(*command)
+    assert again.end(60) == 0, again.said()
+    assert [line for line in again.text if line.startswith("sent")] == ["sent 5", "sent 8"]
+    assert bench.completion()["units"] == 9
+    assert "warnings" not in bench.item()
+
+
+def test_stop_says_that_units_were_taken_ahead(bench: Bench) -> None:
+    text = HEAD + "    todo = list(units); print('made all', flush=True); time.sleep(60)\n"
+    worker = bench.start(*bench.job_file(text), STEADYSPOT_STOP_TIMEOUT="2")
+    worker.wait_for("made all")
+    worker.terminate()
+    worker.end()
+    assert f"{UNITS} units, the first is '0', are done again" in worker.said()
+    assert bench.item().get("checkpoint", {}).get("units_done", 0) == 0
