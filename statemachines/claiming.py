@@ -69,7 +69,13 @@ def claim() -> Task:
         columns.STATUS: {"S": Status.RUNNING.value},
         columns.EXECUTION: {"S": EXECUTION},
     }
-    nothing = {"claimsBefore": 0, "attemptsBefore": 0, "secondsBefore": {}, "handedOver": {}}
+    nothing = {
+        "claimsBefore": 0,
+        "attemptsBefore": 0,
+        "secondsBefore": {},
+        "statesWaited": 0,
+        "handedOver": {},
+    }
     return transaction(
         JobState.CLAIM,
         change(TAKING, expression("claimCondition"), values, key=own, table="${Table}"),

@@ -47,6 +47,9 @@ MOST_ATTEMPTS = 200
 256 KiB that a state may hand on and below the 400 KB of an item. Step Functions tells no execution
 how long its history is; a launch costs it 15 events or so, and 85 where every call is
 retried to the last, so that it stays below 20,000 of the 25,000 that there may be."""
+ATTEMPTS_PER_STATE_WAITED = 0.15
+"""What a state counts for in MOST_ATTEMPTS that was entered before the run was claimed, waiting for
+its turn: 10 events where every call is retried to the last."""
 KEPT_ATTEMPTS = 50
 """Of earlier executions that the next one carries along; of those before, only the seconds."""
 
@@ -55,6 +58,9 @@ SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 3600
 PAUSE_SHARE = 0.1
 """Of the time waited so far that a run waits until it looks again: a look is billed, so that they
 become rarer, and the turn lies idle for no more than a tenth of what was waited."""
+LONG_PAUSE_SHARE = 0.03
+"""The same beyond LONGEST_PAUSE_SECONDS, after 33 hours, for a year of waiting to stay below 300
+looks and within one history."""
 GONE_SECONDS = 30
 """For which *After the end* may give back the turn of an execution that has ended."""
 
@@ -120,6 +126,7 @@ VALUES: dict[str, Any] = {
     "inputCharacters": 20_000,
     "mostAttempts": MOST_ATTEMPTS,
     "keptAttempts": KEPT_ATTEMPTS,
+    "attemptsPerStateWaited": ATTEMPTS_PER_STATE_WAITED,
     "rowNotContinued": NOT_CONTINUED.as_data(),
     "rowTampered": TAMPERED.as_data(),
     "rowNotClaimed": NOT_CLAIMED.as_data(),
@@ -132,6 +139,7 @@ VALUES: dict[str, Any] = {
     "shortestPause": SHORTEST_PAUSE_SECONDS,
     "longestPause": LONGEST_PAUSE_SECONDS,
     "pauseShare": PAUSE_SHARE,
+    "longPauseShare": LONG_PAUSE_SHARE,
     "mostWaiting": 1_000,  # in one item; of queue_at_most see the schema
     "goneSeconds": GONE_SECONDS,
     "overlapAllow": Overlap.ALLOW.value,

@@ -185,20 +185,18 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
         for key, value in DEFAULTS.items():
             text = text.replace(f"${{{key}}}", value)
         is_function = library()[name].lines[0].startswith("function(")
+        met = set()
         for scope in recorder.scopes.values():
-            given = {
-                "capacity": "spot",
-                "more": 1,
-                "answers": ["stop"],
-                "isOfClose": True,
-                **scope,
-                **AFTER_THE_END,
-                **AFTER_ITS_TIME,
-            }
+            given = {"capacity": "spot", "more": 1, "answers": ["stop"], "isOfClose": True}
+            given |= {**scope, **AFTER_THE_END, **AFTER_ITS_TIME}
+            variables = {key: value for key, value in given.items() if f"${key}" in text}
+            if (written := json.dumps(variables)) in met:
+                continue
+            met.add(written)
             yield {
                 "name": name,
                 "text": f"$type(({text}))" if is_function else text,
-                "variables": {key: value for key, value in given.items() if f"${key}" in text},
+                "variables": variables,
                 "millis": round(START * 1000) + 1,
             }
 

@@ -20,6 +20,7 @@ from steadyspot.statemachines.composing import expression
 from steadyspot.statemachines.values import KEPT_ATTEMPTS, MOST_ATTEMPTS, VALUES
 from tests.unit.statemachines.test_causes import value
 from tests.unit.statemachines.test_random_outcomes import START
+from tests.unit.statemachines.turns import EARLIER, OTHER, described, turn
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine, TaskFailed, iso
 from tests.virtual.world import REFUSED, Offer, RunWorld
@@ -47,7 +48,11 @@ def with_smaller_bounds(cap_seconds: int, wait_minutes: int) -> Any:
     ):
         assert f"${name} := {real};" in text
         text = text.replace(f"${name} := {real};", f"${name} := {small};")
-    definition: dict[str, Any] = json.loads(text)
+    return with_few_causes(json.loads(text))
+
+
+def with_few_causes(definition: dict[str, Any]) -> dict[str, Any]:
+    """A definition with the rows alone that are met here."""
     # The length of the cause table decides nothing here, and takes most of the time.
     for state in (
         definition["States"]["Claim the run"],
@@ -183,6 +188,44 @@ def test_no_history_passes_20000_events_however_often_calls_are_retried(
         for_launches = sum(most_events_of(name) for name in entered[begins:ends])
         others = leg.events - for_launches
         assert others + for_launches / MOST * MOST_ATTEMPTS < MOST_EVENTS
+
+
+YEAR = 365 * 86_400
+"""AWS: the longest that an execution may take."""
+
+
+def waited_for_its_turn(seconds: float, **deadline: Any) -> tuple[Ended, RunWorld]:
+    """A run that has its turn after so long, and then meets no capacity; with the real bounds."""
+    world = RunWorld(now=START, work_seconds=3600.0, market=lambda *_: NO_CAPACITY)
+    world.turn = turn(EARLIER)
+    world.executions[OTHER] = described()
+
+    def watch(_state: str, _variables: Any) -> None:
+        if world.now >= START + seconds:
+            world.turn.clear()
+
+    given = {"Overlap": "queue", "MaximumWaitMinutes": "400000"}
+    machine = Machine(with_few_causes(job_definition(silent=True, **given)))
+    asked = {"scheduledTime": TIME, "capacity": "spot-only", **deadline}
+    return machine.run(world, asked, name="late", watch=watch), world
+
+
+@pytest.mark.parametrize("deadline", [{}, {"finishWithinMinutes": 400_000}])
+def test_a_year_in_the_queue_leaves_room_in_the_history_and_the_run_then_goes_on_in_another(
+    deadline: dict[str, int],
+) -> None:
+    ended, world = waited_for_its_turn(YEAR, **deadline)
+    assert ended.states_entered[-2:] == ["Hand the run over", "Go on in a new execution"]
+    assert len(world.launches) == 1
+    assert 2 + sum(map(most_events_of, ended.states_entered)) < MOST_EVENTS
+
+
+def test_the_longer_a_run_waits_for_its_turn_the_fewer_launches_its_execution_makes() -> None:
+    ended, world = waited_for_its_turn(20 * 86_400)
+    assert ended.states_entered[-1] == "Go on in a new execution"
+    waiting = ended.states_entered.index("Take the run over")
+    assert 0 < len(world.launches) < MOST_ATTEMPTS - 0.1 * waiting
+    assert 2 + sum(map(most_events_of, ended.states_entered)) < MOST_EVENTS
 
 
 def test_a_run_goes_on_in_a_new_execution_that_knows_what_was_before() -> None:

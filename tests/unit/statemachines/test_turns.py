@@ -244,10 +244,10 @@ def test_a_long_wait_is_cheap_and_a_turn_lies_idle_for_a_tenth_of_it_at_most(sec
 
     ended = machine("queue").run(of, ASKED, name="me", watch=watch)
     assert ended.status == "SUCCEEDED"
-    idle = min(LONGEST_PAUSE_SECONDS, seconds * 0.11)
+    idle = min(seconds * 0.11, max(LONGEST_PAUSE_SECONDS, seconds * 0.033))
     assert of.launches[0].at - START < seconds + idle
     looks = ended.states_entered.count("Who holds it?")
-    assert looks < 100 + seconds / LONGEST_PAUSE_SECONDS
+    assert looks < 230
     assert ended.variables["statesEntered"] == len(ended.states_entered) - 1
 
 
