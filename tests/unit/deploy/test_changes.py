@@ -9,6 +9,7 @@ from steadyspot.deploy.stacks.changes import (
     Change,
     Plan,
     StateChange,
+    changes_of,
     lines_of,
     states_that_change,
 )
@@ -17,6 +18,25 @@ from steadyspot.deploy.stacks.templates import job_template
 
 def definition(**states: object) -> dict[str, Any]:
     return {"StartAt": next(iter(states)), "States": states}
+
+
+def test_a_change_names_its_properties_and_what_else_of_the_resource_changes() -> None:
+    targets = [
+        {"Attribute": "Properties", "Name": "Threshold"},
+        {"Attribute": "Properties", "Name": "Threshold"},
+        {"Attribute": "Tags"},
+        {},
+    ]
+    described = {
+        "Action": "Modify",
+        "LogicalResourceId": "Alarm",
+        "ResourceType": "AWS::CloudWatch::Alarm",
+        "Replacement": "False",
+        "Details": [*({"Target": target} for target in targets), {}],
+    }
+    (changed,) = changes_of({"Changes": [{"ResourceChange": described}]})
+    assert changed.properties == ("Tags", "Threshold")
+    assert (changed.resource, changed.replaces) == ("Alarm", False)
 
 
 def test_states_that_are_new_changed_or_gone_are_named() -> None:

@@ -118,6 +118,24 @@ def test_a_failed_rollback_is_continued_before_the_next_change() -> None:
     assert "continue_update_rollback" in client.calls
 
 
+class Holding(CloudFormation):
+    """A stack that holds a resource beside those of its template."""
+
+    def list_stack_resources(self, **_: Any) -> dict[str, Any]:
+        names = ("Queue", "Intruder")
+        return {"StackResourceSummaries": [{"LogicalResourceId": name} for name in names]}
+
+
+def test_a_broken_stack_with_what_nobody_of_ours_brought_goes_only_where_that_is_wanted() -> None:
+    client = Holding("ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE", "")
+    with pytest.raises(Trouble, match="holds Intruder, which no deployment"):
+        stacks(client).settle("shop", nobody)
+    assert not client.deleted
+    client = Holding("ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE", "")
+    stacks(client).settle("shop", nobody, with_added=True)
+    assert client.deleted
+
+
 def test_two_at_once_are_kept_apart_by_cloudformation() -> None:
     class Busy(CloudFormation):
         def create_change_set(self, **_: object) -> None:
