@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import whole_history
+from steadyspot.deploy.runs.given import parameters_of
 from steadyspot.deploy.runs.lookup import Finder, Found
 from steadyspot.deploy.runs.records import money
 from steadyspot.deploy.runs.redrive import redrive_of
@@ -40,7 +42,14 @@ def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
         found = Found(None, None)
     events = whole_history(sfn, found.execution) if found.execution else []
     name = f"{job.name} {meant or (found.execution or {}).get('name', '')}".rstrip()
-    return explain(run=found.run, execution=found.execution, events=events, waits=waits, name=name)
+    return explain(
+        run=found.run,
+        execution=found.execution,
+        events=events,
+        waits=waits,
+        name=name,
+        parameters=parameters_of(job, found.run, found.execution),
+    )
 
 
 def _waits(target: Target, job: Job, meant: str) -> str:
@@ -60,6 +69,9 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
         screen.pair("what to do", screen.advice(story.next_step))
     if run and run.scheduled_time:
         screen.pair("scheduled", run.scheduled_time)
+    if story.parameters:
+        given = (f"{name} = {json.dumps(value)}" for name, value in story.parameters.items())
+        screen.pair("parameters", ", ".join(given))
     if story.execution:
         screen.pair("execution", story.execution)
     if story.moments:
@@ -113,6 +125,7 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
         "outcome": story.outcome,
         "next_step": story.next_step,
         "execution": story.execution,
+        "parameters": dict(story.parameters),
         "run": asdict(run) if run else None,
         "moments": [asdict(moment) for moment in story.moments],
         "stops": [asdict(stop) for stop in story.stops],

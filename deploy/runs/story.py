@@ -8,7 +8,7 @@ the Scheduler could not deliver has neither. What is missing is said.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +48,7 @@ class Explanation:
     deadline: datetime | None = None
     latest_spot_start: datetime | None = None
     under_way: Launch | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def explain(
@@ -57,12 +58,14 @@ def explain(
     events: Sequence[Mapping[str, Any]],
     waits: str = "",
     name: str = "",
+    parameters: Mapping[str, Any] | None = None,
 ) -> Explanation:
     """Put a story together; pure.
 
     ``execution`` is what ``DescribeExecution`` said, None where AWS no longer knows; ``waits`` is
     why a message about the run lies in the dead-letter queue, empty where none does; ``name`` is
-    how commands name the run, such as ``night 20261124T020000Z``.
+    how commands name the run, such as ``night 20261124T020000Z``; ``parameters`` are values of the
+    job's own.
     """
     stops = tuple(_stops(run))
     teller = Story()
@@ -82,6 +85,7 @@ def explain(
         deadline=teller.deadline,
         latest_spot_start=teller.latest_spot_start,
         under_way=_not_in(run, teller.under_way),
+        parameters=parameters or {},
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from steadyspot.contract import Env
 from steadyspot.contract.keys import run_key_of
+from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.stacks.config import Parameter
 from tests.local.runs import Place, Work
 
@@ -50,6 +51,7 @@ def test_a_run_knows_its_time_its_deadline_and_its_parameters_and_has_them_in_it
     filled = [TIME.strftime("%d.%m."), key, f"day={day}", "3", "${part}", "{other}"]
     assert arguments == filled
     assert parameters == {"day": day, "part": 3, "dry": False}
+    assert explanation_of(work.target, work.job, key).parameters == parameters
     assert datetime.fromisoformat(scheduled) == TIME
     assert datetime.fromisoformat(deadline) == TIME + timedelta(minutes=30)
     assert told[Env.SCHEDULED_TIME] == text
