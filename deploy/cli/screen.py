@@ -178,9 +178,9 @@ class Screen:
             )
             self.say("  ".join(cells).rstrip())
 
-    def money(self, money: Money, date: str) -> None:
+    def money(self, money: Money, date: str, *, complete: bool) -> None:
         """Print the money line of a run."""
-        self.say(money_line(money, date))
+        self.say(money_line(money, date, complete=complete))
 
     def json(self, value: Any) -> None:
         """Print a value for machines."""

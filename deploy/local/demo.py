@@ -301,7 +301,8 @@ class Demo:
         prices = Prices()
         self._screen.say()
         self._screen.attempts(run.attempts)
-        self._screen.money(money(run, prices, vcpu=JOB.vcpu, memory_gb=JOB.memory_gb), prices.date)
+        cost = money(run, prices, vcpu=JOB.vcpu, memory_gb=JOB.memory_gb)
+        self._screen.money(cost, prices.date, complete=run.complete)
 
     def _parts_done(self, task: str) -> int:
         """Count the parts that a task did, from what it printed."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
@@ -13,7 +16,7 @@ from steadyspot.deploy.runs.given import parameters_of
 from steadyspot.deploy.runs.lookup import Finder, Found
 from steadyspot.deploy.runs.records import money
 from steadyspot.deploy.runs.redrive import redrive_of
-from steadyspot.deploy.runs.story import Explanation, explain
+from steadyspot.deploy.runs.story import Explanation, Stop, explain
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
 
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
     from steadyspot.deploy.target import Target
 
 
-def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
-    """Return the story of a run.
+def explanation_of(
+    target: Target, job: Job, meant: str | None, now: datetime | None = None
+) -> Explanation:
+    """Return the story of a run; ``now`` is that of this machine unless it is given.
 
     Raises
     ------
@@ -49,6 +54,7 @@ def explanation_of(target: Target, job: Job, meant: str | None) -> Explanation:
         waits=waits,
         name=name,
         parameters=parameters_of(job, found.run, found.execution),
+        now=now or datetime.now(UTC),
     )
 
 
@@ -84,12 +90,23 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
     if run and run.attempts:
         screen.heading("Its attempts")
         screen.attempts(run.attempts)
-        for stop in story.stops:
-            why = f": {stop.stopped_reason}" if stop.stopped_reason else ""
-            screen.say(f"attempt {stop.attempt}: row {stop.cause}, class {stop.cause_class}{why}")
-        screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
+        for sentence in _of_stops(story.stops):
+            screen.say(sentence)
+        cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
+        screen.money(cost, prices.date, complete=run.complete)
     _warnings(screen, run.warnings if run else ())
     _completion(screen, story)
+
+
+def _of_stops(stops: Sequence[Stop]) -> Iterator[str]:
+    """Yield which rows stopped which attempts; what befell several in a row is said once."""
+    for _, group in groupby(
+        stops, key=lambda one: (one.cause, one.cause_class, one.stopped_reason)
+    ):
+        first, *others = group
+        numbers = f"s {first.attempt} to {others[-1].attempt}" if others else f" {first.attempt}"
+        why = f": {first.stopped_reason}" if first.stopped_reason else ""
+        yield f"attempt{numbers}: row {first.cause}, class {first.cause_class}{why}"
 
 
 def _warnings(screen: Screen, sentences: tuple[str, ...]) -> None:

@@ -26,8 +26,20 @@ if TYPE_CHECKING:
     from steadyspot.deploy.target import Target
 
 
+def utc_now() -> datetime:
+    """Return the time by this machine's clock."""
+    return datetime.now(UTC)
+
+
 def watch(
-    target: Target, screen: Screen, job: Job, execution: str, *, logs: bool, machine: bool
+    target: Target,
+    screen: Screen,
+    job: Job,
+    execution: str,
+    *,
+    logs: bool,
+    machine: bool,
+    clock: Callable[[], datetime] = utc_now,
 ) -> None:
     """Follow an execution, and those in which its run goes on; leave with 0 if it succeeded."""
     sfn = target.client("stepfunctions")
@@ -35,7 +47,7 @@ def watch(
     key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
     pace = Pace()
     mails = None if machine else Arriving(target, lambda mail: screen.say(line_of(mail)))
-    beside = None if machine else _beside(target, screen, job, key, pace, logs)
+    beside = None if machine else _beside(target, screen, job, key, pace, logs, clock)
     following = execution
     try:
         while following:
@@ -88,11 +100,18 @@ def show_run(screen: Screen, run: RunRecord, job: Job, prices: Prices) -> None:
     if run.attempts:
         screen.say()
         screen.attempts(run.attempts)
-        screen.money(money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb), prices.date)
+        cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
+        screen.money(cost, prices.date, complete=run.complete)
 
 
 def _beside(
-    target: Target, screen: Screen, job: Job, key: str, pace: Pace, logs: bool
+    target: Target,
+    screen: Screen,
+    job: Job,
+    key: str,
+    pace: Pace,
+    logs: bool,
+    clock: Callable[[], datetime],
 ) -> Callable[[Sequence[Any]], bool]:
     """Return what shows the run's progress, and its log where that is wanted."""
     progress = Progress(lambda: target.runs.get(job.name, key), 60 * job.expected_minutes)
@@ -103,8 +122,9 @@ def _beside(
 
     def look(events: Sequence[Any]) -> bool:
         found = printed is not None and printed(events)
-        now = datetime.now(UTC)
-        if progress.due(now):
+        now = clock()
+        # What has happened is told first.
+        if not events and progress.due(now):
             pace.spend()
             if moment := progress.look(now):
                 screen.moment(moment)

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.waits import Wait, deadline_of, latest_spot_start_of, wait_of
 from steadyspot.statemachines.causes import CauseClass
+
+if TYPE_CHECKING:
+    from steadyspot.contract.records import AttemptColumn
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
 READ = JobState.HOW_FAR
@@ -76,6 +79,8 @@ class Story:
         self._call_failed = False
         self._chose = False
         self._values: dict[str, Any] = {}
+        self._judged = 0
+        self._said = ""
         self.under_way: Launch | None = None
         """The attempt that was asked for last, as long as it has not ended."""
 
@@ -88,6 +93,19 @@ class Story:
     def latest_spot_start(self) -> datetime | None:
         """After when on-demand is taken instead of Spot; None where it never is, or nobody told."""
         return latest_spot_start_of(self._values)
+
+    @property
+    def attempts(self) -> list[AttemptColumn]:
+        """The attempts that have ended, as the workflow carries them along, each with its cause.
+
+        The record has those that were refused only once another one has ended otherwise.
+        """
+        rows = list(self._values.get(variables.ATTEMPTS, []))
+        last = self._last
+        if self._judged and self._judged == last.get("attempt") and "started_at" in last:
+            rows = [row for row in rows if row["attempt"] < self._judged]
+            rows.append({**last, "cause": self._values[variables.CAUSE]["name"]})
+        return cast("list[AttemptColumn]", rows)
 
     def tell(self, events: Iterable[Mapping[str, Any]]) -> Iterator[Moment]:
         """Yield what these events mean to a person."""
@@ -121,9 +139,9 @@ class Story:
             self._waiting_since = at
             wait = wait_of(state, self._values, at)
             if wait is None or wait.until > at:
-                yield _waits(wait), Tone.DECISION
+                yield _waits(wait, at), Tone.DECISION
         elif state == JobState.MARK_UNFINISHED and self._chose:
-            yield "no more is tried: budget or time is used up", Tone.DECISION
+            yield "no more is tried: what this cause allows is used up", Tone.DECISION
         elif state == JobState.WHO_HOLDS_IT:
             yield "the run is not simply new: who holds it?", Tone.DECISION
         elif self._capacity:
@@ -139,13 +157,14 @@ class Story:
         again = number > 1
         resumes, where = self._resumes()
         if self._last_capacity == "Spot" and self._capacity == Capacity.ON_DEMAND:
-            does = "resumes" if resumes else "begins again"
-            return f"falls back to on-demand: attempt {number} {does} {where}", Tone.DECISION
+            does = "to resume" if resumes else "to begin again"
+            asked = f"falls back to on-demand: attempt {number} is asked for, {does} {where}"
+            return asked, Tone.DECISION
         if again and not self._worked and not resumes:
             return f"attempt {number} is asked for on {self._capacity}", Tone.DECISION
         if again:
-            does = f"resumes {where}" if resumes else "begins again, since nothing is saved yet"
-            return f"attempt {number} on {self._capacity} {does}", Tone.DECISION
+            does = f"to resume {where}" if resumes else "to begin again: nothing is saved yet"
+            return f"attempt {number} is asked for on {self._capacity}, {does}", Tone.DECISION
         if (
             self._capacity == Capacity.ON_DEMAND
             and self._wish
@@ -177,7 +196,8 @@ class Story:
             state == READ or state in _LAUNCHES
         ):
             self._worked = bool(self._last.get("started"))
-            yield from _stopped(assigned[variables.CAUSE], self._last)
+            self._judged = self._last.get("attempt", 0)
+            yield from self._stopped(assigned[variables.CAUSE])
         elif state in _WAITS and self._waiting_since:
             seconds = (at - self._waiting_since).total_seconds()
             if seconds >= 1:
@@ -188,6 +208,24 @@ class Story:
                 yield failed, Tone.TROUBLE
             elif not self._call_failed:
                 yield done, _TONES.get(state, Tone.PLAIN)
+
+    def _stopped(self, cause: Mapping[str, Any]) -> Lines:
+        """Say how an attempt ended; a sentence that was said of the one before is not repeated."""
+        attempt = self._last
+        number = attempt.get("attempt", "")
+        if cause["name"] == "finished":
+            done = attempt.get("units_done", 0)
+            yield f"attempt {number} finished the run: {_units(done)} done", Tone.GOOD
+            return
+        facts = [cause["name"]]
+        if attempt.get("exit_code", -1) >= 0:
+            facts.append(f"exit {attempt['exit_code']}")
+        if attempt.get("started"):
+            facts.append(f"{_units(attempt['units_done'])} done")
+        how = _HOW.get(cause.get("class", ""), "stopped")
+        why = ", as before" if cause["sentence"] == self._said else f": {cause['sentence']}"
+        self._said = cause["sentence"]
+        yield f"attempt {number} {how} ({', '.join(facts)}){why}", Tone.TROUBLE
 
     def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
         self._launches, self._before = 0, run.get(variables.EARLIER_ATTEMPTS, 0)
@@ -201,20 +239,24 @@ class Story:
         )
 
 
-def _waits(wait: Wait | None) -> str:
-    """Return until when is waited, what comes then at the latest, and when the run is due."""
+def _waits(wait: Wait | None, at: datetime) -> str:
+    """Return until when is waited, what comes then at the latest, and when the run is due.
+
+    A wait for Spot that ends at the latest start of it has Spot asked for once more.
+    """
     if wait is None:
         return "backs off before the next attempt"
     latest = " at the latest" if wait.at_most else ""
     told = [f"waits until {_clock(wait.until)}{latest}"]
     if wait.on_demand:
+        last = "then asks for Spot a last time" if wait.for_spot else "then takes on-demand"
         told.append(
-            "then takes on-demand"
+            last
             if wait.until >= wait.on_demand - _SOON
             else f"takes on-demand from {_clock(wait.on_demand)} on"
         )
     if wait.deadline:
-        told.append(f"is due by {_clock(wait.deadline)}")
+        told.append(f"{'is' if at < wait.deadline else 'was'} due by {_clock(wait.deadline)}")
     return ", ".join(told)
 
 
@@ -278,21 +320,6 @@ _HOW: Mapping[str, str] = {
     CauseClass.TIMED_OUT: "ran out of time",
     CauseClass.FAILED: "failed",
 }
-
-
-def _stopped(cause: Mapping[str, Any], attempt: Mapping[str, Any]) -> Lines:
-    number = attempt.get("attempt", "")
-    if cause["name"] == "finished":
-        done = attempt.get("units_done", 0)
-        yield f"attempt {number} finished the run: {_units(done)} done", Tone.GOOD
-        return
-    facts = [cause["name"]]
-    if attempt.get("exit_code", -1) >= 0:
-        facts.append(f"exit {attempt['exit_code']}")
-    if attempt.get("started"):
-        facts.append(f"{_units(attempt['units_done'])} done")
-    how = _HOW.get(cause.get("class", ""), "stopped")
-    yield f"attempt {number} {how} ({', '.join(facts)}): {cause['sentence']}", Tone.TROUBLE
 
 
 _ENDINGS = {

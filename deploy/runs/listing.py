@@ -82,7 +82,7 @@ def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Li
         run_key=run.run_key,
         status=run.status,
         begun=run.claimed_at,
-        attempts=len(run.attempts),
+        attempts=run.attempts_begun,
         spot_seconds=cost.spot_seconds,
         on_demand_seconds=cost.on_demand_seconds,
         units_done=run.units_done,

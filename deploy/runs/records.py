@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from steadyspot.contract import Capacity, Status, columns
+from steadyspot.contract import FENCE_PER_CLAIM, Capacity, Status, columns
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
 from steadyspot.deploy.aws.prices import Prices
 
@@ -96,6 +96,17 @@ class RunRecord:
     seconds: Mapping[str, float]
     unreadable: str = ""
     skipped_for: str = ""
+
+    @property
+    def attempts_begun(self) -> int:
+        """How many attempts were asked for, as far as a record tells.
+
+        One whose worker holds the run is not among ``attempts``, nor are refusals before it; its
+        fence counts the launches of this claim.
+        """
+        before = [one.attempt for one in self.attempts if one.ended_at <= self.claimed_at]
+        written = max((one.attempt for one in self.attempts), default=0)
+        return max(written, max(before, default=0) + self.fence % FENCE_PER_CLAIM)
 
     @property
     def complete(self) -> bool:
@@ -383,7 +394,7 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
     if (status, written.get(columns.STATUS)) == (Status.RUNNING, Status.COMMITTING):
         status = Status.COMMITTING.value
     progress: Any = written.get(columns.PROGRESS, {})
-    attempts = [_attempt(attempt) for attempt in values.get(columns.ATTEMPTS, [])]
+    attempts = [attempt_of(attempt) for attempt in values.get(columns.ATTEMPTS, [])]
     totals = values.get(columns.MONEY, {})
     seconds = {name: float(total) for name, total in totals.items() if name.endswith("_seconds")}
     if column := values.get(columns.BROKEN_OFF):
@@ -431,7 +442,8 @@ def _stop(column: StopReportColumn) -> StopRecord | None:
     return StopRecord(float(column["grace_seconds"]), float(column["grace_saving_seconds"]))
 
 
-def _attempt(column: AttemptColumn) -> AttemptRecord:
+def attempt_of(column: AttemptColumn) -> AttemptRecord:
+    """Return an attempt from its column, or as the workflow carries it along."""
     return AttemptRecord(
         attempt=int(column["attempt"]),
         capacity=column["capacity"],

@@ -8,14 +8,14 @@ the Scheduler could not deliver has neither. What is missing is said.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from steadyspot.contract import Status
+from steadyspot.contract import Capacity, Status
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.history import Launch, Moment, Story
-from steadyspot.deploy.runs.records import UNREADABLE, RunRecord
+from steadyspot.deploy.runs.records import UNREADABLE, RunRecord, attempt_of
 from steadyspot.statemachines.causes import Cause, rows
 
 _ROWS: Mapping[str, Cause] = {cause.name: cause for cause in rows()}
@@ -59,22 +59,24 @@ def explain(
     waits: str = "",
     name: str = "",
     parameters: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
 ) -> Explanation:
     """Put a story together; pure.
 
     ``execution`` is what ``DescribeExecution`` said, None where AWS no longer knows; ``waits`` is
     why a message about the run lies in the dead-letter queue, empty where none does; ``name`` is
     how commands name the run, such as ``night 20261124T020000Z``; ``parameters`` are values of the
-    job's own.
+    job's own. Without ``now`` it is not said whether a deadline has passed.
     """
-    stops = tuple(_stops(run))
     teller = Story()
     moments = tuple(teller.tell(events))
     if run:
         name = f"{run.job} {run.run_key}"
+        run = _with_ended(run, teller)
+    stops = tuple(_stops(run))
     outcome, step = _verdict(run, execution, events, waits, name)
     if moments and execution and execution["status"] == "RUNNING":
-        outcome = f"{outcome.removesuffix('.')}: {moments[-1].text}."
+        outcome = f"{outcome.removesuffix('.')}: {_at_present(run, teller, moments[-1], now)}."
     return Explanation(
         outcome=outcome,
         next_step=step,
@@ -93,6 +95,30 @@ def _not_in(run: RunRecord | None, launch: Launch | None) -> Launch | None:
     """Return an attempt that the run's record does not have, else None."""
     known = {attempt.attempt for attempt in run.attempts} if run else set()
     return None if launch is None or launch.number in known else launch
+
+
+def _with_ended(run: RunRecord, teller: Story) -> RunRecord:
+    """Add the attempts that have ended and are not written down yet, such as refusals."""
+    last = max((attempt.attempt for attempt in run.attempts), default=0)
+    more = tuple(attempt_of(row) for row in teller.attempts if row["attempt"] > last)
+    return run if run.status != Status.RUNNING else replace(run, attempts=run.attempts + more)
+
+
+def _at_present(run: RunRecord | None, teller: Story, last: Moment, now: datetime | None) -> str:
+    """Return what a run is at: its attempt, how far that is, and its deadline; or its last step."""
+    launch = _not_in(run, teller.under_way)
+    if launch is None or not launch.task:
+        return last.text
+    on = "Spot" if launch.capacity == Capacity.SPOT else launch.capacity
+    told = [f"attempt {launch.number} on {on} since {launch.at:%H:%M:%S}"]
+    if run and run.units_done:
+        told.append(
+            f"{run.units_done}{f' of {run.units_total}' * bool(run.units_total)} units done"
+        )
+    if teller.deadline:
+        passed = now is not None and now >= teller.deadline
+        told.append(f"{'was due' if passed else 'due'} by {teller.deadline:%H:%M:%S}")
+    return ", ".join(told)
 
 
 def _stops(run: RunRecord | None) -> Iterator[Stop]:
@@ -127,8 +153,9 @@ def _verdict(
     if run.status == Status.UNFINISHED:
         cause = _cause(run)
         row = _ROWS.get(cause)
-        why = _filled(_told(events), run, cause, status) or sentence_of(run, status)
         step = row.next_step if row else "If it is still wanted, redrive the run."
+        why = _filled(_told(events).removesuffix(step).rstrip(), run, cause, status)
+        why = why or sentence_of(run, status)
         return why, f"{step} To redrive it: steadyspot redrive {name}."
     if run.status == Status.SKIPPED:
         row = _ROWS[_cause(run)]

@@ -25,11 +25,13 @@ _NEVER = 9e12
 class Wait:
     """A wait; times are aware UTC, ``on_demand`` None where the job never takes it.
 
-    ``until`` is exact, or the latest where the wait is partly random (``at_most``).
+    ``until`` is exact, or the latest where the wait is partly random (``at_most``). ``for_spot``:
+    what is waited for is Spot, which is tried next.
     """
 
     until: datetime
     at_most: bool
+    for_spot: bool
     on_demand: datetime | None
     deadline: datetime | None
 
@@ -49,6 +51,7 @@ def wait_of(state: str, values: Mapping[str, Any], entered: datetime) -> Wait | 
         on_spot = values[variables.LAST]["capacity"] == Capacity.SPOT
         return Wait(
             until=entered + timedelta(seconds=seconds),
+            for_spot=for_spot,
             at_most=not for_spot and bool(values[variables.CAUSE]["jitters"]),
             on_demand=_moment(latest) if takes_it and on_spot and latest < _NEVER else None,
             deadline=deadline_of(values),

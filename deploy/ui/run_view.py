@@ -103,7 +103,11 @@ def run_view(
         facts=(*_facts(story, timeline, now), *_price(cost)),
         picture=laid_out(timeline) if timeline else None,
         attempts=tuple(_rows(story)),
-        money=money_line(cost, prices.date) if cost and run and run.attempts else "",
+        money=(
+            money_line(cost, prices.date, complete=run.complete)
+            if cost and run and run.attempts
+            else ""
+        ),
         warnings=run.warnings if run else (),
         published=_published(run),
         printed=None if log is None else tuple(_printed(log)),

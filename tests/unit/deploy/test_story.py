@@ -82,11 +82,11 @@ def test_a_run_that_is_interrupted_refused_and_falls_back_reads_as_a_story() -> 
         "run 20261124T020000Z is claimed",
         "attempt 1 is asked for on Spot",
         "attempt 1 was interrupted (reclaimed, exit 143, 4 units done): It was reclaimed.",
-        "attempt 2 on Spot resumes behind 4 units already done",
+        "attempt 2 is asked for on Spot, to resume behind 4 units already done",
         "attempt 2 was refused (no-capacity, exit 143): It was no-capacity.",
         "backs off before the next attempt",
         "waited 30 s",
-        "falls back to on-demand: attempt 3 resumes behind 4 units already done",
+        "falls back to on-demand: attempt 3 is asked for, to resume behind 4 units already done",
         "attempt 3 finished the run: 8 units done",
         "people are told",
         "the execution succeeded",
@@ -101,11 +101,11 @@ def test_a_job_that_keeps_a_folder_is_told_as_resumed_and_one_that_keeps_nothing
     machine.state("Run on Fargate Spot", "TaskFailed", seconds=60)
     machine.stopped(3, "reclaimed", "interrupted", 0, saved=True)
     machine.state("Run on on-demand Fargate", seconds=60)
-    told_of = [line for line in told(machine) if "begins" in line or "resumes" in line]
+    told_of = [line for line in told(machine) if "to begin" in line or "to resume" in line]
     assert told_of == [
-        "attempt 2 on Spot begins again, since nothing is saved yet",
-        "attempt 3 on Spot resumes from its checkpoint",
-        "falls back to on-demand: attempt 4 resumes from its checkpoint",
+        "attempt 2 is asked for on Spot, to begin again: nothing is saved yet",
+        "attempt 3 is asked for on Spot, to resume from its checkpoint",
+        "falls back to on-demand: attempt 4 is asked for, to resume from its checkpoint",
     ]
 
 
@@ -134,7 +134,10 @@ def test_a_wait_says_until_when_what_comes_then_and_when_the_run_is_due() -> Non
     assert told(machine)[5] == (
         "waits until 02:56:00, takes on-demand from 03:45:45 on, is due by 04:00:00"
     )
-    assert told(machine)[6] == "waits until 03:45:45, then takes on-demand, is due by 04:00:00"
+    assert (
+        told(machine)[6]
+        == "waits until 03:45:45, then asks for Spot a last time, is due by 04:00:00"
+    )
 
 
 def test_a_wait_that_the_history_does_not_tell_is_told_all_the_same() -> None:
@@ -169,7 +172,7 @@ def test_a_run_taken_up_again_counts_on() -> None:
     )
     assert told(machine.state("Run on Fargate Spot")) == [
         "run k is taken up again, for the 2nd time; 1 unit done already",
-        "attempt 4 on Spot resumes behind 1 unit already done",
+        "attempt 4 is asked for on Spot, to resume behind 1 unit already done",
     ]
 
 

@@ -65,7 +65,7 @@ def test_a_run_that_fell_back_in_time_says_what_it_saved_and_where_its_outputs_a
     assert "What happened: The run is complete" in text
     assert "It finished in time; it was due at 20" in text
     assert "steadyspot outputs" in text
-    assert "What was tried: 5 attempts: 4 on Spot, 1 on on-demand." in text
+    assert "What was tried: 5 attempts: 4 on Spot, 1 on on-demand; 4 of them never started." in text
     assert ": saving " in text
     assert "redrive" not in text
     assert "Outputs: s3://" in text
