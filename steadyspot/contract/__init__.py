@@ -33,7 +33,9 @@ class Env(StrEnum):
     else sees it. ``SCHEDULED_TIME`` and ``DEADLINE`` are ISO times in UTC, of a run by hand when it
     was started, and none without a deadline. ``PARAMETERS`` is a JSON object: of the launch what
     the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``OPTIONS`` is
-    what a task definition has of the worker's options, see ``options``.
+    what a task definition has of the worker's options, see ``options``. ``SHARD`` counts from 0 to
+    below ``SHARDS``; without them, or empty, the run is one shard, and the job is told 0 and 1.
+    ``LOCAL_SHARDS``: as how many processes a job runs that no worker has started.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"
@@ -47,6 +49,8 @@ class Env(StrEnum):
     SCHEDULED_TIME = "STEADYSPOT_SCHEDULED_TIME"
     DEADLINE = "STEADYSPOT_DEADLINE"
     PARAMETERS = "STEADYSPOT_PARAMETERS"
+    SHARD = "STEADYSPOT_SHARD"
+    SHARDS = "STEADYSPOT_SHARDS"
 
     JOB = "STEADYSPOT_JOB"
     TABLE = "STEADYSPOT_TABLE"
@@ -77,6 +81,7 @@ class Env(StrEnum):
 
     SOCKET = "STEADYSPOT_SOCKET"
     LOCAL_DIR = "STEADYSPOT_LOCAL_DIR"
+    LOCAL_SHARDS = "STEADYSPOT_LOCAL_SHARDS"
 
 
 class Exit(IntEnum):
