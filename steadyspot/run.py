@@ -240,8 +240,9 @@ class Run:
     A run may be worked off by several tasks, its shards: this is number ``shard``, from 0, of
     ``shards``, and ``remaining`` and ``undone`` give it its own units. Each shard is given all
     units, and they must be the same ones in each and at every attempt: of a list that grows, such
-    as of a bucket, take what is older than the scheduled time. State, outputs and attempts are each shard's own, so that an output's name
-    of one never meets that of another. Without shards ``shard`` is 0 and ``shards`` is 1.
+    as of a bucket, take what is older than the scheduled time. State, outputs and attempts are each
+    shard's own, so that an output's name of one never meets that of another. Without shards
+    ``shard`` is 0 and ``shards`` is 1.
 
     ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
     next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. It is for units
