@@ -16,6 +16,7 @@ from typing import Any
 
 from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
+from steadyspot.deploy.runs.turn_told import TurnTold
 from steadyspot.deploy.runs.waits import Wait, deadline_of, latest_spot_start_of, wait_of
 from steadyspot.statemachines.causes import CauseClass
 
@@ -76,6 +77,7 @@ class Story:
         self._call_failed = False
         self._chose = False
         self._values: dict[str, Any] = {}
+        self._turn = TurnTold()
         self.under_way: Launch | None = None
         """The attempt that was asked for last, as long as it has not ended."""
 
@@ -124,7 +126,9 @@ class Story:
                 yield _waits(wait), Tone.DECISION
         elif state == JobState.MARK_UNFINISHED and self._chose:
             yield "no more is tried: budget or time is used up", Tone.DECISION
-        elif state == JobState.WHO_HOLDS_IT:
+        elif said := self._turn.entered(state, self._values, at):
+            yield said, Tone.DECISION
+        elif state == JobState.WHO_HOLDS_IT and not self._turn.waits:
             yield "the run is not simply new: who holds it?", Tone.DECISION
         elif self._capacity:
             self._launches += 1
@@ -170,7 +174,7 @@ class Story:
         self._saved = assigned.get(variables.WORK, {}).get("saved", self._saved)
         self._last = assigned.get(variables.LAST, self._last)
         if state in _CLAIMS and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
-            yield self._claimed(assigned[variables.RUN])
+            yield from self._claimed(assigned[variables.RUN], at)
             if found := assigned.get(variables.CAUSE, {}).get("sentence"):
                 yield found, Tone.TROUBLE
         elif assigned.get(variables.CAUSE, {}).get("name") and (
@@ -189,15 +193,19 @@ class Story:
             elif not self._call_failed:
                 yield done, _TONES.get(state, Tone.PLAIN)
 
-    def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
+    def _claimed(self, run: Mapping[str, Any], at: datetime) -> Lines:
+        if took := self._turn.over(at):
+            yield took, Tone.GOOD
         self._launches, self._before = 0, run.get(variables.EARLIER_ATTEMPTS, 0)
         self._wish = run.get("capacity", "")
         if run[variables.CLAIMS] == 1:
             due = f", due by {_clock(self.deadline)}" if self.deadline else ""
-            return f"run {run['key']} is claimed{due}", Tone.PLAIN
+            yield f"run {run['key']} is claimed{due}", Tone.PLAIN
+            return
         resumed = f"; {_units(self._done)} done already" if self._done else ""
-        return f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}", (
-            Tone.DECISION
+        yield (
+            f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}",
+            (Tone.DECISION),
         )
 
 
