@@ -21,14 +21,22 @@ from pathlib import Path
 from typing import Any
 
 from steadyspot.contract import Env
+from steadyspot.contract.shards import shard_key
+from steadyspot.local_shards import LEADER
 from steadyspot.names import place_below
 from steadyspot.paths import remove
 from steadyspot.protocol import STATE_BYTES
 from steadyspot.run import RunError
+from steadyspot.shards import Shard
 from steadyspot.units import Ambiguous, Process, ancestry, beside, owner
 
 LOOK_SECONDS = 0.1
 """How often it is looked whether other processes have units in hand."""
+
+LEADER_SECONDS = 1.0
+"""How often a shard looks whether the process that started it is there still."""
+
+LOCAL_KEY = "local"
 
 
 class SocketChannel:
@@ -178,18 +186,25 @@ class FolderChannel:
     ==================  =======================================================================
 
     A mark first names in ``done.json`` what is to be moved to ``outputs/``, and whoever finds it
-    there moves what is left to move. One lock stands before all of it.
+    there moves what is left to move. One lock stands before all of it. A shard has such a folder of
+    its own, below one for the number of shards: with another number, other units are its own.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(
+        self, root: Path, shard: Shard | None = None, leader: Process | None = None
+    ) -> None:
+        self._root, self._leader = root, leader
+        run_key = LOCAL_KEY
+        if shard and shard.count > 1:
+            run_key = shard_key(LOCAL_KEY, shard.number)
+            self._root = root / folder_of_shards(shard.count) / run_key
         self._stop = os.pipe()
         self._told_of_done = False
         for folder in ("half-made", "in-hand", "outputs"):
-            (root / folder).mkdir(parents=True, exist_ok=True)
+            (self._root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
-            for left in (root / "half-made").iterdir():
-                if not _begun_by(left).lives():
+            for left in (self._root / "half-made").iterdir():
+                if not Process.named(left.name).lives():
                     remove(left)
             attempt = Process(*done["attempt"])
             if not (attempt.lives() and attempt.pid in ancestry(os.getpid())):
@@ -199,15 +214,17 @@ class FolderChannel:
             self._write(done | {"attempt": self._attempt})
         self.about = {
             "job": "local",
-            "run_key": "local",
+            "run_key": run_key,
             "attempt": done["attempts"],
             "capacity": "",
             "state": done["state"],
         }
 
     @classmethod
-    def from_environment(cls) -> FolderChannel:
-        return cls(Path(os.environ.get(Env.LOCAL_DIR) or ".steadyspot").absolute())
+    def from_environment(cls, shard: Shard) -> FolderChannel:
+        led_by = os.environ.get(LEADER)
+        leader = Process.named(led_by) if led_by else None
+        return cls(local_folder(), shard, leader)
 
     def units(self) -> list[str]:
         with self._locked() as done:
@@ -238,7 +255,7 @@ class FolderChannel:
             owner = self._owner(unit, within)
             place = owner.folder / "drafts" if owner else self._root / "half-made"
             process = Process.of(os.getpid())
-            folder = place / f"{process.pid}-{process.started}-{os.urandom(6).hex()}"
+            folder = place / f"{process}-{os.urandom(6).hex()}"
             path = Path(place_below(str(folder), name))
             path.parent.mkdir(parents=True)
         return _Output(name, folder, owner), path
@@ -312,7 +329,7 @@ class FolderChannel:
         pass
 
     def is_stopping(self) -> bool:
-        return self._told_within(0)
+        return self._told_within(0) or self._is_left()
 
     def say_done(self, done: int, left: int) -> None:
         """Once, since somebody who has changed the job may wonder why it does nothing."""
@@ -325,11 +342,16 @@ class FolderChannel:
             )
 
     def wait_stop(self) -> None:
-        self._told_within(None)
+        pause = round(LEADER_SECONDS * 1000) if self._leader else None
+        while not self._told_within(pause) and not self._is_left():
+            pass
 
     def told_to_stop(self) -> None:
         """Called in a signal handler, which may not take a lock."""
         os.write(self._stop[1], b"1")
+
+    def _is_left(self) -> bool:
+        return self._leader is not None and not self._leader.lives()
 
     def _told_within(self, milliseconds: int | None) -> bool:
         """Whether the byte is there, which stays for forks to see."""
@@ -369,7 +391,7 @@ class FolderChannel:
         if (folder / "refused").exists():
             return (folder / "refused").read_text()
         for draft in (folder / "drafts").iterdir():
-            if _begun_by(draft).lives():
+            if Process.named(draft.name).lives():
                 return (
                     f"The unit {unit} ends while an output of it is still being written."
                     " Wait for threads and children before a unit ends."
@@ -450,7 +472,11 @@ def _move(written: str, place: Path) -> None:
         ) from None
 
 
-def _begun_by(folder: Path) -> Process:
-    """The process whose number and start begin the name of what it writes."""
-    pid, started, *_ = [*folder.name.split("-"), ""]
-    return Process(int(pid) if pid.isdigit() else 0, started)
+def local_folder() -> Path:
+    """The local folder of this process."""
+    return Path(os.environ.get(Env.LOCAL_DIR) or ".steadyspot").absolute()
+
+
+def folder_of_shards(count: int) -> str:
+    """What the folder is called in which those of so many shards lie."""
+    return f"{count}-shards"

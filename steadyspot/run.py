@@ -21,7 +21,7 @@ import reprlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set, Sized
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from typing import Any, Protocol, TypeVar
 from steadyspot.contract import Env, Exit
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
+from steadyspot.shards import BadShard, Shard, is_held
 from steadyspot.under_way import effort, under_way
 from steadyspot.units import NoKey, key_of
 
@@ -249,6 +250,13 @@ class Run:
     started; ``deadline`` the one by which it must be done; each is None where there is none.
     ``parameters`` are the values of the job's parameters by name, a date as a text.
 
+    A run may be worked off by several tasks, its shards: this is number ``shard``, from 0, of
+    ``shards``, and ``remaining`` and ``undone`` give it its own units. Each shard is given all
+    units, and they must be the same ones in each and at every attempt: of a list that grows, such
+    as of a bucket, take what is older than the scheduled time. State, outputs and attempts are each
+    shard's own, so that an output's name of one never meets that of another. Without shards
+    ``shard`` is 0 and ``shards`` is 1.
+
     ``state`` is JSON of the job's own, a dictionary at first; it becomes durable together with the
     next unit, or by ``save``, and is 16 MiB at most. Its tuples come back as lists. It is for units
     that are done one after the other: a change in a child process, or while several units are in
@@ -270,6 +278,9 @@ class Run:
         self.scheduled_time = _time(Env.SCHEDULED_TIME)
         self.deadline = _time(Env.DEADLINE)
         self.parameters: Mapping[str, Any] = json.loads(os.environ.get(Env.PARAMETERS) or "{}")
+        self._shard = _shard()
+        self.shard: int = self._shard.number
+        self.shards: int = self._shard.count
         saved = channel.about["state"]
         self.state: Any = saved[0] if saved else {}
         self._changes = _State(lambda: self.state)
@@ -286,8 +297,9 @@ class Run:
 
     def __repr__(self) -> str:
         units = len(self._channel.units())
+        which = f"shard {self.shard} of {self.shards}, " if self.shards > 1 else ""
         return (
-            f"<Run {self.run_key} of {self.job}, attempt {self.attempt}, {units} units done:"
+            f"<Run {self.run_key} of {self.job}, {which}attempt {self.attempt}, {units} units done:"
             " loop over run.remaining(units), write with run.output(name); see help(steadyspot)>"
         )
 
@@ -295,6 +307,10 @@ class Run:
         self, units: Iterable[T], key: Callable[[T], Hashable] | None = None
     ) -> Iterator[T]:
         """The units not done yet, one after the other, for one loop in one thread.
+
+        In a shard these are its own alone: of a list, tuple, set or dictionary every N-th in the
+        order of the keys, of what else has a length every N-th as they come, of the rest those that
+        a hash of the key gives to it. All shards together have each unit once.
 
         When the loop asks for the next unit, the one before is made durable with its outputs and
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
@@ -319,11 +335,11 @@ class Run:
         self._channel.all_done(False)
         total = len(units) if isinstance(units, Sized) else None
         if total is not None:
-            self._channel.progress(None, total)
+            self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
         aside: list[str] = []
         skipped = 0
-        for name, unit in _with_keys(units, key):
+        for name, unit in self._own(units, key):
             if self._loops.get(name, loop) != loop:
                 raise RunError(
                     f"Two loops have units with the key {name}; this one would skip it."
@@ -349,6 +365,8 @@ class Run:
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
         """The units not done yet, for threads and processes that mark each with ``unit``.
 
+        In a shard its own alone, as with ``remaining``.
+
         def work(part):
             with run.unit(part), run.output(f"part-{part:05}.parquet") as path:
                 ...
@@ -357,11 +375,16 @@ class Run:
             list(pool.map(work, run.undone(parts)))
         """
         done = set(self._channel.units())
-        pairs = list(_with_keys(units, key))
+        pairs = list(self._own(units, key))
         left = [unit for name, unit in pairs if name not in done]
         if len(left) < len(pairs):
             self._channel.say_done(len(pairs) - len(left), len(left))
         return left
+
+    def _own(
+        self, units: Iterable[T], key: Callable[[T], Hashable] | None
+    ) -> Iterator[tuple[str, T]]:
+        return self._shard.own(units, _with_keys(units, key))
 
     @contextlib.contextmanager
     def unit(self, key: Hashable) -> Iterator[None]:
@@ -551,6 +574,13 @@ def _time(variable: str) -> datetime | None:
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
+def _shard() -> Shard:
+    try:
+        return Shard.read(os.environ)
+    except BadShard as bad:
+        raise RunError(str(bad)) from None
+
+
 def _is_child_of_python() -> bool:
     """Whether ``multiprocessing`` has started this process, for its parent to lead and to end."""
     multiprocessing = sys.modules.get("multiprocessing.process")
@@ -584,7 +614,7 @@ def unit_key(unit: Any) -> str:
 
 def _with_keys(units: Iterable[T], key: Callable[[T], Hashable] | None) -> Iterator[tuple[str, T]]:
     """Units with their keys; two with one key are refused, before the first where that is known."""
-    if isinstance(units, Sequence | Set | Mapping) and (key or not isinstance(units, range)):
+    if is_held(units) or (key and isinstance(units, range)):
         yield from list(_each_once(units, key))
     else:
         yield from _each_once(units, key)
@@ -614,6 +644,25 @@ def _say_run_errors_plainly(
         sys.__excepthook__(kind, error, traceback)
 
 
+def _lead_shards() -> None:
+    """Where shards are wanted on this machine, run them to their end and leave."""
+    from steadyspot import local_shards
+    from steadyspot.channel import folder_of_shards, local_folder
+
+    try:
+        count = local_shards.wanted(os.environ)
+        if count:
+            if _is_child_of_python():
+                raise local_shards.NotHere(
+                    "Shards are started from the first process only. Call current_run() there,"
+                    " before it starts others."
+                )
+            where = local_folder() / folder_of_shards(count)
+            raise SystemExit(local_shards.lead(count, str(where)))
+    except local_shards.NotHere as not_here:
+        raise RunError(str(not_here)) from None
+
+
 _current: Run | None = None
 _current_lock = threading.Lock()
 
@@ -622,7 +671,8 @@ def current_run() -> Run:
     """The run this process belongs to; the same object each time.
 
     Without the environment of Steadyspot it is a run in the local folder ``STEADYSPOT_LOCAL_DIR``
-    (``.steadyspot`` unless set).
+    (``.steadyspot`` unless set). With ``STEADYSPOT_LOCAL_SHARDS=4`` the program then runs in four
+    processes, a shard each, and this one ends with them: call it early, in the main thread.
     """
     global _current
     with _current_lock:
@@ -632,5 +682,9 @@ def current_run() -> Run:
             sys.excepthook = _say_run_errors_plainly
 
             path = os.environ.get(SOCKET)
-            _current = Run(SocketChannel(path) if path else FolderChannel.from_environment())
+            if not path:
+                _lead_shards()
+            _current = Run(
+                SocketChannel(path) if path else FolderChannel.from_environment(_shard())
+            )
         return _current

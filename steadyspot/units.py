@@ -100,6 +100,15 @@ class Process:
         stat = _stat(pid)
         return cls(pid, stat[19] if stat else "")
 
+    @classmethod
+    def named(cls, name: str) -> Process:
+        """The process with whose text a name begins."""
+        pid, started, *_ = [*name.split("-"), ""]
+        return cls(int(pid) if pid.isdigit() else 0, started)
+
+    def __str__(self) -> str:
+        return f"{self.pid}-{self.started}"
+
     def lives(self) -> bool:
         """Whether it is there and, as far as that can be seen, no zombie and no later one."""
         stat = _stat(self.pid)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.contract.keys import RUN_KEY_CHARACTERS
-from steadyspot.contract.parameters import BadParameter, filled, values_of
+from steadyspot.contract.parameters import RUN_KEY, SHARD, SHARDS, BadParameter, filled, values_of
+from steadyspot.shards import BadShard, Shard
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.signal_names import signal_number
 
@@ -212,19 +213,26 @@ class Options:
                 f"Give the job's command as arguments, or as a JSON list in {Env.COMMAND}.",
             )
         self.environment = _variables(Env.ENVIRONMENT, environ) | _variables(Env.SECRETS, environ)
+        shard = _shard(environ)
+        self.environment |= shard.environment()
         self.identity = _identity(environ)
         if environ.get(Env.SCHEDULED_TIME) and self.identity:
-            self._fill_in(environ, self.identity.run_key)
+            about = {
+                RUN_KEY: self.identity.run_key,
+                SHARD: str(shard.number),
+                SHARDS: str(shard.count),
+            }
+            self._fill_in(environ, about)
 
-    def _fill_in(self, environ: Mapping[str, str], run_key: str) -> None:
+    def _fill_in(self, environ: Mapping[str, str], about: Mapping[str, str]) -> None:
         """Fill the command in, and give the job the values of all its parameters."""
         time = _utc(Env.SCHEDULED_TIME, environ[Env.SCHEDULED_TIME])
         values = _parameters(environ)
         values = {
-            name: filled(value, {}, time, run_key) if isinstance(value, str) else value
+            name: filled(value, {}, time, about) if isinstance(value, str) else value
             for name, value in values.items()
         }
-        self.command = [filled(word, values, time, run_key) for word in self.command]
+        self.command = [filled(word, values, time, about) for word in self.command]
         if values:
             self.environment = {**self.environment, Env.PARAMETERS: json.dumps(values)}
 
@@ -326,6 +334,13 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
             f'Write it like {{"NAME": "value"}}, with no {ENV_PREFIX} in front of a name.',
         )
     return found
+
+
+def _shard(environ: Mapping[str, str]) -> Shard:
+    try:
+        return Shard.read(environ)
+    except BadShard as bad:
+        raise SetupError(bad.sentence, bad.todo) from None
 
 
 def _parameters(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -49,5 +49,5 @@ def _told(name: str, value: Any, time: datetime | None, run_key: str) -> Any:
     if looks_secret(name, str(value)):
         return HIDDEN
     if isinstance(value, str) and time is not None:
-        return filled(value, {}, time, run_key)
+        return filled(value, {}, time, {"run_key": run_key})
     return value

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
+from steadyspot.deploy.runs.turn_told import TurnTold
 from steadyspot.deploy.runs.waits import Wait, deadline_of, latest_spot_start_of, wait_of
 from steadyspot.statemachines.causes import CauseClass
 
@@ -81,6 +82,7 @@ class Story:
         self._values: dict[str, Any] = {}
         self._judged = 0
         self._said = ""
+        self._turn = TurnTold()
         self.under_way: Launch | None = None
         """The attempt that was asked for last, as long as it has not ended."""
 
@@ -142,7 +144,9 @@ class Story:
                 yield _waits(wait, at), Tone.DECISION
         elif state == JobState.MARK_UNFINISHED and self._chose:
             yield "no more is tried: what this cause allows is used up", Tone.DECISION
-        elif state == JobState.WHO_HOLDS_IT:
+        elif said := self._turn.entered(state, self._values, at):
+            yield said, Tone.DECISION
+        elif state == JobState.WHO_HOLDS_IT and not self._turn.waits:
             yield "the run is not simply new: who holds it?", Tone.DECISION
         elif self._capacity:
             self._launches += 1
@@ -189,7 +193,7 @@ class Story:
         self._saved = assigned.get(variables.WORK, {}).get("saved", self._saved)
         self._last = assigned.get(variables.LAST, self._last)
         if state in _CLAIMS and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
-            yield self._claimed(assigned[variables.RUN])
+            yield from self._claimed(assigned[variables.RUN], at)
             if found := assigned.get(variables.CAUSE, {}).get("sentence"):
                 yield found, Tone.TROUBLE
         elif assigned.get(variables.CAUSE, {}).get("name") and (
@@ -227,15 +231,19 @@ class Story:
         self._said = cause["sentence"]
         yield f"attempt {number} {how} ({', '.join(facts)}){why}", Tone.TROUBLE
 
-    def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
+    def _claimed(self, run: Mapping[str, Any], at: datetime) -> Lines:
+        if took := self._turn.over(at):
+            yield took, Tone.GOOD
         self._launches, self._before = 0, run.get(variables.EARLIER_ATTEMPTS, 0)
         self._wish = run.get("capacity", "")
         if run[variables.CLAIMS] == 1:
             due = f", due by {_clock(self.deadline)}" if self.deadline else ""
-            return f"run {run['key']} is claimed{due}", Tone.PLAIN
+            yield f"run {run['key']} is claimed{due}", Tone.PLAIN
+            return
         resumed = f"; {_units(self._done)} done already" if self._done else ""
-        return f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}", (
-            Tone.DECISION
+        yield (
+            f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}",
+            Tone.DECISION,
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from steadyspot.contract import Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.executions import described, execution_arn, run_key_in
@@ -72,6 +73,9 @@ class Finder:
         if key is None:
             return self._last()
         run = self._table.get(self._job, key)
+        waits = self._waits(key) if run is None or run.status == Status.UNFINISHED else None
+        if waits is not None and waits["status"] == "RUNNING":
+            return Found(run, waits)
         arn = run.execution if run else execution_arn(self._machine, key)
         execution = described(self._sfn, arn)
         if run is None and execution is not None:
@@ -82,6 +86,11 @@ class Finder:
                 f"Look which there are: steadyspot runs {self._job}.",
             )
         return Found(run, execution)
+
+    def _waits(self, key: str) -> dict[str, Any] | None:
+        """Return the execution in which a run waits for its turn."""
+        name = self._table.queue_of(self._job).get(key)
+        return described(self._sfn, execution_arn(self._machine, name)) if name else None
 
     def _last(self) -> Found:
         runs, executions = latest(

@@ -257,8 +257,8 @@ class RunTable:
                 ExpressionAttributeValues={":unfinished": {"S": Status.UNFINISHED}},
             )
 
-    def waits(self, job: str, execution: str) -> bool:
-        """Return whether an execution of a job waits for its turn."""
+    def queue_of(self, job: str) -> dict[str, str]:
+        """Return the runs of a job that wait for their turn: run key to its execution's name."""
         key = {columns.JOB: columns.turn_partition(job), columns.RUN_KEY: columns.TURN}
         item = self._client.get_item(
             TableName=self._table,
@@ -266,7 +266,7 @@ class RunTable:
             ConsistentRead=True,
         ).get("Item", {})
         places = item.get(columns.QUEUED, {}).get("SS", [])
-        return any(place.endswith("/" + execution.rsplit(":", 1)[-1]) for place in places)
+        return {place.split("/")[1]: place.split("/")[2] for place in places}
 
     def forget(self, job: str) -> None:
         """Delete the records of all runs of a job."""

@@ -379,7 +379,7 @@ class Redrive:
             if found is not None and found["status"] == "SUCCEEDED":
                 note = "is held by another execution; its message stays"
                 return Redriven(entry.run_key, execution, note, good=False)
-            if self._runs.waits(self._job, execution):
+            if execution.rsplit(":", 1)[-1] in self._runs.queue_of(self._job).values():
                 note = "waits for its turn; its message stays until it is complete"
                 return Redriven(entry.run_key, execution, note, stays=True)
             self._pause(0.3)

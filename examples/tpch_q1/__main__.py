@@ -3,6 +3,7 @@
     python -m examples.tpch_q1 --parts 8 --pause 0.5        as Steadyspot runs it, from the bucket
     python -m examples.tpch_q1 --input FOLDER               by hand, from a folder; or the one that
                                                             TPCH_Q1_INPUT names
+    STEADYSPOT_LOCAL_SHARDS=4 python -m examples.tpch_q1 …  in four processes, for merge
 
 Ends with 0; with 1 when the input is not there, which only people can mend; with 75 ("try again")
 when S3 did not answer.

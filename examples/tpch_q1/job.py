@@ -1,8 +1,8 @@
-"""The job: a part after the other, then the merge.
+"""The job: a part after the other, then the merge; a shard does its own parts and adds them up.
 
 What each part came to is small and goes into the run's state, which becomes durable together with
 the mark that the part is done; so a later attempt has the partials of earlier ones, and begins
-behind them.
+behind them. What the shards have written, ``merge`` puts together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import query
+from . import merge, query
 from .source import Source
 
 RESULT = "result.csv"
@@ -23,11 +23,19 @@ class Run(Protocol):
     """What the job needs of ``steadyspot.Run``."""
 
     @property
+    def shard(self) -> int:
+        """Which shard it is, from 0."""
+
+    @property
+    def shards(self) -> int:
+        """How many there are."""
+
+    @property
     def state(self) -> dict[str, Any]:
         """What is kept from attempt to attempt."""
 
     def remaining(self, units: Iterable[int]) -> Iterator[int]:
-        """Give the units that no attempt has done."""
+        """Give the shard's own units that no attempt has done."""
 
     def output(self, name: str) -> AbstractContextManager[Path]:
         """Give a path to write an output to."""
@@ -44,6 +52,7 @@ def work(
 ) -> None:
     """Do the parts that are left and write the answer to query 1 as output ``result.csv``.
 
+    A shard of several writes what the answer is merged from, as output ``partial.json``.
     ``pause_seconds`` is how long each part takes longer than it need, to be caught in the middle.
 
     Raises
@@ -58,6 +67,12 @@ def work(
         run.state.setdefault("partials", {})[str(number)] = partial
         rows = sum(int(numbers[-1]) for numbers in partial.values())
         say(f"part {number} of {parts}: {rows} rows summed")
+    partials = run.state.get("partials", {}).values()  # A shard may have no part.
+    if run.shards > 1:
+        with run.output(merge.PARTIAL) as path:
+            merge.write(merge.OfShard(run.shard, run.shards, query.added(partials)), path)
+        say(f"{merge.PARTIAL}: the sums of {len(partials)} of {parts} parts")
+        return
     with run.output(RESULT) as path:
-        query.write(query.merged(run.state["partials"].values()), path)
+        query.write(query.merged(partials), path)
     say(f"{RESULT}: the sums of {parts} parts merged")

@@ -67,8 +67,8 @@ def partial_of(part: Path) -> Partial:
     return {group: [str(number) for number in numbers] for group, *numbers in rows}
 
 
-def merged(partials: Iterable[Partial]) -> list[tuple[str, ...]]:
-    """Return the rows of the answer, in the order of ``COLUMNS``, sorted by group."""
+def added(partials: Iterable[Partial]) -> Partial:
+    """Return the sums of all of them, which are a partial again."""
     totals: dict[str, list[Decimal]] = {}
     for partial in partials:
         for group, numbers in partial.items():
@@ -76,7 +76,12 @@ def merged(partials: Iterable[Partial]) -> list[tuple[str, ...]]:
             totals[group] = [
                 one + Decimal(other) for one, other in zip(total, numbers, strict=True)
             ]
-    return [_row(group, total) for group, total in sorted(totals.items())]
+    return {group: [str(number) for number in total] for group, total in sorted(totals.items())}
+
+
+def merged(partials: Iterable[Partial]) -> list[tuple[str, ...]]:
+    """Return the rows of the answer, in the order of ``COLUMNS``, sorted by group."""
+    return [_row(group, list(map(Decimal, sums))) for group, sums in added(partials).items()]
 
 
 def _row(group: str, total: list[Decimal]) -> tuple[str, ...]:

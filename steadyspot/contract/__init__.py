@@ -34,6 +34,9 @@ class Env(StrEnum):
     was started, and none without a deadline. ``PARAMETERS`` is a JSON object: of the launch what
     the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``OPTIONS`` has
     a line, ``NAME=VALUE``, for each of the worker's options; one without a value sets none.
+    ``SHARD`` counts from 0 to below ``SHARDS``; without them, or empty, the run is one shard, and
+    the job is told 0 and 1. ``LOCAL_SHARDS``: as how many processes a job runs that no worker has
+    started.
     """
 
     RUN_KEY = "STEADYSPOT_RUN_KEY"
@@ -47,6 +50,8 @@ class Env(StrEnum):
     SCHEDULED_TIME = "STEADYSPOT_SCHEDULED_TIME"
     DEADLINE = "STEADYSPOT_DEADLINE"
     PARAMETERS = "STEADYSPOT_PARAMETERS"
+    SHARD = "STEADYSPOT_SHARD"
+    SHARDS = "STEADYSPOT_SHARDS"
 
     JOB = "STEADYSPOT_JOB"
     TABLE = "STEADYSPOT_TABLE"
@@ -77,6 +82,7 @@ class Env(StrEnum):
 
     SOCKET = "STEADYSPOT_SOCKET"
     LOCAL_DIR = "STEADYSPOT_LOCAL_DIR"
+    LOCAL_SHARDS = "STEADYSPOT_LOCAL_SHARDS"
 
 
 class Exit(IntEnum):

@@ -24,7 +24,7 @@ TYPES = {
     "date": "a date such as 2026-11-24",
 }
 """The types, and what completes the sentence 'NAME must be …'."""
-SCHEDULED_TIME, RUN_KEY = "scheduled_time", "run_key"
+SCHEDULED_TIME, RUN_KEY, SHARD, SHARDS = "scheduled_time", "run_key", "shard", "shards"
 """What a command can have filled in beside parameters, whose names these can't be."""
 GIVEN_CHARACTERS = 1000
 """Of what a run gives, as AWS counts them in a task's overrides."""
@@ -109,19 +109,19 @@ def values_of(
     return {name: given.get(name, form["default"]) for name, form in declared.items()}
 
 
-def filled(text: str, values: Mapping[str, Any], time: datetime, run_key: str) -> str:
-    """Return a text with ``{run_key}``, ``{scheduled_time:%Y-%m-%d}`` and ``{NAME}`` filled in.
+def filled(text: str, values: Mapping[str, Any], time: datetime, about: Mapping[str, str]) -> str:
+    """Return a text with ``{scheduled_time:%Y-%m-%d}`` and the ``{NAME}`` of values filled in.
 
-    What is no parameter stays, as does what a shell would fill in (``${NAME}``). ``time`` is UTC.
+    ``about``: what else can be, such as the run key, by name. What is neither stays, as does what
+    a shell would fill in (``${NAME}``). ``time`` is UTC.
     """
+    known = {**values, **about}
 
     def value(place: re.Match[str]) -> str:
         name, form = place[1], place[2]
         if name == SCHEDULED_TIME:
             return time.strftime(form) if form else time.strftime("%Y-%m-%dT%H:%M:%SZ")
-        if form is not None or name not in {RUN_KEY, *values}:
-            return place[0]
-        return run_key if name == RUN_KEY else _text(values[name])
+        return place[0] if form is not None or name not in known else _text(known[name])
 
     return _PLACE.sub(value, text)
 

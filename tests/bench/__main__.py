@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import command_line, fleet, judgement, sizes, worker
+from tests.bench import command_line, fleet, judgement, overlap, sizes, worker
 
 SECTIONS = {
     "worker": worker.main,
     "sizes": sizes.main,
     "judgement": judgement.main,
     "fleet": fleet.main,
+    "overlap": overlap.main,
 }
 
 
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> int:
         judgement.main([*full, *traces]),
         command_line.main(),
         fleet.main(full),
+        overlap.main(full),
         worker.main(full),
         sizes.main(full),
     ]

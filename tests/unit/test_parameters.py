@@ -11,6 +11,7 @@ from steadyspot.contract.parameters import BadParameter, filled, value_of, value
 
 TIME = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 KEY = "20261124T020000Z"
+ABOUT = {"run_key": KEY, "shard": "7", "shards": "12"}
 DECLARED: dict[str, dict[str, Any]] = {
     "day": {"type": "date", "default": "2026-01-01"},
     "part": {"type": "integer", "default": 3},
@@ -87,6 +88,7 @@ def test_what_a_run_does_not_give_has_its_default() -> None:
     [
         ("{scheduled_time:%Y-%m-%d}", "2026-11-24"),
         ("to/{scheduled_time:%Y/%m}/{run_key}.csv", f"to/2026/11/{KEY}.csv"),
+        ("--part {shard}/{shards} ${shard} {shard:03}", "--part 7/12 ${shard} {shard:03}"),
         ("{scheduled_time}", "2026-11-24T02:00:00Z"),
         ("--day={day} --dry={dry} {part}", "--day=2026-01-01 --dry=false 3"),
         ("${day} ${run_key}", "${day} ${run_key}"),
@@ -99,9 +101,9 @@ def test_what_a_run_does_not_give_has_its_default() -> None:
 def test_a_command_has_times_keys_and_parameters_filled_in_and_nothing_else(
     text: str, becomes: str
 ) -> None:
-    assert filled(text, values_of(DECLARED, {}), TIME, KEY) == becomes
+    assert filled(text, values_of(DECLARED, {}), TIME, ABOUT) == becomes
 
 
 def test_a_value_is_not_filled_in_again() -> None:
     values = values_of(DECLARED, {"note": "{run_key}"})
-    assert filled("{note}", values, TIME, KEY) == "{run_key}"
+    assert filled("{note}", values, TIME, ABOUT) == "{run_key}"

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mypy_boto3_s3 import S3Client
 
-from steadyspot.examples.tpch_q1 import answer, data, query
+from steadyspot.examples.tpch_q1 import answer, data, merge, query
 from steadyspot.examples.tpch_q1.job import RESULT, work
 from steadyspot.examples.tpch_q1.source import Bucket, Folder, InputMissing, InputUnreachable
 
@@ -35,14 +35,17 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class RunInMemory:
     """A run whose marks are lists; it can be stopped when a unit begins."""
 
-    def __init__(self, outputs: Path, stop_at: int | None = None) -> None:
+    def __init__(
+        self, outputs: Path, stop_at: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> None:
         self.outputs = outputs
         self.stop_at = stop_at
         self.done: list[int] = []
         self.state: dict[str, Any] = {}
+        self.shard, self.shards = shard
 
     def remaining(self, units: Iterable[int]) -> Iterator[int]:
-        for unit in units:
+        for unit in list(units)[self.shard :: self.shards]:
             if unit == self.stop_at:
                 raise SystemExit(143)
             if unit not in self.done:
@@ -94,6 +97,39 @@ def test_a_later_attempt_uses_the_sums_of_the_earlier_one(parts: Path, tmp_path:
     run.stop_at = None
     assert len(do(run, parts)) == 5 + 1
     assert answer.compare(answer.read(tmp_path / RESULT), answer.published()) == []
+
+
+def test_partials_of_shards_merge_into_the_published_answer(parts: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        lines = do(RunInMemory(tmp_path / str(number), shard=(number, 3)), parts)
+    assert lines[-1] == "partial.json: the sums of 2 of 8 parts"
+    assert merge.main([str(tmp_path), str(tmp_path / RESULT)]) == 0
+    assert answer.compare(answer.read(tmp_path / RESULT), answer.published()) == []
+
+
+@pytest.mark.parametrize("there", ["", "0", "01", "0011", "12", "0123"])
+def test_a_merge_without_one_partial_of_each_shard_is_refused(there: str) -> None:
+    partials = [merge.OfShard(int(number), 3, {}) for number in there]
+    with pytest.raises(merge.ShardsMissing, match="a partial of each shard is needed"):
+        merge.merged(partials)
+    assert merge.merged([merge.OfShard(number, 3, {}) for number in (2, 0, 1)]) == []
+    with pytest.raises(merge.ShardsMissing, match="0 of 1, 1 of 2"):
+        merge.merged([merge.OfShard(1, 2, {}), merge.OfShard(0, 1, {})])
+
+
+def test_by_hand_it_runs_in_shards_of_which_one_may_have_no_part(
+    parts: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job = by_hand(parts, tmp_path, "--parts", "2", STEADYSPOT_LOCAL_SHARDS="3")
+    said, complaint = job.communicate(timeout=60)
+    assert job.returncode == 0, complaint
+    assert said.count("rows summed") == 2
+    assert merge.main([str(tmp_path), str(tmp_path / RESULT)]) == 0
+
+    (next(tmp_path.rglob(merge.PARTIAL))).unlink()
+    assert merge.main([str(tmp_path), str(tmp_path / RESULT)]) == 1
+    assert "tpch_q1: a partial of each shard is needed; there are: " in capfd.readouterr().err
 
 
 def test_by_hand_it_is_stopped_and_goes_on(parts: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from steadyspot.contract import Status
+from steadyspot.contract import Status, columns
 from steadyspot.contract.columns import WORKER_SUFFIX
 from steadyspot.contract.keys import run_key_of
 from steadyspot.statemachines.calls import CANCELED
@@ -28,7 +28,10 @@ CONFLICTS = (
     "Close what is complete",
 )
 """States that look again where their transaction was cancelled for another one."""
+TAKING = ("Claim the run", "Take the run over")
 RUNNING, ABORTED = "RUNNING", "ABORTED"
+SEEN_SECONDS = 10.0
+"""Longer than what a run takes from its look to its taking the turn."""
 
 
 class Stopped(BaseException):
@@ -37,7 +40,7 @@ class Stopped(BaseException):
 
 @dataclass
 class Execution:
-    """One execution, and the run that it was asked for."""
+    """One execution, the run that it was asked for, and the state that it is in."""
 
     machine: str
     name: str
@@ -48,11 +51,16 @@ class Execution:
     ended: Ended = field(default_factory=lambda: Ended(RUNNING))
     stop: dict[str, str] = field(default_factory=dict)
     at_work: str = ""
+    state: str = ""
     goes: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     @property
     def arn(self) -> str:
         return f"{EXECUTION}:{self.machine}:{self.name}"
+
+    def enter(self, state: str, _variables: Any) -> None:
+        """It is in that state now."""
+        self.state = state
 
     def is_under_way(self, now: float) -> bool:
         """Whether it is one of the job's that has begun and not ended."""
@@ -64,7 +72,9 @@ class Crowd:
 
     ``machines``: by name, of which *after-the-end* is one. ``conflicts`` is the share of a job's
     transactions that fail to the last for another one, ``lost_ends`` that of ends which nobody
-    tells to *After the end*. ``overlapped`` counts tasks that began beside another one.
+    tells to *After the end*. ``overlapped`` counts tasks that began beside another one,
+    ``overtaken`` runs that took the turn though another, due before, had waited for long enough to
+    be seen, ``stopped_in`` the states in which executions were stopped.
     """
 
     def __init__(self, machines: Mapping[str, Machine], seed: int, *, now: float) -> None:
@@ -79,6 +89,9 @@ class Crowd:
         self.conflicts = 0.05
         self.lost_ends = 0.0
         self.overlapped = 0
+        self.overtaken = 0
+        self.stopped_in: Counter[str] = Counter()
+        self.waits_since: dict[str, float] = {}
         self.finished: Counter[str] = Counter()
         self._machines = machines
         self._turn = threading.Semaphore(0)
@@ -139,7 +152,11 @@ class Crowd:
                 seat = Seat(self, execution)
                 machine = self._machines[execution.machine]
                 ended = machine.run(
-                    seat, execution.request, name=execution.name, machine=execution.machine
+                    seat,
+                    execution.request,
+                    name=execution.name,
+                    machine=execution.machine,
+                    watch=execution.enter,
                 )
                 execution.ended, execution.status = ended, ended.status
                 if ended.status == "FAILED":
@@ -165,6 +182,22 @@ class Crowd:
         if one.status == "FAILED":
             shown |= {"Error": one.ended.error, "Cause": one.ended.cause}
         return shown | one.stop
+
+    def note_turn(self, key: str, state: str) -> None:
+        """Look who waits for the turn, and whether the run that has taken it was next."""
+        queued = self.of_turn().get(columns.QUEUED, {"SS": []})["SS"]
+        self.waits_since = {place: self.waits_since.get(place, self.now) for place in queued}
+        if state in TAKING and self.of_turn().get(columns.TAKEN_BY) == {"SS": [key]}:
+            due = self.of_turn()[columns.DUE]["S"]
+            self.overtaken += any(
+                place.split("/")[0] < due and self.now - since > SEEN_SECONDS
+                for place, since in self.waits_since.items()
+                if self._is_alive(place)
+            )
+
+    def _is_alive(self, place: str) -> bool:
+        execution = self.executions.get(f"{EXECUTION}:job:{place.split('/')[2]}")
+        return execution is not None and execution.status == RUNNING
 
     def jobs(self, key: str = "") -> list[Execution]:
         """The executions of the job, of one run where its key is given."""
@@ -225,6 +258,7 @@ class Seat(RunWorld):
             answer = {"ExecutionArn": made.arn}
         else:
             answer = super().call(resource, arguments, timeout_seconds, state)
+            crowd.note_turn(run_key_of(self._execution.request.get("scheduledTime", "")), state)
             crowd.parked += self.parked
             crowd.told += self.mails
             self.parked, self.mails = [], []

@@ -35,6 +35,7 @@ def command(
     machine: bool,
 ) -> None:
     """End the last run of JOB, or the one named RUN, that is under way; what is done is saved."""
+    from steadyspot.deploy.runs.executions import run_key_in
     from steadyspot.deploy.runs.lookup import Finder
     from steadyspot.deploy.runs.stopping import marked, stop
     from steadyspot.deploy.trouble import Trouble
@@ -51,7 +52,8 @@ def command(
     if found.execution is None or found.execution["status"] != "RUNNING":
         raise over
     execution = found.execution["executionArn"]
-    key = found.run.run_key if found.run else execution.rsplit(":", 1)[-1]
+    name = execution.rsplit(":", 1)[-1]
+    key = run_key_in(found.execution.get("input", "{}")) or name
     if not machine:
         screen.say(
             f"This ends run {key} of {wanted.name}. What is done is saved; people are told, and "

@@ -7,6 +7,7 @@ machine would and starts workers with the environment a task would have.
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -22,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from steadyspot.contract import columns
+from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
+from steadyspot.shards import Shard
 from steadyspot.worker.keeping.listing import Listing
 from tests.local.worker.forks import Forked, Forks
 
@@ -189,8 +192,22 @@ class Bench:
         )
         self.key = {columns.JOB: columns.worker_partition(job), columns.RUN_KEY: self.run_key}
         self.launches = 0
+        self.shard = Shard()
         self._workers: list[Worker] = []
         self.claim()
+
+    def shards(self, count: int) -> list[Bench]:
+        """The shards of the run, each of which is claimed under a key of its own."""
+        return [self._shard_of(Shard(number, count)) for number in range(count)]
+
+    def _shard_of(self, shard: Shard) -> Bench:
+        one = copy.copy(self)
+        one.shard = shard
+        one.run_key = shard_key(self.run_key, shard.number)
+        one.key = {**self.key, columns.RUN_KEY: one.run_key}
+        one.execution = f"{self.execution}-{shard.number}"
+        one.claim()
+        return one
 
     def claim(self, claims: int = 1) -> None:
         """What *Claim the run* and *Take the run over* make of the worker's item."""
@@ -222,6 +239,7 @@ class Bench:
             "STEADYSPOT_TABLE": self.table,
             "STEADYSPOT_BUCKET": self.bucket,
             "STEADYSPOT_STOP_TIMEOUT": "20",
+            **(self.shard.environment() if self.shard.count > 1 else {}),
         }
         return given | more
 

@@ -183,3 +183,4 @@ def test_run_says_what_it_is(tmp_path: Path) -> None:
     assert "<Run local of local, attempt 1, 0 units done" in said
     assert "current_run() -> " in said
     assert "remaining(self, units" in said
+    assert "number ``shard``, from 0, of" in said

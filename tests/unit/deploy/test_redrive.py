@@ -204,8 +204,8 @@ class Runs:
     def get(self, _job: str, _key: str) -> Any:
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
 
-    def waits(self, _job: str, _execution: str) -> bool:
-        return self.waiting
+    def queue_of(self, _job: str) -> dict[str, str]:
+        return {KEY: NEW.rsplit(":", 1)[-1]} if self.waiting else {}
 
 
 def record(execution: str, status: str, cause: str = "job-failed") -> RunRecord:

@@ -367,3 +367,50 @@ def test_an_input_that_only_says_so_brings_no_strangers_story_in() -> None:
     for given in ("c", "b", "a"):
         described = client.describe_execution(executionArn=given)
         assert len(whole_history(client, described)) == (2 if given == "a" else 0)
+
+
+def waiting(machine: Machine, has: str, place: str = "", **rival: Any) -> Machine:
+    """A look of a run that waits for its turn."""
+    turn = {"key": has, "place": place, "waiting": 1, "inTheWay": "arn"}
+    machine.state("Who holds it?", turn=turn)
+    machine.state("Does the other still run?", rival={"runs": True, **rival})
+    machine.state("What of the other?")
+    return machine.state("Wait for its turn", seconds=600)
+
+
+def test_a_run_that_waits_says_once_for_whom_and_in_the_end_how_long() -> None:
+    first, second = "20261124T020000Z", "20261124T030000Z"
+    machine = Machine().state("Claim the run")
+    machine.state("Who holds it?", turn={"key": first, "place": "", "waiting": 2})
+    machine.state("Join the queue").state("Wait for its turn", seconds=10)
+    for _ in range(3):
+        waiting(machine, first)
+    waiting(machine, "", f"{second}/{second}/name")
+    waiting(machine, second, runs=False)
+    machine.state("Pass the other over")
+    machine.state("Take the run over", run={"key": "20261124T040000Z", "claims": 1, "finishBy": 0})
+
+    told = [moment.text for moment in Story().tell(machine.events)]
+    assert told == [
+        "the run is not simply new: who holds it?",
+        "joins the queue, in which 2 wait",
+        f"waits for its turn: run {first} has it",
+        f"waits for its turn behind run {second}, which waits as well",
+        f"run {second} has ended; waits until it gives its turn back",
+        f"run {second} has ended and not given way, so it is passed over",
+        "it is its turn, after 50 min 10 s",
+        "run 20261124T040000Z is claimed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("Stop the other", "stops run 20261124T020000Z, which was due earlier"),
+        ("Skip the run", "is not begun, since run 20261124T020000Z is under way"),
+    ],
+)
+def test_a_run_that_meets_another_says_what_comes_of_it(state: str, says: str) -> None:
+    machine = Machine().state("Who holds it?", turn={"key": "20261124T020000Z", "place": ""})
+    told = [moment.text for moment in Story().tell(machine.state(state).events)]
+    assert told[-1] == says

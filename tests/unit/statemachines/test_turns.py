@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from steadyspot.contract import Status, columns
-from steadyspot.contract.keys import run_key_of
-from steadyspot.statemachines.render import definition
+from steadyspot.contract import Status
 from steadyspot.statemachines.values import LONGEST_PAUSE_SECONDS
 from tests.unit.statemachines.claims import KEY, START, worker, world
+from tests.unit.statemachines.crowds import IN_TURN, some, together, wrong
 from tests.unit.statemachines.turns import (
     ANOTHER,
     ASKED,
@@ -27,19 +25,11 @@ from tests.unit.statemachines.turns import (
     met,
     turn,
 )
-from tests.virtual.crowd import Crowd, scheduled
 from tests.virtual.defaults import job_definition
-from tests.virtual.machine import Ended, Machine, substituted
+from tests.virtual.machine import Ended, Machine
 from tests.virtual.world import RunWorld
 
 QUIET = ["Claim the run", "Choose capacity", "Run on Fargate Spot", "Close the run"]
-IN_TURN = ("skip", "queue", "replace")
-AFTER_THE_END = Machine(
-    substituted(
-        json.dumps(definition("after-the-end")),
-        (("Region", "us-east-1"), ("Table", "runs"), ("Topic", "arn:topic"), ("KeepRunsDays", "0")),
-    )
-)
 
 
 @cache
@@ -274,78 +264,18 @@ def test_looks_come_closer_where_the_deadline_of_what_waits_draws_near() -> None
 # --- many at once ---------------------------------------------------------------------------------
 
 
-@cache
-def silent(policy: str) -> Machine:
-    graph = job_definition(silent=True, Overlap=policy)
-    # The length of the cause table decides nothing here, and takes most of the time.
-    for state in (graph["States"]["Claim the run"], *graph["States"]["Claim the run"]["Catch"]):
-        rows = state["Assign"]["causes"]
-        state["Assign"]["causes"] = [
-            row for row in rows if row["name"] in ("finished", "reclaimed", "fence-lost", "unknown")
-        ]
-    return Machine(graph)
-
-
-def crowd(policy: str, seed: int) -> Crowd:
-    """Runs of up to seven times, some delivered twice, of which some are stopped; then redrives."""
-    made = Crowd({"job": silent(policy), "after-the-end": AFTER_THE_END}, seed, now=START)
-    rng = made.random
-    made.lost_ends = rng.choice([0.0, 0.0, 0.3])
-    crashes = rng.choice([0.0, 0.003, 0.02])
-    gap, runs = rng.choice([0, 1, 60, 400]), rng.choice([2, 3, 5, 7])
-    for number in range(runs):
-        request = scheduled(START + 60 * number)
-        at = START + gap * number
-        made.start(f"run{number}", request, at=at + rng.uniform(0, 2))
-        if rng.random() < 0.2:
-            made.start(f"again{number}", request, at=at + rng.uniform(0, 30))
-
-    def crash() -> bool:
-        if rng.random() < crashes:
-            alive = [one for one in made.executions.values() if one.is_under_way(made.now)]
-            if alive:
-                made.stop(rng.choice(alive))
-        return False
-
-    made.play(crash)
-    for number in range(runs):
-        if not rng.randrange(3):
-            request = {**scheduled(START + 60 * number), "redrive": True}
-            made.start(f"redriven{number}", request, at=made.now + rng.uniform(0, 5))
-    made.play()
-    return made
-
-
-def wrong(policy: str, seed: int) -> Iterator[str]:
-    """Yield what went wrong in one order of events."""
-    made = crowd(policy, seed)
-    if made.overlapped:
-        yield "two at once"
-    if columns.TAKEN_BY in made.of_turn() and not made.lost_ends:
-        yield "a turn that nobody gave back"
-    asked = {run_key_of(one.request["scheduledTime"]) for one in made.jobs()}
-    for key in asked:
-        status = made.table.get(("nightly", key), {}).get("status", {}).get("S", "none")
-        stopped = any(one.status == "ABORTED" for one in made.jobs(key))
-        if status not in ("complete", "unfinished", "skipped") and not (stopped and made.lost_ends):
-            yield f"{key} is {status}"
-        if status == "skipped" and policy == "queue":
-            yield f"{key} was skipped though there was room"
-        if status == "unfinished" and not any(one["runKey"] == key for one in made.parked):
-            yield f"{key} is not parked"
-        if status == "complete" and made.finished[key] != 1:
-            yield f"{key} was finished {made.finished[key]} times"
-    for one in made.jobs():
-        if one.status == "SUCCEEDED" and not one.ended.output.get("outcome"):
-            yield f"{one.name} has no outcome"
+@pytest.mark.parametrize("policy", IN_TURN)
+def test_no_two_runs_are_ever_under_way_and_each_ends_in_one_outcome(policy: str) -> None:
+    found = {seed: told for seed in range(6) if (told := [*wrong(some(policy, seed), policy)])}
+    assert found == {}
 
 
 @pytest.mark.parametrize("policy", IN_TURN)
-def test_no_two_runs_are_ever_under_way_and_each_ends_in_one_outcome(policy: str) -> None:
-    found = {seed: told for seed in range(6) if (told := [*wrong(policy, seed)])}
-    assert found == {}
+def test_nor_are_they_where_twenty_are_due_at_once_and_delivered_twice(policy: str) -> None:
+    """``make bench ARGS="overlap --full"`` plays a thousand of these."""
+    assert [*wrong(together(policy, 3), policy)] == []
 
 
 def test_the_same_crowd_overlaps_where_it_may() -> None:
     """Else the tests above would show nothing."""
-    assert sum(crowd("allow", seed).overlapped for seed in range(4)) > 0
+    assert sum(some("allow", seed).overlapped for seed in range(4)) > 0
