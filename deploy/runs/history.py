@@ -170,7 +170,7 @@ class Story:
         self._saved = assigned.get(variables.WORK, {}).get("saved", self._saved)
         self._last = assigned.get(variables.LAST, self._last)
         if state in _CLAIMS and assigned.get(variables.RUN, {}).get(variables.CLAIMS):
-            yield self._claimed(assigned[variables.RUN])
+            yield self._claimed(assigned[variables.RUN], at)
             if found := assigned.get(variables.CAUSE, {}).get("sentence"):
                 yield found, Tone.TROUBLE
         elif assigned.get(variables.CAUSE, {}).get("name") and (
@@ -189,24 +189,30 @@ class Story:
             elif not self._call_failed:
                 yield done, _TONES.get(state, Tone.PLAIN)
 
-    def _claimed(self, run: Mapping[str, Any]) -> tuple[str, Tone]:
+    def _claimed(self, run: Mapping[str, Any], at: datetime) -> tuple[str, Tone]:
         self._launches, self._before = 0, run.get(variables.EARLIER_ATTEMPTS, 0)
         self._wish = run.get("capacity", "")
         if run[variables.CLAIMS] == 1:
             due = f", due by {_clock(self.deadline)}" if self.deadline else ""
-            return f"run {run['key']} is claimed{due}", Tone.PLAIN
+            return f"run {run['key']} is claimed{_after_its_time(run, at)}{due}", Tone.PLAIN
         resumed = f"; {_units(self._done)} done already" if self._done else ""
         return f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}", (
             Tone.DECISION
         )
 
 
+def _after_its_time(run: Mapping[str, Any], at: datetime) -> str:
+    """Return how long after its time a run begins: Scheduler may spread starts, or try again."""
+    time = run.get("scheduledTime")
+    minutes = (at - datetime.fromisoformat(time)).total_seconds() / 60 if time else 0
+    return f" {minutes:.0f} min after its time" if minutes >= 1 else ""
+
+
 def _waits(wait: Wait | None) -> str:
     """Return until when is waited, what comes then at the latest, and when the run is due."""
     if wait is None:
         return "backs off before the next attempt"
-    latest = " at the latest" if wait.at_most else ""
-    told = [f"waits until {_clock(wait.until)}{latest}"]
+    told = [f"waits until {_clock(wait.until)}"]
     if wait.on_demand:
         told.append(
             "then takes on-demand"

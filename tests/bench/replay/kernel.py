@@ -11,7 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
+from steadyspot.deploy.runs.waits import jittered
 
 SPOT, ON_DEMAND = "spot", "on-demand"
 NEVER = 9e15
@@ -33,6 +37,7 @@ class Settings:
     backoff_seconds: float = 120
     backoff_cap_seconds: float = 3600
     interruptions: int = 5
+    job: str = "nightly"
 
 
 class Met(NamedTuple):
@@ -91,6 +96,8 @@ class Replay:
         within = settings.finish_within_minutes
         self.finish_by = math.floor(now) * 1000 + 60_000 * within if within > 0 else 0.0
         self.limit = max(3 * self.expected, 3600)
+        due = datetime.fromtimestamp(math.floor(now), UTC)
+        self.key = run_key_of(scheduled_time_of(due))
         self.since = NEVER
         self.refused_at = NEVER
         self.waits = 0
@@ -164,8 +171,10 @@ class Replay:
         self.out.states_entered.append("Wait for capacity")
         since = self.refused_since()
         left = (self.ends() - self.millis()) * 0.001
-        backoff = self.s.backoff_seconds * GROWTH**self.waits
-        seconds = max(0, math.floor(min(self.s.backoff_cap_seconds, backoff, left)))
+        backoff = min(self.s.backoff_cap_seconds, self.s.backoff_seconds * GROWTH**self.waits)
+        most = min(self.s.backoff_cap_seconds, backoff * GROWTH)
+        drawn = jittered(backoff / GROWTH, most, (self.s.job, self.key, self.attempts))
+        seconds = max(0, math.floor(min(drawn, left)))
         self.since, self.waits = since, self.waits + 1
         self.out.decisions.append(Decision("wait", self.now, seconds, 0))
         self.now += seconds
