@@ -813,6 +813,18 @@ SKIPPED = Cause(
     ),
 )
 
+HELD = Cause(
+    name="held",
+    cause_class=CauseClass.REFUSED,
+    answer=Answer.WAIT_FOR_SPOT,
+    sentence="Spot was refused to other runs just now, so this one did not ask for it.",
+    next_step=(
+        "If this lasts, allow more zones or on-demand capacity; steadyspot weather shows when Spot"
+        " is scarce."
+    ),
+)
+"""Of no attempt: the run waits before one."""
+
 QUEUE_FULL = Cause(
     name="queue-full",
     cause_class=CauseClass.SKIPPED,
@@ -833,7 +845,7 @@ def rows() -> tuple[Cause, ...]:
     return (
         *attempts(),
         *(NOT_CONTINUED, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED),
-        *(REPLACED, SKIPPED, QUEUE_FULL),
+        *(REPLACED, SKIPPED, QUEUE_FULL, HELD),
     )
 
 

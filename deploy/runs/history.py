@@ -17,7 +17,7 @@ from typing import Any
 from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.waits import Wait, deadline_of, latest_spot_start_of, wait_of
-from steadyspot.statemachines.causes import CauseClass
+from steadyspot.statemachines.causes import HELD, CauseClass
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
 READ = JobState.HOW_FAR
@@ -101,6 +101,7 @@ class Story:
             yield from self._entered(event["stateEnteredEventDetails"]["name"], event["timestamp"])
         elif kind.endswith("StateExited"):
             yield from self._exited(event["stateExitedEventDetails"], event["timestamp"])
+            yield from _held(event["stateExitedEventDetails"])
         elif kind == "TaskSubmitted" and self._capacity:
             tasks = _tasks_in(event["taskSubmittedEventDetails"])
             if tasks and self.under_way:
@@ -201,9 +202,16 @@ class Story:
         )
 
 
+def _held(details: Mapping[str, Any]) -> Lines:
+    """Yield that Spot is not asked, since it is refused to other runs."""
+    cause = assigned_by(details).get(variables.CAUSE, {})
+    if details["name"] == JobState.LOOK_AT_WEATHER and cause.get("name") == HELD.name:
+        yield cause["sentence"], Tone.DECISION
+
+
 def _after_its_time(run: Mapping[str, Any], at: datetime) -> str:
     """Return how long after its time a run begins: Scheduler may spread starts, or try again."""
-    time = run.get("scheduledTime")
+    time = run.get(messages.SCHEDULED_TIME)
     minutes = (at - datetime.fromisoformat(time)).total_seconds() / 60 if time else 0
     return f" {minutes:.0f} min after its time" if minutes >= 1 else ""
 

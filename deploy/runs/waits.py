@@ -118,11 +118,12 @@ def _for_else(values: Mapping[str, Any], left: float) -> float:
 
 def _jittered(values: Mapping[str, Any], least: float, most: float) -> int:
     job, run, last = (values[name] for name in (variables.JOB, variables.RUN, variables.LAST))
-    return jittered(least, most, (job["name"], run["key"], last["attempt"]))
+    held = values[variables.SPOT_REFUSED]["held"]
+    return jittered(least, most, (job["name"], run["key"], last["attempt"], held))
 
 
-def jittered(least: float, most: float, who: tuple[str, str, int]) -> int:
-    """Return whole seconds between the two, drawn by the job, the run's key and its launches."""
+def jittered(least: float, most: float, who: tuple[str, str, int, int]) -> int:
+    """Return whole seconds between the two, drawn by job, run key, launches, and waits since."""
     drawn = hashlib.sha256(" ".join(map(str, who)).encode()).hexdigest()
     share = float(f"0.{re.sub('[^0-9]', '', drawn)[:6]}0")
     return math.ceil(least + (most - least) * share)

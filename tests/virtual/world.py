@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from steadyspot.contract.columns import TOTALS, TURN, TURN_SUFFIX, WORKER_SUFFIX
+from steadyspot.contract.columns import TOTALS, TURN, TURN_SUFFIX, WEATHER, WORKER_SUFFIX
 from steadyspot.statemachines.calls import CANCELED, CONDITION_FAILED
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Machine, TaskFailed
@@ -121,8 +121,8 @@ class RunWorld:
     ``value``: of an environment variable of the task, which stands in what AWS says of it; AWS is
     taken to cut that at 32,768 characters. ``history``: seconds that earlier runs of the job took.
     ``item`` and ``worker`` are the run's two items, ``totals`` that of its month, ``turn`` its
-    job's, ``nobody`` what there never is; ``executions``: what DescribeExecution shows of others,
-    by ARN.
+    job's, ``weather`` that of Spot, ``nobody`` what there never is; ``executions``: what
+    DescribeExecution shows of others, by ARN.
     ``is_watched``: *Before the start* watches each launch, as it does unless launch_minutes is 0.
     """
 
@@ -144,6 +144,7 @@ class RunWorld:
         self.worker: dict[str, Any] = {}
         self.totals: dict[str, Any] = {}
         self.turn: dict[str, Any] = {}
+        self.weather: dict[str, Any] = {}
         self.nobody: dict[str, Any] = {}
         self.stopped: list[dict[str, Any]] = []
         self.executions: dict[str, Any] = {}
@@ -219,6 +220,8 @@ class RunWorld:
         return {"Items": [{"money": money} for money in took]}
 
     def _of(self, key: Any) -> dict[str, Any]:
+        if key["job"]["S"].startswith(WEATHER):
+            return self.weather
         if key["run_key"]["S"].startswith(TOTALS):
             return self.totals
         if key["job"]["S"].endswith(TURN_SUFFIX):
@@ -272,7 +275,7 @@ class RunWorld:
             column, value = (piece.strip() for piece in part.split("="))
             kept = re.fullmatch(r"if_not_exists\((\w+), (:\w+)\)", value)
             if kept:
-                item.setdefault(kept[1], values[kept[2]])
+                item[column] = item.get(kept[1], values[kept[2]])
             else:
                 item[names.get(column, column)] = values[value]
 

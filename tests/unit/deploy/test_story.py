@@ -119,21 +119,21 @@ def test_a_wait_says_until_when_what_comes_then_and_when_the_run_is_due() -> Non
     cause = {"name": "no-capacity", "class": "refused", "sentence": "No."}
     cause["answer"] = "wait-for-spot"
     machine = Machine().state("Claim the run", run=run, job=job, work={"done": 0}, attempts=[])
-    refused = {"since": begun, "waits": 0}
+    refused = {"since": begun, "waits": 0, "held": 0}
     machine.state("Run on Fargate Spot", last=last, cause=cause, spotRefused=refused)
-    machine.state("Wait for capacity", seconds=120, spotRefused={"since": begun, "waits": 3})
+    machine.state("Wait for capacity", seconds=120, spotRefused={**refused, "waits": 3})
     assert told(machine) == [
         "run k is claimed, due by 04:00:00",
         "attempt 1 is asked for on Spot",
         "attempt 1 was refused (no-capacity): No.",
-        "waits until 02:03:21, takes on-demand from 03:45:45 on, is due by 04:00:00",
+        "waits until 02:01:31, takes on-demand from 03:45:45 on, is due by 04:00:00",
         "waited 120 s",
     ]
-    machine.state("Wait for capacity", spotRefused={"since": begun, "waits": 9})
+    machine.state("Wait for capacity", spotRefused={**refused, "waits": 9})
     machine.seconds += 6000
     machine.state("Wait for capacity")
     assert told(machine)[5] == (
-        "waits until 02:41:07, takes on-demand from 03:45:45 on, is due by 04:00:00"
+        "waits until 02:26:38, takes on-demand from 03:45:45 on, is due by 04:00:00"
     )
     assert told(machine)[6] == "waits until 03:45:45, then takes on-demand, is due by 04:00:00"
 
