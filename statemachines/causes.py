@@ -90,8 +90,8 @@ class Cause:
     this class, even where its budget is smaller. ``most_stalls``: it is tried again only while at
     most so many attempts have stalled, or ``interruptions`` where that is smaller.
     ``most_tries``: only after at most so many stops by this very row without progress.
-    ``stays_on_spot``: the next attempt may run on Spot. ``jitters``: its waits are random, so that
-    many runs do not come back together. ``hangs``: people are told once that it is tried again.
+    ``stays_on_spot``: the next attempt may run on Spot. ``hangs``: people are told once that it is
+    tried again.
     """
 
     name: str
@@ -108,7 +108,6 @@ class Cause:
     most_stalls: int | None = None
     most_tries: int | None = None
     stays_on_spot: bool = True
-    jitters: bool = False
     hangs: bool = False
 
     @property
@@ -137,7 +136,6 @@ class Cause:
             "budget": self.counted_by.value,
             **{name: limit for name, limit in limits.items() if limit},
             "staysOnSpot": self.stays_on_spot,
-            "jitters": self.jitters,
             **({"hangs": True} if self.hangs else {}),
             messages.SENTENCE: self.sentence,
             messages.NEXT_STEP: self.next_step,
@@ -391,7 +389,6 @@ _ATTEMPTS: tuple[Cause, ...] = (
         says=(*("rate exceeded", "Throttling", "RequestLimitExceeded", "request limit exceeded"),),
         sentence="AWS throttled or could not answer the call: {stopped_reason}",
         next_step="Redrive the run; if this repeats, spread the schedules or raise the API quota.",
-        jitters=True,
     ),
     Cause(
         name="disk-full",
@@ -816,6 +813,18 @@ SKIPPED = Cause(
     ),
 )
 
+HELD = Cause(
+    name="held",
+    cause_class=CauseClass.REFUSED,
+    answer=Answer.WAIT_FOR_SPOT,
+    sentence="Spot was refused to other runs just now, so this one did not ask for it.",
+    next_step=(
+        "If this lasts, allow more zones or on-demand capacity; steadyspot weather shows when Spot"
+        " is scarce."
+    ),
+)
+"""Of no attempt: the run waits before one."""
+
 QUEUE_FULL = Cause(
     name="queue-full",
     cause_class=CauseClass.SKIPPED,
@@ -836,7 +845,7 @@ def rows() -> tuple[Cause, ...]:
     return (
         *attempts(),
         *(NOT_CONTINUED, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED),
-        *(REPLACED, SKIPPED, QUEUE_FULL),
+        *(REPLACED, SKIPPED, QUEUE_FULL, HELD),
     )
 
 

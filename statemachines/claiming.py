@@ -167,9 +167,16 @@ def take_over() -> Task:
 
 
 def claiming(
-    *, go_on: State, completed: State, parked: State, marked: State, duplicate: State, told: Task
+    *,
+    new: State,
+    go_on: State,
+    completed: State,
+    parked: State,
+    marked: State,
+    duplicate: State,
+    told: Task,
 ) -> Task:
-    """Return the first state, with all that follows where the run is not simply new."""
+    """Return the first state, with all that follows where the run is not simply ``new``."""
     first, holder, running, takeover = claim(), who_holds_it(), is_it_running(), take_over()
     other = not_its_turn(look=holder, duplicate=duplicate, told=told, lost=parked)
     settled, abandoned = Choice(JobState.IS_IT_SETTLED), Choice(JobState.WAS_IT_ABANDONED)
@@ -185,7 +192,7 @@ def claiming(
         variables.STATES_ENTERED: 1,
         variables.GONE_RIVAL: "",
     }
-    first.next_step = go_on
+    first.next_step = new
     first.catches = [Catch(holder, error_equals=["States.ALL"], assign={**nothing, **given_up})]
     holder.next_step = settled
     holder.catches = [give_up]

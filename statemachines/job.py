@@ -64,6 +64,7 @@ from steadyspot.statemachines.states import (
     Task,
     Wait,
 )
+from steadyspot.statemachines.weather import look, note
 
 CLOSED = {"cause": "finished", "class": "finished"}
 """The verdict on the attempt of a run that is closed."""
@@ -281,7 +282,7 @@ def record() -> Task:
             "ExpressionAttributeValues": {
                 ":me": {"S": EXECUTION},
                 ":status": {"S": expression("statusNow")},
-                **ledger(5),
+                **ledger(6),
             },
         },
         assign=states_entered(2),
@@ -588,6 +589,7 @@ def _goes_on_to(following: State, task: Task) -> None:
 def build() -> Machine:
     """Return the definition, the job's parameters still to be filled in."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
+    looking = look(fair=spot, held=choosing)
     reading, recording, marking, parking, telling = how_far(), record(), mark(), park(), tell()
     waits = Waits(
         for_spot=wait_for_spot(),
@@ -602,7 +604,7 @@ def build() -> Machine:
         has_turn=giving_back,
         choose=choosing,
         waits=waits,
-        spot=spot,
+        spot=looking,
         stop=marking,
         hand_over=handing,
         hangs=hanging,
@@ -620,6 +622,7 @@ def build() -> Machine:
     )
     first = claiming(
         go_on=choosing,
+        new=looking,
         completed=reading,
         parked=parking,
         marked=marking,
@@ -630,13 +633,18 @@ def build() -> Machine:
     for condition, comment, following in (
         ("isTampered", "Its record held what no claim had made.", marking),
         ("isSpent", "The budget of what stopped it is spent.", marking),
+        ("isHeld", "Others are refused Spot, and there is time to wait.", waits.for_spot),
         ("isSpotNext", "There is slack and it leads somewhere, or Spot is all it may have.", spot),
         ("always", "On-demand is what is still on time, or all the job allows.", demand),
     ):
         rule = Rule(expression(condition), comment=comment, assign=states_entered())
         choosing.add_choice(rule, following)
 
-    for attempt, capacity in ((spot, Capacity.SPOT), (demand, Capacity.ON_DEMAND)):
+    noting = note(following=judging)
+    for attempt, capacity, after_call in (
+        (spot, Capacity.SPOT, noting),
+        (demand, Capacity.ON_DEMAND, judging),
+    ):
         attempt.next_step = closing
         refused = {
             **attempted("lastRefused", capacity, expression("statesEnteredNow", more=2)),
@@ -645,7 +653,7 @@ def build() -> Machine:
         }
         failing = attempted("lastFailed", capacity, expression("statesOfFailed"))
         attempt.catches = [
-            Catch(judging, error_equals=list(CALL_ERRORS), assign=refused),
+            Catch(after_call, error_equals=list(CALL_ERRORS), assign=refused),
             Catch(reading, error_equals=["States.ALL"], assign=failing),
         ]
     closing.catches = [Catch(reading, error_equals=["States.ALL"], assign=states_entered())]
@@ -657,17 +665,17 @@ def build() -> Machine:
         **states_entered(),
     }
     reading.catches = [Catch(recording, error_equals=["States.ALL"], assign=unread)]
-    recording.next_step = judging
+    recording.next_step = noting
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(judging, error_equals=["States.ALL"], assign=states_entered(2)),
+        Catch(noting, error_equals=["States.ALL"], assign=states_entered(2)),
     ]
     _goes_on_to(telling, giving_back)
     waits.learning.next_step = waits.for_spot
     unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
     waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
     _goes_on_to(waits.for_all_else, waits.telling)
-    waits.for_spot.next_step = spot
+    waits.for_spot.next_step = looking
     waits.for_all_else.next_step = choosing
 
     handing.next_step = going_on

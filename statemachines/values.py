@@ -21,6 +21,7 @@ from steadyspot.contract.parameters import GIVEN_CHARACTERS
 from steadyspot.statemachines.causes import (
     EXECUTION_ENDED,
     GIVEN_UP,
+    HELD,
     NOT_CLAIMED,
     NOT_CONTINUED,
     QUEUE_FULL,
@@ -61,6 +62,11 @@ become rarer, and the turn lies idle for no more than a tenth of what was waited
 LONG_PAUSE_SHARE = 0.03
 """The same beyond LONGEST_PAUSE_SECONDS, after 33 hours, for a year of waiting to stay below 300
 looks and within one history."""
+REFUSED_OTHERS, WEATHER_SECONDS = 2, 900
+"""So many refusals of other runs, of the latest three on the platform, within so many seconds mean
+that Spot is short for all."""
+COOL_OFF_SECONDS = 120
+"""After the latest of them for which nobody asks; then who looks first asks for all."""
 GONE_SECONDS = 30
 """For which *After the end* may give back the turn of an execution that has ended."""
 
@@ -145,6 +151,13 @@ VALUES: dict[str, Any] = {
     "overlapAllow": Overlap.ALLOW.value,
     "overlapQueue": Overlap.QUEUE.value,
     "overlapReplace": Overlap.REPLACE.value,
+    "weather": columns.WEATHER,
+    "refusedIn": columns.REFUSED_IN,
+    "reclaimedIn": columns.RECLAIMED_IN,
+    "rowHeld": HELD.as_data(),
+    "refusedOthers": REFUSED_OTHERS,
+    "weatherSeconds": WEATHER_SECONDS,
+    "coolOffSeconds": COOL_OFF_SECONDS,
     "goneOn": messages.GONE_ON,
     "replacing": messages.REPLACING,
 }
@@ -166,6 +179,7 @@ _TEXTS = {
     "cluster": "Cluster",
     "taskDefinition": "TaskDefinition",
     "region": "Region",
+    "architecture": "Architecture",
     "log": "Log",
     "capacity": "Capacity",
     "rerun": "Rerun",

@@ -38,6 +38,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("secrets", secrets.secrets),
     ("schedules", timing.schedules),
     ("missed runs", timing.missed),
+    ("spread", timing.spread),
     ("launches", timing.launches),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),

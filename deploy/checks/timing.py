@@ -125,6 +125,49 @@ def _overlaps(job: Job, about: str, gaps: Sequence[float]) -> Iterator[Finding]:
         )
 
 
+def spread(looks: Looks) -> Iterator[Finding]:
+    """Yield whether a run that Scheduler starts last of all can still be done in time, on Spot."""
+    for job in looks.jobs:
+        about, minutes = f"{job.name}: spread", job.spread_minutes
+        if not minutes:
+            continue
+        if job.schedule is None:
+            yield Finding(
+                about, Level.NOTE, f"spread_minutes = {minutes}, but no schedule is there"
+            )
+            continue
+        reserve = 2 * job.start_up_seconds + job.stop_timeout_seconds + job.margin_seconds
+        on_demand = minutes + job.expected_minutes + job.start_up_seconds / 60
+        spot = minutes + job.expected_minutes + reserve / 60
+        within = job.finish_within_minutes
+        shown = f"runs start up to {minutes} min after their time"
+        missed = 0 if job.missed == "auto" else 60 * job.missed
+        if within and within < on_demand:
+            yield Finding(
+                about,
+                Level.BAD,
+                f"{shown}; the last of them are late: a run takes {job.expected_minutes:g} min "
+                f"of the {within:g} by finish_within_minutes.",
+                "Lower spread_minutes, or raise finish_within_minutes.",
+            )
+        elif within and within < spot and job.capacity == CapacityMode.SPOT_FIRST:
+            yield Finding(
+                about,
+                Level.NOTE,
+                f"{shown}; the last of them have no time left for Spot",
+                "Lower spread_minutes, or raise finish_within_minutes.",
+            )
+        elif 0 < missed < on_demand:
+            yield Finding(
+                about,
+                Level.BAD,
+                f"{shown}, and count as missed {job.missed} h after it.",
+                "Lower spread_minutes, or raise missed.",
+            )
+        else:
+            yield Finding(about, Level.GOOD, f"{shown}, and their deadline counts from that")
+
+
 def launches(looks: Looks) -> Iterator[Finding]:
     """Yield whether ``launch_minutes`` lets a launch start, and leaves time for another."""
     for job in looks.jobs:

@@ -44,6 +44,7 @@ VERBS = (
     "pause",
     "resume",
     "cost",
+    "weather",
     "down",
     "ui",
     "local",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import random
 import secrets
 import threading
 import time
@@ -82,7 +83,8 @@ class SchedulerClock:
         Gives a session whose clients reach the local target.
     retry_scale
         How much faster than AWS's the back-off passes, 0.01 being a hundred times: the numbers of a
-        retry policy keep their meaning, and 24 hours of retries end within the demo.
+        retry policy keep their meaning, and 24 hours of retries end within the demo. A flexible
+        window passes as fast.
     """
 
     def __init__(
@@ -230,7 +232,7 @@ class SchedulerClock:
                 twice = bool({schedule.arn, schedule.name} & self._twice)
                 self._twice -= {schedule.arn, schedule.name}
                 for _ in range(2 if twice else 1):
-                    self._enqueue(self._invocation(schedule, due), 0)
+                    self._enqueue(self._invocation(schedule, due), self._after_seconds(schedule))
             if watched.due is None and schedule.action_after_completion == "DELETE":
                 self._delete(schedule)
         for arn in set(self._watched) - there:
@@ -264,6 +266,13 @@ class SchedulerClock:
 
     def _invocation(self, schedule: Schedule, at: datetime) -> Invocation:
         return Invocation(schedule.arn, dict(schedule.target), at, secrets.token_hex(8))
+
+    def _after_seconds(self, schedule: Schedule) -> float:
+        """How long after its time a schedule calls; AWS does not say how it draws that."""
+        window = schedule.flexible_time_window
+        if window["Mode"] == "OFF":
+            return 0
+        return 60 * int(window["MaximumWindowInMinutes"]) * random.random() * self._retry_scale
 
     def _enqueue(self, invocation: Invocation, after_seconds: float) -> None:
         """Remember a call for later. The lock is held."""

@@ -125,7 +125,13 @@ def due_before(seen: Seen, now: datetime) -> datetime | None:
     timing = timing_of(seen)
     if timing is None or seen.schedule is None or not seen.schedule.enabled:
         return None
-    return last_due(timing, now - timedelta(minutes=START_MINUTES))
+    return last_due(timing, now - _time_to_start(seen))
+
+
+def _time_to_start(seen: Seen) -> timedelta:
+    """Return how long after its time a run may begin."""
+    spread = seen.job.spread_minutes if seen.job else 0
+    return timedelta(minutes=spread + START_MINUTES)
 
 
 def judged(seen: Seen, prices: Prices, now: datetime) -> JobStatus:
@@ -263,15 +269,20 @@ def _days(
             yield UNFINISHED
         elif totals and totals.finished.get(f"{begin:%d}"):
             yield "finished"
-        elif timing and not paused and day not in known and _was_due(timing, begin, now):
+        elif (
+            timing
+            and not paused
+            and day not in known
+            and _was_due(timing, begin, now - _time_to_start(seen))
+        ):
             yield "missed"
         else:
             yield "none"
 
 
-def _was_due(timing: Timing, begin: datetime, now: datetime) -> bool:
-    """Return whether a run was due on a day and must have a record by now."""
-    end = min(begin + timedelta(days=1), now - timedelta(minutes=START_MINUTES))
+def _was_due(timing: Timing, begin: datetime, until: datetime) -> bool:
+    """Return whether a run was due on the day that begins there, before ``until``."""
+    end = min(begin + timedelta(days=1), until)
     if isinstance(read_expression(timing.expression), Rate):
         due = last_due(timing, end - timedelta(microseconds=1))
     else:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract import messages
-from steadyspot.contract.parameters import filled
+from steadyspot.contract.parameters import RUN_KEY, filled
 from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.consistency import looks_secret
@@ -49,5 +49,5 @@ def _told(name: str, value: Any, time: datetime | None, run_key: str) -> Any:
     if looks_secret(name, str(value)):
         return HIDDEN
     if isinstance(value, str) and time is not None:
-        return filled(value, {}, time, {"run_key": run_key})
+        return filled(value, {}, time, {RUN_KEY: run_key})
     return value

@@ -18,7 +18,7 @@ from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.turn_told import TurnTold
 from steadyspot.deploy.runs.waits import Wait, deadline_of, latest_spot_start_of, wait_of
-from steadyspot.statemachines.causes import CauseClass
+from steadyspot.statemachines.causes import HELD, CauseClass
 
 if TYPE_CHECKING:
     from steadyspot.contract.records import AttemptColumn
@@ -121,6 +121,7 @@ class Story:
             yield from self._entered(event["stateEnteredEventDetails"]["name"], event["timestamp"])
         elif kind.endswith("StateExited"):
             yield from self._exited(event["stateExitedEventDetails"], event["timestamp"])
+            yield from _held(event["stateExitedEventDetails"])
         elif kind == "TaskSubmitted" and self._capacity:
             tasks = _tasks_in(event["taskSubmittedEventDetails"])
             if tasks and self.under_way:
@@ -238,13 +239,27 @@ class Story:
         self._wish = run.get("capacity", "")
         if run[variables.CLAIMS] == 1:
             due = f", due by {_clock(self.deadline)}" if self.deadline else ""
-            yield f"run {run['key']} is claimed{due}", Tone.PLAIN
+            yield f"run {run['key']} is claimed{_after_its_time(run, at)}{due}", Tone.PLAIN
             return
         resumed = f"; {_units(self._done)} done already" if self._done else ""
         yield (
             f"run {run['key']} is taken up again, for the {_nth(run['claims'])} time{resumed}",
             Tone.DECISION,
         )
+
+
+def _held(details: Mapping[str, Any]) -> Lines:
+    """Yield that Spot is not asked, since it is refused to other runs."""
+    cause = assigned_by(details).get(variables.CAUSE, {})
+    if details["name"] == JobState.LOOK_AT_WEATHER and cause.get("name") == HELD.name:
+        yield cause["sentence"], Tone.DECISION
+
+
+def _after_its_time(run: Mapping[str, Any], at: datetime) -> str:
+    """Return how long after its time a run begins: Scheduler may spread starts, or try again."""
+    time = run.get(messages.SCHEDULED_TIME)
+    minutes = (at - datetime.fromisoformat(time)).total_seconds() / 60 if time else 0
+    return f" {minutes:.0f} min after its time" if minutes >= 1 else ""
 
 
 def _waits(wait: Wait | None, at: datetime) -> str:
@@ -254,8 +269,7 @@ def _waits(wait: Wait | None, at: datetime) -> str:
     """
     if wait is None:
         return "backs off before the next attempt"
-    latest = " at the latest" if wait.at_most else ""
-    told = [f"waits until {_clock(wait.until)}{latest}"]
+    told = [f"waits until {_clock(wait.until)}"]
     if wait.on_demand:
         last = "then asks for Spot a last time" if wait.for_spot else "then takes on-demand"
         told.append(

@@ -245,6 +245,20 @@ class RunTable:
         }
         return found, sums
 
+    def weather(
+        self, architectures: Sequence[str], months: Sequence[str]
+    ) -> dict[str, list[Mapping[str, Any]]]:
+        """Return the columns of Spot's weather by architecture, an item a month; one call."""
+        keys = {
+            (f"{columns.WEATHER}{one.upper()}", month): one
+            for one in architectures
+            for month in months
+        }
+        found: dict[str, list[Mapping[str, Any]]] = {one: [] for one in architectures}
+        for item in self._all_of(sorted(keys)):
+            found[keys[item[columns.JOB]["S"], item[columns.RUN_KEY]["S"]]].append(item)
+        return found
+
     def close(self, job: str, run_key: str) -> None:
         """Take a run that ended unfinished out of what is open, since nobody will redrive it."""
         with suppress(self._client.exceptions.ConditionalCheckFailedException):

@@ -7,6 +7,9 @@ which a test holds equal to them, since the command line has no JSONata.
 
 from __future__ import annotations
 
+import hashlib
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,12 +28,10 @@ _NEVER = 9e12
 class Wait:
     """A wait; times are aware UTC, ``on_demand`` None where the job never takes it.
 
-    ``until`` is exact, or the latest where the wait is partly random (``at_most``). ``for_spot``:
-    what is waited for is Spot, which is tried next.
+    ``for_spot``: what is waited for is Spot, which is tried next.
     """
 
     until: datetime
-    at_most: bool
     for_spot: bool
     on_demand: datetime | None
     deadline: datetime | None
@@ -52,7 +53,6 @@ def wait_of(state: str, values: Mapping[str, Any], entered: datetime) -> Wait | 
         return Wait(
             until=entered + timedelta(seconds=seconds),
             for_spot=for_spot,
-            at_most=not for_spot and bool(values[variables.CAUSE]["jitters"]),
             on_demand=_moment(latest) if takes_it and on_spot and latest < _NEVER else None,
             deadline=deadline_of(values),
         )
@@ -97,8 +97,9 @@ def _for_spot(values: Mapping[str, Any], left: float) -> float:
     if values[variables.CAUSE]["answer"] != Answer.WAIT_FOR_SPOT:
         return 0
     job, waits = values[variables.JOB], values[variables.SPOT_REFUSED]["waits"]
-    pause = job["backoffSeconds"] * GROWTH**waits
-    return max(0, int(min(job["backoffCapSeconds"], pause, left)))
+    pause = min(job["backoffCapSeconds"], job["backoffSeconds"] * GROWTH**waits)
+    seconds = _jittered(values, pause / GROWTH, min(job["backoffCapSeconds"], pause * GROWTH))
+    return max(0, int(min(seconds, left)))
 
 
 def _for_else(values: Mapping[str, Any], left: float) -> float:
@@ -113,7 +114,21 @@ def _for_else(values: Mapping[str, Any], left: float) -> float:
         and one["capacity"] == last["capacity"]
         for one in judged
     )
-    pause = min(job["backoffCapSeconds"], job["backoffSeconds"] * GROWTH ** (met - 1))
+    most = min(job["backoffCapSeconds"], job["backoffSeconds"] * GROWTH ** (met - 1))
+    pause = _jittered(values, most / GROWTH, most)
     if last["capacity"] != Capacity.SPOT:
         left = pause
     return max(0, int(min(left, pause)))
+
+
+def _jittered(values: Mapping[str, Any], least: float, most: float) -> int:
+    job, run, last = (values[name] for name in (variables.JOB, variables.RUN, variables.LAST))
+    held = values[variables.SPOT_REFUSED]["held"]
+    return jittered(least, most, (job["name"], run["key"], last["attempt"], held))
+
+
+def jittered(least: float, most: float, who: tuple[str, str, int, int]) -> int:
+    """Return whole seconds between the two, drawn by job, run key, launches, and waits since."""
+    drawn = hashlib.sha256(" ".join(map(str, who)).encode()).hexdigest()
+    share = float(f"0.{re.sub('[^0-9]', '', drawn)[:6]}0")
+    return math.ceil(least + (most - least) * share)

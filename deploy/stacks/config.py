@@ -84,7 +84,11 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Backoff:
-    """Waits after a refusal of capacity: the first, then three times as long, up to the longest."""
+    """Waits after a refusal of capacity: the first, then three times as long, up to the longest.
+
+    Each wait for Spot is drawn from a third to three times of that, the longest kept; each wait for
+    on-demand, or after other trouble, from a third of that to the whole.
+    """
 
     seconds: int = 120
     cap_seconds: int = 3600
@@ -206,6 +210,7 @@ class Job:
     rerun: Literal["always", "never"] = "always"
     overlap: Overlap = Overlap.ALLOW
     queue_at_most: int = 100
+    spread_minutes: int = 0
     retry: Retry = Retry()
     budgets: Budgets = Budgets()
     backoff: Backoff = Backoff()

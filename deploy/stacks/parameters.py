@@ -69,6 +69,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "ScheduleExpression": job.schedule or "",
         "TimeZone": job.timezone,
         "ScheduleState": "ENABLED" if job.enabled else "DISABLED",
+        "SpreadMinutes": str(job.spread_minutes),
         "StartRetries": str(job.retry.attempts),
         "StartRetrySeconds": str(job.retry.age_minutes * 60),
         "Rerun": job.rerun,

@@ -21,6 +21,13 @@ from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR
 
 _PLACE = re.compile(r"^( *)# here: (.+)$", re.MULTILINE)
+_WINDOW = {
+    "Fn::If": [
+        "IsSpread",
+        {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": {"Ref": "SpreadMinutes"}},
+        {"Mode": "OFF"},
+    ]
+}
 _PARTITION_AND_PLACE = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
 
 
@@ -158,6 +165,7 @@ def _schedule(name: str, schedule: Schedule) -> str:
         start=start,
     )
     properties["Target"]["DeadLetterConfig"] = {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}}
+    properties["FlexibleTimeWindow"] = _WINDOW
     resource = {
         "Type": "AWS::Scheduler::Schedule",
         "DependsOn": ["BrokenEnd", "QueuePolicy", "QueueAlarm", "FailedAlarm"],
@@ -239,7 +247,7 @@ def _looks(job: Job) -> Iterator[str]:
     timings = _timings(job)
     if timings:
         yield from _MACHINE.splitlines()
-    after = job.retry.age_minutes + _SPARE_MINUTES
+    after = job.spread_minutes + job.retry.age_minutes + _SPARE_MINUTES
     for name, (expression, zone) in timings.items():
         looks = looks_after(expression)
         start = {

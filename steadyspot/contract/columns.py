@@ -34,6 +34,18 @@ def turn_partition(job: str) -> str:
     return job + TURN_SUFFIX
 
 
+WEATHER: Final = "/weather/"
+"""How the partition key of the weather of Spot begins; a CPU architecture follows, and the sort key
+is a month, as 2026-11. No job's partition begins so, and no task can write there."""
+
+REFUSED_IN: Final = "refused_"
+RECLAIMED_IN: Final = "reclaimed_"
+"""How a column of the weather begins that counts launches which Spot refused, or tasks that it took
+back. An hour of the day follows, 00 to 23 in UTC, and of a reclaim ``_`` and the zone."""
+
+LATEST_REFUSED: Final = "latest_1"
+"""Of the weather: when Spot refused last, in milliseconds since the epoch, a blank, job/run key."""
+
 SKIPPED_FOR: Final = "skipped_for"
 """Key of the run that was under way when this one was skipped."""
 

@@ -2,6 +2,7 @@
 // 2.0.6, which Step Functions names as its reference, of evaluations. Reads a question as JSON from
 // the standard input, {"definitions": {name: yaml}, "evaluations": [...]}, and writes the answers.
 
+const crypto = require('crypto')
 const fs = require('fs')
 const jsonata = require('jsonata')
 const validator = require('asl-validator')
@@ -27,7 +28,7 @@ async function evaluated({ text, variables, millis }) {
       ...variables,
       millis: () => millis,
       now: () => new Date(millis).toISOString(),
-      random: () => 0.5,
+      hash: (text, algorithm) => crypto.createHash(algorithm.replace('-', '').toLowerCase()).update(text).digest('hex'),
       parse: json => JSON.parse(json)
     })
     return value === undefined ? { failed: 'undefined' } : { value }

@@ -16,7 +16,7 @@ from statistics import fmean
 
 from rich.table import Table
 
-from tests.bench.replay import measures
+from tests.bench.replay import measures, together
 from tests.bench.replay.series import WEATHER, Region, Zone, generated, recorded
 from tests.bench.report import CONSOLE, Row, report
 
@@ -43,6 +43,7 @@ def _rows(traces: Path | None, *, full: bool) -> Iterator[Row]:
         lines = measures.table(regions, windows)
         CONSOLE.print(_cells(name, traces is None, lines))
         yield from _of_set(name, regions, lines, windows)
+        yield from _of_fleets(name, regions, 40 if full else 8)
     yield from _of_all(100_000 if full else 10_000, calm_windows=2_000)
 
 
@@ -95,6 +96,29 @@ def _of_set(
     yield Row(
         f"{name}: runs late of {windows * len(regions) * len(lines)}", str(late), "0", not late
     )
+
+
+def _of_fleets(name: str, regions: Sequence[Region], number: int) -> Iterator[Row]:
+    """Yield what weather does for fleets of jobs; a recorded set has a region or more."""
+    for at_once in (True, False):
+        off, on = (
+            [together.fleets(one, number, weather=weather, at_once=at_once) for one in regions]
+            for weather in (False, True)
+        )
+        what = f"{name}: {together.JOBS} jobs {'at once' if at_once else 'within 4 h'} in droughts"
+        refused = sum(one.refused for one in on) / sum(one.refused for one in off)
+        dearer = fmean(one.share for one in on) / fmean(one.share for one in off)
+        late = sum(one.late for one in on)
+        yield Row(
+            f"{what}, launches refused with weather, of those without",
+            f"{refused:.2f}",
+            "≤ 0.6",
+            refused <= 0.6,
+        )
+        yield Row(
+            f"{what}, cost with weather, of that without", f"{dearer:.3f}", "≤ 1", dearer <= 1
+        )
+        yield Row(f"{what}, runs late with weather", str(late), "0", not late)
 
 
 def _of_all(windows: int, *, calm_windows: int) -> Iterator[Row]:

@@ -49,7 +49,9 @@ class Desk:
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
         )
 
-    def schedule(self, expression: str | None = None, **changes: Any) -> datetime:
+    def schedule(
+        self, expression: str | None = None, *, window_minutes: int = 0, **changes: Any
+    ) -> datetime:
         """A schedule that is due now, unless told otherwise; comes back with that time."""
         now = datetime.now(UTC).replace(microsecond=0)
         target = {
@@ -63,7 +65,7 @@ class Desk:
         self.scheduler.create_schedule(
             Name=self.name,
             ScheduleExpression=expression or f"at({now:%Y-%m-%dT%H:%M:%S})",
-            FlexibleTimeWindow={"Mode": "OFF"},
+            FlexibleTimeWindow=window(window_minutes),
             Target=target,
             **changes,
         )
@@ -118,6 +120,12 @@ def desk(local_aws: LocalAws, own_clients: dict[str, Any]) -> Iterator[Desk]:
         desk.scheduler.delete_schedule(Name=schedule["Name"])
 
 
+def window(minutes: int) -> dict[str, Any]:
+    if not minutes:
+        return {"Mode": "OFF"}
+    return {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes}
+
+
 def text(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -135,6 +143,24 @@ def test_a_schedule_in_the_near_future_fires_when_it_is_due(desk: Desk) -> None:
     desk.schedule(f"at({due:%Y-%m-%dT%H:%M:%S})")
     desk.settled()
     assert datetime.now(UTC) >= due
+
+
+def test_schedules_of_one_time_are_spread_over_their_window_and_keep_their_time(
+    local_aws: LocalAws, own_clients: dict[str, Any]
+) -> None:
+    desks = [Desk(local_aws, own_clients) for _ in range(6)]
+    # Minutes pass here in 0.6 s.
+    dues = [desk.schedule(window_minutes=4) for desk in desks]
+    started = []
+    for desk, due in zip(desks, dues, strict=True):
+        (outcome,) = desk.settled()
+        assert outcome.scheduled_time == due
+        assert desk.inputs() == [{"scheduledTime": text(due)}]
+        shown = desk.sfn.describe_execution(executionArn=outcome.execution_arn)
+        started.append((shown["startDate"] - due).total_seconds())
+        desk.scheduler.delete_schedule(Name=desk.name)
+    assert min(started) >= 0
+    assert max(started) - min(started) > 0.5
 
 
 def test_a_disabled_schedule_fires_only_once_it_is_enabled(

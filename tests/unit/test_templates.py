@@ -54,6 +54,7 @@ ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken", *OF_SHELL
 OWN = "${aws:PrincipalTag/Job}"
 WORKERS = worker_partition(OWN)
 TURN = turn_partition(OWN)
+WEATHER = [f"{columns.WEATHER}{architecture}" for architecture in ("X86_64", "ARM64")]
 
 OF_STATES = {
     "dynamodb:updateItem": {"dynamodb:UpdateItem"},
@@ -327,7 +328,10 @@ def test_a_role_of_a_job_bears_the_name_by_which_the_platform_s_policies_go(role
 
 @pytest.mark.parametrize(
     ("role", "sid", "partitions"),
-    [("TaskRole", "OwnWork", [WORKERS]), ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN])],
+    [
+        ("TaskRole", "OwnWork", [WORKERS]),
+        ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN, *WEATHER]),
+    ],
 )
 def test_the_table_is_open_for_the_rows_of_this_job_only_and_of_a_task_for_the_worker_s(
     role: str, sid: str, partitions: list[str]

@@ -19,6 +19,7 @@ DEFAULTS = {
     "Queue": "https://sqs.us-east-1.amazonaws.com/123456789012/queue",
     "Bucket": "bucket",
     "Region": "us-east-1",
+    "Architecture": "X86_64",
     "Log": "/steadyspot/platform/nightly",
     "Capacity": "spot-first",
     "Rerun": "always",

@@ -71,15 +71,11 @@ def iso(seconds: float) -> str:
 
 
 class Machine:
-    """One state machine, ready to run executions one after the other.
+    """One state machine, ready to run executions one after the other."""
 
-    ``random`` stands for ``$random()``.
-    """
-
-    def __init__(self, definition: Any, *, random: Callable[[], float] = lambda: 0.5) -> None:
+    def __init__(self, definition: Any) -> None:
         self._definition = definition
         self._programs: dict[str, tuple[Jsonata, list[str]]] = {}
-        self._random = random
 
     def run(
         self,
@@ -133,7 +129,6 @@ class Machine:
         """Evaluate an expression without its wrapping, at a moment."""
         program, names = self._program(text)
         bindings = expressions.bindings_of({k: variables[k] for k in names if k in variables})
-        bindings["random"] = Jsonata.JLambda(self._random)
         bindings["millis"] = Jsonata.JLambda(lambda: round(now * 1000))
         bindings["now"] = Jsonata.JLambda(lambda: iso(now))
         return expressions.result_of(text, lambda: program, bindings)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from steadyspot.contract.columns import TOTALS, TURN, TURN_SUFFIX, WORKER_SUFFIX
+from steadyspot.contract.columns import TOTALS, TURN, TURN_SUFFIX, WEATHER, WORKER_SUFFIX
 from steadyspot.statemachines.calls import CANCELED, CONDITION_FAILED
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Machine, TaskFailed
@@ -147,6 +147,7 @@ class RunWorld:
         self.worker: dict[str, Any] = {}
         self.totals: dict[str, Any] = {}
         self.turn: dict[str, Any] = {}
+        self.weather: dict[str, Any] = {}
         self.nobody: dict[str, Any] = {}
         self.stopped: list[dict[str, Any]] = []
         self.executions: dict[str, Any] = {}
@@ -239,6 +240,8 @@ class RunWorld:
         return {"Items": [{"money": money} for money in took]}
 
     def _of(self, key: Any) -> dict[str, Any]:
+        if key["job"]["S"].startswith(WEATHER):
+            return self.weather
         if key["run_key"]["S"].startswith(TOTALS):
             return self.totals
         if key["job"]["S"].endswith(TURN_SUFFIX):
@@ -296,7 +299,7 @@ class RunWorld:
             column, value = (piece.strip() for piece in part.split("="))
             kept = re.fullmatch(r"if_not_exists\((\w+), (:\w+)\)", value)
             if kept:
-                item.setdefault(kept[1], values[kept[2]])
+                item[column] = item.get(kept[1], values[kept[2]])
             else:
                 item[names.get(column, column)] = values[value]
 

@@ -11,13 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
+from steadyspot.deploy.runs.waits import jittered
+from steadyspot.statemachines.values import COOL_OFF_SECONDS, REFUSED_OTHERS, WEATHER_SECONDS
 
 SPOT, ON_DEMAND = "spot", "on-demand"
 NEVER = 9e15
 FOREVER = float("inf")
 GROWTH = 3
 LONGEST_EXPECTED = 1.2
+REMEMBERED = 3
+"""Of the latest refusals."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Settings:
     backoff_seconds: float = 120
     backoff_cap_seconds: float = 3600
     interruptions: int = 5
+    job: str = "nightly"
 
 
 class Met(NamedTuple):
@@ -45,6 +53,23 @@ class Met(NamedTuple):
     start_seconds: float = 60.0
     taken_after: float = FOREVER
     exit_seconds: float = 10.0
+
+
+class Weather:
+    """What runs tell each other of refusals: the latest three, each with when, in ms, and who."""
+
+    def __init__(self, *refusals: tuple[int, str]) -> None:
+        self.refusals = [*refusals][:REMEMBERED]
+
+    def note(self, at: int, who: str) -> None:
+        """Write a refusal down."""
+        self.refusals = [(at, who), *self.refusals][:REMEMBERED]
+
+    def refused_to_others(self, at: int, who: str) -> bool:
+        """Whether Spot was refused to others just now."""
+        others = [when for when, whom in self.refusals if whom != who]
+        recent = [when for when in others if at - when < 1000 * WEATHER_SECONDS]
+        return len(recent) >= REFUSED_OTHERS and at - max(recent) < 1000 * COOL_OFF_SECONDS
 
 
 class Decision(NamedTuple):
@@ -77,8 +102,10 @@ class Replay:
         work_seconds: float,
         market: Callable[[str, float], Met],
         now: float,
+        weather: Weather | None = None,
     ) -> None:
         self.s = settings
+        self.weather = weather or Weather()
         self.work = work_seconds
         self.market = market
         self.now = now
@@ -91,12 +118,18 @@ class Replay:
         within = settings.finish_within_minutes
         self.finish_by = math.floor(now) * 1000 + 60_000 * within if within > 0 else 0.0
         self.limit = max(3 * self.expected, 3600)
+        due = datetime.fromtimestamp(math.floor(now), UTC)
+        self.key = run_key_of(scheduled_time_of(due))
+        self.who = f"{settings.job}/{self.key}"
         self.since = NEVER
         self.refused_at = NEVER
         self.waits = 0
         self.stalled = 0
         self.attempts = 0
         self.learned = False
+        self.held = 0
+        self.is_held = False
+        self.refused = 0
 
     # What the definition computes.
 
@@ -136,18 +169,40 @@ class Replay:
 
     def run(self) -> Replayed:
         """Run to the end."""
-        enter = self.out.states_entered.append
-        enter("Claim the run")
-        following = self._choose()
+        following = self.begin()
         while following:
-            if following == "wait":
-                following = self._wait()
-            elif following in (SPOT, ON_DEMAND):
-                following = self._launch(following)
-            else:
-                following = self._choose(following)
-        self.out.finished_at = self.now
+            following = self.go_on(following)
         return self.out
+
+    def begin(self) -> str:
+        """Claim the run; what follows."""
+        self.out.states_entered.append("Claim the run")
+        return "look"
+
+    def go_on(self, following: str) -> str:
+        """Carry out what follows; what follows then, nothing where the run is over."""
+        if following == "wait":
+            then = self._wait()
+        elif following == "look":
+            then = self._look()
+        elif following in (SPOT, ON_DEMAND):
+            then = self._launch(following)
+        else:
+            then = self._choose(following)
+        self.out.finished_at = self.now
+        return then
+
+    def _look(self) -> str:
+        self.out.states_entered.append("Look at the weather")
+        is_next = self.slack() and self.stalled < 2
+        waited = self.refused_at < NEVER and not self.is_held
+        if (is_next or waited) and not self.weather.refused_to_others(self.millis(), self.who):
+            return SPOT
+        if is_next:
+            self.is_held = True
+            if self.attempts == 0:
+                self.refused_at = min(self.refused_at, self.millis())
+        return "held"
 
     def _choose(self, last_class: str = "") -> str:
         self.out.states_entered.append("Choose capacity")
@@ -158,18 +213,26 @@ class Replay:
             )
         if self.stalled > 1:
             return ON_DEMAND
+        if self.is_held and self.slack():
+            return "wait"
         return SPOT if self.slack() else ON_DEMAND
 
     def _wait(self) -> str:
         self.out.states_entered.append("Wait for capacity")
         since = self.refused_since()
         left = (self.ends() - self.millis()) * 0.001
-        backoff = self.s.backoff_seconds * GROWTH**self.waits
-        seconds = max(0, math.floor(min(self.s.backoff_cap_seconds, backoff, left)))
-        self.since, self.waits = since, self.waits + 1
+        backoff = min(self.s.backoff_cap_seconds, self.s.backoff_seconds * GROWTH**self.waits)
+        most = min(self.s.backoff_cap_seconds, backoff * GROWTH)
+        drawn = jittered(backoff / GROWTH, most, (self.s.job, self.key, self.attempts, self.held))
+        seconds = max(0, math.floor(min(drawn, left)))
+        self.since = since
+        if self.is_held:
+            self.held += 1
+        else:
+            self.waits, self.held = self.waits + 1, 0
         self.out.decisions.append(Decision("wait", self.now, seconds, 0))
         self.now += seconds
-        return SPOT
+        return "look"
 
     def _launch(self, capacity: str) -> str:
         out = self.out
@@ -184,7 +247,9 @@ class Replay:
         )
         out.decisions.append(Decision(capacity, self.now, seconds, round(stop_by)))
         met = self.market(capacity, self.now)
+        self.is_held = False
         if met.refused:
+            self._note(capacity)
             out.states_entered.append("Why did it stop?")
             return self._refused(self.now)
         return self._task(capacity, met, stop_by / 1000, self.now + seconds)
@@ -215,20 +280,31 @@ class Replay:
         self.now = min(ended, gives_up)
         if ended <= gives_up and notice == finishes:
             return self._finished()
-        out.states_entered += ["How far did it get?", "Record the attempt", "Why did it stop?"]
+        out.states_entered += ["How far did it get?", "Record the attempt"]
         gained = self.fraction() > round(min(1.0, done / self.work), 9)
         timed_out = ended > gives_up or notice != taken
         never_began = notice < starts or starts >= gives_up
-        if (notice <= starts and not timed_out) or (never_began and timed_out and capacity == SPOT):
+        refused = (notice <= starts and not timed_out) or (
+            never_began and timed_out and capacity == SPOT
+        )
+        self._note(capacity, refused=refused)
+        out.states_entered.append("Why did it stop?")
+        if refused:
             return self._refused(began)
-        self.since, self.waits, self.refused_at = NEVER, 0, NEVER
+        self.since, self.waits, self.held, self.refused_at = NEVER, 0, 0, NEVER
         self.stalled = 0 if gained else self.stalled + 1
         if not timed_out and gained and self.slack() and capacity == SPOT:
             if self._learn():
                 out.states_entered.append("Wait for capacity")
                 out.decisions.append(Decision("wait", self.now, 0, 0))
-            return SPOT
+            return "look"
         return "timed-out" if timed_out else "interrupted"
+
+    def _note(self, capacity: str, *, refused: bool = True) -> None:
+        self.out.states_entered.append("Note the weather")
+        if refused and capacity == SPOT:
+            self.refused += 1
+            self.weather.note(self.millis(), self.who)
 
     def _learn(self) -> bool:
         """Enter the state that learns the run time, once; there are no records to learn from."""
@@ -246,7 +322,7 @@ class Replay:
         if self.attempts == 1 and not late:
             return ""
         return self._end(
-            *("How far did it get?", "Record the attempt", "Why did it stop?"),
+            *("How far did it get?", "Record the attempt", "Note the weather", "Why did it stop?"),
             *("Tell people", "Is the run complete?", "Add it to the totals", "Finished"),
         )
 

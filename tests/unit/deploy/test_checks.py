@@ -316,6 +316,32 @@ def test_a_queue_in_which_deadlines_cannot_be_met_is_noted(
 @pytest.mark.parametrize(
     ("settings", "level", "said"),
     [
+        ({}, Level.GOOD, "runs start up to 30 min after their time, and their deadline"),
+        ({"finish_within_minutes": 90}, Level.BAD, "the last of them are late: a run takes"),
+        ({"finish_within_minutes": 92}, Level.NOTE, "the last of them have no time left for Spot"),
+        ({"finish_within_minutes": 95}, Level.GOOD, "their deadline counts from that"),
+        (
+            {"finish_within_minutes": 92, "capacity": "on-demand-only"},
+            Level.GOOD,
+            "their deadline counts from that",
+        ),
+        ({"missed": 1}, Level.BAD, "and count as missed 1 h after it."),
+        ({"missed": 24}, Level.GOOD, "their deadline counts from that"),
+        ({"schedule": None}, Level.NOTE, "spread_minutes = 30, but no schedule is there"),
+    ],
+)
+def test_a_spread_that_eats_the_time_of_the_last_runs_is_found(
+    tmp_path: Path, settings: dict[str, Any], level: Level, said: str
+) -> None:
+    given = {"spread_minutes": 30, "schedule": "cron(0 2 * * ? *)", **settings}
+    found = findings(account(), tmp_path, **given)
+    (one,) = (one for one in found if one.about == "night: spread")
+    assert (one.level, said in one.text) == (level, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "said"),
+    [
         ({}, Level.GOOD, "given up after 15 min"),
         ({"launch_minutes": 0}, Level.NOTE, "launch_minutes = 0: a launch that hangs"),
         ({"maximum_wait_minutes": 10}, Level.NOTE, "more than maximum_wait_minutes = 10"),

@@ -167,6 +167,15 @@ def test_nothing_is_missed_before_the_schedule_was_made(dynamodb: Any) -> None:
     assert standing(dynamodb, Scheduled(enabled=True, since=since)).state == "no run"
 
 
+@pytest.mark.parametrize(("minutes", "missed"), [(44, False), (46, True)])
+def test_a_start_that_is_spread_has_its_window_before_it_counts_as_missed(
+    minutes: int, missed: bool
+) -> None:
+    seen = Seen("job-000", replace(JOB, spread_minutes=30), ON)
+    due = due_before(seen, TONIGHT + timedelta(minutes=minutes))
+    assert (due == TONIGHT) is missed
+
+
 @pytest.mark.parametrize(("minutes", "missed"), [(14, False), (16, True)])
 def test_a_start_has_a_while_before_it_counts_as_missed(minutes: int, missed: bool) -> None:
     seen = Seen("job-000", JOB, ON)

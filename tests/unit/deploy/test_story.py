@@ -111,33 +111,40 @@ def test_a_job_that_keeps_a_folder_is_told_as_resumed_and_one_that_keeps_nothing
 
 def test_a_wait_says_until_when_what_comes_then_and_when_the_run_is_due() -> None:
     begun = 1000 * int(BEGUN.timestamp())
-    job = {"backoffSeconds": 120, "backoffCapSeconds": 3600, "maximumWaitMinutes": 60}
+    job = {"name": "night", "backoffSeconds": 120, "backoffCapSeconds": 3600}
+    job |= {"maximumWaitMinutes": 60}
     run = {"key": "k", "claims": 1, "earlierAttempts": 0, "capacity": "spot-first"}
     run |= {"finishBy": begun + 7_200_000, "expected": 600, "reserve": 255}
     last = {"attempt": 1, "capacity": "spot", "started_at": "2026-11-24T02:00:00Z"}
-    cause = {"name": "no-capacity", "class": "refused", "sentence": "No.", "jitters": False}
+    cause = {"name": "no-capacity", "class": "refused", "sentence": "No."}
     cause["answer"] = "wait-for-spot"
     machine = Machine().state("Claim the run", run=run, job=job, work={"done": 0}, attempts=[])
-    refused = {"since": begun, "waits": 0}
+    refused = {"since": begun, "waits": 0, "held": 0}
     machine.state("Run on Fargate Spot", last=last, cause=cause, spotRefused=refused)
-    machine.state("Wait for capacity", seconds=120, spotRefused={"since": begun, "waits": 3})
+    machine.state("Wait for capacity", seconds=120, spotRefused={**refused, "waits": 3})
     assert told(machine) == [
         "run k is claimed, due by 04:00:00",
         "attempt 1 is asked for on Spot",
         "attempt 1 was refused (no-capacity): No.",
-        "waits until 02:02:00, takes on-demand from 03:45:45 on, is due by 04:00:00",
+        "waits until 02:01:31, takes on-demand from 03:45:45 on, is due by 04:00:00",
         "waited 120 s",
     ]
-    machine.state("Wait for capacity", spotRefused={"since": begun, "waits": 9})
+    machine.state("Wait for capacity", spotRefused={**refused, "waits": 9})
     machine.seconds += 6000
     machine.state("Wait for capacity")
     assert told(machine)[5] == (
-        "waits until 02:56:00, takes on-demand from 03:45:45 on, is due by 04:00:00"
+        "waits until 02:26:38, takes on-demand from 03:45:45 on, is due by 04:00:00"
     )
     assert (
         told(machine)[6]
         == "waits until 03:45:45, then asks for Spot a last time, is due by 04:00:00"
     )
+
+
+def test_a_run_that_begins_after_its_time_says_so() -> None:
+    run = {"key": "k", "claims": 1, "scheduledTime": "2026-11-24T01:48:00Z"}
+    machine = Machine().state("Claim the run", run=run, work={"done": 0}, attempts=[])
+    assert told(machine) == ["run k is claimed 12 min after its time"]
 
 
 def test_a_wait_that_the_history_does_not_tell_is_told_all_the_same() -> None:

@@ -53,7 +53,7 @@ def test_a_new_run_is_claimed_in_one_call_and_enters_four_states_in_all() -> Non
     ended = claimed(of)
     assert ended.states_entered == [
         "Claim the run",
-        "Choose capacity",
+        "Look at the weather",
         "Run on Fargate Spot",
         "Close the run",
     ]
@@ -172,7 +172,7 @@ def test_a_reply_to_the_claim_that_was_lost_changes_nothing() -> None:
     claimed(of)
     for items in ((own(ME), worker(ME)),):
         again = world(*items)
-        assert claimed(again).states_entered[:2] == ["Claim the run", "Choose capacity"]
+        assert claimed(again).states_entered[:2] == ["Claim the run", "Look at the weather"]
 
 
 def test_a_claim_that_aws_could_not_answer_is_made_by_taking_what_is_nobody_s() -> None:

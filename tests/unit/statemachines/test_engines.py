@@ -188,7 +188,7 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
         met = set()
         for scope in recorder.scopes.values():
             given = {"capacity": "spot", "more": 1, "answers": ["stop"], "isOfClose": True}
-            given |= {**scope, **AFTER_THE_END, **AFTER_ITS_TIME}
+            given |= {**scope, **ENDED, **AFTER_ITS_TIME}
             variables = {key: value for key, value in given.items() if f"${key}" in text}
             if (written := json.dumps(variables)) in met:
                 continue

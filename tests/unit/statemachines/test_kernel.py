@@ -13,7 +13,15 @@ from typing import Any
 
 import pytest
 
-from tests.bench.replay.kernel import ON_DEMAND, Decision, Met, Replay, Replayed, Settings
+from tests.bench.replay.kernel import (
+    ON_DEMAND,
+    Decision,
+    Met,
+    Replay,
+    Replayed,
+    Settings,
+    Weather,
+)
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine, iso
 from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
@@ -24,6 +32,7 @@ STATES = 4
 EACH = 3
 """How often a situation is met before another window with it is nothing new."""
 START = 1_790_000_000.25
+ME = "nightly/20260921T141320Z"
 
 
 def market(seed: int) -> list[Met]:
@@ -53,6 +62,15 @@ def window(seed: int) -> tuple[Settings, float]:
     return settings, round(minutes, 2) * 60 * rng.uniform(0.8, 1.2)
 
 
+def refused_to_others(seed: int) -> list[tuple[int, str]]:
+    """Refusals of other runs before the window, and some that lie in it: when, in ms, and who."""
+    rng = random.Random(1000 + seed)
+    if rng.random() < 0.9:
+        return []
+    ago = sorted(rng.choice([5, 100, 119, 121, 800, -60, -900]) for _ in range(3))
+    return [(round(1000 * (START - seconds)), rng.choice(["a/b", "c/d", ME])) for seconds in ago]
+
+
 def by_kernel(seed: int) -> Replayed:
     settings, work = window(seed)
     offers = iter(market(seed))
@@ -63,7 +81,8 @@ def by_kernel(seed: int) -> Replayed:
             met._replace(refused=False, taken_after=float("inf")) if capacity == ON_DEMAND else met
         )
 
-    return Replay(settings, work, meets, START).run()
+    weather = Weather(*refused_to_others(seed))
+    return Replay(settings, work, meets, START, weather).run()
 
 
 def by_definition(seed: int) -> tuple[Ended, RunWorld, list[Decision]]:
@@ -82,6 +101,8 @@ def by_definition(seed: int) -> tuple[Ended, RunWorld, list[Decision]]:
         )
 
     world = RunWorld(now=START, work_seconds=work, market=meets)
+    for number, (when, who) in enumerate(refused_to_others(seed), 1):
+        world.weather[f"latest_{number}"] = {"S": f"{when} {who}"}
     request = {
         "scheduledTime": iso(START)[:-5] + "Z",
         "expectedMinutes": settings.expected_minutes,
@@ -120,7 +141,7 @@ def order(decision: Decision) -> tuple[float, bool]:
 
 
 def windows_with_news() -> Iterator[tuple[int, Replayed]]:
-    met: Counter[tuple[float, float, tuple[str, ...]]] = Counter()
+    met: Counter[tuple[bool, float, tuple[str, ...]]] = Counter()
     for seed in range(1, WINDOWS + 1):
         settings, _ = window(seed)
         of = settings.finish_within_minutes > 0, settings.maximum_wait_minutes

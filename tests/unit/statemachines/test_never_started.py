@@ -148,7 +148,7 @@ def outcomes_of(world: RunWorld) -> list[str]:
 def test_a_launch_that_is_slow_but_starts_in_time_is_left_alone() -> None:
     ended, world = of_offers(Offer(start_seconds=14 * MINUTE))
     assert ended.states_entered == [
-        *("Claim the run", "Choose capacity", "Run on Fargate Spot", "Close the run"),
+        *("Claim the run", "Look at the weather", "Run on Fargate Spot", "Close the run"),
     ]
     assert world.mails == []
 

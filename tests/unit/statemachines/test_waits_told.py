@@ -16,7 +16,7 @@ from tests.virtual.world import Launch, Offer, RunWorld
 
 def test_every_wait_ends_when_the_command_line_says_and_on_demand_comes_then() -> None:
     rng = random.Random(5)
-    machine = Machine(job_definition(Failures="2"), random=lambda: 1.0)
+    machine = Machine(job_definition(Failures="2"))
     waits = 0
     for number in range(80):
         offers = rng.choices([*CALL_FAILED, *STOPPED, Offer(ends_after=600.0)], k=6)
