@@ -1,8 +1,8 @@
 """The small state machine that speaks for a run that could not: stopped, out of time, broken.
 
-One for all jobs of a platform. Each job's EventBridge rule starts it for every execution of the job
-that was FAILED, ABORTED or TIMED_OUT, with what it needs of the event and two things more, the name
-of the job and the URL of its queue. A run that parked itself ended under an error of ours, so there
+One for each job, whose EventBridge rule starts it for every execution that was FAILED, ABORTED or
+TIMED_OUT, with what it needs of the event and two things more, the name of the job and the URL of
+its queue. A run that parked itself ended under an error of ours, so there
 is nothing to do; one whose message the queue refused carries the error ``Steadyspot.NotParked`` and
 is parked here. A write that another call met, or that DynamoDB refused for now, is tried again for
 an hour or so; after that the run is parked and told without being marked.

@@ -445,7 +445,7 @@ def redrive_of(
             job=job.name,
             queue=outputs["Queue"],
             machine=outputs["StateMachine"],
-            after_the_end=target.platform["AfterTheEnd"],
+            after_the_end=outputs["AfterTheEnd"],
             schedule_input=schedule_input,
         ),
         **pace,

@@ -241,15 +241,15 @@ class Work:
 
     def before_the_start(self, task: str) -> str:
         """Wait for the end of *Before the start* for a task; its ARN."""
-        return self._execution("BeforeTheStart", task)
+        return self._execution(self.target.platform["BeforeTheStart"], task)
 
     def after(self, execution: str) -> str:
         """Wait for the end of *After the end* for an execution; its ARN."""
-        return self._execution("AfterTheEnd", execution)
+        return self._execution(self.outputs["AfterTheEnd"], execution)
 
     def _execution(self, machine: str, of: str) -> str:
         def look() -> str:
-            shown = self.sfn.list_executions(stateMachineArn=self.target.platform[machine])
+            shown = self.sfn.list_executions(stateMachineArn=machine)
             for item in shown["executions"]:
                 described = self.sfn.describe_execution(executionArn=item["executionArn"])
                 if of in described["input"] and described["status"] != "RUNNING":

@@ -34,7 +34,7 @@ def test_an_end_that_went_wrong_reaches_the_second_machine(shared: Any, clients_
     pattern, target = rule_of(clients_of, stacks, f"{stacks.platform}-report")
     assert pattern["detail"]["stateMachineArn"] == [job["StateMachine"]]
     assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
-    assert target["Arn"] == platform["AfterTheEnd"]
+    assert target["Arn"] == job["AfterTheEnd"]
     assert target["RoleArn"] == platform["RuleRole"]
     template = target["InputTransformer"]["InputTemplate"].replace("<execution>", '"arn"')
     assert json.loads(template) == {
@@ -59,7 +59,7 @@ def test_the_second_machine_refuses_what_is_no_end_of_a_job(
     shared: Any, clients_of: Any, given: str
 ) -> None:
     sfn = clients_of("stepfunctions")
-    machine = shared[1]["AfterTheEnd"]
+    machine = shared[2]["AfterTheEnd"]
     started = sfn.start_execution(stateMachineArn=machine, input=given)["executionArn"]
 
     def ended() -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_the_cli_of_aws_packages_and_deploys_both_templates(
         (job_template(), "StateMachine", job_outputs["StateMachine"]),
         (platform_template(), "BeforeTheStart", platform["BeforeTheStart"]),
         (job_template(), "AtTheDeadline", job_outputs["AtTheDeadline"]),
-        (platform_template(), "AfterTheEnd", platform["AfterTheEnd"]),
+        (job_template(), "AfterTheEnd", job_outputs["AfterTheEnd"]),
     ):
         shown = sfn.describe_state_machine(stateMachineArn=arn)["definition"]
         assert states_that_change(json.loads(shown), template.graph(name)) == ()

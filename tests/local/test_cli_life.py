@@ -214,7 +214,7 @@ def undelivered_end(shop: Shop, sqs: Any, queue: str, execution: str) -> None:
     detail = {"executionArn": execution, "name": "nonsense", "status": "FAILED", "input": "{}"}
     attributes = {
         "RULE_ARN": "arn:aws:events:::rule/broken-end",
-        "TARGET_ARN": shop.target.platform["AfterTheEnd"],
+        "TARGET_ARN": shop.target.job(shop.target.config.job())["AfterTheEnd"],
         "ERROR_CODE": "ThrottlingException",
     }
     sqs.send_message(

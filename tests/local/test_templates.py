@@ -193,7 +193,7 @@ def test_the_state_machines_can_run_and_have_nothing_left_to_substitute(
         shared[2]["StateMachine"],
         shared[1]["BeforeTheStart"],
         shared[2]["AtTheDeadline"],
-        shared[1]["AfterTheEnd"],
+        shared[2]["AfterTheEnd"],
     ):
         shown = clients_of("stepfunctions").describe_state_machine(stateMachineArn=machine)
         assert "${" not in shown["definition"]

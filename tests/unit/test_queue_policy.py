@@ -19,7 +19,7 @@ def named(value: Any) -> str:
     text = json.dumps(value)
     if "BrokenEnd" in text:
         return RULE
-    for role in ("StateMachineRole", "AfterTheEndRole", "SchedulerRole"):
+    for role in ("StateMachineRole", "SchedulerRole"):
         if role in text:
             return f"{ACCOUNT}:role/{role}"
     return str(value)
@@ -63,7 +63,6 @@ def service(name: str, source: str) -> dict[str, str]:
 
 SENDERS = {
     "the workflow": role("StateMachineRole"),
-    "After the end": role("AfterTheEndRole"),
     "the Scheduler": role("SchedulerRole"),
     "the job's rule": service("events.amazonaws.com", RULE),
 }

@@ -36,7 +36,6 @@ TRUSTED = {
     "ExecutionRole": "ecs-tasks.amazonaws.com",
     "StateMachineRole": "states.amazonaws.com",
     "BeforeTheStartRole": "states.amazonaws.com",
-    "AfterTheEndRole": "states.amazonaws.com",
     "RuleRole": "events.amazonaws.com",
     "SchedulerRole": "scheduler.amazonaws.com",
 }
@@ -136,27 +135,26 @@ def called_by_worker() -> set[str]:
 
 def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
     called = called_by_states(job_template(), "StateMachine")
-    assert actions("StateMachineRole") == called
+    after = called_by_states(job_template(), "AfterTheEnd")
+    assert actions("StateMachineRole") == called | after
+    assert after - called == {"states:GetExecutionHistory"}
     assert called_by_states(job_template(), "AtTheDeadline") <= called
     job = Job(name="night", image="i", schedule="rate(1 hour)", missed="auto")
     looking = job_template(partial(with_parts, job))
     assert called_by_states(looking, "AfterItsTime") <= called
 
 
-def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_it() -> None:
+def test_the_scheduler_sends_to_the_queue_of_a_job_where_that_lets_it() -> None:
     policy = of_type("job", "AWS::SQS::QueuePolicy")["QueuePolicy"]
     (lets,) = (
         statement
         for statement in policy["PolicyDocument"]["Statement"]
         if "AWS" in statement["Principal"]
     )
-    names = ("AfterTheEndRole", "SchedulerRole")
-    roles = [{"Fn::ImportValue": {"Fn::Sub": f"${{Platform}}-{name}"}} for name in names]
-    assert lets["Principal"] == {"AWS": roles}
+    scheduler = {"Fn::ImportValue": {"Fn::Sub": "${Platform}-SchedulerRole"}}
+    assert lets["Principal"] == {"AWS": scheduler}
     assert lets["Resource"] == {"Fn::GetAtt": ["Queue", "Arn"]}
-    allowed = actions("AfterTheEndRole") | {lets["Action"]}
-    assert allowed == called_by_states(platform_template(), "AfterTheEnd")
-    assert "sqs:SendMessage" not in actions("AfterTheEndRole")
+    assert lets["Action"] == "sqs:SendMessage"
 
 
 def test_before_the_start_may_look_at_and_stop_tasks_of_its_cluster_and_nothing_else() -> None:
@@ -185,10 +183,9 @@ def test_the_platform_watches_all_its_launches_that_name_a_time_to_give_them_up_
 def test_the_rules_may_start_the_machines_of_the_platform_and_nothing_else() -> None:
     own, of_jobs = statements("RuleRole").values()
     machines = of_type("platform", "AWS::StepFunctions::StateMachine")
-    assert own["Resource"] == [{"Ref": name} for name in machines]
-    assert of_jobs["Resource"]["Fn::Sub"].endswith(
-        ":stateMachine:${AWS::StackName}-*-AtTheDeadline"
-    )
+    assert [own["Resource"]] == [{"Ref": name} for name in machines]
+    names = [one["Fn::Sub"].rpartition(":stateMachine:")[2] for one in of_jobs["Resource"]]
+    assert names == ["${AWS::StackName}-*-AtTheDeadline", "${AWS::StackName}-*-AfterTheEnd"]
     assert of_jobs["Condition"] == {
         "StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}
     }
@@ -275,10 +272,10 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
             [
                 "${Platform}-${Job}",
                 "${Platform}-${Job}-AtTheDeadline",
+                "${Platform}-${Job}-AfterTheEnd",
                 "${Platform}-${Job}-AfterItsTime",
             ],
         ),
-        ("AfterTheEndRole", ["${AWS::StackName}-AfterTheEnd"]),
         ("BeforeTheStartRole", ["${AWS::StackName}-BeforeTheStart"]),
     ],
 )
@@ -486,7 +483,7 @@ def without(key: str, section: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_platform_is_sent_as_it_stands_but_for_what_people_read_and_definitions() -> None:
     sent = parsed(platform_template().text)
-    for machine in ("BeforeTheStart", "AfterTheEnd"):
+    for machine in ("BeforeTheStart",):
         properties = sent["Resources"][machine]["Properties"]
         assert json.loads(properties.pop("DefinitionString")) == platform_template().graph(machine)
         properties["DefinitionS3Location"] = TEMPLATES["platform"]["Resources"][machine][

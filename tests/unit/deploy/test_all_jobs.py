@@ -80,13 +80,13 @@ def many() -> Any:
     return SimpleNamespace(
         config=Config(Path("s.toml"), Platform("shop"), JOBS),
         client=lambda _: services,
-        job=lambda _: {"Queue": "q", "StateMachine": "m:stateMachine:x"},
+        job=lambda _: {"Queue": "q", "StateMachine": "m:stateMachine:x", "AfterTheEnd": "a"},
         runs=SimpleNamespace(
             scheduled=lambda job, _most: [RUNS[job]],
             since=lambda job, _since: [RUNS[job]],
             several=lambda _job, _keys: [],
         ),
-        platform={"AfterTheEnd": "a", "ScheduleGroup": "g"},
+        platform={"ScheduleGroup": "g"},
     )
 
 
@@ -111,7 +111,7 @@ def test_redrive_all_goes_on_where_one_job_is_in_trouble(
     def outputs(job: Job) -> dict[str, str]:
         if job is NIGHT:
             raise Trouble("There is no stack shop-night.", "Deploy first.")
-        return {"Queue": "q", "StateMachine": "m:stateMachine:x"}
+        return {"Queue": "q", "StateMachine": "m:stateMachine:x", "AfterTheEnd": "a"}
 
     services = Calls(receive_message=lambda **_: {}, get_paginator=lambda _: Pages())
     target = SimpleNamespace(
@@ -119,7 +119,7 @@ def test_redrive_all_goes_on_where_one_job_is_in_trouble(
         client=lambda _: services,
         job=outputs,
         runs=None,
-        platform={"AfterTheEnd": "a", "ScheduleGroup": "g"},
+        platform={"ScheduleGroup": "g"},
     )
     options = {"job": None, "run": None, "first": None, "last": None, "machine": False}
     out = io.StringIO()

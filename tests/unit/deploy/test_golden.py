@@ -219,7 +219,12 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         describe_clusters=lambda **_: {"clusters": []},
         get_paginator=lambda _name: Pages({"taskDefinitionArns": []}),
     )
-    outputs = {"StateMachine": MACHINE, "Queue": "q", "LogGroup": "/steadyspot/shop/night"}
+    outputs = {
+        "StateMachine": MACHINE,
+        "Queue": "q",
+        "AfterTheEnd": "a",
+        "LogGroup": "/steadyspot/shop/night",
+    }
     changes = [
         change("Modify", "Queue", "AWS::SQS::Queue"),
         change("Modify", "StateMachine", "AWS::StepFunctions::StateMachine"),
@@ -239,7 +244,6 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
             "Table": "table",
             "Bucket": "b",
             "ScheduleGroup": "shop",
-            "AfterTheEnd": "a",
         },
         runs=Records(),
         job=lambda _job: outputs,

@@ -24,7 +24,7 @@ from tests.unit.deploy.fakes import Clock, recorded, refusal
 
 KEY, TIME = "20261124T020000Z", "2026-11-24T02:00:00Z"
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:shop-night"
-AFTER = f"{MACHINE.rsplit(':', 1)[0]}:shop-AfterTheEnd"
+AFTER = f"{MACHINE}-AfterTheEnd"
 EXECUTIONS = MACHINE.replace(":stateMachine:", ":execution:")
 ENDED = f"{EXECUTIONS}:by-hand"
 OLD, NEW = f"{EXECUTIONS}:old", f"{EXECUTIONS}:new"
@@ -549,7 +549,7 @@ def test_that_a_run_is_claimed_is_seen_within_a_second() -> None:
 class Account:
     """A target of which only what the redrive of a job asks for is there."""
 
-    platform: ClassVar = {"AfterTheEnd": AFTER, "ScheduleGroup": "shop"}
+    platform: ClassVar = {"ScheduleGroup": "shop"}
 
     def __init__(self, queue: Queue, workflows: Workflows, runs: Runs) -> None:
         self.runs = runs
@@ -573,7 +573,7 @@ def test_what_is_deployed_says_how_a_run_that_nobody_recorded_is_started(
 ) -> None:
     workflows = Workflows()
     account: Any = Account(Queue(message(PARKED)), workflows, Runs(None, CLAIMED))
-    outputs = {"Queue": "q", "StateMachine": MACHINE, **schedule}
+    outputs = {"Queue": "q", "StateMachine": MACHINE, "AfterTheEnd": AFTER, **schedule}
     clock = Clock()
     (done,) = redrive_of(
         account, Job("night", "night:1"), outputs, pause=clock.pause, clock=clock

@@ -211,7 +211,7 @@ def test_our_own_definitions_have_no_problem() -> None:
         (platform_template(), "BeforeTheStart"),
         (job_template(), "AtTheDeadline"),
         (job_template(partial(with_parts, LOOKED_AFTER)), "AfterItsTime"),
-        (platform_template(), "AfterTheEnd"),
+        (job_template(), "AfterTheEnd"),
     ):
         assert problems(json.dumps(template.graph(name))) == ()
 
