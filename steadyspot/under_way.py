@@ -149,4 +149,4 @@ def _queued() -> Iterator[Token]:
     module = sys.modules.get("concurrent.futures.thread")
     queues = dict(getattr(module, "_threads_queues", {})).values()
     if any(queue.qsize() for queue in queues):
-        yield "queued", os.urandom(8)
+        yield "in a queue", os.urandom(8)

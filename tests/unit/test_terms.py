@@ -264,7 +264,10 @@ def test_what_does_not_fit_together_is_a_sentence(table: str, sentence: str) -> 
         ("debug = true\nread_only_root = true", "jobs.night.debug can't be together with read_"),
         ('parameters = { day = { type = "date", default = "today" } }', 'default is "today", but'),
         ('parameters = { api_token = { type = "text", default = "" } }', "looks like a secret"),
-        ('parameters = { run_key = { type = "text", default = "" } }', "neither scheduled_time"),
+        (
+            'parameters = { run_key = { type = "text", default = "" } }',
+            "none of scheduled_time, run_key, shard",
+        ),
     ],
 )
 def test_what_fargate_or_the_product_has_not_is_refused_with_a_sentence(

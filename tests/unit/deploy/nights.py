@@ -227,13 +227,14 @@ class Night(RunWorld):
             "StateMachine": MACHINE,
             "Queue": "q",
             "LogGroup": "/steadyspot/shop/night",
+            "AfterTheEnd": "a",
         }
         return SimpleNamespace(
             config=Config(Path("steadyspot.toml"), Platform("shop"), {"night": job}),
             session=SimpleNamespace(region_name="us-east-1"),
             switches=None,
             client=services.__getitem__,
-            platform={"Table": "t", "ScheduleGroup": "shop", "AfterTheEnd": "a"},
+            platform={"Table": "t", "ScheduleGroup": "shop"},
             runs=SimpleNamespace(
                 get=lambda *_: run,
                 scheduled=lambda *_: [run],
