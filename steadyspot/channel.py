@@ -279,6 +279,7 @@ class FolderChannel:
             remove(output.folder)
 
     def set_aside(self, unit: str) -> None:
+        """Without a mark that names it, it is done again by the next ``python job.py``."""
         with self._locked():
             self._check(unit)
             (self._folder_of(unit) / "aside").touch()

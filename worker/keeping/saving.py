@@ -285,15 +285,15 @@ class Saving:
             self._unsaved.in_hand.break_off_all()
             left = self._unsaved.in_hand.left
         ledger = self.attempt.ledger
+        for unit in aside:
+            outputs = [upload.future.result() for upload in unit.staged.values()]
+            with self._unsaved.lock:
+                self._count(Mark(unit.key, outputs, [], [], Future()))
         self._say_left([unit for unit in left if ledger.history.unit(unit) is None])
         self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
         self._folders.say_left_out()
         for output in [upload.future.result() for upload in loose]:
             self._take(output)
-        for unit in aside:
-            outputs = [upload.future.result() for upload in unit.staged.values()]
-            with self._unsaved.lock:
-                self._count(Mark(unit.key, outputs, [], [], Future()))
         self._check_published()
         for one, other in twins(output.name for output in ledger.history.outputs()):
             self._log.warning(

@@ -155,7 +155,7 @@ def test_mark_that_broke_off_is_finished_by_whoever_comes_next(tmp_path: Path) -
 
 
 def test_job_that_has_nothing_to_do_says_so_and_how_to_begin_anew(tmp_path: Path) -> None:
-    job = HEAD + "for unit in run.remaining(range(int(sys.argv[1]))): print('unit', unit)\n"
+    job = HEAD + "for unit in run.remaining(range(int(sys.argv[1]))): write(str(unit))\n"
     assert "before" not in run_to_its_end(tmp_path, job, "2")[1]
 
     said = run_to_its_end(tmp_path, job, "2")[1]
