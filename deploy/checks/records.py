@@ -46,10 +46,12 @@ def records(looks: Looks) -> Iterator[Finding]:
 
 def _runs_within(job: Job, days: int, looks: Looks) -> int:
     """Return how many runs are due in so many days, as far as that matters."""
-    if job.schedule is None:
+    if not job.all_schedules:
         return _FEWEST  # Somebody starts it, as often as he likes.
-    timing = Timing(job.schedule, job.timezone, looks.now)
-    due, end, found = next_due(timing, None), looks.now + timedelta(days=days), 0
-    while due is not None and due <= end and found < _FEWEST:
-        due, found = next_due(timing, due), found + 1
+    end, found = looks.now + timedelta(days=days), 0
+    for one in job.all_schedules.values():
+        timing = Timing(one.schedule, one.timezone, looks.now)
+        due = next_due(timing, None)
+        while due is not None and due <= end and found < _FEWEST:
+            due, found = next_due(timing, due), found + 1
     return found

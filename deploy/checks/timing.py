@@ -31,32 +31,31 @@ _OR_TAKE_TURNS = "; overlap = skip or queue lets one run at a time"
 def schedules(looks: Looks) -> Iterator[Finding]:
     """Yield when each job is due next."""
     for job in looks.jobs:
-        about = f"{job.name}: schedule"
-        if job.schedule is None:
-            yield Finding(about, Level.NOTE, "none: it runs only when started by hand")
-            continue
-        due = next_due(Timing(job.schedule, job.timezone, looks.now), None)
-        if due is None:
-            yield Finding(
-                about,
-                Level.BAD,
-                f"{job.schedule} is never due again.",
-                "Give it a time that is to come.",
-            )
-        else:
-            rests = "" if job.enabled else ", but it rests (enabled = false)"
-            shown = f"{due:%Y-%m-%d %H:%M} UTC"
-            yield Finding(about, Level.GOOD, f"due next at {shown}{rests}")
-            dues = [*_next_times(job.schedule, job.timezone, looks.now)]
-            yield from _overlaps(job, about, [gap.total_seconds() / 60 for gap in _between(dues)])
+        if not job.all_schedules:
+            told = "none: it runs only when started by hand"
+            yield Finding(f"{job.name}: schedule", Level.NOTE, told)
+        dues: list[datetime] = []
+        for name, one in job.all_schedules.items():
+            times = [*_next_times(one.schedule, one.timezone, looks.now)]
+            yield _due_next(job, f"{job.name}: schedule {name}".rstrip(), one.schedule, times)
+            dues += times
+        gaps = [gap.total_seconds() / 60 for gap in _between(sorted(dues)[: _INTERVALS + 1])]
+        yield from _overlaps(job, f"{job.name}: schedule", gaps)
+
+
+def _due_next(job: Job, about: str, expression: str, times: Sequence[datetime]) -> Finding:
+    if not times:
+        told = f"{expression} is never due again."
+        return Finding(about, Level.BAD, told, "Give it a time that is to come.")
+    rests = "" if job.enabled else ", but it rests (enabled = false)"
+    return Finding(about, Level.GOOD, f"due next at {times[0]:%Y-%m-%d %H:%M} UTC{rests}")
 
 
 def missed(looks: Looks) -> Iterator[Finding]:
     """Yield where ``missed`` has nothing to look for, or rings between two runs."""
     for job in looks.jobs:
         about = f"{job.name}: missed"
-        timings = [(job.schedule, job.timezone)] if job.schedule else []
-        timings += [(one.schedule, one.timezone) for one in job.schedules.values()]
+        timings = [(one.schedule, one.timezone) for one in job.all_schedules.values()]
         if job.missed and not timings:
             yield Finding(
                 about,
@@ -84,6 +83,10 @@ def _rings_between(
         )
 
 
+def _named(job: Job) -> str:
+    return (job.schedule if not job.schedules else None) or "the job"
+
+
 def _next_times(expression: str, zone: str, now: datetime) -> Iterator[datetime]:
     timing = Timing(expression, zone, now)
     due = next_due(timing, None)
@@ -108,7 +111,7 @@ def _overlaps(job: Job, about: str, gaps: Sequence[float]) -> Iterator[Finding]:
         yield Finding(
             about,
             Level.BAD if never else Level.WARN if job.overlap == Overlap.ALLOW else Level.NOTE,
-            f"{job.schedule} is due {min(gaps):g} min after the time before, but a run takes "
+            f"{_named(job)} is due {min(gaps):g} min after the time before, but a run takes "
             f"{job.expected_minutes:g} min: {_BECOMES[job.overlap]}",
             "Let it be due less often, or correct expected_minutes in steadyspot.toml"
             f"{_OR_TAKE_TURNS if job.overlap == Overlap.ALLOW else ''}.",

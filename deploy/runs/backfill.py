@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from steadyspot.deploy.runs.executions import start
 from steadyspot.deploy.runs.records import RunRecord, RunTable
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.schedules.expressions import Rate, read
+from steadyspot.deploy.stacks.config import Schedule
 from steadyspot.deploy.trouble import Trouble
 
 MOST_TIMES = 1000
@@ -31,12 +32,16 @@ _MOMENT = re.compile(
 
 @dataclass(frozen=True)
 class Due:
-    """One scheduled time of the window; ``note`` says why it is left out, if it is."""
+    """One scheduled time of the window; ``note`` says why it is left out, if it is.
+
+    ``parameters`` are those that its schedule gives.
+    """
 
     scheduled_time: str
     run_key: str
     again: bool
     note: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,44 @@ def times(
     return found
 
 
+def times_of_all(
+    schedules: Mapping[str, Schedule],
+    *,
+    first: datetime,
+    last: datetime,
+    anchor: Callable[[str], datetime],
+) -> dict[datetime, Mapping[str, Any]]:
+    """Return the times of all schedules of a job, in order, with the parameters that each gives.
+
+    ``anchor`` returns a time at which the schedule of a name, a rate, was due.
+
+    Raises
+    ------
+    Trouble
+        As :func:`times`.
+    """
+    found: dict[datetime, Mapping[str, Any]] = {}
+    for name, one in schedules.items():
+        at = anchor(name) if isinstance(read(one.schedule), Rate) else first
+        for moment in times(one.schedule, one.timezone, first=first, last=last, anchor=at):
+            found.setdefault(moment, one.parameters)
+    return dict(sorted(found.items()))
+
+
+def due_at(schedules: Mapping[str, Schedule], at: datetime) -> str:
+    """Return the name of the schedule that was due at a time, of those that there are; pure.
+
+    A rate may be due at any time, so one is meant where no other was due; else the first.
+    """
+    rates = []
+    for name, one in schedules.items():
+        if isinstance(read(one.schedule), Rate):
+            rates.append(name)
+        elif at in times(one.schedule, one.timezone, first=at, last=at, anchor=at):
+            return name
+    return next(iter([*rates, *schedules]))
+
+
 def due_of(moments: Sequence[datetime], runs: Sequence[RunRecord]) -> list[Due]:
     """Return what is to be done about each time, given the runs that there are; pure."""
     known = {run.run_key: run for run in runs}
@@ -152,10 +195,14 @@ class Backfill:
         self._takes_turns = takes_turns
         self._pause = pause
 
-    def due(self, moments: Sequence[datetime]) -> list[Due]:
-        """Return what is to be done about each time."""
+    def due(self, moments: Mapping[datetime, Mapping[str, Any]]) -> list[Due]:
+        """Return what is to be done about each time, with the parameters of its schedule."""
         keys = [run_key_of(scheduled_time_of(moment)) for moment in moments]
-        return due_of(moments, self._runs.several(self._job, keys))
+        dues = due_of([*moments], self._runs.several(self._job, keys))
+        return [
+            replace(one, parameters=given)
+            for one, given in zip(dues, moments.values(), strict=True)
+        ]
 
     def run(self, due: Sequence[Due]) -> Iterator[Started]:
         """Start what is to be run, oldest first; returns once the last is started."""
@@ -171,11 +218,17 @@ class Backfill:
                 # A deadline counts from the scheduled time, so it has as a rule passed long ago.
                 messages.FINISH_WITHIN_MINUTES: 0,
                 **self._given,
+                **self._parameters(one),
                 **({messages.REDRIVE: True} if one.again or self._takes_turns else {}),
             }
             execution = start(self._sfn, self._machine, request)
             running.append(execution)
             yield Started(one.run_key, execution, "is started")
+
+    def _parameters(self, one: Due) -> dict[str, Any]:
+        """Return what its schedule gives, in which what was typed takes the place."""
+        values = {**one.parameters, **self._given.get(messages.PARAMETERS, {})}
+        return {messages.PARAMETERS: values} if values else {}
 
     def _still(self, executions: Sequence[str]) -> list[str]:
         if len(executions) < self._at_once:

@@ -38,7 +38,7 @@ MARKS = {"finished": "+", UNFINISHED: "x", "missed": "!", "none": "."}
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A job's schedule at AWS; ``since``: when it was made or last changed."""
+    """A schedule at AWS; ``since``: when it was made or last changed."""
 
     enabled: bool
     since: datetime
@@ -48,13 +48,14 @@ class Scheduled:
 class Seen:
     """What was read about one job. ``job`` is None where the configuration has none of the name.
 
-    ``open_runs`` are under way or ended unfinished, ``due`` is the record of the time ``due_at``,
-    which was due last; ``months`` are totals by month, ``tasks`` capacities by run key.
+    ``schedules`` are those at AWS by name, the first under an empty one. ``open_runs`` are under
+    way or ended unfinished, ``due`` is the record of the time ``due_at``, which was due last;
+    ``months`` are totals by month, ``tasks`` capacities by run key.
     """
 
     name: str
     job: Job | None
-    schedule: Scheduled | None
+    schedules: Mapping[str, Scheduled]
     open_runs: Sequence[RunRecord] = ()
     due_at: datetime | None = None
     due: RunRecord | None = None
@@ -109,23 +110,30 @@ def months_of(now: datetime) -> tuple[str, str]:
     return f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
-def timing_of(seen: Seen) -> Timing | None:
-    """Return when a job is due at AWS, as far as the configuration says it; None if never."""
-    if seen.job is None or seen.job.schedule is None or seen.schedule is None:
-        return None
-    since = seen.schedule.since
-    if isinstance(read_expression(seen.job.schedule), Rate):
-        runs = (scheduled_time_from(totals.latest_run) for totals in seen.months.values())
-        since = max([since, *(datetime.fromisoformat(run) for run in runs if run)])
-    return Timing(seen.job.schedule, seen.job.timezone, since)
+def timings_of(seen: Seen) -> list[Timing]:
+    """Return when a job is due at AWS, as far as the configuration says it, by each schedule."""
+    if seen.job is None:
+        return []
+    wanted = seen.job.all_schedules
+    found = []
+    for name, one in wanted.items():
+        there = seen.schedules.get(name)
+        if there is None or not there.enabled:
+            continue
+        since = there.since
+        # Of several schedules nobody knows which one the latest run is of.
+        if len(wanted) == 1 and isinstance(read_expression(one.schedule), Rate):
+            runs = (scheduled_time_from(totals.latest_run) for totals in seen.months.values())
+            since = max([since, *(datetime.fromisoformat(run) for run in runs if run)])
+        found.append(Timing(one.schedule, one.timezone, since))
+    return found
 
 
 def due_before(seen: Seen, now: datetime) -> datetime | None:
     """Return the last time that was due and must have a record by now."""
-    timing = timing_of(seen)
-    if timing is None or seen.schedule is None or not seen.schedule.enabled:
-        return None
-    return last_due(timing, now - _time_to_start(seen))
+    until = now - _time_to_start(seen)
+    dues = (last_due(timing, until) for timing in timings_of(seen))
+    return max((due for due in dues if due), default=None)
 
 
 def _time_to_start(seen: Seen) -> timedelta:
@@ -143,9 +151,8 @@ def judged(seen: Seen, prices: Prices, now: datetime) -> JobStatus:
     running = [_under_way(run, seen) for run in under_way]
     last_run, last_status, last_at = max(_ends(seen), key=lambda end: end[2], default=("", "", ""))
     parked = max(len(unfinished), int(seen.parked_alarm))
-    timing = timing_of(seen)
-    paused = seen.schedule is not None and not seen.schedule.enabled
-    due = None if timing is None or paused else _next(timing, now)
+    timings = timings_of(seen)
+    dues = [due for due in (_next(timing, now) for timing in timings) if due]
     cost, full_cost = _money(seen, unfinished, prices, now)
     return JobStatus(
         job=seen.name,
@@ -156,9 +163,9 @@ def judged(seen: Seen, prices: Prices, now: datetime) -> JobStatus:
         last_run=last_run,
         last_status=last_status,
         last_at=last_at,
-        next_due=scheduled_time_of(due) if due else "",
-        paused=paused,
-        days=[*_days(seen, unfinished, timing, now, paused=paused)],
+        next_due=scheduled_time_of(min(dues)) if dues else "",
+        paused=_is_paused(seen),
+        days=[*_days(seen, unfinished, timings, now)],
         cost=cost,
         cost_on_demand_only=full_cost,
         note=_note(seen),
@@ -190,14 +197,18 @@ def _state(
         "waiting": any(not run.capacity for run in running),
         RUNNING: bool(running),
         "not deployed": _is_unscheduled(seen),
-        "paused": seen.schedule is not None and not seen.schedule.enabled,
+        "paused": _is_paused(seen),
         "finished": bool(last_status),
     }
     return next((state for state in STATES if states[state]), NO_RUN)
 
 
 def _is_unscheduled(seen: Seen) -> bool:
-    return seen.job is not None and seen.job.schedule is not None and seen.schedule is None
+    return seen.job is not None and bool(seen.job.all_schedules.keys() - seen.schedules.keys())
+
+
+def _is_paused(seen: Seen) -> bool:
+    return bool(seen.schedules) and not any(one.enabled for one in seen.schedules.values())
 
 
 def _note(seen: Seen) -> str:
@@ -253,10 +264,8 @@ def _day_of(run: RunRecord) -> str:
 def _days(
     seen: Seen,
     unfinished: Sequence[RunRecord],
-    timing: Timing | None,
+    timings: Sequence[Timing],
     now: datetime,
-    *,
-    paused: bool,
 ) -> Iterator[str]:
     bad = {_day_of(run) for run in unfinished}
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -269,11 +278,8 @@ def _days(
             yield UNFINISHED
         elif totals and totals.finished.get(f"{begin:%d}"):
             yield "finished"
-        elif (
-            timing
-            and not paused
-            and day not in known
-            and _was_due(timing, begin, now - _time_to_start(seen))
+        elif day not in known and any(
+            _was_due(timing, begin, now - _time_to_start(seen)) for timing in timings
         ):
             yield "missed"
         else:
@@ -305,7 +311,7 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
     Calls for 300 jobs: 2 for the platform, 3 for schedules, 1 for the index, 1 for alarms, 7 for
     records and totals, 3 more in the first week of a month, and 2 for the tasks of 100 runs.
     """
-    schedules = _schedules(target)
+    schedules = _by_job(_schedules(target))
     names = list(dict.fromkeys([*target.config.jobs, *schedules]))
     this, before = months_of(now)
     opened = [run for run in target.runs.open_runs(now) if run[0] in names]
@@ -319,7 +325,7 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
         Seen(
             name=name,
             job=target.config.jobs.get(name),
-            schedule=schedules.get(name),
+            schedules=schedules.get(name, {}),
             open_runs=[*runs_of.get(name, {}).values()],
             months={of: totals[name, of] for of in months if (name, of) in totals},
             tasks=tasks.get(name, {}),
@@ -332,10 +338,10 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
 
 
 def _by_job(values: Mapping[tuple[str, str], T]) -> dict[str, dict[str, T]]:
-    """Return values of jobs and run keys by job."""
+    """Return by job what is by job and another name."""
     found: dict[str, dict[str, T]] = {}
-    for (job, key), value in values.items():
-        found.setdefault(job, {})[key] = value
+    for (job, name), value in values.items():
+        found.setdefault(job, {})[name] = value
     return found
 
 
@@ -358,14 +364,15 @@ def _with_due(table: RunTable, seen: Sequence[Seen], before: str, now: datetime)
         )
 
 
-def _schedules(target: Target) -> dict[str, Scheduled]:
+def _schedules(target: Target) -> dict[tuple[str, str], Scheduled]:
+    """Return the schedules of all jobs by job and name; no job's name has a dot."""
     pages = (
         target.client("scheduler")
         .get_paginator("list_schedules")
         .paginate(GroupName=target.platform["ScheduleGroup"])
     )
     return {
-        one["Name"]: Scheduled(
+        (one["Name"].partition(".")[0], one["Name"].partition(".")[2]): Scheduled(
             enabled=one["State"] == "ENABLED",
             since=one.get("LastModificationDate") or one["CreationDate"],
         )

@@ -30,6 +30,7 @@ from steadyspot.contract.keys import (
     scheduled_time_from,
 )
 from steadyspot.deploy.plain import plain
+from steadyspot.deploy.runs.backfill import due_at
 from steadyspot.deploy.runs.executions import (
     ENDED,
     described,
@@ -108,15 +109,15 @@ class Deployed:
     """What is deployed for a job, on which no message has a say.
 
     ``after_the_end`` is the platform's machine of that name, the only one that a rule's message can
-    start. ``schedule_input`` returns the input with which the job's schedule starts a run, None
-    where it has none.
+    start. ``schedule_input`` returns the input with which the job's schedule that was due at a time
+    starts a run, None where there is none.
     """
 
     job: str
     queue: str
     machine: str
     after_the_end: str
-    schedule_input: Callable[[], str | None]
+    schedule_input: Callable[[datetime], str | None]
 
 
 def named_by(message: Mapping[str, Any]) -> Named:
@@ -323,7 +324,8 @@ class Redrive:
 
     def _scheduled(self, key: str) -> dict[str, Any]:
         """Return what the schedule starts the run of this key with."""
-        at, text = scheduled_time_from(key), self._deployed.schedule_input()
+        at = scheduled_time_from(key)
+        text = self._deployed.schedule_input(datetime.fromisoformat(at)) if at else None
         if not at or text is None:
             raise Trouble(
                 f"Nothing but a message in the queue knows of run {key}.",
@@ -429,13 +431,16 @@ def redrive_of(
 ) -> Redrive:
     """Return what redrives a job's queue, by its stack's outputs; ``pace``: a pause and a clock."""
 
-    def schedule_input() -> str | None:
+    def schedule_input(at: datetime) -> str | None:
         name = outputs.get("Schedule")
+        if job.schedules:
+            name = job.scheduled_as(due_at(job.all_schedules, at))
         if name is None:
             return None
         scheduler: EventBridgeSchedulerClient = target.client("scheduler")
         group = target.platform["ScheduleGroup"]
-        return scheduler.get_schedule(Name=name, GroupName=group)["Target"].get("Input")
+        shown = scheduler.get_schedule(Name=name, GroupName=group)
+        return shown["Target"].get("Input")
 
     return Redrive(
         sqs=target.client("sqs"),

@@ -128,7 +128,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Schedule:
-    """One more schedule of a job, a cron expression, with values of the job's parameters."""
+    """A schedule of a job, with values of the job's parameters."""
 
     schedule: str
     timezone: str = "UTC"
@@ -228,6 +228,16 @@ class Job:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_schedules(self) -> dict[str, Schedule]:
+        """Its schedules by name, the first under an empty one."""
+        first = {"": Schedule(self.schedule, self.timezone)} if self.schedule else {}
+        return {**first, **self.schedules}
+
+    def scheduled_as(self, schedule: str) -> str:
+        """Return the name at AWS of the schedule of that name."""
+        return f"{self.name}.{schedule}" if schedule else self.name
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from steadyspot.contract.parameters import BadParameter, fault_of, values_of
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.schedules.cron import Cron
-from steadyspot.deploy.schedules.expressions import BadExpression, read, zone_of
+from steadyspot.deploy.schedules.expressions import At, BadExpression, Rate, read, zone_of
 from steadyspot.deploy.stacks.image_names import FORM, is_image
 
 if TYPE_CHECKING:
@@ -215,21 +215,24 @@ def _fault_of_timing(one: Schedule) -> str:
         form = read(one.schedule)
     except BadExpression as error:
         return f"is {shown(one.schedule)} in {shown(one.timezone)}, but {error}"
-    if not isinstance(form, Cron):
-        return f"is {shown(one.schedule)}, but must be a cron expression, beside other schedules"
-    if next(form.times(_FIRST_DAY), None) is None:
+    if isinstance(form, Cron) and next(form.times(_FIRST_DAY), None) is None:
         return f"is {shown(one.schedule)}, but no calendar has such a day"
     return ""
 
 
 def _first_times(expression: str, zone: str) -> list[datetime]:
-    """Return the first times of a cron expression from a day on, in UTC; none of any other."""
+    """Return the first times of an expression from a day on, in UTC; none of a rate.
+
+    A rate begins when it is deployed, to the second, so that it hardly meets another schedule.
+    """
     try:
         form, place = read(expression), zone_of(zone)
     except BadExpression:
         return []
-    if not isinstance(form, Cron):
+    if isinstance(form, Rate):
         return []
+    if isinstance(form, At):
+        return [form.wall.replace(tzinfo=place).astimezone(UTC)]
     times = islice(form.times(_COMPARED_FROM), _COMPARED_TIMES)
     return [one.replace(tzinfo=place).astimezone(UTC) for one in times]
 

@@ -238,8 +238,7 @@ def _timings(job: Job) -> dict[str, tuple[str, str]]:
     """Return expression and zone of the schedules that are looked after, the first without name."""
     if job.missed != "auto":
         return {}
-    first = {"": (job.schedule, job.timezone)} if job.schedule else {}
-    return {**first, **{name: (one.schedule, one.timezone) for name, one in job.schedules.items()}}
+    return {name: (one.schedule, one.timezone) for name, one in job.all_schedules.items()}
 
 
 def _looks(job: Job) -> Iterator[str]:

@@ -33,7 +33,7 @@ def set_paused(target: Target, job: Job, told: OnEvent, *, paused: bool) -> bool
     name = target.config.job_stack(job)
     target.stacks.outputs(name)  # Says what to do where it is not there, or not whole.
     there = target.stacks.parameters(name)
-    if not there.get("ScheduleExpression"):
+    if not there.get("ScheduleExpression") and not job.schedules:
         raise Trouble(
             f"{job.name} is deployed without a schedule.",
             "Give it one (schedule in steadyspot.toml), then run steadyspot up.",

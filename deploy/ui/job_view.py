@@ -74,10 +74,10 @@ def job_view(job: Job, lines: Sequence[Line], *, paused: bool | None) -> JobView
 
 
 def _facts(job: Job, *, paused: bool) -> Iterator[tuple[str, str]]:
-    if job.schedule:
-        rests = ", rests" if paused else ""
-        yield "schedule", f"{job.schedule} {job.timezone}{rests}"
-    else:
+    rests = ", rests" if paused else ""
+    for name, one in job.all_schedules.items():
+        yield f"schedule {name}".rstrip(), f"{one.schedule} {one.timezone}{rests}"
+    if not job.all_schedules:
         yield "schedule", "by hand only"
     yield "image", job.image
     yield "size", f"{job.vcpu:g} vCPU, {job.memory_gb:g} GB, {job.architecture}"

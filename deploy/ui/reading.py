@@ -58,7 +58,7 @@ class Reading:
         """
         job = self._target.config.job(name)
         lines = glanced(self._target, job, _RUNS)[:_RUNS]
-        paused = is_paused(self._target, job) if job.schedule else None
+        paused = is_paused(self._target, job) if job.all_schedules else None
         return job_view(job, lines, paused=paused)
 
     def run(self, job: str, key: str) -> RunView:

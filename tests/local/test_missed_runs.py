@@ -1,16 +1,18 @@
 """Scheduled times whose runs do not finish, on the embedded AWS with its clock: who is told.
 
-The looks come seconds after the time instead of more than an hour; all else is as deployed.
+Looks come a second after the time instead of more than an hour, or are started by hand once a run
+has ended; all else is as deployed.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
+from steadyspot.contract import messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.parts import with_parts
@@ -27,40 +29,34 @@ DISABLED = OWN_STATE.replace("!If [IsPaused, DISABLED, !Ref ScheduleState]", "DI
 GONE = OWN_STATE.replace("!Ref StateMachine", '!Sub "${StateMachine}-gone"')
 
 
-def soon(seconds: float = 0) -> tuple[str, str]:
-    """A one-time schedule, and the time that it names."""
-    at = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+def soon() -> tuple[str, str]:
+    """A schedule that is due as soon as it is there, and the time that it names."""
+    at = datetime.now(UTC).replace(microsecond=0)
     return f"at({at:%Y-%m-%dT%H:%M:%S})", scheduled_time_of(at)
 
 
-def scheduled(
-    place: Place,
-    command: tuple[str, ...],
-    expression: str,
-    *,
-    own: str = OWN_STATE,
-    after_minutes: float = 0.1,
-) -> Work:
+def unstarted(place: Place, expression: str, own: str) -> Work:
     """A job with ``missed = "auto"``; ``own``: of its own schedule, in the template."""
     settings = {"schedule": expression, "missed": "auto"}
     job = Job(name="any", image="any", **settings)  # type: ignore[arg-type]
 
     def edited(text: str) -> str:
         assert text.count(OWN_STATE) == 1
-        whole, times = re.subn(
-            r'(lookAfterMinutes\\": )\d+', rf"\g<1>{after_minutes}", with_parts(job, text)
-        )
+        whole, times = re.subn(r'(lookAfterMinutes\\": )\d+', r"\g<1>0.02", with_parts(job, text))
         assert times == 1
         return whole.replace(OWN_STATE, own)
 
-    return place.job(*command, template=edited, launch_minutes=0, **settings)
+    return place.job(*WORKS, template=edited, launch_minutes=0, **settings)
 
 
-def looked(work: Work) -> list[str]:
-    """The states that each look which has ended went through last."""
-    machine = work.outputs["AfterItsTime"]
-    shown = work.sfn.list_executions(stateMachineArn=machine, statusFilter="SUCCEEDED")
-    return [work.states_entered(one["executionArn"])[-2] for one in shown["executions"]]
+def look(work: Work, time: str) -> str:
+    """Look for the run of a time that has ended; the state before the last."""
+    looking = work.sfn.start_execution(
+        stateMachineArn=work.outputs["AfterItsTime"],
+        input=json.dumps({messages.SCHEDULED_TIME: time, messages.LOOK_AFTER_MINUTES: 0}),
+    )["executionArn"]
+    assert work.ended(looking)["status"] == "SUCCEEDED"
+    return work.states_entered(looking)[-2]
 
 
 @pytest.mark.parametrize("own", [DISABLED, GONE], ids=["disabled by hand", "its target is gone"])
@@ -68,7 +64,7 @@ def test_a_run_that_was_not_started_is_told_with_its_time_and_the_line_to_type(
     place: Place, own: str
 ) -> None:
     expression, time = soon()
-    work = scheduled(place, WORKS, expression, own=own, after_minutes=0.02)
+    work = unstarted(place, expression, own)
     mail = work.mail(lambda mail: mail.attributes.get("outcome") == "missed")
     assert "was missed: no run was started" in mail.subject
     assert f"  steadyspot redrive {work.name} --from {time} --to {time}" in mail.body
@@ -76,19 +72,25 @@ def test_a_run_that_was_not_started_is_told_with_its_time_and_the_line_to_type(
 
 
 def test_a_run_that_fails_is_missed_whatever_a_duplicate_beside_it_says(place: Place) -> None:
-    expression, time = soon(3)
-    work = scheduled(place, FAILS, expression)
-    place.aws.scheduler.deliver_twice(work.name)
+    expression, time = soon()
+    work = place.job(*FAILS, schedule=expression, missed="auto", launch_minutes=0)
+    assert eventually(work.executions)
+    place.aws.scheduler.deliver_again(work.name)
+    assert eventually(lambda: len(work.executions()) == 2)
+    ends = sorted(work.ended(one)["status"] for one in work.executions())
+    assert ends == ["FAILED", "SUCCEEDED"]
+    assert look(work, time) == "Tell people it was missed"
     mail = work.mail(lambda mail: mail.attributes.get("outcome") == "missed")
     assert "ended unfinished" in mail.body
     assert f"  steadyspot redrive {work.name} {run_key_of(time)}" in mail.body
-    ends = sorted(work.ended(one)["status"] for one in work.executions())
-    assert ends == ["FAILED", "SUCCEEDED"]
 
 
 def test_a_run_that_finishes_is_not_missed(place: Place) -> None:
-    work = scheduled(place, WORKS, soon()[0])
-    assert eventually(lambda: looked(work)) == ["What became of it?"]
+    expression, time = soon()
+    work = place.job(*WORKS, schedule=expression, missed="auto", launch_minutes=0)
+    (execution,) = eventually(work.executions)
+    work.ended(execution)
+    assert look(work, time) == "What became of it?"
     assert not [mail for mail in work.mails() if mail.attributes.get("outcome") == "missed"]
 
 
@@ -106,10 +108,13 @@ def test_what_rests_is_not_looked_at_nor_a_time_before_there_was_a_job(place: Pl
     assert seen() == [(daily, "Europe/Berlin", "ENABLED")] * 2
     work.deploy(schedule=monthly, timezone="UTC", enabled=False)
     assert seen() == [(monthly, "UTC", "DISABLED"), ("cron(0 5 1 * ? *)", "UTC", "DISABLED")]
-    assert looked(work) == []
+    looks = work.sfn.list_executions(stateMachineArn=work.outputs["AfterItsTime"])
+    assert looks["executions"] == []
     waiting = work.sfn.start_execution(
         stateMachineArn=work.outputs["AfterItsTime"],
-        input=json.dumps({"scheduledTime": "2026-11-24T02:00:00Z", "lookAfterMinutes": 9e6}),
+        input=json.dumps(
+            {messages.SCHEDULED_TIME: "2026-11-24T02:00:00Z", messages.LOOK_AFTER_MINUTES: 9e6}
+        ),
     )["executionArn"]
     end_waits(work.target, work.target.config.job_stack(work.job))
     assert work.sfn.describe_execution(executionArn=waiting)["status"] == "ABORTED"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.stacks.config import Config, Job
+    from steadyspot.deploy.stacks.config import Config, Job, Schedule
     from steadyspot.deploy.target import Target
     from steadyspot.deploy.trouble import Trouble
 
@@ -46,20 +46,20 @@ def _refuse(config: Config, **asked: Any) -> None:
         raise Trouble("The window ends before it begins.", "Swap --from and --to.")
     wanted = [] if every else [config.job(job)]
     for named in wanted if first else ():
-        _schedule_of(named)
+        _schedules_of(named)
         _request_of(named, asked["capacity"], asked["given"])
 
 
-def _schedule_of(job: Job) -> str:
+def _schedules_of(job: Job) -> dict[str, Schedule]:
     from steadyspot.deploy.trouble import Trouble
 
-    if job.schedule is None:
+    if not job.all_schedules:
         raise Trouble(
             f"{job.name} has no schedule, so there are no scheduled times.",
             f"Start a run with one: steadyspot run {job.name} --input "
             """'{"scheduledTime": "2026-11-24T02:00:00Z"}'.""",
         )
-    return job.schedule
+    return job.all_schedules
 
 
 def _request_of(job: Job, capacity: str | None, given: Sequence[str]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def command(
     tell = partial(_print, silent() if machine else screen)
 
     def of_job(one: Job) -> Iterator[dict[str, Any]]:
-        if first and every and one.schedule is None:
+        if first and every and not one.all_schedules:
             return iter(())
         if first:
             return _window(target, one, (first, last), **how)
@@ -231,17 +231,18 @@ def _window(
 ) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
 
-    from steadyspot.deploy.runs.backfill import Backfill, anchor_of, times
+    from steadyspot.deploy.runs.backfill import Backfill, times_of_all
 
-    schedule, request = _schedule_of(job), _request_of(job, capacity, given)
+    schedules, request = _schedules_of(job), _request_of(job, capacity, given)
     now = datetime.now(UTC)
     begin, end = window[0], window[1] or now
     outputs = target.job(job)
-    made = target.client("scheduler").get_schedule(
-        Name=outputs["Schedule"], GroupName=target.platform["ScheduleGroup"]
+    moments = times_of_all(
+        schedules,
+        first=begin,
+        last=min(end, now),
+        anchor=lambda name: _anchor(target, job, name),
     )
-    anchor = anchor_of(target.runs.scheduled(job.name, 20), made.get("CreationDate", now))
-    moments = times(schedule, job.timezone, first=begin, last=min(end, now), anchor=anchor)
     backfill = Backfill(
         sfn=target.client("stepfunctions"),
         runs=target.runs,
@@ -263,3 +264,16 @@ def _window(
                 "execution": started.execution,
                 "note": started.note,
             }
+
+
+def _anchor(target: Target, job: Job, schedule: str) -> datetime:
+    """Return a time at which a rate was due; of several schedules, runs do not tell of which."""
+    from datetime import UTC, datetime
+
+    from steadyspot.deploy.runs.backfill import anchor_of
+
+    made = target.client("scheduler").get_schedule(
+        Name=job.scheduled_as(schedule), GroupName=target.platform["ScheduleGroup"]
+    )
+    runs = target.runs.scheduled(job.name, 20) if len(job.all_schedules) == 1 else []
+    return anchor_of(runs, made.get("CreationDate", datetime.now(UTC)))

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from steadyspot.deploy.runs.backfill import Backfill, anchor_of, due_of, moment_of, times
+from steadyspot.contract.keys import scheduled_time_of
+from steadyspot.deploy.runs.backfill import (
+    Backfill,
+    anchor_of,
+    due_at,
+    due_of,
+    moment_of,
+    times,
+    times_of_all,
+)
 from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.stacks.config import Schedule
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Clock, recorded
 
@@ -72,6 +83,58 @@ def test_finished_ones_are_skipped_and_unfinished_ones_are_taken_up_again() -> N
         ("", True),
         ("", False),
     ]
+
+
+SCHEDULES = {
+    "": Schedule("cron(0 2 * * ? *)", "Europe/Berlin"),
+    "month": Schedule("cron(0 5 24 * ? *)", parameters={"full": True}),
+    "often": Schedule("rate(12 hours)", parameters={"part": 2}),
+    "once": Schedule("at(2026-11-24T07:00:00)"),
+}
+
+
+def test_a_window_has_the_times_of_all_schedules_with_what_each_gives() -> None:
+    made = DAY + timedelta(minutes=7)
+    found = times_of_all(
+        SCHEDULES,
+        first=DAY,
+        last=DAY + timedelta(days=1),
+        anchor=lambda name: {"often": made}[name],
+    )
+    assert {scheduled_time_of(at)[8:16]: given for at, given in found.items()} == {
+        "24T00:07": {"part": 2},
+        "24T01:00": {},
+        "24T05:00": {"full": True},
+        "24T07:00": {},
+        "24T12:07": {"part": 2},
+    }
+    assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("hour", "name"), [(1, ""), (5, "month"), (7, "once"), (9, "often"), (12, "often")]
+)
+def test_the_schedule_that_was_due_at_a_time_is_known(hour: int, name: str) -> None:
+    assert due_at(SCHEDULES, DAY + timedelta(hours=hour)) == name
+    assert due_at({"": SCHEDULES[""]}, DAY + timedelta(hours=hour)) == ""
+
+
+def test_what_is_typed_takes_the_place_of_what_the_schedule_gives() -> None:
+    clock = Clock()
+    machine = Machine(clock)
+    backfill = Backfill(
+        sfn=machine,
+        runs=SimpleNamespace(several=lambda *_: []),  # type: ignore[arg-type]
+        job="night",
+        machine="m",
+        at_once=5,
+        request={"parameters": {"part": 3}},
+        pause=clock.pause,
+    )
+    given = {DAY: {"part": 2, "full": True}, DAY + timedelta(hours=1): {}}
+    list(backfill.run(backfill.due(given)))
+    asked = [one["parameters"] for one in machine.inputs]
+    assert asked == [{"part": 3, "full": True}, {"part": 3}]
 
 
 class Machine:

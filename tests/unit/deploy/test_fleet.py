@@ -34,6 +34,7 @@ from steadyspot.deploy.runs.fleet import (
     read,
 )
 from steadyspot.deploy.runs.records import RunTable, Totals
+from steadyspot.deploy.stacks.config import Schedule
 from tests.unit.deploy.fleets import (
     TABLE,
     Counted,
@@ -171,14 +172,46 @@ def test_nothing_is_missed_before_the_schedule_was_made(dynamodb: Any) -> None:
 def test_a_start_that_is_spread_has_its_window_before_it_counts_as_missed(
     minutes: int, missed: bool
 ) -> None:
-    seen = Seen("job-000", replace(JOB, spread_minutes=30), ON)
+    seen = Seen("job-000", replace(JOB, spread_minutes=30), {"": ON})
     due = due_before(seen, TONIGHT + timedelta(minutes=minutes))
     assert (due == TONIGHT) is missed
 
 
+MANY = replace(
+    JOB,
+    schedules={
+        "often": Schedule("rate(6 hours)"),
+        "month": Schedule("cron(0 9 27 * ? *)", "Europe/Berlin"),
+        "once": Schedule("at(2026-11-28T01:00:00)"),
+    },
+)
+
+
+def test_all_schedules_of_a_job_say_when_it_is_due_and_was(dynamodb: Any) -> None:
+    made = NOW - timedelta(hours=40)
+    schedules = {
+        JOB.name: (True, LONG_AGO),
+        f"{JOB.name}.often": (True, made),
+        f"{JOB.name}.month": (True, LONG_AGO),
+        f"{JOB.name}.once": (True, LONG_AGO),
+    }
+    (found,) = read(target_of(dynamodb, [MANY], Counted(schedules=schedules)), NOW)
+    assert found.next_due == "2026-11-27T14:00:00Z"
+    assert found.missed == "2026-11-27T08:00:00Z"
+    schedules[f"{JOB.name}.often"] = (False, made)
+    (found,) = read(target_of(dynamodb, [MANY], Counted(schedules=schedules)), NOW)
+    assert (found.next_due, found.paused) == ("2026-11-28T01:00:00Z", False)
+    del schedules[f"{JOB.name}.once"]
+    (found,) = read(target_of(dynamodb, [MANY], Counted(schedules=schedules)), NOW)
+    assert found.note == "its schedule is not there: steadyspot up"
+    rests = {name: (False, since) for name, (_, since) in schedules.items()}
+    (found,) = read(target_of(dynamodb, [MANY], Counted(schedules=rests)), NOW)
+    assert (found.paused, found.next_due, found.missed) == (True, "", "")
+
+
 @pytest.mark.parametrize(("minutes", "missed"), [(14, False), (16, True)])
 def test_a_start_has_a_while_before_it_counts_as_missed(minutes: int, missed: bool) -> None:
-    seen = Seen("job-000", JOB, ON)
+    seen = Seen("job-000", JOB, {"": ON})
     now = TONIGHT + timedelta(minutes=minutes)
     due = due_before(seen, now)
     assert (due == TONIGHT) is missed
@@ -187,7 +220,7 @@ def test_a_start_has_a_while_before_it_counts_as_missed(minutes: int, missed: bo
 def test_a_rate_is_counted_from_its_latest_run() -> None:
     rate = replace(JOB, schedule="rate(6 hours)")
     totals = Totals({}, 0, 0, "20261127T013000Z", "2026-11-27T01:40:00Z")
-    seen = Seen("job-000", rate, ON, months={"2026-11": totals})
+    seen = Seen("job-000", rate, {"": ON}, months={"2026-11": totals})
     assert due_before(seen, NOW) == datetime(2026, 11, 27, 7, 30, tzinfo=UTC)
     assert judged(seen, US_EAST_1, NOW).next_due == "2026-11-27T13:30:00Z"
 

@@ -226,7 +226,7 @@ def redrive(
         sqs=queue,  # type: ignore[arg-type]
         sfn=workflows,  # type: ignore[arg-type]
         runs=runs,  # type: ignore[arg-type]
-        deployed=Deployed("night", "q", MACHINE, AFTER, lambda: schedule_input),
+        deployed=Deployed("night", "q", MACHINE, AFTER, lambda _: schedule_input),
         pause=clock.pause,
         clock=clock,
         now=lambda: datetime(2026, 11, 25, tzinfo=UTC),
