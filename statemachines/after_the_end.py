@@ -53,11 +53,14 @@ TURN_BACK = {
             columns.JOB: {"S": expression("partitionOfTurn")},
             columns.RUN_KEY: {"S": columns.TURN},
         },
-        "UpdateExpression": "DELETE taken_by :mine",
-        "ExpressionAttributeValues": {":mine": {"SS": [variable("$key")]}},
+        "UpdateExpression": "DELETE taken_by :mine, queued :place",
+        "ExpressionAttributeValues": {
+            ":mine": {"SS": [variable("$key")]},
+            ":place": {"SS": [expression("placeOfEnded")]},
+        },
     }
 }
-"""Gives the job's turn back, if the run had it; a run that has ended has no claim to it."""
+"""Gives the job's turn back if the run had it, and its place if it waited: it has ended."""
 WORKER_KEY = {**KEY, columns.JOB: {"S": expression("workerOfEnded")}}
 ONE_MORE = {
     "Update": {

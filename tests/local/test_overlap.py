@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from steadyspot.contract import Overlap, Status, columns
+from steadyspot.contract import Exit, Overlap, Status, columns, output_prefix
 from steadyspot.contract.columns import turn_partition
+from steadyspot.deploy.runs.history import Story
+from steadyspot.deploy.runs.lookup import Finder
+from steadyspot.deploy.runs.stopping import marked, stop
 from tests.local.runs import Place, Work, eventually
 
-FIRST, SECOND = "2026-11-24T02:00:00Z", "2026-11-24T03:00:00Z"
-KEYS = {FIRST: "20261124T020000Z", SECOND: "20261124T030000Z"}
+FIRST, SECOND, THIRD = (f"2026-11-24T0{hour}:00:00Z" for hour in (2, 3, 4))
+KEYS = {FIRST: "20261124T020000Z", SECOND: "20261124T030000Z", THIRD: "20261124T040000Z"}
 
 
 def works(work: Work, key: str) -> bool:
@@ -33,6 +36,20 @@ def turn(work: Work) -> dict[str, Any]:
 
 
 SLOW = ("python", "-c", "import time; time.sleep(8)")
+STUBBORN = (
+    "python",
+    "-c",
+    "import signal, time\n"
+    "from steadyspot import current_run\n"
+    "run, told = current_run(), []\n"
+    "signal.signal(signal.SIGTERM, lambda *_: told.append(time.time()))\n"
+    "with run.output('answer') as path: path.write_text('42')\n"
+    "for _ in range(60): told or time.sleep(0.1)\n"
+    "end = time.time() + 6\n"
+    "while told and time.time() < end: time.sleep(0.1)\n"
+    "run.finish()\n",
+)
+"""It goes on where it is told to stop, and says that it has finished."""
 
 
 def test_a_run_is_skipped_while_another_one_works(place: Place) -> None:
@@ -50,18 +67,46 @@ def test_a_run_is_skipped_while_another_one_works(place: Place) -> None:
 def test_a_run_waits_in_the_queue_until_the_other_is_done(place: Place) -> None:
     work, first, second = two(place, Overlap.QUEUE, *SLOW)
     eventually(lambda: columns.QUEUED in turn(work))
+    third = work.start(scheduledTime=THIRD)
+    stopped_while_it_waits(work, third)
     one = work.succeeded(first, KEYS[FIRST])
     other = work.succeeded(second, KEYS[SECOND])
     assert other.attempts[0].started_at > one.attempts[0].ended_at
     assert not {columns.TAKEN_BY, columns.QUEUED} & turn(work).keys()
+    told = [moment.text for moment in Story().tell(work.history(second))]
+    waits = told.index(f"waits for its turn: run {KEYS[FIRST]} has it")
+    assert told[waits + 1].startswith("it is its turn, after 0 min ")
+    assert told[waits + 2].startswith(f"run {KEYS[SECOND]} is claimed")
+
+
+def stopped_while_it_waits(work: Work, execution: str) -> None:
+    """A run that waits is found by its key, and ended: marked, parked, told, and passed over."""
+    machine = work.outputs["StateMachine"]
+    finder = Finder(table=work.target.runs, sfn=work.sfn, job=work.name, machine=machine)
+    eventually(lambda: KEYS[THIRD] in work.target.runs.queue_of(work.name))
+    found = finder.find(KEYS[THIRD])
+    assert found.run is None
+    assert found.execution is not None
+    assert found.execution["executionArn"] == execution
+    assert stop(work.sfn, execution, "no longer wanted")
+    ended = marked(lambda: work.target.runs.get(work.name, KEYS[THIRD]), 30)
+    assert ended is not None
+    assert (ended.status, ended.attempts) == (Status.UNFINISHED, ())
+    assert work.parked()["runKey"] == KEYS[THIRD]
+    work.mail(lambda mail: KEYS[THIRD] in mail.subject)
 
 
 @pytest.mark.timeout(180)
 def test_a_newer_run_replaces_the_older_one_which_is_parked(place: Place) -> None:
-    work, first, second = two(place, Overlap.REPLACE, *SLOW)
+    work, first, second = two(place, Overlap.REPLACE, *STUBBORN)
     assert work.ended(first)["status"] == "ABORTED"
     assert work.succeeded(second, KEYS[SECOND]).complete
     replaced = work.record(KEYS[FIRST])
     assert (replaced.status, replaced.cause) == (Status.UNFINISHED, "replaced")
     work.mail(lambda mail: f"{KEYS[FIRST]} was replaced" in mail.subject)
     assert columns.TAKEN_BY not in turn(work)
+    # The older one's job has said since that it had finished; its worker could not publish that.
+    older = work.tasks()[0]
+    assert work.exit_code(older) == Exit.FENCE_LOST, work.lines(older)
+    assert work.objects(output_prefix(work.name, KEYS[FIRST])) == {}
+    assert list(work.published(KEYS[SECOND])) == ["answer"]

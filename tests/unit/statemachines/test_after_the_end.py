@@ -388,3 +388,14 @@ def test_people_who_cannot_be_told_change_nothing() -> None:
     world.faults = {"Tell people": [("SNS.NotFoundException", "")]}
     ends(world)
     assert len(world.parked) == 1
+
+
+def test_a_run_that_was_stopped_while_it_waited_gives_up_its_place() -> None:
+    key = run_key_of(TIME)
+    mine, other = f"{key}/{key}/{NAME}", f"{key}/{key}/another"
+    world = EndWorld({}, Input=json.dumps({"scheduledTime": TIME}))
+    world.turn = {"job": {"S": "night/turn"}, "queued": {"SS": sorted([mine, other])}}
+    world.turn["taken_by"] = {"SS": ["20261124T010000Z"]}
+    ends(world)
+    assert world.turn["queued"] == {"SS": [other]}
+    assert world.turn["taken_by"] == {"SS": ["20261124T010000Z"]}
