@@ -206,6 +206,8 @@ class Job:
     rerun: Literal["always", "never"] = "always"
     overlap: Overlap = Overlap.ALLOW
     queue_at_most: int = 100
+    shards: int = 1
+    shards_at_once: int = 100
     retry: Retry = Retry()
     budgets: Budgets = Budgets()
     backoff: Backoff = Backoff()

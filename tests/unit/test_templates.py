@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from steadyspot.contract import WORKER_CONTAINER, Env, columns
-from steadyspot.contract.columns import turn_partition, worker_partition
-from steadyspot.contract.messages import FINISH_WITHIN_MINUTES
+from steadyspot.contract import COMPLETION, WORKER_CONTAINER, Env, columns
+from steadyspot.contract.columns import shards_partition, turn_partition, worker_partition
+from steadyspot.contract.messages import FINISH_WITHIN_MINUTES, SHARD
+from steadyspot.contract.shards import LIST_OF_SHARDS
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.config import Job
@@ -40,6 +41,7 @@ TRUSTED = {
     "RuleRole": "events.amazonaws.com",
     "SchedulerRole": "scheduler.amazonaws.com",
 }
+OWN_MACHINE = "${Platform}-${Job}"
 LARGEST_TEMPLATE_BYTES = 45_000
 """Less than the 51,200 of a call, since something is put in when a template is sent."""
 OF_SHELL = {
@@ -54,6 +56,7 @@ ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken", *OF_SHELL
 OWN = "${aws:PrincipalTag/Job}"
 WORKERS = worker_partition(OWN)
 TURN = turn_partition(OWN)
+SHARDS = shards_partition(OWN)
 
 OF_STATES = {
     "dynamodb:updateItem": {"dynamodb:UpdateItem"},
@@ -67,6 +70,15 @@ OF_STATES = {
     "aws-sdk:sfn:getExecutionHistory": {"states:GetExecutionHistory"},
     "aws-sdk:sfn:startExecution": {"states:StartExecution"},
     "aws-sdk:sfn:stopExecution": {"states:StopExecution"},
+    "aws-sdk:s3:putObject": {"s3:PutObject"},
+    "states:startExecution.sync:2": {
+        "states:StartExecution",
+        "states:DescribeExecution",
+        "states:StopExecution",
+        "events:PutTargets",
+        "events:PutRule",
+        "events:DescribeRule",
+    },
     "sns:publish": {"sns:Publish"},
     "sqs:sendMessage": {"sqs:SendMessage"},
     "ecs:runTask.sync": {
@@ -105,9 +117,10 @@ OF_WORKER = {
 
 
 def called_by_states(template: Template, machine: str) -> set[str]:
-    states = template.graph(machine)["States"].values()
+    states = list(template.graph(machine)["States"].values())
+    inner = [state["ItemProcessor"]["States"] for state in states if "ItemProcessor" in state]
     called: set[str] = set()
-    for state in states:
+    for state in (*states, *(one for machine in inner for one in machine.values())):
         call = state.get("Resource", "").removeprefix("arn:aws:states:::")
         if call == "aws-sdk:dynamodb:transactWriteItems":
             written = json.dumps(state["Arguments"])
@@ -142,6 +155,20 @@ def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
     assert called_by_states(looking, "AfterItsTime") <= called
 
 
+def test_a_workflow_with_shards_publishes_what_they_made_and_nothing_else() -> None:
+    role = ROLES["StateMachineRole"]["ManagedPolicyArns"]
+    (given,) = (one["Fn::If"] for one in role if "Fn::If" in one)
+    assert given[0] == "HasShards"
+    own = statements("StateMachineRole")["PublishTheRun"]["Resource"]
+    place = "${Bucket.Arn}/outputs/${!aws:PrincipalTag/Job}/*/"
+    assert [one["Fn::Sub"] for one in own] == [
+        f"{place}{COMPLETION}",
+        f"{place}{LIST_OF_SHARDS}*.json",
+    ]
+    rule = statements("StateMachineRole")["HearOfTheirEnds"]["Resource"]["Fn::Sub"]
+    assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
+
+
 def test_after_the_end_may_do_what_its_states_call_and_sends_where_a_queue_lets_it() -> None:
     policy = of_type("job", "AWS::SQS::QueuePolicy")["QueuePolicy"]
     (lets,) = (
@@ -169,7 +196,7 @@ def test_executions_are_watched_that_have_a_deadline_from_the_job_or_from_their_
     detail = TEMPLATES["job"]["Resources"]["Deadline"]["Properties"]["EventPattern"]["detail"]
     assert detail["status"] == ["RUNNING"]
     (_, always, named) = detail["input"]["Fn::If"]
-    assert always == [{"exists": True}]
+    assert always == [{"anything-but": {"wildcard": f'*"{SHARD}":*'}}]
     assert named == [{"wildcard": f'*"{FINISH_WITHIN_MINUTES}"*'}]
 
 
@@ -271,11 +298,7 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
     [
         (
             "StateMachineRole",
-            [
-                "${Platform}-${Job}",
-                "${Platform}-${Job}-AtTheDeadline",
-                "${Platform}-${Job}-AfterItsTime",
-            ],
+            [f"{OWN_MACHINE}{end}" for end in ("", "/Shards", "-AtTheDeadline", "-AfterItsTime")],
         ),
         ("AfterTheEndRole", ["${AWS::StackName}-AfterTheEnd"]),
         ("BeforeTheStartRole", ["${AWS::StackName}-BeforeTheStart"]),
@@ -327,7 +350,10 @@ def test_a_role_of_a_job_bears_the_name_by_which_the_platform_s_policies_go(role
 
 @pytest.mark.parametrize(
     ("role", "sid", "partitions"),
-    [("TaskRole", "OwnWork", [WORKERS]), ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN])],
+    [
+        ("TaskRole", "OwnWork", [WORKERS]),
+        ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN, SHARDS]),
+    ],
 )
 def test_the_table_is_open_for_the_rows_of_this_job_only_and_of_a_task_for_the_worker_s(
     role: str, sid: str, partitions: list[str]
