@@ -42,7 +42,7 @@ ENDED = {"S": variable("$ended.execution")}
 TABLE = "${Table}"
 
 
-KEY = {columns.JOB: {"S": expression("partitionOfEnded")}, columns.RUN_KEY: {"S": variable("$key")}}
+KEY = {columns.JOB: {"S": variable("$partition")}, columns.RUN_KEY: {"S": variable("$key")}}
 EVENTS_READ = 10
 """Of a history, the newest; a launch makes four."""
 
@@ -215,7 +215,11 @@ def build() -> Machine:
     look.next_step = asked
     asked.add_choice(Rule(expression("hasSpoken")), done)
     # An end is known by its key from here on, and told in one sentence.
-    known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
+    known = {
+        "key": expression("keyOfEnded"),
+        "partition": expression("partitionOfEnded"),
+        "sentence": expression("endedSentence"),
+    }
     asked.add_choice(Rule(expression("always"), assign=known), ran)
     ran.next_step = fared
     ran.catches = [
