@@ -86,7 +86,7 @@ def run_shards() -> Map:
             Retry(
                 error_equals=["States.ALL"],
                 max_attempts=8,
-                max_delay_seconds=60,
+                max_delay_seconds=30,
                 jitter_strategy="FULL",
             ),
         ],
