@@ -42,7 +42,7 @@ ENDED = {"S": variable("$ended.execution")}
 TABLE = "${Table}"
 
 
-KEY = {columns.JOB: {"S": variable("$jobName")}, columns.RUN_KEY: {"S": variable("$key")}}
+KEY = {columns.JOB: {"S": variable("$partition")}, columns.RUN_KEY: {"S": variable("$key")}}
 EVENTS_READ = 10
 """Of a history, the newest; a launch makes four."""
 
@@ -93,6 +93,7 @@ def mark() -> Task:
             {
                 **values,
                 **PARKED,
+                ":open": {"S": expression("opennessOfEnded")},
                 ":ended": ENDED,
                 ":me": {"S": EXECUTION},
                 ":attempt": {"M": expression("attemptEnded")},
@@ -217,7 +218,11 @@ def build() -> Machine:
     look.next_step = asked
     asked.add_choice(Rule(expression("hasSpoken")), done)
     # An end is known by its key from here on, and told in one sentence.
-    known = {"key": expression("keyOfEnded"), "sentence": expression("endedSentence")}
+    known = {
+        "key": expression("keyOfEnded"),
+        "partition": expression("partitionOfEnded"),
+        "sentence": expression("endedSentence"),
+    }
     asked.add_choice(Rule(expression("always"), assign=known), ran)
     ran.next_step = fared
     ran.catches = [
@@ -227,7 +232,10 @@ def build() -> Machine:
     ]
     fared.next_step = marking
     fared.add_catch(Catch(marking, error_equals=["States.ALL"]))
-    marking.next_step = park
+    shard = Choice(AfterTheEndState.IS_IT_A_SHARD, comment="Its run is parked and told.")
+    shard.add_choice(Rule(expression("isShardEnded")), done)
+    shard.default_choice(park)
+    marking.next_step = shard
     for writing in (marking, closing):
         refusal = expression("refusalOfEnd", isOfClose=writing is closing)
         writing.add_catch(Catch(met, error_equals=["States.ALL"], assign={"refusal": refusal}))
@@ -237,7 +245,7 @@ def build() -> Machine:
         (expression("isToTryAgain"), "Another call met it, or the like.", again),
     ):
         met.add_choice(Rule(condition, comment=comment), following)
-    met.default_choice(park)  # Not marked, but told.
+    met.default_choice(shard)  # Not marked, but told.
     again.next_step = marking
     closing.next_step = done
     park.next_step = tell

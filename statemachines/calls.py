@@ -21,7 +21,10 @@ TURN_KEY = expression("turnItem")
 TURN_BACK = expression("turnGivenBack")
 """Item of a transaction that gives the job's turn back."""
 TABLE = variable("$job.table")
-KEY = {columns.JOB: {"S": variable("$job.name")}, columns.RUN_KEY: {"S": variable("$run.key")}}
+KEY = {
+    columns.JOB: {"S": expression("partitionOfRun")},
+    columns.RUN_KEY: {"S": variable("$run.key")},
+}
 WORKER_KEY = {**KEY, columns.JOB: {"S": expression("workerPartition")}}
 UNFINISHED_WORK = (
     "SET #status = :unfinished, execution = if_not_exists(execution, :me)",
@@ -142,7 +145,7 @@ def change(
 OPEN_AS_PARKED = "is_open = :open, open_as = :open_as"
 """Part of an update by which a run that ended unfinished is found; with these values:"""
 PARKED: dict[str, Any] = {
-    ":open": {"S": columns.OPEN},
+    ":open": {"S": expression("openness")},
     ":open_as": {"S": expression("openParked")},
 }
 

@@ -33,6 +33,7 @@ class CauseClass(StrEnum):
     INCOMPLETE = "incomplete"
     UNKNOWN = "unknown"
     SKIPPED = Status.SKIPPED.value
+    SHARDS_UNFINISHED = "shards-unfinished"
 
 
 class Answer(StrEnum):
@@ -839,13 +840,24 @@ QUEUE_FULL = Cause(
     ),
 )
 
+SHARDS_UNFINISHED = Cause(
+    name="shards-unfinished",
+    cause_class=CauseClass.SHARDS_UNFINISHED,
+    answer=Answer.STOP,
+    sentence="{left} of {shards} shards did not finish: {which}",
+    next_step=(
+        "Mend what stopped them, then redrive the run: it runs these shards alone. explain and logs"
+        " take --shard."
+    ),
+)
+
 
 def rows() -> tuple[Cause, ...]:
     """Return the whole table: how attempts end, what no row knows, and what befalls a run."""
     return (
         *attempts(),
         *(NOT_CONTINUED, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED),
-        *(REPLACED, SKIPPED, QUEUE_FULL, HELD),
+        *(REPLACED, SKIPPED, QUEUE_FULL, HELD, SHARDS_UNFINISHED),
     )
 
 

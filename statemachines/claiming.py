@@ -43,7 +43,7 @@ NO_CAUSE = {
 
 TAKING = (
     "SET #status = :running, execution = :me, claimed_at = :now, scheduled_time = :time,"
-    " claims = :claims, is_open = :open, open_as = :open_as"
+    " claims = :claims, shards = :shards, is_open = :open, open_as = :open_as"
 )
 NEW_OR_OURS = f"attribute_not_exists({columns.JOB}) OR execution = :me"
 """Of the worker's item. Ours: the reply to an earlier try of the same call was lost."""
@@ -52,17 +52,20 @@ NEW_OR_OURS = f"attribute_not_exists({columns.JOB}) OR execution = :me"
 def claim() -> Task:
     """Take a run that is new; a redrive always looks first."""
     run_key = {"S": expression("keyOfRun")}
+    none: dict[str, Any] = {"shardsBefore": 0, "shardsLeft": [], "shardsOfJob": "${Shards}"}
     values = {
         ":running": {"S": Status.RUNNING.value},
         ":me": {"S": EXECUTION},
         ":now": {"S": expression("claimedAt")},
         ":time": {"S": expression("timeOfRun")},
         ":claims": {"N": "1"},
-        ":open": {"S": columns.OPEN},
+        ":shards": {"N": expression("shardsAtClaim", **none)},
+        ":open": {"S": expression("openness")},
         ":open_as": {"S": expression("openRunning")},
     }
     # The variable `job` is known from the next state on.
-    own = {columns.JOB: {"S": "${Job}"}, columns.RUN_KEY: run_key}
+    partition = {"S": expression("partitionOfRun", nameOfJob="${Job}")}
+    own = {columns.JOB: partition, columns.RUN_KEY: run_key}
     made = {
         columns.JOB: {"S": "${Job}" + columns.WORKER_SUFFIX},
         columns.RUN_KEY: run_key,
@@ -98,6 +101,7 @@ def claim() -> Task:
             variables.LAST: expression("lastClaimed", attemptsBefore=0),
             variables.CAUSE: NO_CAUSE,
             variables.SPOT_REFUSED: expression("spotNotRefused"),
+            variables.SHARDS: expression("shardsClaimed", **none),
             variables.STATES_ENTERED: 1,
         },
     )
@@ -161,6 +165,7 @@ def take_over() -> Task:
             variables.CAUSE: expression("causeTakenOver", noCause=NO_CAUSE),
             variables.WORK: expression("workTakenOver"),
             variables.SPOT_REFUSED: expression("spotRefusedBefore"),
+            variables.SHARDS: expression("shardsClaimed"),
             variables.STATES_ENTERED: expression("statesTakenOver"),
         },
     )
@@ -191,6 +196,7 @@ def claiming(
         variables.LAST: expression("lastUnclaimed"),
         variables.STATES_ENTERED: 1,
         variables.GONE_RIVAL: "",
+        variables.SHARDS: expression("shardsClaimed", shardsToBegin=1, shardsLeft=[]),
     }
     first.next_step = new
     first.catches = [Catch(holder, error_equals=["States.ALL"], assign={**nothing, **given_up})]

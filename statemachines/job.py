@@ -9,8 +9,9 @@ execution), ``last`` (the latest attempt), ``attempts`` (those before it, those 
 executions included, each with its cause), ``work`` (what the record says of the work: status, the
 worker's reason for the end, units done and in all, fraction), ``spotRefused`` (since when Spot is
 refused, in milliseconds, and how often that was waited for), ``cause`` (the row of the cause table
-that stopped the latest attempt) and ``statesEntered`` (how many, those of *Before the start*
-included, which is what a workflow costs; *Why did it stop?* is counted by whatever leads there).
+that stopped the latest attempt), ``shards`` (see the module of that name) and ``statesEntered``
+(how many, those of *Before the start* included, which is what a workflow costs; *Why did it stop?*
+is counted by whatever leads there).
 Budgets are counted from the attempts, so there is no counter that could be forgotten.
 """
 
@@ -37,7 +38,6 @@ from steadyspot.statemachines.calls import (
     KEY,
     OPEN_AS_PARKED,
     PARKED,
-    TABLE,
     TURN_BACK,
     TURN_KEY,
     UNFINISHED_WORK,
@@ -53,6 +53,7 @@ from steadyspot.statemachines.calls import (
 from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.claiming import claiming
 from steadyspot.statemachines.composing import Expression, expression, variable
+from steadyspot.statemachines.shards import Ends, fanning_out
 from steadyspot.statemachines.states import (
     Catch,
     Choice,
@@ -88,6 +89,14 @@ class Waits(NamedTuple):
     for_all_else: Wait
     learning: Task
     telling: Task
+
+
+class Finishes(NamedTuple):
+    """Where what is complete goes: a shard, a run that has its job's turn, any other run."""
+
+    shard: State
+    in_turn: State
+    alone: State
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -152,33 +161,13 @@ def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
     }
 
 
-def add_to_totals(to_come: int, **given: Any) -> dict[str, Any]:
+def add_to_totals(to_come: int, **given: Any) -> Expression:
     """Return the update that adds a complete run to the totals of its month.
 
     They are there so that a look at all jobs need not look at all runs, and decide nothing: where a
     reply was lost, a run may be counted twice.
     """
-    cost, full_cost = (
-        expression(name, toCome=to_come, **given) for name in ("costFinished", "fullCostFinished")
-    )
-    return {
-        "Update": {
-            "TableName": TABLE,
-            "Key": {**KEY, columns.RUN_KEY: {"S": expression("totalsKey")}},
-            "UpdateExpression": (
-                "SET latest_run = :run, latest_at = :now"
-                " ADD #day_ :runs, cost :cost, cost_on_demand_only :full_cost"
-            ),
-            "ExpressionAttributeNames": {"#day_": expression("totalsDay")},
-            "ExpressionAttributeValues": {
-                ":run": {"S": variable("$run.key")},
-                ":now": {"S": expression("claimedAt")},
-                ":runs": {"N": "1"},
-                ":cost": {"N": cost},
-                ":full_cost": {"N": full_cost},
-            },
-        }
-    }
+    return expression("totalsAdded", toCome=to_come, **given)
 
 
 def on_spot() -> Task:
@@ -314,8 +303,7 @@ def answered(*answers: Answer) -> Expression:
 
 def why_did_it_stop(
     *,
-    finished: State,
-    has_turn: State,
+    finished: Finishes,
     choose: State,
     waits: Waits,
     spot: State,
@@ -334,9 +322,11 @@ def why_did_it_stop(
         comment="One rule for each answer of the cause table.",
     )
     for condition, comment, following in (
-        (expression("isFinishedInTurn"), "The record is complete; others wait.", has_turn),
-        (expression("isFinished"), "The record is complete.", finished),
+        (expression("isFinishedShard"), "Its run is told, once all are.", finished.shard),
+        (expression("isFinishedInTurn"), "The record is complete; others wait.", finished.in_turn),
+        (expression("isFinished"), "The record is complete.", finished.alone),
         (expression("isTooMany"), "This execution carries no more along.", hand_over),
+        (expression("isTooManyOfShard"), "Its run waits for this one.", stop),
         (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
         (expression("isSpotAfterWait"), "There is time to wait for Spot.", waits.for_spot),
         (expression("isSpotAtOnce"), "It was getting on.", spot),
@@ -371,7 +361,7 @@ def learn() -> Task:
             "ProjectionExpression": "money",
             "ExpressionAttributeNames": {"#status": columns.STATUS},
             "ExpressionAttributeValues": {
-                ":job": {"S": variable("$job.name")},
+                ":job": {"S": expression("partitionOfRun")},
                 ":first": {"S": FIRST_RUN_KEY},
                 ":last": {"S": LAST_RUN_KEY},
                 ":complete": {"S": Status.COMPLETE.value},
@@ -464,9 +454,15 @@ def mark() -> Task:
         JobState.MARK_UNFINISHED,
         change(
             "SET #status = :unfinished, attempts = :attempts, money = :money, cause = :cause,"
-            f" {OPEN_AS_PARKED}",
+            f" shards_left = :left, {OPEN_AS_PARKED}",
             "execution = :me AND #status <> :complete",
-            {**values, **ledger(6), **PARKED, ":cause": {"S": variable("$cause.name")}},
+            {
+                **values,
+                **ledger(7),
+                **PARKED,
+                ":cause": {"S": variable("$cause.name")},
+                ":left": {"S": expression("shardsLeftColumn")},
+            },
         ),
         change(*UNFINISHED_WORK, values, key=WORKER_KEY),
         TURN_BACK,
@@ -586,6 +582,13 @@ def _goes_on_to(following: State, task: Task) -> None:
     task.catches = [Catch(following, error_equals=["States.ALL"], assign=states_entered())]
 
 
+def _choose(choosing: Choice, *rules: tuple[str, str, State]) -> None:
+    """Add rules, each the name of a condition, a comment and what follows."""
+    for condition, comment, following in rules:
+        rule = Rule(expression(condition), comment=comment, assign=states_entered())
+        choosing.add_choice(rule, following)
+
+
 def build() -> Machine:
     """Return the definition, the job's parameters still to be filled in."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
@@ -598,10 +601,9 @@ def build() -> Machine:
         telling=tell_it_waits(),
     )
     handing, going_on, hanging = hand_over(), go_on(), tell_it_hangs(choosing)
-    giving_back = give_back()
+    giving_back, adding_up = give_back(), add_up()
     judging = why_did_it_stop(
-        finished=telling,
-        has_turn=giving_back,
+        finished=Finishes(shard=adding_up, in_turn=giving_back, alone=telling),
         choose=choosing,
         waits=waits,
         spot=looking,
@@ -620,25 +622,29 @@ def build() -> Machine:
         comment="Another execution works this scheduled time off, or has done so.",
         output={messages.OUTCOME: messages.DUPLICATE, messages.RUN_KEY: variable("$run.key")},
     )
+    asking = Choice(JobState.IS_IT_A_SHARD, comment="A shard is parked with its run.")
+    asking.add_choice(Rule(expression("isShard")), failed)
+    asking.default_choice(parking)
+    fanning = fanning_out(Ends(unfinished=marking, told=telling, quiet=adding_up))
     first = claiming(
         go_on=choosing,
         new=looking,
         completed=reading,
-        parked=parking,
+        parked=asking,
         marked=marking,
         duplicate=duplicate,
         told=tell_it_is_skipped(),
     )
 
-    for condition, comment, following in (
+    _choose(
+        choosing,
         ("isTampered", "Its record held what no claim had made.", marking),
+        ("isFannedOut", "Many tasks work it off.", fanning),
         ("isSpent", "The budget of what stopped it is spent.", marking),
         ("isHeld", "Others are refused Spot, and there is time to wait.", waits.for_spot),
         ("isSpotNext", "There is slack and it leads somewhere, or Spot is all it may have.", spot),
         ("always", "On-demand is what is still on time, or all the job allows.", demand),
-    ):
-        rule = Rule(expression(condition), comment=comment, assign=states_entered())
-        choosing.add_choice(rule, following)
+    )
 
     noting = note(following=judging)
     for attempt, capacity, after_call in (
@@ -690,18 +696,15 @@ def build() -> Machine:
     ]
     going_on.catches = [Catch(marking, error_equals=["States.ALL"], assign=stuck)]
 
-    marking.next_step = parking
-    marking.add_catch(Catch(parking, error_equals=["States.ALL"]))
+    marking.next_step = asking
+    marking.add_catch(Catch(asking, error_equals=["States.ALL"]))
     parking.next_step = printing = read_log(telling)
     unparked = {
         variables.CAUSE: expression("causeNotParked"),
         variables.WORK: expression("workUnfinished"),
     }
     parking.catches = [Catch(printing, error_equals=["States.ALL"], assign=unparked)]
-    ending, adding_up = (
-        Choice(JobState.IS_IT_COMPLETE, comment="It was told either way."),
-        add_up(),
-    )
+    ending = Choice(JobState.IS_IT_COMPLETE, comment="It was told either way.")
     ending.add_choice(Rule(expression("isComplete")), adding_up)
     ending.default_choice(failed)
     adding_up.next_step = finished

@@ -27,6 +27,7 @@ _FIELDS = {
     "resource",
     "timeout_seconds",
 }
+_OF_MAP = {"items", "item_selector", "max_concurrency", "tolerated_failure_count", "label"}
 
 
 class _Jsonata:
@@ -59,6 +60,30 @@ class Fail(_Jsonata, states.Fail):
 
 class Choice(_Jsonata, states.Choice):
     """A Choice state whose rules are :class:`Rule`."""
+
+
+class Map(_Jsonata, states.State):
+    """A Map in distributed mode: ``processor`` is the first state of what each item goes through.
+
+    Those states see nothing of the variables outside, only what ``item_selector`` gives them.
+    """
+
+    def __init__(self, state_id: str, *, processor: states.State, **fields: Any) -> None:
+        super().__init__(state_id, "Map", **fields)
+        self.processor = processor
+
+    def is_field_allowed(self, field_name: str) -> bool:
+        return field_name in _OF_MAP or super().is_field_allowed(field_name)
+
+    def to_dict(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().to_dict()
+        graph = states.Graph(self.processor).to_dict()
+        state["ItemProcessor"] = {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": graph["StartAt"],
+            "States": {name: _in_order(inner) for name, inner in graph["States"].items()},
+        }
+        return state
 
 
 class Retry(states.Retry):

@@ -18,6 +18,7 @@ from steadyspot.contract import (
 )
 from steadyspot.contract.keys import DRILL_KEY, LONGEST_RUN_KEY
 from steadyspot.contract.parameters import GIVEN_CHARACTERS
+from steadyspot.contract.shards import LIST_OF_SHARDS, MOST_SHARDS, shards_prefix
 from steadyspot.statemachines.causes import (
     EXECUTION_ENDED,
     GIVEN_UP,
@@ -26,6 +27,7 @@ from steadyspot.statemachines.causes import (
     NOT_CONTINUED,
     QUEUE_FULL,
     REPLACED,
+    SHARDS_UNFINISHED,
     SKIPPED,
     TAMPERED,
     Cause,
@@ -67,6 +69,12 @@ REFUSED_OTHERS, WEATHER_SECONDS = 2, 900
 that Spot is short for all."""
 COOL_OFF_SECONDS = 120
 """After the latest of them for which nobody asks; then who looks first asks for all."""
+LAUNCHES_A_SECOND = 10
+"""Starts of shards. Fargate launches 20 tasks a second, on Spot and on on-demand each, with a burst
+of 100, and takes 20 calls of RunTask, for all jobs of an account and region together ("AWS Fargate
+throttling quotas" in the developer guide of Amazon ECS): half of that is left to others."""
+SHARDS_OF_PAGE = 100
+"""Records that are read at once: of each some hundred bytes, of 256 KiB that a result may have."""
 GONE_SECONDS = 30
 """For which *After the end* may give back the turn of an execution that has ended."""
 
@@ -103,6 +111,9 @@ VALUES: dict[str, Any] = {
     "runningSince": columns.RUNNING_SINCE,
     "parkedSince": columns.PARKED_SINCE,
     "totals": columns.TOTALS,
+    "shardsSuffix": columns.SHARDS_SUFFIX,
+    "openRun": columns.OPEN,
+    "openShard": columns.OPEN_SHARD,
     "day": columns.DAY,
     "environmentPrefix": ENV_PREFIX,
     "transitionPrice": TRANSITION_PRICE,
@@ -148,6 +159,14 @@ VALUES: dict[str, Any] = {
     "longPauseShare": LONG_PAUSE_SHARE,
     "mostWaiting": 1_000,  # in one item; of queue_at_most see the schema
     "goneSeconds": GONE_SECONDS,
+    "mostShards": MOST_SHARDS,
+    "markOfShard": shards_prefix(""),
+    "launchesASecond": LAUNCHES_A_SECOND,
+    "shardsOfPage": SHARDS_OF_PAGE,
+    "listOfShards": LIST_OF_SHARDS,
+    "shownShards": 20,  # of those that are unfinished
+    "slowestShards": 5,
+    "rowShardsUnfinished": SHARDS_UNFINISHED.as_data(),
     "overlapAllow": Overlap.ALLOW.value,
     "overlapQueue": Overlap.QUEUE.value,
     "overlapReplace": Overlap.REPLACE.value,
@@ -197,6 +216,8 @@ _NUMBERS = {
     "launchMinutes": "LaunchMinutes",
     "limitMinutes": "LimitMinutes",
     "queueAtMost": "QueueAtMost",
+    "shardCount": "Shards",
+    "shardsAtOnce": "ShardsAtOnce",
     "stopTimeout": "StopTimeout",
     "backoffSeconds": "BackoffSeconds",
     "backoffCapSeconds": "BackoffCapSeconds",

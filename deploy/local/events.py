@@ -49,6 +49,9 @@ class _Pattern(EventPattern):
 
     @staticmethod
     def _does_item_match_named_filter(item: Any, pattern: dict[str, Any]) -> bool:
+        but = pattern.get("anything-but")
+        if isinstance(but, dict) and "wildcard" in but:
+            return isinstance(item, str) and not _Pattern._does_item_match_named_filter(item, but)
         wildcard = pattern.get("wildcard")
         if wildcard is None:
             return bool(EventPattern._does_item_match_named_filter(item, pattern))

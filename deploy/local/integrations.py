@@ -17,7 +17,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_aws_sdk,
     state_task_service_dynamodb,
     state_task_service_events,
-    state_task_service_sfn,
     state_task_service_sns,
     state_task_service_sqs,
 )
@@ -103,10 +102,6 @@ class SqsTask(AwsTask, state_task_service_sqs.StateTaskServiceSqs):
         )
 
 
-class SfnTask(AwsTask, state_task_service_sfn.StateTaskServiceSfn):
-    """`states:startExecution`, also `.sync`."""
-
-
 class EventsTask(AwsTask, state_task_service_events.StateTaskServiceEvents):
     """`events:putEvents`."""
 
@@ -160,7 +155,6 @@ TASKS: Final[dict[str, type[Any]]] = {
     "dynamodb": DynamoDbTask,
     "sns": SnsTask,
     "sqs": SqsTask,
-    "states": SfnTask,
     "events": EventsTask,
     "aws-sdk": AwsSdkTask,
 }

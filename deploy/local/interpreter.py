@@ -14,6 +14,7 @@ from typing import Any
 import moto.stepfunctions.urls
 from moto.core.config import default_user_config
 from moto.stepfunctions.parser import models
+from moto.stepfunctions.parser.asl.component.state.exec.state_map import state_map
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
 )
@@ -30,8 +31,10 @@ from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.local.fargate import Fargate
 from steadyspot.deploy.local.integrations import TASKS
 from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
+from steadyspot.deploy.local.map_runs import processor_of
 from steadyspot.deploy.local.market import Market
 from steadyspot.deploy.local.run_task import EcsTask
+from steadyspot.deploy.local.start_execution import StartExecutionTask
 from steadyspot.deploy.local.trials import answer_mocked
 
 _CLIENT_FOR = "boto_client_for"
@@ -81,12 +84,14 @@ class Interpreter:
         for name, module in list(sys.modules.items()):
             if name.startswith("moto.stepfunctions.") and hasattr(module, _CLIENT_FOR):
                 _put(module, _CLIENT_FOR, self._clients.client_for)
+        # A Map makes what goes through its items by this name; ours runs a distributed one.
+        _put(state_map, "from_item_processor_decl", processor_of)
         # Tasks of a TestState are answered by this name; ours knows the errors of Step Functions.
         _put(state_task_service, "eval_mocked_response", answer_mocked)
-        AwsPreprocessor.task_classes = {**TASKS, "ecs": EcsTask}
+        AwsPreprocessor.task_classes = {**TASKS, "ecs": EcsTask, "states": StartExecutionTask}
         AwsExecution.emit = staticmethod(self._emit)
         EcsTask.fargate = self._fargate
-        EcsTask.clients = self._clients
+        EcsTask.clients = StartExecutionTask.clients = self._clients
         EcsTask.market = self._market
 
     def stop(self) -> None:

@@ -20,6 +20,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from steadyspot.contract import FENCE_PER_CLAIM, Capacity, Status, columns
 from steadyspot.contract.keys import FIRST_RUN_KEY, LAST_RUN_KEY
+from steadyspot.contract.shards import shard_of, shards_prefix
 from steadyspot.deploy.aws.prices import Prices
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class RunRecord:
     included, as far as it wrote that down.
     ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
     a long series of redrives has pushed out of ``attempts``. ``skipped_for`` is the run that was
-    under way when this one was skipped. ``unreadable`` says what is wrong with
+    under way when this one was skipped. ``shards``: over how many tasks it is spread, 1 for one of
+    them. ``unreadable`` says what is wrong with
     items that somebody else has changed; if the workflow's is one, little else is known.
     """
 
@@ -96,6 +98,7 @@ class RunRecord:
     seconds: Mapping[str, float]
     unreadable: str = ""
     skipped_for: str = ""
+    shards: int = 1
 
     @property
     def attempts_begun(self) -> int:
@@ -178,7 +181,22 @@ class RunTable:
 
     def several(self, job: str, run_keys: Sequence[str]) -> list[RunRecord]:
         """Return those of the runs that the table has, in no order."""
-        return self._with_workers(job, self._items(job, run_keys))
+        keys = dict.fromkeys(run_keys)
+        found = self._all_of([(_partition(job, key), key) for key in keys])
+        return self._with_workers(job, found)
+
+    def of_run(self, job: str, run_key: str) -> list[RunRecord]:
+        """Return the shards of a run that were begun, in order."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=f"{_OF_JOB} AND begins_with({columns.RUN_KEY}, :begins)",
+            ExpressionAttributeValues={
+                ":job": {"S": columns.shards_partition(job)},
+                ":begins": {"S": shards_prefix(run_key)},
+            },
+            ConsistentRead=True,
+        )
+        return self._with_workers(job, [item for page in pages for item in page["Items"]])
 
     def since(self, job: str, claimed: str) -> list[RunRecord]:
         """Return all runs that were last claimed at that ISO time or later, oldest first."""
@@ -264,7 +282,7 @@ class RunTable:
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._client.update_item(
                 TableName=self._table,
-                Key={columns.JOB: {"S": job}, columns.RUN_KEY: {"S": run_key}},
+                Key={columns.JOB: {"S": _partition(job, run_key)}, columns.RUN_KEY: {"S": run_key}},
                 UpdateExpression=f"REMOVE {columns.IS_OPEN}, {columns.OPEN_AS}",
                 ConditionExpression="#status = :unfinished",
                 ExpressionAttributeNames={"#status": columns.STATUS},
@@ -284,7 +302,8 @@ class RunTable:
 
     def forget(self, job: str) -> None:
         """Delete the records of all runs of a job."""
-        for partition in (job, columns.worker_partition(job), columns.turn_partition(job)):
+        partitions = (columns.worker_partition, columns.turn_partition, columns.shards_partition)
+        for partition in (job, *(of(job) for of in partitions)):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._table,
                 KeyConditionExpression=_OF_JOB,
@@ -323,6 +342,11 @@ class RunTable:
                 left: Any = answer.get("UnprocessedKeys", {})
                 keys = list(left.get(self._table, {}).get("Keys", []))
         return found
+
+
+def _partition(job: str, run_key: str) -> str:
+    """Return where the workflow's item of a run lies, or of a shard."""
+    return columns.shards_partition(job) if shard_of(run_key) else job
 
 
 def totals_of(item: Mapping[str, Any]) -> Totals:
@@ -426,7 +450,7 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
             attempts[-1], cause="finished", units_done=int(progress.get("units_done", 0))
         )
     return RunRecord(
-        job=values[columns.JOB],
+        job=values[columns.JOB].removesuffix(columns.SHARDS_SUFFIX),
         run_key=values[columns.RUN_KEY],
         status=status,
         execution=values.get(columns.EXECUTION, ""),
@@ -443,6 +467,7 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
         transitions=int(totals.get("transitions", 0)),
         seconds=seconds,
         skipped_for=values.get(columns.SKIPPED_FOR, ""),
+        shards=int(values.get(columns.SHARDS, 1)),
     )
 
 

@@ -211,6 +211,8 @@ class Job:
     overlap: Overlap = Overlap.ALLOW
     queue_at_most: int = 100
     spread_minutes: int = 0
+    shards: int = 1
+    shards_at_once: int = 100
     retry: Retry = Retry()
     budgets: Budgets = Budgets()
     backoff: Backoff = Backoff()

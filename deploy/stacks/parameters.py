@@ -75,6 +75,8 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Rerun": job.rerun,
         "Overlap": job.overlap,
         "QueueAtMost": str(job.queue_at_most),
+        "Shards": str(job.shards),
+        "ShardsAtOnce": str(job.shards_at_once),
         "Capacity": job.capacity,
         "ExpectedMinutes": _number(job.expected_minutes),
         "FinishWithinMinutes": _number(job.finish_within_minutes or 0),

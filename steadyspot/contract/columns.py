@@ -46,6 +46,20 @@ back. An hour of the day follows, 00 to 23 in UTC, and of a reclaim ``_`` and th
 LATEST_REFUSED: Final = "latest_1"
 """Of the weather: when Spot refused last, in milliseconds since the epoch, a blank, job/run key."""
 
+SHARDS_SUFFIX: Final = "/shards"
+
+
+def shards_partition(job: str) -> str:
+    """Return the partition key of the workflow's items of shards, which are not among the runs'."""
+    return job + SHARDS_SUFFIX
+
+
+SHARDS: Final = "shards"
+"""Over how many tasks the run is spread: as many as when it began, 1 for a run that is not."""
+
+SHARDS_LEFT: Final = "shards_left"
+"""Numbers of the shards with which the run ended unfinished, separated by commas."""
+
 SKIPPED_FOR: Final = "skipped_for"
 """Key of the run that was under way when this one was skipped."""
 
@@ -112,6 +126,9 @@ IS_OPEN: Final = "is_open"
 """There, and :data:`OPEN`, while a run is under way or ended unfinished; the index of that name."""
 
 OPEN: Final = "open"
+OPEN_SHARD: Final = "open-shard"
+"""The same of a shard."""
+
 OPEN_AS: Final = "open_as"
 """Sorts the index: :data:`RUNNING_SINCE` or :data:`PARKED_SINCE`, then the time since when."""
 

@@ -31,6 +31,8 @@ LOOK_AFTER_MINUTES: Final = "lookAfterMinutes"
 EVERY_MINUTES: Final = "everyMinutes"
 """Of the input of *After its time*, beside a scheduled time: when to look for its run, and the
 period of a rate."""
+SHARD: Final = "shard"
+"""Which shard of a run the execution works off; the workflow itself starts it so."""
 
 VERSION: Final = "version"
 JOB: Final = "job"
@@ -72,6 +74,7 @@ RUN_REQUEST = frozenset(
     {
         *(SCHEDULED_TIME, RUN_KEY, REDRIVE, COMMAND, CAPACITY),
         *(FINISH_WITHIN_MINUTES, EXPECTED_MINUTES, BUDGETS, PARAMETERS, GOES_ON),
+        SHARD,
     }
 )
 """Keys that a run request may have."""

@@ -69,6 +69,12 @@ class MoneyColumn(TypedDict):
     cost_on_demand_only: float
 
 
+class MoneyOfShardColumn(MoneyColumn):
+    """The same of a shard, and how often its attempts ended how, by ``cause/capacity``."""
+
+    ended: dict[str, int]
+
+
 class CheckpointColumn(TypedDict):
     """The checkpoint that counts: where its manifest lies, and the hash that it must have."""
 

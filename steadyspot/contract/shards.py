@@ -10,6 +10,9 @@ from __future__ import annotations
 MOST_SHARDS = 10_000
 """As many as four digits can number, which is how many a Distributed Map runs at once at most."""
 
+LIST_OF_SHARDS = "shards-"
+"""How the name of a list begins of what so many shards have made, beside the completion record."""
+
 _MARK, _DIGITS = ".s", 4
 SHARD_SUFFIX_CHARACTERS = len(_MARK) + _DIGITS
 """By which the key of a shard is longer than that of its run."""

@@ -33,6 +33,14 @@ class JobState(StrEnum):
     DUPLICATE = "Duplicate"
     LOOK_AT_WEATHER = "Look at the weather"
     CHOOSE_CAPACITY = "Choose capacity"
+    RUN_SHARDS = "Run the shards"
+    READ_SHARDS = "Read the shards"
+    READ_THEIR_WORK = "Read what they made"
+    ARE_ALL_READ = "Are all shards read?"
+    LIST_THEIR_WORK = "List what they made"
+    PUBLISH = "Publish the completion record"
+    COMPLETE = "Complete the run"
+    IS_THERE_TO_TELL = "Is there anything to tell?"
     RUN_ON_SPOT = "Run on Fargate Spot"
     RUN_ON_DEMAND = "Run on on-demand Fargate"
     CLOSE = "Close the run"
@@ -49,6 +57,7 @@ class JobState(StrEnum):
     HAND_OVER = "Hand the run over"
     GO_ON = "Go on in a new execution"
     MARK_UNFINISHED = "Mark it unfinished"
+    IS_IT_A_SHARD = "Is it a shard?"
     PARK = "Park the run"
     READ_LOG = "Read its log"
     TELL = "Tell people"
@@ -56,6 +65,14 @@ class JobState(StrEnum):
     ADD_UP = "Add it to the totals"
     FINISHED = "Finished"
     FAILED = "Failed"
+
+
+class ShardState(StrEnum):
+    """States within *Run the shards*, which each shard enters in an execution of the Map's."""
+
+    SPREAD = "Spread the starts"
+    RUN_SHARD = "Run a shard"
+    NOT_COMPLETE = "Shard not complete"
 
 
 class BeforeTheStartState(StrEnum):
@@ -100,6 +117,7 @@ class AfterTheEndState(StrEnum):
     CLOSE = "Close what is complete"
     WAS_IT_MET = "Did another call meet it?"
     WAIT = "Wait for the other call"
+    IS_IT_A_SHARD = "Is it a shard?"
     PARK = "Park the run"
     TELL = "Tell people"
     DONE = "Done"

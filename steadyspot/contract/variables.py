@@ -37,6 +37,9 @@ CAUSE: Final = "cause"
 STATES_ENTERED: Final = "statesEntered"
 """How many states were entered, which is what a workflow costs."""
 
+SHARDS: Final = "shards"
+"""Over how many tasks the run is spread, and what their records say once none of them runs."""
+
 PRINTED: Final = "printed"
 """The last lines that the job of a run that ended unfinished printed."""
 

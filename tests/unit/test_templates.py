@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from steadyspot.contract import WORKER_CONTAINER, Env, columns
-from steadyspot.contract.columns import turn_partition, worker_partition
-from steadyspot.contract.messages import FINISH_WITHIN_MINUTES
+from steadyspot.contract import COMPLETION, WORKER_CONTAINER, Env, columns
+from steadyspot.contract.columns import shards_partition, turn_partition, worker_partition
+from steadyspot.contract.messages import FINISH_WITHIN_MINUTES, SHARD
+from steadyspot.contract.shards import LIST_OF_SHARDS
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.config import Job
@@ -39,6 +40,8 @@ TRUSTED = {
     "RuleRole": "events.amazonaws.com",
     "SchedulerRole": "scheduler.amazonaws.com",
 }
+OWN_MACHINE = "${Platform}-${Job}"
+MACHINES = ("", "/Shards", "-AtTheDeadline", "-AfterTheEnd", "-AfterItsTime")
 LARGEST_TEMPLATE_BYTES = 45_000
 """Less than the 51,200 of a call, since something is put in when a template is sent."""
 OF_SHELL = {
@@ -54,6 +57,7 @@ OWN = "${aws:PrincipalTag/Job}"
 WORKERS = worker_partition(OWN)
 TURN = turn_partition(OWN)
 WEATHER = [f"{columns.WEATHER}{architecture}" for architecture in ("X86_64", "ARM64")]
+SHARDS = shards_partition(OWN)
 
 OF_STATES = {
     "dynamodb:updateItem": {"dynamodb:UpdateItem"},
@@ -67,6 +71,15 @@ OF_STATES = {
     "aws-sdk:sfn:getExecutionHistory": {"states:GetExecutionHistory"},
     "aws-sdk:sfn:startExecution": {"states:StartExecution"},
     "aws-sdk:sfn:stopExecution": {"states:StopExecution"},
+    "aws-sdk:s3:putObject": {"s3:PutObject"},
+    "states:startExecution.sync:2": {
+        "states:StartExecution",
+        "states:DescribeExecution",
+        "states:StopExecution",
+        "events:PutTargets",
+        "events:PutRule",
+        "events:DescribeRule",
+    },
     "sns:publish": {"sns:Publish"},
     "sqs:sendMessage": {"sqs:SendMessage"},
     "ecs:runTask.sync": {
@@ -105,9 +118,10 @@ OF_WORKER = {
 
 
 def called_by_states(template: Template, machine: str) -> set[str]:
-    states = template.graph(machine)["States"].values()
+    states = list(template.graph(machine)["States"].values())
+    inner = [state["ItemProcessor"]["States"] for state in states if "ItemProcessor" in state]
     called: set[str] = set()
-    for state in states:
+    for state in (*states, *(one for machine in inner for one in machine.values())):
         call = state.get("Resource", "").removeprefix("arn:aws:states:::")
         if call == "aws-sdk:dynamodb:transactWriteItems":
             written = json.dumps(state["Arguments"])
@@ -144,6 +158,20 @@ def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
     assert called_by_states(looking, "AfterItsTime") <= called
 
 
+def test_a_workflow_with_shards_publishes_what_they_made_and_nothing_else() -> None:
+    given = ROLES["StateMachineRole"]["Policies"]
+    (condition,) = (one["Fn::If"][0] for one in given if "Fn::If" in one)
+    assert condition == "HasShards"
+    own = statements("StateMachineRole")["PublishTheRun"]["Resource"]
+    place = "arn:${AWS::Partition}:s3:::${Bucket}/outputs/${Job}/*/"
+    assert [one["Fn::Sub"][0] for one in own] == [
+        f"{place}{COMPLETION}",
+        f"{place}{LIST_OF_SHARDS}*.json",
+    ]
+    rule = statements("StateMachineRole")["HearOfTheirEnds"]["Resource"]["Fn::Sub"]
+    assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
+
+
 def test_the_scheduler_sends_to_the_queue_of_a_job_where_that_lets_it() -> None:
     policy = of_type("job", "AWS::SQS::QueuePolicy")["QueuePolicy"]
     (lets,) = (
@@ -168,7 +196,7 @@ def test_executions_are_watched_that_have_a_deadline_from_the_job_or_from_their_
     detail = TEMPLATES["job"]["Resources"]["Deadline"]["Properties"]["EventPattern"]["detail"]
     assert detail["status"] == ["RUNNING"]
     (_, always, named) = detail["input"]["Fn::If"]
-    assert always == [{"exists": True}]
+    assert always == [{"anything-but": {"wildcard": f'*"{SHARD}":*'}}]
     assert named == [{"wildcard": f'*"{FINISH_WITHIN_MINUTES}"*'}]
 
 
@@ -269,12 +297,7 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
     [
         (
             "StateMachineRole",
-            [
-                "${Platform}-${Job}",
-                "${Platform}-${Job}-AtTheDeadline",
-                "${Platform}-${Job}-AfterTheEnd",
-                "${Platform}-${Job}-AfterItsTime",
-            ],
+            [f"{OWN_MACHINE}{end}" for end in MACHINES],
         ),
         ("BeforeTheStartRole", ["${AWS::StackName}-BeforeTheStart"]),
     ],
@@ -327,7 +350,7 @@ def test_a_role_of_a_job_bears_the_name_by_which_the_platform_s_policies_go(role
     ("role", "sid", "partitions"),
     [
         ("TaskRole", "OwnWork", [WORKERS]),
-        ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN, *WEATHER]),
+        ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN, *WEATHER, SHARDS]),
     ],
 )
 def test_the_table_is_open_for_the_rows_of_this_job_only_and_of_a_task_for_the_worker_s(
@@ -481,11 +504,21 @@ def without(key: str, section: dict[str, Any]) -> dict[str, Any]:
     return {name: {k: v for k, v in part.items() if k != key} for name, part in section.items()}
 
 
+def uncommented(value: Any) -> Any:
+    """A definition without the comments of its states and rules."""
+    if isinstance(value, list):
+        return [uncommented(held) for held in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: uncommented(held) for key, held in value.items() if key != "Comment"}
+
+
 def test_the_platform_is_sent_as_it_stands_but_for_what_people_read_and_definitions() -> None:
     sent = parsed(platform_template().text)
     for machine in ("BeforeTheStart",):
         properties = sent["Resources"][machine]["Properties"]
-        assert json.loads(properties.pop("DefinitionString")) == platform_template().graph(machine)
+        graph = uncommented(platform_template().graph(machine))
+        assert json.loads(properties.pop("DefinitionString")) == graph
         properties["DefinitionS3Location"] = TEMPLATES["platform"]["Resources"][machine][
             "Properties"
         ]["DefinitionS3Location"]

@@ -25,8 +25,9 @@ def test_cfn_lint_is_content_with_the_workflow_of_a_job_too() -> None:
     template = parsed(PATHS["job"].read_text("utf-8"))
     workflow = definition("job")
     for state in workflow["States"].values():
-        if "TimeoutSeconds" in state:
-            state["TimeoutSeconds"] = 60
+        for field in ("TimeoutSeconds", "MaxConcurrency"):
+            if field in state:
+                state[field] = 60
     machine = template["Resources"]["StateMachine"]
     del machine["Properties"]["DefinitionS3Location"]
     machine["Properties"]["DefinitionString"] = json.dumps(workflow)

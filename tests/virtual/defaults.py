@@ -25,6 +25,8 @@ DEFAULTS = {
     "Rerun": "always",
     "Overlap": "allow",
     "QueueAtMost": "100",
+    "Shards": "1",
+    "ShardsAtOnce": "100",
     "TellEveryRun": "false",
     "CommandOverride": "true",
     "Debug": "false",

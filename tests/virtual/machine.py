@@ -7,6 +7,7 @@ target's interpreter. Retries are the world's business: it answers with what is 
 
 from __future__ import annotations
 
+import heapq
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ class World(Protocol):
 
 @dataclass
 class Ended:
-    """How an execution ended, and the states it entered."""
+    """How an execution ended, and the states it entered; ``inside`` a Map, with what ``items``."""
 
     status: str
     error: str = ""
@@ -53,6 +54,8 @@ class Ended:
     output: Any = None
     states_entered: list[str] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
+    items: dict[str, list[Any]] = field(default_factory=dict)
+    inside: list[str] = field(default_factory=list)
 
 
 @cache
@@ -169,6 +172,31 @@ class _Scope:
         if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
             raise expressions.ExpressionError(f"{seconds} is no number of seconds to wait.")
         self._world.now += seconds
+        self._assign(state)
+        return str(state["Next"])
+
+    def map(self, state: Any, name: str, ended: Ended) -> str:
+        """Let each item go through the processor as soon as one of so many at once is done.
+
+        The world gives what an item sees from a moment on: ``beside(at)``.
+        """
+        items, at_once = self._value(state["Items"]), self._value(state["MaxConcurrency"])
+        assert isinstance(items, list), f"{items} is no list"
+        ended.items[name] = items
+        processor = Machine(state["ItemProcessor"])
+        processor._programs = self._machine._programs
+        free = [self._world.now] * at_once
+        given = {**self._states["context"]}
+        world: Any = self._world
+        for index, item in enumerate(items):
+            self._states["context"] = {**given, "Map": {"Item": {"Index": index, "Value": item}}}
+            request = self._value(state["ItemSelector"])
+            beside = world.beside(heapq.heappop(free))
+            ended.inside += processor.run(beside, request, name=f"{name}-{index}").states_entered
+            heapq.heappush(free, beside.now)
+        self._states["context"] = given
+        self._world.now = max(free)
+        self._states["result"] = [{} for _ in items]
         self._assign(state)
         return str(state["Next"])
 

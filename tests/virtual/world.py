@@ -200,8 +200,12 @@ class RunWorld:
             }
         if "sfn:" in service:
             return self._of_executions(service, arguments)
-        assert service == "aws-sdk:cloudwatchlogs:getLogEvents", f"nobody answers {resource}"
-        return self._log(arguments)
+        if service == "aws-sdk:cloudwatchlogs:getLogEvents":
+            return self._log(arguments)
+        return self._elsewhere(service, arguments)
+
+    def _elsewhere(self, service: str, _arguments: Any) -> Any:
+        raise AssertionError(f"nobody answers {service}")
 
     def _of_executions(self, service: str, arguments: Any) -> Any:
         if service == "aws-sdk:sfn:startExecution":
@@ -236,6 +240,9 @@ class RunWorld:
             gets = [item["Get"] for item in arguments["TransactItems"]]
             return {"Responses": [self._read(get) for get in gets]}
         assert service == "aws-sdk:dynamodb:query", service
+        return self._query(arguments)
+
+    def _query(self, _arguments: Any) -> Any:
         took = [{"M": {"spot_seconds": {"N": str(seconds)}}} for seconds in self._history]
         return {"Items": [{"money": money} for money in took]}
 

@@ -1,0 +1,118 @@
+"""Runs that are spread over tasks, with real ones: what a shard is, and told and parked once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from steadyspot.contract import COMPLETION, Status, output_prefix
+from steadyspot.contract.shards import shard_key
+from steadyspot.deploy.local.outbox import Mail
+from tests.local.runs import Place, Work, eventually, faults
+
+TIME, KEY = "2026-11-24T02:00:00Z", "20261124T020000Z"
+EACH = """
+import os, pathlib, sys
+shard, shards = os.environ["STEADYSPOT_SHARD"], os.environ["STEADYSPOT_SHARDS"]
+if shard in sys.argv[1:] and not pathlib.Path(os.environ["MENDED"]).exists():
+    sys.exit(3)
+out = pathlib.Path(os.environ["STEADYSPOT_OUTPUT_DIR"])
+(out / "part.txt").write_text(f"{shard} of {shards}")
+"""
+
+
+def spread(place: Place, mended: Any, *bad: str, **more: Any) -> Work:
+    """A job of three shards that each write a file; those that are bad fail until it is mended."""
+    return place.job(
+        *("python", "-c", EACH, *bad),
+        shards=3,
+        shards_at_once=2,
+        environment={"MENDED": str(mended)},
+        output_dir="/work/output",
+        **more,
+    )
+
+
+def completion(work: Work, key: str = KEY) -> dict[str, Any]:
+    """The completion record of a run."""
+    found = work.s3.get_object(Bucket=work.bucket, Key=output_prefix(work.name, key) + COMPLETION)
+    return dict(json.loads(found["Body"].read()))
+
+
+def of_shard(work: Work, shard: int) -> list[str]:
+    """The executions of a shard."""
+    return [one for one in work.executions() if f":{shard_key(KEY, shard)}." in one]
+
+
+def told(work: Work) -> list[Mail]:
+    """The mails about the job's runs; alarms have others."""
+    work.mail(lambda mail: mail.subject.startswith("Steadyspot: "))
+    return [mail for mail in work.mails() if mail.subject.startswith("Steadyspot: ")]
+
+
+@pytest.mark.timeout(180)
+def test_three_shards_make_one_run(place: Place, tmp_path: Any) -> None:
+    work = spread(place, tmp_path / "mended", tell_every_run=True, finish_within_minutes=60)
+    execution = work.start(scheduledTime=TIME)
+    run = work.succeeded(execution, KEY)
+    assert run.complete
+    assert run.shards == 3
+    record = completion(work)
+    assert not faults("completion-of-shards", record)
+    assert [part["shard"] for part in record["parts"]] == [0, 1, 2]
+    assert record["outputs"] == 3
+    for shard in range(3):
+        key = shard_key(KEY, shard)
+        (child,) = of_shard(work, shard)
+        assert len(work.states_entered(child)) == 4
+        assert work.record(key).complete
+        found = work.s3.get_object(
+            Bucket=work.bucket, Key=output_prefix(work.name, key) + "part.txt"
+        )
+        assert found["Body"].read() == f"{shard} of 3".encode()
+    (mail,) = told(work)
+    assert "over 3 shards after 3 attempts" in mail.subject
+    assert "The slowest shards:" in mail.body
+    assert not work.waiting()
+
+
+@pytest.mark.timeout(240)
+def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) -> None:
+    mended = tmp_path / "mended"
+    work = spread(place, mended, "1")
+    shown = work.failed(work.start(scheduledTime=TIME))
+    assert shown["error"] == "Steadyspot.ShardsUnfinished"
+    assert "1 of 3 shards did not finish: 1 (job-failed)" in shown["cause"]
+    assert work.record(KEY).status == Status.UNFINISHED
+    assert work.parked()["cause"] == "shards-unfinished"
+    (mail,) = told(work)
+    assert "1 (job-failed)" in mail.body
+    mended.touch()
+    (redriven,) = work.redrive()
+    assert work.succeeded(redriven.execution, KEY).complete
+    assert [len(of_shard(work, shard)) for shard in range(3)] == [1, 2, 1]
+    assert [part["shard"] for part in completion(work)["parts"]] == [0, 1, 2]
+    assert not work.waiting()
+
+
+@pytest.mark.timeout(240)
+def test_a_run_that_is_stopped_takes_its_shards_with_it(place: Place) -> None:
+    slow = ("python", "-c", "import time; time.sleep(60)")
+    work = place.job(*slow, shards=2)
+    execution = work.start(scheduledTime=TIME)
+    eventually(
+        lambda: all(
+            (run := work.target.runs.get(work.name, shard_key(KEY, shard))) and run.fence
+            for shard in range(2)
+        )
+    )
+    work.sfn.stop_execution(executionArn=execution)
+    for one in (execution, *of_shard(work, 0), *of_shard(work, 1)):
+        assert work.ended(one)["status"] == "ABORTED"
+        work.after(one)
+    assert work.record(shard_key(KEY, 0)).status == Status.UNFINISHED
+    assert work.parked()["runKey"] == KEY  # once, and not for each shard
+    (mail,) = told(work)
+    assert f" {KEY} " in mail.subject

@@ -1,0 +1,158 @@
+"""A run that is spread over shards in virtual time: its world, and that of each shard beside it.
+
+All share one run table and one bucket. A shard runs the same rendered definition in a world of its
+own, from the moment at which the Map starts it; how often its launches are refused or reclaimed
+comes from the market that is given for it. What Step Functions limits is measured as it counts it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from steadyspot.contract.columns import WORKER_SUFFIX
+from steadyspot.contract.shards import shard_of
+from tests.virtual.machine import Ended, Machine, TaskFailed
+from tests.virtual.world import Launch, Offer, RunWorld
+
+LARGEST_READ = 1_048_576
+"""Bytes of items that one query of DynamoDB goes through."""
+Market = Callable[[Launch, float], Offer]
+
+
+def size(value: Any) -> int:
+    """Bytes of a value as JSON, which is what Step Functions counts."""
+    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+class SpreadWorld(RunWorld):
+    """The world of the run itself, and what came of each shard.
+
+    ``largest`` are the bytes of the largest arguments and results of its calls; ``outputs`` is how
+    many a shard has made, ``bytes_of_item`` are bytes of each record beside what is written.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        now: float,
+        work_seconds: float,
+        market_of: Callable[[int], Market],
+    ) -> None:
+        super().__init__(now=now, work_seconds=work_seconds, market=lambda *_: Offer())
+        self.machine = machine
+        self.table: dict[tuple[str, str], dict[str, Any]] = {}
+        self.objects: dict[str, Any] = {}
+        self.shards: list[tuple[ShardWorld, Ended]] = []
+        self.names: set[str] = set()
+        self.largest = 0
+        self.bytes_of_item = 0
+        self._market_of = market_of
+
+    def beside(self, at: float) -> Beside:
+        return Beside(self, at)
+
+    def start_shard(self, arguments: Any, at: float) -> float:
+        """Run the execution of a shard; when it has ended.
+
+        Raises
+        ------
+        TaskFailed
+            As the integration fails where the execution did.
+        """
+        if arguments["Name"] in self.names:
+            raise TaskFailed("StepFunctions.ExecutionAlreadyExistsException")
+        self.names.add(arguments["Name"])
+        self.largest = max(self.largest, size(arguments))
+        request = arguments["Input"]
+        world = ShardWorld(
+            self,
+            now=at,
+            work_seconds=self.work_seconds,
+            market=self._market_of(request["shard"]["number"]),
+        )
+        ended = self.machine.run(world, request, name=arguments["Name"])
+        self.shards.append((world, ended))
+        return world.now
+
+    def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
+        result = super().call(resource, arguments, timeout_seconds, state)
+        self.now += 0.1
+        self.largest = max(self.largest, size(arguments), size(result))
+        return result
+
+    def _elsewhere(self, service: str, arguments: Any) -> Any:
+        assert service == "aws-sdk:s3:putObject", f"nobody answers {service}"
+        self.objects[arguments["Key"]] = arguments["Body"]
+        return {"ETag": "e"}
+
+    def _query(self, arguments: Any) -> Any:
+        values = arguments["ExpressionAttributeValues"]
+        of_job, first, last = (values[name]["S"] for name in (":job", ":first", ":last"))
+        if not shard_of(first):
+            return super()._query(arguments)
+        names = arguments.get("ExpressionAttributeNames", {})
+        wanted = [names.get(name, name) for name in arguments["ProjectionExpression"].split(", ")]
+        found, read = [], 0
+        keys = sorted(key for job, key in self.table if job == of_job and first <= key <= last)
+        for key in keys:
+            item = self.table[of_job, key]
+            if not item:
+                continue
+            read += size(item) + self.bytes_of_item
+            found.append({name: item[name] for name in wanted if name in item})
+            if read > LARGEST_READ:
+                return {"Items": found, "LastEvaluatedKey": {"run_key": {"S": key}}}
+        return {"Items": found}
+
+    def _of(self, key: Any) -> dict[str, Any]:
+        return self.table.setdefault((key["job"]["S"], key["run_key"]["S"]), {})
+
+
+class ShardWorld(RunWorld):
+    """The world of one shard, whose items lie in the table of its run's."""
+
+    def __init__(self, run: SpreadWorld, **given: Any) -> None:
+        self._run = run
+        self._worker: dict[str, Any] = {}
+        super().__init__(**given)
+
+    def _of(self, key: Any) -> dict[str, Any]:
+        item = self._run._of(key)
+        if key["job"]["S"].endswith(WORKER_SUFFIX):
+            self.worker = item
+        return item
+
+    def _finished(self, launch: Launch, offer: Offer, starts: float) -> Any:
+        ended = super()._finished(launch, offer, starts)
+        key = launch.environment["STEADYSPOT_RUN_KEY"]
+        self.worker["completion"] = {
+            "M": {
+                "key": {"S": f"outputs/nightly/{key}/completion.json"},
+                "sha256": {"S": "a" * 64},
+                "outputs": {"N": "2"},
+                "output_bytes": {"N": "4096"},
+                "seconds": {"N": str(self.work_seconds)},
+            }
+        }
+        return ended
+
+
+class Beside:
+    """The world as one item of the Map sees it."""
+
+    def __init__(self, run: SpreadWorld, now: float) -> None:
+        self.now = now
+        self._run = run
+
+    def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
+        """Answer the one Task that there is."""
+        assert resource.endswith("states:startExecution.sync:2")
+        before = len(self._run.shards)
+        self.now = self._run.start_shard(arguments, self.now)
+        (_, ended) = self._run.shards[before]
+        if ended.status != "SUCCEEDED":
+            raise TaskFailed("States.TaskFailed", json.dumps({"Error": ended.error}))
+        return {"Output": ended.output}
