@@ -678,8 +678,13 @@ def build() -> Machine:
     ]
     _goes_on_to(telling, giving_back)
     waits.learning.next_step = waits.for_spot
-    unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
-    waits.learning.catches = [Catch(waits.for_spot, error_equals=["States.ALL"], assign=unlearned)]
+    waits.learning.catches = [
+        Catch(
+            waits.for_spot,
+            error_equals=["States.ALL"],
+            assign={variables.RUN: expression("runUnlearned"), **states_entered()},
+        )
+    ]
     _goes_on_to(waits.for_all_else, waits.telling)
     waits.for_spot.next_step = looking
     waits.for_all_else.next_step = choosing
