@@ -43,7 +43,12 @@ GOAL = 0.9
 SLOWER_SECONDS = 60.0
 """How much longer than without a change the tests may take before that counts as noticed."""
 
-WORKER = "tests/unit/worker"
+
+def of_worker(*names: str) -> str:
+    """Return where these tests of the worker stand."""
+    return " ".join(f"tests/unit/worker/test_{name}.py" for name in names)
+
+
 WORKFLOW = "tests/unit/statemachines tests/local/test_after_the_end.py"
 SLOW = (
     "test_stop_texts.py",
@@ -63,13 +68,25 @@ STACKS = (
     " tests/local/test_definitions.py"
 )
 CONCERNS = {
-    "fence": (["worker/keeping/fence.py"], WORKER),
+    "fence": (
+        ["worker/keeping/fence.py"],
+        of_worker("fence", "own_keys", "keeper", "commit_order", "withdrawn_uploads"),
+    ),
     "commit": (
         ["worker/keeping/commit.py", "worker/keeping/attempt.py", "worker/keeping/in_hand.py"],
-        WORKER,
+        of_worker(
+            *("in_hand", "commit_order", "many_outputs", "faults_of_one_file", "taken_up_again"),
+            *("withdrawn_uploads", "keeper", "request_hash", "ledger", "history"),
+        ),
     ),
-    "checkpoint": (["worker/keeping/checkpoint.py"], WORKER),
-    "stages": (["worker/supervising/stages.py", "worker/supervising/grace.py"], WORKER),
+    "checkpoint": (
+        ["worker/keeping/checkpoint.py"],
+        of_worker("checkpoint_folder", "ledger", "own_keys", "checkpoint", "history"),
+    ),
+    "stages": (
+        ["worker/supervising/stages.py", "worker/supervising/grace.py"],
+        of_worker("stages", "grace", "ending", "rhythm"),
+    ),
     "causes": (["statemachines/causes.py", "statemachines/composing.py"], WORKFLOW),
     "expressions": (["statemachines/expressions/*.jsonata"], WORKFLOW),
     "redrive": (["deploy/runs/redrive.py"], "tests/unit/deploy/test_redrive.py"),
