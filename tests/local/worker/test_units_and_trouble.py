@@ -232,3 +232,36 @@ def test_units_done_side_by_side_have_outputs_of_different_names(bench: Bench) -
     assert worker.end() == 125, worker.said()
     assert "have made an output of one name, 'last'" in worker.said()
     assert bench.objects() == {}
+
+
+TOTALS = """
+import sys, time
+from steadyspot import current_run
+run = current_run()
+totals = run.state if "state" in sys.argv else {}
+for unit in run.remaining("abc"):
+    time.sleep(0.01)
+    totals[unit] = 1
+    print("counted", unit, flush=True)
+    if run.attempt == 1 and unit == "c": time.sleep(60)
+with run.output("totals") as path: path.write_text(str(len(totals)))
+"""
+
+
+@pytest.mark.parametrize("kept", ["state", "memory"])
+def test_what_was_kept_in_memory_alone_before_a_stop_is_told(bench: Bench, kept: str) -> None:
+    command = bench.job_file(TOTALS)
+    stopped = bench.start(*command, kept)
+    stopped.wait_for("counted c")
+    stopped.kill_all()
+    stopped.end()
+
+    worker = bench.start(*command, kept)
+    assert worker.end(60) == 0, worker.said()
+    if kept == "state":
+        assert bench.objects()["totals"] == b"3"
+        assert "warnings" not in bench.item()
+    else:
+        (warning,) = bench.item()["warnings"]
+        assert "2 units were done by attempts before this one and left neither" in warning
+        assert "'totals'" in warning
