@@ -83,6 +83,7 @@ class Saving:
         self._began = time.monotonic()
         self._aborts: list[Future[Any]] = []
         self._owed: dict[str, str] = {}
+        self._older: dict[str, Output] = {}
         self._share_before = self.share_gained = 0.0
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
@@ -239,6 +240,9 @@ class Saving:
         return bool(new or gone or changed)
 
     def _take(self, output: Output, folder: bool = False) -> None:
+        older = self.attempt.ledger.history.output(output.name) if folder else None
+        if older and older.folder and not older.token.startswith(self._token):
+            self._older.setdefault(output.name, older)
         self._unsaved.replace(self.attempt.ledger.take([output], folder=folder))
         self.uploader.forget(output)
 
@@ -292,6 +296,7 @@ class Saving:
         self._say_left([unit for unit in left if ledger.history.unit(unit) is None])
         self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
         self._folders.say_left_out()
+        self._say_begun_anew()
         outputs = [upload.future.result() for upload in loose]
         if outputs and not ledger.state:
             self._say_forgotten(outputs[0].name)
@@ -321,6 +326,23 @@ class Saving:
                 "unit",
                 f"{len(units)} units were begun and not done, the first is {shown(units[0])}: what"
                 " was made in them is not published. The job ended with 0 all the same.",
+            )
+
+    def _say_begun_anew(self) -> None:
+        """A file that is added to all through the run lacks what a stopped attempt had added."""
+        counts = self.attempt.ledger.history.output
+        names = [
+            name
+            for name, older in sorted(self._older.items())
+            if counts(name) and not self._folders.goes_on(older)
+        ]
+        if names:
+            self._warnings.say(
+                "publish",
+                f"{len(names)} files in the folder for outputs lack what an attempt before this one"
+                f" had written to them, the first is {shown(names[0])}. That folder is empty when"
+                " an attempt begins: keep a file that is added to in the checkpoint folder, and"
+                " copy it at the end.",
             )
 
     def _say_forgotten(self, output: str) -> None:
