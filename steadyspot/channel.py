@@ -298,6 +298,14 @@ class FolderChannel:
         names = sorted(
             str(path.relative_to(staged)) for path in staged.rglob("*") if path.is_file()
         )
+        for other, made in done["units"].items():
+            if other != unit and (twice := set(made["outputs"]) & set(names)):
+                remove(folder)
+                raise RunError(
+                    f"The units {other} and {unit} have made an output of one name,"
+                    f" '{min(twice)}'. Name outputs by their unit; a count of the loop begins anew"
+                    " after a stop."
+                )
         for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
             remove(self._root / "outputs" / name)
         done["units"][unit] = {"outputs": names, "attempt": self._attempt}

@@ -199,6 +199,13 @@ class History:
             units |= {unit: names is not None for unit, names in rows.all_units().items()}
         return [unit for unit, done in units.items() if done]
 
+    def units_without_outputs(self) -> list[str]:
+        """The keys of the units done that made none."""
+        units: dict[str, bool] = {}
+        for rows in self._from_the_oldest():
+            units |= {unit: names == [] for unit, names in rows.all_units().items()}
+        return [unit for unit, made_none in units.items() if made_none]
+
     def outputs(self) -> Iterator[Output]:
         """All outputs that count, made one after the other: together they would be large.
 

@@ -187,6 +187,7 @@ class JobRequests:
         staged = [upload for upload in loose if upload.future.exception() is None]
         with self._unsaved.lock:
             self._unsaved.check_open()
+            self._check_names(units)
             tickets: list[Future[None]] = []
             for unit, outputs in units.items():
                 tickets.append(Future())
@@ -196,6 +197,22 @@ class JobRequests:
             self._submit(self._saving.save_marks)
         for ticket in tickets:
             ticket.result()
+
+    def _check_names(self, units: dict[str, list[Output]]) -> None:
+        """Raise ``Misuse`` where an output would replace that of another unit done (lock held)."""
+        history, taken = self._saving.attempt.ledger.history, self._unsaved.names_waiting()
+        for unit, outputs in units.items():
+            for name in [output.name for output in outputs]:
+                before = history.output(name)
+                other = taken.get(name) or (before.unit if before else "")
+                if other and other != unit:
+                    error = Misuse(
+                        f"The units {other} and {unit} have made an output of one name, '{name}'.",
+                        "Name outputs by their unit; a count of the loop begins anew after a stop.",
+                    )
+                    self._unsaved.refuse(unit, error)
+                    raise error
+                taken[name] = unit
 
     def _settled(self, unit: Unit) -> list[Output]:
         """The outputs of a unit that is to be marked, uploaded; none is kept where one fails."""

@@ -5,11 +5,14 @@ What is published, and when, is decided elsewhere.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from fnmatch import fnmatchcase
 
 from steadyspot.names import BadName, check_name
 from steadyspot.worker.keeping.scanning import Seen, Tree, look, scan
+
+COMPARED_BYTES = 64 << 20
 
 
 class OutputFolder:
@@ -83,6 +86,17 @@ class OutputFolder:
 
     def is_gone(self, name: str) -> bool:
         return not os.path.lexists(self.path(name))
+
+    def begins_with(self, name: str, size: int, sha256: str) -> bool:
+        """Whether a file begins with so many bytes of that hash; of many, how many is enough."""
+        try:
+            with open(self.path(name), "rb") as file:
+                there = os.fstat(file.fileno()).st_size
+                if there < size or size > COMPARED_BYTES:
+                    return there >= size
+                return hashlib.sha256(file.read(size)).hexdigest() == sha256
+        except OSError:
+            return True  # Whoever publishes it says so.
 
     def keep(self, name: str, seen: Seen) -> bool:
         """A file was staged; false when it changed meanwhile and has to be staged again."""

@@ -207,6 +207,11 @@ class SavedFolders:
         self._outputs.forget(gone)
         return new, gone
 
+    def goes_on(self, older: Output) -> bool:
+        """Whether a file for outputs begins as an older output of its name does."""
+        folder = self._outputs
+        return folder is None or folder.begins_with(older.name, older.size, older.sha256)
+
     def say_left_out(self) -> None:
         """Name what lies in the folder for outputs and is not published."""
         for why, names in (self._outputs.left_out() if self._outputs else {}).items():

@@ -83,6 +83,7 @@ class Saving:
         self._began = time.monotonic()
         self._aborts: list[Future[Any]] = []
         self._owed: dict[str, str] = {}
+        self._older: dict[str, Output] = {}
         self._share_before = self.share_gained = 0.0
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
@@ -239,6 +240,9 @@ class Saving:
         return bool(new or gone or changed)
 
     def _take(self, output: Output, folder: bool = False) -> None:
+        older = self.attempt.ledger.history.output(output.name) if folder else None
+        if older and older.folder and not older.token.startswith(self._token):
+            self._older.setdefault(output.name, older)
         self._unsaved.replace(self.attempt.ledger.take([output], folder=folder))
         self.uploader.forget(output)
 
@@ -286,13 +290,17 @@ class Saving:
             left = self._unsaved.in_hand.left
         ledger = self.attempt.ledger
         for unit in aside:
-            outputs = [upload.future.result() for upload in unit.staged.values()]
+            made = [upload.future.result() for upload in unit.staged.values()]
             with self._unsaved.lock:
-                self._count(Mark(unit.key, outputs, [], [], Future()))
+                self._count(Mark(unit.key, made, [], [], Future()))
         self._say_left([unit for unit in left if ledger.history.unit(unit) is None])
         self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
         self._folders.say_left_out()
-        for output in [upload.future.result() for upload in loose]:
+        self._say_begun_anew()
+        outputs = [upload.future.result() for upload in loose]
+        if outputs and not ledger.state:
+            self._say_forgotten(outputs[0].name)
+        for output in outputs:
             self._take(output)
         self._check_published()
         for one, other in twins(output.name for output in ledger.history.outputs()):
@@ -318,6 +326,40 @@ class Saving:
                 "unit",
                 f"{len(units)} units were begun and not done, the first is {shown(units[0])}: what"
                 " was made in them is not published. The job ended with 0 all the same.",
+            )
+
+    def _say_begun_anew(self) -> None:
+        """A file that is added to all through the run lacks what a stopped attempt had added."""
+        counts = self.attempt.ledger.history.output
+        names = [
+            name
+            for name, older in sorted(self._older.items())
+            if counts(name) and not self._folders.goes_on(older)
+        ]
+        if names:
+            self._warnings.say(
+                "publish",
+                f"{len(names)} files in the folder for outputs lack what an attempt before this one"
+                f" had written to them, the first is {shown(names[0])}. That folder is empty when"
+                " an attempt begins: keep a file that is added to in the checkpoint folder, and"
+                " copy it at the end.",
+            )
+
+    def _say_forgotten(self, output: str) -> None:
+        """Units of earlier attempts left nothing that can be in an output made after the loop."""
+        marked = self._unsaved.in_hand.marked | set(self._unsaved.in_hand.aside)
+        units = [
+            unit
+            for unit in self.attempt.ledger.history.units_without_outputs()
+            if unit not in marked
+        ]
+        if units:
+            self._warnings.say(
+                "unit",
+                f"{len(units)} units were done by attempts before this one and left neither an"
+                f" output nor a state, the first is {shown(units[0])}: what they yielded is not in"
+                f" {shown(output)}, if it was to be there. Keep it in run.state or in an output of"
+                " the unit.",
             )
 
     def _check_published(self) -> None:

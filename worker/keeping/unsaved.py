@@ -98,6 +98,10 @@ class Unsaved:
         """Have the next save count a mark; its ticket is settled then (the lock is held)."""
         self._marks.append(mark)
 
+    def names_waiting(self) -> dict[str, str]:
+        """Outputs of marks that wait, and their units (the lock is held)."""
+        return {output.name: mark.unit for mark in self._marks for output in mark.outputs}
+
     def begin_save(self, count: Callable[[Mark], None]) -> None:
         """A save begins: it ``count`` s all marks that wait, and none that comes later."""
         with self.lock:

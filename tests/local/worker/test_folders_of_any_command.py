@@ -264,6 +264,40 @@ def test_only_outputs_that_were_there_at_the_counted_checkpoint_count(bench: Ben
     assert names == ["comple", "part-1", "part-2", "part-3", "part-4"]
 
 
+ADDED_TO = """
+n=$(cat state/n 2>/dev/null || echo 0)
+while [ $n -lt 4 ]; do
+  n=$((n+1))
+  echo "$n" $FROM_BEFORE out/all.csv; echo "all of $n" > out/$n.csv
+  echo $n > state/n; touch m; while [ -e m ]; do sleep 0.02; done
+  if [ $n = 2 ] && [ -z "$LAST" ]; then echo two; sleep 60; fi
+done
+"""
+
+
+@pytest.mark.parametrize("how", [">>", ">", ">> state/all.csv; cp state/all.csv"])
+def test_file_that_lacks_what_a_stopped_attempt_had_added_is_told(bench: Bench, how: str) -> None:
+    """The folder for outputs is empty on the disk of the next attempt."""
+    job = ADDED_TO.replace("$FROM_BEFORE", how)
+    options = ("--output-dir", "out", "--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
+    first = bench.start(*options)
+    first.wait_for("two")
+    first.kill_all()
+    first.end()
+    for folder in ("out", "state"):
+        shutil.rmtree(bench.folder / folder)
+
+    second = bench.start(*options, LAST="1")
+    assert second.end() == 0, second.said()
+    warnings = bench.item().get("warnings", [])
+    lacks = "1 files in the folder for outputs lack what an attempt before this one had written"
+    if "state" in how:
+        assert bench.objects()["all.csv"] == b"1\n2\n3\n4\n"
+        assert warnings == []
+    else:
+        assert [lacks in warning and "'all.csv'" in warning for warning in warnings] == [True]
+
+
 SAVES_IN_A_UNIT = """
 import os, time, uuid
 from steadyspot import current_run

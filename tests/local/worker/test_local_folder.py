@@ -184,3 +184,15 @@ def test_run_says_what_it_is(tmp_path: Path) -> None:
     assert "current_run() -> " in said
     assert "remaining(self, units" in said
     assert "number ``shard``, from 0, of" in said
+
+
+def test_output_of_a_unit_done_is_not_replaced_by_another_units(tmp_path: Path) -> None:
+    job = (
+        HEAD + "for number, unit in enumerate(run.remaining('abc')):\n"
+        "    if sys.argv[1:] == [unit]: break\n"
+        "    write(f'part-{number}')\n"
+    )
+    assert run_to_its_end(tmp_path, job, "b")[0] == 0
+    code, said = run_to_its_end(tmp_path, job)
+    assert code != 0
+    assert """The units "a" and "b" have made an output of one name, 'part-0'""" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.local.worker.door import Door
-from tests.local.worker.kit import Bench, wait_until
+from tests.local.worker.kit import Bench, assert_said, wait_until
 
 HEAD = """
 import os, sys, threading, time
@@ -190,3 +190,78 @@ def test_state_that_would_not_come_back_is_refused(bench: Bench, state: str, say
     worker = bench.start(*bench.job_file(HEAD + f"run.state = {state}\nrun.save()\n"))
     assert worker.end() == 1, worker.said()
     assert says in worker.said()
+
+
+COUNTED = """
+import sys, time
+from steadyspot import current_run
+run = current_run()
+for number, unit in enumerate(run.remaining("abcd")):
+    with run.output(f"part-{number}") as path: path.write_text(unit)
+    print("wrote", unit, flush=True)
+    if "stops" in sys.argv and number == 2: time.sleep(60)
+"""
+ONE_NAME = """
+import threading
+from steadyspot import current_run
+run = current_run()
+def make(unit):
+    with run.unit(unit), run.output("last") as path: path.write_text(unit)
+threads = [threading.Thread(target=make, args=unit) for unit in "ab"]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_output_of_a_unit_done_is_not_replaced_by_another_units(bench: Bench) -> None:
+    """As names do that are counted in the loop, which has fewer units after a stop."""
+    command = bench.job_file(COUNTED)
+    stopped = bench.start(*command, "stops")
+    stopped.wait_for("wrote c")
+    stopped.kill_all()
+    stopped.end()
+
+    worker = bench.start(*command)
+    assert_said(worker, 125, """The units "a" and "c" have made an output of one name, 'part-0'""")
+    assert bench.objects() == {}
+    assert bench.item()["checkpoint"]["units_done"] == 2
+
+
+def test_units_done_side_by_side_have_outputs_of_different_names(bench: Bench) -> None:
+    worker = bench.start(*bench.job_file(ONE_NAME))
+    assert worker.end() == 125, worker.said()
+    assert "have made an output of one name, 'last'" in worker.said()
+    assert bench.objects() == {}
+
+
+TOTALS = """
+import sys, time
+from steadyspot import current_run
+run = current_run()
+totals = run.state if "state" in sys.argv else {}
+for unit in run.remaining("abc"):
+    time.sleep(0.01)
+    totals[unit] = 1
+    print("counted", unit, flush=True)
+    if run.attempt == 1 and unit == "c": time.sleep(60)
+with run.output("totals") as path: path.write_text(str(len(totals)))
+"""
+
+
+@pytest.mark.parametrize("kept", ["state", "memory"])
+def test_what_was_kept_in_memory_alone_before_a_stop_is_told(bench: Bench, kept: str) -> None:
+    command = bench.job_file(TOTALS)
+    stopped = bench.start(*command, kept)
+    stopped.wait_for("counted c")
+    stopped.kill_all()
+    stopped.end()
+
+    worker = bench.start(*command, kept)
+    assert worker.end(60) == 0, worker.said()
+    if kept == "state":
+        assert bench.objects()["totals"] == b"3"
+        assert "warnings" not in bench.item()
+    else:
+        (warning,) = bench.item()["warnings"]
+        assert "2 units were done by attempts before this one and left neither" in warning
+        assert "'totals'" in warning
