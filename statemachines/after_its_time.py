@@ -16,7 +16,7 @@ nothing either; hours in the place of "auto" make an alarm that needs it not.
 
 from __future__ import annotations
 
-from steadyspot.contract import columns
+from steadyspot.contract import columns, variables
 from steadyspot.contract.states import AfterItsTimeState
 from steadyspot.statemachines.calls import publishing, short_call
 from steadyspot.statemachines.composing import expression, variable
@@ -56,6 +56,7 @@ def build() -> Machine:
         assign={
             "jobName": "${Job}",
             "region": "${Region}",
+            variables.JOB: {"zoneOffsets": "${ZoneOffsets}"},
             "due": expression("dueOfLook"),
             "firstTime": expression("firstOfLook"),
             "lastTime": expression("lastOfLook"),

@@ -9,7 +9,7 @@ which execution people were told, so that an event that comes twice is told once
 
 from __future__ import annotations
 
-from steadyspot.contract import Status, columns
+from steadyspot.contract import Status, columns, variables
 from steadyspot.contract.states import AtTheDeadlineState
 from steadyspot.statemachines.calls import CONDITION_FAILED, EXECUTION, publishing, short_call
 from steadyspot.statemachines.composing import expression, variable
@@ -66,6 +66,7 @@ def build() -> Machine:
         assign={
             "jobName": "${Job}",
             "region": "${Region}",
+            variables.JOB: {"zoneOffsets": "${ZoneOffsets}"},
             "begun": variable("$states.input.executionArn"),
             "key": expression("keyOfBegun"),
             "deadline": expression("dueOfBegun", jobMinutes=MINUTES),

@@ -207,6 +207,7 @@ _TEXTS = {
     "priceDate": "PriceDate",
     "commandOverride": "CommandOverride",
     "debug": "Debug",
+    "zoneOffsets": "ZoneOffsets",
 }
 _NUMBERS = {
     messages.FINISH_WITHIN_MINUTES: "FinishWithinMinutes",

@@ -104,7 +104,10 @@ def _of_stops(stops: Sequence[Stop]) -> Iterator[str]:
         stops, key=lambda one: (one.cause, one.cause_class, one.stopped_reason)
     ):
         first, *others = group
-        numbers = f"s {first.attempt} to {others[-1].attempt}" if others else f" {first.attempt}"
+        joined = " and " if len(others) == 1 else " to "
+        numbers = (
+            f"s {first.attempt}{joined}{others[-1].attempt}" if others else f" {first.attempt}"
+        )
         why = f": {first.stopped_reason}" if first.stopped_reason else ""
         yield f"attempt{numbers}: row {first.cause}, class {first.cause_class}{why}"
 

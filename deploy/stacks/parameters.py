@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from steadyspot.deploy.schedules.zones import offsets_of
 from steadyspot.deploy.stacks.config import Job, Platform
 from steadyspot.deploy.stacks.image_names import repository_in
 
@@ -68,6 +69,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Forward": ",".join(job.forward),
         "ScheduleExpression": job.schedule or "",
         "TimeZone": job.timezone,
+        "ZoneOffsets": offsets_of(job.timezone),
         "ScheduleState": "ENABLED" if job.enabled else "DISABLED",
         "SpreadMinutes": str(job.spread_minutes),
         "StartRetries": str(job.retry.attempts),

@@ -226,7 +226,8 @@ AfterItsTime:
       Job: !Ref Job
       Region: !Ref AWS::Region
       Table: {Fn::ImportValue: !Sub "${Platform}-Table"}
-      Topic: {Fn::ImportValue: !Sub "${Platform}-Topic"}"""
+      Topic: {Fn::ImportValue: !Sub "${Platform}-Topic"}
+      ZoneOffsets: !Ref ZoneOffsets"""
 """The machine that looks for missed runs. What needs it has it; the Scheduler may start it by its
 tag. No job can have its name, which has capitals."""
 

@@ -30,6 +30,7 @@ DEFAULTS = {
     "TellEveryRun": "false",
     "CommandOverride": "true",
     "Debug": "false",
+    "ZoneOffsets": "",
     "FinishWithinMinutes": "0",
     "ExpectedMinutes": "60",
     "MaximumWaitMinutes": "60",

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from steadyspot.deploy.runs.records import RunRecord, run_of
+from steadyspot.deploy.schedules.zones import offsets_of
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from tests.unit.deploy.fakes import Calls
 from tests.virtual.defaults import job_definition
@@ -35,6 +36,7 @@ class Night(RunWorld):
         super().__init__(now=now, work_seconds=UNITS * UNIT_SECONDS, market=market)
         self.definition = job_definition(
             Job="night",
+            ZoneOffsets=offsets_of("Europe/Berlin"),
             Log="/steadyspot/shop/night",
             ExpectedMinutes="40",
             BackoffSeconds="60",

@@ -22,6 +22,7 @@ from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.runs.evidence import explanation_of, show
 from steadyspot.deploy.runs.following import watch
+from steadyspot.deploy.schedules.zones import offsets_of
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.nights import Night
 from tests.unit.statemachines.test_at_the_deadline import LateWorld, machine
@@ -84,7 +85,9 @@ def late(world: Night) -> tuple[float, str, str]:
         "startDate": round(START * 1000),
         "input": json.dumps(world.request),
     }
-    assert machine(75).run(other, event, name="y").status == "SUCCEEDED"
+    assert (
+        machine(75, offsets_of("Europe/Berlin")).run(other, event, name="y").status == "SUCCEEDED"
+    )
     (mail,) = other.mails
     return other.told_at, mail["Subject"], json.loads(mail["Message"])["email"]
 

@@ -19,7 +19,13 @@ START = 1_790_000_000.0
 TIME = iso(START)[:19] + "Z"
 KEY = TIME.replace("-", "").replace(":", "")
 AFTER = 75
-NAMES = {"Job": "night", "Region": "us-east-1", "Table": "runs", "Topic": "arn:topic"}
+NAMES = {
+    "Job": "night",
+    "Region": "us-east-1",
+    "Table": "runs",
+    "Topic": "arn:topic",
+    "ZoneOffsets": "",
+}
 
 
 def looking_definition() -> Any:

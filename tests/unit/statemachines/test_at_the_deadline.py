@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from steadyspot.deploy.schedules.zones import offsets_of
 from steadyspot.statemachines.composing import FOLDER
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Ended, Machine, iso, substituted
@@ -17,10 +18,11 @@ START = 1_790_000_000.0
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:shop-night:hand-1"
 
 
-def machine(within: float = 30.0) -> Machine:
+def machine(within: float = 30.0, zone: str = "") -> Machine:
     names = {
         "Job": "night",
         "Region": "us-east-1",
+        "ZoneOffsets": zone,
         "Table": "runs",
         "Topic": "arn:topic",
         "FinishWithinMinutes": f"{within:g}",
@@ -98,6 +100,14 @@ def test_a_run_that_is_over_costs_two_states_and_no_mail(status: str) -> None:
     ended = machine().run(world, event, name="x", watch=lambda state, _: seen.append(state))
     assert (ended.status, world.mails) == ("SUCCEEDED", [])
     assert len(seen) == 2
+
+
+def test_the_deadline_is_told_by_the_clock_of_the_job_s_zone_too() -> None:
+    world = LateWorld()
+    event = {"executionArn": EXECUTION, "name": "x", "startDate": START * 1000, "input": "{}"}
+    zone = offsets_of("Asia/Kolkata")
+    assert machine(zone=zone).run(world, event, name="x").status == "SUCCEEDED"
+    assert "2026-09-21 14:43 UTC (20:13 Asia/Kolkata). It goes on." in world.mails[0]["Message"]
 
 
 def test_it_is_told_once_whatever_is_delivered_twice() -> None:
