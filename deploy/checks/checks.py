@@ -19,6 +19,7 @@ from steadyspot.deploy.checks import (
     platform,
     records,
     secrets,
+    shards,
     stops,
     timing,
 )
@@ -39,6 +40,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("schedules", timing.schedules),
     ("missed runs", timing.missed),
     ("spread", timing.spread),
+    ("shards", shards.shards),
     ("launches", timing.launches),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),

@@ -89,6 +89,9 @@ class JobOrPlan(click.ParamType[Any]):
         return Path(value) if is_file else value
 
 
+shard_named = click.option(
+    "--shard", type=click.IntRange(0), help="Of a run that is spread over shards, this one."
+)
 run_named = click.argument("run", required=False, type=Checked("runs.lookup", "run_meant"))
 
 

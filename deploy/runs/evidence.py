@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,11 +11,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
+from steadyspot.contract.shards import shard_of
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.executions import whole_history
 from steadyspot.deploy.runs.given import parameters_of
 from steadyspot.deploy.runs.lookup import Finder, Found
-from steadyspot.deploy.runs.records import money
+from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.runs.story import Explanation, Stop, explain
 from steadyspot.deploy.stacks.config import Job
@@ -25,10 +27,18 @@ if TYPE_CHECKING:
     from steadyspot.deploy.target import Target
 
 
+_SHOWN, _SLOWEST = 20, 5
+"""Of the shards that are not complete, and of those that took the longest."""
+
+
 def explanation_of(
-    target: Target, job: Job, meant: str | None, now: datetime | None = None
+    target: Target,
+    job: Job,
+    meant: str | None,
+    now: datetime | None = None,
+    shard: int | None = None,
 ) -> Explanation:
-    """Return the story of a run; ``now`` is that of this machine unless it is given.
+    """Return the story of a run, or of a shard of it; ``now`` is that of this machine else.
 
     Raises
     ------
@@ -39,7 +49,7 @@ def explanation_of(
     finder = Finder(table=target.runs, sfn=sfn, job=job.name, machine=outputs["StateMachine"])
     waits = ""
     try:
-        found = finder.find(meant)
+        found = finder.find(meant) if shard is None else finder.shard(meant, shard)
     except Trouble:
         waits = _waits(target, job, meant or "")
         if not waits:
@@ -53,9 +63,16 @@ def explanation_of(
         events=events,
         waits=waits,
         name=name,
+        shards=_shards_of(target, found.run),
         parameters=parameters_of(job, found.run, found.execution),
         now=now or datetime.now(UTC),
     )
+
+
+def _shards_of(target: Target, run: RunRecord | None) -> tuple[RunRecord, ...]:
+    if run is None or run.shards == 1:
+        return ()
+    return tuple(target.runs.of_run(run.job, run.run_key))
 
 
 def _waits(target: Target, job: Job, meant: str) -> str:
@@ -87,15 +104,55 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
     elif run:
         screen.say()
         screen.say("Step Functions no longer has its history; this is what the record says.")
-    if run and run.attempts:
+    if run:
+        _tried(screen, run, story, job, prices)
+    _warnings(screen, run.warnings if run else ())
+    _completion(screen, story)
+
+
+def _tried(screen: Screen, run: RunRecord, story: Explanation, job: Job, prices: Prices) -> None:
+    """Print the attempts of a run, or its shards, and what they cost."""
+    if run.attempts:
         screen.heading("Its attempts")
         screen.attempts(run.attempts)
         for sentence in _of_stops(story.stops):
             screen.say(sentence)
+    if run.shards > 1:
+        _shards(screen, run, story.shards)
+    if run.attempts or run.shards > 1:
         cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
         screen.money(cost, prices.date, complete=run.complete)
-    _warnings(screen, run.warnings if run else ())
-    _completion(screen, story)
+
+
+def _shards(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None:
+    """Print how many shards are how, and of those that are not complete, or took longest, each."""
+    screen.heading(f"Its {run.shards} shards")
+    count = Counter(shard.status for shard in shards)
+    count["not started"] = run.shards - len(shards)
+    screen.say(", ".join(f"{number} {status}" for status, number in count.items() if number))
+    left = [shard for shard in shards if not shard.complete]
+    longest = sorted(shards, key=seconds_of, reverse=True)
+    chosen = list(dict.fromkeys([*left[:_SHOWN], *longest[:_SLOWEST]]))
+    screen.table(
+        ("shard", "status", "attempts", "s", "stopped by"),
+        [
+            (
+                str((shard_of(shard.run_key) or ("", 0))[1]),
+                shard.status,
+                str(len(shard.attempts)),
+                f"{seconds_of(shard):.0f}",
+                shard.cause or "-",
+            )
+            for shard in chosen
+        ],
+    )
+    name = f"{run.job} {run.run_key}"
+    screen.say(screen.advice(f"One of them: steadyspot explain {name} --shard 0"))
+
+
+def seconds_of(shard: RunRecord) -> float:
+    """Return for how long the tasks of a shard ran."""
+    return shard.seconds.get("spot_seconds", 0) + shard.seconds.get("on_demand_seconds", 0)
 
 
 def _of_stops(stops: Sequence[Stop]) -> Iterator[str]:
@@ -140,8 +197,20 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
     """Return a story for machines."""
     run = story.run
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
+    shards = [
+        {
+            "shard": (shard_of(shard.run_key) or ("", 0))[1],
+            "run_key": shard.run_key,
+            "status": shard.status,
+            "attempts": len(shard.attempts),
+            "seconds": seconds_of(shard),
+            "cause": shard.cause,
+        }
+        for shard in story.shards
+    ]
     return {
         "job": job.name,
+        "shards": shards,
         "outcome": story.outcome,
         "next_step": story.next_step,
         "execution": story.execution,

@@ -145,6 +145,9 @@ class Story:
                 yield _waits(wait, at), Tone.DECISION
         elif state == JobState.MARK_UNFINISHED and self._chose:
             yield "no more is tried: what this cause allows is used up", Tone.DECISION
+        elif state == JobState.RUN_SHARDS:
+            many = self._values.get(variables.SHARDS, {}).get("of", "its")
+            yield f"{many} shards are started, each in an execution of its own", Tone.DECISION
         elif said := self._turn.entered(state, self._values, at):
             yield said, Tone.DECISION
         elif state == JobState.WHO_HOLDS_IT and not self._turn.waits:
@@ -299,6 +302,8 @@ def assigned_by(details: Mapping[str, Any]) -> dict[str, Any]:
 
 _AFTER: Mapping[str, tuple[str, str]] = {
     JobState.CLOSE: ("the run's record says complete", ""),
+    JobState.RUN_SHARDS: ("all shards have ended", "the shards could not all be started"),
+    JobState.COMPLETE: ("all shards are complete, and so is the run", ""),
     JobState.PARK: ("the run is parked in the dead-letter queue", "the run could not be parked"),
     JobState.TELL_IT_WAITS: (
         "on-demand is refused, and people are told",
@@ -313,6 +318,7 @@ _AFTER: Mapping[str, tuple[str, str]] = {
 """What a state has done once it is left, and what is said where its call failed and was caught."""
 _TONES: Mapping[str, Tone] = {
     JobState.CLOSE: Tone.GOOD,
+    JobState.COMPLETE: Tone.GOOD,
     JobState.PARK: Tone.TROUBLE,
 }
 

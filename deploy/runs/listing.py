@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Status
 from steadyspot.contract.keys import scheduled_time_from, scheduled_time_of
+from steadyspot.contract.shards import shard_of_execution
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.executions import described, run_key_in
 from steadyspot.deploy.runs.records import RunRecord, RunTable, money
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _GLANCED = 5
 """Executions that a glance looks at, a call each where they came to no run."""
+_PAGES = 12
+"""Of a thousand executions, which is more than one run has shards."""
 _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 
 
@@ -145,14 +148,28 @@ _NOTHING: Mapping[str, Any] = {
 def latest(
     table: RunTable, sfn: Any, *, job: str, machine: str, most: int
 ) -> tuple[list[RunRecord], list[Mapping[str, Any]]]:
-    """Return the last runs, scheduled and by hand, and the last executions; three calls."""
-    executions = sfn.list_executions(stateMachineArn=machine, maxResults=min(1000, most))[
-        "executions"
-    ]
+    """Return the last runs, scheduled and by hand, and their last executions; three calls.
+
+    More only where runs are spread over shards, whose executions lie between those of runs.
+    """
+    executions = _last_executions(sfn, machine, min(1000, most))
     runs = {run.run_key: run for run in table.scheduled(job, most)}
     by_hand = [execution["name"] for execution in executions if execution["name"] not in runs]
     runs.update((run.run_key, run) for run in table.several(job, by_hand))
     return sorted(runs.values(), key=lambda run: run.claimed_at, reverse=True)[:most], executions
+
+
+def _last_executions(sfn: Any, machine: str, most: int) -> list[Mapping[str, Any]]:
+    """Return the last executions of a state machine, but for those of shards."""
+    found: list[Mapping[str, Any]] = []
+    request = {"stateMachineArn": machine, "maxResults": most}
+    for _ in range(_PAGES):
+        page = sfn.list_executions(**request)
+        found += [one for one in page["executions"] if not shard_of_execution(one["name"])]
+        if len(found) >= most or "nextToken" not in page or len(found) == len(page["executions"]):
+            break
+        request |= {"nextToken": page["nextToken"], "maxResults": 1000}
+    return found[:most]
 
 
 def strays(

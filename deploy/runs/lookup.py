@@ -9,6 +9,7 @@ from typing import Any
 
 from steadyspot.contract import Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
+from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.executions import described, execution_arn, run_key_in
 from steadyspot.deploy.runs.listing import latest
@@ -86,6 +87,22 @@ class Finder:
                 f"Look which there are: steadyspot runs {self._job}.",
             )
         return Found(run, execution)
+
+    def shard(self, key: str | None, shard: int) -> Found:
+        """Return a shard of the run with this key or of this execution, or of the last run.
+
+        Raises
+        ------
+        Trouble
+            When there is no such run, or it has no shard of that number that was begun.
+        """
+        run = self.find(key).run
+        many = run.shards if run else 0
+        if run is None or shard >= many or many == 1:
+            about = f"{self._job} {run.run_key}" if run else f"That run of {self._job}"
+            told = f"has shards 0 to {many - 1}" if many > 1 else "has no shards"
+            raise Trouble(f"{about} {told}.", "Name one of them, or leave --shard out.", USAGE)
+        return self.find(shard_key(run.run_key, shard))
 
     def _waits(self, key: str) -> dict[str, Any] | None:
         """Return the execution in which a run waits for its turn."""

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import output_prefix
+from steadyspot.contract.shards import shards_prefix
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.stacks.config import Job
@@ -33,7 +34,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Made:
-    """What a run has published, ``completion.json`` included."""
+    """What a run has published, ``completion.json`` included; that of its shards in folders."""
 
     job: str
     run_key: str
@@ -56,11 +57,17 @@ def made_by(target: Target, job: Job, run_key: str | None) -> Made:
             f"{meant} is {'not ' if run_key else ''}complete, so that there are no outputs.",
             f"Look how it stands: steadyspot runs {job.name}.",
         )
-    prefix, bucket = output_prefix(job.name, run.run_key), target.platform["Bucket"]
-    pages = (
-        target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    )
-    found = [item for page in pages for item in page.get("Contents", [])]
+    own, bucket = output_prefix(job.name, run.run_key), target.platform["Bucket"]
+    # Those of shards lie in folders of their own, beside that of their run.
+    prefix = output_prefix(job.name, "")[:-1] if run.shards > 1 else own
+    wanted = [own, *([prefix + shards_prefix(run.run_key)] if run.shards > 1 else [])]
+    listing = target.client("s3").get_paginator("list_objects_v2")
+    found = [
+        item
+        for begin in wanted
+        for page in listing.paginate(Bucket=bucket, Prefix=begin)
+        for item in page.get("Contents", [])
+    ]
     outputs = tuple(Output(item["Key"].removeprefix(prefix), item["Size"]) for item in found)
     return Made(job.name, run.run_key, f"s3://{bucket}/{prefix}", outputs)
 

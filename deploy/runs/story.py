@@ -49,6 +49,7 @@ class Explanation:
     latest_spot_start: datetime | None = None
     under_way: Launch | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    shards: tuple[RunRecord, ...] = ()
 
 
 def explain(
@@ -60,6 +61,7 @@ def explain(
     name: str = "",
     parameters: Mapping[str, Any] | None = None,
     now: datetime | None = None,
+    shards: tuple[RunRecord, ...] = (),
 ) -> Explanation:
     """Put a story together; pure.
 
@@ -88,6 +90,7 @@ def explain(
         latest_spot_start=teller.latest_spot_start,
         under_way=_not_in(run, teller.under_way),
         parameters=parameters or {},
+        shards=shards,
     )
 
 
@@ -236,5 +239,7 @@ def _filled(sentence: str, run: RunRecord, cause: str, status: str) -> str:
         .replace("{stopped_reason}", last.stopped_reason if last and last.cause == cause else ended)
         .replace("{how_ended}", ended)
         .replace("{error}", ended)
+        .replace("{left} of {shards} shards", f"Some of {run.shards} shards")
+        .replace(": {which}", ".")
         .replace("{memory_gb} GB", "its memory's size")
     )

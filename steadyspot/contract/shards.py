@@ -36,6 +36,15 @@ def shard_key(run_key: str, shard: int) -> str:
     return f"{shards_prefix(run_key)}{shard:0{_DIGITS}}"
 
 
+def shard_of_execution(name: str) -> tuple[str, int] | None:
+    """Return the run and the number of the shard that an execution of such a name works off.
+
+    The name is the shard's key, a dot, and how often its run had been claimed.
+    """
+    key, dot, claims = name.rpartition(".")
+    return shard_of(key) if dot and claims.isdecimal() else None
+
+
 def shard_of(key: str) -> tuple[str, int] | None:
     """Return the run that a key is a shard of, and the shard's number; None where it is none."""
     run_key, mark, number = key.rpartition(_MARK)

@@ -10,6 +10,9 @@ import pytest
 from steadyspot.contract import COMPLETION, Status, output_prefix
 from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.local.outbox import Mail
+from steadyspot.deploy.runs.evidence import explanation_of
+from steadyspot.deploy.runs.listing import listed
+from steadyspot.deploy.runs.outputs import made_by
 from tests.local.runs import Place, Work, eventually, faults
 
 TIME, KEY = "2026-11-24T02:00:00Z", "20261124T020000Z"
@@ -54,7 +57,7 @@ def told(work: Work) -> list[Mail]:
 
 @pytest.mark.timeout(180)
 def test_three_shards_make_one_run(place: Place, tmp_path: Any) -> None:
-    work = spread(place, tmp_path / "mended", tell_every_run=True, finish_within_minutes=60)
+    work = spread(place, tmp_path / "mended", tell_every_run=True, finish_within_minutes=400_000)
     execution = work.start(scheduledTime=TIME)
     run = work.succeeded(execution, KEY)
     assert run.complete
@@ -89,12 +92,21 @@ def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) 
     assert work.parked()["cause"] == "shards-unfinished"
     (mail,) = told(work)
     assert "1 (job-failed)" in mail.body
+    story = explanation_of(work.target, work.job, KEY)
+    assert "1 of 3 shards did not finish: 1 (job-failed)" in story.outcome
+    assert [one.status for one in story.shards] == ["complete", "unfinished", "complete"]
+    assert explanation_of(work.target, work.job, KEY, shard=1).stops[0].cause == "job-failed"
+    (line,) = (line for line in listed(work.target, work.job, 5))
+    assert (line.run_key, line.cause) == (KEY, "shards-unfinished")
     mended.touch()
     (redriven,) = work.redrive()
     assert work.succeeded(redriven.execution, KEY).complete
     assert [len(of_shard(work, shard)) for shard in range(3)] == [1, 2, 1]
     assert [part["shard"] for part in completion(work)["parts"]] == [0, 1, 2]
     assert not work.waiting()
+    made = {output.name for output in made_by(work.target, work.job, KEY).outputs}
+    assert f"{KEY}/{COMPLETION}" in made
+    assert {f"{shard_key(KEY, shard)}/part.txt" for shard in range(3)} < made
 
 
 @pytest.mark.timeout(240)

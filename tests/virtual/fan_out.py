@@ -11,14 +11,27 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from steadyspot.contract import Status
 from steadyspot.contract.columns import WORKER_SUFFIX
-from steadyspot.contract.shards import shard_of
+from steadyspot.contract.shards import shard_key, shard_of
 from tests.virtual.machine import Ended, Machine, TaskFailed
 from tests.virtual.world import Launch, Offer, RunWorld
 
 LARGEST_READ = 1_048_576
 """Bytes of items that one query of DynamoDB goes through."""
 Market = Callable[[Launch, float], Offer]
+
+
+def completion_of(key: str) -> dict[str, Any]:
+    """What the worker of a shard writes down of its completion record."""
+    return {
+        "M": {
+            "key": {"S": f"outputs/nightly/{key}/completion.json"},
+            "sha256": {"S": "a" * 64},
+            "outputs": {"N": "2"},
+            "output_bytes": {"N": "4096"},
+        }
+    }
 
 
 def size(value: Any) -> int:
@@ -111,6 +124,47 @@ class SpreadWorld(RunWorld):
         return self.table.setdefault((key["job"]["S"], key["run_key"]["S"]), {})
 
 
+class RecordedWorld(SpreadWorld):
+    """The world of a run whose shards are not run: what came of each, as its record says, is given.
+
+    ``fate_of`` gives the status of a shard, its cause, and how its attempts ended.
+    """
+
+    def __init__(
+        self, machine: Machine, *, now: float, fate_of: Callable[[int], tuple[str, str, Any]]
+    ) -> None:
+        super().__init__(machine, now=now, work_seconds=1.0, market_of=lambda _: lambda *_: Offer())
+        self.fate_of = fate_of
+
+    def works_off(self, items: list[int]) -> None:
+        """Write down what came of these shards."""
+        key = next(key for (job, key), item in self.table.items() if job == "nightly" and item)
+        for shard in items:
+            self._write_down(shard, shard_key(key, shard))
+
+    def _write_down(self, shard: int, key: str) -> None:
+        status, cause, ended = self.fate_of(shard)
+        money = {"spot_seconds": 600.0 + shard % 7, "on_demand_seconds": 0.0, "wasted_seconds": 1.5}
+        own = self.table.setdefault(("nightly/shards", key), {})
+        own |= {
+            "job": {"S": "nightly/shards"},
+            "run_key": {"S": key},
+            "status": {"S": status},
+            **({"cause": {"S": cause}} if cause else {}),
+            "money": {
+                "M": {
+                    **{name: {"N": str(value)} for name, value in money.items()},
+                    "transitions": {"N": "4"},
+                    "ended": {"M": {how: {"N": str(times)} for how, times in ended.items()}},
+                }
+            },
+        }
+        worker = self.table.setdefault(("nightly" + WORKER_SUFFIX, key), {})
+        worker |= {"run_key": {"S": key}, "status": {"S": status}}
+        if status == Status.COMPLETE:
+            worker["completion"] = completion_of(key)
+
+
 class ShardWorld(RunWorld):
     """The world of one shard, whose items lie in the table of its run's."""
 
@@ -128,15 +182,7 @@ class ShardWorld(RunWorld):
     def _finished(self, launch: Launch, offer: Offer, starts: float) -> Any:
         ended = super()._finished(launch, offer, starts)
         key = launch.environment["STEADYSPOT_RUN_KEY"]
-        self.worker["completion"] = {
-            "M": {
-                "key": {"S": f"outputs/nightly/{key}/completion.json"},
-                "sha256": {"S": "a" * 64},
-                "outputs": {"N": "2"},
-                "output_bytes": {"N": "4096"},
-                "seconds": {"N": str(self.work_seconds)},
-            }
-        }
+        self.worker["completion"] = completion_of(key)
         return ended
 
 

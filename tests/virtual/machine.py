@@ -178,7 +178,8 @@ class _Scope:
     def map(self, state: Any, name: str, ended: Ended) -> str:
         """Let each item go through the processor as soon as one of so many at once is done.
 
-        The world gives what an item sees from a moment on: ``beside(at)``.
+        The world gives what an item sees from a moment on, ``beside(at)``, or works all items off
+        by itself, with ``works_off(items)``.
         """
         items, at_once = self._value(state["Items"]), self._value(state["MaxConcurrency"])
         assert isinstance(items, list), f"{items} is no list"
@@ -188,12 +189,15 @@ class _Scope:
         free = [self._world.now] * at_once
         given = {**self._states["context"]}
         world: Any = self._world
-        for index, item in enumerate(items):
+        works_off = getattr(world, "works_off", None)
+        for index, item in enumerate(() if works_off else items):
             self._states["context"] = {**given, "Map": {"Item": {"Index": index, "Value": item}}}
             request = self._value(state["ItemSelector"])
             beside = world.beside(heapq.heappop(free))
             ended.inside += processor.run(beside, request, name=f"{name}-{index}").states_entered
             heapq.heappush(free, beside.now)
+        if works_off:
+            works_off(items)
         self._states["context"] = given
         self._world.now = max(free)
         self._states["result"] = [{} for _ in items]

@@ -48,6 +48,11 @@ def command(
 
     wanted = target.config.job(job)
     drill = DRILLS[name]
+    if wanted.shards > 1 and name != "verify":
+        raise Trouble(
+            f"{wanted.name} spreads a run over shards, and a drill follows one task.",
+            "Drill verify, or give the job shards = 1 in an environment and drill that: --env.",
+        )
     stage = Stage(target, wanted, lambda moment: None if machine else screen.moment(moment))
     if not machine:
         for line in announcement(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.command(name="explain")
 @options.job
 @options.run_named
+@options.shard_named
 @options.as_json
 @options.as_page
 @options.on_target
@@ -26,17 +27,18 @@ def command(
     screen: Screen,
     job: str | None,
     run: str | None,
+    shard: int | None,
     machine: bool,
     page: Path | None = None,
 ) -> None:
     """Tell JOB's last run as a plain story, or that of RUN: a run key, a time or an execution."""
-    if page:
+    if page and shard is None:
         _write(target, screen, job, run, page)
         return
     from steadyspot.deploy.runs.evidence import as_data, explanation_of, show
 
     wanted = target.config.job(job)
-    story = explanation_of(target, wanted, run)
+    story = explanation_of(target, wanted, run, shard=shard)
     prices = target.config.platform.prices
     if machine:
         told = as_data(story, wanted, prices)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     type=options.Checked("runs.logs", "since_of"),
     help="Nothing printed before: 10m, 2h, 1d ago, or 2026-11-24T02:00:00Z.",
 )
+@options.shard_named
 @click.option("--attempt", type=click.IntRange(1), help="Only of this attempt.")
 @click.option("--tail", type=click.IntRange(0), help="Of what is there, only the last lines.")
 @options.as_json
@@ -58,9 +59,8 @@ def command(
     wanted = target.config.job(job)
     outputs = target.job(wanted)
     sfn = target.client("stepfunctions")
-    found = Finder(
-        table=target.runs, sfn=sfn, job=wanted.name, machine=outputs["StateMachine"]
-    ).find(run)
+    finder = Finder(table=target.runs, sfn=sfn, job=wanted.name, machine=outputs["StateMachine"])
+    found = finder.find(run) if which["shard"] is None else finder.shard(run, which["shard"])
     execution = found.execution["executionArn"] if found.execution else ""
     log = RunLog(target.client("logs"), outputs["LogGroup"], which["since"])
     printing = Printing(log, which["attempt"])
@@ -83,6 +83,9 @@ def command(
         beside = shown_beside(printing, show, pace)
         for _ in Follower(sfn, execution, pace, beside, behind_event=known).moments():
             pass  # Only what is printed is shown.
+    elif not lines and not machine and found.run and found.run.shards > 1:
+        advice = screen.advice("Name a shard: --shard 0.")
+        screen.say(f"The tasks are those of its {found.run.shards} shards. {advice}")
     elif not lines and not machine:
         screen.say("Its attempts printed nothing of that, or none came to run.")
 

@@ -575,3 +575,25 @@ def test_public_addresses_without_an_internet_gateway_lead_nowhere(tmp_path: Pat
     assert level is Level.BAD
     ((level, _),) = ways_out(tmp_path, routes("igw-1"), platform=public)
     assert level is Level.GOOD
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rerun": "never"}, 'rerun = "never" ends a shard with its first interruption'),
+        ({"finish_within_minutes": 60, "shards_at_once": 100}, "take 100 min: more than"),
+    ],
+)
+def test_shards_that_cannot_do_what_is_wanted_of_them_are_told(
+    tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    given = {"shards": 1000, "expected_minutes": 10, **settings}
+    told = [one for one in findings(account(), tmp_path, **given) if one.about == "night: shards"]
+    assert any(one.level is Level.BAD and said in one.text for one in told)
+
+
+def test_of_shards_it_is_said_how_long_they_take(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"shards": 1000, "shards_at_once": 500, "expected_minutes": 10}
+    (one,) = (one for one in findings(account(), tmp_path, **given) if one.about == "night: shards")
+    assert one.level is Level.GOOD
+    assert "1000, 500 at once: undisturbed about 21 min" in one.text

@@ -24,6 +24,7 @@ from steadyspot.deploy.local.expressions import ExpressionError
 from steadyspot.statemachines.composing import expression, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
 from tests.unit.statemachines.claims import met_by_claims
+from tests.unit.statemachines.shards import all_that_may_come
 from tests.unit.statemachines.test_after_its_time import KEY as LOOKED_FOR
 from tests.unit.statemachines.test_after_its_time import TIME, Table, looking_definition
 from tests.unit.statemachines.test_after_the_end import AFTER_THE_END, END, broken_off
@@ -104,6 +105,7 @@ def recorder() -> Recorder:
         request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
         machine.run(world, request, name=f"x{number}")
     machine.kept |= kept_in_turn(machine.scopes)
+    machine.kept |= kept_of_shards(machine.scopes)
     for number, met in enumerate(met_by_claims()):
         machine.run(met.world, met.request, name=f"claim{number}")
     after = Recorder(AFTER_THE_END)
@@ -122,6 +124,20 @@ def recorder() -> Recorder:
         looks.run(table, request, name="look")
     machine.kept |= looks.kept
     return machine
+
+
+def kept_of_shards(scopes: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What runs evaluate that are spread over shards."""
+    kept: dict[str, list[dict[str, Any]]] = {}
+
+    def recording(given: Any) -> Recorder:
+        made = Recorder(given)
+        made.kept, made.scopes, made.most = kept, scopes, EACH
+        return made
+
+    for met in all_that_may_come(recording):
+        met.world.machine.run(met.world, met.request, name=met.name)
+    return kept
 
 
 def kept_in_turn(scopes: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

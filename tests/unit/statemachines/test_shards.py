@@ -9,14 +9,15 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from tests.unit.statemachines.shards import COMPLETE, TIME, recorded
 from tests.virtual.defaults import job_definition
-from tests.virtual.fan_out import Market, SpreadWorld
+from tests.virtual.fan_out import Market, SpreadWorld, size
 from tests.virtual.machine import Ended, Machine
 from tests.virtual.world import Offer
 
 NOW = 1_795_485_600.0
 SCHEMAS = Path(__file__).parents[3] / "statemachines" / "schemas"
-TIME, KEY = "2026-11-24T02:00:00Z", "20261124T020000Z"
+KEY = "20261124T020000Z"
 
 
 def calm(_shard: int) -> Market:
@@ -47,6 +48,10 @@ def run(world: SpreadWorld, name: str = "first", **request: Any) -> Ended:
     return world.machine.run(world, {"scheduledTime": TIME, **request}, name=name)
 
 
+def schema(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
+
+
 def told(world: SpreadWorld) -> list[str]:
     return [mail["Subject"] for mail in world.mails]
 
@@ -59,8 +64,7 @@ def test_all_shards_make_one_run() -> None:
     assert [len(shard.states_entered) for _, shard in world.shards] == [4] * 4
     assert len(ended.inside) == 8
     record = world.objects[f"outputs/nightly/{KEY}/completion.json"]
-    schema = json.loads((SCHEMAS / "completion-of-shards.schema.json").read_text("utf-8"))
-    Draft202012Validator(schema).validate(record)
+    Draft202012Validator(schema("completion-of-shards")).validate(record)
     item = world.table["nightly", KEY]
     assert item["status"] == {"S": "complete"}
     assert item["shards"] == {"N": "4"}
@@ -81,3 +85,50 @@ def test_a_redrive_is_for_those_that_are_left() -> None:
     assert [world.launches for world, _ in world.shards[4:]] != []
     assert again.items["Run the shards"] == [1, 2]
     assert [shard.status for _, shard in world.shards[4:]] == ["SUCCEEDED"] * 2
+
+
+def test_what_many_shards_have_made_lies_in_lists() -> None:
+    world = recorded(250, lambda _: COMPLETE)
+    ended = run(world)
+    assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
+    place = f"outputs/nightly/{KEY}/"
+    record = world.objects[f"{place}completion.json"]
+    Draft202012Validator(schema("completion-of-shards")).validate(record)
+    assert [one["key"] for one in record["lists"]] == [
+        f"{place}shards-{first:04}.json" for first in (0, 100, 200)
+    ]
+    parts = [part for one in record["lists"] for part in world.objects[one["key"]]["parts"]]
+    assert [part["shard"] for part in parts] == list(range(250))
+    assert record["outputs"] == 500
+
+
+def test_ten_thousand_shards_stay_below_every_limit_of_the_run_that_starts_them() -> None:
+    """A fifth of them and of each limit: all that grows does so with their number.
+
+    Records have 12 KB, so that a query does not bring all it was asked for.
+    """
+
+    def fate(shard: int) -> Any:
+        bad = shard % 3 == 0
+        return ("unfinished", "out-of-memory", {"out-of-memory/spot": 1}) if bad else COMPLETE
+
+    world = recorded(2_000, fate, ShardsAtOnce="10000")
+    world.bytes_of_item = 12_000
+    largest = 0
+
+    def watch(_state: str, variables: dict[str, Any]) -> None:
+        nonlocal largest
+        largest = max(largest, *(size(value) for value in variables.values()), 0)
+
+    request = {"scheduledTime": TIME}
+    ended = world.machine.run(world, request, name="first", watch=watch)
+    assert ended.error == "Steadyspot.ShardsUnfinished"
+    assert "667 of 2000 shards did not finish: 0 (out-of-memory), 3 (out-of-memory)" in ended.cause
+    assert "and others" in ended.cause
+    # A state enters, exits and a call has five events or so: far below 25,000.
+    assert len(ended.states_entered) < 1_000 / 5
+    assert largest < 262_144
+    assert world.largest < 262_144 / 2
+    assert size(ended.items["Run the shards"]) < 262_144 / 5
+    assert len(world.mails[0]["Message"]) < 20_000
+    assert size(world.table["nightly", KEY]) < 400_000 / 5
