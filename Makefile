@@ -5,10 +5,10 @@ PYTHON_HERE := .venv/bin/python
 READY := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types scan mutants render docs bench lock base clean
+.PHONY: help setup demo demo-shards test lint format types scan mutants render docs bench lock base clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## set up .venv from Pipfile.lock (the others do it by themselves)
 
@@ -17,6 +17,9 @@ $(READY): Pipfile.lock .ci/setup
 
 demo: $(READY) ## show a run that is interrupted, refused and still finishes
 	@$(PYTHON_HERE) -m steadyspot demo
+
+demo-shards: $(READY) ## show a run over four tasks, two of which are reclaimed
+	@$(PYTHON_HERE) -m steadyspot demo --shards
 
 test: lint types ## all checks and all tests
 	$(PYTHON_HERE) -m pytest $(ARGS)

@@ -7,7 +7,6 @@ the executions' histories and the run table; the faults are caused beside it, by
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +19,15 @@ from steadyspot.contract import Capacity, Exit, output_prefix
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.local import showing
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.local.showing import START_SECONDS, Check, Showing, key_of, room, until
+from steadyspot.deploy.local.showing import (
+    START_SECONDS,
+    Check,
+    Showing,
+    from_here,
+    key_of,
+    room,
+    until,
+)
 from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.stacks.config import Backoff, Job
@@ -89,7 +96,7 @@ class Demo(Showing):
             (room(examples) / "tpch_q1" / "job.py", "", "the job, and what makes it resume"),
             (command, " local", "keeps such an AWS up, to play with"),
         ):
-            self._screen.say(f"  {_from_here(path)}{arguments}  {what}")
+            self._screen.say(f"  {from_here(path)}{arguments}  {what}")
 
     # --- first: interrupted, refused, finished ----------------------------------------------------
 
@@ -195,8 +202,3 @@ class Faults:
                 for task in tasks:
                     self._aws.market.reclaim(task)
                 return
-
-
-def _from_here(path: Path) -> str:
-    """Return a path as one types it: relative, where it lies below the folder one is in."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

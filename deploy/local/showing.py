@@ -7,6 +7,7 @@ is its own. A demo ends well only if everything it promises was checked.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -223,6 +224,11 @@ def _show(screen: Screen, made: Callable[[LocalAws, Screen, Path], Showing]) -> 
 def room(package: ModuleType) -> Path:
     """The folder of a package."""
     return Path(package.__path__[0])
+
+
+def from_here(path: Path) -> str:
+    """A path as one types it: relative, where it lies below the folder one is in."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def key_of(at: datetime) -> str:

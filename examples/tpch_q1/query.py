@@ -8,6 +8,7 @@ digit however the parts were cut and in whichever attempt each was done.
 from __future__ import annotations
 
 import csv
+import io
 import tempfile
 from collections.abc import Iterable
 from decimal import Context, Decimal
@@ -91,9 +92,13 @@ def _row(group: str, total: list[Decimal]) -> tuple[str, ...]:
     return (*group.split("|"), *map(str, sums), *map(str, averages), str(count))
 
 
+def text_of(rows: Iterable[tuple[str, ...]]) -> str:
+    """Return the answer as CSV with a header."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    return file.getvalue()
+
+
 def write(rows: Iterable[tuple[str, ...]], path: Path) -> None:
-    """Write the answer as CSV with a header."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    """Write the answer down."""
+    path.write_text(text_of(rows), "utf-8")

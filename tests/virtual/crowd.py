@@ -28,7 +28,6 @@ CONFLICTS = (
     "Close what is complete",
 )
 """States that look again where their transaction was cancelled for another one."""
-TAKING = ("Claim the run", "Take the run over")
 RUNNING, ABORTED = "RUNNING", "ABORTED"
 SEEN_SECONDS = 10.0
 """Longer than what a run takes from its look to its taking the turn."""
@@ -91,6 +90,7 @@ class Crowd:
         self.overlapped = 0
         self.overtaken = 0
         self.stopped_in: Counter[str] = Counter()
+        self.taken_by: dict[str, list[str]] | None = None
         self.waits_since: dict[str, float] = {}
         self.finished: Counter[str] = Counter()
         self._machines = machines
@@ -183,11 +183,12 @@ class Crowd:
             shown |= {"Error": one.ended.error, "Cause": one.ended.cause}
         return shown | one.stop
 
-    def note_turn(self, key: str, state: str) -> None:
+    def note_turn(self) -> None:
         """Look who waits for the turn, and whether the run that has taken it was next."""
+        before, self.taken_by = self.taken_by, self.of_turn().get(columns.TAKEN_BY)
         queued = self.of_turn().get(columns.QUEUED, {"SS": []})["SS"]
         self.waits_since = {place: self.waits_since.get(place, self.now) for place in queued}
-        if state in TAKING and self.of_turn().get(columns.TAKEN_BY) == {"SS": [key]}:
+        if self.taken_by not in (None, before):
             due = self.of_turn()[columns.DUE]["S"]
             self.overtaken += any(
                 place.split("/")[0] < due and self.now - since > SEEN_SECONDS
@@ -258,7 +259,7 @@ class Seat(RunWorld):
             answer = {"ExecutionArn": made.arn}
         else:
             answer = super().call(resource, arguments, timeout_seconds, state)
-            crowd.note_turn(run_key_of(self._execution.request.get("scheduledTime", "")), state)
+            crowd.note_turn()
             crowd.parked += self.parked
             crowd.told += self.mails
             self.parked, self.mails = [], []
