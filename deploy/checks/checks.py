@@ -39,6 +39,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("schedules", timing.schedules),
     ("missed runs", timing.missed),
     ("spread", timing.spread),
+    ("chains", timing.chains),
     ("launches", timing.launches),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
 from steadyspot.deploy.aws.prices import Prices
+from steadyspot.deploy.runs.chain import chain_of, told
 from steadyspot.deploy.runs.executions import whole_history
 from steadyspot.deploy.runs.given import parameters_of
 from steadyspot.deploy.runs.lookup import Finder, Found
@@ -47,7 +48,7 @@ def explanation_of(
         found = Found(None, None)
     events = whole_history(sfn, found.execution) if found.execution else []
     name = f"{job.name} {meant or (found.execution or {}).get('name', '')}".rstrip()
-    return explain(
+    story = explain(
         run=found.run,
         execution=found.execution,
         events=events,
@@ -56,6 +57,8 @@ def explanation_of(
         parameters=parameters_of(job, found.run, found.execution),
         now=now or datetime.now(UTC),
     )
+    key = found.run.run_key if found.run else ""
+    return replace(story, chain=tuple(chain_of(target, job, key)) if key else ())
 
 
 def _waits(target: Target, job: Job, meant: str) -> str:
@@ -78,6 +81,7 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
     if story.parameters:
         given = (f"{name} = {json.dumps(value)}" for name, value in story.parameters.items())
         screen.pair("parameters", ", ".join(given))
+    _chain(screen, story)
     if story.execution:
         screen.pair("execution", story.execution)
     if story.moments:
@@ -107,6 +111,12 @@ def _of_stops(stops: Sequence[Stop]) -> Iterator[str]:
         numbers = f"s {first.attempt} to {others[-1].attempt}" if others else f" {first.attempt}"
         why = f": {first.stopped_reason}" if first.stopped_reason else ""
         yield f"attempt{numbers}: row {first.cause}, class {first.cause_class}{why}"
+
+
+def _chain(screen: Screen, story: Explanation) -> None:
+    for label, follows in (("comes after", False), ("before", True)):
+        if links := told(story.chain, follows=follows):
+            screen.pair(label, links)
 
 
 def _warnings(screen: Screen, sentences: tuple[str, ...]) -> None:
@@ -146,5 +156,6 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
         "run": asdict(run) if run else None,
         "moments": [asdict(moment) for moment in story.moments],
         "stops": [asdict(stop) for stop in story.stops],
+        "chain": [asdict(link) for link in story.chain],
         "money": {**asdict(cost), "saving": cost.saving} if cost else None,
     }
