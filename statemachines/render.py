@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped]
 
 from steadyspot.statemachines import (
     after_its_time,
+    after_others,
     after_the_end,
     at_the_deadline,
     before_the_start,
@@ -31,6 +32,7 @@ DEFINITIONS = {
     "before-the-start": before_the_start.build,
     "at-the-deadline": at_the_deadline.build,
     "after-its-time": after_its_time.build,
+    "after-others": after_others.build,
     "after-the-end": after_the_end.build,
 }
 WIDTH = 120

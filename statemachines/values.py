@@ -170,7 +170,6 @@ VALUES: dict[str, Any] = {
     "overlapAllow": Overlap.ALLOW.value,
     "overlapQueue": Overlap.QUEUE.value,
     "overlapReplace": Overlap.REPLACE.value,
-    "weather": columns.WEATHER,
     "refusedIn": columns.REFUSED_IN,
     "reclaimedIn": columns.RECLAIMED_IN,
     "rowHeld": HELD.as_data(),

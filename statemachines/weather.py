@@ -22,7 +22,7 @@ WEATHER_SECONDS = 5
 """TimeoutSeconds of both calls, which are not tried again: nothing waits for what they say."""
 
 KEY = {
-    columns.JOB: {"S": expression("weatherPartition")},
+    columns.JOB: {"S": columns.WEATHER},
     columns.RUN_KEY: {"S": expression("weatherMonth")},
 }
 

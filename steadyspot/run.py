@@ -248,7 +248,8 @@ class Run:
 
     ``scheduled_time`` is the aware UTC time that the run is for, of a run by hand when it was
     started; ``deadline`` the one by which it must be done; each is None where there is none.
-    ``parameters`` are the values of the job's parameters by name, a date as a text.
+    ``parameters`` are the values of the job's parameters by name, a date as a text. ``after`` is
+    where the runs that this one comes after have published, ``s3://…/`` by the job's name.
 
     A run may be worked off by several tasks, its shards: this is number ``shard``, from 0, of
     ``shards``, and ``remaining`` and ``undone`` give it its own units. Each shard is given all
@@ -281,6 +282,8 @@ class Run:
         self._shard = _shard()
         self.shard: int = self._shard.number
         self.shards: int = self._shard.count
+        before = json.loads(os.environ.get(Env.AFTER) or "{}")
+        self.after: Mapping[str, str] = {job: f"{at}{self.run_key}/" for job, at in before.items()}
         saved = channel.about["state"]
         self.state: Any = saved[0] if saved else {}
         self._changes = _State(lambda: self.state)

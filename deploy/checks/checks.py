@@ -41,6 +41,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("missed runs", timing.missed),
     ("spread", timing.spread),
     ("shards", shards.shards),
+    ("chains", timing.chains),
     ("launches", timing.launches),
     ("grace", timing.grace),
     ("past stops", stops.past_stops),

@@ -5,7 +5,7 @@ Of the configuration alone; AWS is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -56,14 +56,14 @@ def missed(looks: Looks) -> Iterator[Finding]:
     for job in looks.jobs:
         about = f"{job.name}: missed"
         timings = [(one.schedule, one.timezone) for one in job.all_schedules.values()]
-        if job.missed and not timings:
+        if job.missed and not timings and not job.after:
             yield Finding(
                 about,
                 Level.NOTE,
                 "the job has no schedule, so that no time of it can be missed",
                 "Leave missed out, or give the job a schedule.",
             )
-        elif job.missed and job.missed != "auto":
+        elif job.missed and job.missed != "auto" and timings:
             yield from _rings_between(job.missed, about, timings, looks.now)
 
 
@@ -169,6 +169,42 @@ def spread(looks: Looks) -> Iterator[Finding]:
             )
         else:
             yield Finding(about, Level.GOOD, f"{shown}, and their deadline counts from that")
+
+
+def chains(looks: Looks) -> Iterator[Finding]:
+    """Yield whether a run that comes after others is ever started, and has time when it is."""
+    jobs = looks.target.config.jobs
+    for job in looks.jobs:
+        about = f"{job.name}: after"
+        if not job.after:
+            continue
+        others = {name: jobs[name] for name in job.after}
+        never = [name for name, one in others.items() if not (one.schedule or one.after)]
+        minutes = max(minutes_until(name, jobs) for name in job.after)
+        within = job.finish_within_minutes
+        if never:
+            yield Finding(
+                about,
+                Level.BAD,
+                f"{never[0]} has no schedule, so that no run of it is of a time to come after.",
+                f"Give {never[0]} a schedule, or {job.name} one of its own.",
+            )
+        elif within and within < minutes + job.expected_minutes:
+            yield Finding(
+                about,
+                Level.BAD,
+                f"the runs before it take {minutes:g} min of the {within:g} by "
+                f"finish_within_minutes, and its own {job.expected_minutes:g}.",
+                "Raise finish_within_minutes, which counts from the time of the first.",
+            )
+        else:
+            yield Finding(about, Level.GOOD, f"begins once {', '.join(job.after)} have finished")
+
+
+def minutes_until(name: str, jobs: Mapping[str, Job]) -> float:
+    """Return how long after the scheduled time a job's run has finished, as far as is expected."""
+    before = [minutes_until(other, jobs) for other in jobs[name].after]
+    return max(before, default=0.0) + jobs[name].expected_minutes
 
 
 def launches(looks: Looks) -> Iterator[Finding]:

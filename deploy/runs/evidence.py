@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from steadyspot.contract import COMPLETION, output_prefix
 from steadyspot.contract.shards import shard_of
 from steadyspot.deploy.aws.prices import Prices
+from steadyspot.deploy.runs.chain import chain_of, told
 from steadyspot.deploy.runs.executions import whole_history
 from steadyspot.deploy.runs.given import parameters_of
 from steadyspot.deploy.runs.lookup import Finder, Found
@@ -57,7 +58,7 @@ def explanation_of(
         found = Found(None, None)
     events = whole_history(sfn, found.execution) if found.execution else []
     name = f"{job.name} {meant or (found.execution or {}).get('name', '')}".rstrip()
-    return explain(
+    story = explain(
         run=found.run,
         execution=found.execution,
         events=events,
@@ -67,6 +68,8 @@ def explanation_of(
         parameters=parameters_of(job, found.run, found.execution),
         now=now or datetime.now(UTC),
     )
+    key = found.run.run_key if found.run else ""
+    return replace(story, chain=tuple(chain_of(target, job, key)) if key else ())
 
 
 def _shards_of(target: Target, run: RunRecord | None) -> tuple[RunRecord, ...]:
@@ -95,6 +98,7 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
     if story.parameters:
         given = (f"{name} = {json.dumps(value)}" for name, value in story.parameters.items())
         screen.pair("parameters", ", ".join(given))
+    _chain(screen, story)
     if story.execution:
         screen.pair("execution", story.execution)
     if story.moments:
@@ -169,6 +173,12 @@ def _of_stops(stops: Sequence[Stop]) -> Iterator[str]:
         yield f"attempt{numbers}: row {first.cause}, class {first.cause_class}{why}"
 
 
+def _chain(screen: Screen, story: Explanation) -> None:
+    for label, follows in (("comes after", False), ("before", True)):
+        if links := told(story.chain, follows=follows):
+            screen.pair(label, links)
+
+
 def _warnings(screen: Screen, sentences: tuple[str, ...]) -> None:
     if sentences:
         screen.heading("What its worker warned of")
@@ -218,5 +228,6 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
         "run": asdict(run) if run else None,
         "moments": [asdict(moment) for moment in story.moments],
         "stops": [asdict(stop) for stop in story.stops],
+        "chain": [asdict(link) for link in story.chain],
         "money": {**asdict(cost), "saving": cost.saving} if cost else None,
     }

@@ -268,7 +268,7 @@ class RunTable:
     ) -> dict[str, list[Mapping[str, Any]]]:
         """Return the columns of Spot's weather by architecture, an item a month; one call."""
         keys = {
-            (f"{columns.WEATHER}{one.upper()}", month): one
+            (columns.WEATHER, f"{one.upper()}/{month}"): one
             for one in architectures
             for month in months
         }

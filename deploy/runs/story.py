@@ -14,6 +14,7 @@ from typing import Any
 
 from steadyspot.contract import Capacity, Status
 from steadyspot.contract.states import JobState
+from steadyspot.deploy.runs.chain import Link
 from steadyspot.deploy.runs.history import Launch, Moment, Story
 from steadyspot.deploy.runs.records import UNREADABLE, RunRecord, attempt_of
 from steadyspot.statemachines.causes import Cause, rows
@@ -36,7 +37,8 @@ class Explanation:
     """A run's story, ready to be shown; ``next_step`` is empty only while it runs.
 
     ``deadline`` and ``latest_spot_start`` are aware UTC, None where there is none or nobody knows;
-    ``under_way`` is the attempt that has not ended.
+    ``under_way`` is the attempt that has not ended; ``chain`` are the runs of the same time that it
+    comes after, and that come after it.
     """
 
     outcome: str
@@ -50,6 +52,7 @@ class Explanation:
     under_way: Launch | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     shards: tuple[RunRecord, ...] = ()
+    chain: tuple[Link, ...] = ()
 
 
 def explain(

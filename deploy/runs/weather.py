@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import columns
 from steadyspot.deploy.runs.fleet import months_of
-from steadyspot.deploy.target import Target
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.target import Target
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,11 @@ from typing import Any, Literal
 from steadyspot.contract import CapacityMode, Overlap
 from steadyspot.deploy.aws.prices import US_EAST_1, Prices
 from steadyspot.deploy.forms import Fault, faults_of, fits, shown, unknown
-from steadyspot.deploy.stacks.consistency import faults_of_job, faults_of_platform
+from steadyspot.deploy.stacks.consistency import (
+    faults_of_chains,
+    faults_of_job,
+    faults_of_platform,
+)
 from steadyspot.deploy.stacks.toml_lines import lines_of, place_of
 from steadyspot.deploy.trouble import USAGE, Trouble
 
@@ -213,6 +217,7 @@ class Job:
     spread_minutes: int = 0
     shards: int = 1
     shards_at_once: int = 100
+    after: tuple[str, ...] = ()
     retry: Retry = Retry()
     budgets: Budgets = Budgets()
     backoff: Backoff = Backoff()
@@ -414,6 +419,8 @@ def _job(name: str, table: Mapping[str, Any]) -> Job:
         values[key] = tuple(values.get(key, ()))
     if "capacity" in values:
         values["capacity"] = CapacityMode(values["capacity"])
+    after = values.get("after", ())
+    values["after"] = (after,) if isinstance(after, str) else tuple(after)
     if "overlap" in values:
         values["overlap"] = Overlap(values["overlap"])
     if "output_ignore" in values:
@@ -484,3 +491,7 @@ def _faults_between(content: Mapping[str, Any], wrong: set[tuple[str, ...]]) -> 
         if ("jobs", name) not in wrong:
             for key, fault in faults_of_job(_job(name, table), set(table)):
                 yield Fault(("jobs", name, *key.split(".")), f"jobs.{name}.{key} {fault}")
+    if not any(path[:1] == ("jobs",) for path in wrong):
+        jobs = {name: _job(name, table) for name, table in content["jobs"].items()}
+        for name, fault in faults_of_chains(jobs):
+            yield Fault(("jobs", name, "after"), f"jobs.{name}.after {fault}")

@@ -16,7 +16,7 @@ from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract.parameters import BadParameter, fault_of, values_of
-from steadyspot.deploy.forms import shown
+from steadyspot.deploy.forms import shown, unknown
 from steadyspot.deploy.schedules.cron import Cron
 from steadyspot.deploy.schedules.expressions import At, BadExpression, Rate, read, zone_of
 from steadyspot.deploy.stacks.image_names import FORM, is_image
@@ -79,6 +79,10 @@ def faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     yield from _faults_of_parts(job)
     yield from _faults_of_parameters(job)
     yield from _faults_of_schedules(job)
+    if job.after and (job.schedule or job.schedules):
+        yield "after", "can't be together with a schedule: its runs are due when those before are"
+    if job.after and job.missed == "auto":
+        yield "missed", 'can\'t be "auto" with after, which has no schedule: give it hours'
     if job.debug and job.read_only_root:
         yield "debug", "can't be together with read_only_root: ECS Exec writes into the container"
     if "timezone" in given and (job.schedule or "").startswith("rate("):
@@ -89,6 +93,28 @@ def faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
     if job.command and not job.command[0].strip():
         yield "command", "must name the program first, and not an empty text"
     yield from _faults_of_length(job)
+
+
+def faults_of_chains(jobs: Mapping[str, Job]) -> Iterator[tuple[str, str]]:
+    """Yield job and fault where one comes after what is no job, or in the end after itself."""
+    for name, job in jobs.items():
+        strange = [other for other in job.after if other not in jobs]
+        if strange:
+            yield name, f"has no job {unknown(strange[0], jobs)}"
+        elif name in _all_before(name, jobs):
+            yield name, "leads back to itself"
+
+
+def _all_before(name: str, jobs: Mapping[str, Job]) -> set[str]:
+    """Return the jobs that one comes after, and those that they do."""
+    found: set[str] = set()
+    todo = [*jobs[name].after]
+    while todo:
+        other = todo.pop()
+        if other in jobs and other not in found:
+            found.add(other)
+            todo += jobs[other].after
+    return found
 
 
 def _faults_of_length(job: Job) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from steadyspot.contract import WORKER_CONTAINER, messages
+from steadyspot.contract import OUTPUTS, WORKER_CONTAINER, Env, messages
 from steadyspot.deploy.schedules.looks import looks_after
 from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR
@@ -56,6 +56,9 @@ def _entries(job: Job) -> dict[str, Iterable[str]]:
         "what starting the task needs": map(_item, _start_policies(job)),
         "schedules": (_schedule(name, one) for name, one in job.schedules.items()),
         "what looks for missed runs": _looks(job),
+        "more of the environment": map(_item, _places_of_others(job)),
+        "more of the workflow's role": map(_item, _runs_of_others(job)),
+        "what starts it after others": _starts_after_others(job),
         "outputs": ["AfterItsTime: {Value: !Ref AfterItsTime}"] if _timings(job) else (),
     }
 
@@ -271,11 +274,98 @@ def _looks(job: Job) -> Iterator[str]:
         yield f"Look{name.title()}: {json.dumps(resource)}"
 
 
+_AFTER_OTHERS = """\
+AfterOthers:
+  Type: AWS::StepFunctions::StateMachine
+  Properties:
+    StateMachineName: !Sub ${Platform}-${Job}-AfterOthers
+    StateMachineType: STANDARD
+    Tags: [{Key: Platform, Value: !Ref Platform}]
+    RoleArn: !GetAtt StateMachineRole.Arn
+    LoggingConfiguration:
+      Level: ALL
+      IncludeExecutionData: false
+      Destinations: [{CloudWatchLogsLogGroup: {LogGroupArn: !GetAtt StatesLog.Arn}}]
+    DefinitionS3Location: ../../statemachines/rendered/after-others.asl.yaml
+    DefinitionSubstitutions:
+      StateMachine: !Ref StateMachine
+      Queue: !Ref Queue
+      Table: {Fn::ImportValue: !Sub "${Platform}-Table"}"""
+"""The machine that starts runs after those of others; the line with their names follows it."""
+
+
+def _starts_after_others(job: Job) -> Iterator[str]:
+    """Yield the machine that starts the job after others, and the rule that starts the machine."""
+    if not job.after:
+        return
+    yield from _AFTER_OTHERS.splitlines()
+    yield f"      After: {','.join(job.after)}"
+    machines = [_here("states", f"stateMachine:${{Platform}}-{other}") for other in job.after]
+    pattern = {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "stateMachineArn": machines,
+            "status": ["SUCCEEDED"],
+            "output": [{"wildcard": '*"finished"*'}],
+        },
+    }
+    target = {
+        "Id": "after-others",
+        "Arn": {"Ref": "AfterOthers"},
+        "RoleArn": {"Fn::ImportValue": {"Fn::Sub": "${Platform}-RuleRole"}},
+        "InputPath": "$.detail",
+    }
+    rule = {
+        "Type": "AWS::Events::Rule",
+        # Last: no run starts before somebody watches how it ends.
+        "DependsOn": ["BrokenEnd", "QueuePolicy", "QueueAlarm", "FailedAlarm"],
+        "Properties": {
+            "Description": {"Fn::Sub": "Runs that ${Platform}-${Job} comes after"},
+            "State": {"Fn::If": ["IsPaused", "DISABLED", {"Ref": "ScheduleState"}]},
+            "EventPattern": pattern,
+            "Targets": [target],
+        },
+    }
+    yield f"OthersFinished: {json.dumps(rule)}"
+
+
+def _places_of_others(job: Job) -> Iterator[dict[str, Any]]:
+    """Yield the variable that says where the jobs before this one publish."""
+    if job.after:
+        places = {other: f"s3://${{Bucket}}/{OUTPUTS}{other}/" for other in job.after}
+        yield {"Name": Env.AFTER, "Value": _with_export(json.dumps(places), "Bucket")}
+
+
+def _with_export(text: str, name: str) -> dict[str, Any]:
+    """Return a text in which an export of the platform is put in for its name."""
+    return {"Fn::Sub": [text, {name: {"Fn::ImportValue": {"Fn::Sub": f"${{Platform}}-{name}"}}}]}
+
+
 # --- what that needs of rights ------------------------------------------------------------------
 
 
+def _runs_of_others(job: Job) -> Iterator[dict[str, Any]]:
+    """Yield the policy by which it is seen whether runs of the jobs before have finished."""
+    if job.after:
+        table = f"arn:{_PARTITION_AND_PLACE % 'dynamodb'}:table/${{Table}}"
+        statement = {
+            "Sid": "RunsOfOthers",
+            "Effect": "Allow",
+            "Action": "dynamodb:GetItem",
+            "Resource": _with_export(table, "Table"),
+            "Condition": {
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": list(job.after)},
+            },
+        }
+        yield _policy("others", [statement])
+
+
 def _of_task_role(job: Job) -> Iterator[str]:
-    """Yield the policy by which the task mounts its volumes on EFS, each by its access point."""
+    """Yield the policies by which the task mounts volumes on EFS and reads outputs before its own.
+
+    Each volume is mounted by its access point.
+    """
     statements = [
         {
             "Sid": f"Mount{number}",
@@ -289,8 +379,20 @@ def _of_task_role(job: Job) -> Iterator[str]:
         }
         for number, volume in enumerate(one for one in job.volumes.values() if one.efs)
     ]
-    if statements:
-        yield f"Policies: {json.dumps([_policy('volumes', statements)])}"
+    policies = [_policy("volumes", statements)] if statements else []
+    if job.after:
+        objects = [
+            f"arn:${{AWS::Partition}}:s3:::${{Bucket}}/{OUTPUTS}{one}/*" for one in job.after
+        ]
+        read = {
+            "Sid": "OutputsOfOthers",
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": [_with_export(one, "Bucket") for one in objects],
+        }
+        policies.append(_policy("others", [read]))
+    if policies:
+        yield f"Policies: {json.dumps(policies)}"
 
 
 def _through(access_point: str | None) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Env(StrEnum):
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
     else sees it. ``SCHEDULED_TIME`` and ``DEADLINE`` are ISO times in UTC, of a run by hand when it
     was started, and none without a deadline. ``PARAMETERS`` is a JSON object: of the launch what
-    the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``OPTIONS`` has
+    the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``AFTER`` is
+    one of the places below which jobs that this one comes after publish, by name. ``OPTIONS`` has
     a line, ``NAME=VALUE``, for each of the worker's options; one without a value sets none.
     ``SHARD`` counts from 0 to below ``SHARDS``; without them, or empty, the run is one shard, and
     the job is told 0 and 1. ``LOCAL_SHARDS``: as how many processes a job runs that no worker has
@@ -63,6 +64,7 @@ class Env(StrEnum):
     ENVIRONMENT = "STEADYSPOT_ENVIRONMENT"
     SECRETS = "STEADYSPOT_SECRETS"
     DECLARED = "STEADYSPOT_DECLARED"
+    AFTER = "STEADYSPOT_AFTER"
     OPTIONS = "STEADYSPOT_OPTIONS"
 
     CHECKPOINT_DIR = "STEADYSPOT_CHECKPOINT_DIR"

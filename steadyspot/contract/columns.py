@@ -34,9 +34,9 @@ def turn_partition(job: str) -> str:
     return job + TURN_SUFFIX
 
 
-WEATHER: Final = "/weather/"
-"""How the partition key of the weather of Spot begins; a CPU architecture follows, and the sort key
-is a month, as 2026-11. No job's partition begins so, and no task can write there."""
+WEATHER: Final = "/weather"
+"""Partition key of the weather of Spot; the sort key is a CPU architecture and a month, such as
+``X86_64/2026-11``. No job's partition is called so, and no task can write there."""
 
 REFUSED_IN: Final = "refused_"
 RECLAIMED_IN: Final = "reclaimed_"

@@ -2,6 +2,7 @@
 
 ``JobState`` is the state machine of a job, ``BeforeTheStartState`` the small one that gives up
 launches which never start, ``AtTheDeadlineState`` the one that speaks when a deadline passes,
+``AfterOthersState`` the one that starts the run of a job which comes after others,
 ``AfterItsTimeState`` the one that looks for runs which were due, ``AfterTheEndState`` the one that
 tidies up after executions which could not speak for themselves. A test holds them equal to the
 definitions.
@@ -90,6 +91,17 @@ class AtTheDeadlineState(StrEnum):
     IS_IT_OVER = "Is the run over?"
     REMEMBER = "Write down that it is late"
     TELL = "Tell people it is late"
+    DONE = "Done"
+
+
+class AfterOthersState(StrEnum):
+    """States of the machine that is started for every run that a job comes after."""
+
+    HAVE_ALL_FINISHED = "Have all finished?"
+    IS_IT_DUE = "Is it due?"
+    NOT_YET = "Not yet"
+    START = "Start the run"
+    PARK = "Park the start"
     DONE = "Done"
 
 

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,10 +107,19 @@ class Place:
             **more,
         }
         job = Job(name=f"j{uuid.uuid4().hex[:8]}", command=command, **settings)
+        self.clear_up()
         work = Work(self, job)
         work.deploy(template)
         self.jobs.append(work)
         return work
+
+    def clear_up(self) -> None:
+        """Let Spot's weather be fair, whatever befell the runs of other tests."""
+        month = f"{datetime.now(UTC):%Y-%m}"
+        table = self.session.resource("dynamodb").Table(self.target().platform["Table"])
+        for architecture in ("X86_64", "ARM64"):
+            key = {columns.JOB: columns.WEATHER, columns.RUN_KEY: f"{architecture}/{month}"}
+            table.delete_item(Key=key)
 
     def remove_jobs(self) -> None:
         """Remove the stacks of all jobs and what the table holds of their runs."""

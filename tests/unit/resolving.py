@@ -22,9 +22,9 @@ def platform_resources(config: Config) -> dict[str, dict[str, Any]]:
     return _resolved(platform_of(_without_session(config)))
 
 
-def job_resources(config: Config) -> dict[str, dict[str, Any]]:
-    """The resources of the only job's stack, by logical id."""
-    return _resolved(stack_of(_without_session(config), config.job()))
+def job_resources(config: Config, name: str | None = None) -> dict[str, dict[str, Any]]:
+    """The resources of a job's stack, by logical id; of the only job's where none is named."""
+    return _resolved(stack_of(_without_session(config), config.job(name)))
 
 
 def _without_session(config: Config) -> Target:

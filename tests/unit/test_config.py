@@ -40,6 +40,7 @@ NONE_BY_DEFAULT = {
 LEFT_TO_THE_IMAGE = {
     *("tags", "parameters", "schedules", "secrets", "ulimits", "volumes", "sidecars"),
     "environment",
+    "after",
     "secret",
     "checkpoint_dir",
     "output_dir",

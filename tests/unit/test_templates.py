@@ -41,7 +41,7 @@ TRUSTED = {
     "SchedulerRole": "scheduler.amazonaws.com",
 }
 OWN_MACHINE = "${Platform}-${Job}"
-MACHINES = ("", "/Shards", "-AtTheDeadline", "-AfterTheEnd", "-AfterItsTime")
+MACHINES = ("", "/Shards", "-AtTheDeadline", "-AfterTheEnd", "-AfterItsTime", "-AfterOthers")
 LARGEST_TEMPLATE_BYTES = 45_000
 """Less than the 51,200 of a call, since something is put in when a template is sent."""
 OF_SHELL = {
@@ -56,7 +56,6 @@ ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken", *OF_SHELL
 OWN = "${aws:PrincipalTag/Job}"
 WORKERS = worker_partition(OWN)
 TURN = turn_partition(OWN)
-WEATHER = [f"{columns.WEATHER}{architecture}" for architecture in ("X86_64", "ARM64")]
 SHARDS = shards_partition(OWN)
 
 OF_STATES = {
@@ -216,7 +215,8 @@ def test_the_rules_may_start_the_machines_of_the_platform_and_nothing_else() -> 
     machines = of_type("platform", "AWS::StepFunctions::StateMachine")
     assert [own["Resource"]] == [{"Ref": name} for name in machines]
     names = [one["Fn::Sub"].rpartition(":stateMachine:")[2] for one in of_jobs["Resource"]]
-    assert names == ["${AWS::StackName}-*-AtTheDeadline", "${AWS::StackName}-*-AfterTheEnd"]
+    ends = ("AtTheDeadline", "AfterTheEnd", "AfterOthers")
+    assert names == [f"${{AWS::StackName}}-*-{end}" for end in ends]
     assert of_jobs["Condition"] == {
         "StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}
     }
@@ -361,7 +361,7 @@ def test_a_role_of_a_job_bears_the_name_by_which_the_platform_s_policies_go(role
     ("role", "sid", "partitions"),
     [
         ("TaskRole", "OwnWork", [WORKERS]),
-        ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN, *WEATHER, SHARDS]),
+        ("StateMachineRole", "OwnRuns", [OWN, WORKERS, TURN, columns.WEATHER, SHARDS]),
     ],
 )
 def test_the_table_is_open_for_the_rows_of_this_job_only_and_of_a_task_for_the_worker_s(

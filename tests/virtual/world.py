@@ -247,7 +247,7 @@ class RunWorld:
         return {"Items": [{"money": money} for money in took]}
 
     def _of(self, key: Any) -> dict[str, Any]:
-        if key["job"]["S"].startswith(WEATHER):
+        if key["job"]["S"] == WEATHER:
             return self.weather
         if key["run_key"]["S"].startswith(TOTALS):
             return self.totals

@@ -56,7 +56,8 @@ def test_months_are_summed_up_by_hour_and_zone_in_one_call() -> None:
     assert found.hours == (Hour(2, 42, {"eu-central-1a": 3}), Hour(14, 0, {"eu-central-1b": 2}))
     assert found.last_refused == datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
     (keys,) = where.asked
-    assert {key["job"]["S"] for key in keys} == {WEATHER + "X86_64"}
+    assert {key["job"]["S"] for key in keys} == {WEATHER}
+    assert [key["run_key"]["S"] for key in keys] == ["X86_64/2026-11", "X86_64/2026-12"]
 
 
 def test_it_is_shown_as_a_table_and_for_machines() -> None:

@@ -72,12 +72,14 @@ def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
     )
     asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
     ended = MACHINE.run(world, asked, name="x")
-    assert ended.states_entered[3:9] == [
+    assert ended.states_entered[3:11] == [
         "How far did it get?",
         "Record the attempt",
+        "Note the weather",
         "Why did it stop?",
         "Learn the run time",
         "Wait for capacity",
+        "Look at the weather",
         "Run on Fargate Spot",
     ]
     first, second = world.launches
