@@ -65,17 +65,10 @@ def platform_template() -> Template:
     definitions = _definitions_of(text)
 
     def within(location: re.Match[str]) -> str:
-        data = _without_comments(yaml.load(_at(location), _YAML))
+        data = yaml.load(_at(location), _YAML)
         return f"DefinitionString: |\n        {json.dumps(data, separators=(',', ':'))}"
 
     return Template(_LOCATION.sub(within, _NOT_SENT.sub("", text)), definitions)
-
-
-def _without_comments(value: Any) -> Any:
-    """Return a definition without what it says to who reads it."""
-    if isinstance(value, dict):
-        return {key: _without_comments(held) for key, held in value.items() if key != "Comment"}
-    return [_without_comments(held) for held in value] if isinstance(value, list) else value
 
 
 def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:

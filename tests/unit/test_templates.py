@@ -159,17 +159,20 @@ def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
 
 
 def test_a_workflow_with_shards_publishes_what_they_made_and_nothing_else() -> None:
-    given = ROLES["StateMachineRole"]["Policies"]
-    (condition,) = (one["Fn::If"][0] for one in given if "Fn::If" in one)
-    assert condition == "HasShards"
-    own = statements("StateMachineRole")["PublishTheRun"]["Resource"]
-    place = "arn:${AWS::Partition}:s3:::${Bucket}/outputs/${Job}/*/"
-    assert [one["Fn::Sub"][0] for one in own] == [
+    tags = {tag["Key"]: tag["Value"] for tag in ROLES["StateMachineRole"]["Tags"]}
+    assert tags["Shards"] == {"Fn::Sub": "${Shards}"}
+    given = statements("StateMachineRole")["PublishWhatShardsMade"]
+    assert given["Condition"] == {"StringNotEquals": {"aws:PrincipalTag/Shards": "1"}}
+    place = "${Bucket.Arn}/outputs/${!aws:PrincipalTag/Job}/*/"
+    assert [one["Fn::Sub"] for one in given["Resource"]] == [
         f"{place}{COMPLETION}",
         f"{place}{LIST_OF_SHARDS}*.json",
     ]
-    rule = statements("StateMachineRole")["HearOfTheirEnds"]["Resource"]["Fn::Sub"]
-    assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
+    rules = [one["Fn::Sub"] for one in statements("StateMachineRole")["HearOfItsEnd"]["Resource"]]
+    assert [rule.rpartition("/StepFunctionsGetEventsFor")[2] for rule in rules] == [
+        "ECSTaskRule",
+        "StepFunctionsExecutionRule",
+    ]
 
 
 def test_the_scheduler_sends_to_the_queue_of_a_job_where_that_lets_it() -> None:
@@ -283,13 +286,22 @@ def test_there_is_one_role_for_each_who_acts() -> None:
     assert set(ROLES) == set(TRUSTED)
 
 
+def sources(statement: dict[str, Any]) -> list[str]:
+    """For whom a service may take a role on: ARNs, one each, or as a list that is split."""
+    (keys,) = statement["Condition"].values()
+    given = keys["aws:SourceArn"]
+    if "Fn::Split" in given:
+        text, names = given["Fn::Split"][1]["Fn::Sub"]
+        return str(text).replace("${Own}", names["Own"]["Fn::Sub"]).split(",")
+    return [one["Fn::Sub"] for one in listed(given)]
+
+
 @pytest.mark.parametrize("role", TRUSTED)
 def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
     (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": TRUSTED[role]}
-    (keys,) = statement["Condition"].values()
-    for source in listed(keys["aws:SourceArn"]):
-        assert ":${AWS::Region}:${AWS::AccountId}:" in source["Fn::Sub"]
+    for source in sources(statement):
+        assert ":${AWS::Region}:${AWS::AccountId}:" in source
 
 
 @pytest.mark.parametrize(
@@ -305,9 +317,8 @@ def test_a_role_trusts_one_service_and_only_for_this_account(role: str) -> None:
 def test_a_workflow_s_role_is_for_that_workflow_exactly(role: str, machines: list[str]) -> None:
     """The name of another job, or of another platform's, may begin with this one's."""
     (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
-    source = statement["Condition"]["ArnLike"]["aws:SourceArn"]
-    sources = source if isinstance(source, list) else [source]
-    assert [one["Fn::Sub"].rpartition(":stateMachine:")[2] for one in sources] == machines
+    assert statement["Condition"].keys() == {"ArnLike"}
+    assert [one.rpartition(":stateMachine:")[2] for one in sources(statement)] == machines
 
 
 def test_the_scheduler_comes_from_the_platform_s_groups_exactly() -> None:
@@ -504,24 +515,13 @@ def without(key: str, section: dict[str, Any]) -> dict[str, Any]:
     return {name: {k: v for k, v in part.items() if k != key} for name, part in section.items()}
 
 
-def uncommented(value: Any) -> Any:
-    """A definition without the comments of its states and rules."""
-    if isinstance(value, list):
-        return [uncommented(held) for held in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: uncommented(held) for key, held in value.items() if key != "Comment"}
-
-
 def test_the_platform_is_sent_as_it_stands_but_for_what_people_read_and_definitions() -> None:
     sent = parsed(platform_template().text)
-    for machine in ("BeforeTheStart",):
-        properties = sent["Resources"][machine]["Properties"]
-        graph = uncommented(platform_template().graph(machine))
-        assert json.loads(properties.pop("DefinitionString")) == graph
-        properties["DefinitionS3Location"] = TEMPLATES["platform"]["Resources"][machine][
-            "Properties"
-        ]["DefinitionS3Location"]
+    machine = "BeforeTheStart"
+    properties = sent["Resources"][machine]["Properties"]
+    assert json.loads(properties.pop("DefinitionString")) == platform_template().graph(machine)
+    own = of_type("platform", "AWS::StepFunctions::StateMachine")[machine]
+    properties["DefinitionS3Location"] = own["DefinitionS3Location"]
     whole = {name: part for name, part in TEMPLATES["platform"].items() if name != METADATA}
     whole["Resources"] = without(METADATA, whole["Resources"])
     for section in ("Parameters", "Outputs"):
