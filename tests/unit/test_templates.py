@@ -159,7 +159,7 @@ def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
 
 def test_a_workflow_with_shards_publishes_what_they_made_and_nothing_else() -> None:
     tags = {tag["Key"]: tag["Value"] for tag in ROLES["StateMachineRole"]["Tags"]}
-    assert tags["Shards"] == {"Ref": "Shards"}
+    assert tags["Shards"] == {"Fn::Sub": "${Shards}"}
     given = statements("StateMachineRole")["PublishWhatShardsMade"]
     assert given["Condition"] == {"StringNotEquals": {"aws:PrincipalTag/Shards": "1"}}
     place = "${Bucket.Arn}/outputs/${!aws:PrincipalTag/Job}/*/"
