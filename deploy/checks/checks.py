@@ -48,6 +48,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("containers", hardening.containers),
     ("outputs", hardening.outputs),
     ("records", records.records),
+    ("logs", records.logs),
     ("mail", platform.mail),
 )
 

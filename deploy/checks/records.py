@@ -1,4 +1,4 @@
-"""What `check` looks at in how long the records of runs are kept.
+"""What `check` looks at in how long the records and the logs of runs are kept.
 
 Of the configuration alone; AWS is not asked.
 """
@@ -14,6 +14,8 @@ from steadyspot.deploy.stacks.config import Job
 from steadyspot.statemachines.values import VALUES
 
 _FEWEST: int = VALUES["fewestRuns"]
+_PARKED_DAYS = 14
+"""AWS: for so long a message lies in a queue at most."""
 
 
 def records(looks: Looks) -> Iterator[Finding]:
@@ -41,6 +43,19 @@ def records(looks: Looks) -> Iterator[Finding]:
                 f"fewer than {_FEWEST} runs are due within keep_runs_days = {days}, too few to "
                 "learn from how long one takes: expected_minutes is all that is known",
                 "Raise keep_runs_days, or see to it that expected_minutes is right.",
+            )
+
+
+def logs(looks: Looks) -> Iterator[Finding]:
+    """Yield jobs whose logs go while a run that is parked may still be asked about."""
+    for job in looks.jobs:
+        if 0 < job.keep_logs < _PARKED_DAYS:
+            yield Finding(
+                f"{job.name}: logs",
+                Level.NOTE,
+                f"they go after {job.keep_logs} days, but a run that ended unfinished can wait for "
+                f"{_PARKED_DAYS}: what it printed may be gone when somebody looks",
+                f"Raise keep_logs to {_PARKED_DAYS} or more.",
             )
 
 

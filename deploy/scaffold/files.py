@@ -35,6 +35,7 @@ _COMMENTS = {
     "memory": "GB",
     "disk": "GB",
     "schedule": 'or "rate(1 hour)" or "at(2027-01-31T02:00:00)"',
+    "missed": "a mail for each time whose run has not finished",
     "timezone": "of cron and at",
     "expected_minutes": "of an undisturbed run; a guess is enough",
     "read_only_root": "it writes to /tmp and /work alone",
@@ -49,6 +50,7 @@ _SUGGESTED = {
     "user": "10001:10001",
     "schedule": "cron(0 2 * * ? *)",
     "timezone": "Europe/Berlin",
+    "missed": "auto",
     "expected_minutes": 10,
     "finish_within_minutes": 120,
 }

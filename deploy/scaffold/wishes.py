@@ -61,7 +61,7 @@ def wish_of(
     if kind != "python":
         keys |= FOLDERS
     if schedule:
-        keys["schedule"] = schedule
+        keys |= {"schedule": schedule, "missed": "auto"}
     return Wish(name, kind, keys, mail, pipeline)
 
 

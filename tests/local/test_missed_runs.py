@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from steadyspot.contract import messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.down import remove_stack
 from steadyspot.deploy.stacks.parts import with_parts
-from steadyspot.deploy.stacks.waits import end_waits
 from tests.local.runs import Place, Work, eventually
 
 FAILS, WORKS = ("sh", "-c", "exit 3"), ("true",)
@@ -110,13 +111,31 @@ def test_what_rests_is_not_looked_at_nor_a_time_before_there_was_a_job(place: Pl
     assert seen() == [(monthly, "UTC", "DISABLED"), ("cron(0 5 1 * ? *)", "UTC", "DISABLED")]
     looks = work.sfn.list_executions(stateMachineArn=work.outputs["AfterItsTime"])
     assert looks["executions"] == []
-    waiting = work.sfn.start_execution(
-        stateMachineArn=work.outputs["AfterItsTime"],
-        input=json.dumps(
-            {messages.SCHEDULED_TIME: "2026-11-24T02:00:00Z", messages.LOOK_AFTER_MINUTES: 9e6}
-        ),
-    )["executionArn"]
-    end_waits(work.target, work.target.config.job_stack(work.job))
-    assert work.sfn.describe_execution(executionArn=waiting)["status"] == "ABORTED"
-    work.deploy(missed=0)
-    assert "AfterItsTime" not in work.outputs
+
+
+def test_what_waits_is_ended_before_its_machine_is_taken_away(place: Place) -> None:
+    work = place.job(*WORKS, schedule="cron(0 2 * * ? *)", missed="auto", finish_within_minutes=99)
+    ended: list[str] = []
+
+    def note(model: Any, params: Any, **_: Any) -> None:
+        if model.name == "StopExecution":
+            ended.append(json.loads(params["body"])["executionArn"])
+
+    def waiting(machine: str, **given: Any) -> str:
+        started = work.sfn.start_execution(
+            stateMachineArn=work.outputs[machine], input=json.dumps(given)
+        )
+        return str(started["executionArn"])
+
+    later = {messages.SCHEDULED_TIME: "2026-11-24T02:00:00Z", messages.LOOK_AFTER_MINUTES: 9e6}
+    place.session.events.register("before-call.sfn", note, unique_id="missed")
+    try:
+        looking = waiting("AfterItsTime", **later)
+        late = waiting("AtTheDeadline", startDate=9e12, input="{}", name="x", executionArn="x")
+        work.deploy(missed=0)
+        assert ended == [looking]
+        assert "AfterItsTime" not in work.outputs
+        remove_stack(work.target, work.target.config.job_stack(work.job), place.screen)
+        assert ended == [looking, late]
+    finally:
+        place.session.events.unregister("before-call.sfn", unique_id="missed")

@@ -298,6 +298,14 @@ def test_what_goes_with_the_records_of_runs_is_said(
     assert [text in one for text, one in zip(said, told, strict=True)] == [True] * len(said)
 
 
+@pytest.mark.parametrize(("days", "noted"), [(0, 0), (1, 1), (7, 1), (14, 0), (30, 0)])
+def test_logs_that_go_before_a_parked_run_is_looked_at_are_noted(
+    tmp_path: Path, days: int, noted: int
+) -> None:
+    found = [one for one in findings(account(), tmp_path, keep_logs=days) if "logs" in one.about]
+    assert [one.level for one in found] == [Level.NOTE] * noted
+
+
 @pytest.mark.parametrize(
     ("within", "level"), [(50, Level.BAD), (70, Level.NOTE), (120, Level.GOOD)]
 )

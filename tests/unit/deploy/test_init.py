@@ -88,7 +88,7 @@ def test_what_it_writes_fits_for_every_kind(tmp_path: Path, kind: str, pipeline:
 
     assert done.exit_code == 0, done.output
     (job,) = load(tmp_path / "job" / "steadyspot.toml").jobs.values()
-    assert job.schedule == "rate(1 hour)"
+    assert (job.schedule, job.missed) == ("rate(1 hour)", "auto")
     dockerfile = (tmp_path / "job" / "Dockerfile").read_text()
     assert "STOPSIGNAL SIGTERM" in dockerfile
     copied = [line.split()[1] for line in dockerfile.splitlines() if line.startswith("COPY job")]

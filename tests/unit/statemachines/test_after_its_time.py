@@ -178,6 +178,12 @@ def test_of_a_rate_one_run_is_looked_for_in_the_period_before(
         assert line in told(table)["email"]
 
 
+def test_a_part_of_a_run_that_is_complete_does_not_count_for_the_run() -> None:
+    table = Table(lambda _: {KEY[:-3] + "19Z.s0001": "complete", KEY[:-3] + "19Z": "unfinished"})
+    look(table, everyMinutes=5)
+    assert told(table)["runKey"] == KEY[:-3] + "19Z"
+
+
 def test_a_table_in_trouble_is_asked_again_later() -> None:
     table = Table(lambda _: {KEY: "complete"}, failures=2)
     assert look(table).status == "SUCCEEDED"
