@@ -53,19 +53,21 @@ class Recorder(Machine):
     def __init__(self, definition: Any) -> None:
         super().__init__(definition)
         self.kept: dict[str, list[dict[str, Any]]] = {}
-        self.scopes: dict[str, dict[str, Any]] = {}
+        self.met: dict[str, str] = {}
         self.most = 10 * EACH
 
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         evaluations = self.kept.setdefault(text, [])
         names = self._program(text)[1]
-        given = {name: variables[name] for name in names if name in variables}
         # What is bound must not change under the recording.
-        copied = json.loads(json.dumps({"variables": given, "millis": round(now * 1000)}))
-        record: dict[str, Any] = {"text": text, **copied}
+        met = json.dumps(dict(variables))
         state = variables["states"]["context"].get("State", {}).get("Name", "")
         brought = next((k for k in ("result", "errorOutput") if k in variables["states"]), "")
-        self.scopes[f"{state} {brought}"] = json.loads(json.dumps(dict(variables)))
+        self.met[f"{state} {brought}"] = met
+        if len(evaluations) >= self.most:
+            return super().evaluate(text, variables, now)
+        given = {name: value for name, value in json.loads(met).items() if name in names}
+        record: dict[str, Any] = {"text": text, "variables": given, "millis": round(now * 1000)}
         try:
             value = super().evaluate(text, variables, now)
         except ExpressionError:
@@ -74,9 +76,14 @@ class Recorder(Machine):
         else:
             record["value"] = value
         finally:
-            if len(evaluations) < self.most and record not in evaluations:
+            if record not in evaluations:
                 evaluations.append(record)
         return value
+
+    @property
+    def scopes(self) -> list[dict[str, Any]]:
+        """What was bound when a state was last in each of its moments."""
+        return [json.loads(met) for met in self.met.values()]
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +111,12 @@ def recorder() -> Recorder:
         within = rng.choice([0, 70, 80, 200])
         request = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": within}
         machine.run(world, request, name=f"x{number}")
-    machine.kept |= kept_in_turn(machine.scopes)
-    machine.kept |= kept_of_shards(machine.scopes)
+    machine.kept |= kept_in_turn(machine.met)
+    machine.kept |= kept_of_shards(machine.met)
     for number, met in enumerate(met_by_claims()):
         machine.run(met.world, met.request, name=f"claim{number}")
     after = Recorder(AFTER_THE_END)
-    after.kept, after.scopes = machine.kept, machine.scopes
+    after.kept, after.met = machine.kept, machine.met
     after.run(broken_off(), END, name="end")
     launches = Recorder(definition("before-the-start"))
     for starts, environment in itertools.product((60.0, 7_200.0, 90_000.0), START_BYS):
@@ -126,13 +133,13 @@ def recorder() -> Recorder:
     return machine
 
 
-def kept_of_shards(scopes: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def kept_of_shards(met_before: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     """What runs evaluate that are spread over shards."""
     kept: dict[str, list[dict[str, Any]]] = {}
 
     def recording(given: Any) -> Recorder:
         made = Recorder(given)
-        made.kept, made.scopes, made.most = kept, scopes, EACH
+        made.kept, made.met, made.most = kept, met_before, EACH
         return made
 
     for met in all_that_may_come(recording):
@@ -140,12 +147,12 @@ def kept_of_shards(scopes: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return kept
 
 
-def kept_in_turn(scopes: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def kept_in_turn(met_before: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     """What runs evaluate that meet another one of their job, which gives way in the end."""
     kept: dict[str, list[dict[str, Any]]] = {}
     for policy in POLICIES:
         other = Recorder(job_definition(Overlap=policy))
-        other.kept, other.scopes, other.most = kept, scopes, EACH
+        other.kept, other.met, other.most = kept, met_before, EACH
         for met in all_in_the_way():
             if met.policy == policy:
 
@@ -195,14 +202,14 @@ def by_name(recorder: Recorder) -> list[dict[str, Any]]:
 
 def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
     """Every file by its name, with what a run has in each of its states."""
-    parameters = library()["parameters"].name
+    parameters, scopes = library()["parameters"].name, recorder.scopes
     for name in sorted(library().keys() - {parameters}):
         text = expression(name).removeprefix("{%").removesuffix("%}").strip()
         for key, value in DEFAULTS.items():
             text = text.replace(f"${{{key}}}", value)
         is_function = library()[name].lines[0].startswith("function(")
         met = set()
-        for scope in recorder.scopes.values():
+        for scope in scopes:
             given = {"capacity": "spot", "more": 1, "answers": ["stop"], "isOfClose": True}
             given |= {**scope, **ENDED, **AFTER_ITS_TIME}
             variables = {key: value for key, value in given.items() if f"${key}" in text}

@@ -35,19 +35,17 @@ START = 1_790_000_000.25
 ME = "nightly/20260921T141320Z"
 
 
-def market(seed: int) -> list[Met]:
-    """What successive launches meet: mostly trouble, so that there is something to decide."""
+def market(seed: int) -> Iterator[Met]:
+    """Draw what successive launches meet: mostly trouble, so that there is something to decide."""
     rng = random.Random(seed)
     bad = rng.random() ** 2
-    return [
-        Met(
+    for _ in range(200):
+        yield Met(
             refused=rng.random() < bad,
             start_seconds=rng.uniform(20, 90),
             taken_after=rng.choice([float("inf"), rng.expovariate(1 / 1500), rng.uniform(5, 60)]),
             exit_seconds=rng.choice([0.4, 10.0, rng.uniform(0, 119), 500.0]),
         )
-        for _ in range(200)
-    ]
 
 
 def window(seed: int) -> tuple[Settings, float]:
@@ -73,7 +71,7 @@ def refused_to_others(seed: int) -> list[tuple[int, str]]:
 
 def by_kernel(seed: int) -> Replayed:
     settings, work = window(seed)
-    offers = iter(market(seed))
+    offers = market(seed)
 
     def meets(capacity: str, _at: float) -> Met:
         met = next(offers)
@@ -87,7 +85,7 @@ def by_kernel(seed: int) -> Replayed:
 
 def by_definition(seed: int) -> tuple[Ended, RunWorld, list[Decision]]:
     settings, work = window(seed)
-    offers = iter(market(seed))
+    offers = market(seed)
 
     def meets(launch: Launch, _left: float) -> Offer:
         met = next(offers)
