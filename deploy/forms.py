@@ -44,6 +44,8 @@ def fits(schema: Mapping[str, Any], content: object) -> bool:
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return a name that is not known, with the one that may be meant and those there are."""
     names = list(known)
+    if not names:
+        return f"{shown(name)}; there are none"
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" (did you mean {near[0]}?)" if near else ""
     return f"{shown(name)}{meant}; allowed: {', '.join(names)}"

@@ -78,15 +78,34 @@ class NewFolder(click.Path):
         return folder
 
 
+class NewFile(click.Path):
+    """A file that can be written where it is named."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse no name at all, and a file in a folder that there is not."""
+        file = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if value == "":
+            self.fail("It names no file.", param, ctx)
+        if not file.parent.is_dir():
+            self.fail(f"There is no folder {file.parent}.", param, ctx)
+        return file
+
+
 class JobOrPlan(click.ParamType[Any]):
     """A job's name, or the file of a plan: no name of a job has a dot or a slash."""
 
     name = "text"
 
-    def convert(self, value: Any, _: click.Parameter | None, __: click.Context | None) -> Any:
-        """Return a name as it is, a file as its path."""
-        is_file = isinstance(value, str) and any(mark in value for mark in "./\\")
-        return Path(value) if is_file else value
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a name as it is, a file as its path; refuse one that there is not."""
+        if not (isinstance(value, str) and any(mark in value for mark in "./\\")):
+            return value
+        if not Path(value).is_file():
+            self.fail(f"There is no file {value}.", param, ctx)
+        return Path(value)
 
 
 shard_named = click.option(
@@ -122,7 +141,7 @@ def as_json(verb: F) -> F:
 as_page = click.option(
     "--html",
     "page",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NewFile(),
     help="Write it as one page for a browser.",
 )
 at_once = click.option(
@@ -147,14 +166,15 @@ def on_target(verb: F) -> F:
     return _with_target(verb, begins=False)
 
 
-def on_target_unless(refuses: Callable[..., None]) -> Callable[[F], F]:
+def on_target_unless(refuses: Callable[..., None], *, begins: bool = False) -> Callable[[F], F]:
     """As :func:`on_target`, for a verb that may be asked for what no AWS is needed to refuse.
 
-    ``refuses`` gets the configuration and the verb's options, and raises ``Trouble``.
+    ``refuses`` gets the configuration and the verb's options, and raises ``Trouble``. ``begins``:
+    as :func:`on_begun_target`.
     """
 
     def on_it(verb: F) -> F:
-        return _with_target(verb, begins=False, refuses=refuses)
+        return _with_target(verb, begins=begins, refuses=refuses)
 
     return on_it
 

@@ -53,18 +53,25 @@ class Started:
     note: str
 
 
+_FIRST_YEAR = 2000
+"""Of run keys."""
+
+
 def moment_of(text: str, option: str) -> datetime:
     """Return a moment given as ``2026-11-24`` or ``2026-11-24T02:00:00Z``, or with an offset.
 
     Raises
     ------
     Trouble
-        When it is none of these, or of no calendar.
+        When it is none of these, of no calendar, or of a century before this one, of which no
+        run can be.
     """
     if _MOMENT.fullmatch(text):
         try:
             moment = datetime.fromisoformat(text)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            if moment.year >= _FIRST_YEAR:
+                return moment
         except (ValueError, OverflowError):  # of no calendar, or beyond the first year in UTC
             pass
     raise Trouble(

@@ -77,7 +77,7 @@ def check_request(request: Any) -> None:
     faults = list(_faults(request))
     if faults:
         raise Trouble(
-            f"A run cannot be asked for like this: {'; '.join(faults)}.",
+            f"A run cannot be asked for like this: {'; '.join(faults).rstrip('.')}.",
             f"Allowed keys: {', '.join(_schema()['properties'])}.",
         )
 

@@ -330,6 +330,8 @@ def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) 
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {_broken(str(error))}.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: its tables or lists lie too deep in one another.") from None
     faults = [*_faults_of(content), *_faults_of_environments(content)]
     if faults:
         lines = lines_of(text)
@@ -352,7 +354,16 @@ def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) 
 def _faults_of(content: Mapping[str, Any]) -> list[Fault]:
     faults = [_plainer(fault) for fault in faults_of(schema(), content, "the file")]
     wrong = {fault.path[:2] for fault in faults}
-    return [*faults, *_faults_between(content, wrong)]
+    return [*(faults or _faults_of_texts(content, ())), *_faults_between(content, wrong)]
+
+
+def _faults_of_texts(value: Any, path: tuple[str, ...]) -> Iterator[Fault]:
+    """Yield texts that hold what no parameter of a template may; the schema says it of some."""
+    if isinstance(value, str) and "\0" in value:
+        yield Fault(path, f"{'.'.join(path)} holds a NUL character, which no text here may")
+    inner = value.items() if isinstance(value, dict) else ()
+    for key, one in enumerate(value) if isinstance(value, list) else inner:
+        yield from _faults_of_texts(one, (*path, str(key)))
 
 
 def _plainer(fault: Fault) -> Fault:

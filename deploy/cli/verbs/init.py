@@ -111,6 +111,8 @@ def _wish(
         return copilots.wish_from(_read(copilot / "manifest.yml" if copilot.is_dir() else copilot))
     if task_definition:
         return task_definitions.wish_from(_json(task_definition))
+    if schedule is not None and not schedule.strip():
+        raise click.UsageError("--schedule is empty: leave it out for a job started by hand only.")
     name = _asked("Name of the job", name)
     chosen: Any = kind or ("own" if typed is not None else _asked("Kind of job", "python", KINDS))
     schedule = schedule or _asked("Schedule, or nothing", "")

@@ -10,7 +10,15 @@ from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.stacks.config import Config
     from steadyspot.deploy.target import Target
+
+
+def _refuse(config: Config, *, job: str | None, request: Any, given: Any, **_: Any) -> None:
+    """Refuse parameters and a command that the job does not take."""
+    from steadyspot.deploy.runs.executions import for_job
+
+    for_job(config.job(job), request, given)
 
 
 @click.command(name="run")
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
 @click.option("--no-follow", is_flag=True, help="Start it and come back.")
 @options.as_json
-@options.on_begun_target
+@options.on_target_unless(_refuse, begins=True)
 def command(
     target: Target,
     screen: Screen,

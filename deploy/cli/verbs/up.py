@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--plan",
     "plan_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.NewFile(),
     help="Change nothing; write what would be done into this file, for `up FILE`. Images are "
     "pushed, since a plan names them by digest.",
 )

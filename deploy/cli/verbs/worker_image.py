@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import click
 
+from steadyspot.deploy.cli import options
+
 
 @click.command(name="worker-image")
-@click.option("--tag", help="Its name; else steadyspot-worker, as Dockerfiles call it.")
+@click.option(
+    "--tag",
+    type=options.Checked("stacks.image_names", "name_of_image"),
+    help="Its name; else steadyspot-worker, as Dockerfiles call it.",
+)
 @click.option(
     "--architecture", type=click.Choice(("x86_64", "arm64")), default="x86_64", show_default=True
 )

@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steadyspot.deploy.local.expressions import ExpressionError
+from steadyspot.deploy.schedules.zones import offsets_of
 from steadyspot.statemachines.composing import expression, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of
 from tests.unit.statemachines.claims import met_by_claims
@@ -90,7 +91,8 @@ class Recorder(Machine):
 def recorder() -> Recorder:
     """Runs with whatever may befall them."""
     rng = random.Random(1)
-    machine = Recorder(job_definition(Failures="1"))
+    zone = offsets_of("Australia/Lord_Howe")
+    machine = Recorder(job_definition(Failures="1", ZoneOffsets=zone))
     for request in (*TAKEN, *(one for one, _ in REFUSED)):
         world = RunWorld(now=START, work_seconds=60.0, market=lambda *_: Offer())
         machine.run(world, request, name="asked")
