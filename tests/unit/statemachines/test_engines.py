@@ -13,6 +13,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,8 @@ def meaning(value: Any) -> Any:
     if isinstance(value, list):
         return [meaning(item) for item in value]
     if isinstance(value, str) and value.startswith(("{", "[")):
-        return meaning(json.loads(value))
+        with suppress(json.JSONDecodeError):  # Else it only begins like JSON.
+            return meaning(json.loads(value))
     return value
 
 
