@@ -43,7 +43,10 @@ FAILS = Offer(ends_after=3_000.0, stop=stop(*ESSENTIAL), exit_code=3, reason="fa
 PRINTED = ["Traceback (most recent call last):", "OSError: no such table"]
 VERBS: dict[str, dict[str, Any]] = {
     "runs": {"most": 20},
-    "logs": {"run": None, "follow": False, "since": None, "attempt": None, "tail": None},
+    "logs": {
+        **{"run": None, "shard": None, "follow": False, "since": None, "attempt": None},
+        "tail": None,
+    },
 }
 LOOKS = {
     600: ("watch", "runs"),

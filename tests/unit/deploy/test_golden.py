@@ -256,9 +256,15 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("up", {"image": None, "plan_file": None, "at_once": 8, "yes": True}),
     ("run", {"request": {}, "given": (), "no_follow": False, "logs": False}),
     ("watch", {"run": None, "logs": False}),
-    ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
+    (
+        "logs",
+        {
+            **{"run": None, "shard": None, "follow": False, "since": None, "attempt": None},
+            "tail": None,
+        },
+    ),
     ("runs", {"most": 20}),
-    ("explain", {"run": None}),
+    ("explain", {"run": None, "shard": None}),
     ("outputs", {"run": "20261124T020000Z", "folder": None}),
     ("forget", {"run": "20261125T020000Z", "yes": True}),
     ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
