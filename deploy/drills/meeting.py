@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from steadyspot.contract import Overlap, Status
+from steadyspot.contract import Overlap, Status, messages
 from steadyspot.deploy.drills.copies import throwaway
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage, told_of
 from steadyspot.deploy.drills.topic_listener import listening
@@ -42,7 +42,7 @@ def _kept_to(policy: Overlap, stage: Stage, first: str, second: str) -> Iterator
         yield Observation("the first one's record says complete", one.complete)
     elif policy == Overlap.REPLACE:
         yield Observation(f"the first one ended as {ended}", ended == "ABORTED")
-        yield Observation("its record says replaced", one.cause == "replaced")
+        yield Observation("its record says replaced", one.cause == messages.REPLACED)
         yield Observation("the second one's record says complete", other.complete)
     else:
         after = other.attempts and one.attempts and one.attempts[-1].ended_at
