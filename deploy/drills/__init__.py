@@ -1,6 +1,7 @@
 """Drills, by name: what each announces, and what it does.
 
-``faults`` causes faults, on a job or on a throwaway copy (``copies``); ``rehearsal`` asks Step
+``faults`` causes faults, on a job or on a throwaway copy (``copies``); ``meeting`` has two runs
+meet; ``rehearsal`` asks Step
 Functions and runs nothing; ``stage`` is what both work with. Its biggest drawback: AWS cannot be
 made to refuse capacity, so on AWS that fault is rehearsed only.
 """
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from steadyspot.deploy.drills import faults as trouble
-from steadyspot.deploy.drills import rehearsal
+from steadyspot.deploy.drills import meeting, rehearsal
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 
 
@@ -45,6 +46,12 @@ DRILLS: dict[str, Drill] = {
         "It runs a job whose launches are given up after seconds, before they can have started; "
         "those on on-demand after longer each time.",
         trouble.slow_launch,
+        on_copy=True,
+    ),
+    "overlap": Drill(
+        "It starts two runs of a job that works for a while, the second while the first one works, "
+        "under the overlap of {job}; where its runs may overlap, under a queue.",
+        meeting.overlap,
         on_copy=True,
     ),
     "deregister": Drill(

@@ -20,6 +20,7 @@ NAMES = (
     "interrupt",
     "no-capacity",
     "slow-launch",
+    "overlap",
     "deregister",
     "bad-image",
     "hang",
