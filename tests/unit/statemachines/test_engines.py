@@ -29,6 +29,9 @@ from tests.unit.statemachines.claims import met_by_claims
 from tests.unit.statemachines.shards import all_that_may_come
 from tests.unit.statemachines.test_after_its_time import KEY as LOOKED_FOR
 from tests.unit.statemachines.test_after_its_time import TIME, Table, looking_definition
+from tests.unit.statemachines.test_after_others import Table as RunsOfOthers
+from tests.unit.statemachines.test_after_others import finished as finished_after
+from tests.unit.statemachines.test_after_others import starting_definition
 from tests.unit.statemachines.test_after_the_end import AFTER_THE_END, END, broken_off
 from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
@@ -133,6 +136,9 @@ def recorder() -> Recorder:
         request = {"scheduledTime": TIME, "lookAfterMinutes": 75, "everyMinutes": every}
         looks.run(table, request, name="look")
     machine.kept |= looks.kept
+    others = after_others()
+    machine.kept |= others.kept
+    machine.scopes |= others.scopes
     return machine
 
 
@@ -148,6 +154,14 @@ def kept_of_shards(met_before: dict[str, str]) -> dict[str, list[dict[str, Any]]
     for met in all_that_may_come(recording):
         met.world.machine.run(met.world, met.request, name=met.name)
     return kept
+
+
+def after_others() -> Recorder:
+    """Runs that come after others, of which one has finished or not."""
+    others = Recorder(starting_definition())
+    for status in ("complete", "running"):
+        finished_after(RunsOfOthers("complete", status), machine=others)
+    return others
 
 
 def kept_in_turn(met_before: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
@@ -214,7 +228,7 @@ def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
         met = set()
         for scope in scopes:
             given = {"capacity": "spot", "more": 1, "answers": ["stop"], "isOfClose": True}
-            given |= {**scope, **ENDED, **AFTER_ITS_TIME}
+            given |= {**scope, **ENDED, **AFTER_ITS_TIME, **AFTER_OTHERS}
             variables = {key: value for key, value in given.items() if f"${key}" in text}
             if (written := json.dumps(variables)) in met:
                 continue
@@ -266,6 +280,14 @@ AFTER_ITS_TIME: dict[str, Any] = {
     "lastTime": "2026-11-24T02:00:00Z",
     "due": 1_795_485_600_000,
     "seen": "none",
+}
+
+
+AFTER_OTHERS: dict[str, Any] = {
+    "others": "one,other",
+    "tableOfRuns": "runs",
+    "isDue": True,
+    "time": "2026-11-24T02:00:00Z",
 }
 
 
