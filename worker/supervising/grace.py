@@ -22,7 +22,7 @@ began skips RUNNING. ECS sends a signal and, ``stopTimeout`` seconds later, SIGK
 from __future__ import annotations
 
 import time
-from enum import IntEnum
+from enum import IntEnum, auto
 
 from steadyspot.contract import Reason
 from steadyspot.worker.supervising.stages import Shares, shares
@@ -37,11 +37,11 @@ SAYING_SECONDS = 0.5
 class Phase(IntEnum):
     """Where an attempt is, in the order of time."""
 
-    STARTING = 0
-    RUNNING = 1
-    DRAINING = 2
-    SAVING = 3
-    LEAVING = 4
+    STARTING = auto()
+    RUNNING = auto()
+    DRAINING = auto()
+    SAVING = auto()
+    LEAVING = auto()
 
 
 class Grace:
