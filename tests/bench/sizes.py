@@ -138,6 +138,7 @@ def one_unit(scratch: Path, outputs: int) -> dict[str, float]:
         "staged": _timed(stage),
         "marked": _timed(lambda: requests.mark("one", [])),
         "committed": _timed(lambda: keeper.commit().result()),
+        "cpu": time.process_time(),
     }
 
 
@@ -260,9 +261,11 @@ def outputs(folder: Path, full: bool) -> Iterator[Row]:
     """Many outputs of one unit."""
     with loopback.serve() as endpoint:
         took = _step(endpoint, folder / "outputs", "one_unit", 5_000)
+    cpu = took.pop("cpu")
     said = ", ".join(f"{what} {seconds:.1f}" for what, seconds in took.items())
     whole = sum(took.values())
-    yield Row("5,000 outputs of one unit", f"{whole:.1f} s: {said}", "≤ 20 s", whole <= 20)
+    shown = f"{whole:.1f} s ({cpu:.1f} s of CPU): {said}"
+    yield Row("5,000 outputs of one unit", shown, "≤ 20 s", whole <= 20)
 
 
 def small_files(folder: Path, full: bool) -> Iterator[Row]:
