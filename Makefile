@@ -21,8 +21,9 @@ demo: $(READY) ## show a run that is interrupted, refused and still finishes
 demo-shards: $(READY) ## show a run over four tasks, two of which are reclaimed
 	@$(PYTHON_HERE) -m steadyspot demo --shards
 
+# What is compiled is kept: hundreds of processes would each compile all that they load.
 test: lint types ## all checks and all tests
-	$(PYTHON_HERE) -m pytest $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(PYTHON_HERE) -m pytest $(ARGS)
 
 lint: $(READY) ## format, lint and the arrows between rooms, changing nothing
 	$(PYTHON_HERE) -m ruff format --check .

@@ -23,6 +23,7 @@ from steadyspot.deploy.local.alarms import AlarmWatch
 from steadyspot.deploy.local.atomic import OneAtATime
 from steadyspot.deploy.local.cloudformation import register
 from steadyspot.deploy.local.collecting import collect_seldom
+from steadyspot.deploy.local.containers import Container, Containers
 from steadyspot.deploy.local.control import Control
 from steadyspot.deploy.local.ecs_api import FargateResponse
 from steadyspot.deploy.local.engines import Engine
@@ -57,6 +58,8 @@ class LocalAws:
         0 takes a free one.
     engine
         Runs the images that tasks name; None: their commands run as processes of this machine.
+    containers
+        Makes what runs a command as a process.
 
     Attributes
     ----------
@@ -69,7 +72,12 @@ class LocalAws:
     """
 
     def __init__(
-        self, *, port: int = 0, region: str = "us-east-1", engine: Engine | None = None
+        self,
+        *,
+        port: int = 0,
+        region: str = "us-east-1",
+        engine: Engine | None = None,
+        containers: Containers = Container,
     ) -> None:
         self.region = region
         self.account_id = _ACCOUNT_ID
@@ -81,6 +89,7 @@ class LocalAws:
         self.scheduler = SchedulerClock(self.session, region, _ACCOUNT_ID)
         self._port = port
         self._engine = engine
+        self._containers = containers
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._parts: list[Any] = []
@@ -170,6 +179,7 @@ class LocalAws:
             market=self.market,
             images=self.images,
             engine=self._engine,
+            containers=self._containers,
             emit=bus.emit,
         )
         interpreter = Interpreter(

@@ -154,12 +154,15 @@ class Container:
             for number in (*_IGNORED, *_PYTHON_IGNORES, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             os.chdir(str(self._order["cwd"]))
-            argv, environment = self._order["argv"], self._order["env"]
-            os.execvpe(argv[0], argv, environment)  # type: ignore[index, arg-type]
+            self.run(self._order["argv"], self._order["env"])  # type: ignore[arg-type]
         except OSError as error:
             os.write(question, (error.strerror or str(error)).encode())
         finally:
             os._exit(127)
+
+    def run(self, argv: list[str], environment: dict[str, str]) -> None:
+        """Become the first process's program."""
+        os.execvpe(argv[0], argv, environment)
 
     def _listens(self) -> bool:
         try:
@@ -356,18 +359,18 @@ def _watch(container: Container, owner: Owner) -> None:
                     container.kill()
 
 
-def main() -> None:
-    """Run one container from its order to its end."""
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+def main(number: int, make: type[Container] = Container) -> None:
+    """Run one container from its order, which comes over that socket, to its end."""
+    for ignored in _IGNORED:
+        signal.signal(ignored, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    owner = Owner(int(sys.argv[1]))
+    owner = Owner(number)
     line = owner.first_line()
     if not line:
         return
     order = json.loads(line)
-    container = Container(order)
+    container = make(order)
     if reason := container.start():
         container.kill()
         owner.tell(event="failed", reason=reason)
@@ -380,4 +383,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _INIT = Path(__file__).with_name("container_init.py")
 _LAST_WORDS_SECONDS = 5.0
@@ -44,6 +45,12 @@ class Command:
     memory_bytes: int = 1 << 60
 
 
+class Init(Protocol):
+    """The process of an init."""
+
+    def wait(self) -> int: ...
+
+
 class Container:
     """One running container.
 
@@ -61,7 +68,7 @@ class Container:
         self._command = command
         self._on_line = on_line
         self._on_end = on_end
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Init | None = None
         self._control: socket.socket | None = None
 
     def start(self) -> str:
@@ -73,15 +80,7 @@ class Container:
         ours, theirs = socket.socketpair()
         output, printed = os.pipe()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_INIT), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=printed,
-                env={},
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+            self._process = self._init(theirs, printed)
         except OSError as error:
             ours.close()
             os.close(output)
@@ -113,6 +112,18 @@ class Container:
     def kill(self) -> None:
         """SIGKILL to every process."""
         self._tell(b"kill\n")
+
+    def _init(self, theirs: socket.socket, printed: int) -> Init:
+        """Start the init, which gets its order over the socket and prints into the pipe."""
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_INIT), str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+            env={},
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
 
     def _order(self) -> dict[str, object]:
         folder = tempfile.mkdtemp(prefix="steadyspot-container-")
@@ -153,3 +164,16 @@ class Container:
         reader.join(_LAST_WORDS_SECONDS)
         if self._control is not None:
             self._control.close()
+
+
+class Containers(Protocol):
+    """Makes a container for a command."""
+
+    def __call__(
+        self,
+        command: Command,
+        /,
+        *,
+        on_line: Callable[[str], None],
+        on_end: Callable[[int, bool], None],
+    ) -> Container: ...

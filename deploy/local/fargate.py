@@ -28,7 +28,7 @@ from steadyspot.contract.options import spread
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import PROCESS
 from steadyspot.deploy.local.awslogs import NoLogGroup, log_writer
-from steadyspot.deploy.local.containers import Command
+from steadyspot.deploy.local.containers import Command, Containers
 from steadyspot.deploy.local.engines import Engine, ImageCommand
 from steadyspot.deploy.local.fargate_task import (
     DEFAULT_STOP_TIMEOUT_SECONDS,
@@ -100,12 +100,14 @@ class Fargate:
         market: Market,
         images: Images,
         engine: Engine | None,
+        containers: Containers,
         emit: Callable[[dict[str, Any]], None],
     ) -> None:
         self._account_id = account_id
         self._region = region
         self._address = address
         self._engine = engine
+        self._containers = containers
         self._market = market
         self._images = images
         self._emit = emit
@@ -242,6 +244,7 @@ class Fargate:
             record,
             plan=lambda container: self._plan(record, container, definitions[container.name]),
             fate=fate,
+            containers=self._containers,
             emit=self._emit,
         )
         with self._lock:

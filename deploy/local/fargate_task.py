@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from steadyspot.deploy.local.containers import Command, Container
+from steadyspot.deploy.local.containers import Command, Container, Containers
 from steadyspot.deploy.local.engines import ImageCommand, ImageContainer
 from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord, api_task, state_change_event
 
@@ -68,11 +68,13 @@ class FargateTask:
         *,
         plan: Callable[[ContainerRecord], ContainerPlan],
         fate: Fate,
+        containers: Containers,
         emit: Callable[[dict[str, Any]], None],
     ) -> None:
         self.record = record
         self._plan = plan
         self._fate = fate
+        self._containers = containers
         self._emit = emit
         self._changed = threading.Condition()
         self._plans: dict[str, ContainerPlan] = {}
@@ -165,7 +167,9 @@ class FargateTask:
                 self._ended(container, None)
                 continue
             self._await_dependencies(plan)
-            process = _made(plan.command, plan.on_line, partial(self._ended, container))
+            process = _made(
+                plan.command, self._containers, plan.on_line, partial(self._ended, container)
+            )
             with self._changed:
                 self._unless_stopping()
                 self._running[container.name] = process
@@ -312,12 +316,13 @@ class FargateTask:
 
 def _made(
     command: Command | ImageCommand,
+    containers: Containers,
     on_line: Callable[[str], None],
     on_end: Callable[[int, bool], None],
 ) -> Container | ImageContainer:
     if isinstance(command, ImageCommand):
         return ImageContainer(command, on_line=on_line, on_end=on_end)
-    return Container(command, on_line=on_line, on_end=on_end)
+    return containers(command, on_line=on_line, on_end=on_end)
 
 
 _ORDER = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,12 +15,20 @@ from tests.local.bench import Bench
 from tests.local.runs import Place
 from tests.local.shop import Shop
 from tests.local.stacks import Stacks
+from tests.local.worker.forks import ForkedContainer, Forks, forking
 
 
 @pytest.fixture(scope="session")
-def local_aws() -> Iterator[LocalAws]:
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Forks workers."""
+    with forking(tmp_path_factory.mktemp("forks")) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def local_aws(forks: Forks) -> Iterator[LocalAws]:
     """The embedded AWS of this process."""
-    with LocalAws() as aws:
+    with LocalAws(containers=partial(ForkedContainer, forks)) as aws:
         yield aws
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from steadyspot.deploy.aws.local_address import Address
 from tests.local.worker.door import Door
-from tests.local.worker.forks import Forks, forking
+from tests.local.worker.forks import Forks
 from tests.local.worker.kit import Bench, serve_aws
 
 
@@ -18,12 +18,6 @@ from tests.local.worker.kit import Bench, serve_aws
 def aws() -> Iterator[Address]:
     with serve_aws() as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forking(tmp_path_factory.mktemp("forks")) as ready:
-        yield ready
 
 
 @pytest.fixture

@@ -21,16 +21,22 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NoReturn
 
 from botocore.loaders import JSONFileLoader
 
+from steadyspot.deploy.local import container_init
+from steadyspot.deploy.local.containers import Command, Container, Init
+from steadyspot.deploy.local.images import WORKER_IMAGE, Images
 from steadyspot.worker.__main__ import leave
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.store import Aws
 
 ROOT = Path(__file__).resolve().parents[3]
 ORDER_BYTES = 1 << 20
+_image = Images().find(WORKER_IMAGE)
+WORKER = _image.entrypoint if _image else ()
+"""What starts a worker in a container of the embedded AWS."""
 LOADED = ("control", "keeping.keeper", "supervising.ending", "supervising.rhythm")
 """What a worker loads only when the job runs."""
 
@@ -38,7 +44,12 @@ LOADED = ("control", "keeping.keeper", "supervising.ending", "supervising.rhythm
 class Forked:
     """A forked worker, as ``subprocess.Popen`` shows one."""
 
-    def __init__(self, ended: socket.socket, stdout: IO[bytes], stderr: IO[bytes]) -> None:
+    def __init__(
+        self,
+        ended: socket.socket,
+        stdout: IO[bytes] | None = None,
+        stderr: IO[bytes] | None = None,
+    ) -> None:
         self._ended = ended
         self.stdout = stdout
         self.stderr = stderr
@@ -79,17 +90,24 @@ class Forks:
 
     def worker(self, arguments: list[str], environment: Mapping[str, str], folder: Path) -> Forked:
         """Fork a worker whose standard output and error can be read."""
-        order = json.dumps([["worker", *arguments], dict(environment), str(folder)]).encode()
-        ended = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ended.connect(self._address)
         output, printed = os.pipe()
         errors, complained = os.pipe()
         try:
-            socket.send_fds(ended, [order], [printed, complained])
+            ended = self._ask([arguments, dict(environment), str(folder)], printed, complained)
         finally:
             os.close(printed)
             os.close(complained)
         return Forked(ended, os.fdopen(output, "rb"), os.fdopen(errors, "rb"))
+
+    def init(self, owner: socket.socket, printed: int) -> Forked:
+        """Fork the init of a container of the embedded AWS whose first process is a worker."""
+        return Forked(self._ask([], printed, printed, owner.fileno()))
+
+    def _ask(self, order: list[Any], *streams: int) -> socket.socket:
+        ended = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ended.connect(self._address)
+        socket.send_fds(ended, [json.dumps(order).encode()], list(streams))
+        return ended
 
 
 @contextlib.contextmanager
@@ -130,10 +148,9 @@ def serve(address: str) -> None:
                 asked.send(str(os.waitstatus_to_exitcode(status)).encode())
         if listener in ready:
             asked, _ = listener.accept()
-            order, streams, _, _ = socket.recv_fds(asked, ORDER_BYTES, 2)
-            argv, environment, place = json.loads(order)
+            order, streams, _, _ = socket.recv_fds(asked, ORDER_BYTES, 3)
             if (pid := os.fork()) == 0:
-                become(argv, environment, place, streams)
+                become(json.loads(order), streams)
             for stream in streams:
                 os.close(stream)
             asked.send(str(pid).encode())
@@ -153,17 +170,52 @@ def load() -> None:
     gc.freeze()
 
 
-def become(argv: list[str], environment: dict[str, str], folder: str, streams: list[int]) -> None:
-    """Be the worker that was asked for."""
+def become(order: list[Any], streams: list[int]) -> NoReturn:
+    """Be the worker, or the init of a container, that was asked for."""
     os.setsid()
-    os.chdir(folder)
-    for number, stream in enumerate([os.open("/dev/null", os.O_RDONLY), *streams]):
+    standard = [os.open("/dev/null", os.O_RDONLY), *streams]
+    for number, stream in enumerate(standard):
         os.dup2(stream, number)
+    os.closerange(len(standard), os.sysconf("SC_OPEN_MAX"))
+    if order:
+        arguments, environment, folder = order
+        os.chdir(folder)
+        be_worker(arguments, environment)
+    else:
+        container_init.main(len(standard) - 1, Preloaded)
+    os._exit(0)
+
+
+def be_worker(arguments: list[str], environment: dict[str, str]) -> None:
+    """Do what the worker's own process does from its first line on."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = argv
+    sys.argv = ["worker", *arguments]
     leave()
+
+
+class Preloaded(container_init.Container):
+    """A container whose first process has loaded the worker already."""
+
+    def run(self, argv: list[str], environment: dict[str, str]) -> None:
+        be_worker(argv[len(WORKER) :], environment)
+
+
+class ForkedContainer(Container):
+    """A container that is forked where its first process is a worker."""
+
+    def __init__(self, forks: Forks, command: Command, **told: Any) -> None:
+        super().__init__(command, **told)
+        self._forks = forks
+        self._is_worker = tuple(command.argv[: len(WORKER)]) == WORKER
+
+    def _init(self, theirs: socket.socket, printed: int) -> Init:
+        if self._is_worker:
+            return self._forks.init(theirs, printed)
+        return super()._init(theirs, printed)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ from steadyspot.worker.keeping.listing import Listing
 from tests.local.worker.forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parents[3]
+STARTED = ("env",)
+"""A way on which nothing lies: the worker is started, and loads what it finds in its folder."""
 SERVER = """
 import json, sys
 from dataclasses import asdict

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.worker.door import Door
-from tests.local.worker.kit import Bench, Worker, assert_said, sha256, wait_until
+from tests.local.worker.kit import STARTED, Bench, Worker, assert_said, sha256, wait_until
 
 ONE_UNIT = """
 from steadyspot import current_run
@@ -139,7 +139,7 @@ def assert_own_fault(worker: Worker, error: str, where: str) -> None:
 def test_fault_in_the_main_thread_is_the_worker_s_own(bench: Bench) -> None:
     """A library of the worker's image is broken, which no setting of the job's mends."""
     (bench.folder / "concurrent.py").write_text("raise RuntimeError('broken')\n")
-    worker = bench.start("sh", "-c", "echo job $$; exec sleep 60")
+    worker = bench.start("sh", "-c", "echo job $$; exec sleep 60", way=STARTED)
 
     assert_own_fault(worker, "RuntimeError('broken')", "concurrent.py")
 
@@ -147,7 +147,7 @@ def test_fault_in_the_main_thread_is_the_worker_s_own(bench: Bench) -> None:
 def test_fault_in_the_keeper_s_thread_is_the_worker_s_own(bench: Bench) -> None:
     """It loads the library of AWS's, once the job has begun."""
     (bench.folder / "botocore.py").write_text("raise RuntimeError('broken')\n")
-    worker = bench.start("sh", "-c", "echo job $$; exec sleep 60")
+    worker = bench.start("sh", "-c", "echo job $$; exec sleep 60", way=STARTED)
 
     assert_own_fault(worker, "RuntimeError('broken')", "botocore.py")
 
