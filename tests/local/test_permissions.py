@@ -63,7 +63,17 @@ def test_who_reads_and_who_operates_may_do_what_the_verbs_call_and_nothing_else(
         ("explain", {"run": None}),
         ("explain", {"run": None, "page": shop.folder / "night.html"}),
         ("outputs", {"run": None, "folder": None}),
-        ("logs", {"run": None, "follow": False, "since": None, "attempt": None, "tail": None}),
+        (
+            "logs",
+            {
+                "run": None,
+                "follow": False,
+                "since": None,
+                "attempt": None,
+                "shard": None,
+                "tail": None,
+            },
+        ),
         ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
         ("watch", {"run": None, "logs": False}),
     ):

@@ -79,6 +79,7 @@ ORDINARY = {
     *("causes", "last", "work", "money", "claims"),  # and of ours, of arguments and of files
     *("fence", "progress", "commit", "checkpoint", "completion", "holder"),  # plain words
     "cost",  # a verb, and of one run, too
+    *("shard", "shards"),  # options, headings, rows of a check
 }
 """Words with other meanings beside their own in the table or in the workflow. They are found where
 the place tells what they mean: in DynamoDB's notation, or read from a row or an assignment."""

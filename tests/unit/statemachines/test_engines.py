@@ -138,7 +138,7 @@ def recorder() -> Recorder:
     machine.kept |= looks.kept
     others = after_others()
     machine.kept |= others.kept
-    machine.scopes |= others.scopes
+    machine.met |= others.met
     return machine
 
 
