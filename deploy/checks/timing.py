@@ -134,7 +134,7 @@ def spread(looks: Looks) -> Iterator[Finding]:
         about, minutes = f"{job.name}: spread", job.spread_minutes
         if not minutes:
             continue
-        if job.schedule is None:
+        if not job.all_schedules:
             yield Finding(
                 about, Level.NOTE, f"spread_minutes = {minutes}, but no schedule is there"
             )
@@ -179,7 +179,7 @@ def chains(looks: Looks) -> Iterator[Finding]:
         if not job.after:
             continue
         others = {name: jobs[name] for name in job.after}
-        never = [name for name, one in others.items() if not (one.schedule or one.after)]
+        never = [name for name, one in others.items() if not (one.all_schedules or one.after)]
         minutes = max(minutes_until(name, jobs) for name in job.after)
         within = job.finish_within_minutes
         if never:

@@ -128,6 +128,11 @@ def test_the_job_is_told_where_the_others_publish() -> None:
         (FILE + "finish_within_minutes = 180", Level.GOOD, "begins once"),
         (FILE + "finish_within_minutes = 179", Level.BAD, "the runs before it take 120 min of the"),
         (
+            FILE.replace("schedule =", "schedules.noon.schedule ="),
+            Level.GOOD,
+            "begins once",
+        ),
+        (
             FILE.replace('schedule = "cron(0 2 * * ? *)"', ""),
             Level.BAD,
             "extract has no schedule, so that no run of it is of a time to come after.",
