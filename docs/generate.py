@@ -126,6 +126,12 @@ def _default(value: Any) -> str:
 # --- the command line --------------------------------------------------------------------------
 
 
+_HELP = click.Option(
+    main.context_settings["help_option_names"], is_flag=True, help="Show this message and exit."
+)
+"""A command remembers its own by the names of whatever context it was asked for in first."""
+
+
 def _command_line() -> str:
     top = click.Context(main, info_name="steadyspot")
     parts = ["# Command line", _inline(main.help or "")]
@@ -136,7 +142,7 @@ def _command_line() -> str:
         parts += [f"## steadyspot {verb}", _inline(command.help or ""), _usage(command, ctx)]
         rows = [
             (f"`{names}`", _inline(text))
-            for one in command.get_params(ctx)
+            for one in (*command.params, _HELP)
             if (record := one.get_help_record(ctx))
             for names, text in [record]
         ]
