@@ -192,7 +192,7 @@ def build() -> Machine:
         AfterTheEndState.PARK,
         "sqs:sendMessage",
         arguments={"QueueUrl": variable("$queue"), "MessageBody": expression("endedParked")},
-        assign={"title": expression("endedSubject")},
+        assign={"title": expression("endedSubject", isParked=True), "isParked": True},
         output={},
     )
     tell = publishing(
@@ -249,6 +249,8 @@ def build() -> Machine:
     again.next_step = marking
     closing.next_step = done
     park.next_step = tell
+    unparked = {"title": expression("endedSubject", isParked=False), "isParked": False}
+    park.add_catch(Catch(tell, error_equals=["States.ALL"], assign=unparked))
     tell.next_step = done
     tell.add_catch(Catch(done, error_equals=["States.ALL"]))
     return Machine(

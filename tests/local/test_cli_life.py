@@ -43,7 +43,7 @@ def counted(shop: Shop, verb: click.Command, **options: Any) -> tuple[Counter[st
 
 
 def test_up_with_nothing_to_change_takes_at_most_ten_calls_and_says_so(shop: Shop) -> None:
-    calls, said = counted(shop, up.command, image=None, yes=False, at_once=8)
+    calls, said = counted(shop, up.command, image=None, plan_file=None, yes=False, at_once=8)
     assert "Nothing to change: AWS is as the configuration says." in said
     assert 0 < calls.total() <= 10, calls
     assert "CreateChangeSet" not in calls

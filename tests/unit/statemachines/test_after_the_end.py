@@ -383,6 +383,18 @@ def test_a_table_that_refuses_for_more_than_an_hour_keeps_nobody_from_being_told
     assert (len(world.parked), len(world.mails)) == (1, 1)
 
 
+def test_a_run_that_the_queue_does_not_take_is_told_as_such() -> None:
+    world = EndWorld(running(), Input=json.dumps({"scheduledTime": TIME}))
+    world.faults = {"Park the run": [("SQS.QueueDoesNotExistException", "")]}
+    ends(world)
+    (mail,) = world.mails
+    text = json.loads(mail["Message"])["email"]
+    assert mail["Subject"].endswith(" was stopped, NOT parked")
+    assert "The queue did not take it" in text
+    assert "steadyspot redrive" not in text
+    assert "steadyspot explain" in text
+
+
 def test_people_who_cannot_be_told_change_nothing() -> None:
     world = EndWorld(running(), Input="{}")
     world.faults = {"Tell people": [("SNS.NotFoundException", "")]}

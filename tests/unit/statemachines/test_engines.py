@@ -253,6 +253,7 @@ ENDED: dict[str, Any] = {
         "nextStep": "-",
     },
     "title": "Steadyspot: night was stopped",
+    "isParked": True,
     "sentence": "The execution was stopped before the run had finished.",
     "request": {"scheduledTime": "2026-11-24T02:00:00Z"},
     "ended": {
