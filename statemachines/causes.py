@@ -844,7 +844,7 @@ SHARDS_UNFINISHED = Cause(
     name="shards-unfinished",
     cause_class=CauseClass.SHARDS_UNFINISHED,
     answer=Answer.STOP,
-    sentence="{left} of {shards} shards did not finish: {which}",
+    sentence="Of {shards} shards {left} did not finish: {which}",
     next_step=(
         "Mend what stopped them, then redrive the run: it runs these shards alone. explain and logs"
         " take --shard."

@@ -242,7 +242,7 @@ def _filled(sentence: str, run: RunRecord, cause: str, status: str) -> str:
         .replace("{stopped_reason}", last.stopped_reason if last and last.cause == cause else ended)
         .replace("{how_ended}", ended)
         .replace("{error}", ended)
-        .replace("{left} of {shards} shards", f"Some of {run.shards} shards")
+        .replace("{shards} shards {left}", f"{run.shards} shards some")
         .replace(": {which}", ".")
         .replace("{memory_gb} GB", "its memory's size")
     )

@@ -87,13 +87,13 @@ def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) 
     work = spread(place, mended, "1")
     shown = work.failed(work.start(scheduledTime=TIME))
     assert shown["error"] == "Steadyspot.ShardsUnfinished"
-    assert "1 of 3 shards did not finish: 1 (job-failed)" in shown["cause"]
+    assert "Of 3 shards 1 did not finish: 1 (job-failed)" in shown["cause"]
     assert work.record(KEY).status == Status.UNFINISHED
     assert work.parked()["cause"] == "shards-unfinished"
     (mail,) = told(work)
     assert "1 (job-failed)" in mail.body
     story = explanation_of(work.target, work.job, KEY)
-    assert "1 of 3 shards did not finish: 1 (job-failed)" in story.outcome
+    assert "Of 3 shards 1 did not finish: 1 (job-failed)" in story.outcome
     assert [one.status for one in story.shards] == ["complete", "unfinished", "complete"]
     assert explanation_of(work.target, work.job, KEY, shard=1).stops[0].cause == "job-failed"
     (line,) = (line for line in listed(work.target, work.job, 5))

@@ -27,9 +27,9 @@ def command(
     screen: Screen,
     job: str | None,
     run: str | None,
-    shard: int | None,
     machine: bool,
     page: Path | None = None,
+    shard: int | None = None,
 ) -> None:
     """Tell JOB's last run as a plain story, or that of RUN: a run key, a time or an execution."""
     if page and shard is None:

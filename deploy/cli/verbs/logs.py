@@ -41,6 +41,7 @@ def command(
     follow: bool,
     tail: int | None,
     machine: bool,
+    shard: int | None = None,
     **which: Any,
 ) -> None:
     """Show what the attempts of JOB's last run printed, or of the one named RUN.
@@ -60,7 +61,7 @@ def command(
     outputs = target.job(wanted)
     sfn = target.client("stepfunctions")
     finder = Finder(table=target.runs, sfn=sfn, job=wanted.name, machine=outputs["StateMachine"])
-    found = finder.find(run) if which["shard"] is None else finder.shard(run, which["shard"])
+    found = finder.find(run) if shard is None else finder.shard(run, shard)
     execution = found.execution["executionArn"] if found.execution else ""
     log = RunLog(target.client("logs"), outputs["LogGroup"], which["since"])
     printing = Printing(log, which["attempt"])

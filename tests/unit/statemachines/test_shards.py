@@ -75,7 +75,7 @@ def test_a_redrive_is_for_those_that_are_left() -> None:
     world = spread(4, failing(1, 2))
     ended = run(world)
     assert (ended.status, ended.error) == ("FAILED", "Steadyspot.ShardsUnfinished")
-    assert "2 of 4 shards did not finish: 1 (job-failed), 2 (job-failed)" in ended.cause
+    assert "Of 4 shards 2 did not finish: 1 (job-failed), 2 (job-failed)" in ended.cause
     assert world.table["nightly", KEY]["shards_left"] == {"S": "1,2"}
     assert len(world.parked) == 1
     assert len(told(world)) == 1
@@ -123,7 +123,7 @@ def test_ten_thousand_shards_stay_below_every_limit_of_the_run_that_starts_them(
     request = {"scheduledTime": TIME}
     ended = world.machine.run(world, request, name="first", watch=watch)
     assert ended.error == "Steadyspot.ShardsUnfinished"
-    assert "667 of 2000 shards did not finish: 0 (out-of-memory), 3 (out-of-memory)" in ended.cause
+    assert "Of 2000 shards 667 did not finish: 0 (out-of-memory), 3 (out-of-memory)" in ended.cause
     assert "and others" in ended.cause
     # A state enters, exits and a call has five events or so: far below 25,000.
     assert len(ended.states_entered) < 1_000 / 5
