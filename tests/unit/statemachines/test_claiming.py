@@ -167,6 +167,25 @@ def test_work_that_is_complete_is_not_begun_again_by_who_takes_the_run_over() ->
     assert of.worker["status"] == of.item["status"] == {"S": "complete"}
 
 
+def test_work_that_was_completed_since_the_look_is_not_begun_again() -> None:
+    """Its execution was stopped once the worker had finished, and before it could close the run."""
+    of = world(own(), worker())
+    of.executions[HOLDER] = holder("ABORTED")
+    seen: list[str] = []
+
+    def watch(state: str, _variables: Any) -> None:
+        if state == "Take the run over" and not seen:
+            of.worker["status"] = {"S": "complete"}
+        if of.worker["status"]["S"] == "complete" or seen:
+            seen.append(of.worker["status"]["S"])
+
+    ended = JOB.run(of, ASKED, name="me", watch=watch)
+    assert ended.status == "SUCCEEDED"
+    assert ended.states_entered.count("Take the run over") == 2
+    assert set(seen) == {"complete"}
+    assert of.item["status"] == {"S": "complete"}
+
+
 def test_a_reply_to_the_claim_that_was_lost_changes_nothing() -> None:
     of = world({}, {})
     claimed(of)
