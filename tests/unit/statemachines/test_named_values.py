@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from steadyspot.contract import Status
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.statemachines.composing import expression
 from tests.unit.statemachines.test_causes import judged, read, stopped
@@ -17,7 +18,12 @@ NUMBERS = st.tuples(
 )
 
 
-IS_TIME = expression("isTime").removeprefix("{%").removesuffix("%}").strip()
+def named(name: str) -> str:
+    """A value as JSONata, with what it needs before it."""
+    return expression(name).removeprefix("{%").removesuffix("%}").strip()
+
+
+IS_TIME = named("isTime")
 
 
 def is_time(text: str) -> bool:
@@ -81,7 +87,7 @@ def test_what_aws_says_of_a_call_that_failed_is_its_reason_or_the_whole_text(
 
 def test_the_subject_of_an_end_is_one_that_is_delivered() -> None:
     """SNS takes fewer than 100 characters."""
-    text = expression("endedSubject").removeprefix("{%").removesuffix("%}")
+    text = named("endedSubject")
     given = {
         "jobName": "night",
         "ended": {"status": "ABORTED", "error": ""},
@@ -92,3 +98,19 @@ def test_the_subject_of_an_end_is_one_that_is_delivered() -> None:
     long = evaluate(text, {**given, "key": "x" * 80})
     assert long == short.replace(" by-hand", "")
     assert len(long) < 100
+
+
+@pytest.mark.parametrize(
+    ("value", "noted"),
+    [(3, {"N": "3"}), (0.5, {"N": "0.5"}), (True, {"BOOL": True}), ("x", {"S": "x"})],
+)
+def test_a_flat_object_is_written_as_dynamodb_notes_it(value: object, noted: object) -> None:
+    row = {"one": value, "other": "text"}
+    found = evaluate(f"({named('inTableNotation')})($row)", {"row": row})
+    assert found == {"one": noted, "other": {"S": "text"}}
+
+
+def test_of_a_run_whose_shards_are_complete_nothing_is_left() -> None:
+    work = evaluate(named("workOfShards"), {"shards": {"of": 4, "warned": False}})
+    assert (work["status"], work["done"], work["total"]) == (Status.COMPLETE, 4, 4)
+    assert (work["fraction"], work["left"], work["warned"]) == (1, 0, False)
