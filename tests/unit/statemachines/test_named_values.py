@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -114,3 +115,51 @@ def test_of_a_run_whose_shards_are_complete_nothing_is_left() -> None:
     work = evaluate(named("workOfShards"), {"shards": {"of": 4, "warned": False}})
     assert (work["status"], work["done"], work["total"]) == (Status.COMPLETE, 4, 4)
     assert (work["fraction"], work["left"], work["warned"]) == (1, 0, False)
+
+
+def recorded_last(
+    progress: dict[str, str], *, before: dict[str, float], error: str = "States.TaskFailed"
+) -> dict[str, Any]:
+    """What is known of an attempt once the record is read; its worker took no fence."""
+    worker = {
+        "execution": {"S": "arn"},
+        "fence": {"N": "10001"},
+        "progress": {"M": {name: {"N": number} for name, number in progress.items()}},
+    }
+    last = {"attempt": 2, "error": error, "capacity": "spot", "seconds": 90, "started": True}
+    found = evaluate(
+        named("lastRecorded"),
+        {
+            "states": {"result": {"Item": worker}, "context": {"Execution": {"Id": "arn"}}},
+            "run": {"claims": 1, "earlierAttempts": 0},
+            "job": {"launchMinutes": 0},
+            "last": {**last, "exit_code": 143, "stopped_reason": ""},
+            "work": before,
+        },
+    )
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("progress", "before", "gained"),
+    [
+        ({"units_done": "2"}, {"fraction": 0, "done": 0}, True),
+        ({"units_done": "2"}, {"fraction": 0, "done": 2}, False),
+        ({"fraction": "0.4"}, {"fraction": 0.2, "done": 0}, True),
+        ({"fraction": "0.2"}, {"fraction": 0.2, "done": 0}, False),
+        ({"units_done": "3", "units_total": "4"}, {"fraction": 0.5, "done": 2}, True),
+        ({"units_done": "2", "units_total": "4"}, {"fraction": 0.5, "done": 2}, False),
+    ],
+)
+def test_an_attempt_has_gained_what_became_durable_in_units_or_as_a_share(
+    progress: dict[str, str], before: dict[str, float], gained: bool
+) -> None:
+    assert recorded_last(progress, before=before)["gained"] is gained
+
+
+def test_a_launch_that_no_worker_began_has_run_for_no_time() -> None:
+    nothing: dict[str, float] = {"fraction": 0, "done": 0}
+    began = recorded_last({}, before=nothing)
+    assert (began["started"], began["seconds"], began["lost_seconds"]) == (True, 90, 90)
+    waited = recorded_last({}, before=nothing, error="States.Timeout")
+    assert (waited["started"], waited["seconds"], waited["lost_seconds"]) == (False, 0, 0)
