@@ -163,3 +163,17 @@ def test_a_launch_that_no_worker_began_has_run_for_no_time() -> None:
     assert (began["started"], began["seconds"], began["lost_seconds"]) == (True, 90, 90)
     waited = recorded_last({}, before=nothing, error="States.Timeout")
     assert (waited["started"], waited["seconds"], waited["lost_seconds"]) == (False, 0, 0)
+
+
+@pytest.mark.parametrize(("total", "shown"), [(0, "12"), (40, "12/40")])
+def test_a_line_of_an_attempt_shows_its_units_of_how_many_where_that_is_known(
+    total: int, shown: str
+) -> None:
+    attempt = {
+        **{"attempt": 3, "capacity": "spot", "zone": "us-east-1a", "seconds": 754},
+        **{"started_at": "2026-11-24T02:00:00Z", "ended_at": "2026-11-24T02:12:34Z"},
+        **{"units_done": 12, "cause": "reclaimed"},
+    }
+    given = {"attempt": attempt, "work": {"total": total}}
+    line = evaluate(f"({named('attemptLine')})($attempt)", given)
+    assert line.split()[-2:] == [shown, "reclaimed"]
