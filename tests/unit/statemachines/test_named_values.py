@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from steadyspot.contract import Status
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.statemachines.composing import expression
 from tests.unit.statemachines.test_causes import judged, read, stopped
@@ -17,7 +19,12 @@ NUMBERS = st.tuples(
 )
 
 
-IS_TIME = expression("isTime").removeprefix("{%").removesuffix("%}").strip()
+def named(name: str) -> str:
+    """A value as JSONata, with what it needs before it."""
+    return expression(name).removeprefix("{%").removesuffix("%}").strip()
+
+
+IS_TIME = named("isTime")
 
 
 def is_time(text: str) -> bool:
@@ -81,7 +88,7 @@ def test_what_aws_says_of_a_call_that_failed_is_its_reason_or_the_whole_text(
 
 def test_the_subject_of_an_end_is_one_that_is_delivered() -> None:
     """SNS takes fewer than 100 characters."""
-    text = expression("endedSubject").removeprefix("{%").removesuffix("%}")
+    text = named("endedSubject")
     given = {
         "jobName": "night",
         "ended": {"status": "ABORTED", "error": ""},
@@ -92,3 +99,81 @@ def test_the_subject_of_an_end_is_one_that_is_delivered() -> None:
     long = evaluate(text, {**given, "key": "x" * 80})
     assert long == short.replace(" by-hand", "")
     assert len(long) < 100
+
+
+@pytest.mark.parametrize(
+    ("value", "noted"),
+    [(3, {"N": "3"}), (0.5, {"N": "0.5"}), (True, {"BOOL": True}), ("x", {"S": "x"})],
+)
+def test_a_flat_object_is_written_as_dynamodb_notes_it(value: object, noted: object) -> None:
+    row = {"one": value, "other": "text"}
+    found = evaluate(f"({named('inTableNotation')})($row)", {"row": row})
+    assert found == {"one": noted, "other": {"S": "text"}}
+
+
+def test_of_a_run_whose_shards_are_complete_nothing_is_left() -> None:
+    work = evaluate(named("workOfShards"), {"shards": {"of": 4, "warned": False}})
+    assert (work["status"], work["done"], work["total"]) == (Status.COMPLETE, 4, 4)
+    assert (work["fraction"], work["left"], work["warned"]) == (1, 0, False)
+
+
+def recorded_last(
+    progress: dict[str, str], *, before: dict[str, float], error: str = "States.TaskFailed"
+) -> dict[str, Any]:
+    """What is known of an attempt once the record is read; its worker took no fence."""
+    worker = {
+        "execution": {"S": "arn"},
+        "fence": {"N": "10001"},
+        "progress": {"M": {name: {"N": number} for name, number in progress.items()}},
+    }
+    last = {"attempt": 2, "error": error, "capacity": "spot", "seconds": 90, "started": True}
+    found = evaluate(
+        named("lastRecorded"),
+        {
+            "states": {"result": {"Item": worker}, "context": {"Execution": {"Id": "arn"}}},
+            "run": {"claims": 1, "earlierAttempts": 0},
+            "job": {"launchMinutes": 0},
+            "last": {**last, "exit_code": 143, "stopped_reason": ""},
+            "work": before,
+        },
+    )
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("progress", "before", "gained"),
+    [
+        ({"units_done": "2"}, {"fraction": 0, "done": 0}, True),
+        ({"units_done": "2"}, {"fraction": 0, "done": 2}, False),
+        ({"fraction": "0.4"}, {"fraction": 0.2, "done": 0}, True),
+        ({"fraction": "0.2"}, {"fraction": 0.2, "done": 0}, False),
+        ({"units_done": "3", "units_total": "4"}, {"fraction": 0.5, "done": 2}, True),
+        ({"units_done": "2", "units_total": "4"}, {"fraction": 0.5, "done": 2}, False),
+    ],
+)
+def test_an_attempt_has_gained_what_became_durable_in_units_or_as_a_share(
+    progress: dict[str, str], before: dict[str, float], gained: bool
+) -> None:
+    assert recorded_last(progress, before=before)["gained"] is gained
+
+
+def test_a_launch_that_no_worker_began_has_run_for_no_time() -> None:
+    nothing: dict[str, float] = {"fraction": 0, "done": 0}
+    began = recorded_last({}, before=nothing)
+    assert (began["started"], began["seconds"], began["lost_seconds"]) == (True, 90, 90)
+    waited = recorded_last({}, before=nothing, error="States.Timeout")
+    assert (waited["started"], waited["seconds"], waited["lost_seconds"]) == (False, 0, 0)
+
+
+@pytest.mark.parametrize(("total", "shown"), [(0, "12"), (40, "12/40")])
+def test_a_line_of_an_attempt_shows_its_units_of_how_many_where_that_is_known(
+    total: int, shown: str
+) -> None:
+    attempt = {
+        **{"attempt": 3, "capacity": "spot", "zone": "us-east-1a", "seconds": 754},
+        **{"started_at": "2026-11-24T02:00:00Z", "ended_at": "2026-11-24T02:12:34Z"},
+        **{"units_done": 12, "cause": "reclaimed"},
+    }
+    given = {"attempt": attempt, "work": {"total": total}}
+    line = evaluate(f"({named('attemptLine')})($attempt)", given)
+    assert line.split()[-2:] == [shown, "reclaimed"]

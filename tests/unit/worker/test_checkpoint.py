@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from steadyspot.contract import Reason
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import (
+    Damaged,
     Ledger,
     encode,
     load,
+    load_history,
     manifest,
     seal,
 )
@@ -216,6 +218,16 @@ def test_checkpoint_that_is_gone_or_cut_is_refused(body: bytes | None) -> None:
         bucket.put("manifest", body)
     with pytest.raises(SetupError):
         load(bucket, pointer, Inline())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [5, {}, {"outputs": []}, {"outputs": {}, "segments": [5]}, {"outputs": {}, "segments": [{}]}],
+    ids=str,
+)
+def test_a_history_of_another_form_is_damaged_and_no_fault_of_the_worker(value: Any) -> None:
+    with pytest.raises(Damaged):
+        load_history(FakeBucket(World()), value, Inline())
 
 
 @given(st.integers(0, 1 << 44))
