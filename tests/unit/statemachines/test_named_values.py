@@ -177,3 +177,13 @@ def test_a_line_of_an_attempt_shows_its_units_of_how_many_where_that_is_known(
     given = {"attempt": attempt, "work": {"total": total}}
     line = evaluate(f"({named('attemptLine')})($attempt)", given)
     assert line.split()[-2:] == [shown, "reclaimed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [("no space left on device", "disk-full"), ("KmsException: key is gone", "key-unusable")],
+)
+def test_what_keeps_a_task_from_starting_is_no_cause_of_one_that_ran(text: str, row: str) -> None:
+    assert judged(stopped("TaskFailedToStart", text), "")["name"] == row
+    ran = stopped("EssentialContainerExited", text, StartedAt=1_790_000_000_000)
+    assert judged(ran, "", exit_code=3)["name"] != row
