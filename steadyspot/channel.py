@@ -279,10 +279,17 @@ class FolderChannel:
             remove(output.folder)
 
     def set_aside(self, unit: str) -> None:
-        """Without a mark that names it, it is done again by the next ``python job.py``."""
+        """Without a mark that names it, it is done again by the next ``python job.py``.
+
+        What others made while it was in hand is published at once, as if it were of no unit.
+        """
         with self._locked():
             self._check(unit)
-            (self._folder_of(unit) / "aside").touch()
+            folder = self._folder_of(unit)
+            staged = folder / "staged"
+            for path in [each for each in staged.rglob("*") if each.is_file()]:
+                self._publish(str(path), str(path.relative_to(staged)))
+            (folder / "aside").touch()
 
     def mark(self, unit: str, state: list[Any], also: list[str]) -> None:
         state = [plain(one) for one in state]

@@ -99,6 +99,34 @@ def test_unit_that_was_taken_ahead_is_not_done_before_its_work(tmp_path: Path, w
     assert published(tmp_path) == ALL
 
 
+EARLY = """
+import subprocess, sys
+from steadyspot import current_run
+run = current_run()
+if sys.argv[1:]:
+    with run.output(sys.argv[1]) as path: path.write_text(f"made {sys.argv[1]}")
+else:
+    children = []
+    for unit in run.remaining(range(2)):
+        subprocess.run([sys.executable, __file__, str(unit)], check=True)
+        children.append(subprocess.Popen(["sleep", "0.2"]))
+    for child in children: child.wait()
+"""
+
+
+def test_output_that_came_before_its_unit_was_set_aside_is_not_lost(tmp_path: Path) -> None:
+    code, said = run_to_its_end(tmp_path, EARLY)
+    assert code == 0, said
+    assert sorted(published(tmp_path)) == ["0", "1"]
+
+
+def test_output_of_a_unit_set_aside_is_published_at_the_end(bench: Bench) -> None:
+    worker = bench.start(*bench.job_file(EARLY))
+    assert worker.end(60) == 0, worker.said()
+    assert sorted(bench.objects()) == ["0", "1", "completion.json"]
+    assert bench.completion()["units"] == 2
+
+
 @pytest.mark.parametrize("way", ["list", "batches", "threads"])
 def test_run_whose_units_were_taken_ahead_is_never_complete_without_an_output(
     bench: Bench, way: str
