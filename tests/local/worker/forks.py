@@ -25,6 +25,7 @@ from typing import IO, Any, NoReturn
 
 from botocore.loaders import JSONFileLoader
 
+from steadyspot.contract import Env
 from steadyspot.deploy.local import container_init
 from steadyspot.deploy.local.containers import Command, Container, Init
 from steadyspot.deploy.local.images import WORKER_IMAGE, Images
@@ -205,15 +206,19 @@ class Preloaded(container_init.Container):
 
 
 class ForkedContainer(Container):
-    """A container that is forked where its first process is a worker."""
+    """A container that is forked where its first process is a worker.
+
+    One with secrets is started: what a process list shows of it is its own.
+    """
 
     def __init__(self, forks: Forks, command: Command, **told: Any) -> None:
         super().__init__(command, **told)
         self._forks = forks
-        self._is_worker = tuple(command.argv[: len(WORKER)]) == WORKER
+        is_worker = tuple(command.argv[: len(WORKER)]) == WORKER
+        self._is_forked = is_worker and Env.SECRETS not in command.environment
 
     def _init(self, theirs: socket.socket, printed: int) -> Init:
-        if self._is_worker:
+        if self._is_forked:
             return self._forks.init(theirs, printed)
         return super()._init(theirs, printed)
 
