@@ -141,3 +141,13 @@ def test_a_run_that_takes_on_demand_only_never_looks_for_long() -> None:
         *("Claim the run", LOOK, "Choose capacity", DEMAND, "Close the run"),
     ]
     assert world.launches[0].at == START
+
+
+def test_what_a_drill_makes_is_no_weather_for_others() -> None:
+    left = [Offer(error=REFUSED), Offer(ends_after=300.0)]
+    world = RunWorld(
+        now=START, work_seconds=600.0, market=lambda *_: left.pop(0) if left else Offer()
+    )
+    ended = MACHINE.run(world, {"runKey": "drill-1", "expectedMinutes": 10}, name="x")
+    assert (ended.status, ended.states_entered.count(NOTE)) == ("SUCCEEDED", 3)
+    assert world.weather == {}
