@@ -136,6 +136,7 @@ def recorder() -> Recorder:
         request = {"scheduledTime": TIME, "lookAfterMinutes": 75, "everyMinutes": every}
         looks.run(table, request, name="look")
     machine.kept |= looks.kept
+    machine.met |= looks.met
     others = after_others()
     machine.kept |= others.kept
     machine.met |= others.met
