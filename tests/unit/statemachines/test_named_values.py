@@ -19,9 +19,9 @@ NUMBERS = st.tuples(
 )
 
 
-def named(name: str) -> str:
+def named(name: str, **constants: Any) -> str:
     """A value as JSONata, with what it needs before it."""
-    return expression(name).removeprefix("{%").removesuffix("%}").strip()
+    return expression(name, **constants).removeprefix("{%").removesuffix("%}").strip()
 
 
 IS_TIME = named("isTime")
@@ -88,7 +88,7 @@ def test_what_aws_says_of_a_call_that_failed_is_its_reason_or_the_whole_text(
 
 def test_the_subject_of_an_end_is_one_that_is_delivered() -> None:
     """SNS takes fewer than 100 characters."""
-    text = named("endedSubject")
+    text = named("endedSubject", isParked=True)
     given = {
         "jobName": "night",
         "ended": {"status": "ABORTED", "error": ""},
