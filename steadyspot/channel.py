@@ -279,7 +279,7 @@ class FolderChannel:
             remove(output.folder)
 
     def set_aside(self, unit: str) -> None:
-        """Without a mark that names it, it is done again by the next ``python job.py``.
+        """It is done with a mark that names it, or with the program.
 
         What others made while it was in hand is published at once, as if it were of no unit.
         """
@@ -342,7 +342,14 @@ class FolderChannel:
         pass
 
     def all_done(self, done: bool, at_end: bool = False) -> None:
-        pass
+        """Units set aside are done with the program, unless an exception has ended it."""
+        if not (done and at_end) or getattr(sys, "last_value", None) is not None:
+            return
+        pid = os.getpid()
+        with self._locked() as known:
+            for one in self._in_hand():
+                if one.aside and one.process.pid == pid:
+                    self._count(known, one.key, known["state"])
 
     def is_stopping(self) -> bool:
         return self._told_within(0) or self._is_left()

@@ -346,13 +346,15 @@ class Saving:
             )
 
     def _say_forgotten(self, output: str) -> None:
-        """Units of earlier attempts left nothing that can be in an output made after the loop."""
+        """Units of earlier attempts left nothing that can be in an output made after the loop.
+
+        Where only some left none, outputs are what the job keeps its work in.
+        """
+        history = self.attempt.ledger.history
         marked = self._unsaved.in_hand.marked | set(self._unsaved.in_hand.aside)
-        units = [
-            unit
-            for unit in self.attempt.ledger.history.units_without_outputs()
-            if unit not in marked
-        ]
+        units = [unit for unit in history.units() if unit not in marked]
+        if set(units) - set(history.units_without_outputs()):
+            return
         if units:
             self._warnings.say(
                 "unit",

@@ -154,8 +154,11 @@ def test_mark_that_broke_off_is_finished_by_whoever_comes_next(tmp_path: Path) -
     assert published(tmp_path) == {name: name.encode() for name in "abc"}
 
 
-def test_job_that_has_nothing_to_do_says_so_and_how_to_begin_anew(tmp_path: Path) -> None:
-    job = HEAD + "for unit in run.remaining(range(int(sys.argv[1]))): write(str(unit))\n"
+@pytest.mark.parametrize("work", ["write(str(unit))", "print('unit', unit)"])
+def test_job_that_has_nothing_to_do_says_so_and_how_to_begin_anew(
+    tmp_path: Path, work: str
+) -> None:
+    job = HEAD + f"for unit in run.remaining(range(int(sys.argv[1]))): {work}\n"
     assert "before" not in run_to_its_end(tmp_path, job, "2")[1]
 
     said = run_to_its_end(tmp_path, job, "2")[1]
@@ -196,3 +199,20 @@ def test_output_of_a_unit_done_is_not_replaced_by_another_units(tmp_path: Path) 
     code, said = run_to_its_end(tmp_path, job)
     assert code != 0
     assert """The units "a" and "b" have made an output of one name, 'part-0'""" in said
+
+
+@pytest.mark.parametrize("end", ["raise ValueError", "os.kill(os.getpid(), 9)"])
+def test_units_that_a_loop_took_ahead_are_not_done_where_the_program_breaks_off(
+    tmp_path: Path, end: str
+) -> None:
+    job = HEAD + (
+        "import os\n"
+        "for unit in list(run.remaining(range(3))):\n"
+        "    print('unit', unit)\n"
+        f"    if sys.argv[1:]: {end}\n"
+    )
+    assert run_to_its_end(tmp_path, job, "broken")[0] != 0
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0
+    assert "before" not in said
+    assert "All 3 units were done before" in run_to_its_end(tmp_path, job)[1]
