@@ -224,15 +224,19 @@ class Redrive:
         """Start each run that waits, and take its message away once the run is in good hands.
 
         ``show`` is called with what is about to be started, before it is; ``only`` is the key of
-        the run that is meant, if it is one. What stays in the queue is visible again at the end.
+        the run that is meant, if it is one. What stays in the queue is visible again at the end; so
+        is a run that was started here and has been parked again meanwhile.
         """
         staying: set[str] = set()
+        started: set[str] = set()
         try:
             for message in self._receive(staying):
                 entry = self._looked_at(message)
-                if only not in (None, entry.run_key):
+                if only not in (None, entry.run_key) or entry.run_key in started:
                     continue
                 done = self._done(entry, show)
+                if done.execution:
+                    started.add(entry.run_key)
                 if done.good and not done.stays:
                     staying.remove(entry.receipt)
                 yield done

@@ -120,5 +120,6 @@ def shop(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def place(platform: Place, market: Market) -> Place:
-    """The platform, with a market that forgets what a test planned."""
+    """The platform, with a market that forgets what a test planned, and fair weather."""
+    platform.clear_up()
     return platform

@@ -23,6 +23,7 @@ ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
 NOT_HERE = {
     *("ecs:DescribeTasks", "ecs:ExecuteCommand", "ecs:ListTasks"),  # `shell`; `status` of what runs
     "s3:GetObject",  # `outputs` with a folder to bring them to
+    "scheduler:GetSchedule",  # `redrive` of what only the queue knows, and of a rate's times
     "sqs:ChangeMessageVisibility",  # `redrive` of what it leaves there
 }
 """Rights that no verb uses here."""

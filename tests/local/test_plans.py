@@ -145,11 +145,11 @@ def test_ctrl_c_at_the_question_leaves_no_change_set(shop: Shop) -> None:
 
 
 def test_what_is_no_plan_is_said_and_stays_as_it_is(shop: Shop) -> None:
-    assert "cannot be read" in shop.verb("up", "./nothing.json", code=1)
+    assert "There is no file ./nothing.json" in shop.verb("up", "./nothing.json", code=2)
     assert "it is no JSON" in shop.verb("up", str(shop.path), code=1)
     assert "is no plan of Steadyspot" in shop.verb("up", "--plan", str(shop.path), code=1)
     assert shop.path.read_text().lstrip().startswith("[platform]")
-    assert "no --image" in shop.verb("up", "./a.json", "--image", "x", code=2)
+    assert "no --image" in shop.verb("up", str(shop.path), "--image", "x", code=2)
     assert "--json" in shop.verb("up", "--plan", "a.json", "--json", code=2)
 
 

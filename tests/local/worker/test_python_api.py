@@ -121,9 +121,11 @@ def test_job_that_ends_early_because_it_saw_the_stop_is_not_finished(bench: Benc
 
 def test_unit_left_by_an_exception_or_a_break_is_not_done(bench: Bench) -> None:
     worker = bench.start(*bench.job_file(
+        "import time\n"
         "from steadyspot import current_run\n"
         "run = current_run()\n"
         "for part in run.remaining('abcd'):\n"
+        "    time.sleep(0.01)\n"
         "    if part == 'c':\n"
         "        break\n"
         "print(run.undone('abcd'), flush=True)\n"
@@ -186,6 +188,7 @@ def test_many_units_are_sealed_into_segments_and_come_back(bench: Bench) -> None
         "for part in run.remaining(range(350)):\n"
         "    if part == int(sys.argv[1]):\n"
         "        sys.exit(75)\n"
+        "    run.state['last'] = part\n"
     )
     assert bench.start(*command, "300").end(60) == 75
     manifest = json.loads(

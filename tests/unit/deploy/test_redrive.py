@@ -522,6 +522,24 @@ def test_what_stays_is_visible_again_at_once(workflows: Workflows, runs: Runs) -
     assert (len(queue.messages), queue.hidden) == (2, set())
 
 
+class ParkedAgain(Queue):
+    """A queue in which a run lies again as soon as it was taken out."""
+
+    def delete_message(self, **asked: Any) -> None:
+        super().delete_message(**asked)
+        number = len(self.hidden) + len(asked["ReceiptHandle"])
+        name = {"MessageId": f"m{number}", "ReceiptHandle": f"{asked['ReceiptHandle']}+"}
+        self.messages.append({**message(PARKED), **name})
+
+
+def test_a_run_that_fails_at_once_is_started_once_by_one_redrive() -> None:
+    queue = ParkedAgain(message(PARKED))
+    workflows = Workflows(old=("FAILED", INPUT))
+    done = list(redrive(queue, workflows, Runs(UNFINISHED, CLAIMED, UNFINISHED)).run())
+    assert len(workflows.started) == len(done) == 1
+    assert (len(queue.messages), queue.hidden) == (1, set())
+
+
 def test_listing_and_redriving_one_run_leave_the_others_visible() -> None:
     other = {**message({**PARKED, "runKey": OLD_KEY}), "MessageId": "m2", "ReceiptHandle": "r2"}
     queue = Queue(other, message(PARKED))

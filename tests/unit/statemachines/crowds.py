@@ -6,6 +6,7 @@ often an execution is stopped in whatever state it is, and what is redriven in t
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -26,7 +27,7 @@ TOGETHER = 20
 @cache
 def silent(policy: str) -> Remembering:
     """The workflow of a job with such a policy, which tells nobody."""
-    graph = job_definition(silent=True, Overlap=policy)
+    graph = copy.deepcopy(job_definition(silent=True, Overlap=policy))  # others have it, too
     # The length of the cause table decides nothing here, and takes most of the time.
     for state in (graph["States"]["Claim the run"], *graph["States"]["Claim the run"]["Catch"]):
         rows = state["Assign"]["causes"]
