@@ -48,7 +48,7 @@ def test_a_time_is_told_by_the_zone_s_clock_at_each_of_its_changes(zone: str) ->
         assert told(at, offsets) == wanted(at, zone)
 
 
-@pytest.mark.parametrize(("zone", "changes"), zip(ZONES, (32, 32, 32, 0), strict=True))
+@pytest.mark.parametrize(("zone", "changes"), list(zip(ZONES, (32, 32, 32, 0), strict=True)))
 def test_all_changes_of_the_years_are_known(zone: str, changes: int) -> None:
     assert len(offsets_of(zone).split(",")) == 2 + changes
 
