@@ -21,6 +21,7 @@ import reprlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +89,10 @@ class Channel(Protocol):
     def told_to_stop(self) -> None: ...
 
 
+_ENDING_SECONDS = (0.001, 0.004)
+"""Pauses in which a pool's thread that has given its result comes to rest."""
+
+
 class _InHand:
     """A unit in hand, as its context knows it; ``outer`` is the one it was begun within.
 
@@ -107,7 +112,15 @@ class _InHand:
         """Whether its work may not be done yet: it took no time, or has left something running."""
         if self.made:
             return False
-        return effort().is_nothing(self._effort) or not under_way() <= self._before
+        return effort().is_nothing(self._effort) or self._has_left_something()
+
+    def _has_left_something(self) -> bool:
+        """Whether something is under way that began with it; what is just ending gets a moment."""
+        for pause in _ENDING_SECONDS:
+            if under_way() <= self._before:
+                return False
+            time.sleep(pause)
+        return not under_way() <= self._before
 
     def check_innermost(self) -> None:
         """Raise ``Misused`` where one that was begun within it has not ended.
