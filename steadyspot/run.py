@@ -96,21 +96,24 @@ _ENDING_SECONDS = (0.001, 0.004)
 class _InHand:
     """A unit in hand, as its context knows it; ``outer`` is the one it was begun within.
 
-    ``made``: an output of it was begun that says so itself.
+    ``made``: an output of it was begun that says so itself. ``of_loop``: a loop has begun it, which
+    may take it ahead; only then it is looked what is under way.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, of_loop: bool) -> None:
         self.key = key
         self.pid = os.getpid()
         self.ended = self.made = False
         here = _unit.get()
         self.outer: _InHand | None = None if here is None or here.ended else here
-        self._before = under_way()
-        self._effort = effort()
+        self._of_loop = of_loop
+        if of_loop:
+            self._before = under_way()
+            self._effort = effort()
 
     def is_idle(self) -> bool:
         """Whether its work may not be done yet: it took no time, or has left something running."""
-        if self.made:
+        if self.made or not self._of_loop:
             return False
         return effort().is_nothing(self._effort) or self._has_left_something()
 
@@ -422,7 +425,7 @@ class Run:
         """
         self._leave_if_stopping()
         self._channel.begin(key)
-        unit = _InHand(key)
+        unit = _InHand(key, of_loop=aside is not None)
         token = _unit.set(unit)
         state: list[Any] = []
         try:

@@ -13,6 +13,12 @@ from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_aws_sdk,
     state_task_service_dynamodb,
@@ -47,13 +53,25 @@ _SDK_NAMES: Final = {
 
 def failed_task(env: Environment, error: str, cause: str, resource: str, kind: str) -> FailureEvent:
     """A `TaskFailed` with this error and cause; `kind` is the resource type, like `ecs`."""
+    return _failure(env, ErrorName(error_name=error), cause, resource, kind)
+
+
+def ended_badly(env: Environment, cause: str, resource: str, kind: str) -> FailureEvent:
+    """A `TaskFailed` of what was waited for and ended otherwise than well: `States.TaskFailed`."""
+    error = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
+    return _failure(env, error, cause, resource, kind)
+
+
+def _failure(
+    env: Environment, error: ErrorName, cause: str, resource: str, kind: str
+) -> FailureEvent:
     return FailureEvent(
         env=env,
-        error_name=ErrorName(error_name=error),
+        error_name=error,
         event_type=HistoryEventType.TaskFailed,
         event_details=event_details(
             taskFailedEventDetails=TaskFailedEventDetails(
-                error=error, cause=cause, resource=resource, resourceType=kind
+                error=error.error_name, cause=cause, resource=resource, resourceType=kind
             )
         ),
     )

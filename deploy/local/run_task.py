@@ -14,16 +14,9 @@ from typing import Any, ClassVar
 
 import botocore.session
 from botocore.exceptions import ClientError
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
-    StatesErrorName,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
-    StatesErrorNameType,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import (
     StateCredentials,
@@ -40,8 +33,8 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
 from steadyspot.deploy.local.clients import Clients
 from steadyspot.deploy.local.fargate import NO_CAPACITY, Fargate
 from steadyspot.deploy.local.fargate_task import FargateTask
-from steadyspot.deploy.local.integrations import failed_task, optimized_cause
-from steadyspot.deploy.local.language import AwsTask, event_details
+from steadyspot.deploy.local.integrations import ended_badly, failed_task, optimized_cause
+from steadyspot.deploy.local.language import AwsTask
 from steadyspot.deploy.local.market import Market
 from steadyspot.deploy.local.shapes import cause_of, compact_json, pascal_case, state_task
 
@@ -123,20 +116,12 @@ class EcsTask(AwsTask, StateTaskServiceEcs):
     def _outcome(self, env: Environment, task: dict[str, Any]) -> dict[str, Any]:
         if is_success(task, self.market, self._essential(task)):
             return state_task(task)
-        name = StatesErrorNameType.StatesTaskFailed
         raise FailureEventException(
-            FailureEvent(
-                env=env,
-                error_name=StatesErrorName(typ=name),
-                event_type=HistoryEventType.TaskFailed,
-                event_details=event_details(
-                    taskFailedEventDetails=TaskFailedEventDetails(
-                        error=name.to_name(),
-                        cause=cause_of(task, cut=self.market.cut_causes),
-                        resource=self._get_sfn_resource(),
-                        resourceType=self._get_sfn_resource_type(),
-                    )
-                ),
+            ended_badly(
+                env,
+                cause_of(task, cut=self.market.cut_causes),
+                self._get_sfn_resource(),
+                self._get_sfn_resource_type(),
             )
         )
 

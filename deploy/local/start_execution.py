@@ -10,16 +10,9 @@ import json
 from typing import Any, ClassVar, Final
 
 from botocore.exceptions import ClientError
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
-    StatesErrorName,
-)
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
-    StatesErrorNameType,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_sfn,
@@ -32,8 +25,8 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from steadyspot.deploy.local.clients import Clients
-from steadyspot.deploy.local.integrations import failed_task, optimized_cause
-from steadyspot.deploy.local.language import AwsTask, event_details
+from steadyspot.deploy.local.integrations import ended_badly, failed_task, optimized_cause
+from steadyspot.deploy.local.language import AwsTask
 from steadyspot.deploy.local.shapes import compact_json, epoch_milliseconds
 
 _NOTICE_SECONDS: Final = 0.25
@@ -100,22 +93,12 @@ class StartExecutionTask(AwsTask, state_task_service_sfn.StateTaskServiceSfn):
             shown["Output"] = ended.output if is_json else compact_json(ended.output)
             return shown | ({"Input": json.loads(ended.execution_input)} if is_json else {})
         shown |= {"Error": ended.error, "Cause": ended.cause}
-        name = StatesErrorNameType.StatesTaskFailed
         raise FailureEventException(
-            FailureEvent(
-                env=env,
-                error_name=StatesErrorName(typ=name),
-                event_type=HistoryEventType.TaskFailed,
-                event_details=event_details(
-                    taskFailedEventDetails=TaskFailedEventDetails(
-                        error=name.to_name(),
-                        cause=compact_json(
-                            {key: value for key, value in shown.items() if value is not None}
-                        ),
-                        resource=self._get_sfn_resource(),
-                        resourceType=self._get_sfn_resource_type(),
-                    )
-                ),
+            ended_badly(
+                env,
+                compact_json({key: value for key, value in shown.items() if value is not None}),
+                self._get_sfn_resource(),
+                self._get_sfn_resource_type(),
             )
         )
 

@@ -141,7 +141,7 @@ def _shards(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None
         ("shard", "status", "attempts", "s", "stopped by"),
         [
             (
-                str((shard_of(shard.run_key) or ("", 0))[1]),
+                str(_number_of(shard)),
                 shard.status,
                 str(len(shard.attempts)),
                 f"{seconds_of(shard):.0f}",
@@ -152,6 +152,11 @@ def _shards(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None
     )
     name = f"{run.job} {run.run_key}"
     screen.say(screen.advice(f"One of them: steadyspot explain {name} --shard 0"))
+
+
+def _number_of(shard: RunRecord) -> int:
+    _, number = shard_of(shard.run_key) or ("", 0)
+    return number
 
 
 def seconds_of(shard: RunRecord) -> float:
@@ -209,7 +214,7 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
     shards = [
         {
-            "shard": (shard_of(shard.run_key) or ("", 0))[1],
+            "shard": _number_of(shard),
             "run_key": shard.run_key,
             "status": shard.status,
             "attempts": len(shard.attempts),

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from steadyspot.contract import OUTPUTS, WORKER_CONTAINER, Env, messages
+from steadyspot.contract.keys import SCHEDULED_TIME_ATTRIBUTE
 from steadyspot.deploy.schedules.looks import looks_after
 from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR
@@ -158,7 +159,7 @@ def _sidecar(name: str, sidecar: Sidecar, job: Job) -> dict[str, Any]:
 def _schedule(name: str, schedule: Schedule) -> str:
     """Return a schedule beside the first, which rests when that does."""
     given = {messages.PARAMETERS: dict(schedule.parameters)} if schedule.parameters else {}
-    start = {messages.SCHEDULED_TIME: "<aws.scheduler.scheduled-time>", **given}
+    start = {messages.SCHEDULED_TIME: SCHEDULED_TIME_ATTRIBUTE, **given}
     properties = _properties(
         ("ScheduleGroup", f".{name}"),
         "Runs of ${Platform}-${Job}",
@@ -212,27 +213,25 @@ def _properties(
     }
 
 
-_MACHINE = """\
-AfterItsTime:
+def _machine(name: str, file: str, *substitutions: str) -> Iterator[str]:
+    """Yield a small machine of the job, in the role of its workflow; no job has such a name."""
+    yield from f"""\
+{name}:
   Type: AWS::StepFunctions::StateMachine
   Properties:
-    StateMachineName: !Sub ${Platform}-${Job}-AfterItsTime
+    StateMachineName: !Sub ${{Platform}}-${{Job}}-{name}
     StateMachineType: STANDARD
-    Tags: [{Key: Platform, Value: !Ref Platform}]
+    Tags: [{{Key: Platform, Value: !Ref Platform}}]
     RoleArn: !GetAtt StateMachineRole.Arn
     LoggingConfiguration:
       Level: ALL
       IncludeExecutionData: false
-      Destinations: [{CloudWatchLogsLogGroup: {LogGroupArn: !GetAtt StatesLog.Arn}}]
-    DefinitionS3Location: ../../statemachines/rendered/after-its-time.asl.yaml
+      Destinations: [{{CloudWatchLogsLogGroup: {{LogGroupArn: !GetAtt StatesLog.Arn}}}}]
+    DefinitionS3Location: ../../statemachines/rendered/{file}.asl.yaml
     DefinitionSubstitutions:
-      Job: !Ref Job
-      Region: !Ref AWS::Region
-      Table: {Fn::ImportValue: !Sub "${Platform}-Table"}
-      Topic: {Fn::ImportValue: !Sub "${Platform}-Topic"}
-      ZoneOffsets: !Ref ZoneOffsets"""
-"""The machine that looks for missed runs. What needs it has it; the Scheduler may start it by its
-tag. No job can have its name, which has capitals."""
+      Table: {{Fn::ImportValue: !Sub "${{Platform}}-Table"}}""".splitlines()
+    yield from (f"      {line}" for line in substitutions)
+
 
 _SPARE_MINUTES = 15
 """Between the last moment at which Scheduler tries a start, and the look for its run."""
@@ -249,12 +248,19 @@ def _looks(job: Job) -> Iterator[str]:
     """Yield what looks for missed runs: a machine, and a schedule beside each of the job's."""
     timings = _timings(job)
     if timings:
-        yield from _MACHINE.splitlines()
+        yield from _machine(
+            "AfterItsTime",
+            "after-its-time",
+            "Job: !Ref Job",
+            "Region: !Ref AWS::Region",
+            'Topic: {Fn::ImportValue: !Sub "${Platform}-Topic"}',
+            "ZoneOffsets: !Ref ZoneOffsets",
+        )
     after = job.spread_minutes + job.retry.age_minutes + _SPARE_MINUTES
     for name, (expression, zone) in timings.items():
         looks = looks_after(expression)
         start = {
-            messages.SCHEDULED_TIME: "<aws.scheduler.scheduled-time>",
+            messages.SCHEDULED_TIME: SCHEDULED_TIME_ATTRIBUTE,
             messages.LOOK_AFTER_MINUTES: after,
             **({messages.EVERY_MINUTES: looks.every_minutes} if looks.every_minutes else {}),
         }
@@ -274,32 +280,17 @@ def _looks(job: Job) -> Iterator[str]:
         yield f"Look{name.title()}: {json.dumps(resource)}"
 
 
-_AFTER_OTHERS = """\
-AfterOthers:
-  Type: AWS::StepFunctions::StateMachine
-  Properties:
-    StateMachineName: !Sub ${Platform}-${Job}-AfterOthers
-    StateMachineType: STANDARD
-    Tags: [{Key: Platform, Value: !Ref Platform}]
-    RoleArn: !GetAtt StateMachineRole.Arn
-    LoggingConfiguration:
-      Level: ALL
-      IncludeExecutionData: false
-      Destinations: [{CloudWatchLogsLogGroup: {LogGroupArn: !GetAtt StatesLog.Arn}}]
-    DefinitionS3Location: ../../statemachines/rendered/after-others.asl.yaml
-    DefinitionSubstitutions:
-      StateMachine: !Ref StateMachine
-      Queue: !Ref Queue
-      Table: {Fn::ImportValue: !Sub "${Platform}-Table"}"""
-"""The machine that starts runs after those of others; the line with their names follows it."""
-
-
 def _starts_after_others(job: Job) -> Iterator[str]:
     """Yield the machine that starts the job after others, and the rule that starts the machine."""
     if not job.after:
         return
-    yield from _AFTER_OTHERS.splitlines()
-    yield f"      After: {','.join(job.after)}"
+    yield from _machine(
+        "AfterOthers",
+        "after-others",
+        "StateMachine: !Ref StateMachine",
+        "Queue: !Ref Queue",
+        f"After: {','.join(job.after)}",
+    )
     machines = [_here("states", f"stateMachine:${{Platform}}-{other}") for other in job.after]
     pattern = {
         "source": ["aws.states"],

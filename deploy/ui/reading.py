@@ -82,15 +82,15 @@ class Reading:
         return action.do(self._target, self._target.config.job(job), run)
 
 
-def read_run(target: Target, job: Job, run: str | None) -> RunView:
-    """Return what the page of a run shows, with what its last attempts printed.
+def read_run(target: Target, job: Job, run: str | None, shard: int | None = None) -> RunView:
+    """Return what the page of a run or of its shard shows, with what the last attempts printed.
 
     Raises
     ------
     Trouble
         When nothing knows that run.
     """
-    story = explanation_of(target, job, run)
+    story = explanation_of(target, job, run, shard=shard)
     prices = target.config.platform.prices
     return run_view(story, job, prices, datetime.now(UTC), _printed(target, job, story))
 

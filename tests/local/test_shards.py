@@ -13,6 +13,7 @@ from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.listing import listed
 from steadyspot.deploy.runs.outputs import made_by
+from steadyspot.deploy.ui.reading import read_run
 from tests.local.runs import Place, Work, eventually, faults
 
 TIME, KEY = "2026-11-24T02:00:00Z", "20261124T020000Z"
@@ -96,6 +97,7 @@ def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) 
     assert "Of 3 shards 1 did not finish: 1 (job-failed)" in story.outcome
     assert [one.status for one in story.shards] == ["complete", "unfinished", "complete"]
     assert explanation_of(work.target, work.job, KEY, shard=1).stops[0].cause == "job-failed"
+    assert read_run(work.target, work.job, KEY, 1).name == shard_key(KEY, 1)
     (line,) = (line for line in listed(work.target, work.job, 5))
     assert (line.run_key, line.cause) == (KEY, "shards-unfinished")
     mended.touch()

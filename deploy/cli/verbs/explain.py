@@ -32,8 +32,8 @@ def command(
     shard: int | None = None,
 ) -> None:
     """Tell JOB's last run as a plain story, or that of RUN: a run key, a time or an execution."""
-    if page and shard is None:
-        _write(target, screen, job, run, page)
+    if page:
+        _write(target, screen, job, run, shard, page)
         return
     from steadyspot.deploy.runs.evidence import as_data, explanation_of, show
 
@@ -47,13 +47,20 @@ def command(
         show(screen, story, wanted, prices)
 
 
-def _write(target: Target, screen: Screen, job: str | None, run: str | None, page: Path) -> None:
+def _write(
+    target: Target,
+    screen: Screen,
+    job: str | None,
+    run: str | None,
+    shard: int | None,
+    page: Path,
+) -> None:
     from steadyspot.deploy.target import need_page
 
     need_page()
     from steadyspot.deploy.ui.files import write
     from steadyspot.deploy.ui.reading import read_run, where
 
-    view = read_run(target, target.config.job(job), run)
+    view = read_run(target, target.config.job(job), run, shard)
     write("run.html", view, where(target), page)
     screen.say(f"{view.job} {view.name} is told in {page}")
