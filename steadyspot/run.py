@@ -89,8 +89,29 @@ class Channel(Protocol):
     def told_to_stop(self) -> None: ...
 
 
-_ENDING_SECONDS = (0.001, 0.004)
-"""Pauses in which a pool's thread that has given its result comes to rest."""
+class _Moments:
+    """Time for what is just ending to come to rest, such as a pool's thread with its result given.
+
+    A loop that leaves work running at every unit waits for it in vain, so all that was waited in
+    vain is bounded.
+    """
+
+    EACH_SECONDS, IN_VAIN_SECONDS = 0.1, 2.0
+
+    def __init__(self) -> None:
+        self._left = self.IN_VAIN_SECONDS
+
+    def until(self, over: Callable[[], bool]) -> bool:
+        """Whether it is over, now or after a moment."""
+        begun, pause = time.monotonic(), 0.001
+        while not over():
+            waited = time.monotonic() - begun
+            if waited >= min(self.EACH_SECONDS, self._left):
+                self._left -= waited
+                return False
+            time.sleep(pause)
+            pause *= 2
+        return True
 
 
 class _InHand:
@@ -111,19 +132,13 @@ class _InHand:
             self._before = under_way()
             self._effort = effort()
 
-    def is_idle(self) -> bool:
+    def is_idle(self, moments: _Moments) -> bool:
         """Whether its work may not be done yet: it took no time, or has left something running."""
         if self.made or not self._of_loop:
             return False
-        return effort().is_nothing(self._effort) or self._has_left_something()
-
-    def _has_left_something(self) -> bool:
-        """Whether something is under way that began with it; what is just ending gets a moment."""
-        for pause in _ENDING_SECONDS:
-            if under_way() <= self._before:
-                return False
-            time.sleep(pause)
-        return not under_way() <= self._before
+        if effort().is_nothing(self._effort):
+            return True
+        return not moments.until(lambda: under_way() <= self._before)
 
     def check_innermost(self) -> None:
         """Raise ``Misused`` where one that was begun within it has not ended.
@@ -307,6 +322,7 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
+        self._moments = _Moments()
         self._looped = False
         self._pid = os.getpid()
         if not _is_child_of_python():
@@ -431,7 +447,7 @@ class Run:
         try:
             self._changes.begin(unit)
             yield
-            idle = unit.is_idle()
+            idle = unit.is_idle(self._moments)
             unit.check_innermost()
             self._changes.check()
             if unit.pid == os.getpid():
