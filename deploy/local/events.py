@@ -95,12 +95,17 @@ class EventBus:
 
     def _deliver_all(self) -> None:
         while (event := self._events.get()) is not None:
-            event = self._in_envelope(event)
-            for rule in self._rules():
-                if is_matched(event, rule.event_pattern.get_pattern()):
-                    self._count(rule)
-                    for target in list(rule.targets):
-                        self._try_to_deliver(rule, target, event)
+            try:
+                self._deliver_one(self._in_envelope(event))
+            except Exception:  # the bus goes on, whatever one rule did to it
+                _LOG.exception("EventBridge stumbled")
+
+    def _deliver_one(self, event: dict[str, Any]) -> None:
+        for rule in self._rules():
+            if is_matched(event, rule.event_pattern.get_pattern()):
+                self._count(rule)
+                for target in list(rule.targets):
+                    self._try_to_deliver(rule, target, event)
 
     def _in_envelope(self, event: dict[str, Any]) -> dict[str, Any]:
         envelope = {
@@ -133,11 +138,20 @@ class EventBus:
         try:
             self._deliver(target, target_input(target, event))
         except Exception as error:
-            queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-            if not queue_arn:
-                _LOG.warning("Rule %s could not reach %s: %s", rule.name, target["Arn"], error)
+            self._give_up(rule, target, event, error)
+
+    def _give_up(
+        self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any], error: Exception
+    ) -> None:
+        """Put the event into the target's queue, or drop it: as EventBridge does."""
+        queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+        try:
+            if queue_arn:
+                self._dead_letter(queue_arn, rule, target, event, error)
                 return
-            self._dead_letter(queue_arn, rule, target, event, error)
+        except Exception as of_queue:
+            _LOG.warning("Rule %s could not reach %s: %s", rule.name, queue_arn, of_queue)
+        _LOG.warning("Rule %s could not reach %s: %s", rule.name, target["Arn"], error)
 
     def _deliver(self, target: Mapping[str, Any], text: str) -> None:
         arn = target["Arn"]

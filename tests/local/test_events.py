@@ -78,6 +78,18 @@ def test_an_event_that_cannot_be_delivered_is_dead_lettered(bench: Bench) -> Non
     assert attributes["RULE_ARN"].endswith(f"rule/{bench.name}")
 
 
+def test_an_event_with_neither_a_target_nor_a_queue_any_more_is_dropped_and_no_other(
+    bench: Bench,
+) -> None:
+    gone = "arn:aws:states:us-east-1:123456789012:stateMachine:gone"
+    no_queue = "arn:aws:sqs:us-east-1:123456789012:gone"
+    rule(bench, Arn=gone, RoleArn=ROLE, DeadLetterConfig={"Arn": no_queue})
+    url, arn = queue(bench)
+    bench.events.put_targets(Rule=bench.name, Targets=[{"Id": "2", "Arn": arn}])
+    task = bench.run(bench.define(bench.container("exit 0")))
+    assert json.loads(bench.message(url)["Body"])["detail"]["taskArn"] == task
+
+
 @pytest.mark.parametrize("change", ["disabled", "of another pattern", "deleted"])
 def test_a_rule_that_does_not_apply_gets_nothing(bench: Bench, change: str) -> None:
     url, arn = queue(bench)
