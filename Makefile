@@ -48,7 +48,7 @@ mutants: $(READY) tests/mutants/.venv/.synced ## change what decides, a thing at
 tests/%/.venv/.synced: tests/%/Pipfile.lock .ci/setup
 	@PYTHON='$(PYTHON)' .ci/setup tests/$*
 
-render: $(READY) ## write the definitions, the README's picture and table, and docs/reference
+render: $(READY) ## write the definitions, docs/reference and the picture of the workflow
 	$(PYTHON_HERE) -m steadyspot.statemachines
 	$(PYTHON_HERE) -m docs.generate
 

@@ -1,7 +1,7 @@
-"""Writes the pages of ``reference/`` from what the product holds, so that they cannot be untrue.
+"""Writes the pages of ``reference/`` and the workflow's picture from what the product holds.
 
-Each page is one function: what it tells of comes from the schema, the command line, the contract,
-the cause table, the templates or the policies themselves.
+So they cannot be untrue. Each page is one function: what it tells of comes from the schema, the
+command line, the contract, the cause table, the templates or the policies themselves.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ from steadyspot.deploy.cli.verbs.diff import DIFFERS
 from steadyspot.deploy.stacks import config
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from steadyspot.deploy.stacks.templates import PREFIX, TEMPLATES
-from steadyspot.statemachines.readme import cause_table
+from steadyspot.statemachines.cause_table import cause_table
+from steadyspot.statemachines.diagram import mermaid
+from steadyspot.statemachines.render import definition
 
 FOLDER = Path(__file__).parent / "reference"
+LIFE = Path(__file__).parent / "why" / "life_of_a_run.md"
 _MADE = "<!-- made by `make render`: change the code, not this page -->"
 _GROUPS = ("of each launch", "of the job", "the worker's options", "the job's API")
 
@@ -69,6 +72,15 @@ def write() -> None:
             path.unlink()
     for name, text in wanted.items():
         (FOLDER / name).write_text(text, "utf-8")
+    LIFE.write_text(with_picture(LIFE.read_text("utf-8")), "utf-8")
+
+
+def with_picture(text: str) -> str:
+    """Return a page whose picture of the workflow, between its marks, is made anew."""
+    begin, end = "<!-- made: workflow -->\n", "<!-- made end -->"
+    before, _, rest = text.partition(begin)
+    picture = f"```mermaid\n{mermaid(definition('job'))}```\n"
+    return before + begin + picture + end + rest.partition(end)[2]
 
 
 # --- steadyspot.toml ---------------------------------------------------------------------------

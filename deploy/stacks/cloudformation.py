@@ -44,7 +44,7 @@ PAUSED = "Paused"
 """The parameter that says whether a job's schedule rests; a change of anything else leaves it."""
 _ANOTHER_NAME = (
     "Nothing of it was touched: give the platform or the job another name in steadyspot.toml; or, "
-    "if it is yours and has no mark yet, adopt it as the README says under Deploy to AWS."
+    "if it is yours and has no mark yet, adopt it as docs/how-to/deploy.md says."
 )
 
 

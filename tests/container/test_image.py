@@ -96,11 +96,11 @@ def test_the_image_for_arm64_is_interrupted_and_resumes_too(
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["from the image", "copied into one's own"])
-def test_dockerfiles_of_the_readme_make_images_whose_runs_complete(
+def test_dockerfiles_of_the_page_make_images_whose_runs_complete(
     number: int, bench: Bench, start: Start, tmp_path: Path
 ) -> None:
-    readme = (engine.ROOT / "README.md").read_text()
-    found = re.findall(r"```dockerfile\n(.*?)```", readme, re.DOTALL)
+    page = (engine.ROOT / "docs/how-to/images.md").read_text()
+    found = re.findall(r"```dockerfile\n(.*?)```", page, re.DOTALL)
     assert len(found) == 2
     dockerfile = re.sub(r"python:\S+", engine.BASE, found[number])
     dockerfile = re.sub(r"(FROM |--from=)steadyspot-worker", rf"\1{engine.IMAGE}", dockerfile)

@@ -32,7 +32,7 @@ def aws_cli(aws: LocalAws, home: Path, *arguments: str) -> subprocess.CompletedP
 def test_the_cli_of_aws_packages_and_deploys_both_templates(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    """As the README says it, by way of a bucket of one's own."""
+    """As docs/how-to/deploy.md says it, by way of a bucket of one's own."""
     stacks = Stacks(local_aws)
 
     def cli(*words: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "by_hand.md"
+PAGE = ROOT / "docs" / "how-to" / "by_hand.md"
 ADDRESS = Path(".steadyspot") / "local.json"
 
 

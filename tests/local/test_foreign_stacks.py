@@ -165,9 +165,9 @@ def test_a_stack_without_the_mark_is_adopted_as_the_readme_says_and_changed_in_p
     )
     kept = dict(seen(account, "early")[2])
     said = " ".join(mine.verb("up", "--yes", code=1).split())
-    assert "adopt it as the README says" in said
-    readme = (ROOT / "README.md").read_text()
-    line = re.search(r"a\\(  Steadyspot: .*)' mine.yaml", readme)
+    assert "adopt it as docs/how-to/deploy.md says" in said
+    page = (ROOT / "docs/how-to/deploy.md").read_text()
+    line = re.search(r"a\\(  Steadyspot: .*)' mine.yaml", page)
     assert line
     text = account.get_template(StackName="early")["TemplateBody"]
     marked = line[1].replace('"Platform": "steadyspot"', '"Platform": "early"')

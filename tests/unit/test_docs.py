@@ -17,6 +17,7 @@ from steadyspot.deploy.cli.main import VERBS, main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+HOW_TO = [page for page in PAGES if page.parent.name in ("start", "how-to")]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _BLOCK = re.compile(r"^```(?:sh|console|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(steadyspot [^`]+)`")
@@ -85,6 +86,24 @@ def test_every_command_has_its_verb_and_options(page: Path) -> None:
         } | {"--help", "-h"}
         options = [word.partition("=")[0] for word in words if word.startswith("--")]
         assert set(options) <= known, words
+
+
+_TRIED = re.compile(r"<!-- (?:tried: (\S+\.py)|on AWS only|typed once, by you) -->\n\Z")
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.name)
+def test_every_block_of_commands_is_tried_or_says_that_it_is_not(page: Path) -> None:
+    """A marker before each names the test that has its verbs; or why none can."""
+    text = page.read_text("utf-8")
+    for block in _BLOCK.finditer(text):
+        marker = _TRIED.search(text, 0, block.start())
+        assert marker, block[0]
+        if marker[1]:
+            tests = (ROOT / marker[1]).read_text("utf-8")
+            if page.name in tests:  # it types the page as it stands
+                continue
+            missing = [words[0] for words in commands(block[0]) if words[0] not in tests]
+            assert not missing, (marker[1], missing)
 
 
 def test_pages_with_commands_are_looked_at() -> None:

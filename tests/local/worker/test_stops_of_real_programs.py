@@ -1,4 +1,4 @@
-"""What programs that start others make of a stop: the table in docs/stops.md, row by row."""
+"""What programs that start others make of a stop: the table in docs/why/stops.md, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers, queues and crawlers make of a stop, with work in hand: more rows of docs/stops.md.
+"""What servers, queues and crawlers make of a stop with work in hand: rows of docs/why/stops.md.
 
 Those of Python live in an environment of their own (`make tests/programs/.venv/.synced`); each test
 is skipped where its program is not installed.

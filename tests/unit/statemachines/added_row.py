@@ -1,6 +1,6 @@
 """Runs in a copy of the project whose cause table has new rows, and shows what follows of them.
 
-Each row that is called ``made-up-CLASS-ANSWER`` is sought in the definition, the README's table,
+Each row that is called ``made-up-CLASS-ANSWER`` is sought in the definition, the reference's table,
 the drill and in a whole run in virtual time. Prints JSON: what was found of each.
 """
 
@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from steadyspot.deploy.drills.rehearsal import every_row
+from steadyspot.statemachines.cause_table import cause_table
 from steadyspot.statemachines.causes import Cause, attempts
-from steadyspot.statemachines.readme import README, filled
 from tests.unit.deploy.test_rehearsal import answered
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Machine
@@ -55,12 +55,12 @@ def ran(row: Cause) -> dict[str, Any]:
 
 def main() -> None:
     good = drilled()
-    table = filled(README.read_text("utf-8"))
+    table = cause_table()
     carried = {row["name"] for row in DEFINITION["States"]["Claim the run"]["Assign"]["causes"]}
     found = {
         row.name: {
             "definition": row.name in carried,
-            "readme": f"| {row.name} | {row.cause_class} | {row.answer} |" in table,
+            "reference": f"| {row.name} | {row.cause_class} | {row.answer} |" in table,
             "drill": good[row.name],
             **ran(row),
         }

@@ -41,7 +41,6 @@ def test_a_row_of_any_class_and_answer_is_one_edit(tmp_path: Path) -> None:
             symlinks=True,
             ignore=shutil.ignore_patterns("node_modules", "__pycache__", ".venv", "rendered"),
         )
-    shutil.copy(ROOT / "README.md", tmp_path)
     table = tmp_path / "statemachines" / "causes.py"
     kinds = list(product(CauseClass, Answer))
     rows = "".join(ROW.format(kind=kind.value, answer=answer.value) for kind, answer in kinds)
@@ -62,7 +61,9 @@ def test_a_row_of_any_class_and_answer_is_one_edit(tmp_path: Path) -> None:
     for kind, answer in kinds:
         name = f"made-up-{kind}-{answer}"
         row = found[name]
-        followed = {key: row[key] for key in ("definition", "readme", "drill", "recorded", "told")}
+        followed = {
+            key: row[key] for key in ("definition", "reference", "drill", "recorded", "told")
+        }
         assert all(followed.values()), (name, followed)
         assert row["after"] == AFTER[answer], name
         if answer in (Answer.FINISH, Answer.STOP):
