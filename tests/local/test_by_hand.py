@@ -35,6 +35,11 @@ def typed(script: str, where: Path, environment: dict[str, str]) -> str:
     return done.stdout
 
 
+def but_for_figures(line: str) -> str:
+    """Return a pattern for a line, in which any figure stands where it has one."""
+    return r"[\d.]*\d".join(re.escape(part) for part in re.split(r"[\d.]*\d", line))
+
+
 @pytest.mark.timeout(400)
 def test_what_the_page_says_to_type_does_what_it_says(tmp_path: Path) -> None:
     environment = {
@@ -69,3 +74,6 @@ def test_what_the_page_says_to_type_does_what_it_says(tmp_path: Path) -> None:
     ):
         assert line in said, f"{line} is not in\n{said}"
     assert "NOT OK" not in said
+    (shown,) = re.findall(r"```text\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    for line in shown.splitlines():
+        assert re.search(but_for_figures(line), said), f"{line} is not in\n{said}"
