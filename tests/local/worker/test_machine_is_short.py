@@ -306,7 +306,7 @@ def test_connections_of_the_job_leave_the_worker_files_of_its_own(bench: Bench) 
     worker.terminate()
     begun = time.monotonic()
     wait_until(lambda: worker.text.count("told") == 2)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
 
     assert_said(worker, 143)
     assert "Too many open files" not in worker.said()
