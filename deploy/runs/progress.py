@@ -1,6 +1,7 @@
 """How far a run is while it is followed: units, time so far, and about what is left.
 
-What is left comes from the pace seen while following, before that from ``expected_minutes``.
+What is left comes from the pace seen while following. Before that, from ``expected_minutes``, but
+it is no more than the time so far tells: waits made that longer, and nothing made it shorter.
 """
 
 from __future__ import annotations
@@ -54,8 +55,7 @@ class Progress:
         total = f" of {run.units_total}" if run.units_total else ""
         told = [f"{run.units_done}{total} unit{'s' * (run.units_done != 1 or bool(total))} done"]
         if run.claimed_at:
-            begun = datetime.fromisoformat(run.claimed_at).astimezone(UTC)
-            told.append(f"{duration((now - begun).total_seconds())} so far")
+            told.append(f"{duration(_so_far(run, now))} so far")
         if run.units_total > run.units_done:
             told.append(f"about {duration(self._left(run, now))} left")
         return ", ".join(told)
@@ -65,7 +65,15 @@ class Progress:
         if run.units_done > units:
             each = (now - since).total_seconds() / (run.units_done - units)
             return each * (run.units_total - run.units_done)
-        return self._expected * (1 - run.units_done / run.units_total)
+        left = run.units_total - run.units_done
+        by_expected = self._expected * left / run.units_total
+        if not run.claimed_at:
+            return by_expected
+        return min(by_expected, _so_far(run, now) * left / run.units_done)
+
+
+def _so_far(run: RunRecord, now: datetime) -> float:
+    return (now - datetime.fromisoformat(run.claimed_at).astimezone(UTC)).total_seconds()
 
 
 def duration(seconds: float) -> str:

@@ -30,11 +30,15 @@ def test_units_time_and_what_is_left_are_told_where_they_changed() -> None:
     assert told(None, at(0), at(2), at(2), at(4), at(8)) == [
         "",
         "",
-        "2 of 8 units done, 119 s so far, about 8 min left",  # by expected_minutes
+        "2 of 8 units done, 119 s so far, about 6 min left",  # by the time so far
         "",
         "4 of 8 units done, 4 min so far, about 4 min left",  # by the pace seen
         "8 of 8 units done, 5 min so far",
     ]
+
+
+def test_the_first_look_knows_that_the_rest_takes_no_longer_than_what_is_done_did() -> None:
+    assert told(None, at(6)) == ["", "6 of 8 units done, 59 s so far, about 20 s left"]
 
 
 def test_without_a_total_nothing_is_said_of_what_is_left() -> None:
