@@ -5,13 +5,13 @@
         with run.output(f"part-{part:05}.parquet") as path:  # whole, or not at all
             ...
 
-Comes in: a loop over units, outputs, a state. Goes out: words over a socket (``protocol``) to the
-supervisor in the same container, or a local folder where there is none (``channel``). Where a run
-is worked off by several tasks, ``shards`` says which units are whose, and ``run.shard`` and
-``run.shards`` which task this is; the loop stays the same. ``local_shards`` runs a program as
-several on one machine. ``contract`` is what all sides of the product agree on. Its biggest
-drawback: two copies of this folder lie in the image, one for the job's Python and one for the
-worker's.
+Comes in: a loop over units, outputs, a state (``run``, with ``loops``, ``in_hand`` and ``state``).
+Goes out: words over a socket (``channel``, ``protocol``) to the supervisor in the same container,
+or into a local folder where there is none (``local_folder``). Where a run is worked off by several
+tasks, ``shards`` says which units are whose, and ``run.shard`` and ``run.shards`` which task this
+is; the loop stays the same. ``local_shards`` runs a program as several on one machine. ``contract``
+is what all sides of the product agree on. Its biggest drawback: two copies of this folder lie in
+the image, one for the job's Python and one for the worker's.
 """
 
 from __future__ import annotations

@@ -1,42 +1,43 @@
-"""The two ways a job's API reaches a run: the supervisor's socket, or a local folder in its place.
+"""What a run asks of the other side, and how one in a container asks it, over a socket.
 
-Both keep the same order: outputs first, then the mark. The API itself stands in ``run``.
+On any other machine a folder stands in for the supervisor, see ``local_folder``. Both keep the same
+order: outputs first, then the mark.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import json
 import os
-import select
 import socket
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from steadyspot.contract import Env
-from steadyspot.contract.shards import shard_key
-from steadyspot.local_shards import LEADER
-from steadyspot.names import place_below
-from steadyspot.paths import remove
-from steadyspot.protocol import STATE_BYTES
-from steadyspot.run import RunError
-from steadyspot.shards import Shard
-from steadyspot.units import Ambiguous, Process, ancestry, beside, owner
+from steadyspot.errors import RunError
+from steadyspot.state import plain
 
-LOOK_SECONDS = 0.1
-"""How often it is looked whether other processes have units in hand."""
 
-LEADER_SECONDS = 1.0
-"""How often a shard looks whether the process that started it is there still."""
+class Channel(Protocol):
+    """What a run needs from the supervisor, or from the local folder that stands in for it."""
 
-LOCAL_KEY = "local"
+    about: dict[str, Any]
+
+    def units(self) -> list[str]: ...
+    def begin(self, unit: str) -> None: ...
+    def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
+    def stage(self, output: Any) -> None: ...
+    def give_up(self, output: Any) -> None: ...
+    def set_aside(self, unit: str) -> None: ...
+    def mark(self, unit: str, state: list[Any], also: list[str]) -> None: ...
+    def break_off(self, unit: str, refused: str) -> None: ...
+    def await_others(self) -> None: ...
+    def save(self, state: list[Any]) -> None: ...
+    def progress(self, fraction: float | None, total: int | None) -> None: ...
+    def all_done(self, done: bool, at_end: bool = False) -> None: ...
+    def say_done(self, done: int, left: int) -> None: ...
+    def is_stopping(self) -> bool: ...
+    def wait_stop(self) -> None: ...
+    def told_to_stop(self) -> None: ...
 
 
 class SocketChannel:
@@ -125,381 +126,3 @@ class SocketChannel:
 
 def _given(state: list[Any]) -> dict[str, Any]:
     return {"state": plain(state[0])} if state else {}
-
-
-def plain(state: Any) -> Any:
-    """The state, if it comes back from JSON as it is. Raises ``RunError``."""
-    try:
-        size = len(json.dumps(state))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RunError(f"run.state is not JSON: {error}. Keep plain values in it.") from None
-    if size > STATE_BYTES:
-        raise RunError(
-            f"run.state is too large: {size} bytes of JSON, {STATE_BYTES} at most."
-            " Write what is large into an output or a checkpoint folder."
-        )
-    _check_names(state)
-    return state
-
-
-def _check_names(value: Any) -> None:
-    if isinstance(value, dict):
-        for name in value:
-            if not isinstance(name, str):
-                raise RunError(
-                    f"run.state has the key {name!r}, which JSON would make a text."
-                    " Use texts as keys of dictionaries."
-                )
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for one in value:
-            _check_names(one)
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """A unit in hand, in a folder of its own: ``unit.json``, ``drafts/``, ``staged/``."""
-
-    key: str
-    process: Process
-    folder: Path
-    aside: bool
-
-
-@dataclass(frozen=True)
-class _Output:
-    """An output that is being written, in a folder of its own."""
-
-    name: str
-    folder: Path
-    unit: _Unit | None
-
-
-class FolderChannel:
-    """A run in a local folder, for any number of processes.
-
-    ==================  =======================================================================
-    ``outputs/``        what is published: a unit's outputs with its mark, others at once
-    ``done.json``       units done with their outputs, and the state; replaced as a whole
-    ``in-hand/UNIT/``   a unit in hand: whose it is, outputs being written, those written
-    ``half-made/``      outputs being written that belong to no unit
-    ==================  =======================================================================
-
-    A mark first names in ``done.json`` what is to be moved to ``outputs/``, and whoever finds it
-    there moves what is left to move. One lock stands before all of it. A shard has such a folder of
-    its own, below one for the number of shards: with another number, other units are its own.
-    """
-
-    def __init__(
-        self, root: Path, shard: Shard | None = None, leader: Process | None = None
-    ) -> None:
-        self._root, self._leader = root, leader
-        run_key = LOCAL_KEY
-        if shard and shard.count > 1:
-            run_key = shard_key(LOCAL_KEY, shard.number)
-            self._root = root / folder_of_shards(shard.count) / run_key
-        self._stop = os.pipe()
-        self._told_of_done = False
-        for folder in ("half-made", "in-hand", "outputs"):
-            (self._root / folder).mkdir(parents=True, exist_ok=True)
-        with self._locked() as done:
-            for left in (self._root / "half-made").iterdir():
-                if not Process.named(left.name).lives():
-                    remove(left)
-            attempt = Process(*done["attempt"])
-            if not (attempt.lives() and attempt.pid in ancestry(os.getpid())):
-                attempt = Process.of(os.getpid())
-                done["attempts"] += 1
-            self._attempt = [attempt.pid, attempt.started]
-            self._write(done | {"attempt": self._attempt})
-        self.about = {
-            "job": "local",
-            "run_key": run_key,
-            "attempt": done["attempts"],
-            "capacity": "",
-            "state": done["state"],
-        }
-
-    @classmethod
-    def from_environment(cls, shard: Shard) -> FolderChannel:
-        led_by = os.environ.get(LEADER)
-        leader = Process.named(led_by) if led_by else None
-        return cls(local_folder(), shard, leader)
-
-    def units(self) -> list[str]:
-        with self._locked() as done:
-            return [*done["units"], *(one.key for one in self._in_hand() if one.aside)]
-
-    def begin(self, unit: str) -> None:
-        with self._locked() as done:
-            for other in self._in_hand():
-                if other.key == unit:
-                    raise RunError(
-                        f"Two units have the key {unit}: one is in hand already, in process"
-                        f" {other.process.pid}. Give each unit a key of its own."
-                    )
-            if unit in done["units"] and done["units"][unit]["attempt"] == self._attempt:
-                raise RunError(
-                    f"Two units have the key {unit}: one was done already in this attempt."
-                    " Give each unit a key of its own."
-                )
-            folder = self._folder_of(unit)
-            for piece in ("drafts", "staged"):
-                (folder / piece).mkdir(parents=True, exist_ok=True)
-            process = Process.of(os.getpid())
-            begun = {"key": unit, "process": [process.pid, process.started]}
-            (folder / "unit.json").write_text(json.dumps(begun))
-
-    def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
-        with self._locked():
-            owner = self._owner(unit, within)
-            place = owner.folder / "drafts" if owner else self._root / "half-made"
-            process = Process.of(os.getpid())
-            folder = place / f"{process}-{os.urandom(6).hex()}"
-            path = Path(place_below(str(folder), name))
-            path.parent.mkdir(parents=True)
-        return _Output(name, folder, owner), path
-
-    def stage(self, output: _Output) -> None:
-        written = place_below(str(output.folder), output.name)
-        with self._locked():
-            if output.unit is None:
-                self._publish(written, output.name)
-            elif not output.folder.exists():
-                raise RunError(
-                    f"The unit {output.unit.key} ended before its output '{output.name}'."
-                    " Wait for threads and children before a unit ends."
-                )
-            else:
-                _move(written, output.unit.folder / "staged" / output.name)
-            remove(output.folder)
-
-    def give_up(self, output: _Output) -> None:
-        with self._locked():
-            remove(output.folder)
-
-    def set_aside(self, unit: str) -> None:
-        """It is done with a mark that names it, or with the program.
-
-        What others made while it was in hand is published at once, as if it were of no unit.
-        """
-        with self._locked():
-            self._check(unit)
-            folder = self._folder_of(unit)
-            staged = folder / "staged"
-            for path in [each for each in staged.rglob("*") if each.is_file()]:
-                self._publish(str(path), str(path.relative_to(staged)))
-            (folder / "aside").touch()
-
-    def mark(self, unit: str, state: list[Any], also: list[str]) -> None:
-        state = [plain(one) for one in state]
-        with self._locked() as done:
-            self._count(done, unit, state or done["state"])
-            for other in also:
-                self._count(done, other, done["state"])
-
-    def _count(self, done: dict[str, Any], unit: str, state: list[Any]) -> None:
-        self._check(unit)
-        folder = self._folder_of(unit)
-        staged = folder / "staged"
-        names = sorted(
-            str(path.relative_to(staged)) for path in staged.rglob("*") if path.is_file()
-        )
-        for other, made in done["units"].items():
-            if other != unit and (twice := set(made["outputs"]) & set(names)):
-                remove(folder)
-                raise RunError(
-                    f"The units {other} and {unit} have made an output of one name,"
-                    f" '{min(twice)}'. Name outputs by their unit; a count of the loop begins anew"
-                    " after a stop."
-                )
-        for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
-            remove(self._root / "outputs" / name)
-        done["units"][unit] = {"outputs": names, "attempt": self._attempt}
-        done |= {"state": state, "moving": str(folder)}
-        self._write(done)
-        self._move_outputs(done)
-
-    def break_off(self, unit: str, refused: str) -> None:
-        with self._locked():
-            remove(self._folder_of(unit))
-
-    def await_others(self) -> None:
-        pid = os.getpid()
-        with self._locked():
-            for one in self._in_hand():
-                if one.process.pid == pid:
-                    (one.folder / "leaves").touch()
-        while self._others_in_hand(pid):
-            time.sleep(LOOK_SECONDS)
-
-    def save(self, state: list[Any]) -> None:
-        state = [plain(one) for one in state]
-        with self._locked() as done:
-            self._write(done | {"state": state or done["state"]})
-
-    def progress(self, fraction: float | None, total: int | None) -> None:
-        pass
-
-    def all_done(self, done: bool, at_end: bool = False) -> None:
-        """Units set aside are done with the program, unless an exception has ended it."""
-        if not (done and at_end) or getattr(sys, "last_value", None) is not None:
-            return
-        pid = os.getpid()
-        with self._locked() as known:
-            for one in self._in_hand():
-                if one.aside and one.process.pid == pid:
-                    self._count(known, one.key, known["state"])
-
-    def is_stopping(self) -> bool:
-        return self._told_within(0) or self._is_left()
-
-    def say_done(self, done: int, left: int) -> None:
-        """Once, since somebody who has changed the job may wonder why it does nothing."""
-        if not self._told_of_done:
-            self._told_of_done = True
-            what = f"{done} of {done + left}" if left else f"All {done}"
-            sys.stderr.write(
-                f"{what} units were done before; their outputs are in {self._root / 'outputs'}."
-                f" To begin anew, remove {self._root}.\n"
-            )
-
-    def wait_stop(self) -> None:
-        pause = round(LEADER_SECONDS * 1000) if self._leader else None
-        while not self._told_within(pause) and not self._is_left():
-            pass
-
-    def told_to_stop(self) -> None:
-        """Called in a signal handler, which may not take a lock."""
-        os.write(self._stop[1], b"1")
-
-    def _is_left(self) -> bool:
-        return self._leader is not None and not self._leader.lives()
-
-    def _told_within(self, milliseconds: int | None) -> bool:
-        """Whether the byte is there, which stays for forks to see."""
-        poll = select.poll()
-        poll.register(self._stop[0], select.POLLIN)
-        return bool(poll.poll(milliseconds))
-
-    def _owner(self, unit: str | None, within: str | None) -> _Unit | None:
-        in_hand = {one.key: one for one in self._in_hand() if not one.aside}
-        if unit:
-            if unit not in in_hand:
-                raise RunError(f"The unit {unit} is not in hand. Begin it first.")
-            return in_hand[unit]
-        if unit == "":
-            return None
-        if within in in_hand:
-            return in_hand[within]
-        try:
-            return owner(list(in_hand.values()), os.getpid())
-        except Ambiguous as ambiguous:
-            refused = f"{ambiguous} Say so: run.output(name, unit=…), or unit=None for none."
-            for one in ambiguous.units:
-                (self._folder_of(one.key) / "refused").write_text(refused)
-            raise RunError(refused) from None
-
-    def _check(self, unit: str) -> None:
-        """Raise ``RunError`` where a unit may not end as done; it is in hand no more then."""
-        folder = self._folder_of(unit)
-        refused = self._why_not(unit, folder)
-        if refused:
-            remove(folder)
-            raise RunError(refused)
-
-    def _why_not(self, unit: str, folder: Path) -> str:
-        if not folder.exists():
-            return f"The unit {unit} is not in hand. Begin a unit before its mark."
-        if (folder / "refused").exists():
-            return (folder / "refused").read_text()
-        for draft in (folder / "drafts").iterdir():
-            if Process.named(draft.name).lives():
-                return (
-                    f"The unit {unit} ends while an output of it is still being written."
-                    " Wait for threads and children before a unit ends."
-                )
-        return ""
-
-    def _in_hand(self) -> list[_Unit]:
-        """The units in hand or set aside; those of processes that are gone are given up."""
-        found = []
-        for folder in (self._root / "in-hand").iterdir():
-            try:
-                begun = json.loads((folder / "unit.json").read_bytes())
-            except (FileNotFoundError, ValueError):
-                remove(folder)
-                continue
-            process = Process(*begun["process"])
-            if process.lives():
-                aside = (folder / "aside").exists()
-                found.append(_Unit(begun["key"], process, folder, aside))
-            else:
-                remove(folder)
-        return found
-
-    def _others_in_hand(self, pid: int) -> bool:
-        with self._locked():
-            others = beside((one for one in self._in_hand() if not one.aside), pid)
-            return any(not (one.folder / "leaves").exists() for one in others)
-
-    def _folder_of(self, unit: str) -> Path:
-        return self._root / "in-hand" / hashlib.sha256(unit.encode()).hexdigest()[:32]
-
-    def _move_outputs(self, done: dict[str, Any]) -> None:
-        folder = Path(done["moving"])
-        staged = folder / "staged"
-        for path in list(staged.rglob("*")):
-            if path.is_file():
-                self._publish(str(path), str(path.relative_to(staged)))
-        done["moving"] = ""
-        self._write(done)
-        remove(folder)
-
-    def _publish(self, written: str, name: str) -> None:
-        _move(written, self._root / "outputs" / name)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[dict[str, Any]]:
-        """Hold the lock of the folder; what is done, a mark that broke off finished."""
-        with open(self._root / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            done = self._read()
-            if done["moving"]:
-                self._move_outputs(done)
-            yield done
-
-    def _read(self) -> dict[str, Any]:
-        with contextlib.suppress(FileNotFoundError):
-            done: dict[str, Any] = json.loads((self._root / "done.json").read_bytes())
-            return done
-        return {"units": {}, "state": [], "moving": "", "attempt": [0, ""], "attempts": 0}
-
-    def _write(self, done: dict[str, Any]) -> None:
-        half = self._root / "done.json.new"
-        with open(half, "w") as file:
-            file.write(json.dumps(done))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(half, self._root / "done.json")
-
-
-def _move(written: str, place: Path) -> None:
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(written, place)
-    except OSError as error:
-        raise RunError(
-            f"The output cannot be put at {place}: {error.strerror}."
-            " Give it a name that a folder can hold, and that is no folder of another output."
-        ) from None
-
-
-def local_folder() -> Path:
-    """The local folder of this process."""
-    return Path(os.environ.get(Env.LOCAL_DIR) or ".steadyspot").absolute()
-
-
-def folder_of_shards(count: int) -> str:
-    """What the folder is called in which those of so many shards lie."""
-    return f"{count}-shards"

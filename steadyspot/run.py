@@ -14,222 +14,31 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import contextvars
 import json
 import os
-import reprlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from steadyspot import local_shards
+from steadyspot.channel import Channel, SocketChannel
 from steadyspot.contract import Env, Exit
+from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
+from steadyspot.in_hand import UNIT, InHand, Moments, is_child_of_python
+from steadyspot.local_folder import FolderChannel, folder_of_shards, local_folder
+from steadyspot.loops import FOR_POOLS, refuse_pool, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
-from steadyspot.shards import BadShard, Shard, is_held
-from steadyspot.under_way import effort, under_way
-from steadyspot.units import NoKey, key_of
+from steadyspot.shards import BadShard, Shard
+from steadyspot.state import State
+from steadyspot.stopping import Stopping
 
 T = TypeVar("T")
-_unit: contextvars.ContextVar[_InHand | None] = contextvars.ContextVar("unit", default=None)
-
-
-class RunError(Exception):
-    """The supervisor could not do what was asked; the message says why and what to do."""
-
-
-class Interrupted(SystemExit):
-    """Raised out of ``remaining`` at a stop, after the unit in hand is durable: the process leaves.
-
-    A ``SystemExit``, so that ``finally`` blocks run and no traceback is printed.
-    """
-
-
-class NoNewUnit(RunError):
-    """What ``unit`` raises at a stop in a child of the process that leads the job.
-
-    No ``SystemExit``, which would end a child of a pool whose parent then waits for its answer for
-    ever; the pool carries it to the parent, where it arrives as ``Interrupted``. Since
-    ``multiprocessing.Pool`` ends all its children then, the others' units are waited for before.
-    """
-
-    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
-        return Interrupted, (int(Exit.INTERRUPTED),)
-
-
-class Misused(RunError):
-    """A rule of units was broken, so that what is in hand cannot count, whoever catches this."""
-
-
-class Channel(Protocol):
-    """What a run needs from the supervisor, or from the local folder that stands in for it."""
-
-    about: dict[str, Any]
-
-    def units(self) -> list[str]: ...
-    def begin(self, unit: str) -> None: ...
-    def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
-    def stage(self, output: Any) -> None: ...
-    def give_up(self, output: Any) -> None: ...
-    def set_aside(self, unit: str) -> None: ...
-    def mark(self, unit: str, state: list[Any], also: list[str]) -> None: ...
-    def break_off(self, unit: str, refused: str) -> None: ...
-    def await_others(self) -> None: ...
-    def save(self, state: list[Any]) -> None: ...
-    def progress(self, fraction: float | None, total: int | None) -> None: ...
-    def all_done(self, done: bool, at_end: bool = False) -> None: ...
-    def say_done(self, done: int, left: int) -> None: ...
-    def is_stopping(self) -> bool: ...
-    def wait_stop(self) -> None: ...
-    def told_to_stop(self) -> None: ...
-
-
-class _Moments:
-    """Time for what is just ending to come to rest, such as a pool's thread with its result given.
-
-    A loop that leaves work running at every unit waits for it in vain, so all that was waited in
-    vain is bounded.
-    """
-
-    EACH_SECONDS, IN_VAIN_SECONDS = 0.1, 2.0
-
-    def __init__(self) -> None:
-        self._left = self.IN_VAIN_SECONDS
-
-    def until(self, over: Callable[[], bool]) -> bool:
-        """Whether it is over, now or after a moment."""
-        begun, pause = time.monotonic(), 0.001
-        while not over():
-            waited = time.monotonic() - begun
-            if waited >= min(self.EACH_SECONDS, self._left):
-                self._left -= waited
-                return False
-            time.sleep(pause)
-            pause *= 2
-        return True
-
-
-class _InHand:
-    """A unit in hand, as its context knows it; ``outer`` is the one it was begun within.
-
-    ``made``: an output of it was begun that says so itself. ``of_loop``: a loop has begun it, which
-    may take it ahead; only then it is looked what is under way.
-    """
-
-    def __init__(self, key: str, *, of_loop: bool) -> None:
-        self.key = key
-        self.pid = os.getpid()
-        self.ended = self.made = False
-        here = _unit.get()
-        self.outer: _InHand | None = None if here is None or here.ended else here
-        self._of_loop = of_loop
-        if of_loop:
-            self._before = under_way()
-            self._effort = effort()
-
-    def is_idle(self, moments: _Moments) -> bool:
-        """Whether its work may not be done yet: it took no time, or has left something running."""
-        if self.made or not self._of_loop:
-            return False
-        if effort().is_nothing(self._effort):
-            return True
-        return not moments.until(lambda: under_way() <= self._before)
-
-    def check_innermost(self) -> None:
-        """Raise ``Misused`` where one that was begun within it has not ended.
-
-        Outputs went to that one, whatever loop they were meant for.
-        """
-        inner = above = _unit.get()
-        while above is not None and above is not self:
-            above = above.outer
-        if inner is not None and above is self and inner is not self and not inner.ended:
-            raise Misused(
-                f"The unit {self.key} ends while the unit {inner.key}, begun within it, is in hand."
-                " Loops over units lie within each other or one after the other, never side by"
-                " side, and one that was broken off is not kept."
-            )
-
-
-class _State:
-    """Looks whose a change of ``run.state`` is, which becomes durable with a unit's mark.
-
-    ``read`` gives the state. Changes are told by its JSON. A change that is of none or of several
-    of those in hand would be lost or counted twice once some of them are done again, and what a
-    child changes is seen by no other process.
-    """
-
-    def __init__(self, read: Callable[[], Any]) -> None:
-        self._read = read
-        self._lock = threading.Lock()
-        self._in_hand: set[_InHand] = set()
-        self._pid = os.getpid()
-        self._saved = self._text()
-        self._before: str | None = None
-
-    def begin(self, unit: _InHand) -> None:
-        """A unit is begun. Raises ``Misused``."""
-        with self._lock:
-            self._check()
-            self._in_hand = {one for one in self._in_hand if one.pid == unit.pid} | {unit}
-            self._look()
-
-    def check(self) -> None:
-        """Raise ``Misused`` where it was changed while units are done side by side."""
-        with self._lock:
-            self._check()
-
-    def leave(self, unit: _InHand) -> None:
-        """A unit is in hand no more."""
-        with self._lock:
-            self._in_hand.discard(unit)
-            self._look()
-
-    def unsaved(self) -> list[Any]:
-        """The state, if it is to be saved. Raises ``Misused``."""
-        if self._text() == self._saved:
-            return []
-        if os.getpid() != self._pid or _is_child_of_python():
-            raise Misused(
-                "run.state was changed in a child process, where no other sees it. Return what a"
-                " unit yields to the parent, or write it into an output of the unit."
-            )
-        return [self._read()]
-
-    def saved(self, state: list[Any]) -> None:
-        """What ``unsaved`` gave is durable."""
-        if state:
-            self._saved = self._text()
-
-    def _text(self) -> str:
-        try:
-            return json.dumps(self._read())
-        except (TypeError, ValueError, RecursionError, RuntimeError):
-            return ""  # It is refused when it is to be saved, or is being changed this moment.
-
-    def _look(self) -> None:
-        if not self._is_side_by_side():
-            self._before = None
-        elif self._before is None:
-            self._before = self._text()
-
-    def _check(self) -> None:
-        if self._before is not None and self._text() != self._before:
-            raise Misused(
-                "run.state was changed while units are done side by side: whose change that is"
-                " cannot be told, so that it would be lost or counted twice after an interruption."
-                " Write what each yields into an output of it, and put them together at the end."
-            )
-
-    def _is_side_by_side(self) -> bool:
-        """Whether units are in hand that do not lie within each other."""
-        outer = {one.outer for one in self._in_hand}
-        return len(self._in_hand - outer) > 1
 
 
 class _NearestUnit:
@@ -240,38 +49,6 @@ class _NearestUnit:
 
 
 _NEAREST = _NearestUnit()
-
-
-class Stopping:
-    """Whether the run is to stop: true or false, or waited for.
-
-    A job that has seen it true may end early, so its end no longer says that all is done.
-    """
-
-    def __init__(self, ask: Callable[[], bool]) -> None:
-        self._ask = ask
-        self._event = threading.Event()
-        self._pid = os.getpid()
-        self.flag = False
-        self.seen = False
-
-    def __bool__(self) -> bool:
-        self.seen = self.seen or self.came()
-        return self.seen
-
-    def came(self) -> bool:
-        """Whether the run is to stop, for those that go on as they would. A fork has to ask."""
-        return self.flag or (os.getpid() != self._pid and self._ask())
-
-    def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until the run is to stop, at most so long; whether it is."""
-        self._event.wait(timeout_seconds)
-        return bool(self)
-
-    def begin(self) -> None:
-        """Called in the watching thread; a signal handler may set only ``flag``."""
-        self.flag = True
-        self._event.set()
 
 
 class Run:
@@ -317,15 +94,15 @@ class Run:
         self.after: Mapping[str, str] = {job: f"{at}{self.run_key}/" for job, at in before.items()}
         saved = channel.about["state"]
         self.state: Any = saved[0] if saved else {}
-        self._changes = _State(lambda: self.state)
+        self._changes = State(lambda: self.state)
         self.stopping = Stopping(channel.is_stopping)
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        self._moments = _Moments()
+        self._moments = Moments()
         self._looped = False
         self._pid = os.getpid()
-        if not _is_child_of_python():
+        if not is_child_of_python():
             self._catch_sigterm()
         atexit.register(self._say_at_end)
         threading.Thread(target=self._watch, name="steadyspot-stop", daemon=True).start()
@@ -387,11 +164,11 @@ class Run:
                 continue
             self._leave_if_stopping()
             with self._in_hand(name, aside):
-                _refuse_pool()
+                refuse_pool()
                 thread = threading.get_ident()
                 yield unit
                 if threading.get_ident() != thread:
-                    raise Misused(f"A loop over units is for one in one thread. {_FOR_POOLS}")
+                    raise Misused(f"A loop over units is for one in one thread. {FOR_POOLS}")
         self._loops |= dict.fromkeys(names, loop)
         if skipped:
             self._channel.say_done(skipped, len(names) - skipped)
@@ -419,7 +196,7 @@ class Run:
     def _own(
         self, units: Iterable[T], key: Callable[[T], Hashable] | None
     ) -> Iterator[tuple[str, T]]:
-        return self._shard.own(units, _with_keys(units, key))
+        return self._shard.own(units, with_keys(units, key))
 
     @contextlib.contextmanager
     def unit(self, key: Hashable) -> Iterator[None]:
@@ -441,8 +218,8 @@ class Run:
         """
         self._leave_if_stopping()
         self._channel.begin(key)
-        unit = _InHand(key, of_loop=aside is not None)
-        token = _unit.set(unit)
+        unit = InHand(key, of_loop=aside is not None)
+        token = UNIT.set(unit)
         state: list[Any] = []
         try:
             self._changes.begin(unit)
@@ -462,7 +239,7 @@ class Run:
             self._changes.leave(unit)
             unit.ended = True
             with contextlib.suppress(ValueError):
-                _unit.reset(token)
+                UNIT.reset(token)
         if unit.pid != os.getpid():
             return
         if aside is not None and idle and not state:
@@ -493,7 +270,7 @@ class Run:
         except BadName as error:
             raise RunError(str(error)) from None
         unit_of, within = None, None
-        here = _unit.get()
+        here = UNIT.get()
         if isinstance(unit, _NearestUnit):
             within = None if here is None or here.ended else here.key
         else:
@@ -543,7 +320,7 @@ class Run:
     def _leave_if_stopping(self) -> None:
         if not self.stopping.came():
             return
-        if os.getpid() != self._pid or _is_child_of_python():
+        if os.getpid() != self._pid or is_child_of_python():
             self._channel.await_others()
             raise NoNewUnit(
                 "The run is to stop: no new unit begins. It is done by the next attempt."
@@ -616,59 +393,6 @@ def _shard() -> Shard:
         raise RunError(str(bad)) from None
 
 
-def _is_child_of_python() -> bool:
-    """Whether ``multiprocessing`` has started this process, for its parent to lead and to end."""
-    multiprocessing = sys.modules.get("multiprocessing.process")
-    return multiprocessing is not None and multiprocessing.parent_process() is not None
-
-
-_FOR_POOLS = (
-    "A unit counts as done when the next is asked for. Give a pool run.undone(units), and begin"
-    " each where it is done: with run.unit(unit)."
-)
-_POOLS = ("concurrent", "multiprocessing", "joblib")
-"""Packages that take units from an iterator long before they are done."""
-
-
-def _refuse_pool() -> None:
-    """Raise ``Misused`` where a pool asks ``remaining`` for the next unit."""
-    caller = sys._getframe(2)
-    while caller.f_back and caller.f_code.co_name == "<genexpr>":
-        caller = caller.f_back
-    if str(caller.f_globals.get("__name__", "")).partition(".")[0] in _POOLS:
-        raise Misused(f"A pool cannot take its units from remaining(units). {_FOR_POOLS}")
-
-
-def unit_key(unit: Any) -> str:
-    """The stable key of a unit. Raises ``RunError`` for what has none."""
-    try:
-        return key_of(unit)
-    except NoKey as error:
-        raise RunError(f"{error} Give remaining(units, key=…) a function for it.") from None
-
-
-def _with_keys(units: Iterable[T], key: Callable[[T], Hashable] | None) -> Iterator[tuple[str, T]]:
-    """Units with their keys; two with one key are refused, before the first where that is known."""
-    if is_held(units) or (key and isinstance(units, range)):
-        yield from list(_each_once(units, key))
-    else:
-        yield from _each_once(units, key)
-
-
-def _each_once(units: Iterable[T], key: Callable[[T], Hashable] | None) -> Iterator[tuple[str, T]]:
-    seen: dict[str, str] = {}
-    for number, unit in enumerate(units, start=1):
-        name = unit_key(unit if key is None else key(unit))
-        told = f"number {number}" if key is None else f"number {number}, {reprlib.repr(unit)}"
-        if name in seen:
-            raise RunError(
-                f"Two units have the key {name}: {seen[name]}, and {told}."
-                " Give each a key of its own: remaining(units, key=…)."
-            )
-        seen[name] = told
-        yield name, unit
-
-
 def _say_run_errors_plainly(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
@@ -681,13 +405,10 @@ def _say_run_errors_plainly(
 
 def _lead_shards() -> None:
     """Where shards are wanted on this machine, run them to their end and leave."""
-    from steadyspot import local_shards
-    from steadyspot.channel import folder_of_shards, local_folder
-
     try:
         count = local_shards.wanted(os.environ)
         if count:
-            if _is_child_of_python():
+            if is_child_of_python():
                 raise local_shards.NotHere(
                     "Shards are started from the first process only. Call current_run() there,"
                     " before it starts others."
@@ -712,10 +433,7 @@ def current_run() -> Run:
     global _current
     with _current_lock:
         if _current is None:
-            from steadyspot.channel import FolderChannel, SocketChannel
-
             sys.excepthook = _say_run_errors_plainly
-
             path = os.environ.get(SOCKET)
             if not path:
                 _lead_shards()

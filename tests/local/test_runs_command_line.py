@@ -285,7 +285,8 @@ def test_so_does_the_demo(tmp_path: Path) -> None:
     assert "deployed by CloudFormation" in demo.stdout.readline()
     assert "lie in the bucket" in demo.stdout.readline()
     demo.send_signal(signal.SIGTERM)
-    rest, _ = demo.communicate(timeout=60)
+    rest = demo.stdout.read()  # Some of it may be read ahead, which communicate() would lose.
+    demo.wait(60)
     assert (demo.returncode, "Traceback" in rest) == (143, False)
     assert "Stopped by SIGTERM" in rest
     assert "Ctrl-C" not in rest

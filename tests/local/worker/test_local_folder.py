@@ -137,8 +137,8 @@ def test_unit_made_anew_replaces_what_an_earlier_attempt_made_of_it(tmp_path: Pa
 def test_mark_that_broke_off_is_finished_by_whoever_comes_next(tmp_path: Path) -> None:
     """Killed between the decision and the move of the second output."""
     job = HEAD + (
-        "import steadyspot.channel as channel\n"
-        "class Killing(channel.FolderChannel):\n"
+        "import steadyspot.local_folder as local_folder\n"
+        "class Killing(local_folder.FolderChannel):\n"
         "    def _publish(self, written, name):\n"
         "        if name == 'b' and run.attempt == 1: os._exit(9)\n"
         "        super()._publish(written, name)\n"

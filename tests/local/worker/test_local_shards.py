@@ -63,6 +63,14 @@ def run_to_its_end(folder: Path, job: str, shards: str = "4", **more: str) -> tu
     return process.returncode, said
 
 
+def rest_of(process: subprocess.Popen[str]) -> str:
+    """What it still says until it has ended; ``communicate`` loses what ``readline`` read ahead."""
+    assert process.stdout
+    said = process.stdout.read()
+    process.wait(30)
+    return said
+
+
 def published(folder: Path, shards: int = 4) -> list[str]:
     """Shard and name of every output."""
     place = folder / ".steadyspot" / f"{shards}-shards"
@@ -117,7 +125,7 @@ def test_a_stop_ends_all_after_their_units_and_the_next_start_goes_on(
         said = "".join(process.stdout.readline() for _ in range(5))
         shards = list(descendants(process.pid))
         process.send_signal(number)
-        said += process.communicate(timeout=30)[0]
+        said += rest_of(process)
 
     assert process.returncode == 128 + number, said
     assert len(shards) == 4
@@ -161,7 +169,7 @@ def test_shards_whose_leader_was_killed_stop_after_their_units(tmp_path: Path) -
         process.stdout.readline()
         shards = list(descendants(process.pid))
         process.kill()
-        said = process.communicate(timeout=30)[0]
+        said = rest_of(process)
 
     assert len(shards) == 2
     wait_until(lambda: not any(map(lives, shards)))
