@@ -85,6 +85,45 @@ def test_interval_saves_nothing_in_the_midst_of_a_unit_and_says_how_to_ask(bench
     _is_once(bench, again)
 
 
+SHORT = """
+import time
+from steadyspot import current_run
+run = current_run()
+for unit in LOOP:
+    with MARK:
+        with open("state/lines", "a") as file: file.write(f"{unit}\\n")
+        print("done", unit, flush=True)
+        if run.attempt == 1 and unit == 20: time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "mark", "most_again"),
+    [
+        ("run.remaining(range(30))", "open('/dev/null')", 21),
+        ("run.undone(range(30))", "run.unit(unit)", 1),
+    ],
+)
+def test_units_that_take_no_time_change_the_folder_once(
+    bench: Bench, loop: str, mark: str, most_again: int
+) -> None:
+    options = ("--checkpoint-dir", "state", "--every", "0.1")
+    text = SHORT.replace("LOOP", loop).replace("MARK", mark)
+    command = bench.job_file(text)
+    first = bench.start(*options, *command)
+    first.wait_for("run.save()")
+    first.kill_all()
+    first.end()
+    _on_a_new_disk(bench)
+
+    again = bench.start(*options, *command)
+    assert again.end() == 0, again.said()
+    lines = (bench.folder / "state" / "lines").read_text().split()
+    assert lines == [str(unit) for unit in range(30)]
+    done = [int(line.split()[1]) for line in again.text if line.startswith("done")]
+    assert len([unit for unit in done if unit <= 20]) <= most_again
+
+
 LONG = """
 import os, time
 from pathlib import Path
