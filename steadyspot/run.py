@@ -130,7 +130,8 @@ class Run:
         ``undone``; one that would take them from here is refused. A unit that made no output and
         left ``state`` as it is, and took less than a millisecond or left something running, may be
         one that was taken ahead: it becomes durable with the next of its loop that is not so, or
-        when the job has ended well.
+        when the job has ended well. ``with run.unit(unit)`` in a loop over ``undone`` counts each
+        at its end, however short it was.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
@@ -292,7 +293,11 @@ class Run:
         self._channel.stage(output)
 
     def save(self) -> None:
-        """Make ``state`` durable now."""
+        """Make ``state`` durable now, and the checkpoint folder as it is.
+
+        Without that the folder is saved with a unit's mark, and by itself only while no unit is
+        under way: a long unit asks for it where it can go on from what lies there.
+        """
         try:
             state = self._changes.unsaved()
         except Misused as misused:

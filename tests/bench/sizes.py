@@ -93,7 +93,7 @@ def history(scratch: Path, units: int) -> dict[str, float]:
             made["etag"] = f'"{os.urandom(16).hex()}-1"'
             made["parts"] = (type(one.parts[0])(1, f'"{os.urandom(16).hex()}"', "AAAAAA=="),)
             ledger.mark(str(unit), [replace(one, **made)], [])
-        keeper.submit(saving.save).result()
+        keeper.submit(saving.save_waiting).result()
     return {}
 
 

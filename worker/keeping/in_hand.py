@@ -56,7 +56,8 @@ class InHand:
 
     ``drop`` takes uploads that nobody wants; ``say_left`` is told of each unit that will not be
     marked, and how many outputs do not count for that. ``left`` are its keys, ``begun`` how many
-    units were. ``aside`` are units that ended and may not be done yet.
+    units were. ``aside`` are units that ended and may not be done yet. ``undone`` are those begun
+    and not marked whose changes of the folders no save has taken along yet for another's mark.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class InHand:
         self._drafts: dict[int, Draft] = {}
         self._numbers = count(1)
         self.marked: set[str] = set()
+        self.undone: set[str] = set()
         self.aside: dict[str, Unit] = {}
         self.left: list[str] = []
         self.begun = 0
@@ -89,11 +91,13 @@ class InHand:
                 "Give each unit a key of its own.",
             )
         self._units[key] = Unit(key, Process.of(pid))
+        self.undone.add(key)
         self.begun += 1
 
-    def any(self) -> bool:
-        """Whether any unit was begun and neither marked nor broken off; its process may be gone."""
-        return bool(self._units)
+    def settle(self, marked: set[str]) -> None:
+        """Units were marked; what those that were left had changed in the folders counts now."""
+        self.marked |= marked
+        self.undone -= marked | {key for key in self.left if key not in self._units}
 
     def leave(self, pid: int) -> None:
         """A process is about to give up the units it has in hand, once others have ended theirs."""

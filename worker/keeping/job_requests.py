@@ -174,7 +174,7 @@ class JobRequests:
             if not due or fraction is None or not unsaved.ask_for_save():
                 return
             self._progress_due = time.monotonic() + PROGRESS_SECONDS
-        self._submit(self._saving.save)
+        self._submit(self._saving.save_waiting)
 
     def _make_durable(
         self, units: dict[str, list[Output]], loose: list[Upload], state: list[Any]
@@ -194,7 +194,7 @@ class JobRequests:
                 self._unsaved.wait(Mark(unit, outputs, staged, state, tickets[-1]))
             ask = self._unsaved.ask_for_save()
         if ask:
-            self._submit(self._saving.save_marks)
+            self._submit(self._saving.save_waiting)
         for ticket in tickets:
             ticket.result()
 

@@ -113,18 +113,23 @@ class Keeper:
 
     # What the supervisor asks, as futures.
 
-    def save_folders(self) -> Future[Any]:
-        """Make the folders durable as they are now, with the job running."""
-        return self.submit(self._save_folders)
+    def save_folders(self, asked: bool = False) -> Future[Any]:
+        """Make the folders durable as they are now, with the job running.
+
+        In the midst of a unit only where the job has ``asked`` for it.
+        """
+        return self.submit(lambda: self._save_folders(asked))
 
     def save_last(self, held: set[str]) -> Future[Any]:
         """Make durable what is marked and what is in the folders; later marks are refused.
 
-        ``held`` are files that the job had open for writing when it was killed.
+        A command for the stop asks for it, whatever was in hand. ``held`` are files that the job
+        had open for writing when it was killed.
         """
         with self._unsaved.lock:
             self._unsaved.closed = True
-        return self.submit(lambda: self.saving.save_folders(running=False, held=held))
+        asked = bool(self._options.on_stop)
+        return self.submit(lambda: self.saving.save_folders(running=False, held=held, asked=asked))
 
     def withdraw(self) -> Future[Any]:
         """Begin to abort what is uploaded but counts for nothing; ``leave`` waits for it."""
@@ -221,10 +226,11 @@ class Keeper:
 
     # In its own thread.
 
-    def _save_folders(self) -> None:
+    def _save_folders(self, asked: bool) -> None:
         self._failures = self._patience.failures
         begun = time.monotonic()
-        self.saving.save_running()
+        if not self.saving.save_running(asked):
+            return
         self._needed_seconds = 0.0
         if self._failures == self._patience.failures:
             self._pace = self._pace.after(self._folders.work, time.monotonic() - begun)

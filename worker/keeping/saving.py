@@ -85,6 +85,7 @@ class Saving:
         self._owed: dict[str, str] = {}
         self._older: dict[str, Output] = {}
         self._share_before = self.share_gained = 0.0
+        self._said_midway = False
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
         self.opened: Future[bool] = Future()
@@ -163,41 +164,57 @@ class Saving:
         for output in mark.outputs:
             self.uploader.forget(output)
 
-    def save_marks(self) -> None:
-        """Save what was marked; where folders are kept, as they are now."""
-        if not (self._options.checkpoint_dir or self._options.output_dir):
-            self.save()
+    def save_waiting(self) -> None:
+        """Save marks and progress that wait; with marks the folders, as they are now."""
+        self.opened.result()
+        self._unsaved.begin_save(self._count)
+        with_folders = self._options.checkpoint_dir or self._options.output_dir
+        if not (with_folders and self._unsaved.counted):
+            self._save(last=False)
             return
         try:
-            self.save_folders(running=True, held=None)
+            self._save_folders(running=True, held=None, asked=True)
         except BaseException as error:
             self._unsaved.fail(error)
             raise
 
-    def save_running(self) -> None:
-        """A save that fails while the job runs is said; the next one tries again."""
+    def save_running(self, asked: bool) -> bool:
+        """Save the folders; whether it was done, as ``save_folders``.
+
+        A save that fails while the job runs is said; the next one tries again.
+        """
         if self.opened.exception() or self._unsaved.closed:
-            return
+            return False
         try:
-            self.save_folders(running=True, held=None)
+            return self.save_folders(running=True, held=None, asked=asked)
         except Exception as error:
             trouble = as_trouble(error)
             self._log.warning("save", f"The folders could not be saved this time: {trouble}")
             raise
 
-    def save_folders(self, running: bool, held: set[str] | None) -> None:
+    def save_folders(self, running: bool, held: set[str] | None, asked: bool) -> bool:
         """Save the folders at one instant, and with them what was marked before it.
 
-        Files in the folder for outputs count with a mark, or where no unit is in hand: a unit that
-        is done again may make them under other names.
+        Whether that was done: without a mark, and not ``asked`` by the job, it is not in the midst
+        of a unit, which would find its own changes when it is done again.
         """
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
+        self._unsaved.begin_save(self._count)
+        return self._save_folders(running, held, asked or bool(self._unsaved.counted))
+
+    def _save_folders(self, running: bool, held: set[str] | None, asked: bool) -> bool:
+        """Files in the folder for outputs count with a mark, or where no unit is in hand.
+
+        A unit that is done again may make them under other names.
+        """
         begun = time.monotonic()
         in_hand = self._unsaved.in_hand
-        self._unsaved.begin_save(self._count)
         with self._unsaved.lock:
             marks = any(unit for unit, _ in self._unsaved.counted)
-            units_before = None if in_hand.any() else in_hand.begun
+            units_before = None if in_hand.undone else in_hand.begun
+        if units_before is None and not asked:
+            self._say_midway(running)
+            return False
         ledger = self.attempt.ledger
         attempt = self.attempt
 
@@ -206,16 +223,32 @@ class Saving:
 
         # The next save of a running job is soon enough; after the last one there is none.
         files, seen = capture() if running else self._patience.call(capture)
+        between_units = units_before == in_hand.begun
+        if not (asked or between_units):
+            return False
         changed = files is not None and files is not ledger.files
         if changed:
             with self._unsaved.lock:
                 ledger.files = files
-        stages = marks or units_before == in_hand.begun
-        changed = (stages and self._stage_folder(seen)) or changed
+        changed = ((marks or between_units) and self._stage_folder(seen)) or changed
         self._save(last=not running, changed=changed)
         self._folders.keep()
         if changed:
             self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
+        return True
+
+    def _say_midway(self, running: bool) -> None:
+        """Say, once while the job runs, why the checkpoint folder is not saved."""
+        if not self._options.checkpoint_dir or (running and self._said_midway):
+            return
+        self._said_midway = True
+        why = "The checkpoint folder is saved with a unit's mark, and not in the midst of one"
+        self._log.info(
+            "save",
+            f"{why}. A long unit asks for it where it can go on from: run.save(), or the marker."
+            if running
+            else f"{why}: what was changed in it since is done again.",
+        )
 
     def _key_of(self, kind: str, sha256: str) -> str:
         """An attempt that was thought dead must not delete what another has put: its own fence."""
@@ -245,12 +278,6 @@ class Saving:
             self._older.setdefault(output.name, older)
         self._unsaved.replace(self.attempt.ledger.take([output], folder=folder))
         self.uploader.forget(output)
-
-    def save(self, last: bool = False) -> None:
-        """Make durable what is marked."""
-        self.opened.result()
-        self._unsaved.begin_save(self._count)
-        self._save(last)
 
     def _save(self, last: bool, changed: bool = True) -> None:
         """Make durable what was counted since the last save, if anything ``changed``."""
@@ -376,7 +403,7 @@ class Saving:
         name, why = next(iter(sorted(owed.items())))
         with self._unsaved.lock:
             self._unsaved.replace(self.attempt.begin_anew())
-        self.save(last=True)
+        self._save(last=True)
         raise Misuse(
             f"The output {shown(name)} cannot be published: {why} Outputs like that: {len(owed)}.",
             "Mend the job, or name in output_ignore what is none; the run begins anew then.",

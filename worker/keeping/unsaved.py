@@ -162,7 +162,9 @@ class Unsaved:
             unwanted, self._replaced_before = self._replaced_before, batch.replaced
             for unit in ["", *(unit for unit, _ in batch.tickets)]:
                 self._troubles.pop(unit, None)
-            self.in_hand.marked |= {unit for unit, _ in batch.tickets}
+            marked = {unit for unit, _ in batch.tickets if unit}
+            if marked:
+                self.in_hand.settle(marked)
         for _, ticket in batch.tickets:
             ticket.set_result(None)
         return unwanted

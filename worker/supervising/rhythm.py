@@ -30,13 +30,14 @@ LOOK_SECONDS = 0.2
 class Rhythm:
     """Asks for saves until it is stopped; a save that is under way is waited for, not doubled.
 
-    ``forecast`` looks what a save would take now, ``most_seconds`` is what a stop leaves to it;
-    ``warn`` is told of the seconds where these are more.
+    ``save`` is told whether the job has asked for it. ``forecast`` looks what a save would take
+    now, ``most_seconds`` is what a stop leaves to it; ``warn`` is told of the seconds where these
+    are more.
     """
 
     def __init__(
         self,
-        save: Callable[[], Future[Any]],
+        save: Callable[[bool], Future[Any]],
         every_seconds: float,
         marker: str,
         forecast: Callable[[], Forecast],
@@ -67,10 +68,10 @@ class Rhythm:
         answered: int | None = None
         while not self._end.wait(look):
             touched = _stamp(self._marker)
-            asked = touched not in (None, answered) or time.monotonic() >= self._due
-            if not asked and not self._is_early():
+            asked = touched not in (None, answered)
+            if not asked and time.monotonic() < self._due and not self._is_early():
                 continue
-            durable = self._is_saved()
+            durable = self._is_saved(asked)
             if durable and touched is not None and _stamp(self._marker) == touched:
                 try:
                     os.unlink(self._marker)
@@ -90,10 +91,10 @@ class Rhythm:
         since = now - self._ended
         return is_due_early(forecast.seconds, self._most_seconds, since, self._last_seconds)
 
-    def _is_saved(self) -> bool:
+    def _is_saved(self, asked: bool) -> bool:
         """Save; whether that is durable. One that failed is tried again at the interval."""
         begun = time.monotonic()
-        saving = self._save()
+        saving = self._save(asked)
         try:
             error = saving.exception(self._most_seconds)
         except TimeoutError:

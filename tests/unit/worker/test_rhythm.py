@@ -23,14 +23,16 @@ class Saves:
 
     def __init__(self, failing: bool = False) -> None:
         self.asked = threading.Semaphore(0)
+        self.by_job: list[bool] = []
         self._failing = failing
 
-    def __call__(self) -> Future[Any]:
+    def __call__(self, by_job: bool) -> Future[Any]:
         future: Future[Any] = Future()
         if self._failing:
             future.set_exception(OSError("no bucket"))
         else:
             future.set_result(None)
+        self.by_job.append(by_job)
         self.asked.release()
         return future
 
@@ -43,7 +45,7 @@ def begun() -> Any:
     running: list[Rhythm] = []
 
     def begin(
-        save: Callable[[], Future[Any]],
+        save: Callable[[bool], Future[Any]],
         every: float,
         marker: Path | None = None,
         forecast: Callable[[], Forecast] = lambda: Forecast(0, True),
@@ -61,6 +63,7 @@ def test_folders_are_saved_again_and_again(begun: Any) -> None:
     saves = Saves()
     begun(saves, 0.02)
     assert all(saves.came() for _ in range(3))
+    assert not any(saves.by_job)
 
 
 def test_a_touched_marker_asks_once_and_is_gone_afterwards(begun: Any, tmp_path: Path) -> None:
@@ -69,6 +72,7 @@ def test_a_touched_marker_asks_once_and_is_gone_afterwards(begun: Any, tmp_path:
     marker.touch()
     assert saves.came()
     assert not saves.came(0.6)
+    assert saves.by_job == [True]
     assert not marker.exists()
 
 
@@ -116,6 +120,6 @@ def test_a_forecast_that_follows_from_no_save_is_no_warning(begun: Any) -> None:
 def test_a_save_that_takes_longer_than_a_stop_leaves_is_said_while_it_does(begun: Any) -> None:
     warned: queue.SimpleQueue[float] = queue.SimpleQueue()
     under_way: Future[Any] = Future()
-    begun(lambda: under_way, 0.01, warn=warned.put)
+    begun(lambda _: under_way, 0.01, warn=warned.put)
     assert MOST_SECONDS <= warned.get(timeout=5) < 60
     under_way.set_result(None)
