@@ -99,7 +99,7 @@ def bindings_of(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the engine binds: the functions that AWS adds, then JSON values by name."""
     bindings: dict[str, Any] = {name: Jsonata.JLambda(f) for name, f in _FUNCTIONS.items()}
     bindings["eval"] = None
-    bindings.update({name: _to_jsonata(value) for name, value in variables.items()})
+    bindings.update({name: to_jsonata(value) for name, value in variables.items()})
     return bindings
 
 
@@ -129,15 +129,16 @@ def json_value(value: Any) -> Any:
     return value
 
 
-def _to_jsonata(value: Any) -> Any:
+def to_jsonata(value: Any) -> Any:
+    """Make a JSON value what the engine has it as."""
     if type(value) in _THE_SAME:
         return value
     if value is None:
         return Utils.NULL_VALUE
     if isinstance(value, Mapping):
-        return {key: _to_jsonata(item) for key, item in value.items()}
+        return {key: to_jsonata(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_to_jsonata(item) for item in value]
+        return [to_jsonata(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)  # one kind of number, as in JavaScript: $string(2.0) is "2"
     return value
@@ -164,7 +165,7 @@ def _to_json(value: Any, expression: str) -> Any:
 
 
 def _parse(text: str) -> Any:
-    return _to_jsonata(json.loads(text))
+    return to_jsonata(json.loads(text))
 
 
 def _partition(array: list[Any], size: float) -> list[Any]:

@@ -22,17 +22,22 @@ Step = Callable[[Any, Any], Any]
 _HOOKS = {"__evaluate_entry", "__evaluate_exit"}
 """By these names the engine's limits of time and depth are bound."""
 
-_DIRECTLY: dict[str, tuple[type, Callable[[Any, Any], Any]]] = {
+_DIRECTLY: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
     **{"<": (int, operator.lt), "<=": (int, operator.le)},
     **{">": (int, operator.gt), ">=": (int, operator.ge)},
     **{"=": (str, operator.eq), "!=": (str, operator.ne), "&": (str, operator.add)},
-    **dict.fromkeys("+-*/%", (type(None), lambda _one, _other: None)),
+    **{"+": (int, operator.add), "-": (int, operator.sub), "*": (int, operator.mul)},
+    **dict.fromkeys("/%", (type(None), lambda _one, _other: None)),
 }
-"""What Python does as JSONata would where both sides are of a type."""
+"""What Python does as JSONata would where both sides are of a type, and a number is exact."""
+
+_EXACT = 2**53
+"""Below it JSONata's numbers, which are floats, are the same as Python's whole ones."""
 
 _SYMBOLS: dict[type, str] = {
     **{str: "s", bool: "b", int: "n", float: "n", dict: "o", type(None): "m"},
     **{list: "a", Utils.JList: "a", Utils.RangeList: "a"},
+    **{Jsonata.JNativeFunction: "f", Jsonata.JLambda: "f"},
 }
 """The letters by which signatures of functions tell types."""
 
@@ -62,6 +67,22 @@ class _Frame(Jsonata.Frame):  # type: ignore[misc]
         return None
 
 
+class _Closure(Parser.Symbol):  # type: ignore[misc]
+    """A function that an expression has made, without all that a node of the engine's tree has."""
+
+    type, value, token, position = "lambda", "function", None, 0
+    thunk, _jsonata_lambda = False, True
+
+    def __init__(self, node: Any, given: Any, frame: Any) -> None:
+        self.input, self.environment = given, frame
+        self.arguments, self.signature, self.body = node.arguments, node.signature, node.body
+        if node.thunk:
+            self.thunk = True
+
+
+_SYMBOLS[_Closure] = "f"
+
+
 class Program(Jsonata):  # type: ignore[misc]
     """A compiled expression, for one thread at a time; nulls are told from what is undefined.
 
@@ -79,14 +100,14 @@ class Program(Jsonata):  # type: ignore[misc]
             "block": self._block,
             "bind": self._bind,
             "function": self._function,
+            "name": self._name,
+            "unary": self._unary,
+            "lambda": self._lambda,
         }
         self._engines: dict[str, Callable[..., Any]] = {
-            "unary": self.evaluate_unary,
-            "name": self.evaluate_name,
             "wildcard": lambda node, given, _: self.evaluate_wildcard(node, given),
             "descendant": lambda node, given, _: self.evaluate_descendants(node, given),
             "parent": lambda node, _, frame: frame.lookup(node.slot.label),
-            "lambda": self.evaluate_lambda,
             "partial": self.evaluate_partial_application,
             "apply": self.evaluate_apply_expression,
             "transform": self.evaluate_transform_expression,
@@ -103,14 +124,49 @@ class Program(Jsonata):  # type: ignore[misc]
     def eval(self, expr: Any, input: Any, environment: Any) -> Any:
         return self._step(expr)(input, environment)
 
+    def apply(self, proc: Any, args: Any, input: Any, environment: Any) -> Any:
+        result = self.apply_inner(proc, args, input, environment)
+        while isinstance(result, Parser.Symbol) and result.thunk:  # A call in the last place.
+            call, given, frame = result.body, result.input, result.environment
+            following = self._step(call.procedure)(given, frame)
+            if isinstance(following, Parser.Symbol):
+                following.position = call.procedure.position
+                if call.procedure.type == "variable":
+                    following.token = call.procedure.value
+            arguments = [self._step(one)(given, frame) for one in call.arguments]
+            result = self.apply_inner(following, arguments, input, environment)
+        return result
+
     def apply_inner(self, proc: Any, args: Any, input: Any, environment: Any) -> Any:
         if isinstance(proc, Parser.Symbol) and proc._jsonata_lambda:
             if proc.signature is not None:
                 args = proc.signature.validate(args, input)
             return self.apply_procedure(proc, args)
         if isinstance(proc, Jsonata.JNativeFunction):
-            return proc.call(input, _validated(proc.signature, args, input))
+            args = _validated(proc.signature, args, input)
+            result = proc.method(*args, *(None,) * (proc.nargs - len(args)))
+            return Utils.convert_number(result) if Utils.is_numeric(result) else result
         return super().apply_inner(proc, args, input, environment)
+
+    def apply_procedure(self, proc: Any, args: Any) -> Any:
+        frame = _Frame(proc.environment)
+        for named, given in zip(proc.arguments, args, strict=False):
+            frame.bind(named.value, given)
+        return self._step(proc.body)(proc.input, frame)
+
+    def evaluate_filter(self, predicate: Any, input: Any, environment: Any) -> Any:
+        items = input if isinstance(input, list) else [] if input is None else [input]
+        if predicate.type == "number" or getattr(items, "tuple_stream", False):
+            return super().evaluate_filter(predicate, input, environment)
+        step = self._step(predicate)
+        found = Utils.create_sequence()
+        for item in items:
+            result = step(item, environment)
+            if type(result) is not bool:  # It may be numbers, which count the items.
+                return super().evaluate_filter(predicate, input, environment)
+            if result:
+                found.append(item)
+        return found
 
     def _step(self, node: Any) -> Step:
         try:
@@ -182,6 +238,62 @@ class Program(Jsonata):  # type: ignore[misc]
 
         return step
 
+    def _name(self, node: Any) -> Step:
+        name = str(node.value)
+
+        def step(given: Any, frame: Any) -> Any:
+            value = given.get(name) if isinstance(given, dict) else None
+            if value is None:
+                value = self.evaluate_name(node, given, frame)
+            return _whole(value, node)
+
+        return step
+
+    def _unary(self, node: Any) -> Step:
+        if node.value == "{":
+            return self._object(node)
+        if node.value == "[":
+            return self._array(node)
+        return lambda given, frame: _whole(self.evaluate_unary(node, given, frame), node)
+
+    def _object(self, node: Any) -> Step:
+        pairs = [(self._step(key), self._step(value)) for key, value in node.lhs_object]
+
+        def step(given: Any, frame: Any) -> Any:
+            if isinstance(given, list):  # Its members are grouped.
+                return self.evaluate_group_expression(node, given, frame)
+            values: dict[str, Step] = {}
+            for key, value in pairs:
+                name = key(given, frame)
+                if name is None:
+                    continue
+                if type(name) is not str or name in values:
+                    return self.evaluate_group_expression(node, given, frame)
+                values[name] = value
+            made = {name: value(given, frame) for name, value in values.items()}
+            return {name: value for name, value in made.items() if value is not None}
+
+        return step
+
+    def _array(self, node: Any) -> Step:
+        steps = [(self._step(one), str(one.value) == "[") for one in node.expressions]
+
+        def step(given: Any, frame: Any) -> Any:
+            result = Utils.JList()
+            for one, is_array in steps:
+                value = one(given, frame)
+                if isinstance(value, list) and not is_array:
+                    result.extend(value)
+                elif value is not None:
+                    result.append(value)
+            result.cons = bool(node.consarray)
+            return result
+
+        return step
+
+    def _lambda(self, node: Any) -> Step:
+        return lambda given, frame: _Closure(node, given, frame)
+
     def _binary(self, node: Any) -> Step:
         sign = str(node.value)
         if sign in {"and", "or"}:
@@ -194,15 +306,18 @@ class Program(Jsonata):  # type: ignore[misc]
             engines = self._joined_text
         elif sign in {"=", "!="}:
             engines = self.evaluate_equality_expression
-        elif kind is int:
+        elif sign[0] in "<>":
             engines = self.evaluate_comparison_expression
         else:
             engines = self.evaluate_numeric_expression
+        is_number = sign in {"+", "-", "*"}
 
         def step(given: Any, frame: Any) -> Any:
             one, other = left(given, frame), right(given, frame)
             if type(one) is kind and type(other) is kind:
-                return directly(one, other)
+                result = directly(one, other)
+                if not is_number or max(abs(one), abs(other), abs(result)) < _EXACT:
+                    return result
             return engines(one, other, sign)
 
         return step
@@ -330,23 +445,27 @@ def _is_true(value: Any) -> bool:
 
 def _validated(signature: Any, given: list[Any], context: Any) -> Any:
     """The arguments as a function takes them; where their types alone decide, it is remembered."""
+    if "as_they_are" not in signature.__dict__:
+        signature.as_they_are = {}
+        signature.looks_into_lists = any(param.subtype for param in signature._params)
     try:
-        kinds = "".join([_SYMBOLS[type(value)] for value in given])
+        kinds = known = _kinds(given)
+        if signature.looks_into_lists:
+            known += str([sorted(set(_kinds(one))) for one in given if isinstance(one, list)])
     except KeyError:
         return signature.validate(given, context)
-    as_they_are = signature.__dict__.setdefault("as_they_are", {})
-    if as_they_are.get(kinds):
+    if signature.as_they_are.get(known):
         return given
     taken = signature.validate(given, context)
-    if kinds not in as_they_are:
-        as_they_are[kinds] = (
-            not any(param.subtype for param in signature._params)
-            and all(
-                found or not param.context
-                for param, found in zip(
-                    signature._params, signature._regex.fullmatch(kinds).groups(), strict=True
-                )
+    if known not in signature.as_they_are:
+        signature.as_they_are[known] = all(
+            found or not param.context
+            for param, found in zip(
+                signature._params, signature._regex.fullmatch(kinds).groups(), strict=True
             )
-            and all(one is other for one, other in zip(given, taken, strict=False))
-        )
+        ) and all(one is other for one, other in zip(given, taken, strict=False))
     return taken
+
+
+def _kinds(values: list[Any]) -> str:
+    return "".join([_SYMBOLS[type(value)] for value in values])

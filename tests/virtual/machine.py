@@ -79,6 +79,7 @@ class Machine:
     def __init__(self, definition: Any) -> None:
         self._definition = definition
         self._programs: dict[str, tuple[Jsonata, list[str]]] = {}
+        self._bound: dict[str, tuple[Any, Any]] = {}
 
     def run(
         self,
@@ -131,10 +132,20 @@ class Machine:
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         """Evaluate an expression without its wrapping, at a moment."""
         program, names = self._program(text)
-        bindings = expressions.bindings_of({k: variables[k] for k in names if k in variables})
+        bindings = expressions.bindings_of({})
+        bindings |= {name: self._as_bound(name, variables) for name in names if name in variables}
         bindings["millis"] = Jsonata.JLambda(lambda: round(now * 1000))
         bindings["now"] = Jsonata.JLambda(lambda: iso(now))
         return expressions.result_of(text, lambda: program, bindings)
+
+    def _as_bound(self, name: str, variables: Mapping[str, Any]) -> Any:
+        """A variable as the engine has it, which is made once as long as it keeps its value."""
+        value = variables[name]
+        if name == "states":  # It changes within one state.
+            return expressions.to_jsonata(value)
+        if name not in self._bound or self._bound[name][0] is not value:
+            self._bound[name] = value, expressions.to_jsonata(value)
+        return self._bound[name][1]
 
     def _program(self, text: str) -> tuple[Jsonata, list[str]]:
         if text not in self._programs:
