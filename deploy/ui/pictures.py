@@ -6,7 +6,7 @@ a picture says must be there in grey, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,82 +59,6 @@ class Tick:
 
     x: float
     text: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """One value of a chart, before it is laid out."""
-
-    value: float
-    kind: str
-    sign: str
-    told: str
-
-
-@dataclass(frozen=True)
-class Upright:
-    """A column to draw."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    kind: str
-    sign: str
-    told: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Columns side by side, laid out; ``most`` says what the highest is."""
-
-    width: int
-    height: int
-    axis: int
-    columns: tuple[Upright, ...]
-    most: str
-    told: str
-
-
-_CHART_AXIS, _CHART_TOP = 120, 30
-_COLUMN_AT_MOST = 28.0
-
-
-def chart_of(columns: Sequence[Column], told_as: Callable[[float], str]) -> Chart | None:
-    """Return columns laid out from left to right; None where there are none.
-
-    ``told_as`` says what the highest value is.
-    """
-    if not columns:
-        return None
-    most = max(column.value for column in columns)
-    room = WIDTH / len(columns)
-    width = min(_COLUMN_AT_MOST, 0.8 * room)
-    step = min(room, _COLUMN_AT_MOST / 0.8)
-
-    def height(column: Column) -> float:
-        full = _CHART_AXIS - _CHART_TOP
-        return max(1.0, round(full * column.value / most, 1)) if most else 1.0
-
-    return Chart(
-        width=WIDTH,
-        height=_CHART_AXIS + 24,
-        axis=_CHART_AXIS,
-        columns=tuple(
-            Upright(
-                x=round(step * index, 1),
-                y=_CHART_AXIS - height(column),
-                width=round(width, 1),
-                height=height(column),
-                kind=column.kind,
-                sign=column.sign,
-                told=column.told,
-            )
-            for index, column in enumerate(columns)
-        ),
-        most=told_as(most),
-        told="; ".join(column.told for column in columns),
-    )
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from steadyspot.contract import Status
 from steadyspot.deploy.runs import fleet
 from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.listing import glanced
 from steadyspot.deploy.runs.logs import LogLine, RunLog
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.deploy.stacks.pausing import is_paused
 from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
-from steadyspot.deploy.ui.job_view import JobView, job_view
+from steadyspot.deploy.ui.job_view import Asked, JobView, job_view
 from steadyspot.deploy.ui.run_view import RunView, run_view
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from steadyspot.deploy.target import Target
     from steadyspot.deploy.ui.doing import Action
 
-_RUNS = 30
+_RUNS = 100
+"""Of a job, the last ones that its page reads."""
 _LINES = 100
 """Of an attempt, the last ones that a page shows."""
 _TASKS = 5
@@ -56,10 +57,21 @@ class Reading:
         Trouble
             When the configuration has none of that name, or it is not deployed.
         """
-        job = self._target.config.job(name)
-        lines = glanced(self._target, job, _RUNS)[:_RUNS]
-        paused = is_paused(self._target, job) if job.all_schedules else None
-        return job_view(job, lines, paused=paused)
+        target, now = self._target, datetime.now(UTC)
+        job = target.config.job(name)
+        runs, lines = glanced(target, job, _RUNS)
+        _, totals = target.runs.of_jobs([], [(name, month) for month in fleet.months_of(now)])
+        scheduled = fleet.schedules_of(target, name) if job.all_schedules else {}
+        seen = fleet.Seen(
+            name=name,
+            job=job,
+            schedules={one: there for (of, one), there in scheduled.items() if of == name},
+            open_runs=[run for run in runs if run.status not in (Status.COMPLETE, Status.SKIPPED)],
+            months={month: found for (_, month), found in totals.items()},
+        )
+        parameters = target.stacks.parameters(target.config.job_stack(job))
+        asked = Asked(runs, lines, seen, parameters)
+        return job_view(job, asked, target.config.platform.prices, now)
 
     def run(self, job: str, key: str) -> RunView:
         """Return a run.

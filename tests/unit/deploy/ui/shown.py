@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
@@ -10,7 +12,7 @@ from steadyspot.deploy.ui.fleet_view import FleetView, JobRow, Mark
 from steadyspot.deploy.ui.job_view import JobView, job_view
 from steadyspot.deploy.ui.run_view import RunView, run_view
 from tests.unit.deploy.fakes import BEGUN
-from tests.unit.deploy.ui.nights import JOB, PRICES, night
+from tests.unit.deploy.ui.nights import JOB, PRICES, night, weeks
 
 RUN = "/jobs/night/runs/20261124T020000Z"
 PRINTED = {1: [LogLine(BEGUN, 1, "abc", "half of it is done")], 2: []}
@@ -40,13 +42,14 @@ class Shown:
         return FleetView("1 job: 1 finished.", (), (row,), 7, "Days of UTC.")
 
     def job(self, name: str) -> JobView:
-        return job_view(self.configured(name), [], paused=False)
+        job = replace(self.configured(name), schedule="cron(0 2 * * ? *)")
+        return job_view(job, weeks(job), PRICES, BEGUN)
 
     def run(self, job: str, key: str) -> RunView:
         self.configured(job)
         if self.trouble:
             raise self.trouble
-        if key != "20261124T020000Z":
+        if not key.startswith("20261"):
             raise Trouble(f"There is no run or execution {key} of {job}.", "Look which there are.")
         return self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
 
