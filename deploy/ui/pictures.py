@@ -78,7 +78,7 @@ class Picture:
 
 def laid_out(timeline: Timeline) -> Picture:
     """Return where everything of a timeline lies."""
-    scale = _Scale(timeline.begin, timeline.end)
+    scale = Scale(timeline.begin, timeline.end)
     curve = " ".join(
         f"{scale.at(at):.1f},{_CURVE_BOTTOM - share * (_CURVE_BOTTOM - _CURVE_TOP):.1f}"
         for at, share in timeline.curve
@@ -109,7 +109,7 @@ def laid_out(timeline: Timeline) -> Picture:
     )
 
 
-def _box(bar: Bar, scale: _Scale) -> Box:
+def _box(bar: Bar, scale: Scale) -> Box:
     begin = scale.at(bar.begin)
     width = max(_LEAST_BAR, scale.at(bar.end) - begin)
     sign = _SIGNS[bar.ended]
@@ -127,7 +127,7 @@ def _box(bar: Bar, scale: _Scale) -> Box:
     )
 
 
-def _lines(timeline: Timeline, scale: _Scale) -> Iterator[Line]:
+def _lines(timeline: Timeline, scale: Scale) -> Iterator[Line]:
     named = (
         ("scheduled", "scheduled", timeline.scheduled),
         ("last-moment", "latest start on Spot", timeline.latest_spot_start),
@@ -149,7 +149,7 @@ def _told(timeline: Timeline) -> str:
     return "; ".join(told)
 
 
-class _Scale:
+class Scale:
     """Turns times into places."""
 
     def __init__(self, begin: datetime, end: datetime) -> None:
@@ -157,10 +157,12 @@ class _Scale:
         self._seconds = max(1.0, (end - begin).total_seconds())
 
     def at(self, moment: datetime) -> float:
+        """Return where a moment lies."""
         share = (moment - self._begin).total_seconds() / self._seconds
         return round(LEFT + share * (RIGHT - LEFT), 1)
 
     def ticks(self) -> Iterator[Tick]:
+        """Yield a few round times."""
         days = -(-self._seconds // (_TICKS_AT_MOST * _STEPS[-1]))
         fitting = (step for step in _STEPS if self._seconds / step <= _TICKS_AT_MOST)
         step = next(fitting, int(days * _STEPS[-1]))

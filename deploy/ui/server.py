@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from steadyspot.deploy.aws.refusals import trouble_of
+from steadyspot.deploy.plain import plain
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import ACTIONS, Action
@@ -50,6 +51,9 @@ class Pages(Protocol):
 
     def run(self, job: str, key: str) -> RunView:
         """Return a run."""
+
+    def output(self, job: str, key: str, name: str) -> Iterator[bytes]:
+        """Return an output of a run, piece by piece."""
 
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something, and return what is to be said of it."""
@@ -97,6 +101,10 @@ def make_app(
             asked, done = f"{path}/do/<action>", f"{template}_do"
             app.add_url_rule(asked, f"ask_{done}", answers.ask)
             app.add_url_rule(asked, done, answers.do, methods=["POST"])
+    record = "/jobs/<job>/runs/<run>/record.json"
+    app.add_url_rule(record, "record", answers.record)
+    made = "/jobs/<job>/runs/<run>/outputs/<path:name>"
+    app.add_url_rule(made, "output", answers.output)
     return app
 
 
@@ -175,6 +183,19 @@ class _Answers:
             form_token=self._guard.form_token,
             **values,
         )
+
+    def record(self, job: str, run: str) -> Response:
+        self._pages.configured(job)
+        seen = self._looks.now(("run", job, run), partial(self.run, job, run))
+        return Response(seen.view.json, mimetype="application/json")
+
+    def output(self, job: str, run: str, name: str) -> Response:
+        """Return an output as a file to keep: what a job has made is never shown as a page."""
+        self._pages.configured(job)
+        answer = Response(self._pages.output(job, run, name), mimetype="application/octet-stream")
+        file = plain(name.rsplit("/", 1)[-1])
+        answer.headers.set("Content-Disposition", "attachment", filename=file)
+        return answer
 
     # --- what is done -----------------------------------------------------------------------------
 
@@ -273,6 +294,12 @@ class _Links:
 
     def run(self, job: str, run: str) -> str:
         return url_for("run", job=job, run=run)
+
+    def record(self, job: str, run: str) -> str:
+        return url_for("record", job=job, run=run)
+
+    def output(self, job: str, run: str, name: str) -> str:
+        return url_for("output", job=job, run=run, name=name)
 
     def do(self, action: str, job: str, run: str = "") -> str:
         if run:

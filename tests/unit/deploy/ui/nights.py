@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from steadyspot.contract import Status
+from steadyspot.contract.states import JobState
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.fleet import Scheduled, Seen
 from steadyspot.deploy.runs.history import Moment, Tone
@@ -48,6 +49,16 @@ ATTEMPTS = (
 )
 
 
+_STOPPED = (JobState.HOW_FAR, JobState.RECORD_ATTEMPT, JobState.NOTE_WEATHER)
+ENTERED: tuple[str, ...] = (
+    *(JobState.CLAIM, JobState.LOOK_AT_WEATHER, JobState.RUN_ON_SPOT),
+    *(*_STOPPED, JobState.WHY_DID_IT_STOP, JobState.CHOOSE_CAPACITY, JobState.RUN_ON_SPOT),
+    *(JobState.NOTE_WEATHER, JobState.WHY_DID_IT_STOP, JobState.WAIT_FOR_CAPACITY),
+    *(JobState.LOOK_AT_WEATHER, JobState.CHOOSE_CAPACITY, JobState.RUN_ON_DEMAND, JobState.CLOSE),
+)
+"""The states of that night, in order."""
+
+
 def night(
     attempts: tuple[AttemptRecord, ...] = ATTEMPTS, said: str = "Your Spot Task was interrupted."
 ) -> Explanation:
@@ -85,6 +96,7 @@ def night(
         stops=(Stop(1, "reclaimed", "interrupted", said),),
         deadline=BEGUN + timedelta(hours=1),
         latest_spot_start=BEGUN + timedelta(minutes=40),
+        entered=ENTERED if attempts else ENTERED[:2],
     )
 
 
