@@ -76,11 +76,12 @@ def _bill(job: str, when: str, found: Sequence[tuple[RunRecord, Money]]) -> Bill
 
 def advice(job: Job, bill: Bill, prices: Prices) -> Advice | None:
     """Return the knob that would have saved most of a bill; None below two per cent."""
-    found = max(_knobs(job, bill, prices), key=lambda one: one.saves, default=None)
+    found = max(knobs(job, bill, prices), key=lambda one: one.saves, default=None)
     return found if found and found.saves > 0.02 * bill.cost else None
 
 
-def _knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
+def knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
+    """Yield what each knob would have saved of a bill, at most; 0 where nothing."""
     second = prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
     on_spot = bill.on_demand_seconds * second * (1 - prices.spot_ratio)
     if job.capacity == CapacityMode.ON_DEMAND_ONLY:

@@ -141,7 +141,7 @@ def _shards(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None
         ("shard", "status", "attempts", "s", "stopped by"),
         [
             (
-                str(_number_of(shard)),
+                str(number_of(shard)),
                 shard.status,
                 str(len(shard.attempts)),
                 f"{seconds_of(shard):.0f}",
@@ -154,7 +154,8 @@ def _shards(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None
     screen.say(screen.advice(f"One of them: steadyspot explain {name} --shard 0"))
 
 
-def _number_of(shard: RunRecord) -> int:
+def number_of(shard: RunRecord) -> int:
+    """Return which shard it is."""
     _, number = shard_of(shard.run_key) or ("", 0)
     return number
 
@@ -214,7 +215,7 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
     shards = [
         {
-            "shard": _number_of(shard),
+            "shard": number_of(shard),
             "run_key": shard.run_key,
             "status": shard.status,
             "attempts": len(shard.attempts),

@@ -203,6 +203,14 @@ def described(client: SFNClient, execution: str) -> dict[str, Any] | None:
         raise
 
 
+def definition_of(client: SFNClient, execution: str) -> str:
+    """Return the definition that an execution has, as JSON; empty where AWS does not tell it."""
+    try:
+        return client.describe_state_machine_for_execution(executionArn=execution)["definition"]
+    except ClientError:  # Forgotten, or not allowed: it is looked at, and nothing rests on it.
+        return ""
+
+
 def next_of(client: SFNClient, execution: str) -> str:
     """Return the execution in which the run of one that has ended goes on; empty if in none."""
     found = described(client, execution) or {}

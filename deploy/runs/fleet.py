@@ -165,7 +165,7 @@ def judged(seen: Seen, prices: Prices, now: datetime) -> JobStatus:
         last_at=last_at,
         next_due=scheduled_time_of(min(dues)) if dues else "",
         paused=_is_paused(seen),
-        days=[*_days(seen, unfinished, timings, now)],
+        days=[*marks_of_days(seen, now, DAYS)],
         cost=cost,
         cost_on_demand_only=full_cost,
         note=_note(seen),
@@ -261,16 +261,13 @@ def _day_of(run: RunRecord) -> str:
     return (run.scheduled_time or run.claimed_at)[:10]
 
 
-def _days(
-    seen: Seen,
-    unfinished: Sequence[RunRecord],
-    timings: Sequence[Timing],
-    now: datetime,
-) -> Iterator[str]:
-    bad = {_day_of(run) for run in unfinished}
+def marks_of_days(seen: Seen, now: datetime, days: int) -> Iterator[str]:
+    """Yield a key of :data:`MARKS` for each of the last so many days, oldest first."""
+    timings = timings_of(seen)
+    bad = {_day_of(run) for run in seen.open_runs if run.status == Status.UNFINISHED}
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     known = {_day_of(run) for run in seen.open_runs}
-    for back in reversed(range(DAYS)):
+    for back in reversed(range(days)):
         begin = midnight - timedelta(days=back)
         totals = seen.months.get(f"{begin:%Y-%m}")
         day = f"{begin:%Y-%m-%d}"
@@ -311,7 +308,7 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
     Calls for 300 jobs: 2 for the platform, 3 for schedules, 1 for the index, 1 for alarms, 7 for
     records and totals, 3 more in the first week of a month, and 2 for the tasks of 100 runs.
     """
-    schedules = _by_job(_schedules(target))
+    schedules = _by_job(schedules_of(target))
     names = list(dict.fromkeys([*target.config.jobs, *schedules]))
     this, before = months_of(now)
     opened = [run for run in target.runs.open_runs(now) if run[0] in names]
@@ -364,12 +361,17 @@ def _with_due(table: RunTable, seen: Sequence[Seen], before: str, now: datetime)
         )
 
 
-def _schedules(target: Target) -> dict[tuple[str, str], Scheduled]:
-    """Return the schedules of all jobs by job and name; no job's name has a dot."""
+def schedules_of(target: Target, job: str = "") -> dict[tuple[str, str], Scheduled]:
+    """Return the schedules of all jobs by job and name; no job's name has a dot.
+
+    Given a job, of those whose name begins like it.
+    """
     pages = (
         target.client("scheduler")
         .get_paginator("list_schedules")
-        .paginate(GroupName=target.platform["ScheduleGroup"])
+        .paginate(
+            GroupName=target.platform["ScheduleGroup"], **({"NamePrefix": job} if job else {})
+        )
     )
     return {
         (one["Name"].partition(".")[0], one["Name"].partition(".")[2]): Scheduled(

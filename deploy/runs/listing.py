@@ -205,14 +205,15 @@ def listed(target: Target, job: Job, most: int) -> list[Line]:
         When the job is not deployed.
     """
     waiting = redrive_of(target, job, target.job(job)).waiting()
-    return _read(target, job, most, waiting, executions_at_most=most)
+    return _read(target, job, most, waiting, executions_at_most=most)[1]
 
 
-def glanced(target: Target, job: Job, most: int) -> list[Line]:
+def glanced(target: Target, job: Job, most: int) -> tuple[list[RunRecord], list[Line]]:
     """Read the last runs of a job for who looks again and again, in some ten calls.
 
     Only the latest executions are looked at that came to no run, and the queue is left alone: who
-    looks into it hides for a moment from a redrive what lies there.
+    looks into it hides for a moment from a redrive what lies there. Returns the runs that have a
+    record, and all as lines.
 
     Raises
     ------
@@ -224,7 +225,7 @@ def glanced(target: Target, job: Job, most: int) -> list[Line]:
 
 def _read(
     target: Target, job: Job, most: int, waiting: Sequence[Waiting], executions_at_most: int
-) -> list[Line]:
+) -> tuple[list[RunRecord], list[Line]]:
     machine, sfn, table = (
         target.job(job)["StateMachine"],
         target.client("stepfunctions"),
@@ -233,7 +234,7 @@ def _read(
     runs, executions = latest(table, sfn, job=job.name, machine=machine, most=most)
     latest_executions = executions[:executions_at_most]
     others = strays(table, sfn, job=job.name, runs=runs, executions=latest_executions)
-    return lines_of(job, runs, others, waiting, target.config.platform.prices)
+    return runs, lines_of(job, runs, others, waiting, target.config.platform.prices)
 
 
 def cells(line: Line) -> Iterator[str]:

@@ -57,10 +57,8 @@ def made_by(target: Target, job: Job, run_key: str | None) -> Made:
             f"{meant} is {'not ' if run_key else ''}complete, so that there are no outputs.",
             f"Look how it stands: steadyspot runs {job.name}.",
         )
-    own, bucket = output_prefix(job.name, run.run_key), target.platform["Bucket"]
-    # Those of shards lie in folders of their own, beside that of their run.
-    prefix = output_prefix(job.name, "")[:-1] if run.shards > 1 else own
-    wanted = [own, *([prefix + shards_prefix(run.run_key)] if run.shards > 1 else [])]
+    prefix, wanted = _folders(run)
+    bucket = target.platform["Bucket"]
     listing = target.client("s3").get_paginator("list_objects_v2")
     found = [
         item
@@ -70,6 +68,60 @@ def made_by(target: Target, job: Job, run_key: str | None) -> Made:
     ]
     outputs = tuple(Output(item["Key"].removeprefix(prefix), item["Size"]) for item in found)
     return Made(job.name, run.run_key, f"s3://{bucket}/{prefix}", outputs)
+
+
+def _folders(run: RunRecord) -> tuple[str, list[str]]:
+    """Return what names of outputs lie below, and where they are to be looked for.
+
+    Those of shards lie in folders of their own, beside that of their run.
+    """
+    own = output_prefix(run.job, run.run_key)
+    if run.shards == 1:
+        return own, [own]
+    prefix = output_prefix(run.job, "")[:-1]
+    return prefix, [own, prefix + shards_prefix(run.run_key)]
+
+
+def first_of(target: Target, run: RunRecord, most: int) -> tuple[Output, ...]:
+    """Return the first outputs of a run that is complete, in one call, two where it has shards."""
+    prefix, wanted = _folders(run)
+    s3, bucket = target.client("s3"), target.platform["Bucket"]
+    found = [
+        item
+        for begin in wanted
+        for item in s3.list_objects_v2(Bucket=bucket, Prefix=begin, MaxKeys=most).get(
+            "Contents", []
+        )
+    ]
+    return tuple(Output(item["Key"].removeprefix(prefix), item["Size"]) for item in found[:most])
+
+
+def opened(target: Target, run: RunRecord, name: str) -> Iterator[bytes]:
+    """Return an output of a run, piece by piece.
+
+    Raises
+    ------
+    Trouble
+        When there is none of that name.
+    """
+    prefix, wanted = _folders(run)
+    key = prefix + name
+    s3: Any = target.client("s3")
+    if not any(key.startswith(begin) for begin in wanted):
+        raise _no_output(run, name)
+    try:
+        body = s3.get_object(Bucket=target.platform["Bucket"], Key=key)["Body"]
+    except s3.exceptions.NoSuchKey:
+        raise _no_output(run, name) from None
+    pieces: Iterator[bytes] = body.iter_chunks()
+    return pieces
+
+
+def _no_output(run: RunRecord, name: str) -> Trouble:
+    return Trouble(
+        f"Run {run.run_key} of {run.job} has no output {shown(name)}.",
+        f"Look which there are: steadyspot outputs {run.job} {run.run_key}.",
+    )
 
 
 def _last(target: Target, job: Job) -> RunRecord | None:

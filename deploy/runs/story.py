@@ -38,7 +38,7 @@ class Explanation:
 
     ``deadline`` and ``latest_spot_start`` are aware UTC, None where there is none or nobody knows;
     ``under_way`` is the attempt that has not ended; ``chain`` are the runs of the same time that it
-    comes after, and that come after it.
+    comes after, and that come after it; ``entered`` are the states that were entered, in order.
     """
 
     outcome: str
@@ -53,6 +53,7 @@ class Explanation:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     shards: tuple[RunRecord, ...] = ()
     chain: tuple[Link, ...] = ()
+    entered: tuple[str, ...] = ()
 
 
 def explain(
@@ -94,6 +95,11 @@ def explain(
         under_way=_not_in(run, teller.under_way),
         parameters=parameters or {},
         shards=shards,
+        entered=tuple(
+            event["stateEnteredEventDetails"]["name"]
+            for event in events
+            if event["type"].endswith("StateEntered")
+        ),
     )
 
 

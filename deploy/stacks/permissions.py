@@ -48,7 +48,11 @@ READ = (
     Right("cloudformation", ("GetTemplate",), _STACK),
     Right("dynamodb", ("BatchGetItem", "Query"), _TABLE),
     Right("states", ("ListExecutions",), _MACHINES),
-    Right("states", ("DescribeExecution", "GetExecutionHistory"), _EXECUTIONS),
+    Right(
+        "states",
+        ("DescribeExecution", "GetExecutionHistory", "DescribeStateMachineForExecution"),
+        _EXECUTIONS,
+    ),
     Right("logs", ("FilterLogEvents", "GetLogEvents"), _LOGS),
     Right("s3", ("ListBucket",), _BUCKET),
     Right("s3", ("GetObject",), ("{name}-bucket-*/outputs/*",)),

@@ -6,7 +6,7 @@ a picture says must be there in grey, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,82 +62,6 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Column:
-    """One value of a chart, before it is laid out."""
-
-    value: float
-    kind: str
-    sign: str
-    told: str
-
-
-@dataclass(frozen=True)
-class Upright:
-    """A column to draw."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    kind: str
-    sign: str
-    told: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Columns side by side, laid out; ``most`` says what the highest is."""
-
-    width: int
-    height: int
-    axis: int
-    columns: tuple[Upright, ...]
-    most: str
-    told: str
-
-
-_CHART_AXIS, _CHART_TOP = 120, 30
-_COLUMN_AT_MOST = 28.0
-
-
-def chart_of(columns: Sequence[Column], told_as: Callable[[float], str]) -> Chart | None:
-    """Return columns laid out from left to right; None where there are none.
-
-    ``told_as`` says what the highest value is.
-    """
-    if not columns:
-        return None
-    most = max(column.value for column in columns)
-    room = WIDTH / len(columns)
-    width = min(_COLUMN_AT_MOST, 0.8 * room)
-    step = min(room, _COLUMN_AT_MOST / 0.8)
-
-    def height(column: Column) -> float:
-        full = _CHART_AXIS - _CHART_TOP
-        return max(1.0, round(full * column.value / most, 1)) if most else 1.0
-
-    return Chart(
-        width=WIDTH,
-        height=_CHART_AXIS + 24,
-        axis=_CHART_AXIS,
-        columns=tuple(
-            Upright(
-                x=round(step * index, 1),
-                y=_CHART_AXIS - height(column),
-                width=round(width, 1),
-                height=height(column),
-                kind=column.kind,
-                sign=column.sign,
-                told=column.told,
-            )
-            for index, column in enumerate(columns)
-        ),
-        most=told_as(most),
-        told="; ".join(column.told for column in columns),
-    )
-
-
-@dataclass(frozen=True)
 class Picture:
     """A timeline laid out; ``curve`` are the points of a polyline, empty without units."""
 
@@ -154,7 +78,7 @@ class Picture:
 
 def laid_out(timeline: Timeline) -> Picture:
     """Return where everything of a timeline lies."""
-    scale = _Scale(timeline.begin, timeline.end)
+    scale = Scale(timeline.begin, timeline.end)
     curve = " ".join(
         f"{scale.at(at):.1f},{_CURVE_BOTTOM - share * (_CURVE_BOTTOM - _CURVE_TOP):.1f}"
         for at, share in timeline.curve
@@ -185,7 +109,7 @@ def laid_out(timeline: Timeline) -> Picture:
     )
 
 
-def _box(bar: Bar, scale: _Scale) -> Box:
+def _box(bar: Bar, scale: Scale) -> Box:
     begin = scale.at(bar.begin)
     width = max(_LEAST_BAR, scale.at(bar.end) - begin)
     sign = _SIGNS[bar.ended]
@@ -203,7 +127,7 @@ def _box(bar: Bar, scale: _Scale) -> Box:
     )
 
 
-def _lines(timeline: Timeline, scale: _Scale) -> Iterator[Line]:
+def _lines(timeline: Timeline, scale: Scale) -> Iterator[Line]:
     named = (
         ("scheduled", "scheduled", timeline.scheduled),
         ("last-moment", "latest start on Spot", timeline.latest_spot_start),
@@ -225,7 +149,7 @@ def _told(timeline: Timeline) -> str:
     return "; ".join(told)
 
 
-class _Scale:
+class Scale:
     """Turns times into places."""
 
     def __init__(self, begin: datetime, end: datetime) -> None:
@@ -233,10 +157,12 @@ class _Scale:
         self._seconds = max(1.0, (end - begin).total_seconds())
 
     def at(self, moment: datetime) -> float:
+        """Return where a moment lies."""
         share = (moment - self._begin).total_seconds() / self._seconds
         return round(LEFT + share * (RIGHT - LEFT), 1)
 
     def ticks(self) -> Iterator[Tick]:
+        """Yield a few round times."""
         days = -(-self._seconds // (_TICKS_AT_MOST * _STEPS[-1]))
         fitting = (step for step in _STEPS if self._seconds / step <= _TICKS_AT_MOST)
         step = next(fitting, int(days * _STEPS[-1]))

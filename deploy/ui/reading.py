@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from steadyspot.deploy.runs import fleet
+from steadyspot.contract import Status
+from steadyspot.deploy.forms import shown
+from steadyspot.deploy.runs import fleet, outputs
 from steadyspot.deploy.runs.evidence import explanation_of
+from steadyspot.deploy.runs.executions import definition_of
 from steadyspot.deploy.runs.listing import glanced
 from steadyspot.deploy.runs.logs import LogLine, RunLog
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.deploy.stacks.pausing import is_paused
+from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
-from steadyspot.deploy.ui.job_view import JobView, job_view
-from steadyspot.deploy.ui.run_view import RunView, run_view
+from steadyspot.deploy.ui.job_view import Asked, JobView, job_view
+from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 
 if TYPE_CHECKING:
     from steadyspot.deploy.runs.story import Explanation
     from steadyspot.deploy.target import Target
     from steadyspot.deploy.ui.doing import Action
 
-_RUNS = 30
+_RUNS = 100
+"""Of a job, the last ones that its page reads."""
 _LINES = 100
 """Of an attempt, the last ones that a page shows."""
+_OUTPUTS = 200
 _TASKS = 5
 """Of so many attempts, the last ones: a call each."""
 
@@ -56,10 +62,21 @@ class Reading:
         Trouble
             When the configuration has none of that name, or it is not deployed.
         """
-        job = self._target.config.job(name)
-        lines = glanced(self._target, job, _RUNS)[:_RUNS]
-        paused = is_paused(self._target, job) if job.all_schedules else None
-        return job_view(job, lines, paused=paused)
+        target, now = self._target, datetime.now(UTC)
+        job = target.config.job(name)
+        runs, lines = glanced(target, job, _RUNS)
+        _, totals = target.runs.of_jobs([], [(name, month) for month in fleet.months_of(now)])
+        scheduled = fleet.schedules_of(target, name) if job.all_schedules else {}
+        seen = fleet.Seen(
+            name=name,
+            job=job,
+            schedules={one: there for (of, one), there in scheduled.items() if of == name},
+            open_runs=[run for run in runs if run.status not in (Status.COMPLETE, Status.SKIPPED)],
+            months={month: found for (_, month), found in totals.items()},
+        )
+        parameters = target.stacks.parameters(target.config.job_stack(job))
+        asked = Asked(runs, lines, seen, parameters)
+        return job_view(job, asked, target.config.platform.prices, now)
 
     def run(self, job: str, key: str) -> RunView:
         """Return a run.
@@ -70,6 +87,21 @@ class Reading:
             When nothing knows it.
         """
         return read_run(self._target, self._target.config.job(job), key)
+
+    def output(self, job: str, key: str, name: str) -> Iterator[bytes]:
+        """Return an output of a run, piece by piece.
+
+        Raises
+        ------
+        Trouble
+            When there is no such run, or it has none of that name.
+        """
+        run = self._target.runs.get(job, key)
+        if run is None:
+            raise Trouble(
+                f"There is no run {shown(key)} of {job}.", f"Look: steadyspot runs {job}."
+            )
+        return outputs.opened(self._target, run, name)
 
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something; return what is to be said when it is done.
@@ -91,8 +123,15 @@ def read_run(target: Target, job: Job, run: str | None, shard: int | None = None
         When nothing knows that run.
     """
     story = explanation_of(target, job, run, shard=shard)
-    prices = target.config.platform.prices
-    return run_view(story, job, prices, datetime.now(UTC), _printed(target, job, story))
+    record = story.run
+    beside = Beside(
+        log=_printed(target, job, story),
+        outputs=outputs.first_of(target, record, _OUTPUTS) if record and record.complete else (),
+        definition=(
+            definition_of(target.client("stepfunctions"), story.execution) if story.entered else ""
+        ),
+    )
+    return run_view(story, job, target.config.platform.prices, datetime.now(UTC), beside)
 
 
 def where(target: Target) -> str:

@@ -5,6 +5,7 @@ Texts come from the functions that a terminal's come from, so that both say the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,11 +16,14 @@ from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.money.sentences import money_line
 from steadyspot.deploy.runs.evidence import as_data
 from steadyspot.deploy.runs.logs import LogLine
+from steadyspot.deploy.runs.outputs import Output
 from steadyspot.deploy.runs.progress import duration
 from steadyspot.deploy.runs.records import Money, RunRecord, money
 from steadyspot.deploy.runs.story import Explanation
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.ui.graph import Graph, graph_of
 from steadyspot.deploy.ui.pictures import Picture, laid_out
+from steadyspot.deploy.ui.shards_view import Shards, shards_of
 from steadyspot.deploy.ui.timeline import Timeline, timeline_of
 from steadyspot.deploy.ui.tones import SIGNS
 
@@ -48,6 +52,27 @@ class Printed:
 
 
 @dataclass(frozen=True)
+class OutputRow:
+    """An object that a run has published."""
+
+    name: str
+    size: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is read beside a run's story.
+
+    ``log`` is what attempts printed, by number, None where nobody asked; ``outputs`` are the first
+    ones; ``definition`` is that of the workflow, as JSON, empty where AWS does not tell it.
+    """
+
+    log: Mapping[int, Sequence[LogLine]] | None = None
+    outputs: Sequence[Output] = ()
+    definition: str = ""
+
+
+@dataclass(frozen=True)
 class RunView:
     """All that the page of a run shows; ``printed`` is None where nobody asked for the log."""
 
@@ -61,6 +86,9 @@ class RunView:
     money: str
     warnings: tuple[str, ...]
     published: str
+    outputs: tuple[OutputRow, ...]
+    shards: Shards | None
+    graph: Graph | None
     printed: tuple[Printed, ...] | None
     json: str
 
@@ -90,9 +118,9 @@ def run_view(
     job: Job,
     prices: Prices,
     now: datetime,
-    log: Mapping[int, Sequence[LogLine]] | None = None,
+    beside: Beside = Beside(),
 ) -> RunView:
-    """Return what a run's page shows at a moment; ``log``: what attempts printed, by number."""
+    """Return what a run's page shows at a moment."""
     run, timeline = story.run, timeline_of(story, now)
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
     return RunView(
@@ -110,7 +138,10 @@ def run_view(
         ),
         warnings=run.warnings if run else (),
         published=_published(run),
-        printed=None if log is None else tuple(_printed(log)),
+        outputs=tuple(OutputRow(one.name, size(one.bytes)) for one in beside.outputs),
+        shards=shards_of(run, story.shards, now) if run else None,
+        graph=graph_of(beside.definition, story.entered) if beside.definition else None,
+        printed=None if beside.log is None else tuple(_printed(beside.log)),
         json=as_json(as_data(story, job, prices), indent=2),
     )
 
@@ -143,6 +174,12 @@ def _facts(
         total = f" of {run.units_total}" if run.units_total else ""
         yield "units done", f"{run.units_done}{total}"
         yield "attempts", str(len(timeline.bars) if timeline else len(run.attempts))
+    if story.stops:
+        count = Counter(stop.cause for stop in story.stops)
+        yield "stopped by", ", ".join(f"{many} × {cause}" for cause, many in count.items())
+    if timeline and timeline.gaps:
+        waited = sum((gap.end - gap.begin).total_seconds() for gap in timeline.gaps)
+        yield "waited", duration(waited)
 
 
 def _price(cost: Money | None) -> Iterator[tuple[str, str]]:
@@ -197,6 +234,14 @@ def _printed(log: Mapping[int, Sequence[LogLine]]) -> Iterator[Printed]:
             yield Printed(
                 number, tuple(f"{line.at.astimezone(UTC):%H:%M:%S}  {line.text}" for line in lines)
             )
+
+
+def size(number: int) -> str:
+    """Return a number of bytes for people."""
+    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
+        if number >= 10**power:
+            return f"{number / 10**power:.1f} {unit}"
+    return f"{number} bytes"
 
 
 def _moment(text: str) -> str:

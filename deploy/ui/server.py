@@ -1,7 +1,6 @@
 """Answers a browser: pages, what is new on them while they are looked at, and what is to be done.
 
-The server reads with the rights of who started it and keeps nothing. One look at AWS is made at a
-time, so that many open pages cannot burst an account's rates.
+The server reads with the rights of who started it, and keeps a look for a moment (``looks``).
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from threading import Lock
 from typing import Any, Protocol
 
 from flask import Flask, Response, abort, g, redirect, request, stream_with_context, url_for
@@ -21,18 +19,19 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from steadyspot.deploy.aws.refusals import trouble_of
+from steadyspot.deploy.plain import plain
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import ACTIONS, Action
 from steadyspot.deploy.ui.fleet_view import FleetView
 from steadyspot.deploy.ui.guard import Guard
 from steadyspot.deploy.ui.job_view import JobView
+from steadyspot.deploy.ui.looks import Looks
 from steadyspot.deploy.ui.rendering import rendered
 from steadyspot.deploy.ui.run_view import RunView
 
 _LOG = logging.getLogger(__name__)
-LOOK_SECONDS = 2.0
-"""Between two looks of a page that is open."""
+_AFTER_TROUBLE_SECONDS = 10.0
 _POLICY = (
     "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -53,6 +52,9 @@ class Pages(Protocol):
     def run(self, job: str, key: str) -> RunView:
         """Return a run."""
 
+    def output(self, job: str, key: str, name: str) -> Iterator[bytes]:
+        """Return an output of a run, piece by piece."""
+
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something, and return what is to be said of it."""
 
@@ -66,6 +68,7 @@ def make_app(
     *,
     read_only: bool = False,
     pause: Callable[[float], None] = time.sleep,
+    looks: Looks | None = None,
 ) -> Flask:
     """Return the application.
 
@@ -75,9 +78,11 @@ def make_app(
         Whether nothing may be done from it.
     pause
         Waits between two looks.
+    looks
+        What keeps looks for a moment.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
-    answers = _Answers(pages, guard, read_only=read_only, pause=pause)
+    answers = _Answers(pages, guard, looks or Looks(), read_only=read_only, pause=pause)
     app.before_request(answers.admit)
     app.after_request(_protected)
     app.register_error_handler(Trouble, answers.in_trouble)
@@ -96,6 +101,10 @@ def make_app(
             asked, done = f"{path}/do/<action>", f"{template}_do"
             app.add_url_rule(asked, f"ask_{done}", answers.ask)
             app.add_url_rule(asked, done, answers.do, methods=["POST"])
+    record = "/jobs/<job>/runs/<run>/record.json"
+    app.add_url_rule(record, "record", answers.record)
+    made = "/jobs/<job>/runs/<run>/outputs/<path:name>"
+    app.add_url_rule(made, "output", answers.output)
     return app
 
 
@@ -103,13 +112,19 @@ class _Answers:
     """Answers requests; the parts of an address come by name."""
 
     def __init__(
-        self, pages: Pages, guard: Guard, *, read_only: bool, pause: Callable[[float], None]
+        self,
+        pages: Pages,
+        guard: Guard,
+        looks: Looks,
+        *,
+        read_only: bool,
+        pause: Callable[[float], None],
     ) -> None:
         self._pages = pages
         self._guard = guard
         self._read_only = read_only
         self._pause = pause
-        self._looking = Lock()
+        self._looks = looks
 
     # --- what is shown ----------------------------------------------------------------------------
 
@@ -123,39 +138,44 @@ class _Answers:
         return self._pages.run(job, run)
 
     def page(self, template: str, look: Callable[..., Any], **of: str) -> str:
-        with self._looking:
-            view = look(**of)
-        return self._rendered(f"{template}.html", view=view)
+        if "job" in of:
+            self._pages.configured(of["job"])
+        seen = self._looks.soon((template, *of.values()), partial(look, **of))
+        if seen is None:
+            return self._rendered("reading.html", of=[*of.values()])
+        return self._rendered(f"{template}.html", view=seen.view, now=seen.at)
 
     def live(self, template: str, look: Callable[..., Any], **of: str) -> Response:
         """Return what is new, as it comes; ends where nothing can change any more by itself."""
+        name = (template, *of.values())
         return Response(
-            stream_with_context(self._events(f"{template}_main.html", partial(look, **of))),
+            stream_with_context(self._events(name, partial(look, **of))),
             mimetype="text/event-stream",
         )
 
-    def _events(self, template: str, look: Callable[[], Any]) -> Iterator[str]:
+    def _events(self, name: tuple[str, ...], look: Callable[[], Any]) -> Iterator[str]:
         last = ""
         while True:
             try:
-                with self._looking:
-                    view = look()
+                seen = self._looks.now(name, look)
             except Exception as error:
                 trouble = _trouble(error)
                 yield _event(trouble=f"{trouble.what} {trouble.what_to_do}")
-                self._pause(5 * LOOK_SECONDS)
+                self._pause(_AFTER_TROUBLE_SECONDS)
                 continue
-            html = self._rendered(template, view=view)
-            yield _event(html=html, over=view.is_over) if html != last else ": nothing new\n\n"
-            if view.is_over:
+            over = seen.view.is_over
+            html = self._rendered(f"{name[0]}_main.html", view=seen.view, now=seen.at)
+            at = f"{seen.at:%Y-%m-%d %H:%M:%S} UTC"
+            yield _event(html=html, at=at, over=over) if html != last else _event(at=at)
+            if over:
                 return
             last = html
-            self._pause(LOOK_SECONDS)
+            self._pause(self._looks.rest(seen))
 
-    def _rendered(self, template: str, **values: Any) -> str:
+    def _rendered(self, template: str, now: datetime | None = None, **values: Any) -> str:
         return rendered(
             template,
-            now=datetime.now(UTC),
+            now=now or datetime.now(UTC),
             where=self._pages.where,
             nonce=g.nonce,
             read_only=self._read_only,
@@ -163,6 +183,19 @@ class _Answers:
             form_token=self._guard.form_token,
             **values,
         )
+
+    def record(self, job: str, run: str) -> Response:
+        self._pages.configured(job)
+        seen = self._looks.now(("run", job, run), partial(self.run, job, run))
+        return Response(seen.view.json, mimetype="application/json")
+
+    def output(self, job: str, run: str, name: str) -> Response:
+        """Return an output as a file to keep: what a job has made is never shown as a page."""
+        self._pages.configured(job)
+        answer = Response(self._pages.output(job, run, name), mimetype="application/octet-stream")
+        file = plain(name.rsplit("/", 1)[-1])
+        answer.headers.set("Content-Disposition", "attachment", filename=file)
+        return answer
 
     # --- what is done -----------------------------------------------------------------------------
 
@@ -174,8 +207,10 @@ class _Answers:
 
     def do(self, job: str, action: str, run: str = "") -> str:
         wanted = self._wanted(action, run)
-        with self._looking:
+        try:
             told = self._pages.do(wanted, job, run)
+        finally:
+            self._looks.forget()
         return self._rendered("done.html", job=job, run=run, action=wanted.name, told=told)
 
     def _wanted(self, action: str, run: str) -> Action:
@@ -259,6 +294,12 @@ class _Links:
 
     def run(self, job: str, run: str) -> str:
         return url_for("run", job=job, run=run)
+
+    def record(self, job: str, run: str) -> str:
+        return url_for("record", job=job, run=run)
+
+    def output(self, job: str, run: str, name: str) -> str:
+        return url_for("output", job=job, run=run, name=name)
 
     def do(self, action: str, job: str, run: str = "") -> str:
         if run:

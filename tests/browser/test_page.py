@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from steadyspot.deploy.ui.fleet_view import FleetView
-from steadyspot.deploy.ui.run_view import run_view
+from steadyspot.deploy.ui.run_view import Beside, run_view
 from tests.unit.deploy.fakes import BEGUN
 from tests.unit.deploy.ui.nights import JOB, PRICES, night, parked
 from tests.unit.deploy.ui.shown import RUN, Shown
@@ -49,8 +49,8 @@ def test_all_is_reached_by_keyboard(looking: Any) -> None:
 
 
 def test_a_run_under_way_moves_by_itself_and_comes_to_rest(looking: Any) -> None:
-    under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, {})
-    over = run_view(night(), JOB, PRICES, BEGUN, {})
+    under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, Beside({}))
+    over = run_view(night(), JOB, PRICES, BEGUN, Beside({}))
     with looking(Shown(under_way, under_way, over)) as looked:
         page = looked.open(RUN)
         assert page.locator(".outcome").inner_text().startswith("…")
@@ -80,7 +80,7 @@ def test_what_is_looked_for_stays_so_when_the_page_moves(looking: Any) -> None:
 
 
 def test_a_redrive_from_the_page_is_told_asked_for_and_done(looking: Any) -> None:
-    shown = Shown(run_view(parked(), JOB, PRICES, BEGUN, {}))
+    shown = Shown(run_view(parked(), JOB, PRICES, BEGUN, Beside({})))
     with looking(shown) as looked:
         page = looked.open(RUN)
         page.click("a.button")
@@ -101,7 +101,7 @@ def test_without_the_token_nothing_is_shown(looking: Any) -> None:
 
 def test_what_a_job_wrote_runs_nothing_in_the_browser(looking: Any) -> None:
     evil = "<img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>"
-    shown = Shown(run_view(night(said=evil), JOB, PRICES, BEGUN, {}))
+    shown = Shown(run_view(night(said=evil), JOB, PRICES, BEGUN, Beside({})))
     with looking(shown) as looked:
         page = looked.open(RUN)
         page.wait_for_timeout(300)

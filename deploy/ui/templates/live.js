@@ -3,6 +3,7 @@
   const main = document.getElementById("main");
   const clock = document.querySelector("footer time");
   const kept = { open: [], filter: "" };
+  let at = clock.textContent;
   const filter = () => {
     const field = document.getElementById("filter");
     if (!field) return;
@@ -15,9 +16,13 @@
   source.onmessage = (event) => {
     const told = JSON.parse(event.data);
     if (told.trouble) {
-      clock.textContent += " · " + told.trouble;
+      const reading = document.getElementById("reading");
+      if (reading) reading.textContent = told.trouble;
+      else clock.textContent = at + " · " + told.trouble;
       return;
     }
+    clock.textContent = at = told.at;
+    if (!told.html) return;
     kept.open = [...main.querySelectorAll("details")].map((one) => one.open);
     const field = document.getElementById("filter");
     kept.filter = field ? field.value : "";
@@ -32,7 +37,6 @@
         .find((one) => one.id === focused || one.getAttribute("href") === focused);
       if (found) found.focus({ preventScroll: true });
     }
-    clock.textContent = new Date().toISOString().slice(0, 19).replace("T", " ") + " UTC";
     if (told.over) source.close();
   };
 })();

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from steadyspot.contract import Status
+from steadyspot.contract.states import JobState
 from steadyspot.deploy.aws.prices import Prices
+from steadyspot.deploy.runs.fleet import Scheduled, Seen
 from steadyspot.deploy.runs.history import Moment, Tone
-from steadyspot.deploy.runs.records import AttemptRecord, RunRecord
+from steadyspot.deploy.runs.listing import lines_of
+from steadyspot.deploy.runs.records import AttemptRecord, RunRecord, StopRecord, Totals
 from steadyspot.deploy.runs.story import Explanation, Stop
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.ui.job_view import Asked
 from tests.unit.deploy.fakes import BEGUN
 
 JOB = Job(name="night", image="i", vcpu=1, memory_gb=2)
@@ -42,6 +47,16 @@ ATTEMPTS = (
     attempt(2, "spot", 20, 0, "no-capacity", 4),
     attempt(3, "on-demand", 40, 24, "finished", 8),
 )
+
+
+_STOPPED = (JobState.HOW_FAR, JobState.RECORD_ATTEMPT, JobState.NOTE_WEATHER)
+ENTERED: tuple[str, ...] = (
+    *(JobState.CLAIM, JobState.LOOK_AT_WEATHER, JobState.RUN_ON_SPOT),
+    *(*_STOPPED, JobState.WHY_DID_IT_STOP, JobState.CHOOSE_CAPACITY, JobState.RUN_ON_SPOT),
+    *(JobState.NOTE_WEATHER, JobState.WHY_DID_IT_STOP, JobState.WAIT_FOR_CAPACITY),
+    *(JobState.LOOK_AT_WEATHER, JobState.CHOOSE_CAPACITY, JobState.RUN_ON_DEMAND, JobState.CLOSE),
+)
+"""The states of that night, in order."""
 
 
 def night(
@@ -81,6 +96,7 @@ def night(
         stops=(Stop(1, "reclaimed", "interrupted", said),),
         deadline=BEGUN + timedelta(hours=1),
         latest_spot_start=BEGUN + timedelta(minutes=40),
+        entered=ENTERED if attempts else ENTERED[:2],
     )
 
 
@@ -93,4 +109,63 @@ def parked() -> Explanation:
         outcome="It ended unfinished: the job itself failed.",
         next_step="Mend the job. To redrive it: steadyspot redrive night 20261124T020000Z.",
         run=replace(story.run, status="unfinished", completion=None),
+    )
+
+
+def weeks(job: Job, nights: int = 40) -> Asked:
+    """What is read of a job with so many nights behind it, some of them bad; newest first."""
+    runs = []
+    for back in range(nights):
+        begin = BEGUN - timedelta(days=back)
+        shift = -timedelta(days=back)
+        bad, stopped = back % 17 == 5, back % 7 == 3
+        attempts = ATTEMPTS if stopped else ATTEMPTS[:2] if bad else (quiet(20 + back % 9),)
+        story = night(tuple(moved(one, shift) for one in attempts))
+        assert story.run
+        time = f"{begin:%Y-%m-%dT%H:%M:%SZ}"
+        runs.append(
+            replace(
+                story.run,
+                run_key=f"{begin:%Y%m%dT%H%M%SZ}",
+                scheduled_time=time,
+                claimed_at=time,
+                status=Status.UNFINISHED if bad else Status.COMPLETE,
+                cause="reclaimed" if bad else "",
+                stop=StopRecord(20 + back, 3) if stopped else None,
+            )
+        )
+    good = [run for run in runs if run.complete]
+    months = {
+        month: Totals(
+            {run.scheduled_time[8:10]: 1 for run in good if run.scheduled_time.startswith(month)},
+            1.0,
+            3.0,
+            good[0].run_key,
+            good[0].claimed_at,
+        )
+        for month in ("2026-10", "2026-11")
+    }
+    seen = Seen(
+        job.name,
+        job,
+        {"": Scheduled(enabled=True, since=BEGUN - timedelta(days=nights))},
+        open_runs=[run for run in runs if not run.complete],
+        months=months,
+    )
+    image = {"Image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:" + 64 * "a"}
+    return Asked(runs, lines_of(job, runs, (), (), PRICES), seen, image)
+
+
+def quiet(minutes: float) -> AttemptRecord:
+    """The one attempt of a run that nothing befell."""
+    return attempt(1, "spot", 0, minutes, "finished", 8)
+
+
+def moved(one: AttemptRecord, by: timedelta) -> AttemptRecord:
+    """The same attempt at another time."""
+    begin, end = (datetime.fromisoformat(time) + by for time in (one.started_at, one.ended_at))
+    return replace(
+        one,
+        started_at=f"{begin:%Y-%m-%dT%H:%M:%SZ}",
+        ended_at=f"{end:%Y-%m-%dT%H:%M:%SZ}",
     )

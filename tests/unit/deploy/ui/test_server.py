@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import ACTIONS
 from steadyspot.deploy.ui.fleet_view import FleetView
 from steadyspot.deploy.ui.guard import Guard
-from steadyspot.deploy.ui.run_view import RunView, run_view
+from steadyspot.deploy.ui.looks import Looks
+from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 from steadyspot.deploy.ui.server import make_app
 from tests.unit.deploy.fakes import BEGUN, refusal
 from tests.unit.deploy.ui.nights import JOB, PRICES, night
@@ -28,7 +30,9 @@ TOKEN = "a-token-that-nobody-guesses"
 
 
 def app_of(shown: Shown, **options: Any) -> FlaskClient:
-    return make_app(shown, Guard(TOKEN, PORT), pause=lambda _: None, **options).test_client()
+    looks = Looks(clock=count(step=10).__next__, patience=60)
+    app = make_app(shown, Guard(TOKEN, PORT), pause=lambda _: None, looks=looks, **options)
+    return app.test_client()
 
 
 @pytest.fixture
@@ -89,11 +93,11 @@ def test_every_link_of_a_page_leads_to_a_page(client: FlaskClient) -> None:
 
 
 def test_a_page_under_way_is_told_what_is_new_until_the_end() -> None:
-    under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, {})
-    over = run_view(night(), JOB, PRICES, BEGUN, {})
+    under_way = run_view(night(attempts=()), JOB, PRICES, BEGUN, Beside({}))
+    over = run_view(night(), JOB, PRICES, BEGUN, Beside({}))
     client = admitted(app_of(Shown(under_way, under_way, over)))
     events = [json.loads(text) for text in _data(get(client, f"{RUN}/live").text)]
-    assert [event["over"] for event in events] == [False, True]
+    assert [event["over"] for event in events if "html" in event] == [False, True]
     assert "published" in events[-1]["html"]
 
 
@@ -134,6 +138,35 @@ def test_what_breaks_a_look_off_is_two_sentences(error: Exception, told: str) ->
     assert "What to do:" in answer.text
     assert told in answer.text
     assert "Traceback" not in answer.text
+
+
+# --- what is fetched ----------------------------------------------------------------------------
+
+
+def test_an_output_is_a_file_to_keep_and_never_a_page(client: FlaskClient) -> None:
+    answer = get(client, f"{RUN}/outputs/part-00.csv")
+    assert answer.data == b"<script>alert(1)</script>"
+    assert answer.mimetype == "application/octet-stream"
+    assert answer.headers["Content-Disposition"] == "attachment; filename=part-00.csv"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", ["nope", "../other", "x/../../y", "%2e%2e/x", "a b"])
+def test_an_output_that_a_run_does_not_have_is_refused(client: FlaskClient, name: str) -> None:
+    assert get(client, f"{RUN}/outputs/{name}").status_code == 404
+
+
+def test_the_record_is_there_as_json(client: FlaskClient) -> None:
+    answer = get(client, f"{RUN}/record.json")
+    assert answer.mimetype == "application/json"
+    assert json.loads(answer.text)["run"]["run_key"] == "20261124T020000Z"
+
+
+@pytest.mark.parametrize("path", [f"{RUN}/record.json", f"{RUN}/outputs/part-00.csv"])
+def test_nothing_is_fetched_without_the_token(shown: Shown, path: str) -> None:
+    answer = get(app_of(shown), path)
+    assert answer.status_code == 403
+    assert "run_key" not in answer.text
 
 
 # --- what is done -------------------------------------------------------------------------------
