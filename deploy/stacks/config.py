@@ -24,6 +24,7 @@ from steadyspot.deploy.stacks.consistency import (
     faults_of_job,
     faults_of_platform,
 )
+from steadyspot.deploy.stacks.terms import faults_of_terms, faults_of_terms_of_jobs
 from steadyspot.deploy.stacks.toml_lines import lines_of, place_of
 from steadyspot.deploy.trouble import USAGE, Trouble
 
@@ -48,7 +49,7 @@ class Platform:
     subnets: tuple[str, ...] = ()
     assign_public_ip: bool = True
     vpc_prefix: str = "10.74"
-    customer_key: bool = False
+    key: str | None = None
     checkpoint_days: int = 30
     keep_outputs_days: int = 0
     keep_runs_days: int = 0
@@ -227,6 +228,7 @@ class Job:
     keep_logs: int = 0
     tell_every_run: bool = False
     command_override: bool = False
+    encrypt_history: bool = False
     debug: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
@@ -494,7 +496,8 @@ def region_of(text: str) -> str:
 def _faults_between(content: Mapping[str, Any], wrong: set[tuple[str, ...]]) -> Iterator[Fault]:
     """Yield the faults of what has the right form; ``wrong`` are the paths of what has not."""
     if not any(path[:1] == ("platform",) for path in wrong):
-        for key, fault in faults_of_platform(content.get("platform", {})):
+        platform = content.get("platform", {})
+        for key, fault in (*faults_of_platform(platform), *faults_of_terms(platform)):
             yield Fault(("platform", key), f"platform.{key} {fault}")
     if ("jobs",) in wrong or "jobs" not in content:
         return
@@ -506,3 +509,5 @@ def _faults_between(content: Mapping[str, Any], wrong: set[tuple[str, ...]]) -> 
         jobs = {name: _job(name, table) for name, table in content["jobs"].items()}
         for name, fault in faults_of_chains(jobs):
             yield Fault(("jobs", name, "after"), f"jobs.{name}.after {fault}")
+        for name, key, fault in faults_of_terms_of_jobs(content.get("platform", {}), jobs):
+            yield Fault(("jobs", name, *key.split(".")), f"jobs.{name}.{key} {fault}")

@@ -15,7 +15,6 @@ def of_platform(platform: Platform) -> Parameters:
     """Return the parameters of ``platform.yaml``; what is left out keeps the template's default."""
     parameters = {
         "MailAddress": platform.mail or "",
-        "CustomerKey": _yes(platform.customer_key),
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),
         "KeepOutputsDays": str(platform.keep_outputs_days),
@@ -105,6 +104,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "TellEveryRun": _yes(job.tell_every_run),
         "CommandOverride": _yes(job.command_override),
         "Debug": _yes(job.debug),
+        "HistoryKey": (platform.key or "") if job.encrypt_history else "",
         "Parameters": json.dumps(declared(job)) if job.parameters else "",
         **_of_both(platform),
     }
@@ -118,8 +118,9 @@ def declared(job: Job) -> dict[str, dict[str, object]]:
 
 
 def _of_both(platform: Platform) -> Parameters:
-    """Return what both templates take: the terms on which an account lets roles be made."""
+    """Return what both templates take: the terms on which an account lets things be made."""
     return {
+        "Key": platform.key or "",
         "PermissionsBoundary": platform.permissions_boundary or "",
         "RolePath": platform.role_path,
     }

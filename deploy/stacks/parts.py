@@ -29,6 +29,13 @@ _WINDOW = {
         {"Mode": "OFF"},
     ]
 }
+_OF_HISTORY = {
+    "Fn::If": [
+        "HasHistoryKey",
+        {"Type": "CUSTOMER_MANAGED_KMS_KEY", "KmsKeyId": {"Ref": "HistoryKey"}},
+        {"Type": "AWS_OWNED_KEY"},
+    ]
+}
 _PARTITION_AND_PLACE = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
 
 
@@ -227,6 +234,7 @@ def _machine(name: str, file: str, *substitutions: str) -> Iterator[str]:
       Level: ALL
       IncludeExecutionData: false
       Destinations: [{{CloudWatchLogsLogGroup: {{LogGroupArn: !GetAtt StatesLog.Arn}}}}]
+    EncryptionConfiguration: {json.dumps(_OF_HISTORY)}
     DefinitionS3Location: ../../statemachines/rendered/{file}.asl.yaml
     DefinitionSubstitutions:
       Table: {{Fn::ImportValue: !Sub "${{Platform}}-Table"}}""".splitlines()

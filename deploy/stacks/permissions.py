@@ -240,16 +240,6 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
             ("role{path}{name}-*",),
         ),
     ),
-    "KMS::Key": (
-        Right(
-            "kms",
-            (
-                *("CreateKey", "DescribeKey", "PutKeyPolicy", "GetKeyPolicy", "TagResource"),
-                *("EnableKeyRotation", "GetKeyRotationStatus", "ScheduleKeyDeletion"),
-                "UntagResource",
-            ),
-        ),
-    ),
     "Logs::LogGroup": (
         Right(
             "logs",
@@ -367,7 +357,32 @@ def policy_for(purpose: Purpose, platform: Platform) -> dict[str, Any]:
                 },
             }
         )
+    if platform.key is not None:
+        statements += _of_key(purpose, platform.key)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+_MAKING = (Purpose.DEPLOY, Purpose.STACKS)
+_OF_KEY = {
+    Purpose.READ: ("Decrypt",),
+    Purpose.COMPARE: ("Decrypt",),
+    Purpose.OPERATE: ("Decrypt", "GenerateDataKey"),
+    **dict.fromkeys(_MAKING, ("Decrypt", "DescribeKey", "GenerateDataKey")),
+}
+
+
+def _of_key(purpose: Purpose, key: str) -> Iterator[dict[str, Any]]:
+    """Yield what the platform's key is needed for, and that only by way of services of AWS.
+
+    Tables and repositories use it by grants, which who makes them gives.
+    """
+    by_services = {"StringLike": {"kms:ViaService": f"*.{key.split(':')[3]}.amazonaws.com"}}
+    given = {"Effect": "Allow", "Resource": [key]}
+    actions = [f"kms:{action}" for action in _OF_KEY[purpose]]
+    yield {**given, "Action": actions, "Condition": by_services}
+    if purpose in _MAKING:
+        for_services = {**by_services, "Bool": {"kms:GrantIsForAWSResource": "true"}}
+        yield {**given, "Action": ["kms:CreateGrant"], "Condition": for_services}
 
 
 def _statements(rights: Sequence[Right], platform: Platform) -> Iterator[dict[str, Any]]:

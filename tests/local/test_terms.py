@@ -17,6 +17,7 @@ from steadyspot.deploy.target import Target
 from tests.unit.templates import ROLES
 
 EDGE = "arn:aws:iam::123456789012:policy/edge"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000"
 DB = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
 FILE = f"""
 [platform]
@@ -25,10 +26,12 @@ permissions_boundary = "{EDGE}"
 role_path = "/team/"
 service_role = "arn:aws:iam::123456789012:role/stacks"
 tags = {{ team = "data", stage = "all" }}
+key = "{KEY}"
 
 [jobs.night]
 image = "steadyspot-worker:local"
 tags = {{ stage = "night" }}
+encrypt_history = true
 secrets = {{ PASSWORD = "{DB}:password::" }}
 ulimits = {{ nofile = [1024, 65536] }}
 schedules = {{ noon = {{ schedule = "cron(0 12 1 1 ? 2099)", parameters = {{ full = true }} }} }}
@@ -121,6 +124,26 @@ def test_the_task_definition_has_what_lies_beside_the_worker(target: Target) -> 
         "iam": "ENABLED",
         "accessPointId": "fsap-0b",
     }
+
+
+def test_what_is_kept_is_encrypted_with_the_key_of_the_file(target: Target) -> None:
+    platform, job = target.platform, target.job(target.config.job())
+    s3 = target.client("s3").get_bucket_encryption(Bucket=platform["Bucket"])
+    table = target.client("dynamodb").describe_table(TableName=platform["Table"])["Table"]
+    assert table["SSEDescription"]["KMSMasterKeyArn"] == KEY
+    topic = target.client("sns").get_topic_attributes(TopicArn=platform["Topic"])["Attributes"]
+    queue = target.client("sqs").get_queue_attributes(QueueUrl=job["Queue"], AttributeNames=["All"])
+    logs = target.client("logs")
+    groups = [
+        logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"][0]
+        for name in (job["LogGroup"], job["StatesLogGroup"])
+    ]
+    for shown in (s3, topic, queue["Attributes"], *groups):
+        assert KEY in json.dumps(shown, default=str)
+    machines = [job["StateMachine"], platform["BeforeTheStart"]]
+    for arn in machines:
+        shown = target.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        assert shown["encryptionConfiguration"]["kmsKeyId"] == KEY
 
 
 def test_a_schedule_beside_the_first_gives_its_parameters(target: Target) -> None:

@@ -78,6 +78,9 @@ def _sub(given: Any, values: Mapping[str, Any]) -> Any:
     for key, value in {**values, **more}.items():
         if isinstance(value, str | int | float):
             text = text.replace("${" + key + "}", str(value))
+    left = {key: value for key, value in more.items() if "${" + key + "}" in text}
+    if left:
+        return {"Fn::Sub": [text, left]}
     return {"Fn::Sub": text} if "${" in text else text
 
 

@@ -32,13 +32,17 @@ ROLES = {**of_type("platform", "AWS::IAM::Role"), **of_type("job", "AWS::IAM::Ro
 """The roles of both templates, by logical id."""
 
 
+_NOT_OF_A_JOB = ("LogDelivery", "KeyPolicy")
+"""What logs and encryption need of every role alike; tests of their own look at the latter."""
+
+
 def statements(role: str) -> dict[str, dict[str, Any]]:
     """The statements of a role's policies, its own and the platform's for jobs, by Sid."""
     given = ROLES[role].get("Policies", [])
     own = [one["Fn::If"][1] if "Fn::If" in one else one for one in given]  # On a condition.
     documents = [policy["PolicyDocument"] for policy in own if "PolicyDocument" in policy]
     for name, policy in of_type("platform", "AWS::IAM::ManagedPolicy").items():
-        if name != "LogDelivery" and f"${{Platform}}-{name}" in json.dumps(ROLES[role]):
+        if name not in _NOT_OF_A_JOB and f"${{Platform}}-{name}" in json.dumps(ROLES[role]):
             documents.append(policy["PolicyDocument"])
     return {
         statement["Sid"]: statement for document in documents for statement in document["Statement"]

@@ -33,6 +33,7 @@ JOB = '[jobs.ab]\nimage = "x"\n'
 
 
 NONE_BY_DEFAULT = {
+    "key",
     *("region", "account", "vpc", "subnets", "assign_public_ip"),
     *("permissions_boundary", "service_role", "tags", "security_groups"),
 }
@@ -123,7 +124,7 @@ def test_every_key_arrives() -> None:
         vpc = "vpc-0a"
         subnets = ["subnet-1", "subnet-2"]
         assign_public_ip = false
-        customer_key = true
+        key = "arn:aws:kms:eu-central-1:123456789012:key/0a-1b"
         checkpoint_days = 16
         keep_outputs_days = 400
         keep_runs_days = 16
@@ -182,7 +183,8 @@ def test_every_key_arrives() -> None:
     assert read.platform == Platform(
         "night", "eu-central-1", "123456789012", "a@b.example", "vpc-0a",
         ("subnet-1", "subnet-2"), False,
-        customer_key=True, checkpoint_days=16, keep_outputs_days=400, keep_runs_days=16,
+        key="arn:aws:kms:eu-central-1:123456789012:key/0a-1b",
+        checkpoint_days=16, keep_outputs_days=400, keep_runs_days=16,
         version_days=90, lock_days=365,
         protect_table=True,
         container_insights="enhanced",

@@ -9,16 +9,20 @@ import click
 
 from steadyspot.deploy.cli import options
 
+PURPOSES = ("deploy", "compare", "stacks", "operate", "read")
+
 
 @click.command(name="permissions")
-@click.argument("purpose", type=options.OneOf(("deploy", "compare", "stacks", "operate", "read")))
+@click.argument("purpose", type=options.OneOf((*PURPOSES, "key")))
 @options.config
 @options.environment
 def command(purpose: str, path: Path, environment: str | None) -> None:
-    """Print the policy for who deploys, compares, operates or reads, or of the stacks' role."""
+    """Print the policy for who deploys, compares, operates or reads, of the stacks' role or key."""
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.stacks.config import load
+    from steadyspot.deploy.stacks.keys import key_policy
     from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 
-    policy = policy_for(Purpose(purpose), load(path, environment).platform)
+    platform = load(path, environment).platform
+    policy = key_policy(platform) if purpose == "key" else policy_for(Purpose(purpose), platform)
     Screen().raw(json.dumps(policy, indent=2) + "\n")

@@ -23,7 +23,7 @@ TAKE_TAGS = frozenset(
         *("CloudWatch::Alarm", "DynamoDB::Table", "ECR::Repository", "ECS::Cluster"),
         *("ECS::TaskDefinition", "EC2::InternetGateway", "EC2::RouteTable", "EC2::SecurityGroup"),
         *("EC2::Subnet", "EC2::VPC", "EC2::VPCEndpoint", "Events::Rule", "IAM::ManagedPolicy"),
-        *("IAM::Role", "KMS::Key", "Logs::LogGroup", "S3::Bucket", "SNS::Topic", "SQS::Queue"),
+        *("IAM::Role", "Logs::LogGroup", "S3::Bucket", "SNS::Topic", "SQS::Queue"),
         *("Scheduler::ScheduleGroup", "StepFunctions::StateMachine"),
     )
 )

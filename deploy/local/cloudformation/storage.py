@@ -1,4 +1,4 @@
-"""Types of what keeps and permits: bucket and its policy, table, key, role, policy, log group.
+"""Types of what keeps and permits: bucket and its policy, table, role, policy, log group.
 
 moto forgets most properties of these and changes few of them in place.
 """
@@ -16,7 +16,6 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 from moto.iam.models import iam_backends
-from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
@@ -163,7 +162,7 @@ class TableResource(Resource, CloudFormationModel):
             indexes=properties.get("LocalSecondaryIndexes", []),
             streams=properties.get("StreamSpecification"),
             billing_mode=properties.get("BillingMode", "PROVISIONED"),
-            sse_specification=properties.get("SSESpecification"),
+            sse_specification=None,
             tags=properties.get("Tags", []),
             deletion_protection_enabled=False,
             warm_throughput=properties.get("WarmThroughput"),
@@ -177,6 +176,11 @@ class TableResource(Resource, CloudFormationModel):
         recovery = properties.get("PointInTimeRecoverySpecification", {})
         backend = dynamodb_backends[place.account_id][place.region]
         table = backend.get_table(self.physical_resource_id)
+        encryption = properties.get("SSESpecification", {})
+        table.sse_specification = {
+            **encryption,
+            "Enabled": truth(encryption.get("SSEEnabled", False)),
+        }
         table.deletion_protection_enabled = truth(
             properties.get("DeletionProtectionEnabled", False)
         )
@@ -195,36 +199,6 @@ class TableResource(Resource, CloudFormationModel):
 
     def _remove(self, place: Place) -> None:
         dynamodb_backends[place.account_id][place.region].delete_table(self.physical_resource_id)
-
-
-class KeyResource(Resource, CloudFormationModel):
-    """A customer key. Its end is announced 30 days ahead, as AWS does."""
-
-    TYPE = "AWS::KMS::Key"
-    ATTRIBUTES = ("Arn", "KeyId")
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        key = kms_backends[place.account_id][place.region].create_key(
-            policy=json.dumps(properties["KeyPolicy"]),
-            key_usage="ENCRYPT_DECRYPT",
-            key_spec="SYMMETRIC_DEFAULT",
-            description=properties.get("Description", ""),
-            tags=None,
-        )
-        resource = cls(key.id, properties, Arn=key.arn, KeyId=key.id)
-        resource._change(place, properties)
-        return resource
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        key = kms_backends[place.account_id][place.region].keys[self.physical_resource_id]
-        key.policy = json.dumps(properties["KeyPolicy"])
-        key.key_rotation_status = truth(properties.get("EnableKeyRotation", False))
-
-    def _remove(self, place: Place) -> None:
-        kms_backends[place.account_id][place.region].schedule_key_deletion(
-            self.physical_resource_id, int(self.properties.get("PendingWindowInDays", 30))
-        )
 
 
 class RoleResource(Resource, CloudFormationModel):
@@ -326,6 +300,7 @@ class LogGroupResource(Resource, CloudFormationModel):
         days = properties.get("RetentionInDays")
         group = logs_backends[place.account_id][place.region].groups[self.physical_resource_id]
         group.retention_in_days = None if days is None else int(days)
+        group.kms_key_id = properties.get("KmsKeyId")
 
     def _remove(self, place: Place) -> None:
         logs_backends[place.account_id][place.region].groups.pop(self.physical_resource_id, None)

@@ -48,6 +48,7 @@ class StateMachineResource(Resource, CloudFormationModel):
             tags=camel(properties.get("Tags", [])),
             loggingConfiguration=camel(properties.get("LoggingConfiguration")),
             tracingConfiguration=camel(properties.get("TracingConfiguration")),
+            encryptionConfiguration=camel(properties.get("EncryptionConfiguration")),
             sm_type=properties.get("StateMachineType"),
         )
         return cls(machine.arn, properties, Arn=machine.arn, Name=name)
@@ -59,6 +60,7 @@ class StateMachineResource(Resource, CloudFormationModel):
             role_arn=properties["RoleArn"],
             logging_configuration=camel(properties.get("LoggingConfiguration")),
             tracing_configuration=camel(properties.get("TracingConfiguration")),
+            encryption_configuration=camel(properties.get("EncryptionConfiguration")),
         )
 
     def _remove(self, place: Place) -> None:

@@ -1,0 +1,54 @@
+"""What the keys of steadyspot.toml for companies must have in common; pure.
+
+As in ``consistency``, each function takes what has the right form, and yields the key at fault with
+the rest of a sentence that begins with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.stacks.config import Job
+
+_SILENT = "AWS leaves input and output out of an encrypted workflow's events"
+
+
+def faults_of_terms(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield key and fault of what the jobs share."""
+    key, region = platform.get("key"), platform.get("region")
+    if key and region and key.split(":")[3] != region:
+        yield "key", f"lies in {key.split(':')[3]}, but platform.region is {region}"
+
+
+def faults_of_terms_of_jobs(
+    platform: Mapping[str, Any], jobs: Mapping[str, Job]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield job, key and fault of a job's keys together with other jobs' and the platform's."""
+    for name, job in jobs.items():
+        if job.encrypt_history:
+            if "key" not in platform:
+                yield name, "encrypt_history", "needs platform.key, with which it is encrypted"
+            if job.finish_within_minutes:
+                yield (
+                    name,
+                    "encrypt_history",
+                    "can't be together with finish_within_minutes, since nobody would be told that "
+                    f"the time is over: {_SILENT}",
+                )
+            if job.missed not in (0, "auto"):
+                yield (
+                    name,
+                    "encrypt_history",
+                    f"can't be together with hours in missed, which count events: {_SILENT}; say "
+                    'missed = "auto"',
+                )
+        for other in job.after:
+            if other in jobs and jobs[other].encrypt_history:
+                yield (
+                    name,
+                    "after",
+                    f"can't name {other}, which has encrypt_history: {_SILENT}, so that nobody "
+                    "hears that it has finished",
+                )
