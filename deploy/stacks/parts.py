@@ -227,6 +227,7 @@ def _machine(name: str, file: str, *substitutions: str) -> Iterator[str]:
       Level: ALL
       IncludeExecutionData: false
       Destinations: [{{CloudWatchLogsLogGroup: {{LogGroupArn: !GetAtt StatesLog.Arn}}}}]
+    TracingConfiguration: {{Enabled: !Ref Tracing}}
     DefinitionS3Location: ../../statemachines/rendered/{file}.asl.yaml
     DefinitionSubstitutions:
       Table: {{Fn::ImportValue: !Sub "${{Platform}}-Table"}}""".splitlines()
