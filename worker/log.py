@@ -14,6 +14,10 @@ from collections import deque
 
 from steadyspot.contract.logs import AT, EVENT, LEVEL, MESSAGE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 WAITING_LINES = 1000
 """So many lines wait for somebody to read the log; what comes after them is left out."""
 
@@ -39,8 +43,8 @@ class Log:
     Their keys are those of ``steadyspot.contract.logs``; ``level`` is info, warning or error.
     """
 
-    def __init__(self, about: dict[str, object] | None = None, descriptor: int = 2) -> None:
-        self.about = about or {}
+    def __init__(self, about: Mapping[str, object] | None = None, descriptor: int = 2) -> None:
+        self.about: Mapping[str, object] = about or {}
         self.descriptor = descriptor
         self._lines: deque[bytes] = deque()
         self._left_out = 0
@@ -116,4 +120,4 @@ class Log:
 
     def _write(self, level: str, event: str, message: str, more: dict[str, object]) -> None:
         head: dict[str, object] = {AT: now(), LEVEL: level, EVENT: event, MESSAGE: message}
-        self.raw(head | self.about | more)
+        self.raw({**head, **self.about, **more})

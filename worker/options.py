@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.contract.keys import RUN_KEY_CHARACTERS
 from steadyspot.contract.parameters import RUN_KEY, SHARD, SHARDS, BadParameter, filled, values_of
+from steadyspot.contract.traces import trace_id
 from steadyspot.shards import BadShard, Shard
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.signal_names import signal_number
@@ -134,6 +135,7 @@ class Identity:
         self.table = environ[Env.TABLE]
         self.bucket = environ[Env.BUCKET]
         self.lock_days = _whole(Env.LOCK_DAYS, environ.get(Env.LOCK_DAYS) or "0")
+        self.traced = environ.get(Env.TRACING) == "true"
         self.stop_by = _time(Env.STOP_BY, environ.get(Env.STOP_BY, ""))
         self.expected_seconds = _number(
             Env.EXPECTED_SECONDS, environ.get(Env.EXPECTED_SECONDS) or "0"
@@ -155,7 +157,12 @@ class Identity:
         """Nothing can be there to restore: the first launch of the first claim."""
         return self.fence <= FENCE_PER_CLAIM + 1
 
-    def about(self) -> dict[str, object]:
+    @property
+    def trace_id(self) -> str:
+        """Of the run's trace, empty where none is sent."""
+        return trace_id(self.table, self.job, self.run_key) if self.traced else ""
+
+    def about(self) -> dict[str, str | int]:
         """The keys that every log line carries."""
         return {
             logs.JOB: self.job,

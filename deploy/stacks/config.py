@@ -63,6 +63,7 @@ class Platform:
     service_role: str | None = None
     security_groups: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    tracing: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ class Job:
     Left out, ``checkpoint_dir`` to ``patience_seconds`` and ``drain_seconds`` to ``forward`` are
     as the image says, else as the worker takes them by itself; ``user``, too, is the image's.
     ``secret`` is the ARN of what holds more of the environment, ``secrets`` are ARNs by variable.
-    ``ulimits`` are the soft and the hard limit by name. ``missed`` is hours, 0 for none.
+    ``tracing`` None means as the platform says. ``missed`` is hours, 0 for none. ``ulimits`` are
+    the soft and the hard limit by name.
     """
 
     name: str
@@ -237,6 +239,7 @@ class Job:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    tracing: bool | None = None
 
     @property
     def all_schedules(self) -> dict[str, Schedule]:
@@ -247,6 +250,11 @@ class Job:
     def scheduled_as(self, schedule: str) -> str:
         """Return the name at AWS of the schedule of that name."""
         return f"{self.name}.{schedule}" if schedule else self.name
+
+
+def is_traced(platform: Platform, job: Job) -> bool:
+    """Return whether runs of a job send a trace: as the job says, else the platform."""
+    return platform.tracing if job.tracing is None else job.tracing
 
 
 @dataclass(frozen=True)
@@ -273,6 +281,10 @@ class Config:
         if name not in self.jobs:
             raise ConfigError(f"{self.path}: jobs has no {unknown(name, self.jobs)}.")
         return self.jobs[name]
+
+    def is_traced(self, job: Job) -> bool:
+        """Return whether runs of a job send a trace."""
+        return is_traced(self.platform, job)
 
     def job_stack(self, job: Job) -> str:
         """Return the name of the job's stack: letters, digits, hyphens, 57 characters at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from steadyspot.deploy.schedules.zones import offsets_of
-from steadyspot.deploy.stacks.config import Job, Platform
+from steadyspot.deploy.stacks.config import Job, Platform, is_traced
 from steadyspot.deploy.stacks.image_names import repository_in
 
 Parameters = dict[str, str]
@@ -105,6 +105,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "CommandOverride": _yes(job.command_override),
         "Debug": _yes(job.debug),
         "HistoryKey": (platform.key or "") if job.encrypt_history else "",
+        "Tracing": _yes(is_traced(platform, job)),
         "Parameters": json.dumps(declared(job)) if job.parameters else "",
         **_of_both(platform),
     }

@@ -235,6 +235,7 @@ def _machine(name: str, file: str, *substitutions: str) -> Iterator[str]:
       IncludeExecutionData: false
       Destinations: [{{CloudWatchLogsLogGroup: {{LogGroupArn: !GetAtt StatesLog.Arn}}}}]
     EncryptionConfiguration: {json.dumps(_OF_HISTORY)}
+    TracingConfiguration: {{Enabled: !Ref Tracing}}
     DefinitionS3Location: ../../statemachines/rendered/{file}.asl.yaml
     DefinitionSubstitutions:
       Table: {{Fn::ImportValue: !Sub "${{Platform}}-Table"}}""".splitlines()

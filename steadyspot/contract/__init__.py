@@ -5,7 +5,8 @@ objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's
 ``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
 ``messages``: keys of run requests, parked runs and notifications. ``parameters``: the types of a
 job's own, ``options``: the worker's in a task definition. ``logs``: keys of log lines,
-``signals``: those that stop a task. A test fails where one of them is spelled out in another room.
+``signals``: those that stop a task, ``traces``: the id of a run's trace. A test fails where one of
+them is spelled out in another room.
 The API, the worker, the workflow and the command line import this folder, and the worker's image
 carries it.
 Its biggest drawback: JSONata and templates cannot import it, so tests compare them with it.
@@ -26,7 +27,8 @@ class Env(StrEnum):
     share of it that has become durable since the attempt began; empty or 0, it stays.
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
     ``START_BY`` one that is not the worker's: a task that has not started by then is given up.
-    ``LOCK_DAYS``: how long outputs are locked; 0 or empty, not at all.
+    ``LOCK_DAYS``: how long outputs are locked; 0 or empty, not at all. ``TRACING``: "true", or no
+    trace is sent.
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds. ``COMMAND`` is a JSON list of strings: if
     it is not empty, it replaces the image's CMD. ``ENVIRONMENT`` is a JSON object of strings for
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
@@ -58,6 +60,7 @@ class Env(StrEnum):
     TABLE = "STEADYSPOT_TABLE"
     BUCKET = "STEADYSPOT_BUCKET"
     LOCK_DAYS = "STEADYSPOT_LOCK_DAYS"
+    TRACING = "STEADYSPOT_TRACING"
     STOP_TIMEOUT = "STEADYSPOT_STOP_TIMEOUT"
     RERUN = "STEADYSPOT_RERUN"
     COMMAND = "STEADYSPOT_COMMAND"

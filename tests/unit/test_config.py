@@ -39,7 +39,7 @@ NONE_BY_DEFAULT = {
 }
 """Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
-    *("tags", "parameters", "schedules", "secrets", "ulimits", "volumes", "sidecars"),
+    *("tags", "parameters", "schedules", "secrets", "ulimits", "volumes", "sidecars", "tracing"),
     "environment",
     "after",
     "secret",
@@ -58,7 +58,7 @@ LEFT_TO_THE_IMAGE = {
     "signal_job",
     "forward",
 }
-"""Keys of a job that have no default of their own: left out, the image says, or the worker."""
+"""Keys of a job that have no default of their own: left out, the image, worker or platform says."""
 
 
 def keys_of_a_job() -> set[str]:

@@ -50,7 +50,11 @@ OF_SHELL = {
     for kind in ("Control", "Data")
 }
 """What ECS Exec needs of a task, by its guide."""
-ON_EVERYTHING = {"xray:PutTraceSegments", "ecr:GetAuthorizationToken", *OF_SHELL}
+OF_TRACED_TASK = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+"""What the worker, and a collector beside it, need to send traces, by X-Ray's guide."""
+OF_TRACED_MACHINE = OF_TRACED_TASK | {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
+"""What a state machine needs for that, by the guide on X-Ray of Step Functions."""
+ON_EVERYTHING = {"ecr:GetAuthorizationToken", *OF_SHELL, *OF_TRACED_MACHINE}
 """Actions that AWS knows no resource for."""
 
 OWN = "${aws:PrincipalTag/Job}"
@@ -103,7 +107,6 @@ OF_TRANSACTIONS = {
 OF_WORKER = {
     "get_item": {"dynamodb:GetItem"},
     "update_item": {"dynamodb:UpdateItem"},
-    "put_trace_segments": {"xray:PutTraceSegments"},
     "get_object": {"s3:GetObject"},
     "head_object": {"s3:GetObject"},
     "put_object": {"s3:PutObject"},
@@ -149,7 +152,7 @@ def called_by_worker() -> set[str]:
 def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
     called = called_by_states(job_template(), "StateMachine")
     after = called_by_states(job_template(), "AfterTheEnd")
-    assert actions("StateMachineRole") == called | after
+    assert actions("StateMachineRole") - OF_TRACED_MACHINE == called | after
     assert after - called == {"states:GetExecutionHistory"}
     assert called_by_states(job_template(), "AtTheDeadline") <= called
     job = Job(name="night", image="i", schedule="rate(1 hour)", missed="auto")
@@ -225,8 +228,34 @@ def test_the_rules_may_start_the_machines_of_the_platform_and_nothing_else() -> 
 
 def test_the_task_may_do_what_the_worker_calls_and_nothing_else() -> None:
     of_shell = set(statements("TaskRole")["Shell"]["Action"])
-    assert actions("TaskRole") - of_shell == called_by_worker()
+    assert actions("TaskRole") - of_shell - OF_TRACED_TASK == called_by_worker()
     assert of_shell == OF_SHELL
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [("TaskRole", OF_TRACED_TASK), ("StateMachineRole", OF_TRACED_MACHINE)]
+)
+def test_a_role_may_send_traces_only_where_the_job_is_traced(role: str, may: set[str]) -> None:
+    tags = {tag["Key"]: tag["Value"] for tag in ROLES[role]["Tags"]}
+    assert tags["Tracing"] == {"Ref": "Tracing"}
+    given = statements(role)["Traces"]
+    assert set(given["Action"]) == may
+    assert given["Condition"] == {"StringEquals": {"aws:PrincipalTag/Tracing": "true"}}
+    elsewhere = {role: actions(role) & OF_TRACED_MACHINE for role in ROLES}
+    assert {one for one, found in elsewhere.items() if found} == {"TaskRole", "StateMachineRole"}
+
+
+def test_machines_and_the_worker_of_a_traced_job_send_traces() -> None:
+    job = Job(name="night", image="i", schedule="rate(1 hour)", missed="auto", after=("other",))
+    resources = parsed(job_template(partial(with_parts, job)).text)["Resources"]
+    machines = [one["Properties"] for one in resources.values() if "StateMachine" in one["Type"]]
+    assert len(machines) == 5
+    assert [one["TracingConfiguration"] for one in machines] == [
+        {"Enabled": {"Ref": "Tracing"}}
+    ] * 5
+    (definition,) = of_type("job", "AWS::ECS::TaskDefinition").values()
+    given = {one.get("Name"): one for one in worker_in(definition)["Environment"]}
+    assert f"{Env.TRACING}=${{Tracing}}\n" in given[Env.OPTIONS]["Value"]["Fn::Sub"]
 
 
 def test_a_task_has_the_rights_of_a_shell_only_where_the_job_is_debugged() -> None:

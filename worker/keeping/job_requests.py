@@ -17,6 +17,7 @@ from steadyspot.worker.keeping.in_hand import Unit
 from steadyspot.worker.keeping.saving import Saving
 from steadyspot.worker.keeping.unsaved import Mark, Unsaved
 from steadyspot.worker.keeping.uploads import Upload, check_publishable
+from steadyspot.worker.traces import Trace
 
 LOOK_SECONDS = 0.1
 """How often it is looked whether other processes have units in hand."""
@@ -26,7 +27,10 @@ PROGRESS_SECONDS = 5.0
 
 
 class JobRequests:
-    """``fresh``: nothing was done before this attempt. ``submit`` has the keeper's thread do it."""
+    """``fresh``: nothing was done before this attempt. ``submit`` has the keeper's thread do it.
+
+    ``trace`` is told when units begin and end.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class JobRequests:
         unsaved: Unsaved,
         submit: Callable[[Callable[[], Any]], object],
     ) -> None:
+        self.trace = Trace("", {})
         self._fresh = fresh
         self._saving = saving
         self._unsaved = unsaved
@@ -68,6 +73,7 @@ class JobRequests:
             except Misuse as error:
                 self._unsaved.refuse(unit, error)
                 raise
+        self.trace.begin_unit(unit)
 
     def break_off(self, unit: str, refused: str = "") -> None:
         """A unit will not be done; its outputs do not count. ``refused``: a rule was broken."""
@@ -75,6 +81,7 @@ class JobRequests:
             self._unsaved.in_hand.break_off(unit)
             if refused:
                 self._unsaved.refuse(unit, Misuse(refused))
+        self.trace.end_unit(unit, failed=True)
 
     def await_others(self, pid: int) -> None:
         """Return once no process beside this one and those above it has a unit to end."""
@@ -132,6 +139,7 @@ class JobRequests:
         """End a unit that may not be done yet: it counts with a later mark, or at the end."""
         with self._unsaved.lock:
             self._unsaved.in_hand.set_aside(unit)
+        self.trace.end_unit(unit)
 
     def mark(self, unit: str, state: list[Any], also: Sequence[str] = ()) -> None:
         """Count a unit in hand as done; returns once that is durable in S3 and under the fence.
@@ -150,7 +158,9 @@ class JobRequests:
         except Exception as error:
             for key in (unit, *also):
                 self._unsaved.note_trouble(key, as_trouble(error))
+            self.trace.end_unit(unit, failed=True)
             raise
+        self.trace.end_unit(unit)
 
     def save(self, state: list[Any]) -> None:
         """Make the state durable, if given, and outputs that belong to no unit."""

@@ -24,11 +24,13 @@ from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import Job, SavedFolders
 from steadyspot.worker.keeping.saving import Saving
 from steadyspot.worker.keeping.store import Aws, Clients
+from steadyspot.worker.keeping.tracing import Tracing
 from steadyspot.worker.keeping.unsaved import Unsaved
 from steadyspot.worker.keeping.uploads import Upload
 from steadyspot.worker.keeping.warnings import Warnings
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Identity, Options
+from steadyspot.worker.traces import Span, Trace
 
 
 def connect(options: Options, patience: Patience) -> Clients:
@@ -61,6 +63,7 @@ class Keeper:
         self._log = log
         self._lost = lost
         self._connect = connect
+        self._tracing: Tracing | None = None
         self._patience = Patience(
             options.patience_seconds, lambda sentence: log.warning("aws", sentence)
         )
@@ -92,6 +95,11 @@ class Keeper:
         )
         self.requests = JobRequests(identity.fresh, self.saving, self._unsaved, self.submit)
         self.opened = self.saving.opened
+
+    def trace(self, trace: Trace, tracing: Tracing) -> None:
+        """Have the attempt traced; before ``start``."""
+        self.requests.trace = self.saving.trace = trace
+        self._tracing = tracing
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -217,12 +225,14 @@ class Keeper:
             "CheckpointBytes": attempt.saved_bytes,
         }
 
-    def send_trace(self, document: str) -> Future[None] | None:
-        """Send a trace beside everything else; none when there is nothing to send it with."""
-        ready = self.saving.ready
-        if self._aws is None or not ready.done() or ready.exception():
-            return None
-        return self.saving.uploader.pool.submit(self._aws.send_trace, document)
+    def begin_trace(self) -> None:
+        """The job runs: load what sends its trace, and say that the attempt goes on."""
+        if self._tracing:
+            self.submit(self._begin_trace)
+
+    def send_trace(self, span: Span | None) -> Future[None] | None:
+        """Send the attempt's span; none when there is nothing to send, or to send it with."""
+        return self._tracing.send(span, self.saving.uploader.pool) if self._tracing else None
 
     # In its own thread.
 
@@ -245,9 +255,12 @@ class Keeper:
             self.opened.set_exception(error)
         else:
             self.opened.set_result(complete)
-            self.submit(self._aws.prepare_trace)
         while True:
             self._queue.get()()
+
+    def _begin_trace(self) -> None:
+        if self._tracing and self._aws and not self.opened.exception():
+            self._tracing.begin(self._aws, self.saving.uploader.pool)
 
     def _look_for_fault(self, error: BaseException) -> None:
         """An error that nobody foresaw ends the attempt, also where nobody waits for the result."""

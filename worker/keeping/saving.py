@@ -33,6 +33,7 @@ from steadyspot.worker.keeping.uploads import Uploader
 from steadyspot.worker.keeping.warnings import Warnings, shown
 from steadyspot.worker.log import Log, now
 from steadyspot.worker.options import Identity, Options
+from steadyspot.worker.traces import SAVE, Trace
 
 if TYPE_CHECKING:
     from steadyspot.contract.records import CompletionColumn
@@ -57,7 +58,8 @@ class Saving:
     """One attempt's steps. ``lost`` is called when another attempt has taken the fence.
 
     ``ready`` is settled when AWS can be spoken to, ``opened`` when the run is open: true where that
-    finished a commit which was found, so that there is nothing to run.
+    finished a commit which was found, so that there is nothing to run. ``trace`` is told of saves
+    while the job runs.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Saving:
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
         self.opened: Future[bool] = Future()
+        self.trace = Trace("", {})
         self.attempt: Attempt
         self.uploader: Uploader
 
@@ -298,6 +301,8 @@ class Saving:
         self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
         unwanted = self._unsaved.settle(batch, ledger)
         if not last:
+            now_seconds = time.time()
+            self.trace.add(SAVE, now_seconds - (time.monotonic() - begun), now_seconds)
             self.uploader.abort(unwanted)  # The checkpoint before this one names them no more.
             self._tidy()
 

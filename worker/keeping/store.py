@@ -9,7 +9,6 @@ as ``WorkerError`` with a sentence, so no botocore exception travels further.
 from __future__ import annotations
 
 import os
-import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -164,8 +163,7 @@ class Clients(Protocol):
 
     def table(self, table: str, job: str, run_key: str) -> Table: ...
     def bucket(self, bucket: str, lock_days: int = 0) -> Bucket: ...
-    def prepare_trace(self) -> None: ...
-    def send_trace(self, document: str) -> None: ...
+    def client(self, service: str, timeout_seconds: float) -> Any: ...
 
 
 class Aws:
@@ -186,45 +184,21 @@ class Aws:
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         self._connections = connections
         self._timeout_seconds = max(1.0, grace_seconds / 8)
-        self._xray: Any = None
 
     def table(self, table: str, job: str, run_key: str) -> DynamoTable:
-        client = self._client("dynamodb")
+        client = self.client("dynamodb")
         client.meta.events.register("after-call.dynamodb", _check_whole)
         return DynamoTable(client, self._patience, table, job, run_key)
 
     def bucket(self, bucket: str, lock_days: int = 0) -> S3Bucket:
-        client = self._client("s3")
+        client = self.client("s3")
         client.meta.events.register_last("before-call.s3", _send_small_at_once)
-        slow = self._client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
+        slow = self.client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
         quickly, slowly = (connections(self._session, each) for each in (client, slow))
         direct = DirectCalls(self._session, client, bucket, quickly, slowly)
         return S3Bucket(client, slow, direct, self._patience, bucket, lock_days)
 
-    def prepare_trace(self) -> None:
-        """Load what ``send_trace`` needs, so that it costs little at the end.
-
-        A client's first call takes four times as long as any other: it is made now, with nothing.
-        """
-        try:
-            self._xray = self._client("xray", timeout_seconds=1)
-        except WorkerError:
-            return
-        threading.Thread(target=self._put_traces, args=([],), daemon=True).start()
-
-    def send_trace(self, document: str) -> None:
-        """Send one segment to X-Ray."""
-        self._put_traces([document])
-
-    def _put_traces(self, documents: list[str]) -> None:
-        """Whatever goes wrong is nobody's trouble."""
-        try:
-            if self._xray:
-                self._xray.put_trace_segments(TraceSegmentDocuments=documents)
-        except AWS_ERRORS:
-            pass
-
-    def _client(self, service: str, timeout_seconds: float = 0) -> Any:
+    def client(self, service: str, timeout_seconds: float = 0) -> Any:
         """A client whose calls are given up when nothing comes for so many seconds."""
         timeout_seconds = timeout_seconds or self._timeout_seconds
         config = Config(

@@ -31,7 +31,8 @@ from steadyspot.worker.supervising.grace import Grace, Phase
 from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.processes import JobProcess
 from steadyspot.worker.supervising.telling import Telling
-from steadyspot.worker.telemetry import Trace, embedded_metrics
+from steadyspot.worker.telemetry import embedded_metrics
+from steadyspot.worker.traces import PUBLISH, RESTORE, SAVE, Trace
 
 if TYPE_CHECKING:  # A worker without a run does not load what speaks with AWS.
     from steadyspot.contract.records import CompletionColumn
@@ -101,6 +102,7 @@ class Parts:
     finished: Callable[[], bool]
     began: float
     ooms: int
+    trace: Trace
 
 
 class Ending:
@@ -126,11 +128,8 @@ class Ending:
         self._sent: Future[None] | None = None
         self._saved: Future[Any] | None = None
         self._report: Future[Any] | None = None
-        self._identity = identity = parts.options.identity
-        annotations: dict[str, Any] = {"capacity": identity.capacity} if identity else {}
-        if identity:
-            annotations |= identity.about()
-        self._trace = Trace(identity.job if identity else "job", annotations)
+        self._identity = parts.options.identity
+        self._trace = parts.trace
 
     def before_job(self) -> Outcome | None:
         """What there is to say instead of running the job, if anything."""
@@ -171,7 +170,7 @@ class Ending:
         self._saved = last = self._keeper.save_last(self._job.held)
 
         def traced(saved: Future[Any]) -> None:
-            self._trace.add("save", begun, time.time(), saved.exception() is not None)
+            self._trace.add(SAVE, begun, time.time(), saved.exception() is not None)
             self._send_trace(self._as_saved(outcome, saved.exception()))
 
         last.add_done_callback(traced)
@@ -307,7 +306,7 @@ class Ending:
         if self._keeper is None:
             return Outcome(Exit.FINISHED, None, "The job finished.")
         self._log.info("publish", "The job finished; its outputs are published.")
-        with self._trace.part("publish"):
+        with self._trace.part(PUBLISH):
             published = self._ask(self._keeper.commit(self._left_behind))
         if not published.done():
             sentence = "Interrupted by SIGTERM while publishing; the next attempt finishes it."
@@ -326,7 +325,7 @@ class Ending:
         self._log.info("save", "What is done is made durable.")
         saved = self._saved
         if saved is None:
-            with self._trace.part("save"):
+            with self._trace.part(SAVE):
                 saved = self._ask(self._keeper.save_last(self._job.held))
         else:
             self._ask(saved)
@@ -408,7 +407,7 @@ class Ending:
         if self._grace.why is Reason.INTERRUPTED:
             values["SignalToExitSeconds"] = round(time.monotonic() - self._grace.noticed, 3)
         line = embedded_metrics(identity.job, identity.capacity, values, now)
-        self._log.raw(line | self._log.about)
+        self._log.raw({**line, **self._log.about})
         self._send_trace(outcome)
         if self._sent is not None:
             self._ask(self._sent, time.monotonic() + TRACE_SECONDS)
@@ -420,8 +419,8 @@ class Ending:
             if self._traced or keeper is None:
                 return
             self._traced = True
-            if self._job.began:
-                self._trace.add("job", self._job.began, self._job.ended or time.time())
+            job = (self._job.began, self._job.ended or time.time()) if self._job.began else None
             if keeper.restored:
-                self._trace.add("restore", *keeper.restored)
-            self._sent = keeper.send_trace(self._trace.document(outcome.code, outcome.sentence))
+                self._trace.add(RESTORE, *keeper.restored)
+            cause = outcome.reason or "finished"
+            self._sent = keeper.send_trace(self._trace.closed(outcome.code, cause, job))

@@ -26,6 +26,7 @@ from steadyspot.worker.supervising.grace import Grace, Phase
 from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.stages import most_save_seconds
 from steadyspot.worker.supervising.telling import Telling, forward
+from steadyspot.worker.traces import Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from steadyspot.worker.control import Control, StopNotice
     from steadyspot.worker.keeping.keeper import Keeper
     from steadyspot.worker.log import Log
-    from steadyspot.worker.options import Options
+    from steadyspot.worker.options import Identity, Options
     from steadyspot.worker.supervising.ending import Ending
     from steadyspot.worker.supervising.rhythm import Rhythm
 
@@ -52,6 +53,14 @@ FIRST_STEPS_SECONDS = 0.05
 """How long the job has the processor to itself before the worker loads what is slow to load."""
 
 
+def trace_of(identity: Identity | None) -> Trace:
+    """Return what collects the trace of an attempt, which is known before its job begins."""
+    if identity is None:
+        return Trace("", {})
+    annotations = {**identity.about(), "capacity": identity.capacity}
+    return Trace(identity.job, annotations, identity.trace_id)
+
+
 class Supervisor:
     """One attempt from the fork to the exit code."""
 
@@ -61,6 +70,8 @@ class Supervisor:
         self._log = log
         self._environ = dict(environ) | options.environment
         self._environ.pop(Env.SECRETS, None)  # The job has them one by one.
+        self._trace = trace_of(options.identity)
+        self._environ |= self._trace.environment
         self._began = time.time()
         self._ooms = 0
         self._grace = Grace(
@@ -112,6 +123,8 @@ class Supervisor:
             early = ending.before_job()
             if early is None:
                 self._go()
+        if self._keeper and early is None:
+            self._keeper.begin_trace()
         while early is None and job.status is None:
             self._loop.turn(self._next_deadline())
             self._on_deadlines()
@@ -148,6 +161,7 @@ class Supervisor:
             self._finished,
             self._began,
             self._ooms,
+            self._trace,
         )
         return Ending(parts)
 
@@ -189,6 +203,7 @@ class Supervisor:
             return
         from steadyspot.worker.control import Control, StopNotice
         from steadyspot.worker.keeping.keeper import Keeper
+        from steadyspot.worker.keeping.tracing import Tracing
 
         threading.excepthook = self._on_thread_fault
         self._stopping = StopNotice()
@@ -201,6 +216,8 @@ class Supervisor:
             self._scratch,
             leftovers=self._leftovers,
         )
+        if self._trace.id:
+            keeper.trace(self._trace, Tracing(self._trace, self._log))
         if self._grace.noticed:
             self._stopping.begin(self._grace.drain_end)
             keeper.hurry(self._grace.save_end)

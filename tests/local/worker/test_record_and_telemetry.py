@@ -1,22 +1,18 @@
-"""The table's conditions mean on DynamoDB what they mean in the code; numbers and traces go out."""
+"""The table's conditions mean on DynamoDB what they mean in the code; numbers go out."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import socket
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from steadyspot.contract import Status
-from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.store import Aws, Condition, ConditionFailed
-from tests.local.worker.kit import Bench, sha256, wait_until
+from tests.local.worker.kit import Bench, sha256
 
 
 def test_conditions_mean_the_same_in_dynamodb_and_in_the_code(
@@ -57,57 +53,6 @@ def test_metrics_of_an_interrupted_attempt(bench: Bench) -> None:
     assert {"StartupSeconds", "RunSeconds", "LostSeconds", "CheckpointSeconds", "Units"} <= set(
         line
     )
-
-
-def test_a_trace_that_is_not_taken_costs_a_second_at_most_and_fails_nothing(bench: Bench) -> None:
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(8)
-        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        worker = bench.start("sh", "-c", "sleep 2; exit 0", AWS_ENDPOINT_URL_XRAY=address)
-        begun = time.monotonic()
-        assert worker.end() == 0
-        assert time.monotonic() - begun < 6
-        deaf.settimeout(5)
-        connection, _ = deaf.accept()
-        asked = connection.recv(4096)
-        connection.close()
-    assert asked.startswith(b"POST /TraceSegments")
-
-
-def test_trace_of_an_attempt_tells_its_stages_and_whose_it_is(bench: Bench) -> None:
-    began = time.time()
-    worker = bench.start("--checkpoint-dir", "state", "sh", "-c", "echo ready; sleep 60")
-    worker.wait_for("ready")
-    wait_until(lambda: bench.item().get("fence"))
-    worker.terminate()
-    assert worker.end() == 143
-
-    segments = [
-        document
-        for document in traces(bench, began)
-        if document["annotations"]["execution"] == bench.execution
-    ]
-    (segment,) = segments
-    assert segment["annotations"] == {
-        "job": bench.job,
-        "run_key": bench.run_key,
-        "attempt": 1,
-        "capacity": "spot",
-        "execution": bench.execution,
-        "exit_code": 143,
-    }
-    assert {part["name"] for part in segment["subsegments"]} == {"job", "save"}
-
-
-def traces(bench: Bench, began: float) -> list[dict[str, Any]]:
-    """The segments that the embedded X-Ray was sent since."""
-    client = LocalSession(bench.aws).client("xray")
-    start, end = (datetime.fromtimestamp(t, UTC) for t in (began - 60, time.time() + 60))
-    found = client.get_trace_summaries(StartTime=start, EndTime=end)["TraceSummaries"]
-    ids = [summary["Id"] for summary in found]
-    reply = client.batch_get_traces(TraceIds=ids)
-    return [json.loads(s["Document"]) for trace in reply["Traces"] for s in trace["Segments"]]
 
 
 def test_completion_record_tells_all_that_was_promised(bench: Bench) -> None:

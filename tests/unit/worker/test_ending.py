@@ -16,6 +16,7 @@ from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from steadyspot.worker.supervising.ending import Ending, Parts
 from steadyspot.worker.supervising.grace import Grace
+from steadyspot.worker.traces import Trace
 from tests.unit.worker.fakes import FakeAws, IdleJob, World
 from tests.unit.worker.runs import ENVIRONMENT, new_world
 
@@ -51,6 +52,7 @@ def stopped(
         rhythm=None,
         began=0.0,
         ooms=0,
+        trace=Trace("", {}),
     )
     vars(parts).update(more)
     return Ending(cast(Parts, parts)), keeper

@@ -175,20 +175,18 @@ def test_mark_that_a_fault_of_the_worker_s_own_hinders_is_told_as_that(
     assert "in gate" in keeper.trouble.details()["traceback"]
 
 
-@pytest.mark.parametrize("asked", ["save_folders", "prepare_trace"])
-def test_fault_that_nobody_waits_for_ends_the_attempt(tmp_path: Path, asked: str) -> None:
+def test_fault_that_nobody_waits_for_ends_the_attempt(tmp_path: Path) -> None:
     """It is reported, and the keeper goes on answering, for the end of the attempt."""
 
     def gate(name: str, call: Callable[[], Any]) -> Any:
-        if name == {"save_folders": "put"}.get(asked, asked):
+        if name == "put":
             raise RuntimeError("nobody foresaw this")
         return call()
 
     lost: list[WorkerError] = []
     (tmp_path / "a").write_text("a")
     keeper = keeper_of(new_world(), tmp_path, gate, lost.append)
-    if asked == "save_folders":
-        keeper.save_folders()
+    keeper.save_folders()
     done(keeper.submit(lambda: None))
 
     assert lost
