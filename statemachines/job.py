@@ -53,7 +53,13 @@ from steadyspot.statemachines.calls import (
 from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.claiming import claiming
 from steadyspot.statemachines.composing import Expression, expression, variable
-from steadyspot.statemachines.shards import Ends, fanning_out
+from steadyspot.statemachines.shards import (
+    AND_WAIT,
+    LONGEST_SECONDS,
+    Ends,
+    fanning_out,
+    patient_start,
+)
 from steadyspot.statemachines.states import (
     Catch,
     Choice,
@@ -326,7 +332,6 @@ def why_did_it_stop(
         (expression("isFinishedInTurn"), "The record is complete; others wait.", finished.in_turn),
         (expression("isFinished"), "The record is complete.", finished.alone),
         (expression("isTooMany"), "This execution carries no more along.", hand_over),
-        (expression("isTooManyOfShard"), "Its run waits for this one.", stop),
         (expression("isToLearn"), "Back to Spot, for the first time.", waits.learning),
         (expression("isSpotAfterWait"), "There is time to wait for Spot.", waits.for_spot),
         (expression("isSpotAtOnce"), "It was getting on.", spot),
@@ -427,14 +432,64 @@ def go_on() -> Task:
         arguments={
             "StateMachineArn": variable("$states.context.StateMachine.Id"),
             "Name": expression("nameOfNext"),
+            "Input": expression("textOfNext"),
+        },
+        output=gone_on(),
+    )
+
+
+def go_on_and_wait() -> Task:
+    """Start the execution in which a shard goes on, and wait for it as the shard's run does.
+
+    The Map of the run waits for the shard's first execution alone. What comes of the next one
+    stands in the shard's record.
+    """
+    return Task(
+        JobState.GO_ON_AND_WAIT,
+        comment="The Map waits for this execution, and for none that it has not started.",
+        resource=AND_WAIT,
+        timeout_seconds=LONGEST_SECONDS,
+        arguments={
+            "StateMachineArn": variable("$states.context.StateMachine.Id"),
+            "Name": expression("nameOfNext"),
             "Input": expression("inputOfNext"),
         },
-        output={
-            messages.OUTCOME: messages.GONE_ON,
-            messages.RUN_KEY: variable("$run.key"),
-            messages.EXECUTION: variable("$states.result.ExecutionArn"),
-        },
+        retry=patient_start(),
+        output={},
     )
+
+
+def gone_on() -> dict[str, Any]:
+    """Return the output of an execution whose run goes on in another."""
+    return {
+        messages.OUTCOME: messages.GONE_ON,
+        messages.RUN_KEY: variable("$run.key"),
+        messages.EXECUTION: expression("executionOfNext"),
+    }
+
+
+def going_on(marking: State, duplicate: State) -> Task:
+    """Return the first state of handing a run over to its next execution, with all that follow."""
+    handing, starting, waiting = hand_over(), go_on(), go_on_and_wait()
+    gone = Succeed(JobState.GONE_ON, output=gone_on())
+    asked = Choice(JobState.DOES_ITS_RUN_WAIT, comment="Of a shard, until its execution has ended.")
+    stuck = {
+        variables.ATTEMPTS: expression("allAttempts"),
+        variables.CAUSE: expression("causeNotContinued"),
+        **states_entered(),
+    }
+    give_up = Catch(marking, error_equals=["States.ALL"], assign=stuck)
+    _choose(
+        asked,
+        ("isShard", "So this execution waits for the next one.", waiting),
+        ("always", "Nobody waits for it.", starting),
+    )
+    handing.next_step = asked
+    handing.catches = [Catch(duplicate, error_equals=[CONDITION_FAILED]), give_up]
+    starting.catches = [give_up]
+    waiting.next_step = gone
+    waiting.catches = [Catch(gone, error_equals=["States.TaskFailed"]), give_up]
+    return handing
 
 
 # --- ending -------------------------------------------------------------------------------------
@@ -600,15 +655,20 @@ def build() -> Machine:
         learning=learn(),
         telling=tell_it_waits(),
     )
-    handing, going_on, hanging = hand_over(), go_on(), tell_it_hangs(choosing)
+    hanging = tell_it_hangs(choosing)
     giving_back, adding_up = give_back(), add_up()
+    duplicate = Succeed(
+        "Duplicate",
+        comment="Another execution works this scheduled time off, or has done so.",
+        output={messages.OUTCOME: messages.DUPLICATE, messages.RUN_KEY: variable("$run.key")},
+    )
     judging = why_did_it_stop(
         finished=Finishes(shard=adding_up, in_turn=giving_back, alone=telling),
         choose=choosing,
         waits=waits,
         spot=looking,
         stop=marking,
-        hand_over=handing,
+        hand_over=going_on(marking, duplicate),
         hangs=hanging,
     )
     finished = Succeed(
@@ -617,11 +677,6 @@ def build() -> Machine:
     )
     # Under a name of ours, which EventBridge rules and people can read.
     failed = Fail("Failed", error=expression("failureName"), cause=expression("failureText"))
-    duplicate = Succeed(
-        "Duplicate",
-        comment="Another execution works this scheduled time off, or has done so.",
-        output={messages.OUTCOME: messages.DUPLICATE, messages.RUN_KEY: variable("$run.key")},
-    )
     asking = Choice(JobState.IS_IT_A_SHARD, comment="A shard is parked with its run.")
     asking.add_choice(Rule(expression("isShard")), failed)
     asking.default_choice(parking)
@@ -688,18 +743,6 @@ def build() -> Machine:
     _goes_on_to(waits.for_all_else, waits.telling)
     waits.for_spot.next_step = looking
     waits.for_all_else.next_step = choosing
-
-    handing.next_step = going_on
-    stuck = {
-        variables.ATTEMPTS: expression("allAttempts"),
-        variables.CAUSE: expression("causeNotContinued"),
-        **states_entered(),
-    }
-    handing.catches = [
-        Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(marking, error_equals=["States.ALL"], assign=stuck),
-    ]
-    going_on.catches = [Catch(marking, error_equals=["States.ALL"], assign=stuck)]
 
     marking.next_step = asking
     marking.add_catch(Catch(asking, error_equals=["States.ALL"]))

@@ -46,6 +46,30 @@ LONGEST_SECONDS = 99_999_999
 """TimeoutSeconds at most: a shard has its own limits and deadline."""
 
 
+AND_WAIT = "arn:aws:states:::states:startExecution.sync:2"
+"""Starts an execution and waits for its end; with who waits, it is stopped."""
+
+
+def patient_start() -> list[Retry]:
+    """Return the retriers of a start: how the execution ended is no reason to start it again."""
+    return [
+        Retry(
+            error_equals=[
+                "States.TaskFailed",
+                "States.QueryEvaluationError",
+                "StepFunctions.ExecutionAlreadyExistsException",
+            ],
+            max_attempts=0,
+        ),
+        Retry(
+            error_equals=["States.ALL"],
+            max_attempts=8,
+            max_delay_seconds=30,
+            jitter_strategy="FULL",
+        ),
+    ]
+
+
 class Ends(NamedTuple):
     """Where a run goes once its shards have ended."""
 
@@ -67,29 +91,14 @@ def run_shards() -> Map:
     running = Task(
         ShardState.RUN_SHARD,
         comment="Its record says how it ended.",
-        resource="arn:aws:states:::states:startExecution.sync:2",
+        resource=AND_WAIT,
         timeout_seconds=LONGEST_SECONDS,
         arguments={
             "StateMachineArn": variable("$states.input.machine"),
             "Name": variable("$states.input.name"),
             "Input": variable("$states.input.request"),
         },
-        retry=[
-            Retry(
-                error_equals=[
-                    "States.TaskFailed",
-                    "States.QueryEvaluationError",
-                    "StepFunctions.ExecutionAlreadyExistsException",
-                ],
-                max_attempts=0,
-            ),
-            Retry(
-                error_equals=["States.ALL"],
-                max_attempts=8,
-                max_delay_seconds=30,
-                jitter_strategy="FULL",
-            ),
-        ],
+        retry=patient_start(),
         output={},
     )
     ended = Succeed(ShardState.NOT_COMPLETE, comment="Its run says so.", output={})

@@ -65,7 +65,7 @@ def _bill(job: str, when: str, found: Sequence[tuple[RunRecord, Money]]) -> Bill
         when=when,
         runs=len(found),
         complete=sum(run.complete for run, _ in found),
-        attempts=sum(len(run.attempts) for run, _ in found),
+        attempts=sum(run.attempts_ended for run, _ in found),
         spot_seconds=sum(cost.spot_seconds for _, cost in found),
         on_demand_seconds=sum(cost.on_demand_seconds for _, cost in found),
         wasted_seconds=sum(cost.wasted_seconds for _, cost in found),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -11,13 +10,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import COMPLETION, output_prefix
-from steadyspot.contract.shards import shard_of
 from steadyspot.deploy.aws.prices import Prices
+from steadyspot.deploy.runs import shards
 from steadyspot.deploy.runs.chain import chain_of, told
 from steadyspot.deploy.runs.executions import whole_history
 from steadyspot.deploy.runs.given import parameters_of
 from steadyspot.deploy.runs.lookup import Finder, Found
-from steadyspot.deploy.runs.records import RunRecord, money
+from steadyspot.deploy.runs.records import RunRecord, added_up, money
 from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.runs.story import Explanation, Stop, explain
 from steadyspot.deploy.stacks.config import Job
@@ -26,10 +25,6 @@ from steadyspot.deploy.trouble import Trouble
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.target import Target
-
-
-_SHOWN, _SLOWEST = 20, 5
-"""Of the shards that are not complete, and of those that took the longest."""
 
 
 def explanation_of(
@@ -58,13 +53,17 @@ def explanation_of(
         found = Found(None, None)
     events = whole_history(sfn, found.execution) if found.execution else []
     name = f"{job.name} {meant or (found.execution or {}).get('name', '')}".rstrip()
+    its_shards = _shards_of(target, found.run)
+    run = found.run
+    if run and run.shards > 1 and not run.complete:
+        run = added_up(run, its_shards)
     story = explain(
-        run=found.run,
+        run=run,
         execution=found.execution,
         events=events,
         waits=waits,
         name=name,
-        shards=_shards_of(target, found.run),
+        shards=its_shards,
         parameters=parameters_of(job, found.run, found.execution),
         now=now or datetime.now(UTC),
     )
@@ -122,47 +121,10 @@ def _tried(screen: Screen, run: RunRecord, story: Explanation, job: Job, prices:
         for sentence in _of_stops(story.stops):
             screen.say(sentence)
     if run.shards > 1:
-        _shards(screen, run, story.shards)
+        shards.show(screen, run, story.shards)
     if run.attempts or run.shards > 1:
         cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
         screen.money(cost, prices.date, complete=run.complete)
-
-
-def _shards(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None:
-    """Print how many shards are how, and of those that are not complete, or took longest, each."""
-    screen.heading(f"Its {run.shards} shards")
-    count = Counter(shard.status for shard in shards)
-    count["not started"] = run.shards - len(shards)
-    screen.say(", ".join(f"{number} {status}" for status, number in count.items() if number))
-    left = [shard for shard in shards if not shard.complete]
-    longest = sorted(shards, key=seconds_of, reverse=True)
-    chosen = list(dict.fromkeys([*left[:_SHOWN], *longest[:_SLOWEST]]))
-    screen.table(
-        ("shard", "status", "attempts", "s", "stopped by"),
-        [
-            (
-                str(number_of(shard)),
-                shard.status,
-                str(len(shard.attempts)),
-                f"{seconds_of(shard):.0f}",
-                shard.cause or "-",
-            )
-            for shard in chosen
-        ],
-    )
-    name = f"{run.job} {run.run_key}"
-    screen.say(screen.advice(f"One of them: steadyspot explain {name} --shard 0"))
-
-
-def number_of(shard: RunRecord) -> int:
-    """Return which shard it is."""
-    _, number = shard_of(shard.run_key) or ("", 0)
-    return number
-
-
-def seconds_of(shard: RunRecord) -> float:
-    """Return for how long the tasks of a shard ran."""
-    return shard.seconds.get("spot_seconds", 0) + shard.seconds.get("on_demand_seconds", 0)
 
 
 def _of_stops(stops: Sequence[Stop]) -> Iterator[str]:
@@ -213,20 +175,20 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
     """Return a story for machines."""
     run = story.run
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
-    shards = [
+    of_shards = [
         {
-            "shard": number_of(shard),
+            "shard": shards.number_of(shard),
             "run_key": shard.run_key,
             "status": shard.status,
             "attempts": len(shard.attempts),
-            "seconds": seconds_of(shard),
+            "seconds": shards.seconds_of(shard),
             "cause": shard.cause,
         }
         for shard in story.shards
     ]
     return {
         "job": job.name,
-        "shards": shards,
+        "shards": of_shards,
         "outcome": story.outcome,
         "next_step": story.next_step,
         "execution": story.execution,

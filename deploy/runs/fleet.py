@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot.contract import Env, Overlap, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_from, scheduled_time_of
+from steadyspot.contract.shards import shard_of
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import RunRecord, RunTable, Totals, money
+from steadyspot.deploy.runs.shards import ShardsStand, stand_of
 from steadyspot.deploy.schedules.calendar import Timing, last_due, next_due
 from steadyspot.deploy.schedules.expressions import Rate
 from steadyspot.deploy.schedules.expressions import read as read_expression
@@ -50,7 +52,8 @@ class Seen:
 
     ``schedules`` are those at AWS by name, the first under an empty one. ``open_runs`` are under
     way or ended unfinished, ``due`` is the record of the time ``due_at``, which was due last;
-    ``months`` are totals by month, ``tasks`` capacities by run key.
+    ``months`` are totals by month, ``tasks`` capacities by run key, of a shard its own; ``stands``
+    is how the shards stand of runs under way that are spread over them, by run key.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Seen:
     months: Mapping[str, Totals] = field(default_factory=dict)
     tasks: Mapping[str, str] = field(default_factory=dict)
     parked_alarm: bool = False
+    stands: Mapping[str, ShardsStand] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class UnderWay:
     units_total: int
     attempts: int
     deadline: str
+    shards: ShardsStand | None = None
 
 
 @dataclass(frozen=True)
@@ -225,12 +230,21 @@ def _under_way(run: RunRecord, seen: Seen) -> UnderWay:
         deadline = scheduled_time_of(datetime.fromisoformat(begun) + within)
     return UnderWay(
         run_key=run.run_key,
-        capacity=seen.tasks.get(run.run_key, ""),
+        capacity=_capacity(run, seen.tasks),
         units_done=run.units_done,
         units_total=run.units_total,
         attempts=len(run.attempts),
         deadline=deadline,
+        shards=seen.stands.get(run.run_key),
     )
+
+
+def _capacity(run: RunRecord, tasks: Mapping[str, str]) -> str:
+    """Return what the tasks of a run, or of its shards, run on."""
+    if run.shards == 1:
+        return tasks.get(run.run_key, "")
+    its = {on for key, on in tasks.items() if (shard_of(key) or ("",))[0] == run.run_key}
+    return " and ".join(sorted(its - {""}, reverse=True))
 
 
 def _ends(seen: Seen) -> Iterator[tuple[str, str, str]]:
@@ -306,7 +320,8 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
     """Read how all jobs stand, worst first.
 
     Calls for 300 jobs: 2 for the platform, 3 for schedules, 1 for the index, 1 for alarms, 7 for
-    records and totals, 3 more in the first week of a month, and 2 for the tasks of 100 runs.
+    records and totals, 3 more in the first week of a month, and 2 for the tasks of 100 runs. Where
+    runs under way are spread over shards, 1 for the index of those, and 1 a run.
     """
     schedules = _by_job(schedules_of(target))
     names = list(dict.fromkeys([*target.config.jobs, *schedules]))
@@ -316,6 +331,7 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
     runs, totals = target.runs.of_jobs(opened, [(name, of) for name in names for of in months])
     under_way = any(run.status != Status.UNFINISHED for run in runs.values())
     tasks = _by_job(_tasks(target)) if under_way else {}
+    stands = _by_job(_stands(target.runs, runs, now))
     runs_of = _by_job(runs)
     ringing = _ringing(target)
     seen = [
@@ -327,11 +343,26 @@ def read(target: Target, now: datetime) -> list[JobStatus]:
             months={of: totals[name, of] for of in months if (name, of) in totals},
             tasks=tasks.get(name, {}),
             parked_alarm=f"{target.platform_stack}-{name}-parked" in ringing,
+            stands=stands.get(name, {}),
         )
         for name in names
     ]
     whole = _with_due(target.runs, seen, before, now)
     return worst_first([judged(one, target.config.platform.prices, now) for one in whole])
+
+
+def _stands(
+    table: RunTable, runs: Mapping[tuple[str, str], RunRecord], now: datetime
+) -> dict[tuple[str, str], ShardsStand]:
+    """Return how the shards stand of the runs under way that are spread over them."""
+    spread = {
+        key: run for key, run in runs.items() if run.shards > 1 and run.status != Status.UNFINISHED
+    }
+    opened = table.open_shards(now) if spread else []
+    return {
+        key: stand_of(run, table.shards_begun(run.job, run.run_key), opened)
+        for key, run in spread.items()
+    }
 
 
 def _by_job(values: Mapping[tuple[str, str], T]) -> dict[str, dict[str, T]]:
@@ -446,6 +477,8 @@ def _now_or_last(one: JobStatus) -> str:
     if one.running and one.state != "parked":
         run = min(one.running, key=lambda run: run.deadline or "9")
         units = f"{run.units_done}/{run.units_total}" if run.units_total else f"{run.units_done}"
+        if run.shards:
+            units = f"{run.shards.done}/{run.shards.of} shards"
         more = f" +{len(one.running) - 1}" if len(one.running) > 1 else ""
         until = f" by {_short(run.deadline)}" if run.deadline else ""
         return f"{run.capacity or 'no capacity'} {units}{until}{more}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
+from steadyspot.deploy.runs import shards
 from steadyspot.deploy.runs.executions import Follower, next_of, run_key_in
 from steadyspot.deploy.runs.local_mails import Arriving, line_of
 from steadyspot.deploy.runs.logs import LogLine, Printing, RunLog
@@ -77,6 +78,7 @@ def watch(
             }
         )
     elif run:
+        run = shards.whole(target.runs, run)
         if elsewhere := _worked_off_elsewhere(run, execution):
             screen.say(screen.advice(elsewhere), "bold")
         show_run(screen, run, job, target.config.platform.prices)
@@ -96,10 +98,14 @@ def _worked_off_elsewhere(run: RunRecord, execution: str) -> str:
 
 
 def show_run(screen: Screen, run: RunRecord, job: Job, prices: Prices) -> None:
-    """Print a run's attempts and its money line."""
-    if run.attempts:
+    """Print a run's attempts, or how those of its shards ended, and its money line."""
+    if run.shards > 1:
+        screen.say()
+        screen.say(shards.ends_told(run))
+    elif run.attempts:
         screen.say()
         screen.attempts(run.attempts)
+    if run.attempts_ended:
         cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
         screen.money(cost, prices.date, complete=run.complete)
 
@@ -114,7 +120,11 @@ def _beside(
     clock: Callable[[], datetime],
 ) -> Callable[[Sequence[Any]], bool]:
     """Return what shows the run's progress, and its log where that is wanted."""
-    progress = Progress(lambda: target.runs.get(job.name, key), 60 * job.expected_minutes)
+    progress = Progress(
+        lambda: target.runs.get(job.name, key),
+        60 * job.expected_minutes,
+        lambda run, now: shards.told(shards.read_stand(target.runs, run, now), now),
+    )
     printed = None
     if logs:
         log = RunLog(target.client("logs"), target.job(job)["LogGroup"])

@@ -16,6 +16,7 @@ from steadyspot.contract import Status
 from steadyspot.contract.keys import scheduled_time_from, scheduled_time_of
 from steadyspot.contract.shards import shard_of_execution
 from steadyspot.deploy.aws.prices import Prices, dollars
+from steadyspot.deploy.runs import shards
 from steadyspot.deploy.runs.executions import described, run_key_in
 from steadyspot.deploy.runs.records import RunRecord, RunTable, money
 from steadyspot.deploy.runs.redrive import Waiting, redrive_of
@@ -35,7 +36,8 @@ _NO_RECORD = {"FAILED", "ABORTED", "TIMED_OUT", "RUNNING"}
 class Line:
     """One run as a listing shows it; times are ISO in UTC, money US dollars.
 
-    ``units_total`` is 0 where the job has not told how many there are.
+    ``units_total`` is 0 where the job has not told how many there are. Of a run that is spread over
+    ``shards``, so many of which are done, the attempts are those of all of them that have ended.
     """
 
     job: str
@@ -51,6 +53,8 @@ class Line:
     cost: float
     saved: float
     execution: str
+    shards: int = 1
+    shards_done: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def _of_run(run: RunRecord, prices: Prices, vcpu: float, memory_gb: float) -> Li
         cost=cost.cost,
         saved=cost.saving,
         execution=run.execution,
+        shards=run.shards,
+        shards_done=run.shards_done,
     )
 
 
@@ -102,9 +108,9 @@ def _trouble(run: RunRecord) -> str:
         return run.unreadable
     if run.status in (Status.UNFINISHED, Status.SKIPPED):
         return run.cause
-    return ", ".join(
-        dict.fromkeys(a.cause for a in run.attempts if a.cause not in ("", "finished"))
-    )
+    causes = [how.partition("/")[0] for how in run.ended] if run.shards > 1 else []
+    causes += [attempt.cause for attempt in run.attempts]
+    return ", ".join(dict.fromkeys(cause for cause in causes if cause not in ("", "finished")))
 
 
 def _of_stray(job: str, stray: Stray) -> Line:
@@ -234,7 +240,8 @@ def _read(
     runs, executions = latest(table, sfn, job=job.name, machine=machine, most=most)
     latest_executions = executions[:executions_at_most]
     others = strays(table, sfn, job=job.name, runs=runs, executions=latest_executions)
-    return runs, lines_of(job, runs, others, waiting, target.config.platform.prices)
+    whole = [shards.whole(table, run) for run in runs]
+    return runs, lines_of(job, whole, others, waiting, target.config.platform.prices)
 
 
 def cells(line: Line) -> Iterator[str]:
@@ -249,6 +256,8 @@ def cells(line: Line) -> Iterator[str]:
 
 
 def _units(line: Line) -> str:
+    if line.shards > 1:
+        return f"{line.shards_done}/{line.shards} shards"
     return f"{line.units_done}/{line.units_total}" if line.units_total else f"{line.units_done}"
 
 
@@ -257,7 +266,7 @@ def sentence(line: Line) -> str:
     told = [line.status, f"begun {line.begun[:16].replace('T', ' ')} UTC" if line.begun else ""]
     if line.attempts:
         told.append(f"{line.attempts} attempt{'s' * (line.attempts > 1)}")
-        told.append(f"{_units(line)} units, {dollars(line.cost)}")
+        told.append(f"{_units(line)}{' units' * (line.shards == 1)}, {dollars(line.cost)}")
     return ", ".join(filter(None, [*told, line.cause]))
 
 

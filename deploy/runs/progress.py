@@ -25,11 +25,20 @@ class Progress:
         Returns the run's record, None before it is claimed.
     expected_seconds
         What an undisturbed run takes.
+    of_shards
+        Returns how the shards of a run that is spread over them stand, at a moment.
     """
 
-    def __init__(self, read: Callable[[], RunRecord | None], expected_seconds: float) -> None:
+    def __init__(
+        self,
+        read: Callable[[], RunRecord | None],
+        expected_seconds: float,
+        of_shards: Callable[[RunRecord, datetime], str],
+    ) -> None:
         self._read = read
         self._expected = expected_seconds
+        self._of_shards = of_shards
+        self._said = ""
         self._looked: datetime | None = None
         self._first: tuple[datetime, int] | None = None
         self._told = 0
@@ -42,7 +51,12 @@ class Progress:
         """Return how far the run is, None where nothing is new."""
         self._looked = now
         run = self._read()
-        if run is None or run.complete or run.units_done == 0:
+        if run is None or run.complete:
+            return None
+        if run.shards > 1:
+            said, self._said = self._said, self._of_shards(run, now)
+            return Moment(now, self._said) if self._said != said else None
+        if run.units_done == 0:
             return None
         if self._first is None:
             self._first = (now, run.units_done)

@@ -8,9 +8,10 @@ worked out at those of today.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import wraps
@@ -76,7 +77,8 @@ class RunRecord:
     ``seconds`` are the record's totals, by the columns of its money: they count attempts, too, that
     a long series of redrives has pushed out of ``attempts``. ``skipped_for`` is the run that was
     under way when this one was skipped. ``shards``: over how many tasks it is spread, 1 for one of
-    them. ``unreadable`` says what is wrong with
+    them; ``shards_done`` are those that are complete, and ``ended`` is how often their attempts, or
+    those of a shard, ended how, by ``cause/capacity``. ``unreadable`` says what is wrong with
     items that somebody else has changed; if the workflow's is one, little else is known.
     """
 
@@ -99,14 +101,23 @@ class RunRecord:
     unreadable: str = ""
     skipped_for: str = ""
     shards: int = 1
+    shards_done: int = 0
+    ended: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def attempts_ended(self) -> int:
+        """How many attempts have ended, of shards those of all of them."""
+        return sum(self.ended.values()) if self.shards > 1 else len(self.attempts)
 
     @property
     def attempts_begun(self) -> int:
         """How many attempts were asked for, as far as a record tells.
 
         One whose worker holds the run is not among ``attempts``, nor are refusals before it; its
-        fence counts the launches of this claim.
+        fence counts the launches of this claim. Of shards, those that have ended.
         """
+        if self.shards > 1:
+            return self.attempts_ended
         before = [one.attempt for one in self.attempts if one.ended_at <= self.claimed_at]
         written = max((one.attempt for one in self.attempts), default=0)
         return max(written, max(before, default=0) + self.fence % FENCE_PER_CLAIM)
@@ -150,6 +161,19 @@ class Totals:
     cost_on_demand_only: float
     latest_run: str
     latest_at: str
+
+
+@dataclass(frozen=True)
+class OpenShard:
+    """A shard that is under way or ended unfinished, and since when, ISO in UTC.
+
+    ``run_key`` is the shard's own.
+    """
+
+    job: str
+    run_key: str
+    runs: bool
+    since: str
 
 
 class RunTable:
@@ -198,6 +222,23 @@ class RunTable:
         )
         return self._with_workers(job, [item for page in pages for item in page["Items"]])
 
+    def shards_begun(self, job: str, run_key: str) -> int:
+        """Return how many shards of a run were begun, which they are in their order; one call."""
+        found = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression=f"{_OF_JOB} AND begins_with({columns.RUN_KEY}, :begins)",
+            ExpressionAttributeValues={
+                ":job": {"S": columns.shards_partition(job)},
+                ":begins": {"S": shards_prefix(run_key)},
+            },
+            ProjectionExpression=columns.RUN_KEY,
+            ScanIndexForward=False,
+            Limit=1,
+            ConsistentRead=True,
+        )["Items"]
+        _, last = shard_of(found[0][columns.RUN_KEY]["S"]) or ("", -1) if found else ("", -1)
+        return last + 1
+
     def since(self, job: str, claimed: str) -> list[RunRecord]:
         """Return all runs that were last claimed at that ISO time or later, oldest first."""
         pages = self._client.get_paginator("query").paginate(
@@ -215,22 +256,37 @@ class RunTable:
         Of the latter those since :data:`OPEN_DAYS`. One call, as long as these are below some
         thousands; the index follows a change within a second or so.
         """
+        return [
+            (item[columns.JOB]["S"], item[columns.RUN_KEY]["S"])
+            for item in self._open(columns.OPEN, now)
+        ]
+
+    def open_shards(self, now: datetime) -> list[OpenShard]:
+        """Return the same of the shards of all runs; one call for some thousands of them."""
+        return [
+            OpenShard(
+                job=item[columns.JOB]["S"].removesuffix(columns.SHARDS_SUFFIX),
+                run_key=item[columns.RUN_KEY]["S"],
+                runs=item[columns.OPEN_AS]["S"].startswith(columns.RUNNING_SINCE),
+                since=item[columns.OPEN_AS]["S"].partition(" ")[2],
+            )
+            for item in self._open(columns.OPEN_SHARD, now)
+        ]
+
+    def _open(self, which: str, now: datetime) -> Iterator[Mapping[str, Any]]:
         since = now - timedelta(days=OPEN_DAYS)
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=columns.IS_OPEN,
             KeyConditionExpression=f"{columns.IS_OPEN} = :open AND {columns.OPEN_AS} >= :since",
             ExpressionAttributeValues={
-                ":open": {"S": columns.OPEN},
+                ":open": {"S": which},
                 # What runs is sorted behind what is parked, so it is read whatever its time.
                 ":since": {"S": f"{columns.PARKED_SINCE}{since:%Y-%m-%dT%H:%M:%S}"},
             },
         )
-        return [
-            (item[columns.JOB]["S"], item[columns.RUN_KEY]["S"])
-            for page in pages
-            for item in page["Items"]
-        ]
+        for page in pages:
+            yield from page["Items"]
 
     def of_jobs(
         self,
@@ -388,9 +444,9 @@ def _as_far_as_it_can_be_read(read: Callable[..., RunRecord]) -> Callable[..., R
 def _of_right_types(run: RunRecord) -> RunRecord:
     parts: tuple[RunRecord | AttemptRecord, ...] = (run, *run.attempts)
     for one in parts:
-        for field in fields(one):
-            if field.type == "str" and not isinstance(getattr(one, field.name), str):
-                raise TypeError(f"{field.name} is no text")
+        for known in fields(one):
+            if known.type == "str" and not isinstance(getattr(one, known.name), str):
+                raise TypeError(f"{known.name} is no text")
     for name, value in (run.completion or {}).items():
         if not isinstance(value, str | int | Decimal):
             raise TypeError(f"{columns.COMPLETION}.{name} is neither text nor number")
@@ -433,11 +489,14 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
         status = Status.COMMITTING.value
     progress: Any = written.get(columns.PROGRESS, {})
     attempts = [attempt_of(attempt) for attempt in values.get(columns.ATTEMPTS, [])]
+    shards = int(values.get(columns.SHARDS, 1))
     totals = values.get(columns.MONEY, {})
+    ended = Counter({how: int(times) for how, times in totals.get("ended", {}).items()})
     seconds = {name: float(total) for name, total in totals.items() if name.endswith("_seconds")}
     if column := values.get(columns.BROKEN_OFF):
         broken = _broken_off(column, written)
         attempts.append(broken)
+        ended[f"{broken.cause}/{broken.capacity}"] += 1
         of_capacity = "spot_seconds" if broken.capacity == Capacity.SPOT else "on_demand_seconds"
         for name, more in (
             (of_capacity, broken.seconds),
@@ -467,7 +526,9 @@ def run_of(item: Mapping[str, Any], worker_item: Mapping[str, Any]) -> RunRecord
         transitions=int(totals.get("transitions", 0)),
         seconds=seconds,
         skipped_for=values.get(columns.SKIPPED_FOR, ""),
-        shards=int(values.get(columns.SHARDS, 1)),
+        shards=shards,
+        shards_done=shards if shards > 1 and status == Status.COMPLETE else 0,
+        ended=dict(ended),
     )
 
 
@@ -520,6 +581,23 @@ def _broken_off(column: BrokenOffColumn, written: Mapping[str, Any]) -> AttemptR
         task=column["task"],
         units_done=int(written.get(columns.PROGRESS, {}).get("units_done", 0)),
         lost_seconds=float(min(seconds, report["lost_seconds"]) if is_its_own else seconds),
+    )
+
+
+def added_up(run: RunRecord, shards: Sequence[RunRecord]) -> RunRecord:
+    """Return a run that is spread over shards with the sums of what they have come to; pure."""
+    seconds: Counter[str] = Counter()
+    ended: Counter[str] = Counter()
+    for shard in shards:
+        seconds.update(shard.seconds)
+        ended.update(shard.ended)
+    return replace(
+        run,
+        seconds=dict(seconds),
+        ended=dict(ended),
+        # What ended by itself has counted those of its shards.
+        transitions=max(run.transitions, sum(shard.transitions for shard in shards)),
+        shards_done=sum(shard.complete for shard in shards),
     )
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from steadyspot.contract import Capacity, Status
-from steadyspot.deploy.runs.evidence import number_of, seconds_of
 from steadyspot.deploy.runs.progress import duration
 from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.runs.shards import number_of, seconds_of
 from steadyspot.deploy.ui.pictures import WIDTH, Scale, Tick
 from steadyspot.deploy.ui.tones import SIGNS, tone_of
 

@@ -70,7 +70,10 @@ class MoneyColumn(TypedDict):
 
 
 class MoneyOfShardColumn(MoneyColumn):
-    """The same of a shard, and how often its attempts ended how, by ``cause/capacity``."""
+    """The same of a shard, and how often its attempts ended how, by ``cause/capacity``.
+
+    So is that of a run which is spread over shards, of all their attempts.
+    """
 
     ended: dict[str, int]
 

@@ -39,10 +39,13 @@ def shard_key(run_key: str, shard: int) -> str:
 def shard_of_execution(name: str) -> tuple[str, int] | None:
     """Return the run and the number of the shard that an execution of such a name works off.
 
-    The name is the shard's key, a dot, and how often its run had been claimed.
+    The name is the shard's key, a dot, and how often its run had been claimed; where the shard goes
+    on in another execution, a dot and how often the shard itself has been claimed then follow.
     """
     key, dot, claims = name.rpartition(".")
-    return shard_of(key) if dot and claims.isdecimal() else None
+    if not dot or not claims.isdecimal():
+        return None
+    return shard_of(key) or shard_of_execution(key)
 
 
 def shard_of(key: str) -> tuple[str, int] | None:

@@ -67,8 +67,8 @@ class SpreadWorld(RunWorld):
     def beside(self, at: float) -> Beside:
         return Beside(self, at)
 
-    def start_shard(self, arguments: Any, at: float) -> float:
-        """Run the execution of a shard; when it has ended.
+    def start_shard(self, arguments: Any, at: float) -> tuple[float, Ended]:
+        """Run an execution of a shard; when it has ended, and how.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class SpreadWorld(RunWorld):
         )
         ended = self.machine.run(world, request, name=arguments["Name"])
         self.shards.append((world, ended))
-        return world.now
+        return world.now, ended
 
     def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
         result = super().call(resource, arguments, timeout_seconds, state)
@@ -173,6 +173,14 @@ class ShardWorld(RunWorld):
         self._worker: dict[str, Any] = {}
         super().__init__(**given)
 
+    def _elsewhere(self, service: str, arguments: Any) -> Any:
+        """Go on in another execution, for whose end this one waits."""
+        assert service == "states:startExecution.sync:2", f"nobody answers {service}"
+        self.now, ended = self._run.start_shard(arguments, self.now)
+        if ended.status != "SUCCEEDED":
+            raise TaskFailed("States.TaskFailed", json.dumps({"Error": ended.error}))
+        return {"Output": ended.output}
+
     def _of(self, key: Any) -> dict[str, Any]:
         item = self._run._of(key)
         if key["job"]["S"].endswith(WORKER_SUFFIX):
@@ -196,9 +204,7 @@ class Beside:
     def call(self, resource: str, arguments: Any, timeout_seconds: int, state: str) -> Any:
         """Answer the one Task that there is."""
         assert resource.endswith("states:startExecution.sync:2")
-        before = len(self._run.shards)
-        self.now = self._run.start_shard(arguments, self.now)
-        (_, ended) = self._run.shards[before]
+        self.now, ended = self._run.start_shard(arguments, self.now)
         if ended.status != "SUCCEEDED":
             raise TaskFailed("States.TaskFailed", json.dumps({"Error": ended.error}))
         return {"Output": ended.output}

@@ -49,6 +49,7 @@ def command(
         together,
     )
     from steadyspot.deploy.runs.records import UNREADABLE
+    from steadyspot.deploy.runs.shards import whole
 
     prices = target.config.platform.prices
     if refresh:
@@ -64,7 +65,7 @@ def command(
     since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
     bills, tips, unreadable = [], [], []
     for one in wanted:
-        found = target.runs.since(one.name, since)
+        found = [whole(target.runs, run) for run in target.runs.since(one.name, since)]
         runs = [run for run in found if run.status != UNREADABLE]
         unreadable += [f"{one.name} {run.run_key}" for run in found if run.status == UNREADABLE]
         bills += [of_run(one, run, prices) for run in runs] if each else by_month(one, runs, prices)

@@ -18,10 +18,14 @@ def at(done: int, total: int = 8) -> RunRecord:
     return replace(bad_night(), status="running", units_done=done, units_total=total)
 
 
+def of_shards(run: RunRecord, _now: object) -> str:
+    return f"{run.shards_done} of {run.shards} shards complete"
+
+
 def told(*runs: RunRecord | None, every: float = 60) -> list[str]:
     """What is said at looks a minute apart; the run was claimed at the first, less a second."""
     records: Iterator[RunRecord | None] = iter(runs)
-    progress = Progress(lambda: next(records), expected_seconds=600)
+    progress = Progress(lambda: next(records), 600, of_shards)
     looks = (progress.look(BEGUN + timedelta(seconds=every * n)) for n in range(len(runs)))
     return [moment.text if moment else "" for moment in looks]
 
@@ -49,8 +53,17 @@ def test_a_complete_run_is_not_told_as_under_way() -> None:
     assert told(bad_night()) == [""]
 
 
+def test_of_shards_it_is_told_how_they_stand_where_that_has_changed() -> None:
+    run = replace(at(0, 0), shards=4)
+    assert told(run, run, replace(run, shards_done=1)) == [
+        "0 of 4 shards complete",
+        "",
+        "1 of 4 shards complete",
+    ]
+
+
 def test_the_record_is_looked_at_four_times_a_minute() -> None:
-    progress = Progress(lambda: None, 600)
+    progress = Progress(lambda: None, 600, of_shards)
     assert progress.due(BEGUN)
     progress.look(BEGUN)
     assert not progress.due(BEGUN + timedelta(seconds=14))

@@ -35,13 +35,14 @@ KNOWN = ("finished", "no-capacity", "reclaimed", "unknown")
 EVENTS = {"Task": 6, "Wait": 2, "Choice": 2, "Succeed": 2, "Fail": 1}
 """Events of a state in the history; a Task's are entered, scheduled, started, submitted, ended and
 exited."""
+HANDED_OVER = ["Hand the run over", "Does its run wait for it?", "Go on in a new execution"]
 EVENTS_OF_A_RETRY = 3
 """Scheduled, started, failed."""
 
 
-def with_smaller_bounds(cap_seconds: int, wait_minutes: int) -> Any:
-    given = {"BackoffCapSeconds": str(cap_seconds), "MaximumWaitMinutes": str(wait_minutes)}
-    text = json.dumps(job_definition(silent=False, **given))
+def with_smaller_bounds(cap_seconds: int, wait_minutes: int, **given: str) -> Any:
+    bounds = {"BackoffCapSeconds": str(cap_seconds), "MaximumWaitMinutes": str(wait_minutes)}
+    text = json.dumps(job_definition(silent=False, **bounds, **given))
     for name, real, small in (
         ("mostAttempts", MOST_ATTEMPTS, MOST),
         ("keptAttempts", KEPT_ATTEMPTS, KEPT),
@@ -217,7 +218,7 @@ def test_a_year_in_the_queue_leaves_room_in_the_history_and_the_run_then_goes_on
     deadline: dict[str, int],
 ) -> None:
     ended, world = waited_for_its_turn(YEAR, **deadline)
-    assert ended.states_entered[-2:] == ["Hand the run over", "Go on in a new execution"]
+    assert ended.states_entered[-3:] == HANDED_OVER
     assert len(world.launches) == 1
     assert 2 + sum(map(most_events_of, ended.states_entered)) < MOST_EVENTS
 
@@ -234,7 +235,7 @@ def test_a_run_goes_on_in_a_new_execution_that_knows_what_was_before() -> None:
     world = world_of(RECLAIMED)
     first, second = islice(legs(world, {"capacity": "spot-only"}), 2)
 
-    assert first.ended.states_entered[-2:] == ["Hand the run over", "Go on in a new execution"]
+    assert first.ended.states_entered[-3:] == HANDED_OVER
     assert second.ended.states_entered[:4] == [
         *("Claim the run", "Who holds it?", "Is it settled?", "Take the run over"),
     ]

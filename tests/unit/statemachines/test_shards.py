@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
+from steadyspot.contract.shards import shard_of_execution
 from tests.unit.statemachines.shards import COMPLETE, TIME, recorded
+from tests.unit.statemachines.test_limits import with_smaller_bounds
 from tests.virtual.defaults import job_definition
 from tests.virtual.fan_out import Market, SpreadWorld, size
 from tests.virtual.machine import Ended, Machine
-from tests.virtual.world import Offer
+from tests.virtual.world import REFUSED, Launch, Offer
 
 NOW = 1_795_485_600.0
 SCHEMAS = Path(__file__).parents[3] / "statemachines" / "schemas"
@@ -85,6 +88,46 @@ def test_a_redrive_is_for_those_that_are_left() -> None:
     assert [world.launches for world, _ in world.shards[4:]] != []
     assert again.items["Run the shards"] == [1, 2]
     assert [shard.status for _, shard in world.shards[4:]] == ["SUCCEEDED"] * 2
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_shard_goes_on_in_another_execution_for_which_the_one_before_waits(
+    ends_well: bool,
+) -> None:
+    """The Map waits for the first one alone; a redrive of the run meets none of their names."""
+    left = 20
+
+    def market(launch: Launch, left_to_do: float) -> Offer:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            return Offer(error=REFUSED)
+        return (calm if ends_well else failing(1))(1)(launch, left_to_do)
+
+    definition = with_smaller_bounds(120, 100, Shards="2")
+    world = SpreadWorld(
+        Machine(definition),
+        now=NOW,
+        work_seconds=600,
+        market_of=lambda shard: market if shard == 1 else calm(shard),
+    )
+    ended = run(world)
+    names = {
+        (ended.output or {}).get("execution", "").rsplit(":", 1)[-1] for _, ended in world.shards
+    }
+    assert world.names == {f"{KEY}.s0000.1", f"{KEY}.s0001.1", *names - {""}}
+    assert names >= {f"{KEY}.s0001.1.2", f"{KEY}.s0001.1.3"}
+    assert all(shard_of_execution(name) == (KEY, 1) for name in names - {""})
+    if ends_well:
+        assert ended.status == "SUCCEEDED", (ended.error, ended.cause)
+        money = world.table["nightly/shards", f"{KEY}.s0001"]["money"]["M"]
+        entered = [len(one.states_entered) for _, one in world.shards]
+        assert int(money["transitions"]["N"]) == sum(entered) - 4
+        return
+    assert "Of 2 shards 1 did not finish: 1 (" in ended.cause
+    world._market_of = calm
+    assert run(world, "second", redrive=True).status == "SUCCEEDED"
+    assert f"{KEY}.s0001.2" in world.names
 
 
 def test_what_many_shards_have_made_lies_in_lists() -> None:
