@@ -24,6 +24,7 @@ from steadyspot.deploy.stacks.consistency import (
     faults_of_job,
     faults_of_platform,
 )
+from steadyspot.deploy.stacks.notify import Notify, entries_of, faults_of_entries
 from steadyspot.deploy.stacks.terms import faults_of_terms, faults_of_terms_of_jobs
 from steadyspot.deploy.stacks.toml_lines import lines_of, place_of
 from steadyspot.deploy.trouble import USAGE, Trouble
@@ -265,6 +266,7 @@ class Config:
     platform: Platform
     jobs: Mapping[str, Job]
     environment: str | None = None
+    notify: tuple[Notify, ...] = ()
 
     def job(self, name: str | None = None) -> Job:
         """Return the job of that name, or the only one there is.
@@ -362,13 +364,15 @@ def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) 
         path=path,
         platform=_platform(content.get("platform", {})),
         jobs={name: _job(name, job) for name, job in content["jobs"].items()},
+        notify=entries_of(content.get("notify", ())),
     )
 
 
 def _faults_of(content: Mapping[str, Any]) -> list[Fault]:
     faults = [_plainer(fault) for fault in faults_of(schema(), content, "the file")]
     wrong = {fault.path[:2] for fault in faults}
-    return [*(faults or _faults_of_texts(content, ())), *_faults_between(content, wrong)]
+    between = [*_faults_between(content, wrong), *_faults_of_notify(content, wrong)]
+    return [*(faults or _faults_of_texts(content, ())), *between]
 
 
 def _faults_of_texts(value: Any, path: tuple[str, ...]) -> Iterator[Fault]:
@@ -523,3 +527,11 @@ def _faults_between(content: Mapping[str, Any], wrong: set[tuple[str, ...]]) -> 
             yield Fault(("jobs", name, "after"), f"jobs.{name}.after {fault}")
         for name, key, fault in faults_of_terms_of_jobs(content.get("platform", {}), jobs):
             yield Fault(("jobs", name, *key.split(".")), f"jobs.{name}.{key} {fault}")
+
+
+def _faults_of_notify(content: Mapping[str, Any], wrong: set[tuple[str, ...]]) -> Iterator[Fault]:
+    if {path[:1] for path in wrong} & {("notify",), ("jobs",), ("platform",)}:
+        return
+    mail, jobs = content.get("platform", {}).get("mail"), content.get("jobs", {})
+    for place, fault in faults_of_entries(content.get("notify", ()), jobs, mail):
+        yield Fault(("notify", str(place)), f"notify.{place} {fault}")

@@ -20,6 +20,8 @@ from steadyspot.contract.keys import SCHEDULED_TIME_ATTRIBUTE
 from steadyspot.deploy.schedules.looks import looks_after
 from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR
+from steadyspot.deploy.stacks.notify import Notify
+from steadyspot.deploy.stacks.notify_parts import heartbeats_of
 
 _PLACE = re.compile(r"^( *)# here: (.+)$", re.MULTILINE)
 _WINDOW = {
@@ -39,9 +41,13 @@ _OF_HISTORY = {
 _PARTITION_AND_PLACE = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
 
 
-def with_parts(job: Job, text: str) -> str:
-    """Return a job's template with the entries of its structured keys in their places."""
+def with_parts(job: Job, text: str, notify: Iterable[Notify] = ()) -> str:
+    """Return a job's template with the entries of its structured keys in their places.
+
+    ``notify`` are all that are told of runs; heartbeats of the job stand in its stack.
+    """
     entries = {place: [*made] for place, made in _entries(job).items()}
+    entries["who waits for heartbeats"] = [*heartbeats_of(job.name, notify)]
 
     def put(place: re.Match[str]) -> str:
         lines = [place[0], *(f"{place[1]}{line}" for line in entries.pop(place[2]))]

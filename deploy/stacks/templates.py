@@ -59,9 +59,12 @@ class Template:
         return dict(yaml.load(self.definitions[machine], _YAML))
 
 
-def platform_template() -> Template:
-    """Return ``platform.yaml`` with its definitions in it, as JSON, and no more than is needed."""
-    text = (TEMPLATES / PLATFORM).read_text("utf-8")
+def platform_template(edit: Callable[[str], str] = lambda text: text) -> Template:
+    """Return ``platform.yaml`` with its definitions in it, as JSON, and no more than is needed.
+
+    ``edit`` changes the text before.
+    """
+    text = edit((TEMPLATES / PLATFORM).read_text("utf-8"))
     definitions = _definitions_of(text)
 
     def within(location: re.Match[str]) -> str:

@@ -6,9 +6,11 @@ For messages and to show where a value comes from: what is written in a rare way
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
+_ENTRY = re.compile(r"\s*\[\[\s*([^\[\]]+?)\s*\]\]")
 _KEY = re.compile(
     r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"))*)\s*="""
 )
@@ -19,8 +21,15 @@ def lines_of(text: str) -> dict[tuple[str, ...], int]:
     """Return on which lines tables and keys begin, as far as that can be told without a parser."""
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
+    entries: Counter[tuple[str, ...]] = Counter()
     for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
+        if entry := _ENTRY.match(line):
+            name = _parts(entry[1])
+            table = (*name, str(entries[name]))
+            entries[name] += 1
+            found.setdefault(name, number)
+            found.setdefault(table, number)
+        elif header := _HEADER.match(line):
             table = _parts(header[1])
             found.setdefault(table, number)
         elif key := _KEY.match(line):

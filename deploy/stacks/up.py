@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from steadyspot.deploy.stacks.changes import Plan, StateChange, states_that_change
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.notify_parts import with_notify
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
@@ -43,13 +44,14 @@ class Wanted:
 def platform_of(target: Target) -> Wanted:
     """Return the platform's stack as the configuration wants it."""
     platform = target.config.platform
-    return Wanted(target.platform_stack, platform_template(), of_platform(platform))
+    template = platform_template(partial(with_notify, target.config.notify))
+    return Wanted(target.platform_stack, template, of_platform(platform))
 
 
 def stack_of(target: Target, job: Job) -> Wanted:
     """Return a job's stack as the configuration wants it."""
     parameters = of_job(target.config.platform, job)
-    template = job_template(partial(with_parts, job))
+    template = job_template(partial(with_parts, job, notify=target.config.notify))
     return Wanted(target.config.job_stack(job), template, parameters)
 
 

@@ -328,7 +328,7 @@ def test_a_parked_run_has_the_keys_that_the_contract_names(name: str) -> None:
 
 def test_notifications_have_the_keys_that_the_contract_names() -> None:
     of_a_run = set(re.findall(r"^  '(\w+)':", EXPRESSIONS["notification"], re.MULTILINE))
-    of_an_end = set(re.findall(r"^    '(\w+)':", EXPRESSIONS["endedMessage"], re.MULTILINE))
+    of_an_end = set(re.findall(r"^  '(\w+)':", EXPRESSIONS["endedMessage"], re.MULTILINE))
     assert of_a_run > messages.NOTIFICATION
     assert of_an_end == messages.NOTIFICATION
 

@@ -1,0 +1,455 @@
+"""What ``[[notify]]`` comes to in the stacks: JSON that is put into their templates; pure.
+
+All that people are told goes through one topic, with job, outcome and severity as attributes. A
+mail is a subscription with a filter. What is called by HTTP needs an event: a queue at the topic
+and a pipe put what is told onto the account's bus, where a rule for each entry chooses, makes the
+form that the service wants, and calls it, for hours where it does not answer. What is not delivered
+in the end lies in the queue *Untold*, which rings. Heartbeats need none of that: Step Functions
+itself tells the bus of each start and end, so they stand in the stack of their job; one that is
+missing is what their service rings of. So no workflow has a state more, and none waits for anybody.
+Secrets are named by a reference that CloudFormation resolves, and stand in no template.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from steadyspot.contract import messages
+from steadyspot.deploy.stacks.notify import Notify
+
+PLACE = "# here: who is told"
+"""Where the resources go in ``platform.yaml``."""
+SOURCE = "steadyspot.${AWS::StackName}"
+"""The source of a platform's events."""
+TOLD = "Run told"
+"""Their type; the detail is the notification."""
+
+_ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
+_WEBHOOK_IS_TRIED = {
+    "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 43_200},
+    "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Untold", "Arn"]}},
+}
+"""For half a day; a heartbeat only for a quarter of an hour, since a start that came after its end
+would say something else than what happened."""
+_NO_KEY = {"ApiKeyName": "X-Steadyspot", "ApiKeyValue": "steadyspot"}
+"""A connection must have a key; this one is for those who want none."""
+_ENDPOINTS = {
+    "pagerduty": "https://events.pagerduty.com/v2/enqueue",
+    "opsgenie": "https://api.opsgenie.com/v2/alerts",
+}
+# A value stands in quotes of its own only where it holds none itself: job, outcome, severity, key.
+_TITLE = "<job> <outcome> (<severity>), run <runKey>"
+_FORMS: Mapping[str, str] = {
+    "slack": f'{{"text":"Steadyspot: {_TITLE}","attachments":[{{"text":<sentence>}},'
+    '{"text":<nextStep>},{"text":<execution>}]}',
+    "pagerduty": '{"event_action":"trigger","dedup_key":"<job>/<runKey>/<outcome>","payload":'
+    f'{{"summary":"{_TITLE}","source":"<job>","severity":"<severity>","custom_details":<all>}}}}',
+    "opsgenie": f'{{"message":"{_TITLE}","alias":"<job>/<runKey>/<outcome>",'
+    '"description":<sentence>,"source":"steadyspot","tags":["<job>","<severity>"],'
+    '"details":{"nextStep":<nextStep>,"execution":<execution>}}',
+}
+_SIGNS: Mapping[str, Mapping[str, dict[str, Any]]] = {
+    "healthchecks": {
+        "start": {"PathParameterValues": ["start"]},
+        "success": {"PathParameterValues": ["0"]},
+        "fail": {"PathParameterValues": ["fail"]},
+    },
+    "cronitor": {
+        "start": {"QueryStringParameters": {"state": "run"}},
+        "success": {"QueryStringParameters": {"state": "complete"}},
+        "fail": {"QueryStringParameters": {"state": "fail"}},
+    },
+    "sentry": {
+        "start": {"QueryStringParameters": {"status": "in_progress"}},
+        "success": {"QueryStringParameters": {"status": "ok"}},
+        "fail": {"QueryStringParameters": {"status": "error"}},
+    },
+}
+"""How each service is told: by the end of its URL, or by a parameter."""
+_NO_SHARD = {"anything-but": {"wildcard": f'*"{messages.SHARD}":*'}}
+_FIRST = {
+    "anything-but": {"wildcard": [f'*"{messages.SHARD}":*', f'*"{messages.GOES_ON}":*']},
+}
+_MOMENTS: Mapping[str, dict[str, Any]] = {
+    "start": {"status": ["RUNNING"], "input": [_FIRST]},
+    "success": {
+        "status": ["SUCCEEDED"],
+        "input": [_NO_SHARD],
+        "output": [{"wildcard": '*"finished"*'}],
+    },
+    "fail": {"status": ["FAILED", "ABORTED", "TIMED_OUT"], "input": [_NO_SHARD]},
+}
+"""Which executions a heartbeat tells of: no shard, no duplicate, none whose run goes on."""
+
+
+def with_notify(entries: Iterable[Notify], text: str) -> str:
+    """Return the platform's template with what the entries come to in its place."""
+    assert text.count(PLACE) == 1
+    resources = resources_of([*entries])
+    return text.replace(
+        PLACE,
+        "\n".join([PLACE, *(f"  {name}: {_compact(one)}" for name, one in resources.items())]),
+    )
+
+
+def resources_of(entries: list[Notify]) -> dict[str, Any]:
+    """Return by their logical ids the resources of the platform that the entries come to."""
+    found: dict[str, Any] = {}
+    webhooks = [one for one in entries if one.webhook]
+    if any(one.webhook or one.topic for one in entries):
+        found |= {**_onto_the_bus(), **_undelivered()}
+    if webhooks:
+        found["CallRole"] = _caller(webhooks, "rule/${AWS::StackName}-*")
+    if any(_connection(one) == _NO_KEY and one.webhook == "slack" for one in webhooks):
+        found["NoKey"] = _connected(_NO_KEY)
+    if any(one.chat for one in entries):
+        found["ChatRole"] = _role("chatbot.amazonaws.com", None)
+    ways = {"mail": _mail, "topic": _topic, "chat": _chat, "webhook": _webhook}
+    for entry in entries:
+        if entry.way in ways:
+            found |= ways[entry.way](entry)
+    return found
+
+
+def heartbeats_of(job: str, entries: Iterable[Notify]) -> Iterator[str]:
+    """Yield the resources of a job's stack by which others are told of its starts and ends."""
+    told = [one for one in entries if one.heartbeat and job in one.jobs]
+    found: dict[str, Any] = {}
+    if told:
+        found["NoKey"] = _connected(_NO_KEY)
+        found["CallRole"] = _caller(told, "rule/*")
+    for entry in told:
+        found |= _heartbeat(entry)
+    for name, resource in found.items():
+        yield f"{name}: {_compact(resource)}"
+
+
+# --- the ways -----------------------------------------------------------------------------------
+
+
+def filter_of(entry: Notify) -> dict[str, list[Any]]:
+    """Return the filter of a subscription, empty for everything.
+
+    Alarms have no attributes: they come to who chooses by severity alone and takes errors.
+    """
+    chosen: dict[str, list[Any]] = {key: [*names] for key, names in _chosen(entry)}
+    if set(chosen) == {messages.SEVERITY} and "error" in entry.severities:
+        chosen[messages.SEVERITY].append({"exists": False})
+    return chosen
+
+
+def _chosen(entry: Notify) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for key, names in (
+        (messages.JOB, entry.jobs),
+        (messages.OUTCOME, entry.outcomes),
+        (messages.SEVERITY, entry.severities),
+    ):
+        if names:
+            yield key, names
+
+
+def _mail(entry: Notify) -> Iterator[tuple[str, Any]]:
+    chosen = filter_of(entry)
+    yield (
+        entry.identity,
+        _resource(
+            "SNS::Subscription",
+            TopicArn={"Ref": "Topic"},
+            Protocol="email",
+            Endpoint=entry.mail,
+            **({"FilterPolicy": chosen} if chosen else {}),
+        ),
+    )
+
+
+def _topic(entry: Notify) -> Iterator[tuple[str, Any]]:
+    target = {"Arn": entry.topic, "InputPath": "$.detail", **_WEBHOOK_IS_TRIED}
+    yield entry.identity, _rule(_told(entry), target)
+
+
+def _chat(entry: Notify) -> Iterator[tuple[str, Any]]:
+    """Yield the channel, which Amazon Q Developer subscribes to the topic; it may do nothing."""
+    chat = entry.chat
+    common: dict[str, Any] = {
+        "ConfigurationName": {"Fn::Sub": f"${{AWS::StackName}}-{entry.identity}"},
+        "IamRoleArn": {"Fn::GetAtt": ["ChatRole", "Arn"]},
+        "SnsTopicArns": [{"Ref": "Topic"}],
+    }
+    if "workspace" in chat:
+        kind = "Chatbot::SlackChannelConfiguration"
+        ids = {"SlackWorkspaceId": chat["workspace"], "SlackChannelId": chat["channel"]}
+    else:
+        kind = "Chatbot::MicrosoftTeamsChannelConfiguration"
+        ids = {
+            "TeamsTenantId": chat["tenant"],
+            "TeamId": chat["team"],
+            "TeamsChannelId": chat["channel"],
+        }
+    yield entry.identity, _resource(kind, **common, **ids)
+
+
+def _webhook(entry: Notify) -> Iterator[tuple[str, Any]]:
+    yield from _destination(entry, _called_at(entry))
+    kind = str(entry.webhook)
+    if kind == "json":
+        shaped: dict[str, Any] = {"InputPath": "$.detail"}
+    else:
+        names = ("job", "outcome", "severity", "runKey", "sentence", "nextStep", "execution")
+        template = _FORMS[kind]
+        paths = {name: f"$.detail.{name}" for name in names if f"<{name}>" in template}
+        if "<all>" in template:
+            paths["all"] = "$.detail"
+        shaped = {"InputTransformer": {"InputPathsMap": paths, "InputTemplate": template}}
+    target = {**_calling(entry), **shaped, **_WEBHOOK_IS_TRIED}
+    yield entry.identity, _rule(_told(entry), target)
+
+
+def _heartbeat(entry: Notify) -> Iterator[tuple[str, Any]]:
+    """Yield a rule for the start, one for success and one for failure.
+
+    The body has when the execution began and ended, in epoch milliseconds: with the start and the
+    end of it the service knows the duration.
+    """
+    url, kind, (job,) = _called_at(entry), str(entry.heartbeat), entry.jobs
+    yield from _destination(entry, f"{url}/*" if kind == "healthchecks" else url)
+    names = ("name", "status", "startDate", "stopDate")
+    shaped = {
+        "InputTransformer": {
+            "InputPathsMap": {name: f"$.detail.{name}" for name in names},
+            "InputTemplate": "{" + ",".join(f'"{name}":<{name}>' for name in names) + "}",
+        }
+    }
+    machine = _here("states", f"stateMachine:${{AWS::StackName}}-{job}")
+    for moment, detail in _MOMENTS.items():
+        pattern = {
+            "source": ["aws.states"],
+            "detail-type": ["Step Functions Execution Status Change"],
+            "detail": {"stateMachineArn": [machine], **detail},
+        }
+        target = {
+            **_calling(entry),
+            **shaped,
+            "HttpParameters": _SIGNS[kind][moment],
+            "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 900},
+        }
+        yield entry.identity + moment.title(), _rule(pattern, target)
+
+
+# --- what they have in common -------------------------------------------------------------------
+
+
+def _secret(entry: Notify) -> str:
+    return f"{{{{resolve:secretsmanager:{entry.secret}:SecretString:{entry.secret_key}}}}}"
+
+
+def _called_at(entry: Notify) -> str:
+    if entry.url:
+        return entry.url.rstrip("/") if entry.heartbeat == "healthchecks" else entry.url
+    return _ENDPOINTS.get(str(entry.webhook)) or _secret(entry)
+
+
+def _connection(entry: Notify) -> dict[str, str]:
+    """Return the header that an entry's calls have."""
+    if entry.webhook in ("opsgenie", "json"):
+        scheme = "GenieKey " if entry.webhook == "opsgenie" else ""
+        return {"ApiKeyName": "Authorization", "ApiKeyValue": f"{scheme}{_secret(entry)}"}
+    return _NO_KEY
+
+
+def _connected(key: Mapping[str, str], body: Mapping[str, str] | None = None) -> dict[str, Any]:
+    auth: dict[str, Any] = {"ApiKeyAuthParameters": dict(key)}
+    if body:
+        auth["InvocationHttpParameters"] = {
+            "BodyParameters": [
+                {"Key": name, "Value": value, "IsValueSecret": True} for name, value in body.items()
+            ]
+        }
+    return _resource("Events::Connection", AuthorizationType="API_KEY", AuthParameters=auth)
+
+
+def _destination(entry: Notify, endpoint: str) -> Iterator[tuple[str, Any]]:
+    """Yield what is called, and by which key."""
+    connection = "NoKey"
+    body = {"routing_key": _secret(entry)} if entry.webhook == "pagerduty" else None
+    if body or _connection(entry) != _NO_KEY:
+        connection = f"{entry.identity}Key"
+        yield connection, _connected(_connection(entry), body)
+    yield (
+        f"{entry.identity}Url",
+        _resource(
+            "Events::ApiDestination",
+            ConnectionArn={"Fn::GetAtt": [connection, "Arn"]},
+            HttpMethod="POST",
+            InvocationEndpoint=endpoint,
+        ),
+    )
+
+
+def _calling(entry: Notify) -> dict[str, Any]:
+    return {
+        "Arn": {"Fn::GetAtt": [f"{entry.identity}Url", "Arn"]},
+        "RoleArn": {"Fn::GetAtt": ["CallRole", "Arn"]},
+    }
+
+
+def _told(entry: Notify) -> dict[str, Any]:
+    detail = {key: [*names] for key, names in _chosen(entry)}
+    return {
+        "source": [{"Fn::Sub": SOURCE}],
+        "detail-type": [TOLD],
+        **({"detail": detail} if detail else {}),
+    }
+
+
+def _rule(pattern: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
+    return _resource("Events::Rule", EventPattern=pattern, Targets=[{"Id": "told", **target}])
+
+
+def _onto_the_bus() -> dict[str, Any]:
+    """Return what puts each notification onto the account's bus."""
+    queue, bus = {"Fn::GetAtt": ["Told", "Arn"]}, _here("events", "event-bus/default")
+    role = _role(
+        "pipes.amazonaws.com",
+        None,
+        ("sqs:ReceiveMessage", queue),
+        ("sqs:DeleteMessage", queue),
+        ("sqs:GetQueueAttributes", queue),
+        ("events:PutEvents", bus),
+    )
+    return {
+        "Told": _resource("SQS::Queue", MessageRetentionPeriod=86_400, SqsManagedSseEnabled=True),
+        "ToldPolicy": _queue_policy("Told", "sns.amazonaws.com", {"Ref": "Topic"}),
+        "ToldSubscription": _resource(
+            "SNS::Subscription",
+            TopicArn={"Ref": "Topic"},
+            Protocol="sqs",
+            Endpoint=queue,
+            RawMessageDelivery=True,
+            FilterPolicy={messages.OUTCOME: [{"exists": True}]},
+        )
+        | {"DependsOn": ["ToldPolicy"]},
+        "PipeRole": role,
+        "ToldPipe": _resource(
+            "Pipes::Pipe",
+            Source=queue,
+            Target=bus,
+            RoleArn={"Fn::GetAtt": ["PipeRole", "Arn"]},
+            TargetParameters={
+                "InputTemplate": "<$.body>",
+                "EventBridgeEventBusParameters": {
+                    "Source": {"Fn::Sub": SOURCE},
+                    "DetailType": TOLD,
+                },
+            },
+        ),
+    }
+
+
+def _undelivered() -> dict[str, Any]:
+    """Return the queue for what was tried in vain, and the alarm that rings of it."""
+    alarm = (
+        "Something could not be told by a topic, webhook or heartbeat of [[notify]], and lies in "
+        "${Untold.QueueName} for 14 days with what its service answered. Correct url and secret; "
+        'to see it work: steadyspot notify --test. README, "When an alarm rings".'
+    )
+    return {
+        "Untold": _resource(
+            "SQS::Queue", MessageRetentionPeriod=1_209_600, SqsManagedSseEnabled=True
+        ),
+        "UntoldPolicy": _queue_policy(
+            "Untold", "events.amazonaws.com", _here("events", "rule/${AWS::StackName}-*")
+        ),
+        "UntoldAlarm": _resource(
+            "CloudWatch::Alarm",
+            AlarmName={"Fn::Sub": "${AWS::StackName}-untold"},
+            AlarmDescription={"Fn::Sub": alarm},
+            Namespace="AWS/SQS",
+            MetricName="ApproximateNumberOfMessagesVisible",
+            Dimensions=[{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Untold", "QueueName"]}}],
+            Statistic="Maximum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="notBreaching",
+            AlarmActions=[{"Ref": "Topic"}],
+        ),
+    }
+
+
+def _queue_policy(queue: str, service: str, source: Any) -> dict[str, Any]:
+    arn = {"Fn::GetAtt": [queue, "Arn"]}
+    statements = [
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:*",
+            "Resource": arn,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnLike": {"aws:SourceArn": source}},
+        },
+    ]
+    document = {"Version": "2012-10-17", "Statement": statements}
+    return _resource("SQS::QueuePolicy", Queues=[{"Ref": queue}], PolicyDocument=document)
+
+
+def _caller(entries: Iterable[Notify], rules: str) -> dict[str, Any]:
+    """Return the role in which rules call what the entries name, and nothing else."""
+    called = [{"Fn::GetAtt": [f"{one.identity}Url", "Arn"]} for one in entries]
+    return _role("events.amazonaws.com", rules, ("events:InvokeApiDestination", called))
+
+
+def _role(service: str, rule: str | None, *allowed: tuple[str, Any]) -> dict[str, Any]:
+    """Return the role of a service; ``rule`` says for which rules, else the account's."""
+    if rule:
+        condition: dict[str, Any] = {"ArnLike": {"aws:SourceArn": _here("events", rule)}}
+    else:
+        condition = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    statements = [
+        {"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed
+    ]
+    policy = {
+        "PolicyName": "tell",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
+    }
+    return _resource(
+        "IAM::Role",
+        Path={"Ref": "RolePath"},
+        PermissionsBoundary={
+            "Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]
+        },
+        AssumeRolePolicyDocument={
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": service},
+                    "Action": "sts:AssumeRole",
+                    # Amazon Q Developer says nothing of for whom it acts.
+                    **({} if service.startswith("chatbot") else {"Condition": condition}),
+                }
+            ],
+        },
+        **({"Policies": [policy]} if statements else {}),
+    )
+
+
+def _resource(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
+def _compact(value: Any) -> str:
+    """Return JSON that is YAML, too, in as few bytes as may be: a template has few to spare."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _here(service: str, resource: str) -> dict[str, str]:
+    return {"Fn::Sub": _ARN % (service, resource)}
