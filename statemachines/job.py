@@ -71,7 +71,7 @@ from steadyspot.statemachines.states import (
     Task,
     Wait,
 )
-from steadyspot.statemachines.weather import look, note
+from steadyspot.statemachines.weather import look, note, note_refusal
 
 CLOSED = {"cause": "finished", "class": "finished"}
 """The verdict on the attempt of a run that is closed."""
@@ -86,7 +86,7 @@ RECORDS = 50
 
 
 class Waits(NamedTuple):
-    """What comes after a refusal: the wait for Spot, which is tried then, and that for all else.
+    """What comes after a refusal: a wait for Spot, before a look at it, and one for all else.
 
     ``learning`` comes before the first of a run, ``telling`` before the first for on-demand.
     """
@@ -280,7 +280,7 @@ def record() -> Task:
                 **ledger(6),
             },
         },
-        assign=states_entered(2),
+        assign=states_entered(),
     )
 
 
@@ -319,9 +319,9 @@ def why_did_it_stop(
 ) -> Choice:
     """Return the Choice with a rule for each answer of the cause table.
 
-    What happens to Spot most goes back to Spot without asking anew: a refusal waits and a reclaim
-    that left progress behind does not, both while there is slack. The first time, the run time is
-    learned before.
+    What happens to Spot goes back to Spot without asking anew: a refusal waits and a reclaim that
+    left progress behind does not, both while there is slack. Most of it never gets here, see
+    ``weather``; the first time, the run time is learned before.
     """
     choice = Choice(
         JobState.WHY_DID_IT_STOP,
@@ -379,11 +379,11 @@ def learn() -> Task:
     )
 
 
-def wait_for_spot() -> Wait:
+def wait_for_spot(state_id: str, comment: str) -> Wait:
     """Wait for a back-off that grows, is capped, and ends at the latest start of Spot."""
     return Wait(
-        JobState.WAIT_FOR_CAPACITY,
-        comment="Backs off, never past the latest start of Spot; then Spot is tried again.",
+        state_id,
+        comment=comment,
         seconds=expression("secondsForSpot"),
         assign={variables.SPOT_REFUSED: expression("spotRefusedLonger"), **states_entered()},
     )
@@ -637,11 +637,43 @@ def _goes_on_to(following: State, task: Task) -> None:
     task.catches = [Catch(following, error_equals=["States.ALL"], assign=states_entered())]
 
 
+def _ends_by(following: State, task: Task) -> None:
+    """Let a task of the run's end go on, whatever becomes of its call; it is counted before."""
+    task.next_step = following
+    task.add_catch(Catch(following, error_equals=["States.ALL"]))
+
+
 def _choose(choosing: Choice, *rules: tuple[str, str, State]) -> None:
     """Add rules, each the name of a condition, a comment and what follows."""
     for condition, comment, following in rules:
         rule = Rule(expression(condition), comment=comment, assign=states_entered())
         choosing.add_choice(rule, following)
+
+
+def _let_end(
+    attempt: Task,
+    capacity: Capacity,
+    closing: State,
+    reading: State,
+    refused: State,
+    *,
+    states: int,
+) -> None:
+    """Let an attempt end: in a quiet run, in trouble, or as a call that is ``refused``.
+
+    ``states`` are those entered by a call that is refused; *Why did it stop?* is counted with it.
+    """
+    attempt.next_step = closing
+    refusing = {
+        **attempted("lastRefused", capacity, expression("statesEnteredNow", more=states)),
+        variables.CAUSE: expression("causeRefused", capacity=capacity.value),
+        variables.WORK: expression("workUnread"),
+    }
+    failing = attempted("lastFailed", capacity, expression("statesOfFailed"))
+    attempt.catches = [
+        Catch(refused, error_equals=list(CALL_ERRORS), assign=refusing),
+        Catch(reading, error_equals=["States.ALL"], assign=failing),
+    ]
 
 
 def build() -> Machine:
@@ -650,7 +682,9 @@ def build() -> Machine:
     looking = look(fair=spot, held=choosing)
     reading, recording, marking, parking, telling = how_far(), record(), mark(), park(), tell()
     waits = Waits(
-        for_spot=wait_for_spot(),
+        for_spot=wait_for_spot(
+            JobState.WAIT_FOR_CAPACITY, "Backs off, never past the latest start of Spot."
+        ),
         for_all_else=wait_a_moment(),
         learning=learn(),
         telling=tell_it_waits(),
@@ -701,22 +735,14 @@ def build() -> Machine:
         ("always", "On-demand is what is still on time, or all the job allows.", demand),
     )
 
-    noting = note(following=judging)
-    for attempt, capacity, after_call in (
-        (spot, Capacity.SPOT, noting),
-        (demand, Capacity.ON_DEMAND, judging),
-    ):
-        attempt.next_step = closing
-        refused = {
-            **attempted("lastRefused", capacity, expression("statesEnteredNow", more=2)),
-            variables.CAUSE: expression("causeRefused", capacity=capacity.value),
-            variables.WORK: expression("workUnread"),
-        }
-        failing = attempted("lastFailed", capacity, expression("statesOfFailed"))
-        attempt.catches = [
-            Catch(after_call, error_equals=list(CALL_ERRORS), assign=refused),
-            Catch(reading, error_equals=["States.ALL"], assign=failing),
-        ]
+    waiting = wait_for_spot(
+        JobState.WAIT_TO_ASK_AGAIN, "Only Spot troubles the run, so nothing else is looked at."
+    )
+    waiting.next_step = spot
+    noting = note(spot=spot, judging=judging)
+    noting_refusal = note_refusal(waiting=waiting, judging=judging)
+    _let_end(spot, Capacity.SPOT, closing, reading, noting_refusal, states=1)
+    _let_end(demand, Capacity.ON_DEMAND, closing, reading, judging, states=2)
     closing.catches = [Catch(reading, error_equals=["States.ALL"], assign=states_entered())]
     reading.next_step = recording
     unread = {
@@ -729,7 +755,7 @@ def build() -> Machine:
     recording.next_step = noting
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
-        Catch(noting, error_equals=["States.ALL"], assign=states_entered(2)),
+        Catch(noting, error_equals=["States.ALL"], assign=states_entered()),
     ]
     _goes_on_to(telling, giving_back)
     waits.learning.next_step = waits.for_spot
@@ -744,8 +770,7 @@ def build() -> Machine:
     waits.for_spot.next_step = looking
     waits.for_all_else.next_step = choosing
 
-    marking.next_step = asking
-    marking.add_catch(Catch(asking, error_equals=["States.ALL"]))
+    _ends_by(asking, marking)
     parking.next_step = printing = read_log(telling)
     unparked = {
         variables.CAUSE: expression("causeNotParked"),
@@ -755,10 +780,8 @@ def build() -> Machine:
     ending = Choice(JobState.IS_IT_COMPLETE, comment="It was told either way.")
     ending.add_choice(Rule(expression("isComplete")), adding_up)
     ending.default_choice(failed)
-    adding_up.next_step = finished
-    adding_up.add_catch(Catch(finished, error_equals=["States.ALL"]))
-    telling.next_step = ending
-    telling.catches = [Catch(ending, error_equals=["States.ALL"])]
+    _ends_by(finished, adding_up)
+    _ends_by(ending, telling)
     return Machine(
         first, comment="One run of a job, on Fargate Spot while there is slack, else on on-demand."
     )

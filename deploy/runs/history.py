@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, cast
 from steadyspot.contract import Capacity, CapacityMode, messages, variables
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.turn_told import TurnTold
-from steadyspot.deploy.runs.waits import Wait, deadline_of, latest_spot_start_of, wait_of
+from steadyspot.deploy.runs.waits import (
+    WAITS_FOR_SPOT,
+    Wait,
+    deadline_of,
+    latest_spot_start_of,
+    wait_of,
+)
 from steadyspot.statemachines.causes import HELD, CauseClass
 
 if TYPE_CHECKING:
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
 READ = JobState.HOW_FAR
 _CLAIMS = (JobState.CLAIM, JobState.TAKE_OVER)
-_WAITS = (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_A_MOMENT)
+_WAITS = (*WAITS_FOR_SPOT, JobState.WAIT_A_MOMENT)
 _SOON = timedelta(seconds=2)
 """A wait for Spot that ends so near its latest start leaves no time to try it again."""
 _LAUNCHES: Mapping[str, str] = {SPOT: "Spot", ON_DEMAND: Capacity.ON_DEMAND}

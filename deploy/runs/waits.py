@@ -20,6 +20,7 @@ from steadyspot.contract.states import JobState
 from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.values import GROWTH
 
+WAITS_FOR_SPOT = (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_TO_ASK_AGAIN)
 _NEVER = 9e12
 """Seconds since the epoch of the workflow's ``never``: Spot is not refused, and no time is set."""
 
@@ -45,7 +46,7 @@ def wait_of(state: str, values: Mapping[str, Any], entered: datetime) -> Wait | 
     try:
         now = entered.timestamp()
         latest = _latest_spot_start(values)
-        for_spot = state == JobState.WAIT_FOR_CAPACITY
+        for_spot = state in WAITS_FOR_SPOT
         seconds = _for_spot(values, latest - now) if for_spot else _for_else(values, latest - now)
         run = values[variables.RUN]
         takes_it = run["capacity"] == CapacityMode.SPOT_FIRST

@@ -44,6 +44,8 @@ class JobState(StrEnum):
     IS_THERE_TO_TELL = "Is there anything to tell?"
     RUN_ON_SPOT = "Run on Fargate Spot"
     RUN_ON_DEMAND = "Run on on-demand Fargate"
+    NOTE_REFUSAL = "Note the refusal"
+    WAIT_TO_ASK_AGAIN = "Wait to ask again"
     CLOSE = "Close the run"
     GIVE_BACK = "Give the turn back"
     HOW_FAR = "How far did it get?"

@@ -53,7 +53,8 @@ def resumed(
     assert work.published(run.run_key) == undisturbed
     # What SIGKILL leaves before its id was written down is the business of the bucket's rule.
     assert len(work.uploads()) <= (code == 137)
-    assert "Wait for capacity" not in work.states_entered(execution)
+    waits = {"Wait for capacity", "Wait to ask again"}
+    assert not waits & {*work.states_entered(execution)}
     first, second = (attempt.task for attempt in run.attempts)
     assert [first, second] == work.tasks()
     return first, second

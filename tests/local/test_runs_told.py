@@ -108,7 +108,7 @@ def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_h
     task = work.held()
     place.aws.market.refuse(work.family, times=1, how="failures")
     place.aws.market.reclaim(task)
-    eventually(lambda: "Wait for capacity" in work.states_entered(execution))
+    eventually(lambda: "Wait to ask again" in work.states_entered(execution))
     work.sfn.stop_execution(executionArn=execution)
     assert work.parked()["runKey"] == KEY
 

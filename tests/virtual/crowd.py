@@ -28,7 +28,7 @@ CONFLICTS = (
     "Close what is complete",
 )
 """States that look again where their transaction was cancelled for another one."""
-WEATHER = ("Look at the weather", "Note the weather")
+WEATHER = ("Look at the weather", "Note the refusal", "Note the weather")
 """Nothing depends on these calls, so that there is no order to try."""
 RUNNING, ABORTED = "RUNNING", "ABORTED"
 SEEN_SECONDS = 10.0

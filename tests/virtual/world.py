@@ -231,7 +231,9 @@ class RunWorld:
 
     def _table(self, service: str, arguments: Any) -> Any:
         if service == "dynamodb:updateItem":
-            return self._write([{"Update": arguments}], CONDITION_FAILED)
+            self._write([{"Update": arguments}], CONDITION_FAILED)
+            shown = arguments.get("ReturnValues") == "ALL_NEW"
+            return {"Attributes": self._read(arguments)["Item"]} if shown else {}
         if service == "aws-sdk:dynamodb:transactWriteItems":
             return self._write(arguments["TransactItems"], CANCELED)
         if service == "dynamodb:getItem":

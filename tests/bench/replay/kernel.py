@@ -181,8 +181,8 @@ class Replay:
 
     def go_on(self, following: str) -> str:
         """Carry out what follows; what follows then, nothing where the run is over."""
-        if following == "wait":
-            then = self._wait()
+        if following in ("wait", "wait to ask"):
+            then = self._wait(asks=following == "wait to ask")
         elif following == "look":
             then = self._look()
         elif following in (SPOT, ON_DEMAND):
@@ -217,8 +217,8 @@ class Replay:
             return "wait"
         return SPOT if self.slack() else ON_DEMAND
 
-    def _wait(self) -> str:
-        self.out.states_entered.append("Wait for capacity")
+    def _wait(self, *, asks: bool) -> str:
+        self.out.states_entered.append("Wait to ask again" if asks else "Wait for capacity")
         since = self.refused_since()
         left = (self.ends() - self.millis()) * 0.001
         backoff = min(self.s.backoff_cap_seconds, self.s.backoff_seconds * GROWTH**self.waits)
@@ -232,7 +232,7 @@ class Replay:
             self.waits, self.held = self.waits + 1, 0
         self.out.decisions.append(Decision("wait", self.now, seconds, 0))
         self.now += seconds
-        return "look"
+        return SPOT if asks else "look"
 
     def _launch(self, capacity: str) -> str:
         out = self.out
@@ -249,13 +249,17 @@ class Replay:
         met = self.market(capacity, self.now)
         self.is_held = False
         if met.refused:
-            self._note(capacity)
-            out.states_entered.append("Why did it stop?")
-            return self._refused(self.now)
+            return self._refused(self.now, "Note the refusal")
         return self._task(capacity, met, stop_by / 1000, self.now + seconds)
 
-    def _refused(self, launched: float) -> str:
+    def _refused(self, launched: float, noting: str) -> str:
         self.refused_at = round(launched * 1000)
+        self.refused += 1
+        self.weather.note(self.millis(), self.who)
+        self.out.states_entered.append(noting)
+        if noting == "Note the refusal" and self._is_plain():
+            return "wait to ask"
+        self.out.states_entered.append("Why did it stop?")
         if self.slack():
             self._learn()
             return "wait"
@@ -263,6 +267,11 @@ class Replay:
         left = (self.ends() - self.millis()) * 0.001
         self.now += max(0, math.floor(min(left, self.s.backoff_seconds)))
         return "refused"
+
+    def _is_plain(self) -> bool:
+        """Whether a state that notes the weather may lead back to Spot, with nothing to judge."""
+        told = self.weather.refused_to_others(self.millis(), self.who)
+        return self.slack() and not self._is_to_learn() and not told
 
     def _task(self, capacity: str, met: Met, stop_by: float, gives_up: float) -> str:
         out, began, done = self.out, self.now, self.done
@@ -287,28 +296,28 @@ class Replay:
         refused = (notice <= starts and not timed_out) or (
             never_began and timed_out and capacity == SPOT
         )
-        self._note(capacity, refused=refused)
-        out.states_entered.append("Why did it stop?")
         if refused:
-            return self._refused(began)
+            return self._refused(began, "Note the weather")
+        out.states_entered.append("Note the weather")
         self.since, self.waits, self.held, self.refused_at = NEVER, 0, 0, NEVER
         self.stalled = 0 if gained else self.stalled + 1
-        if not timed_out and gained and self.slack() and capacity == SPOT:
+        at_once = not timed_out and gained and capacity == SPOT
+        if at_once and self._is_plain():
+            return SPOT
+        out.states_entered.append("Why did it stop?")
+        if at_once and self.slack():
             if self._learn():
                 out.states_entered.append("Wait for capacity")
                 out.decisions.append(Decision("wait", self.now, 0, 0))
             return "look"
         return "timed-out" if timed_out else "interrupted"
 
-    def _note(self, capacity: str, *, refused: bool = True) -> None:
-        self.out.states_entered.append("Note the weather")
-        if refused and capacity == SPOT:
-            self.refused += 1
-            self.weather.note(self.millis(), self.who)
+    def _is_to_learn(self) -> bool:
+        return self.finish_by > 0 and not self.learned
 
     def _learn(self) -> bool:
         """Enter the state that learns the run time, once; there are no records to learn from."""
-        if self.learned or self.finish_by == 0:
+        if not self._is_to_learn():
             return False
         self.learned = True
         self.out.states_entered.append("Learn the run time")

@@ -26,7 +26,7 @@ ROW = """    Cause(
 AFTER = {
     Answer.FINISH: "Mark it unfinished",  # the record does not say complete
     Answer.WAIT_FOR_SPOT: "Wait for capacity",
-    Answer.SPOT_AGAIN: "Look at the weather",
+    Answer.SPOT_AGAIN: "Run on Fargate Spot",
     Answer.WAIT: "Wait a moment",
     Answer.DECIDE: "Choose capacity",
     Answer.STOP: "Mark it unfinished",

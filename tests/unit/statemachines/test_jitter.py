@@ -16,7 +16,7 @@ from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Machine, iso
 from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
 
-WAITS = {"Wait for capacity", "Wait a moment"}
+WAITS = {"Wait for capacity", "Wait to ask again", "Wait a moment"}
 THROTTLED = ("ECS.AmazonECSException", "Rate exceeded")
 
 

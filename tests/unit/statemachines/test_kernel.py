@@ -111,7 +111,7 @@ def by_definition(seed: int) -> tuple[Ended, RunWorld, list[Decision]]:
     at: list[Any] = [0.0, ""]
 
     def watch(state: str, _variables: object) -> None:
-        if at[1] == "Wait for capacity":
+        if at[1] in ("Wait for capacity", "Wait to ask again"):
             waits.append((at[0], world.now))
         at[:] = [world.now, state]
 

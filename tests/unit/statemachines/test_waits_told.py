@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract.states import JobState
-from steadyspot.deploy.runs.waits import Wait, wait_of
+from steadyspot.deploy.runs.waits import WAITS_FOR_SPOT, Wait, wait_of
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Machine, iso
@@ -39,7 +39,7 @@ def test_every_wait_ends_when_the_command_line_says_and_on_demand_comes_then() -
                 assert abs((wait.until - now).total_seconds()) < 1
                 if state == JobState.RUN_ON_DEMAND and wait.on_demand:
                     assert (now - wait.on_demand).total_seconds() > -2
-            if state in (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_A_MOMENT):
+            if state in (*WAITS_FOR_SPOT, JobState.WAIT_A_MOMENT):
                 entered = wait_of(state, variables, now)
                 assert entered is not None
                 told.append(entered)

@@ -18,6 +18,8 @@ from tests.virtual.world import REFUSED, Launch, Offer, RunWorld
 
 MACHINE = Machine(job_definition(silent=True))
 LOOK, NOTE, WAIT = "Look at the weather", "Note the weather", "Wait for capacity"
+NOTE_REFUSAL, ASK_AGAIN = "Note the refusal", "Wait to ask again"
+JUDGE = "Why did it stop?"
 SPOT, DEMAND = "Run on Fargate Spot", "Run on on-demand Fargate"
 QUIET = ["Claim the run", LOOK, SPOT, "Close the run"]
 FAULT = ("DynamoDB.ProvisionedThroughputExceededException", "Too many.")
@@ -109,7 +111,7 @@ def test_a_reclaim_is_counted_by_hour_and_zone_and_refuses_nobody() -> None:
 )
 def test_other_trouble_is_no_weather(offer: Offer) -> None:
     ended, world = run(offer)
-    assert NOTE in ended.states_entered
+    assert {NOTE, NOTE_REFUSAL} & {*ended.states_entered}
     assert world.weather == {}
 
 
@@ -118,7 +120,38 @@ def test_refusals_of_its_own_hold_no_run_back() -> None:
     assert "Choose capacity" not in ended.states_entered
 
 
-@pytest.mark.parametrize("state", [LOOK, NOTE])
+def test_a_run_that_spot_alone_troubles_pays_three_states_a_refusal_and_five_a_reclaim() -> None:
+    ended, world = run(*[Offer(error=REFUSED)] * 2, Offer(ends_after=300.0), Offer())
+    assert ended.states_entered[1:-1] == [
+        *(LOOK, SPOT, NOTE_REFUSAL, ASK_AGAIN),
+        *(SPOT, NOTE_REFUSAL, ASK_AGAIN),
+        *(SPOT, "How far did it get?", "Record the attempt", NOTE),
+        *(SPOT, "Close the run", "How far did it get?", "Record the attempt", NOTE, JUDGE),
+        *("Tell people", "Is the run complete?", "Add it to the totals"),
+    ]
+    assert float(world.weather[f"refused_{iso(START)[11:13]}"]["N"]) == 2
+
+
+def test_a_run_that_is_refused_with_others_looks_before_it_asks_again() -> None:
+    ended, world = run(Offer(error=REFUSED), seconds_ago=(130, 140, 150))
+    at = ended.states_entered.index(NOTE_REFUSAL)
+    assert ended.states_entered[at + 1 :][:3] == [ASK_AGAIN, SPOT, "Close the run"]
+
+    world = RunWorld(now=START, work_seconds=600.0, market=lambda *_: offers.pop(0))
+    offers = [Offer(error=REFUSED), Offer(), Offer()]
+
+    def watch(state: str, _variables: object) -> None:
+        if state == NOTE_REFUSAL:  # Others were refused since it looked.
+            for number in (1, 2):
+                world.weather[f"latest_{number}"] = {"S": f"{round(1000 * START)} a/b{number}"}
+
+    request = {"scheduledTime": iso(START)[:-5] + "Z", "expectedMinutes": 10}
+    ended = MACHINE.run(world, request, name="x", watch=watch)
+    at = ended.states_entered.index(NOTE_REFUSAL)
+    assert ended.states_entered[at + 1 :][:3] == [JUDGE, WAIT, LOOK]
+
+
+@pytest.mark.parametrize("state", [LOOK, NOTE, NOTE_REFUSAL])
 def test_a_call_about_the_weather_that_fails_loses_and_delays_nothing(state: str) -> None:
     plain, calm = run(Offer(error=REFUSED), Offer(ends_after=300.0))
     failing, world = run(Offer(error=REFUSED), Offer(ends_after=300.0), faults={state: [FAULT] * 9})
@@ -131,7 +164,7 @@ def test_a_call_about_the_weather_that_fails_loses_and_delays_nothing(state: str
 def test_the_weather_is_in_no_transaction_so_that_no_run_meets_another_there() -> None:
     for name, state in MACHINE._definition["States"].items():
         if WEATHER in json.dumps(state.get("Arguments", {})):
-            assert name in (LOOK, NOTE)
+            assert name in (LOOK, NOTE, NOTE_REFUSAL)
             assert "transact" not in state["Resource"].lower()
 
 
@@ -149,5 +182,6 @@ def test_what_a_drill_makes_is_no_weather_for_others() -> None:
         now=START, work_seconds=600.0, market=lambda *_: left.pop(0) if left else Offer()
     )
     ended = MACHINE.run(world, {"runKey": "drill-1", "expectedMinutes": 10}, name="x")
-    assert (ended.status, ended.states_entered.count(NOTE)) == ("SUCCEEDED", 3)
+    assert ended.status == "SUCCEEDED"
+    assert (ended.states_entered.count(NOTE_REFUSAL), ended.states_entered.count(NOTE)) == (1, 2)
     assert world.weather == {}
