@@ -30,9 +30,10 @@ from steadyspot.deploy.local.executions import AwsExecution, AwsExecutions, AwsE
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.deploy.local.fargate import Fargate
 from steadyspot.deploy.local.integrations import TASKS
-from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables, RememberingParser
+from steadyspot.deploy.local.language import AwsPreprocessor, AwsVariables
 from steadyspot.deploy.local.map_runs import processor_of
 from steadyspot.deploy.local.market import Market
+from steadyspot.deploy.local.parsing import RememberingParser
 from steadyspot.deploy.local.run_task import EcsTask
 from steadyspot.deploy.local.start_execution import StartExecutionTask
 from steadyspot.deploy.local.trials import answer_mocked

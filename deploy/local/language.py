@@ -3,16 +3,15 @@
 moto parses a definition with a visitor into components that evaluate themselves; the visitor here
 puts components of our own in the places that matter: JSONata with real variables, failures of an
 expression as `States.QueryEvaluationError`, waits that end when the execution does, and what
-`States.ALL` leaves out. What single services do is in `integrations.py` and `run_task.py`.
+`States.ALL` leaves out. What single services do is in `integrations.py` and `run_task.py`; that a
+definition is read only once, in `parsing.py`.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, ClassVar, Final, NoReturn, cast
 
 from moto.stepfunctions.parser.api import (
@@ -24,6 +23,10 @@ from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
 from moto.stepfunctions.parser.asl.component.common.assign.assign_decl import AssignDecl
 from moto.stepfunctions.parser.asl.component.common.assign.assign_decl_binding import (
     AssignDeclBinding,
+)
+from moto.stepfunctions.parser.asl.component.common.assign.assign_template_value_terminal import (
+    AssignTemplateValueTerminal,
+    AssignTemplateValueTerminalLit,
 )
 from moto.stepfunctions.parser.asl.component.common.catch.catcher_decl import CatcherDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import (
@@ -51,8 +54,6 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
     TimeoutSecondsJSONata,
 )
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
-from moto.stepfunctions.parser.asl.component.program.program import Program
-from moto.stepfunctions.parser.asl.component.program.states import States
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison import (
     ConditionStringJSONata,
 )
@@ -67,11 +68,11 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.seconds im
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
 from steadyspot.deploy.local.arguments import call_of, faults
 from steadyspot.deploy.local.expressions import ExpressionError, evaluate, json_value
+from steadyspot.deploy.local.parsing import left_out
 from steadyspot.deploy.local.shapes import compact_json
 from steadyspot.deploy.local.validating import LARGEST_DATA, LARGEST_NUMBER
 
@@ -389,6 +390,12 @@ class AwsPreprocessor(Preprocessor):
         bindings: Any = [LimitedBindings(super().visitAssign_decl(ctx).declaration_bindings)]
         return AssignDecl(declaration_bindings=bindings)
 
+    def visitAssign_template_value_terminal_string_literal(  # noqa: N802
+        self, ctx: ASLParser.Assign_template_value_terminal_string_literalContext
+    ) -> AssignTemplateValueTerminal:
+        text = str(self._inner_string_of(ctx.string_literal()))
+        return AssignTemplateValueTerminalLit(value=left_out.get(text, text))
+
     def visitCondition_string_jsonata(  # noqa: N802
         self, ctx: ASLParser.Condition_string_jsonataContext
     ) -> ConditionStringJSONata:
@@ -481,49 +488,3 @@ class AwsVariables(VariableStore):
 
     def get_assigned_variables(self) -> dict[str, str]:
         return {name: compact_json(self.get(name)) for name in sorted(self._declaration_tracing)}
-
-
-class RememberingParser(AmazonStateLanguageParser):
-    """moto's parser, which reads a state once: a large definition takes 0.3 s.
-
-    The machines of jobs differ in one state alone. The components that come out hold no state of an
-    execution. What is no definition is left to moto's parser as a whole, which says what is wrong.
-    """
-
-    @staticmethod
-    @lru_cache(maxsize=64)
-    def parse(definition: str) -> tuple[Any, Any]:
-        try:
-            machine = json.loads(definition, object_pairs_hook=_once)
-            parts = [_part(machine, {name: state}) for name, state in machine["States"].items()]
-            first, tree = parts[0]
-        except Exception:  # Whatever it is, moto's parser says it of the whole.
-            return AmazonStateLanguageParser.parse(definition)
-        states = States()
-        for program, _ in parts:
-            states.states |= program.states.states
-        whole = Program(
-            first.query_language,
-            first.start_at,
-            states,
-            first.timeout_seconds,
-            first.comment,
-            first.version,
-        )
-        return whole, tree
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("A name stands twice.")
-    return dict(pairs)
-
-
-def _part(machine: dict[str, Any], states: dict[str, Any]) -> tuple[Any, Any]:
-    return _parsed(json.dumps({**machine, "States": states}, ensure_ascii=False))
-
-
-@lru_cache(maxsize=1024)
-def _parsed(definition: str) -> tuple[Any, Any]:
-    parsed: tuple[Any, Any] = AmazonStateLanguageParser.parse(definition)
-    return parsed

@@ -28,7 +28,8 @@ from moto.stepfunctions.parser.mocking.mock_config import (
 
 from steadyspot.deploy.local.arguments import UnknownResource, call_of, faults_of_result
 from steadyspot.deploy.local.integrations import failed_task
-from steadyspot.deploy.local.language import AwsVariables, RememberingParser, error_matches
+from steadyspot.deploy.local.language import AwsVariables, error_matches
+from steadyspot.deploy.local.parsing import RememberingParser
 from steadyspot.deploy.local.shapes import compact_json
 from steadyspot.deploy.local.validating import MISSING_TARGET, problems, refusal_of
 

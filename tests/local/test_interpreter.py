@@ -55,6 +55,19 @@ def test_variables_in_the_history_are_json(bench: Bench) -> None:
     assert {name: json.loads(value) for name, value in assigned.items()} == {"a": NASTY, "n": 1}
 
 
+def test_data_of_any_kind_is_assigned_as_it_stands(bench: Bench) -> None:
+    data = [{"text": NASTY, "more": [1, 2.5, True, False, None, {}, []]}, "{", "% }"]
+    with_an_expression = {"sum": "{% 1 + 1 %}", "list": ["{% 'a' %}", "b"]}
+    assigned = {"data": data, "same": {"data": data}, "text": NASTY, "made": with_an_expression}
+    states = {
+        "Keep": {"Type": "Pass", "Assign": assigned, "Next": "Tell"},
+        "Tell": passing({"Assign": {"v": "a"}, **{name: f"{{% ${name} %}}" for name in assigned}}),
+    }
+    made = {"sum": 2, "list": ["a", "b"]}
+    for _ in range(2):  # What one execution made of it, no other one sees.
+        assert bench.output(states) == {"Assign": {"v": "a"}, **assigned, "made": made}
+
+
 def test_whole_numbers_stay_whole_and_null_stays_null(bench: Bench) -> None:
     states = {
         "Keep": {

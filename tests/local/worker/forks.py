@@ -19,11 +19,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from botocore.loaders import JSONFileLoader
+import botocore.session
+from botocore.loaders import create_loader
 
 from steadyspot.contract import Env
 from steadyspot.deploy.local import container_init
@@ -162,8 +162,8 @@ def load() -> None:
     """Import what a worker imports, and read what it reads of AWS's services."""
     for module in LOADED:
         importlib.import_module(f"steadyspot.worker.{module}")
-    kept = cache(JSONFileLoader().load_file)
-    setattr(JSONFileLoader, "load_file", lambda _, path: kept(path))  # noqa: B010
+    loader = create_loader()
+    setattr(botocore.session, "create_loader", lambda _: loader)  # noqa: B010
     aws = Aws(1, 1.0, Patience(1.0, print), {"AWS_REGION": "us-east-1"})
     aws.table("table", "job", "run")
     aws.bucket("bucket")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.local.language import RememberingParser
+from steadyspot.deploy.local.parsing import RememberingParser
 
 
 def definition(seconds: int, **more: Any) -> dict[str, Any]:
