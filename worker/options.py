@@ -187,7 +187,7 @@ class Options:
         self.output_dir = _folder(text["--output-dir"])
         self.output_ignore = _patterns(text["--output-ignore"])
         self.every_seconds = _seconds(text["--every"], 60)
-        self.marker = text["--marker"].text
+        self.marker = self._marker(text["--marker"])
         self.on_stop = text["--on-stop"].text
         self.on_stop_seconds = _seconds(text["--on-stop-timeout"], 10)
         self.audience = _audience(text["--signal"])
@@ -230,6 +230,15 @@ class Options:
                 SHARDS: str(shard.count),
             }
             self._fill_in(environ, about)
+
+    def _marker(self, value: _Value) -> str:
+        """A job waits for its marker to go, for ever where there is nothing to be saved."""
+        if value.text and not (self.checkpoint_dir or self.output_dir):
+            raise SetupError(
+                f"{value.source} names {value.text}, but there is no folder to be saved.",
+                f"Name one in {Env.CHECKPOINT_DIR} or {Env.OUTPUT_DIR} as well.",
+            )
+        return value.text
 
     def _fill_in(self, environ: Mapping[str, str], about: Mapping[str, str]) -> None:
         """Fill the command in, and give the job the values of all its parameters."""

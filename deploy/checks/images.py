@@ -17,7 +17,12 @@ from botocore.exceptions import ClientError
 
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.deploy.stacks.image_config import ImageConfig, config_of, remarks
+from steadyspot.deploy.stacks.image_config import (
+    ImageConfig,
+    config_of,
+    keys_without_folder,
+    remarks,
+)
 from steadyspot.deploy.stacks.image_names import ECR, in_registry
 
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
@@ -62,6 +67,7 @@ def _here(looks: Looks, job: Job, about: str) -> Iterator[Finding]:
         config = engine.about(job.image)
         yield _for_architecture(job, about, {config.architecture})
         yield from _stoppable(config, job)
+        yield from _folders(config, job)
     else:
         yield Finding(
             about,
@@ -91,6 +97,7 @@ def _in_ecr(there: _Repository, which: dict[str, str], job: Job, about: str) -> 
     yield _for_architecture(job, about, offered)
     if config:
         yield from _stoppable(config, job)
+        yield from _folders(config, job)
     elif not offered or job.architecture in map(_ARCHITECTURES.get, offered):
         yield Finding(
             f"{job.name}: stop",
@@ -170,6 +177,18 @@ def _stoppable(config: ImageConfig, job: Job) -> Iterator[Finding]:
         yield Finding(about, Level.BAD if one.bad else Level.NOTE, one.text, one.what_to_do)
     if not found:
         yield Finding(about, Level.GOOD, f"{config.stop_signal} goes to the worker, as it should")
+
+
+def _folders(config: ImageConfig, job: Job) -> Iterator[Finding]:
+    """Yield keys about folders that nobody names; a job may wait for its marker to go for ever."""
+    for key in keys_without_folder(config, job):
+        folder = "output_dir" if key == "output_ignore" else "checkpoint_dir or output_dir"
+        yield Finding(
+            f"{job.name}: {key}",
+            Level.BAD if key == "marker" else Level.NOTE,
+            f"{key} is of no use: neither the job nor {job.image} names {folder}.",
+            f"Name {folder}, or leave {key} out.",
+        )
 
 
 def platforms(manifest: dict[str, Any]) -> dict[str, str]:

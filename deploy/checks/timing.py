@@ -134,11 +134,6 @@ def spread(looks: Looks) -> Iterator[Finding]:
         about, minutes = f"{job.name}: spread", job.spread_minutes
         if not minutes:
             continue
-        if not job.all_schedules:
-            yield Finding(
-                about, Level.NOTE, f"spread_minutes = {minutes}, but no schedule is there"
-            )
-            continue
         reserve = 2 * job.start_up_seconds + job.stop_timeout_seconds + job.margin_seconds
         on_demand = minutes + job.expected_minutes + job.start_up_seconds / 60
         spot = minutes + job.expected_minutes + reserve / 60

@@ -27,6 +27,7 @@ from steadyspot.deploy.stacks.consistency import (
 from steadyspot.deploy.stacks.notify import Notify, entries_of, faults_of_entries
 from steadyspot.deploy.stacks.terms import faults_of_terms, faults_of_terms_of_jobs
 from steadyspot.deploy.stacks.toml_lines import lines_of, place_of
+from steadyspot.deploy.stacks.without_effect import keys_of, keys_without_effect
 from steadyspot.deploy.trouble import USAGE, Trouble
 
 DEFAULT_PATH = Path("steadyspot.toml")
@@ -348,7 +349,11 @@ def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) 
         raise ConfigError(f"{path}: {_broken(str(error))}.") from None
     except RecursionError:
         raise ConfigError(f"{path}: its tables or lists lie too deep in one another.") from None
-    faults = [*_faults_of(content), *_faults_of_environments(content)]
+    faults = [
+        *_faults_of(content),
+        *_faults_of_environments(content),
+        *_without_effect(content),
+    ]
     if faults:
         lines = lines_of(text)
         raise ConfigError(
@@ -403,6 +408,38 @@ def _faults_of_environments(content: Mapping[str, Any]) -> Iterator[Fault]:
                 yield Fault(
                     ("environments", name, *fault.path), f"in environment {name}, {fault.sentence}"
                 )
+
+
+def _without_effect(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield keys that change nothing: neither in the file as it is nor in any environment of it.
+
+    An environment cannot take a key away: of it those alone that it says itself.
+    """
+    wrong = {fault.path[:2] for fault in faults_of(schema(), content, "")}
+    if any(path[:1] == ("environments",) or path == ("jobs",) for path in wrong):
+        return
+    environments = content.get("environments", {})
+    wholes = {name: merged(content, table) for name, table in environments.items()}
+    right = {name: one for name, one in wholes.items() if not any(faults_of(schema(), one, ""))}
+    for name, table in content["jobs"].items():
+        if ("jobs", name) not in wrong:
+            there, *elsewhere = (
+                _of_no_use(name, one["jobs"][name], table) for one in (content, *right.values())
+            )
+            for key, fault in there.items():
+                if all(key in found for found in elsewhere):
+                    yield Fault(("jobs", name, *key.split(".")), f"jobs.{name}.{key} {fault}")
+    for environment, one in right.items():
+        for name, table in environments[environment].get("jobs", {}).items():
+            for key, fault in _of_no_use(name, one["jobs"][name], table).items():
+                path = ("environments", environment, "jobs", name, *key.split("."))
+                yield Fault(path, f"in environment {environment}, jobs.{name}.{key} {fault}")
+
+
+def _of_no_use(name: str, table: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys of ``own`` that change nothing in the job of a table, each with its fault."""
+    job, plain = _job(name, table), _job(name, {"image": ""})
+    return dict(keys_without_effect(job, plain, set(keys_of(own))))
 
 
 def merged(content: Mapping[str, Any], otherwise: Mapping[str, Any]) -> dict[str, Any]:
@@ -519,7 +556,7 @@ def _faults_between(content: Mapping[str, Any], wrong: set[tuple[str, ...]]) -> 
         return
     for name, table in content["jobs"].items():
         if ("jobs", name) not in wrong:
-            for key, fault in faults_of_job(_job(name, table), set(table)):
+            for key, fault in faults_of_job(_job(name, table)):
                 yield Fault(("jobs", name, *key.split(".")), f"jobs.{name}.{key} {fault}")
     if not any(path[:1] == ("jobs",) for path in wrong):
         jobs = {name: _job(name, table) for name, table in content["jobs"].items()}

@@ -67,8 +67,8 @@ def faults_of_platform(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         yield "security_groups", "needs platform.vpc, which they belong to, beside it"
 
 
-def faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield key and fault; ``given`` are the keys that the file has."""
+def faults_of_job(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield key and fault."""
     if not is_image(job.image):
         yield "image", f"is {shown(job.image)}, but must be {FORM}"
     yield from _faults_of_size(job)
@@ -85,11 +85,6 @@ def faults_of_job(job: Job, given: set[str]) -> Iterator[tuple[str, str]]:
         yield "missed", 'can\'t be "auto" with after, which has no schedule: give it hours'
     if job.debug and job.read_only_root:
         yield "debug", "can't be together with read_only_root: ECS Exec writes into the container"
-    if "timezone" in given and (job.schedule or "").startswith("rate("):
-        yield (
-            "timezone",
-            "is of no use beside a rate, which begins when it is deployed: leave it out",
-        )
     if job.command and not job.command[0].strip():
         yield "command", "must name the program first, and not an empty text"
     yield from _faults_of_length(job)

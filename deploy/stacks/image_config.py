@@ -19,6 +19,8 @@ from steadyspot.deploy.stacks.config import Job
 
 WORKER = "steadyspot-worker"
 WORKER_FOLDER = "/opt/steadyspot/bin"
+_CHECKPOINT_DIR, _OUTPUT_DIR = "--checkpoint-dir", "--output-dir"
+"""Options of the worker."""
 _DEFAULT = "SIGTERM"
 _SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
 _HANDS_OVER = re.compile(rf"\bexec\s+(?:\S*/)?{WORKER}\b")
@@ -64,6 +66,23 @@ def remarks(image: ImageConfig, job: Job) -> list[Remark]:
     """Return what there is to say about stops of a job's image, what is bad first."""
     found = [one for one in (_of_the_signal(image, job), _of_the_start(image, job)) if one]
     return sorted(found, key=lambda one: not one.bad)
+
+
+def keys_without_folder(image: ImageConfig, job: Job) -> list[str]:
+    """Return keys about folders of which neither the job nor its image, as it is, names one."""
+    words = {word.partition("=")[0] for word in (*image.entrypoint, *image.command, *job.command)}
+    published = bool(
+        job.output_dir or image.environment.get(Env.OUTPUT_DIR) or _OUTPUT_DIR in words
+    )
+    kept = bool(
+        job.checkpoint_dir or image.environment.get(Env.CHECKPOINT_DIR) or _CHECKPOINT_DIR in words
+    )
+    needs = {
+        "marker": kept or published,
+        "checkpoint_every_seconds": kept or published,
+        "output_ignore": published,
+    }
+    return [key for key, there in needs.items() if getattr(job, key) is not None and not there]
 
 
 def _of_the_signal(image: ImageConfig, job: Job) -> Remark | None:

@@ -171,7 +171,7 @@ def test_every_key_arrives() -> None:
         capacity = "spot-only"
         rerun = "never"
         retry = { attempts = 0, age_minutes = 1 }
-        budgets = { interruptions = 1, throttles = 2, infrastructure = 3, failures = 4 }
+        budgets = { throttles = 2, infrastructure = 3 }
         backoff = { seconds = 1, cap_seconds = 2 }
         policies = ["arn:aws:iam::123456789012:policy/more"]
         missed = 26
@@ -229,7 +229,7 @@ def test_every_key_arrives() -> None:
         capacity=CapacityMode.SPOT_ONLY,
         rerun="never",
         retry=Retry(0, 1),
-        budgets=Budgets(1, 2, 3, 4),
+        budgets=Budgets(5, 2, 3, 0),
         backoff=Backoff(1, 2),
         policies=("arn:aws:iam::123456789012:policy/more",),
         missed=26,
@@ -237,6 +237,11 @@ def test_every_key_arrives() -> None:
         keep_logs=1,
         tell_every_run=True,
     )
+
+
+def test_each_budget_arrives() -> None:
+    budgets = "budgets = { interruptions = 1, throttles = 2, infrastructure = 3, failures = 4 }"
+    assert parse(JOB + budgets).job().budgets == Budgets(1, 2, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -369,10 +374,6 @@ backoff = { seconds = 9, cap_seconds = 3 }
         (JOB + "command = []", "jobs.ab.command is [], but must be a list of texts, the program f"),
         (JOB + 'command = ["a\\u0000"]', "jobs.ab.command.0 is "),
         (
-            JOB + 'schedule = "rate(1 hour)"\ntimezone = "Europe/Berlin"',
-            "jobs.ab.timezone is of no use beside a rate",
-        ),
-        (
             JOB + 'checkpoint_dir = "/work"\noutput_dir = "/work/./"',
             'jobs.ab.checkpoint_dir is "/work", but must lie apart from output_dir',
         ),
@@ -407,6 +408,53 @@ def test_folders_side_by_side_and_private_addresses_are_taken() -> None:
             parse(f'[platform]\nvpc_prefix = "{prefix}"\n{JOB}{folders}').platform.vpc_prefix
             == prefix
         )
+
+
+SIDECAR = 'sidecars = { cd = { image = "x", start = "after", health = { command = ["CMD", "a"] } }'
+WITHOUT_EFFECT = {
+    "enabled = false": "without a schedule",
+    "spread_minutes = 5": "without a schedule",
+    "retry = { attempts = 3 }": "without a schedule",
+    'missed = "auto"': 'as "auto" without a schedule',
+    'schedule = "rate(1 hour)"\ntimezone = "Europe/Berlin"': "beside a rate",
+    'schedules.cd = { schedule = "rate(1 hour)", timezone = "Asia/Tokyo" }': "beside a rate",
+    "queue_at_most = 5": 'without overlap = "queue"',
+    'overlap = "skip"\nqueue_at_most = 5': 'without overlap = "queue"',
+    "shards_at_once = 5": "without shards",
+    'signal = "none"\nsignal_job = "INT"': 'beside signal = "none"',
+    'rerun = "never"\nbudgets = { interruptions = 6 }': 'beside rerun = "never"',
+    'rerun = "never"\nbudgets = { failures = 1, throttles = 2 }': 'beside rerun = "never"',
+    SIDECAR + " }": "where nobody waits for that sidecar",
+}
+WITH_EFFECT = (
+    "enabled = true\nspread_minutes = 0\nqueue_at_most = 100\nmissed = 0",
+    'schedule = "rate(1 hour)"\nenabled = false\nspread_minutes = 5\nretry = { attempts = 3 }',
+    'schedules.cd = { schedule = "cron(0 2 * * ? *)", timezone = "UTC" }\nmissed = "auto"',
+    "missed = 5",
+    'overlap = "queue"\nqueue_at_most = 5',
+    "shards = 6\nshards_at_once = 5",
+    'signal = "group"\nsignal_job = "INT"',
+    'rerun = "never"\nbudgets = { throttles = 2 }',
+    SIDECAR + ', ef = { image = "x", start = "after", after = ["cd"] } }',
+)
+
+
+@pytest.mark.parametrize("text", WITHOUT_EFFECT)
+def test_key_without_effect_is_refused(text: str) -> None:
+    assert f" is of no use {WITHOUT_EFFECT[text]}" in refusal(JOB + text)
+
+
+@pytest.mark.parametrize("text", WITH_EFFECT)
+def test_key_with_an_effect_is_taken(text: str) -> None:
+    assert parse(JOB + text).jobs
+
+
+def test_environment_may_leave_a_key_without_effect_that_it_cannot_take_away() -> None:
+    text = JOB + 'overlap = "queue"\nqueue_at_most = 5\n[environments.dev.jobs.ab]\n'
+    assert parse(text + 'overlap = "skip"\n').jobs
+    assert parse(text.replace("queue", "skip", 1) + 'overlap = "queue"\n').jobs
+    sentence = refusal(text + 'overlap = "skip"\nqueue_at_most = 6\n')
+    assert "in environment dev, jobs.ab.queue_at_most is of no use" in sentence
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ mail = "team@example.com"
 image = "report:local"
 command = ["sh", "report.sh"]
 environment = { STAGE = "dev", THREADS = "2" }
+schedule = "cron(0 2 * * ? *)"
 enabled = false
 budgets = { failures = 1 }
 [jobs.other]

@@ -50,6 +50,7 @@ def job(units: int = 1) -> str:
         ("STEADYSPOT_OUTPUT_IGNORE", "[1]", "is not a list of patterns"),
         ("STEADYSPOT_SCRATCH_DIR", "/proc/x", "another folder, in STEADYSPOT_SCRATCH_DIR"),
         ("TMPDIR", "/proc/x", "one for its own files in STEADYSPOT_SCRATCH_DIR"),
+        ("STEADYSPOT_MARKER", "/m", "STEADYSPOT_MARKER names /m, but there is no folder"),
         ("STEADYSPOT_EVERY_SECONDS", "often", "STEADYSPOT_EVERY_SECONDS is 'often'"),
     ],
 )

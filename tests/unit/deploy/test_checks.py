@@ -335,7 +335,6 @@ def test_a_queue_in_which_deadlines_cannot_be_met_is_noted(
         ),
         ({"missed": 1}, Level.BAD, "and count as missed 1 h after it."),
         ({"missed": 24}, Level.GOOD, "their deadline counts from that"),
-        ({"schedule": None}, Level.NOTE, "spread_minutes = 30, but no schedule is there"),
     ],
 )
 def test_a_spread_that_eats_the_time_of_the_last_runs_is_found(

@@ -9,7 +9,7 @@ import pytest
 
 from steadyspot.contract.signals import STOPS, stop_number
 from steadyspot.deploy.stacks.config import Job
-from steadyspot.deploy.stacks.image_config import config_of, remarks
+from steadyspot.deploy.stacks.image_config import config_of, keys_without_folder, remarks
 
 W = "steadyspot-worker"
 SHELL = ["/bin/sh", "-c"]
@@ -109,6 +109,27 @@ def test_stopsignal_that_is_forwarded_is_bad() -> None:
     assert bad
     ((bad, text),) = said({"forward": ("HUP",)}, **config, Env=["STEADYSPOT_FORWARD=USR1"])
     assert not bad
+
+
+@pytest.mark.parametrize(
+    ("job", "config", "keys"),
+    [
+        ({}, {}, ["marker", "checkpoint_every_seconds", "output_ignore"]),
+        ({"checkpoint_dir": "/c"}, {}, ["output_ignore"]),
+        ({"output_dir": "/o"}, {}, []),
+        ({}, {"Env": ["STEADYSPOT_CHECKPOINT_DIR=/c"]}, ["output_ignore"]),
+        ({}, {"Env": ["STEADYSPOT_OUTPUT_DIR=/o"]}, []),
+        ({}, {"Entrypoint": [W, "--checkpoint-dir", "/c"]}, ["output_ignore"]),
+        ({}, {"Entrypoint": [W, "--output-dir=/o"]}, []),
+    ],
+)
+def test_keys_about_folders_that_nobody_names_are_found(
+    job: dict[str, Any], config: dict[str, Any], keys: list[str]
+) -> None:
+    about: dict[str, Any] = {"marker": "/m", "checkpoint_every_seconds": 9, "output_ignore": ()}
+    image = config_of("x", {"config": config})
+    assert keys_without_folder(image, Job(name="night", image="night:1", **about, **job)) == keys
+    assert keys_without_folder(image, Job(name="night", image="night:1", **job)) == []
 
 
 def test_the_numbers_of_the_contract_are_those_of_linux() -> None:
