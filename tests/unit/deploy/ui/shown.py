@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 
+from steadyspot.deploy.runs.fleet import JobStatus
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.outputs import Output
+from steadyspot.deploy.runs.weather import Hour, Weather
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import Action
-from steadyspot.deploy.ui.fleet_view import FleetView, JobRow, Mark
+from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
 from steadyspot.deploy.ui.job_view import JobView, job_view
 from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 from tests.unit.deploy.fakes import BEGUN
@@ -25,6 +27,25 @@ BESIDE = Beside(
     PRINTED,
     [Output("part-00.csv", 1_234_567), Output("completion.json", 661)],
     json.dumps(job_definition()),
+)
+STATUS = JobStatus(
+    job="night",
+    state="finished",
+    missed="",
+    parked=0,
+    running=(),
+    last_run="20261124T020000Z",
+    last_status="complete",
+    last_at="2026-11-24T02:00:00Z",
+    next_due="2026-11-25T02:00:00Z",
+    paused=False,
+    days=["none"] * 7,
+    cost=0.42,
+    cost_on_demand_only=1.0,
+    note="",
+)
+WEATHER = Weather(
+    "x86_64", BEGUN, (Hour(2, 4, {"eu-central-1a": 12}), Hour(14, 1, {"eu-central-1b": 3}))
 )
 
 
@@ -44,11 +65,7 @@ class Shown:
         return JOB
 
     def fleet(self) -> FleetView:
-        row = JobRow(
-            "night", "finished", "good", "✓", "20261124T020000Z", "11-24 02:00 complete",
-            "11-25 02:00", (Mark("finished", "✓", "today: finished"),), "$0.42", "58%",
-        )  # fmt: skip
-        return FleetView("1 job: 1 finished.", (), (row,), 7, "Days of UTC.")
+        return fleet_view([STATUS], {"night": weeks(JOB, 30).runs[::-1]}, [WEATHER])
 
     def job(self, name: str) -> JobView:
         job = replace(self.configured(name), schedule="cron(0 2 * * ? *)")
