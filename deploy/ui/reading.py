@@ -16,6 +16,9 @@ from steadyspot.deploy.runs.logs import LogLine, RunLog
 from steadyspot.deploy.runs.strips import Strips
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
+from steadyspot.deploy.ui.doing import Action, Hands
+from steadyspot.deploy.ui.drilling import Drilling
+from steadyspot.deploy.ui.drills_view import DrillsView, drills_view
 from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
 from steadyspot.deploy.ui.job_view import Asked, JobView, job_view
 from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
@@ -23,7 +26,6 @@ from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 if TYPE_CHECKING:
     from steadyspot.deploy.runs.story import Explanation
     from steadyspot.deploy.target import Target
-    from steadyspot.deploy.ui.doing import Action
 
 _RUNS = 100
 """Of a job, the last ones that its page reads."""
@@ -50,6 +52,7 @@ class Reading:
         self._most_calls = most_calls
         self._calls = 0
         self._strips = Strips()
+        self.drilling = Drilling(target)
         self.where = where(target)
         target.session.events.register("before-call.*", self._count)
 
@@ -126,6 +129,16 @@ class Reading:
             )
         return outputs.opened(self._target, run, name)
 
+    def drills(self, name: str) -> DrillsView:
+        """Return the drills of a job, and the one that is under way."""
+        return drills_view(self.configured(name), self.drilling.last)
+
+    def told(self, action: Action, job: str, run: str) -> list[str]:
+        """Return what an action will do, and what it takes."""
+        target = self._target
+        prices, here = target.config.platform.prices, target.switches is not None
+        return action.told(self.configured(job), run, prices, here=here)
+
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something; return what is to be said when it is done.
 
@@ -134,7 +147,7 @@ class Reading:
         Trouble
             When it cannot be done.
         """
-        return action.do(self._target, self._target.config.job(job), run)
+        return action.do(Hands(self._target, self.drilling), self.configured(job), run)
 
 
 def read_run(target: Target, job: Job, run: str | None, shard: int | None = None) -> RunView:

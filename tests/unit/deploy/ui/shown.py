@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from steadyspot.deploy.runs.fleet import JobStatus
@@ -13,6 +13,8 @@ from steadyspot.deploy.runs.weather import Hour, Weather
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import Action
+from steadyspot.deploy.ui.drilling import Drilled
+from steadyspot.deploy.ui.drills_view import DrillsView, drills_view
 from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
 from steadyspot.deploy.ui.job_view import JobView, job_view
 from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
@@ -58,6 +60,7 @@ class Shown:
         self.runs = [*runs] or [run_view(night(), JOB, PRICES, BEGUN, BESIDE)]
         self.done: list[tuple[str, str, str]] = []
         self.trouble = trouble
+        self.drilled: Drilled | None = None
 
     def configured(self, name: str) -> Job:
         if name != JOB.name:
@@ -83,6 +86,12 @@ class Shown:
         if name not in [output.name for output in BESIDE.outputs]:
             raise Trouble(f"Run {key} of {job} has no output {name}.", "Look which there are.")
         return iter([b"<script>alert(1)</script>"])
+
+    def drills(self, name: str) -> DrillsView:
+        return drills_view(self.configured(name), self.drilled)
+
+    def told(self, action: Action, job: str, run: str) -> Sequence[str]:
+        return action.told(self.configured(job), run, PRICES, here=False)
 
     def do(self, action: Action, job: str, run: str) -> str:
         if self.trouble:
