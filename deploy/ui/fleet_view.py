@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from steadyspot.contract import Status
 from steadyspot.deploy.runs import fleet
 from steadyspot.deploy.runs.fleet import JobStatus
+from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.runs.weather import Weather
+from steadyspot.deploy.ui.strip import StripView, strip_of
 from steadyspot.deploy.ui.tones import SIGNS
+from steadyspot.deploy.ui.weather_view import HOURS, WeatherView, weather_views
 
 _TONES = {
     "missed": "bad",
@@ -20,83 +24,82 @@ _TONES = {
     "paused": "quiet",
     "finished": "good",
 }
-_MARK_SIGNS = {"finished": "✓", Status.UNFINISHED: "✕", "missed": "!", "none": "·"}
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A day of a job."""
+class Units:
+    """How far a run is that is under way."""
 
-    kind: str
-    sign: str
-    told: str
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """A line of the table of jobs; ``run`` is the one to look at, empty where there is none."""
+    """A line of the table of jobs; ``run`` is the one to look at, empty where there is none.
+
+    ``strip`` is None where its runs are not read yet, or there was none.
+    """
 
     job: str
     state: str
+    kind: str
     tone: str
     sign: str
     run: str
     now_or_last: str
+    units: Units | None
     next: str
-    marks: tuple[Mark, ...]
+    strip: StripView | None
     cost: str
     saved: str
-
-    @property
-    def told_days(self) -> str:
-        """The marks in words, for who cannot see them."""
-        return ", ".join(mark.told for mark in self.marks)
 
 
 @dataclass(frozen=True)
 class FleetView:
-    """All that the page of all jobs shows, worst first."""
+    """All that the page of all jobs shows, worst first; ``kinds`` are the states that there are."""
 
     summary: str
     next_steps: tuple[str, ...]
     jobs: tuple[JobRow, ...]
-    days: int
-    legend: str
+    kinds: tuple[str, ...]
+    weather: tuple[WeatherView, ...]
 
+    hours = HOURS
     is_over = False
     """A fleet never is."""
 
 
-def fleet_view(jobs: Sequence[JobStatus]) -> FleetView:
-    """Return what the page shows of how jobs stand."""
+def fleet_view(
+    jobs: Sequence[JobStatus],
+    strips: Mapping[str, Sequence[RunRecord]],
+    weather: Sequence[Weather],
+) -> FleetView:
+    """Return what the page shows of how jobs stand; ``strips`` are last runs, oldest first."""
     return FleetView(
         summary=fleet.summary(jobs),
         next_steps=tuple(fleet.next_steps(jobs)),
-        jobs=tuple(map(_row, jobs)),
-        days=fleet.DAYS,
-        legend="Days of UTC, today last: ✓ finished, ✕ unfinished, ! missed, · none.",
+        jobs=tuple(_row(one, strips.get(one.job, ())) for one in jobs),
+        kinds=tuple(dict.fromkeys(one.state for one in jobs)),
+        weather=weather_views(weather),
     )
 
 
-def _row(one: JobStatus) -> JobRow:
+def _row(one: JobStatus, strip: Sequence[RunRecord]) -> JobRow:
     tone = _TONES.get(one.state, "quiet")
     _, state, now_or_last, following, _, cost, saved = fleet.cells(one)
+    first = one.running[0] if one.running else None
     return JobRow(
         job=one.job,
         state=state,
+        kind=one.state,
         tone=tone,
         sign=SIGNS[tone],
-        run=one.running[0].run_key if one.running else one.last_run,
+        run=first.run_key if first else one.last_run,
         now_or_last=now_or_last,
+        units=Units(first.units_done, first.units_total) if first and first.units_total else None,
         next=following,
-        marks=tuple(
-            Mark(kind, _MARK_SIGNS[kind], f"{_day(fleet.DAYS - 1 - index)}: {kind}")
-            for index, kind in enumerate(one.days)
-        ),
+        strip=strip_of(strip),
         cost=cost,
         saved=saved,
     )
-
-
-def _day(back: int) -> str:
-    return {0: "today", 1: "yesterday"}.get(back, f"{back} days ago")

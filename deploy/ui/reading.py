@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Status
 from steadyspot.deploy.forms import shown
-from steadyspot.deploy.runs import fleet, outputs
+from steadyspot.deploy.runs import fleet, outputs, weather
 from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.executions import definition_of
 from steadyspot.deploy.runs.listing import glanced
 from steadyspot.deploy.runs.logs import LogLine, RunLog
+from steadyspot.deploy.runs.strips import Strips
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
+from steadyspot.deploy.ui.doing import Action, Hands
+from steadyspot.deploy.ui.drilling import Drilling
+from steadyspot.deploy.ui.drills_view import DrillsView, drills_view
 from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
 from steadyspot.deploy.ui.job_view import Asked, JobView, job_view
 from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
@@ -22,23 +26,38 @@ from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 if TYPE_CHECKING:
     from steadyspot.deploy.runs.story import Explanation
     from steadyspot.deploy.target import Target
-    from steadyspot.deploy.ui.doing import Action
 
 _RUNS = 100
 """Of a job, the last ones that its page reads."""
 _LINES = 100
 """Of an attempt, the last ones that a page shows."""
+MOST_CALLS = 20
+"""To AWS, by a look."""
 _OUTPUTS = 200
 _TASKS = 5
 """Of so many attempts, the last ones: a call each."""
 
 
 class Reading:
-    """What a server shows of a target, read anew at each look."""
+    """What a server shows of a target, read anew at each look.
 
-    def __init__(self, target: Target) -> None:
+    Parameters
+    ----------
+    most_calls
+        How many calls a look at all jobs may take before no more strips are read.
+    """
+
+    def __init__(self, target: Target, most_calls: float = MOST_CALLS) -> None:
         self._target = target
+        self._most_calls = most_calls
+        self._calls = 0
+        self._strips = Strips()
+        self.drilling = Drilling(target)
         self.where = where(target)
+        target.session.events.register("before-call.*", self._count)
+
+    def _count(self, **_: Any) -> None:
+        self._calls += 1
 
     def configured(self, name: str) -> Job:
         """Return a job of the configuration.
@@ -52,7 +71,14 @@ class Reading:
 
     def fleet(self) -> FleetView:
         """Return how all jobs stand."""
-        return fleet_view(fleet.read(self._target, datetime.now(UTC)))
+        target, now, before = self._target, datetime.now(UTC), self._calls
+
+        def may_ask() -> bool:
+            return self._calls - before < self._most_calls
+
+        jobs = fleet.read(target, now)
+        found = weather.read(target, now)
+        return fleet_view(jobs, self._strips.read(target.runs, jobs, may_ask), found)
 
     def job(self, name: str) -> JobView:
         """Return a job and its last runs.
@@ -103,6 +129,16 @@ class Reading:
             )
         return outputs.opened(self._target, run, name)
 
+    def drills(self, name: str) -> DrillsView:
+        """Return the drills of a job, and the one that is under way."""
+        return drills_view(self.configured(name), self.drilling.last)
+
+    def told(self, action: Action, job: str, run: str) -> list[str]:
+        """Return what an action will do, and what it takes."""
+        target = self._target
+        prices, here = target.config.platform.prices, target.switches is not None
+        return action.told(self.configured(job), run, prices, here=here)
+
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something; return what is to be said when it is done.
 
@@ -111,7 +147,7 @@ class Reading:
         Trouble
             When it cannot be done.
         """
-        return action.do(self._target, self._target.config.job(job), run)
+        return action.do(Hands(self._target, self.drilling), self.configured(job), run)
 
 
 def read_run(target: Target, job: Job, run: str | None, shard: int | None = None) -> RunView:

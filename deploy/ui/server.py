@@ -9,7 +9,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from steadyspot.deploy.plain import plain
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import ACTIONS, Action
+from steadyspot.deploy.ui.drills_view import DrillsView
 from steadyspot.deploy.ui.fleet_view import FleetView
 from steadyspot.deploy.ui.guard import Guard
 from steadyspot.deploy.ui.job_view import JobView
@@ -54,6 +55,12 @@ class Pages(Protocol):
 
     def output(self, job: str, key: str, name: str) -> Iterator[bytes]:
         """Return an output of a run, piece by piece."""
+
+    def drills(self, name: str) -> DrillsView:
+        """Return the drills of a job."""
+
+    def told(self, action: Action, job: str, run: str) -> Sequence[str]:
+        """Return what an action will do."""
 
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something, and return what is to be said of it."""
@@ -93,11 +100,12 @@ def make_app(
         ("/", answers.fleet, "fleet"),
         ("/jobs/<job>", answers.job, "job"),
         ("/jobs/<job>/runs/<run>", answers.run, "run"),
+        ("/jobs/<job>/drills", answers.drills, "drills"),
     ):
         app.add_url_rule(path, template, partial(answers.page, template, look))
         at = f"{path.rstrip('/')}/live"
         app.add_url_rule(at, f"{template}_live", partial(answers.live, template, look))
-        if template != "fleet":
+        if template in ("job", "run"):
             asked, done = f"{path}/do/<action>", f"{template}_do"
             app.add_url_rule(asked, f"ask_{done}", answers.ask)
             app.add_url_rule(asked, done, answers.do, methods=["POST"])
@@ -136,6 +144,9 @@ class _Answers:
 
     def run(self, job: str, run: str) -> RunView:
         return self._pages.run(job, run)
+
+    def drills(self, job: str) -> DrillsView:
+        return self._pages.drills(job)
 
     def page(self, template: str, look: Callable[..., Any], **of: str) -> str:
         if "job" in of:
@@ -201,8 +212,7 @@ class _Answers:
 
     def ask(self, job: str, action: str, run: str = "") -> str:
         wanted = self._wanted(action, run)
-        self._pages.configured(job)
-        told = wanted.will.format(job=job, run=run)
+        told = self._pages.told(wanted, job, run)
         return self._rendered("ask.html", job=job, run=run, action=wanted.name, told=told)
 
     def do(self, job: str, action: str, run: str = "") -> str:
@@ -294,6 +304,9 @@ class _Links:
 
     def run(self, job: str, run: str) -> str:
         return url_for("run", job=job, run=run)
+
+    def drills(self, job: str) -> str:
+        return url_for("drills", job=job)
 
     def record(self, job: str, run: str) -> str:
         return url_for("record", job=job, run=run)

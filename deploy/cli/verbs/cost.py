@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -12,7 +12,12 @@ from steadyspot.deploy.cli import options
 from steadyspot.deploy.plain import cell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from steadyspot.deploy.aws.prices import Prices
     from steadyspot.deploy.cli.screen import Screen
+    from steadyspot.deploy.money.costs import Advice, Bill
+    from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
 
 
@@ -23,76 +28,110 @@ if TYPE_CHECKING:
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for spreadsheets.")
 @click.option("--refresh", is_flag=True, help="Today's prices, from AWS's Price List.")
 @options.as_json
+@options.as_page
 @options.on_target
 def command(
-    target: Target,
-    screen: Screen,
-    *,
-    job: str | None,
-    days: int,
-    each: bool,
-    as_csv: bool,
-    refresh: bool,
-    machine: bool,
+    target: Target, screen: Screen, *, job: str | None, days: int, each: bool, **shown: Any
 ) -> None:
     """Show what runs cost, against on-demand only: all jobs, or one JOB."""
-    from dataclasses import asdict
+    prices = target.config.platform.prices
+    if shown["refresh"]:
+        prices = _todays(target, screen, prices, silent=shown["machine"] or shown["as_csv"])
+    wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
+    found = _billed(target, wanted, prices, days, each=each)
+    if shown["machine"]:
+        _as_json(screen, found, prices)
+    elif shown["as_csv"]:
+        screen.raw(_csv(_rows(found)))
+    elif shown.get("page"):
+        _write(target, screen, shown["page"], (*found, prices, days))
+    else:
+        _show(screen, found, prices, days)
+
+
+class Found(NamedTuple):
+    """What there is to show; ``unreadable`` names runs whose records cannot be read."""
+
+    bills: list[Bill]
+    tips: list[Advice]
+    unreadable: list[str]
+
+
+def _todays(target: Target, screen: Screen, prices: Prices, *, silent: bool) -> Prices:
+    from datetime import UTC, datetime
+
+    from steadyspot.deploy.money.price_list import REGION, as_setting, listed
+
+    pricing = target.session.client("pricing", region_name=REGION)
+    today = listed(pricing, str(target.session.region_name), prices, f"{datetime.now(UTC):%Y-%m}")
+    if not silent:
+        screen.say(f"To keep these prices, put into [platform]: {as_setting(today)}")
+    return today
+
+
+def _billed(target: Target, wanted: list[Job], prices: Prices, days: int, *, each: bool) -> Found:
     from datetime import UTC, datetime, timedelta
 
-    from steadyspot.deploy.money.costs import (
-        COLUMNS,
-        advice,
-        by_month,
-        cells,
-        of_run,
-        sentences,
-        together,
-    )
+    from steadyspot.deploy.money.costs import advice, by_month, of_run, together
     from steadyspot.deploy.runs.records import UNREADABLE
-    from steadyspot.deploy.runs.shards import whole
 
-    prices = target.config.platform.prices
-    if refresh:
-        from steadyspot.deploy.money.price_list import REGION, as_setting, listed
-
-        pricing = target.session.client("pricing", region_name=REGION)
-        prices = listed(
-            pricing, str(target.session.region_name), prices, f"{datetime.now(UTC):%Y-%m}"
-        )
-        if not machine and not as_csv:
-            screen.say(f"To keep these prices, put into [platform]: {as_setting(prices)}")
-    wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
     since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
-    bills, tips, unreadable = [], [], []
+    found = Found([], [], [])
     for one in wanted:
-        found = [whole(target.runs, run) for run in target.runs.since(one.name, since)]
-        runs = [run for run in found if run.status != UNREADABLE]
-        unreadable += [f"{one.name} {run.run_key}" for run in found if run.status == UNREADABLE]
-        bills += [of_run(one, run, prices) for run in runs] if each else by_month(one, runs, prices)
+        read = target.runs.since(one.name, since)
+        runs = [run for run in read if run.status != UNREADABLE]
+        found.unreadable.extend(f"{one.name} {r.run_key}" for r in read if r.status == UNREADABLE)
+        bills = [of_run(one, run, prices) for run in runs] if each else by_month(one, runs, prices)
+        found.bills.extend(bills)
         if runs and (tip := advice(one, together(one, runs, prices), prices)):
-            tips.append(tip)
-    rows: list[dict[str, Any]] = [{**asdict(bill), "saving": bill.saving} for bill in bills]
-    if machine:
-        best = max(tips, key=lambda tip: tip.saves, default=None)
-        screen.json(
-            {
-                "prices": prices.date,
-                "bills": rows,
-                "advice": asdict(best) if best else None,
-                "unreadable": unreadable,
-            }
-        )
-    elif as_csv:
-        screen.raw(_csv(rows))
-    elif bills:
-        screen.table(COLUMNS, map(cells, bills))
+            found.tips.append(tip)
+    return found
+
+
+def _rows(found: Found) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    return [{**asdict(bill), "saving": bill.saving} for bill in found.bills]
+
+
+def _as_json(screen: Screen, found: Found, prices: Prices) -> None:
+    from dataclasses import asdict
+
+    best = max(found.tips, key=lambda tip: tip.saves, default=None)
+    screen.json(
+        {
+            "prices": prices.date,
+            "bills": _rows(found),
+            "advice": asdict(best) if best else None,
+            "unreadable": found.unreadable,
+        }
+    )
+
+
+def _show(screen: Screen, found: Found, prices: Prices, days: int) -> None:
+    from steadyspot.deploy.money.costs import COLUMNS, cells, sentences
+
+    if found.bills:
+        screen.table(COLUMNS, map(cells, found.bills))
         screen.say()
-        for sentence in sentences(bills, tips, prices, days):
+        for sentence in sentences(found.bills, found.tips, prices, days):
             screen.say(sentence)
     else:
         screen.say(f"There was no run in the last {days} days.")
-    if unreadable and not machine and not as_csv:
-        screen.say(f"Left out, since their records cannot be read: {', '.join(unreadable)}.", "red")
+    if left := ", ".join(found.unreadable):
+        screen.say(f"Left out, since their records cannot be read: {left}.", "red")
+
+
+def _write(target: Target, screen: Screen, page: Path, found: tuple[Any, ...]) -> None:
+    from steadyspot.deploy.target import need_page
+
+    need_page()
+    from steadyspot.deploy.ui.cost_view import cost_view
+    from steadyspot.deploy.ui.files import write
+    from steadyspot.deploy.ui.reading import where
+
+    write("cost.html", cost_view(*found), where(target), page)
+    screen.say(f"What runs cost is told in {page}")
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -10,10 +10,8 @@ import click
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
-    from steadyspot.deploy.aws.prices import Prices
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.drills import Drill, Observation
-    from steadyspot.deploy.stacks.config import Job
+    from steadyspot.deploy.drills import Observation
     from steadyspot.deploy.target import Target
 
 NAMES = (
@@ -45,6 +43,7 @@ def command(
     from dataclasses import asdict
 
     from steadyspot.deploy.drills import DRILLS, Stage
+    from steadyspot.deploy.drills.announcing import announcement
     from steadyspot.deploy.trouble import Trouble, how_stopped
 
     wanted = target.config.job(job)
@@ -86,25 +85,3 @@ def command(
             told = [asdict(finding) for finding in findings]
             screen.json({"drill": name, "job": wanted.name, "findings": told, "whole": whole})
     sys.exit(0 if findings and all(finding.good for finding in findings) else 1)
-
-
-def announcement(drill: Drill, job: Job, prices: Prices, *, here: bool) -> list[str]:
-    """Return what a drill will do and what it costs, which is nothing on this machine; pure."""
-    if drill.free:
-        return [drill.announces.format(job=job.name), "It runs nothing and costs nothing."]
-    hour = 3600 * prices.second(vcpu=job.vcpu, memory_gb=job.memory_gb)
-    lines = [drill.announces.format(job=job.name)]
-    if drill.on_copy:
-        minutes = 10.0
-        lines.append(
-            f"It does so to a throwaway copy of {job.name} that runs a harmless command and is "
-            "removed again."
-        )
-    else:
-        minutes = 2 * job.expected_minutes
-    if here:
-        return lines
-    lines.append(
-        f"It costs about ${hour * minutes / 60:.4f} of Fargate at most; people get the mails of it."
-    )
-    return lines

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def command(target: Target, screen: Screen, port: int, *, read_only: bool, no_open: bool) -> None:
     """Show all jobs and their runs in a browser, until Ctrl-C; only on this machine."""
     import webbrowser
+    from contextlib import suppress
 
     from steadyspot.deploy.target import need_page
 
@@ -30,21 +31,12 @@ def command(target: Target, screen: Screen, port: int, *, read_only: bool, no_op
     from steadyspot.deploy.ui.reading import Reading
     from steadyspot.deploy.ui.serving import served
 
-    with served(Reading(target), port=port, read_only=read_only) as address:
+    reading = Reading(target)
+    with served(reading, port=port, read_only=read_only) as address:
         screen.say(f"The page of {target.platform_stack} is at {address}")
         screen.say("Who has this address may use it. Ctrl-C ends it.")
         if not no_open:
             webbrowser.open(address)
-        _until_told()
+        with suppress(KeyboardInterrupt):
+            reading.drilling.carry_out()
     screen.say("Ended.")
-
-
-def _until_told() -> None:
-    from threading import Event
-
-    from steadyspot.deploy.trouble import Told
-
-    try:
-        Event().wait()
-    except (KeyboardInterrupt, Told):
-        return

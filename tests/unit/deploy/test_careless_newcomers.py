@@ -71,6 +71,7 @@ LINES = [
     ["redrive", "--to", "2026"],
     ["status", "--html", "."],
     ["status", "--html", "nowhere/x.html"],
+    ["cost", "--html", "nowhere/x.html"],
     ["explain", "night", "--html", ""],
     ["explain", "night", "--html", "file/x.html"],
     ["up", "plan.json"],

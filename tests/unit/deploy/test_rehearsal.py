@@ -13,8 +13,9 @@ import pytest
 from botocore.stub import Stubber
 
 from steadyspot.deploy.aws.prices import US_EAST_1
-from steadyspot.deploy.cli.verbs.drill import NAMES, announcement
+from steadyspot.deploy.cli.verbs.drill import NAMES
 from steadyspot.deploy.drills import DRILLS
+from steadyspot.deploy.drills.announcing import announcement
 from steadyspot.deploy.drills.rehearsal import (
     CONTEXT,
     every_row,

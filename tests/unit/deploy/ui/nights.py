@@ -132,6 +132,9 @@ def weeks(job: Job, nights: int = 40) -> Asked:
                 status=Status.UNFINISHED if bad else Status.COMPLETE,
                 cause="reclaimed" if bad else "",
                 stop=StopRecord(20 + back, 3) if stopped else None,
+                seconds={
+                    f"{one.capacity.replace('-', '_')}_seconds": one.seconds for one in attempts
+                },
             )
         )
     good = [run for run in runs if run.complete]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from steadyspot.deploy.runs.fleet import JobStatus
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.outputs import Output
+from steadyspot.deploy.runs.weather import Hour, Weather
 from steadyspot.deploy.stacks.config import ConfigError, Job
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.deploy.ui.doing import Action
-from steadyspot.deploy.ui.fleet_view import FleetView, JobRow, Mark
+from steadyspot.deploy.ui.drilling import Drilled
+from steadyspot.deploy.ui.drills_view import DrillsView, drills_view
+from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
 from steadyspot.deploy.ui.job_view import JobView, job_view
 from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 from tests.unit.deploy.fakes import BEGUN
@@ -26,6 +30,25 @@ BESIDE = Beside(
     [Output("part-00.csv", 1_234_567), Output("completion.json", 661)],
     json.dumps(job_definition()),
 )
+STATUS = JobStatus(
+    job="night",
+    state="finished",
+    missed="",
+    parked=0,
+    running=(),
+    last_run="20261124T020000Z",
+    last_status="complete",
+    last_at="2026-11-24T02:00:00Z",
+    next_due="2026-11-25T02:00:00Z",
+    paused=False,
+    days=["none"] * 7,
+    cost=0.42,
+    cost_on_demand_only=1.0,
+    note="",
+)
+WEATHER = Weather(
+    "x86_64", BEGUN, (Hour(2, 4, {"eu-central-1a": 12}), Hour(14, 1, {"eu-central-1b": 3}))
+)
 
 
 class Shown:
@@ -37,6 +60,7 @@ class Shown:
         self.runs = [*runs] or [run_view(night(), JOB, PRICES, BEGUN, BESIDE)]
         self.done: list[tuple[str, str, str]] = []
         self.trouble = trouble
+        self.drilled: Drilled | None = None
 
     def configured(self, name: str) -> Job:
         if name != JOB.name:
@@ -44,11 +68,7 @@ class Shown:
         return JOB
 
     def fleet(self) -> FleetView:
-        row = JobRow(
-            "night", "finished", "good", "✓", "20261124T020000Z", "11-24 02:00 complete",
-            "11-25 02:00", (Mark("finished", "✓", "today: finished"),), "$0.42", "58%",
-        )  # fmt: skip
-        return FleetView("1 job: 1 finished.", (), (row,), 7, "Days of UTC.")
+        return fleet_view([STATUS], {"night": weeks(JOB, 30).runs[::-1]}, [WEATHER])
 
     def job(self, name: str) -> JobView:
         job = replace(self.configured(name), schedule="cron(0 2 * * ? *)")
@@ -66,6 +86,12 @@ class Shown:
         if name not in [output.name for output in BESIDE.outputs]:
             raise Trouble(f"Run {key} of {job} has no output {name}.", "Look which there are.")
         return iter([b"<script>alert(1)</script>"])
+
+    def drills(self, name: str) -> DrillsView:
+        return drills_view(self.configured(name), self.drilled)
+
+    def told(self, action: Action, job: str, run: str) -> Sequence[str]:
+        return action.told(self.configured(job), run, PRICES, here=False)
 
     def do(self, action: Action, job: str, run: str) -> str:
         if self.trouble:

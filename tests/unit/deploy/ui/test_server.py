@@ -89,7 +89,8 @@ def test_every_link_of_a_page_leads_to_a_page(client: FlaskClient) -> None:
             assert get(client, path).status_code == 200, path
         seen |= found
         open_ += found
-    assert {"/jobs/night", RUN, "/jobs/night/do/start", "/jobs/night/do/pause"} <= seen
+    asked = {f"/jobs/night/do/{action}" for action in ("start", "pause", "drill-hang")}
+    assert {"/jobs/night", RUN, "/jobs/night/drills", f"{RUN}/record.json"} | asked <= seen
 
 
 def test_a_page_under_way_is_told_what_is_new_until_the_end() -> None:
@@ -196,12 +197,14 @@ def test_what_cannot_be_done_is_told_in_two_sentences() -> None:
     assert "Look again." in answer.text
 
 
-def test_read_only_shows_no_button_and_does_nothing(shown: Shown) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_read_only_shows_no_button_and_does_nothing(shown: Shown, action: str) -> None:
     client = admitted(app_of(shown, read_only=True))
-    assert "/do/" not in get(client, "/jobs/night").text + get(client, RUN).text
-    assert get(client, f"{RUN}/do/stop").status_code == 403
+    pages = [get(client, path).text for path in ("/jobs/night", RUN, "/jobs/night/drills")]
+    assert not any("/do/" in page for page in pages)
+    path = f"{RUN if ACTIONS[action].of_a_run else '/jobs/night'}/do/{action}"
+    assert get(client, path).status_code == 403
     token = Guard(TOKEN, PORT).form_token
-    path = "/jobs/night/do/start"
     answer = client.post(path, base_url=HERE, data={"form_token": token})
     assert (answer.status_code, shown.done) == (403, [])
 
