@@ -40,7 +40,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Platform": platform.name,
         "Job": job.name,
         "Image": job.image,
-        "ImageRepository": repository_in(job.image),
+        "ImageRepository": repository_in(job.image) or "none",
         "Command": json.dumps(job.command),
         "Environment": json.dumps(dict(job.environment)),
         "Secret": job.secret or "",

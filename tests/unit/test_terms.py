@@ -221,7 +221,7 @@ def test_sidecars_start_in_order_and_none_ends_the_task() -> None:
     assert (otel["Command"], otel["Memory"]) == (["--config", "/etc/otel.yaml"], 256)
     assert otel["MountPoints"][0]["ContainerPath"] == "/shared"
     assert otel["Secrets"] == [{"Name": "KEY", "ValueFrom": DB}]
-    pull = policies(resources, "ExecutionRole")["ImagesOfSidecars"]["Resource"]
+    pull = policies(resources, "ExecutionRole")["Images"]["Resource"]
     assert [one["Fn::Sub"].rpartition(":")[2] for one in pull] == ["repository/tools/otel"]
 
 
