@@ -1,4 +1,4 @@
-"""What an account has already, as its keys change the two templates: images, cluster, topic, bucket, logs."""
+"""What an account has already, as its keys change the two templates: image, cluster, topic."""
 
 from __future__ import annotations
 
