@@ -42,9 +42,7 @@ _OF_HISTORY = {
 _PARTITION_AND_PLACE = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
 
 
-def with_parts(
-    job: Job, text: str, home: Platform = NOWHERE, notify: Iterable[Notify] = ()
-) -> str:
+def with_parts(job: Job, text: str, home: Platform = NOWHERE, notify: Iterable[Notify] = ()) -> str:
     """Return a job's template with the entries of its structured keys in their places.
 
     ``home`` is the platform that the job is deployed on, as far as the file describes it;
