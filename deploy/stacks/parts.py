@@ -163,7 +163,7 @@ def _sidecar(name: str, sidecar: Sidecar, job: Job) -> dict[str, Any]:
         "LogConfiguration": {
             "LogDriver": "awslogs",
             "Options": {
-                "awslogs-group": {"Ref": "Log"},
+                "awslogs-group": {"Fn::If": ["OwnLog", {"Ref": "Log"}, {"Ref": "LogGroup"}]},
                 "awslogs-region": {"Ref": "AWS::Region"},
                 "awslogs-stream-prefix": "sidecar",
             },

@@ -105,7 +105,7 @@ def test_a_stack_with_other_tags_is_not_as_it_should_be() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Job", "job", "Platform", "Repository", "steadyspot", "aws:x", ""]
+    "name", ["Job", "job", "Platform", "Repository", "LogGroup", "debug", "steadyspot", "aws:x", ""]
 )
 def test_a_tag_by_which_rights_go_or_that_aws_keeps_for_itself_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="but it must be 1 to 128 letters"):
