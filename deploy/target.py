@@ -44,10 +44,10 @@ class Target:
         found: Switches | None = getattr(self.session, "switches", None)
         return found
 
-    def client(self, service: str) -> Any:
-        """Return a client of the session."""
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return a client of the session, in its region unless another is named."""
         with _MAKING:
-            return self.session.client(service)  # type: ignore[call-overload]
+            return self.session.client(service, region_name=region)  # type: ignore[call-overload]
 
     def _patient_client(self, service: str) -> Any:
         """Return a client that slows down where AWS throttles it, as many stacks at once need.

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from steadyspot.deploy.aws.refusals import trouble_of
 from steadyspot.deploy.checks import (
     account,
+    existing,
     hardening,
     images,
     keys,
@@ -37,6 +38,9 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("zones", network.zones),
     ("way out", network.way_out),
     ("capacity", platform.providers),
+    ("topic", existing.topic),
+    ("log groups", existing.log_groups),
+    ("what jobs hold", existing.moved),
     ("images", images.images),
     ("secrets", secrets.secrets),
     ("schedules", timing.schedules),

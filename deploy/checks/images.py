@@ -23,7 +23,8 @@ from steadyspot.deploy.stacks.image_config import (
     keys_without_folder,
     remarks,
 )
-from steadyspot.deploy.stacks.image_names import ECR, in_registry
+from steadyspot.deploy.stacks.image_names import ECR, in_registry, lies_elsewhere
+from steadyspot.deploy.stacks.images import registry_in
 
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 _FETCH_SECONDS, _FETCH_BYTES = 10.0, 1 << 20
@@ -50,13 +51,30 @@ def _image(looks: Looks, job: Job, about: str) -> Iterator[Finding]:
             if found["digest"]
             else {"imageTag": found["tag"] or "latest"}
         )
-        there = _Repository(looks, found["account"], found["repository"])
+        there = _Repository(
+            registry_in(looks.target, found["region"]), found["account"], found["repository"]
+        )
         yield from _in_ecr(there, which, job, about)
+        if lies_elsewhere(job.image, looks.target.config.platform):
+            yield from _elsewhere(looks, found["account"], about)
     elif in_registry(job.image):
         text = f"{job.image} is not in ECR: whether it is there was not looked up"
         yield Finding(about, Level.NOTE, text)
     else:
         yield from _here(looks, job, about)
+
+
+def _elsewhere(looks: Looks, account: str, about: str) -> Iterator[Finding]:
+    """Yield whom a repository of another account must let in, which its own policy says."""
+    own = looks.client("sts").get_caller_identity()["Account"]
+    if account != own:
+        yield Finding(
+            about,
+            Level.NOTE,
+            f"it lies in account {account}, whose repository's policy cannot be read from here",
+            f"It must let arn:aws:iam::{own}:root pull: ecr:BatchGetImage, "
+            "ecr:GetDownloadUrlForLayer and ecr:BatchCheckLayerAvailability.",
+        )
 
 
 def _here(looks: Looks, job: Job, about: str) -> Iterator[Finding]:
@@ -111,14 +129,14 @@ def _in_ecr(there: _Repository, which: dict[str, str], job: Job, about: str) -> 
 class _Repository:
     """One repository of ECR."""
 
-    looks: Looks
+    ecr: Any
     account: str
     name: str
 
     def manifest(self, which: dict[str, str]) -> dict[str, Any] | None:
         """Return the manifest of an image by its tag or digest; none where it is not there."""
         try:
-            shown = self.looks.client("ecr").batch_get_image(
+            shown = self.ecr.batch_get_image(
                 registryId=self.account,
                 repositoryName=self.name,
                 imageIds=[which],
@@ -141,7 +159,7 @@ class _Repository:
         digest = manifest.get("config", {}).get("digest")
         if not digest:
             return None
-        answer = self.looks.client("ecr").get_download_url_for_layer(
+        answer = self.ecr.get_download_url_for_layer(
             registryId=self.account, repositoryName=self.name, layerDigest=digest
         )
         return config_of(digest, json.loads(_fetched(answer["downloadUrl"])))

@@ -12,9 +12,14 @@ from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 
 def providers(looks: Looks) -> Iterator[Finding]:
     """Yield whether the cluster has Fargate's two capacity providers."""
-    name = looks.target.platform_stack
+    given = looks.target.config.platform.cluster
+    name = given or looks.target.platform_stack
     clusters = looks.client("ecs").describe_clusters(clusters=[name])["clusters"]
     alive = [cluster for cluster in clusters if cluster["status"] == "ACTIVE"]
+    if not alive and given:
+        text = f"there is no cluster {given}."
+        yield Finding("capacity", Level.BAD, text, "Create it, or correct cluster in the file.")
+        return
     if not alive:
         yield Finding("capacity", Level.GOOD, "the cluster will be made, with FARGATE_SPOT")
         return
@@ -26,7 +31,9 @@ def providers(looks: Looks) -> Iterator[Finding]:
         f"the cluster lacks {', '.join(sorted(missing))}."
         if missing
         else "FARGATE and FARGATE_SPOT are associated with the cluster",
-        "Run steadyspot up, which associates them again.",
+        f"Associate them: aws ecs put-cluster-capacity-providers --cluster {given} …"
+        if given
+        else "Run steadyspot up, which associates them again.",
     )
 
 

@@ -50,7 +50,9 @@ class Copy:
             **changes,
         }
         unscheduled = replace(self._original.job, schedule=None, schedules={})
-        template = job_template(lambda text: self._edit(with_parts(unscheduled, text)))
+        template = job_template(
+            lambda text: self._edit(with_parts(unscheduled, text, target.config.platform))
+        )
         upload(target, template)
         target.stacks.deploy(self.stack, template.text, parameters, _quiet)
         self.stage = self._original.on(self.job)

@@ -52,6 +52,8 @@ class Platform:
     assign_public_ip: bool = True
     vpc_prefix: str = "10.74"
     key: str | None = None
+    cluster: str | None = None
+    topic: str | None = None
     checkpoint_days: int = 30
     keep_outputs_days: int = 0
     keep_runs_days: int = 0
@@ -230,6 +232,7 @@ class Job:
     missed: int | Literal["auto"] = 0
     failed_alarm_mails: bool = False
     keep_logs: int = 0
+    log_group: str | None = None
     tell_every_run: bool = False
     command_override: bool = False
     encrypt_history: bool = False

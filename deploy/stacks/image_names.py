@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.trouble import USAGE, Trouble
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.stacks.config import Platform
 
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
@@ -44,6 +48,17 @@ def in_registry(image: str) -> bool:
     """Return whether a name says in which registry the image lies, as ``docker pull`` reads it."""
     first, slash, _ = image.partition("/")
     return bool(slash) and ("." in first or ":" in first)
+
+
+def lies_elsewhere(image: str, home: Platform) -> bool:
+    """Return whether an image lies in ECR of another account or region, as far as that is known.
+
+    The platform's own repository has a name by which it is known, the account has not always.
+    """
+    found = ECR.fullmatch(image)
+    if found is None or found["repository"].startswith(f"{home.name}-repository-"):
+        return False
+    return (found["account"], found["region"]) != (home.account, home.region)
 
 
 def repository_in(image: str) -> str:

@@ -172,7 +172,7 @@ def pinned(
         screen.say(f"  {runs_here_as(target, job, image)}")
         return image
     if in_registry(image):
-        return _by_digest(target.client("ecr"), image, screen)
+        return _by_digest(target, image, screen)
     return _pushed(target, job, image, screen, engine())
 
 
@@ -196,7 +196,13 @@ def _folder(target: Target) -> str:
     return str(target.config.path.parent.resolve())
 
 
-def _by_digest(ecr: Any, image: str, screen: Screen) -> str:
+def registry_in(target: Target, region: str) -> Any:
+    """Return a client of ECR for an image that may lie in another region."""
+    here = region == target.session.region_name
+    return target.client("ecr") if here else target.client("ecr", region)
+
+
+def _by_digest(target: Target, image: str, screen: Screen) -> str:
     found = ECR.fullmatch(image)
     if found is None:
         if "@sha256:" not in image:
@@ -204,6 +210,7 @@ def _by_digest(ecr: Any, image: str, screen: Screen) -> str:
         return image
     if found["digest"]:
         return image
+    ecr = registry_in(target, found["region"])
     digest = _digest(ecr, found["repository"], found["tag"] or "latest", found["account"])
     if digest is None:
         raise Trouble(

@@ -15,6 +15,8 @@ def of_platform(platform: Platform) -> Parameters:
     """Return the parameters of ``platform.yaml``; what is left out keeps the template's default."""
     parameters = {
         "MailAddress": platform.mail or "",
+        "ClusterName": platform.cluster or "",
+        "TopicArn": platform.topic or "",
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),
         "KeepOutputsDays": str(platform.keep_outputs_days),
@@ -40,7 +42,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Platform": platform.name,
         "Job": job.name,
         "Image": job.image,
-        "ImageRepository": repository_in(job.image),
+        "ImageRepository": repository_in(job.image) or "none",
         "Command": json.dumps(job.command),
         "Environment": json.dumps(dict(job.environment)),
         "Secret": job.secret or "",
@@ -101,6 +103,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "MissedAfterHours": "0" if job.missed == "auto" else str(job.missed),
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "KeepLogs": str(job.keep_logs),
+        "LogGroup": job.log_group or "none",
         "TellEveryRun": _yes(job.tell_every_run),
         "CommandOverride": _yes(job.command_override),
         "Debug": _yes(job.debug),

@@ -18,11 +18,12 @@ from typing import Any
 from steadyspot.contract import OUTPUTS, WORKER_CONTAINER, Env, messages
 from steadyspot.contract.keys import SCHEDULED_TIME_ATTRIBUTE
 from steadyspot.deploy.schedules.looks import looks_after
-from steadyspot.deploy.stacks.config import Job, Schedule, Sidecar, Volume
-from steadyspot.deploy.stacks.image_names import ECR
+from steadyspot.deploy.stacks.config import Job, Platform, Schedule, Sidecar, Volume
+from steadyspot.deploy.stacks.image_names import ECR, lies_elsewhere
 from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.notify_parts import heartbeats_of
 
+NOWHERE = Platform()
 _PLACE = re.compile(r"^( *)# here: (.+)$", re.MULTILINE)
 _WINDOW = {
     "Fn::If": [
@@ -41,12 +42,13 @@ _OF_HISTORY = {
 _PARTITION_AND_PLACE = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
 
 
-def with_parts(job: Job, text: str, notify: Iterable[Notify] = ()) -> str:
+def with_parts(job: Job, text: str, home: Platform = NOWHERE, notify: Iterable[Notify] = ()) -> str:
     """Return a job's template with the entries of its structured keys in their places.
 
-    ``notify`` are all that are told of runs; heartbeats of the job stand in its stack.
+    ``home`` is the platform that the job is deployed on, as far as the file describes it;
+    ``notify`` are all that are told of runs, since heartbeats of the job stand in its stack.
     """
-    entries = {place: [*made] for place, made in _entries(job).items()}
+    entries = {place: [*made] for place, made in _entries(job, home).items()}
     entries["who waits for heartbeats"] = [*heartbeats_of(job.name, notify)]
 
     def put(place: re.Match[str]) -> str:
@@ -58,7 +60,7 @@ def with_parts(job: Job, text: str, notify: Iterable[Notify] = ()) -> str:
     return whole
 
 
-def _entries(job: Job) -> dict[str, Iterable[str]]:
+def _entries(job: Job, home: Platform) -> dict[str, Iterable[str]]:
     """Return by place the lines that stand there."""
     return {
         "volumes": map(_item, _volumes(job.volumes)),
@@ -67,7 +69,7 @@ def _entries(job: Job) -> dict[str, Iterable[str]]:
         "secrets": map(_item, _secrets(job.secrets)),
         "sidecars": (_item(_sidecar(name, one, job)) for name, one in job.sidecars.items()),
         "more of the task's role": _of_task_role(job),
-        "what starting the task needs": map(_item, _start_policies(job)),
+        "what starting the task needs": map(_item, _start_policies(job, home)),
         "schedules": (_schedule(name, one) for name, one in job.schedules.items()),
         "what looks for missed runs": _looks(job),
         "more of the environment": map(_item, _places_of_others(job)),
@@ -161,7 +163,7 @@ def _sidecar(name: str, sidecar: Sidecar, job: Job) -> dict[str, Any]:
         "LogConfiguration": {
             "LogDriver": "awslogs",
             "Options": {
-                "awslogs-group": {"Ref": "Log"},
+                "awslogs-group": {"Fn::If": ["OwnLog", {"Ref": "Log"}, {"Ref": "LogGroup"}]},
                 "awslogs-region": {"Ref": "AWS::Region"},
                 "awslogs-stream-prefix": "sidecar",
             },
@@ -408,8 +410,8 @@ def _through(access_point: str | None) -> dict[str, Any]:
     return {"Condition": {"ArnEquals": {"elasticfilesystem:AccessPointArn": arn}}}
 
 
-def _start_policies(job: Job) -> Iterator[dict[str, Any]]:
-    """Yield the policies by which ECS fetches single secrets, and images of sidecars from ECR.
+def _start_policies(job: Job, home: Platform) -> Iterator[dict[str, Any]]:
+    """Yield the policies by which ECS fetches single secrets, and images from ECR.
 
     A secret may be encrypted with any key of the account that lets it; the key is used for that
     very secret alone, which AWS names in the encryption context.
@@ -446,8 +448,8 @@ def _start_policies(job: Job) -> Iterator[dict[str, Any]]:
         ]
     if statements:
         yield _policy("secrets", statements)
-    if pulls := [*_pulls(job)]:
-        yield _policy("sidecars", pulls)
+    if pulls := [*_pulls(job, home)]:
+        yield _policy("images", pulls)
 
 
 def _whole(arn: str) -> str:
@@ -455,12 +457,14 @@ def _whole(arn: str) -> str:
     return ":".join(arn.split(":")[:7]) if ":secretsmanager:" in arn else arn
 
 
-def _pulls(job: Job) -> Iterator[dict[str, Any]]:
-    found = (ECR.fullmatch(one.image) for one in job.sidecars.values())
+def _pulls(job: Job, home: Platform) -> Iterator[dict[str, Any]]:
+    """Yield what ECS pulls beside an image of the job's own account, which a tag names."""
+    foreign = [job.image] if lies_elsewhere(job.image, home) else []
+    found = map(ECR.fullmatch, [*foreign, *(one.image for one in job.sidecars.values())])
     places = sorted({(one["region"], one["account"], one["repository"]) for one in found if one})
     if places:
         yield {
-            "Sid": "ImagesOfSidecars",
+            "Sid": "Images",
             "Effect": "Allow",
             "Action": [
                 "ecr:BatchCheckLayerAvailability",

@@ -59,7 +59,7 @@ READ = (
     Right("scheduler", ("ListSchedules",), ("schedule/{name}/*",)),
     Right("cloudwatch", ("DescribeAlarms",)),
     Right("sqs", ("ReceiveMessage",), _QUEUES),
-    Right("ecs", ("DescribeTasks",), ("task/{name}/*", "cluster/{name}")),
+    Right("ecs", ("DescribeTasks",), ("task/{cluster}/*", "cluster/{cluster}")),
     Right("ecs", ("ListTasks",)),
 )
 """What is called by runs, explain, outputs, logs, watch, cost and status."""
@@ -70,7 +70,7 @@ OPERATE = (
     Right("states", ("StopExecution",), _EXECUTIONS),
     Right("scheduler", ("GetSchedule",), ("schedule/{name}/*",)),
     Right("sqs", ("DeleteMessage", "ChangeMessageVisibility"), _QUEUES),
-    Right("ecs", ("ExecuteCommand",), ("task/{name}/*", "cluster/{name}")),
+    Right("ecs", ("ExecuteCommand",), ("task/{cluster}/*", "cluster/{cluster}")),
     Right("dynamodb", ("GetItem", "UpdateItem"), _TABLE),
 )
 """Beside those by run, redrive, stop, forget and shell."""
@@ -331,8 +331,12 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
 """What CloudFormation does to a type of resource, by the permissions of its handlers."""
 
 
-def policy_for(purpose: Purpose, platform: Platform) -> dict[str, Any]:
+def policy_for(
+    purpose: Purpose, platform: Platform, log_groups: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the policy with which somebody can do what ``purpose`` says, and nothing else.
+
+    ``log_groups`` are those that jobs name in the file, beside the ones that are made.
 
     With a service role the deployer only hands that to CloudFormation; what it needs is ``stacks``.
     """
@@ -344,7 +348,7 @@ def policy_for(purpose: Purpose, platform: Platform) -> dict[str, Any]:
         Purpose.COMPARE: _COMPARING,
         Purpose.DEPLOY: [*_DEPLOYING, *([] if platform.service_role else made)],
     }[purpose]
-    statements = list(_statements(rights, platform))
+    statements = list(_statements([*rights, *_of_given_logs(purpose, log_groups)], platform))
     hands_over = purpose in (Purpose.DEPLOY, Purpose.COMPARE)
     if hands_over and platform.service_role:
         statements.append(
@@ -385,6 +389,12 @@ def _of_key(purpose: Purpose, key: str) -> Iterator[dict[str, Any]]:
         yield {**given, "Action": ["kms:CreateGrant"], "Condition": for_services}
 
 
+def _of_given_logs(purpose: Purpose, log_groups: Sequence[str]) -> Iterator[Right]:
+    if log_groups and purpose in (Purpose.READ, Purpose.OPERATE):
+        places = tuple(f"log-group:{name}" for name in log_groups)
+        yield Right("logs", ("FilterLogEvents", "GetLogEvents"), places)
+
+
 def _statements(rights: Sequence[Right], platform: Platform) -> Iterator[dict[str, Any]]:
     """Yield a statement for all actions on the same resources."""
     together: dict[tuple[Any, ...], list[str]] = {}
@@ -411,7 +421,8 @@ def _statements(rights: Sequence[Right], platform: Platform) -> Iterator[dict[st
 def _arn(service: str, resource: str, platform: Platform) -> str:
     if resource == "*":
         return "*"
-    end = resource.format(name=platform.name, path=platform.role_path)
+    cluster = platform.cluster or platform.name
+    end = resource.format(name=platform.name, path=platform.role_path, cluster=cluster)
     account = platform.account or "*"
     if service == "s3":
         return f"arn:aws:s3:::{end}"

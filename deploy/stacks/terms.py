@@ -20,13 +20,27 @@ def faults_of_terms(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     key, region = platform.get("key"), platform.get("region")
     if key and region and key.split(":")[3] != region:
         yield "key", f"lies in {key.split(':')[3]}, but platform.region is {region}"
+    topic = platform.get("topic")
+    if topic and region and topic.split(":")[3] != region:
+        yield "topic", f"lies in {topic.split(':')[3]}, but platform.region is {region}"
+    if "cluster" in platform and "container_insights" in platform:
+        yield "container_insights", "is for the cluster that is made; with platform.cluster none is"
 
 
 def faults_of_terms_of_jobs(
     platform: Mapping[str, Any], jobs: Mapping[str, Job]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield job, key and fault of a job's keys together with other jobs' and the platform's."""
+    of_group: dict[str, str] = {}
     for name, job in jobs.items():
+        if job.log_group and job.keep_logs:
+            yield name, "keep_logs", "is for the log group that is made; with log_group none is"
+        if job.log_group and (other := of_group.setdefault(job.log_group, name)) != name:
+            yield (
+                name,
+                "log_group",
+                f"is that of {other}, too: rights go by group, and each could read the other's",
+            )
         if job.encrypt_history:
             if "key" not in platform:
                 yield name, "encrypt_history", "needs platform.key, with which it is encrypted"

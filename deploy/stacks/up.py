@@ -51,7 +51,8 @@ def platform_of(target: Target) -> Wanted:
 def stack_of(target: Target, job: Job) -> Wanted:
     """Return a job's stack as the configuration wants it."""
     parameters = of_job(target.config.platform, job)
-    template = job_template(partial(with_parts, job, notify=target.config.notify))
+    edit = partial(with_parts, job, home=target.config.platform, notify=target.config.notify)
+    template = job_template(edit)
     return Wanted(target.config.job_stack(job), template, parameters)
 
 

@@ -33,15 +33,14 @@ JOB = '[jobs.ab]\nimage = "x"\n'
 
 
 NONE_BY_DEFAULT = {
-    "key",
+    *("key", "cluster", "topic"),
     *("region", "account", "vpc", "subnets", "assign_public_ip"),
     *("permissions_boundary", "service_role", "tags", "security_groups"),
 }
 """Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
     *("tags", "parameters", "schedules", "secrets", "ulimits", "volumes", "sidecars", "tracing"),
-    "environment",
-    "after",
+    *("environment", "after", "log_group"),
     "secret",
     "checkpoint_dir",
     "output_dir",

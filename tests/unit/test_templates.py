@@ -193,8 +193,11 @@ def test_the_scheduler_sends_to_the_queue_of_a_job_where_that_lets_it() -> None:
 def test_before_the_start_may_look_at_and_stop_tasks_of_its_cluster_and_nothing_else() -> None:
     called = called_by_states(platform_template(), "BeforeTheStart")
     assert actions("BeforeTheStartRole") == called == {"ecs:DescribeTasks", "ecs:StopTask"}
-    resource = statements("BeforeTheStartRole")["TheTask"]["Resource"]["Fn::Sub"]
-    assert resource.endswith(":task/${Cluster}/*")
+    statement = statements("BeforeTheStartRole")["TheTask"]
+    assert statement["Resource"]["Fn::Sub"][0].endswith(":task/${Cluster}/*")
+    _, nothing, tagged = statement["Condition"]["Fn::If"]
+    assert nothing == {"Ref": "AWS::NoValue"}
+    assert tagged == {"StringEquals": {"aws:ResourceTag/Platform": {"Ref": "AWS::StackName"}}}
 
 
 def test_executions_are_watched_that_have_a_deadline_from_the_job_or_from_their_input() -> None:
@@ -208,7 +211,10 @@ def test_executions_are_watched_that_have_a_deadline_from_the_job_or_from_their_
 def test_the_platform_watches_all_its_launches_that_name_a_time_to_give_them_up_at() -> None:
     detail = TEMPLATES["platform"]["Resources"]["Launches"]["Properties"]["EventPattern"]["detail"]
     assert not {"capacityProviderName", "launchType"} & detail.keys()
-    assert detail["clusterArn"] == [{"Fn::GetAtt": ["Cluster", "Arn"]}]
+    (arn, _) = detail["clusterArn"][0]["Fn::Sub"]
+    assert arn.endswith(":cluster/${Cluster}")
+    (own,) = (one["prefix"]["Fn::Sub"] for one in detail["taskDefinitionArn"])
+    assert own.endswith(":task-definition/${AWS::StackName}-")
     assert detail["overrides"] == {"containerOverrides": {"environment": {"name": [Env.START_BY]}}}
     assert (detail["lastStatus"], detail["desiredStatus"]) == (["PROVISIONING"], ["RUNNING"])
 
@@ -417,11 +423,12 @@ def test_the_bucket_is_open_for_the_keys_of_this_job_only() -> None:
 
 def test_a_workflow_follows_and_stops_what_bears_its_job_s_name_alone() -> None:
     workflow = statements("StateMachineRole")
-    assert workflow["FollowAndStopTheTask"]["Condition"] == {
-        "StringEquals": {"aws:ResourceTag/Job": "${aws:PrincipalTag/Job}"}
-    }
+    equal = workflow["FollowAndStopTheTask"]["Condition"]["StringEquals"]
+    assert equal["aws:ResourceTag/Job"] == "${aws:PrincipalTag/Job}"
+    (_, _, platform) = equal["aws:ResourceTag/Platform"]["Fn::If"]
+    assert platform == {"Ref": "AWS::StackName"}
     (task,) = of_type("job", "AWS::ECS::TaskDefinition").values()
-    assert task["Tags"] == [{"Key": "Job", "Value": {"Ref": "Job"}}]
+    assert task["Tags"] == [{"Key": name, "Value": {"Ref": name}} for name in ("Job", "Platform")]
     for state in job_template().graph("StateMachine")["States"].values():
         if "runTask" in state.get("Resource", ""):
             assert state["Arguments"]["PropagateTags"] == "TASK_DEFINITION"

@@ -105,7 +105,7 @@ def test_a_stack_with_other_tags_is_not_as_it_should_be() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Job", "job", "Platform", "Repository", "steadyspot", "aws:x", ""]
+    "name", ["Job", "job", "Platform", "Repository", "LogGroup", "debug", "steadyspot", "aws:x", ""]
 )
 def test_a_tag_by_which_rights_go_or_that_aws_keeps_for_itself_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="but it must be 1 to 128 letters"):
@@ -221,7 +221,7 @@ def test_sidecars_start_in_order_and_none_ends_the_task() -> None:
     assert (otel["Command"], otel["Memory"]) == (["--config", "/etc/otel.yaml"], 256)
     assert otel["MountPoints"][0]["ContainerPath"] == "/shared"
     assert otel["Secrets"] == [{"Name": "KEY", "ValueFrom": DB}]
-    pull = policies(resources, "ExecutionRole")["ImagesOfSidecars"]["Resource"]
+    pull = policies(resources, "ExecutionRole")["Images"]["Resource"]
     assert [one["Fn::Sub"].rpartition(":")[2] for one in pull] == ["repository/tools/otel"]
 
 

@@ -23,6 +23,10 @@ def command(purpose: str, path: Path, environment: str | None) -> None:
     from steadyspot.deploy.stacks.keys import key_policy
     from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 
-    platform = load(path, environment).platform
-    policy = key_policy(platform) if purpose == "key" else policy_for(Purpose(purpose), platform)
+    config = load(path, environment)
+    if purpose == "key":
+        policy = key_policy(config.platform)
+    else:
+        given = [job.log_group for job in config.jobs.values() if job.log_group]
+        policy = policy_for(Purpose(purpose), config.platform, given)
     Screen().raw(json.dumps(policy, indent=2) + "\n")

@@ -103,6 +103,7 @@ def deploy(
         config=Config(tmp_path / "steadyspot.toml", Platform(), {"night": job}),
         platform={"Repository": "shop", "RepositoryUri": URI},
         client=lambda _service: registry,
+        session=SimpleNamespace(region_name="eu-central-1"),
     )
     return pinned(target, job, silent(), given, lambda: Engine("docker", programs))
 
