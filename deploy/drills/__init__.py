@@ -1,8 +1,8 @@
 """Drills, by name: what each announces, and what it does.
 
 ``faults`` causes faults, on a job or on a throwaway copy (``copies``); ``meeting`` has two runs
-meet; ``rehearsal`` asks Step
-Functions and runs nothing; ``stage`` is what both work with. Its biggest drawback: AWS cannot be
+meet, in ``many`` several make one work; ``rehearsal`` asks Step Functions and runs nothing;
+``stage`` is what both work with. Its biggest drawback: AWS cannot be
 made to refuse capacity, so on AWS that fault is rehearsed only.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from steadyspot.deploy.drills import faults as trouble
-from steadyspot.deploy.drills import meeting, rehearsal
+from steadyspot.deploy.drills import many, meeting, rehearsal
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 
 
@@ -53,6 +53,23 @@ DRILLS: dict[str, Drill] = {
         "under the overlap of {job}; where its runs may overlap, under a queue.",
         meeting.overlap,
         on_copy=True,
+    ),
+    "shards": Drill(
+        f"It runs a job over {many.SHARDS} shards and takes Spot back from {len(many.RECLAIMED)}"
+        " of them.",
+        many.shards,
+        on_copy=True,
+    ),
+    "after": Drill(
+        "It runs a job, after which another one of the same time has to begin by itself.",
+        many.after,
+        on_copy=True,
+    ),
+    "weather": Drill(
+        "It asks Step Functions what the deployed workflow of {job} would do where Spot is refused"
+        " to other runs of the platform.",
+        rehearsal.weather,
+        free=True,
     ),
     "deregister": Drill(
         "It deregisters the task definition, starts a run, repairs it and redrives the run.",

@@ -28,11 +28,12 @@ HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
 class Copy:
     """The copy's stack; ``stage`` is there once it is deployed."""
 
-    def __init__(self, stage: Stage, edit: Callable[[str], str]) -> None:
+    def __init__(self, stage: Stage, edit: Callable[[str], str], after: tuple[str, ...]) -> None:
         self._original = stage
         self._edit = edit
         self._name = f"drill-{uuid.uuid4().hex[:6]}"
-        self.job = replace(stage.job, name=self._name, schedule=None)
+        # Nothing but the drill may start it: no schedule, nor what its job comes after.
+        self.job = replace(stage.job, name=self._name, schedule=None, schedules={}, after=after)
         self.stack = stage.target.config.job_stack(self.job)
         self.stage = stage
 
@@ -46,12 +47,12 @@ class Copy:
             "ScheduleExpression": "",
             "Command": json.dumps(list(command)),
             "BackoffSeconds": "1",
+            "Shards": "1",
             "OnStop": "",
             **changes,
         }
-        unscheduled = replace(self._original.job, schedule=None, schedules={})
         template = job_template(
-            lambda text: self._edit(with_parts(unscheduled, text, target.config.platform))
+            lambda text: self._edit(with_parts(self.job, text, target.config.platform))
         )
         upload(target, template)
         target.stacks.deploy(self.stack, template.text, parameters, _quiet)
@@ -87,9 +88,14 @@ class Copy:
 
 
 @contextmanager
-def throwaway(stage: Stage, edit: Callable[[str], str] = lambda text: text) -> Iterator[Copy]:
-    """Give a copy of the job and take it away again; ``edit`` changes its template."""
-    copy = Copy(stage, edit)
+def throwaway(
+    stage: Stage, edit: Callable[[str], str] = lambda text: text, after: tuple[str, ...] = ()
+) -> Iterator[Copy]:
+    """Give a copy of the job and take it away again; ``edit`` changes its template.
+
+    It comes ``after`` jobs of these names.
+    """
+    copy = Copy(stage, edit, after)
     try:
         yield copy
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from steadyspot.contract import (
@@ -22,12 +23,14 @@ from steadyspot.contract import (
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 from steadyspot.statemachines.causes import Cause, attempts
+from steadyspot.statemachines.values import COOL_OFF_SECONDS
 
 REFUSED = (
     "Capacity is unavailable at this time. Please try again later or in a different "
     "availability zone"
 )
 _LAUNCH, _READ, _CLAIM = JobState.RUN_ON_SPOT, JobState.HOW_FAR, JobState.CLAIM
+_LOOK = JobState.LOOK_AT_WEATHER
 
 
 def no_capacity(stage: Stage) -> Iterator[Observation]:
@@ -40,6 +43,33 @@ def no_capacity(stage: Stage) -> Iterator[Observation]:
         f"answer: {cause.get('answer', 'none')}",
         answer["status"] == "CAUGHT_ERROR" and cause.get("name") == "no-capacity",
     )
+
+
+def weather(stage: Stage) -> Observations:
+    """Let other runs have been refused of late, on paper; the deployed workflow must go by it."""
+    deployed, now = _deployed(stage), datetime.now(UTC).timestamp()
+    for what, ago, tight, wanted in (
+        ("others were refused just now, and there is time", 10, False, JobState.WAIT_FOR_CAPACITY),
+        (
+            "others were refused just now, and the deadline is near",
+            10,
+            True,
+            JobState.RUN_ON_DEMAND,
+        ),
+        ("the cool-off is over, and nobody has asked since", COOL_OFF_SECONDS + 10, False, _LAUNCH),
+    ):
+        at = {"S": f"{round(1000 * (now - ago))} other/drill"}
+        row = {columns.LATEST_REFUSED: at, columns.REFUSED_BEFORE: at}
+        known = variables_before(table_of(json.loads(deployed["definition"])))
+        if tight:
+            known[variables.RUN]["finishBy"] = round(1000 * (now + 60))
+        mock = {"result": json.dumps({"Item": row})}
+        answer = _put(stage, deployed, _LOOK, known, mock)
+        following = answer.get("nextState", "nothing")
+        if following == JobState.CHOOSE_CAPACITY:
+            answer = _put(stage, deployed, following, {**known, **_assigned(answer)})
+            following = answer.get("nextState", "nothing")
+        yield Observation(f"where {what}: {following}", following == wanted)
 
 
 def every_row(stage: Stage) -> Observations:
@@ -70,17 +100,28 @@ def _asked(
     marks: Mapping[str, Any],
     mock: Mapping[str, Any],
 ) -> Mapping[str, Any]:
-    """Ask what a deployed state does where a call is answered so."""
-    graph = json.loads(deployed["definition"])
+    """Ask what a deployed state does where a call is answered so, after such an attempt."""
+    table = table_of(json.loads(deployed["definition"]))
+    return _put(stage, deployed, state, variables_after(marks, table), mock)
+
+
+def _put(
+    stage: Stage,
+    deployed: Mapping[str, Any],
+    state: str,
+    known: Mapping[str, Any],
+    mock: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """Ask what a deployed state does with these variables; only a Task's call is answered."""
     answer: Mapping[str, Any] = stage.sfn.test_state(
         definition=deployed["definition"],
         roleArn=deployed["roleArn"],
         stateName=state,
         input="{}",
         inspectionLevel="DEBUG",
-        variables=json.dumps(variables_after(marks, table_of(graph))),
+        variables=json.dumps(known),
         context=json.dumps(CONTEXT),
-        mock=mock,
+        **({"mock": mock} if mock else {}),
     )
     return answer
 
@@ -141,6 +182,11 @@ def record(marks: Mapping[str, Any]) -> dict[str, Any]:
     return item
 
 
+def variables_before(causes: list[Any]) -> dict[str, Any]:
+    """Return the variables of a workflow that has launched nothing yet; pure."""
+    return {**variables_after({}, causes), variables.LAST: {"attempt": 0}}
+
+
 def variables_after(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, Any]:
     """Return the variables of a workflow whose first attempt ended with these marks; pure."""
     last = {
@@ -164,6 +210,7 @@ def variables_after(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, An
     return {
         variables.JOB: {
             **{"name": "drill", "table": "drill", "cluster": "drill", "taskDefinition": "drill"},
+            "architecture": "X86_64",
             **{"network": {}, "rerun": "always", "maximumWaitMinutes": 60, "stopTimeout": 120},
             **{"startUpSeconds": 60, "marginSeconds": 15, "cpu": 256, "memoryGb": 0.5},
             **{"spotDiscount": 0.7, "vcpuHourPrice": 0.04, "gbHourPrice": 0.004},
@@ -185,6 +232,7 @@ def variables_after(marks: Mapping[str, Any], causes: list[Any]) -> dict[str, An
             "command": [],
             "budgets": budgets,
         },
+        variables.SHARDS: {"of": 1},
         variables.SPOT_REFUSED: {"since": 9e15, "waits": 0},
         variables.STATES_ENTERED: 3,
         variables.ATTEMPTS: [],

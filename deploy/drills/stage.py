@@ -11,6 +11,7 @@ from typing import Any
 
 from steadyspot.contract import messages
 from steadyspot.contract.keys import DRILL_KEY
+from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.drills.topic_listener import Ear
 from steadyspot.deploy.runs.executions import Follower, start
@@ -96,8 +97,8 @@ class Stage:
         """Return the run's record."""
         return self.target.runs.get(self.job.name, run_key)
 
-    def running_task(self, execution: str) -> str:
-        """Return the task of the execution once its worker runs.
+    def running_task(self, execution: str, shard: int | None = None) -> str:
+        """Return the task of the execution, or of a shard of its run, once its worker runs.
 
         A container that has only just begun is no good: the kernel drops a SIGTERM for a first
         process that does not listen yet.
@@ -108,20 +109,22 @@ class Stage:
             When the execution ends, or five minutes pass, before a task runs.
         """
         cluster = self.target.platform["Cluster"]
+        key = execution.rsplit(":", 1)[-1]
+        key = key if shard is None else shard_key(key, shard)
         end = self.clock() + TASK_SECONDS
         while self.clock() < end:
             arns = self.ecs.list_tasks(cluster=cluster, family=self.family)["taskArns"]
             tasks = self.ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
-            run = self.record(execution.rsplit(":", 1)[-1])
+            run = self.record(key)
             for task in tasks if run and run.fence else []:
-                if task["lastStatus"] == "RUNNING" and execution in json.dumps(task["overrides"]):
+                if task["lastStatus"] == "RUNNING" and f'"{key}"' in json.dumps(task["overrides"]):
                     return str(task["taskArn"])
             if self.sfn.describe_execution(executionArn=execution)["status"] != "RUNNING":
                 break
             self.pause(_LOOK_SECONDS if self.switches is None else 0.3)
         raise Trouble(
             "No task of the run came to run.",
-            f"See why: steadyspot explain {self.job.name} {execution.rsplit(':', 1)[-1]}.",
+            f"See why: steadyspot explain {self.job.name} {key}.",
         )
 
     def redrive(self) -> Redrive:

@@ -46,6 +46,9 @@ back. An hour of the day follows, 00 to 23 in UTC, and of a reclaim ``_`` and th
 LATEST_REFUSED: Final = "latest_1"
 """Of the weather: when Spot refused last, in milliseconds since the epoch, a blank, job/run key."""
 
+REFUSED_BEFORE: Final = "latest_2"
+"""The same of the refusal before that one."""
+
 SHARDS_SUFFIX: Final = "/shards"
 
 

@@ -62,3 +62,15 @@ def test_a_run_begins_once_all_before_it_have_finished_and_reads_what_they_publi
     ]
     shown = last.sfn.list_executions(stateMachineArn=last.outputs["StateMachine"])["executions"]
     assert len(shown) == 1
+
+
+def test_a_run_before_it_that_does_not_finish_is_told_by_the_missed_alarm_of_the_job(
+    place: Place,
+) -> None:
+    first = place.job("sh", "-c", "exit 3")
+    last = place.job("true", after=(first.name,), missed=1)
+    first.failed(first.start(scheduledTime=TIME))
+    mail = last.mail(lambda mail: f"{last.name}-missed" in mail.subject)
+    assert "has finished" in mail.body
+    assert last.target.runs.get(last.name, KEY) is None
+    assert not last.executions()

@@ -44,6 +44,20 @@ FOUND = {
         "both records say complete",
         "people were told",
     ),
+    "shards": (
+        "the execution ended as SUCCEEDED",
+        "the run's record says complete",
+        "each of its 4 shards is complete",
+        "shards 0 and 2 were stopped as reclaimed, and no other",
+        "people were told",
+    ),
+    "after": (
+        "the first one's run ended as SUCCEEDED",
+        "the other one's run of the same time began by itself",
+        "it ended as SUCCEEDED",
+        "people were told",
+        "explain says that it comes after {first} (complete)",
+    ),
     "deregister": (*PARKED, *REDRIVEN),
     "bad-image": (*PARKED, *REDRIVEN),
     "hang": (*PARKED, "no task of it runs on"),
@@ -105,9 +119,13 @@ def test_a_drill_ends_well_tells_people_and_puts_everything_back(shop: Shop, nam
     shop.aws.images.register(WORKER_IMAGE, workdir=image.workdir)
     assert drill.returncode == 0, said
     found = [line.removeprefix("ok").strip() for line in said.splitlines() if line[:2] == "ok"]
-    assert re.fullmatch(r"it took \d+ s from the (fault|first run) to here", found.pop())
+    assert re.fullmatch(
+        r"it took \d+ s from the (fault|first run|first start) to here", found.pop()
+    )
     key = next((line.split()[2] for line in found if line.startswith("redriven, run ")), "")
-    assert found == [line.format(cause=CAUSES.get(name), key=key) for line in FOUND[name]]
+    first = next((line.split()[-1] for line in said.splitlines() if "deploys the copy" in line), "")
+    given = {"cause": CAUSES.get(name), "key": key, "first": first}
+    assert found == [line.format(**given) for line in FOUND[name]]
     assert "NOT OK" not in said
     subjects = [mail.subject for mail in shop.aws.outbox.mails()[mails:]]
     assert any(("night" if name in OF_THE_JOB_ITSELF else "drill-") in s for s in subjects)

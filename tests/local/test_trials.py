@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from steadyspot.deploy.drills.rehearsal import every_row
+from steadyspot.deploy.drills.rehearsal import every_row, weather
 from steadyspot.statemachines.causes import attempts
 from tests.local.bench import ROLE, Bench
 from tests.local.runs import Place
@@ -148,9 +148,18 @@ def test_what_aws_would_not_try_is_refused(
     assert refused.value.response["Error"]["Code"] in ("ValidationException", "InvalidDefinition")
 
 
-def test_the_deployed_workflow_recognises_every_row_of_the_cause_table(place: Place) -> None:
+def test_the_deployed_workflow_recognises_every_row_and_goes_by_the_weather(place: Place) -> None:
     work = place.job("true")
     stage: Any = SimpleNamespace(sfn=work.sfn, outputs=work.outputs)
     found = list(every_row(stage))
     assert len(found) == len(attempts())
     assert [finding.text for finding in found if not finding.good] == []
+    assert [(finding.text, finding.good) for finding in weather(stage)] == [
+        ("where others were refused just now, and there is time: Wait for capacity", True),
+        (
+            "where others were refused just now, and the deadline is near:"
+            " Run on on-demand Fargate",
+            True,
+        ),
+        ("where the cool-off is over, and nobody has asked since: Run on Fargate Spot", True),
+    ]

@@ -19,6 +19,9 @@ NAMES = (
     "no-capacity",
     "slow-launch",
     "overlap",
+    "shards",
+    "after",
+    "weather",
     "deregister",
     "bad-image",
     "hang",
@@ -27,6 +30,9 @@ NAMES = (
     "short-grace",
     "verify",
 )
+
+OF_ONE_TASK = ("interrupt", "no-capacity")
+"""Drills of the job itself that follow the attempts of its run."""
 
 
 @click.command(name="drill")
@@ -48,10 +54,10 @@ def command(
 
     wanted = target.config.job(job)
     drill = DRILLS[name]
-    if wanted.shards > 1 and name != "verify":
+    if wanted.shards > 1 and name in OF_ONE_TASK:
         raise Trouble(
-            f"{wanted.name} spreads a run over shards, and a drill follows one task.",
-            "Drill verify, or give the job shards = 1 in an environment and drill that: --env.",
+            f"{wanted.name} spreads a run over shards, and this drill follows one task.",
+            f"Drill shards on a copy of it: steadyspot drill shards {wanted.name}.",
         )
     stage = Stage(target, wanted, lambda moment: None if machine else screen.moment(moment))
     if not machine:

@@ -112,7 +112,7 @@ def test_the_job_is_told_where_the_others_publish() -> None:
     made = resources("report")
     (worker,) = made["TaskDefinition"]["Properties"]["ContainerDefinitions"]
     (places,) = (one["Value"] for one in worker["Environment"] if one["Name"] == Env.AFTER)
-    assert json.loads(places["Fn::Sub"]) == {
+    assert json.loads(places["Fn::Sub"][0]) == {
         "extract": "s3://${Bucket}/outputs/extract/",
         "clean": "s3://${Bucket}/outputs/clean/",
     }

@@ -114,7 +114,9 @@ def test_every_row_of_the_table_is_recognised_by_the_deployed_workflow() -> None
     assert [finding.text for finding in found if not finding.good] == []
 
 
-@pytest.mark.parametrize("state", ["Run on Fargate Spot", READ])
+@pytest.mark.parametrize(
+    "state", ["Run on Fargate Spot", READ, "Look at the weather", "Choose capacity"]
+)
 def test_all_that_a_state_reads_is_handed_to_it(state: str) -> None:
     text = json.dumps(job_definition()["States"][state])
     read = set(re.findall(r"\$([a-z]\w*)(?![\w(])", text))
