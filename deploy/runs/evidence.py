@@ -19,6 +19,8 @@ from steadyspot.deploy.runs.lookup import Finder, Found
 from steadyspot.deploy.runs.records import RunRecord, added_up, money
 from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.runs.story import Explanation, Stop, explain
+from steadyspot.deploy.runs.traces import as_data as trace_as_data
+from steadyspot.deploy.runs.traces import show_trace, trace_of
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
 
@@ -68,7 +70,9 @@ def explanation_of(
         now=now or datetime.now(UTC),
     )
     key = found.run.run_key if found.run else ""
-    return replace(story, chain=tuple(chain_of(target, job, key)) if key else ())
+    if not key:
+        return story
+    return replace(story, chain=tuple(chain_of(target, job, key)), trace=trace_of(target, job, key))
 
 
 def _shards_of(target: Target, run: RunRecord | None) -> tuple[RunRecord, ...]:
@@ -109,6 +113,7 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
         screen.say("Step Functions no longer has its history; this is what the record says.")
     if run:
         _tried(screen, run, story, job, prices)
+    show_trace(screen, story.trace)
     _warnings(screen, run.warnings if run else ())
     _completion(screen, story)
 
@@ -197,5 +202,6 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
         "moments": [asdict(moment) for moment in story.moments],
         "stops": [asdict(stop) for stop in story.stops],
         "chain": [asdict(link) for link in story.chain],
+        "trace": trace_as_data(story.trace),
         "money": {**asdict(cost), "saving": cost.saving} if cost else None,
     }

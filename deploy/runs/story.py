@@ -17,6 +17,7 @@ from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.chain import Link
 from steadyspot.deploy.runs.history import Launch, Moment, Story
 from steadyspot.deploy.runs.records import UNREADABLE, RunRecord, attempt_of
+from steadyspot.deploy.runs.traces import RunTrace
 from steadyspot.statemachines.causes import Cause, rows
 
 _ROWS: Mapping[str, Cause] = {cause.name: cause for cause in rows()}
@@ -38,7 +39,8 @@ class Explanation:
 
     ``deadline`` and ``latest_spot_start`` are aware UTC, None where there is none or nobody knows;
     ``under_way`` is the attempt that has not ended; ``chain`` are the runs of the same time that it
-    comes after, and that come after it; ``entered`` are the states that were entered, in order.
+    comes after, and that come after it; ``entered`` are the states that were entered, in order;
+    ``trace`` is None where none is sent.
     """
 
     outcome: str
@@ -54,6 +56,7 @@ class Explanation:
     shards: tuple[RunRecord, ...] = ()
     chain: tuple[Link, ...] = ()
     entered: tuple[str, ...] = ()
+    trace: RunTrace | None = None
 
 
 def explain(

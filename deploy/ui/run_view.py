@@ -26,6 +26,7 @@ from steadyspot.deploy.ui.pictures import Picture, laid_out
 from steadyspot.deploy.ui.shards_view import Shards, shards_of
 from steadyspot.deploy.ui.timeline import Timeline, timeline_of
 from steadyspot.deploy.ui.tones import SIGNS
+from steadyspot.deploy.ui.trace_view import TracePicture, trace_picture
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ class RunView:
     def actions(self) -> tuple[str, ...]:
         """What can be done about the run."""
         return {"good": (), "care": ("stop",), "bad": ("redrive",)}[self.tone]
+
+    @property
+    def trace(self) -> TracePicture | None:
+        """The picture of its trace, where the target keeps that."""
+        return trace_picture(self.story.trace)
 
     @property
     def is_over(self) -> bool:
