@@ -77,6 +77,7 @@ CONCERNS = {
         of_worker(
             *("in_hand", "commit_order", "many_outputs", "faults_of_one_file", "taken_up_again"),
             *("withdrawn_uploads", "keeper", "request_hash", "ledger", "history"),
+            *("checkpoint", "own_keys"),
         ),
     ),
     "checkpoint": (

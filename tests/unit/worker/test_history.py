@@ -217,6 +217,19 @@ def test_a_commit_of_a_long_run_holds_few_of_its_outputs_at_once(long_run: LongR
     assert most < 4_000_000
 
 
+@pytest.mark.parametrize("first", [0, 1, 7, 50])
+def test_a_completion_record_is_read_in_any_pieces_and_anew(first: int) -> None:
+    body = CompletionBody(Plan({"units": 3, "job": "nightly"}, History()))
+    assert body.tell() == 0
+    whole = body.read()
+    assert (len(whole), body.tell(), body.read()) == (len(body), len(body), b"")
+    body.seek(0)
+    assert body.tell() == 0
+    piece = body.read(first)
+    assert (piece, body.tell()) == (whole[:first], first)
+    assert piece + body.read() == whole
+
+
 def test_a_mark_looks_at_no_more_of_a_long_run_than_at_hashes(long_run: LongRun) -> None:
     """What it looks into would be unpacked first."""
     history = long_run.ledger.history

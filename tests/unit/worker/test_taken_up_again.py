@@ -39,6 +39,28 @@ def test_it_may_not_once_another_execution_has_taken_the_run_up() -> None:
         one.leave(Reason.INTERRUPTED, 143, "Interrupted.")
 
 
+@pytest.mark.parametrize(("gone", "units"), [(0, 2), (1, 1), (2, 0)])
+def test_where_the_newest_checkpoint_is_gone_the_one_before_it_counts(
+    gone: int, units: int
+) -> None:
+    world = new_world()
+    saved: list[str] = []
+    work(attempt(world, 10_001), ["a", "b"], lambda _: saved.append(newest(world)))
+    world.item |= {"status": "running", "execution": EXECUTION + "-redriven"}
+    del world.item["commit"], world.item["completion"]
+    for key in saved[::-1][:gone]:
+        del world.objects[key]
+
+    again = attempt(world, 20_001, execution=EXECUTION + "-redriven")
+    again.open()
+    assert len(list(again.ledger.history.units())) == units
+
+
+def newest(world: World) -> str:
+    """The key of the manifest that counts."""
+    return str(world.item["checkpoint"]["key"])
+
+
 def test_a_commit_that_broke_off_is_finished_by_the_next_execution_that_claims_the_run() -> None:
     world = broken_off_in_the_commit()
     world.item |= {"status": "running", "execution": EXECUTION + "-redriven"}
