@@ -49,7 +49,7 @@ def explanation_of(
     try:
         found = finder.find(meant) if shard is None else finder.shard(meant, shard)
     except Trouble:
-        waits = _waits(target, job, meant or "")
+        waits = _waits(target, job, outputs, meant or "")
         if not waits:
             raise
         found = Found(None, None)
@@ -81,9 +81,9 @@ def _shards_of(target: Target, run: RunRecord | None) -> tuple[RunRecord, ...]:
     return tuple(target.runs.of_run(run.job, run.run_key))
 
 
-def _waits(target: Target, job: Job, meant: str) -> str:
+def _waits(target: Target, job: Job, outputs: dict[str, str], meant: str) -> str:
     """Return why a run lies in the dead-letter queue, empty where it does not."""
-    waiting = redrive_of(target, job, target.job(job)).waiting()
+    waiting = redrive_of(target, job, outputs).waiting()
     return next((w.why or w.note for w in waiting if meant in ("", w.run_key)), "")
 
 

@@ -111,13 +111,13 @@ class DirectCalls:
         self._place = f"{url.scheme}://{url.netloc}/{below}"
 
 
-def connections(session: Session, client: Any) -> Connections:
-    """Connections as the client makes them, with its timeouts."""
+def connections(session: Session, client: Any, read_seconds: float) -> Connections:
+    """Connections as the client makes them, but for how long S3 may say nothing."""
     config = client.meta.config
     options: dict[str, Any] = {
         "verify": session.get_config_variable("ca_bundle") or True,
         "proxies": get_environ_proxies(client.meta.endpoint_url),
-        "timeout": (config.connect_timeout, config.read_timeout),
+        "timeout": (config.connect_timeout, read_seconds),
         "max_pool_connections": config.max_pool_connections,
         "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     }

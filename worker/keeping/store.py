@@ -9,6 +9,7 @@ as ``WorkerError`` with a sentence, so no botocore exception travels further.
 from __future__ import annotations
 
 import os
+import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -193,9 +194,13 @@ class Aws:
     def bucket(self, bucket: str, lock_days: int = 0) -> S3Bucket:
         client = self.client("s3")
         client.meta.events.register_last("before-call.s3", _send_small_at_once)
-        slow = self.client("s3", max(COMPLETION_SECONDS, self._timeout_seconds))
-        quickly, slowly = (connections(self._session, each) for each in (client, slow))
+        patient_seconds = max(COMPLETION_SECONDS, self._timeout_seconds)
+        quickly, slowly = (
+            connections(self._session, client, seconds)
+            for seconds in (self._timeout_seconds, patient_seconds)
+        )
         direct = DirectCalls(self._session, client, bucket, quickly, slowly)
+        slow = once(lambda: self.client("s3", patient_seconds))
         return S3Bucket(client, slow, direct, self._patience, bucket, lock_days)
 
     def client(self, service: str, timeout_seconds: float = 0) -> Any:
@@ -223,6 +228,20 @@ class Aws:
             ) from None
         except BotoCoreError as error:
             raise _refused(error, f"the service {service}", self._patience) from None
+
+
+def once(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what gives the same client always, and makes it when it is first asked for."""
+    lock = threading.Lock()
+    made: list[Any] = []
+
+    def get() -> Any:
+        with lock:  # A session makes clients for one thread at a time.
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
 
 
 class DynamoTable:
@@ -277,9 +296,9 @@ class DynamoTable:
 
 
 class S3Bucket:
-    """One bucket in S3. Uploads are completed with the client that waits longer, ``slow``.
+    """One bucket in S3. Uploads are completed with a client that waits longer, from ``slow``.
 
-    ``direct`` is asked first where it knows the call.
+    ``direct`` is asked first where it knows the call, so that most attempts never need that client.
 
     ``lock_days``: what is put for ever, which is all that is published, cannot be deleted for so
     long; 0 is no lock.
@@ -288,7 +307,7 @@ class S3Bucket:
     def __init__(
         self,
         client: Any,
-        slow: Any,
+        slow: Callable[[], Any],
         direct: DirectCalls,
         patience: Patience,
         bucket: str,
@@ -436,8 +455,6 @@ class S3Bucket:
 
         It is called again where reading that broke off.
         """
-        completes = operation == "complete_multipart_upload"
-        method: Callable[..., Any] = getattr(self._slow if completes else self._client, operation)
         body, place = arguments.get("Body"), f"the bucket '{self._bucket}'"
 
         def make() -> Any:
@@ -445,7 +462,7 @@ class S3Bucket:
                 body.seek(0)
             try:
                 done = direct()
-                reply = done or method(Bucket=self._bucket, **arguments)
+                reply = done or self._asked(operation)(Bucket=self._bucket, **arguments)
                 self._patience.proven = True
                 return done or use(reply)
             except AWS_ERRORS as error:
@@ -453,6 +470,11 @@ class S3Bucket:
                 raise special or _refused(error, place, self._patience) from None
 
         return self._patience.call(make)
+
+    def _asked(self, operation: str) -> Callable[..., Any]:
+        completes = operation == "complete_multipart_upload"
+        method: Callable[..., Any] = getattr(self._slow() if completes else self._client, operation)
+        return method
 
 
 def _refused(error: Exception, place: str, patience: Patience) -> WorkerError:

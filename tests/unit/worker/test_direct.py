@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from botocore.config import Config
 from steadyspot.worker.errors import Unreachable, WorkerError
 from steadyspot.worker.keeping.direct import DirectCalls
 from steadyspot.worker.keeping.patience import Patience
-from steadyspot.worker.keeping.store import NoSuchUpload, Part, S3Bucket
+from steadyspot.worker.keeping.store import Aws, NoSuchUpload, Part, S3Bucket, once
 
 OPENED = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
 COMPLETED = b"<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"
@@ -70,7 +71,7 @@ class World:
         self.calls = DirectCalls(session, client, "bucket", direct, direct)
         answer: Any = others.send
         client.meta.events.register("before-send.s3", answer)
-        self.bucket = S3Bucket(client, client, self.calls, Patience(0, print), "bucket")
+        self.bucket = S3Bucket(client, lambda: client, self.calls, Patience(0, print), "bucket")
 
 
 def create(bucket: S3Bucket, key: str) -> Any:
@@ -197,3 +198,30 @@ def test_a_refusal_means_what_it_means_to_botocore(
     call(world.bucket, "outputs/first")
     with pytest.raises(raised):
         call(world.bucket, "outputs/second")
+
+
+class Counted(Aws):
+    """Knows which clients were made, and how long each waits."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 30.0, Patience(0, print), {"AWS_REGION": "eu-west-1"})
+        self.made: list[tuple[str, float]] = []
+
+    def client(self, service: str, timeout_seconds: float = 0) -> Any:
+        self.made.append((service, timeout_seconds))
+        return super().client(service, timeout_seconds)
+
+
+def test_the_client_that_waits_longer_is_made_once_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    aws = Counted()
+    aws.bucket("b")
+    assert aws.made == [("s3", 0)]
+
+    numbers = itertools.count()
+    slow = once(lambda: next(numbers))
+    with ThreadPoolExecutor(8) as pool:
+        assert {*pool.map(lambda _: slow(), range(64))} == {0}

@@ -39,7 +39,7 @@ class NotYet(DirectCalls):
 @pytest.mark.parametrize("days", [0, 1, 3650])
 def test_outputs_and_their_record_are_locked_and_checkpoints_are_not(days: int) -> None:
     s3 = S3()
-    bucket = S3Bucket(s3, s3, NotYet(), Patience(1, print), "b", days)
+    bucket = S3Bucket(s3, lambda: s3, NotYet(), Patience(1, print), "b", days)
     bucket.create("outputs/a", "token")
     put = []
     for write in (bucket.put_new, bucket.put):
