@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from steadyspot.deploy.aws.sessions import PATIENCE, Patience, session_of
 from steadyspot.deploy.runs.records import RunTable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _MAKING = threading.Lock()
 """A session makes one client at a time; the clients themselves may be used by many threads."""
+_MADE: WeakKeyDictionary[Any, dict[tuple[str, str | None], Any]] = WeakKeyDictionary()
+"""Clients by session: making one takes longer than a call."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,13 @@ class Target:
         return found
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """Return a client of the session, in its region unless another is named."""
+        """Return a client of the session, in its region unless another is named; made once."""
         with _MAKING:
-            return self.session.client(service, region_name=region)  # type: ignore[call-overload]
+            made = _MADE.setdefault(self.session, {})
+            if (service, region) not in made:
+                client = self.session.client(service, region_name=region)  # type: ignore[call-overload]
+                made[service, region] = client
+            return made[service, region]
 
     def _patient_client(self, service: str) -> Any:
         """Return a client that slows down where AWS throttles it, as many stacks at once need.

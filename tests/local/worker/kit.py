@@ -19,6 +19,7 @@ import time
 import uuid
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,13 @@ class Worker:
         return "\n".join(self.text)
 
 
+@cache
+def clients(aws: Address) -> tuple[Any, Any]:
+    """S3 as a client and DynamoDB as a resource, made once: that takes longer than many a test."""
+    session = LocalSession(aws)
+    return session.client("s3"), session.resource("dynamodb")
+
+
 class Bench:
     """One bucket and run table, and one run in it.
 
@@ -176,9 +184,7 @@ class Bench:
         self.bucket = f"bucket-{uuid.uuid4().hex[:12]}"
         self.table = f"runs-{uuid.uuid4().hex[:12]}"
         self.execution = f"arn:aws:states:us-east-1:123456789012:execution:{job}:{uuid.uuid4()}"
-        session = LocalSession(aws)
-        self.s3 = session.client("s3")
-        self.dynamodb = session.resource("dynamodb")
+        self.s3, self.dynamodb = clients(aws)
         self.s3.create_bucket(Bucket=self.bucket)
         self.runs = self.dynamodb.create_table(
             TableName=self.table,
