@@ -69,6 +69,11 @@ class Ledger:
         return self.files.size if self.files else 0
 
     @property
+    def keeps_files(self) -> bool:
+        """Whether the saved folder holds anything."""
+        return self.files is not None and any(file.path for file in self.files.files)
+
+    @property
     def share(self) -> float:
         """How much of the work is done, 0 to 1; 0 where the job does not say."""
         if self.fraction is not None:
@@ -120,8 +125,7 @@ class Ledger:
 
         That is a unit, a state, or, where the attempt ``restores`` a folder, a file in it.
         """
-        saved = restores and self.files and any(file.path for file in self.files.files)
-        if self.units_done or self.state or saved:
+        if self.units_done or self.state or (restores and self.keeps_files):
             return []
         self.unpublished = {}
         names = sorted(output.name for output in self.history.outputs() if output.folder)

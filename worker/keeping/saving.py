@@ -330,7 +330,7 @@ class Saving:
         self._folders.say_left_out()
         self._say_begun_anew()
         outputs = [upload.future.result() for upload in loose]
-        if outputs and not ledger.state:
+        if outputs and not (ledger.state or ledger.keeps_files):
             self._say_forgotten(outputs[0].name)
         for output in outputs:
             self._take(output)

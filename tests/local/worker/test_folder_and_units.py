@@ -94,6 +94,7 @@ for unit in LOOP:
         with open("state/lines", "a") as file: file.write(f"{unit}\\n")
         print("done", unit, flush=True)
         if run.attempt == 1 and unit == 20: time.sleep(60)
+with run.output("lines") as path: path.write_text(open("state/lines").read())
 """
 
 
@@ -118,8 +119,8 @@ def test_units_that_take_no_time_change_the_folder_once(
 
     again = bench.start(*options, *command)
     assert again.end() == 0, again.said()
-    lines = (bench.folder / "state" / "lines").read_text().split()
-    assert lines == [str(unit) for unit in range(30)]
+    assert bench.objects()["lines"].decode().split() == [str(unit) for unit in range(30)]
+    assert "warnings" not in bench.item(), "what the units yielded is in the folder"
     done = [int(line.split()[1]) for line in again.text if line.startswith("done")]
     assert len([unit for unit in done if unit <= 20]) <= most_again
 
