@@ -73,7 +73,7 @@ def seconds_of_slow_stacks(at_once: int) -> float:
     target = slow_stacks.target_of(slow_stacks.ManyStacks(STACK_SECONDS))
     begun = time.perf_counter()
     stacks = slow_stacks.wanted(STACKS)
-    done = list(bring_all(target, stacks, silent(), _agreed, _agreed, at_once))
+    done = list(bring_all(target, stacks, silent(), agreed, agreed, at_once))
     assert len(done) == STACKS
     return time.perf_counter() - begun
 
@@ -84,15 +84,15 @@ def seconds_on_the_local_target(stacks: int, at_once: int) -> float:
     with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
         config = Config(Path(folder) / "steadyspot.toml", Platform("bench"), jobs)
         target = Target(config, aws.session())
-        bring(target, platform_of(target), silent(), _agreed)
+        bring(target, platform_of(target), silent(), agreed)
         begun = time.perf_counter()
         wanted = [stack_of(target, job) for job in jobs.values()]
-        done = list(bring_all(target, wanted, silent(), _agreed, _agreed, at_once))
+        done = list(bring_all(target, wanted, silent(), agreed, agreed, at_once))
         assert len(done) == stacks
         return time.perf_counter() - begun
 
 
-def _agreed(_: Plan) -> bool:
+def agreed(_: Plan) -> bool:
     return True
 
 
@@ -107,8 +107,8 @@ def status_of_many() -> tuple[float, float, int, int]:
     with LocalAws() as aws, tempfile.TemporaryDirectory(prefix="steadyspot-") as folder:
         config = Config(Path(folder) / "steadyspot.toml", Platform("bench"), jobs)
         target = Target(config, aws.session())
-        bring(target, platform_of(target), silent(), _agreed)
-        _fill(target, now)
+        bring(target, platform_of(target), silent(), agreed)
+        fill(target, now)
         times = []
         for _ in range(3):
             calls: Counter[str] = Counter()
@@ -126,7 +126,7 @@ def _count(calls: Counter[str], *, model: Any, **_: Any) -> None:
     calls.update([model.name])
 
 
-def _fill(target: Target, now: datetime) -> None:
+def fill(target: Target, now: datetime) -> None:
     """Put schedules and runs where a year of every night would have left them."""
     scheduler, group = target.client("scheduler"), target.platform["ScheduleGroup"]
     for job in target.config.jobs.values():
