@@ -37,6 +37,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("quotas", account.quotas),
     ("zones", network.zones),
     ("way out", network.way_out),
+    ("egress", network.egress),
     ("capacity", platform.providers),
     ("topic", existing.topic),
     ("log groups", existing.log_groups),

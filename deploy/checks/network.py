@@ -13,6 +13,7 @@ from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 from steadyspot.deploy.stacks.config import Job
 
 _OUT = "0.0.0.0/0"
+_TLS_PORT = 443
 _NEEDED = ("ecr.api", "ecr.dkr", "s3", "logs", "dynamodb")
 _BETTER = ("sts", "xray")
 """Endpoints without which a task runs: traces are lost, and what the job asks of STS."""
@@ -93,6 +94,21 @@ def way_out(looks: Looks) -> Iterator[Finding]:
         text = f"there is no endpoint for {', '.join(better)}"
         mend = "Create them for jobs that send traces or ask STS for credentials."
         yield Finding("way out", Level.NOTE, text, mend)
+
+
+def egress(looks: Looks) -> Iterator[Finding]:
+    """Yield whether the rules of the file let tasks reach AWS, which they all ask by TLS."""
+    rules = looks.target.config.platform.egress
+    if rules:
+        out = any(rule.protocol == "tcp" and rule.port == _TLS_PORT for rule in rules)
+        yield judged(
+            "egress",
+            out,
+            f"{len(rules)} rules; AWS is reached by port {_TLS_PORT}, as far as they lead to it"
+            if out
+            else f"no rule lets tcp out to port {_TLS_PORT}, by which tasks reach AWS.",
+            "Add one: to the endpoints' addresses or prefix lists, or to 0.0.0.0/0.",
+        )
 
 
 def _table_of(subnet: str, tables: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.parameters import is_routed
 from steadyspot.statemachines.values import VALUES
 
 _FEWEST: int = VALUES["fewestRuns"]
@@ -49,6 +50,13 @@ def records(looks: Looks) -> Iterator[Finding]:
 def logs(looks: Looks) -> Iterator[Finding]:
     """Yield jobs whose logs go while a run that is parked may still be asked about."""
     for job in looks.jobs:
+        if is_routed(job):
+            yield Finding(
+                f"{job.name}: logs",
+                Level.NOTE,
+                "a log router takes what the job prints: `logs` and mails show none of it, and the "
+                "worker's metrics are there only if it sends them to CloudWatch Logs",
+            )
         if 0 < job.keep_logs < _PARKED_DAYS:
             yield Finding(
                 f"{job.name}: logs",

@@ -40,6 +40,15 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True)
+class Egress:
+    """A place that tasks may reach: addresses, a prefix list or a security group, and a port."""
+
+    to: str
+    port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
+@dataclass(frozen=True)
 class Platform:
     """What the jobs share. Without ``vpc`` a network is made; without ``region`` the session's."""
 
@@ -54,6 +63,7 @@ class Platform:
     key: str | None = None
     cluster: str | None = None
     topic: str | None = None
+    egress: tuple[Egress, ...] = ()
     checkpoint_days: int = 30
     keep_outputs_days: int = 0
     keep_runs_days: int = 0
@@ -151,7 +161,8 @@ class Sidecar:
 
     It starts "before" the job (which waits until it is healthy, if it has ``health``) and is
     stopped after it, or the other way round; ``after`` names sidecars that it waits for.
-    ``volumes`` are paths by the names of the job's volumes.
+    ``volumes`` are paths by the names of the job's volumes. With ``log_router`` it takes what the
+    job prints, and starts before it.
     """
 
     image: str
@@ -160,6 +171,7 @@ class Sidecar:
     secrets: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
     health: Health | None = None
+    log_router: Literal["fluentbit", "fluentd"] | None = None
     start: Literal["before", "after"] = "before"
     after: tuple[str, ...] = ()
     memory_mb: int | None = None
@@ -233,6 +245,7 @@ class Job:
     failed_alarm_mails: bool = False
     keep_logs: int = 0
     log_group: str | None = None
+    log_options: Mapping[str, str] = field(default_factory=dict)
     tell_every_run: bool = False
     command_override: bool = False
     encrypt_history: bool = False
@@ -479,6 +492,7 @@ def _platform(table: Mapping[str, Any]) -> Platform:
     lists = {key: tuple(table.get(key, ())) for key in ("subnets", "security_groups")}
     values = {**table, **lists}
     prices = Prices(**values.pop("prices", {}))
+    values["egress"] = tuple(Egress(**one) for one in values.get("egress", ()))
     return Platform(**values, prices=prices)
 
 

@@ -1,8 +1,8 @@
 """What the policy of a customer key must say, so that services of AWS can use it; pure.
 
 Roles have their right to the key from IAM, in the templates. Services that act by themselves have
-theirs from the key's own policy alone: CloudWatch Logs where it writes a log, alarms and rules
-where they publish, the delivery of what encrypted workflows log. ``steadyspot permissions key``
+theirs from the key's own policy alone: CloudWatch Logs where it writes a log, alarms, rules and
+topics where they send, the delivery of what encrypted workflows log. ``steadyspot permissions key``
 prints the policy, and ``check`` holds the key's against it.
 """
 
@@ -19,6 +19,7 @@ _OF_LOGS = (
     *("kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*"),
     *("kms:GenerateDataKey*", "kms:Describe*"),
 )
+_TELLING = ("cloudwatch.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com")
 _ANY = "*"
 
 
@@ -31,7 +32,7 @@ def place_of(platform: Platform) -> tuple[str, str]:
 
 
 def key_policy(platform: Platform) -> dict[str, Any]:
-    """Return the policy that a key needs: IAM counts, and four services may use it themselves."""
+    """Return the policy that a key needs: IAM counts, and some services may use it themselves."""
     region, account = place_of(platform)
     logs = f"arn:aws:logs:{region}:{account}:*"
     of_account = {"StringEquals": {"aws:SourceAccount": account}}
@@ -54,9 +55,9 @@ def key_policy(platform: Platform) -> dict[str, Any]:
                 "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs}},
             },
             {
-                "Sid": "AlarmsAndRules",
+                "Sid": "WhatTellsAndIsTold",
                 "Effect": "Allow",
-                "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
+                "Principal": {"Service": list(_TELLING)},
                 "Action": list(_USE),
                 "Resource": _ANY,
                 "Condition": of_account,

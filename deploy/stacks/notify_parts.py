@@ -27,6 +27,13 @@ TOLD = "Run told"
 """Their type; the detail is the notification."""
 
 _ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
+_NOTHING = {"Ref": "AWS::NoValue"}
+_TOPIC = {"Fn::If": ["OwnTopic", {"Ref": "Topic"}, {"Ref": "TopicArn"}]}
+_ENCRYPTED = {
+    "SqsManagedSseEnabled": {"Fn::If": ["HasKey", False, True]},
+    "KmsMasterKeyId": {"Fn::If": ["HasKey", {"Ref": "Key"}, _NOTHING]},
+}
+_MAY_USE_THE_KEY = {"ManagedPolicyArns": [{"Fn::If": ["HasKey", {"Ref": "KeyPolicy"}, _NOTHING]}]}
 _WEBHOOK_IS_TRIED = {
     "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 43_200},
     "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Untold", "Arn"]}},
@@ -156,7 +163,7 @@ def _mail(entry: Notify) -> Iterator[tuple[str, Any]]:
         entry.identity,
         _resource(
             "SNS::Subscription",
-            TopicArn={"Ref": "Topic"},
+            TopicArn=_TOPIC,
             Protocol="email",
             Endpoint=entry.mail,
             **({"FilterPolicy": chosen} if chosen else {}),
@@ -175,7 +182,7 @@ def _chat(entry: Notify) -> Iterator[tuple[str, Any]]:
     common: dict[str, Any] = {
         "ConfigurationName": {"Fn::Sub": f"${{AWS::StackName}}-{entry.identity}"},
         "IamRoleArn": {"Fn::GetAtt": ["ChatRole", "Arn"]},
-        "SnsTopicArns": [{"Ref": "Topic"}],
+        "SnsTopicArns": [_TOPIC],
     }
     if "workspace" in chat:
         kind = "Chatbot::SlackChannelConfiguration"
@@ -319,18 +326,18 @@ def _onto_the_bus() -> dict[str, Any]:
         ("events:PutEvents", bus),
     )
     return {
-        "Told": _resource("SQS::Queue", MessageRetentionPeriod=86_400, SqsManagedSseEnabled=True),
-        "ToldPolicy": _queue_policy("Told", "sns.amazonaws.com", {"Ref": "Topic"}),
+        "Told": _resource("SQS::Queue", MessageRetentionPeriod=86_400, **_ENCRYPTED),
+        "ToldPolicy": _queue_policy("Told", "sns.amazonaws.com", _TOPIC),
         "ToldSubscription": _resource(
             "SNS::Subscription",
-            TopicArn={"Ref": "Topic"},
+            TopicArn=_TOPIC,
             Protocol="sqs",
             Endpoint=queue,
             RawMessageDelivery=True,
             FilterPolicy={messages.OUTCOME: [{"exists": True}]},
         )
         | {"DependsOn": ["ToldPolicy"]},
-        "PipeRole": role,
+        "PipeRole": role | {"Properties": {**role["Properties"], **_MAY_USE_THE_KEY}},
         "ToldPipe": _resource(
             "Pipes::Pipe",
             Source=queue,
@@ -355,9 +362,7 @@ def _undelivered() -> dict[str, Any]:
         'to see it work: steadyspot notify --test. README, "When an alarm rings".'
     )
     return {
-        "Untold": _resource(
-            "SQS::Queue", MessageRetentionPeriod=1_209_600, SqsManagedSseEnabled=True
-        ),
+        "Untold": _resource("SQS::Queue", MessageRetentionPeriod=1_209_600, **_ENCRYPTED),
         "UntoldPolicy": _queue_policy(
             "Untold", "events.amazonaws.com", _here("events", "rule/${AWS::StackName}-*")
         ),
@@ -374,7 +379,7 @@ def _undelivered() -> dict[str, Any]:
             Threshold=1,
             ComparisonOperator="GreaterThanOrEqualToThreshold",
             TreatMissingData="notBreaching",
-            AlarmActions=[{"Ref": "Topic"}],
+            AlarmActions=[_TOPIC],
         ),
     }
 

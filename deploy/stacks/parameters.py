@@ -17,6 +17,7 @@ def of_platform(platform: Platform) -> Parameters:
         "MailAddress": platform.mail or "",
         "ClusterName": platform.cluster or "",
         "TopicArn": platform.topic or "",
+        "OutToEverywhere": _yes(not platform.egress),
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),
         "KeepOutputsDays": str(platform.keep_outputs_days),
@@ -104,6 +105,7 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "FailedAlarmMails": _yes(job.failed_alarm_mails),
         "KeepLogs": str(job.keep_logs),
         "LogGroup": job.log_group or "none",
+        "LogDriver": "awsfirelens" if is_routed(job) else "awslogs",
         "TellEveryRun": _yes(job.tell_every_run),
         "CommandOverride": _yes(job.command_override),
         "Debug": _yes(job.debug),
@@ -112,6 +114,11 @@ def of_job(platform: Platform, job: Job) -> Parameters:
         "Parameters": json.dumps(declared(job)) if job.parameters else "",
         **_of_both(platform),
     }
+
+
+def is_routed(job: Job) -> bool:
+    """Return whether a sidecar takes what the job prints."""
+    return any(one.log_router for one in job.sidecars.values())
 
 
 def declared(job: Job) -> dict[str, dict[str, object]]:

@@ -18,7 +18,7 @@ from typing import Any
 from steadyspot.contract import OUTPUTS, WORKER_CONTAINER, Env, messages
 from steadyspot.contract.keys import SCHEDULED_TIME_ATTRIBUTE
 from steadyspot.deploy.schedules.looks import looks_after
-from steadyspot.deploy.stacks.config import Job, Platform, Schedule, Sidecar, Volume
+from steadyspot.deploy.stacks.config import Egress, Job, Platform, Schedule, Sidecar, Volume
 from steadyspot.deploy.stacks.image_names import ECR, lies_elsewhere
 from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.notify_parts import heartbeats_of
@@ -67,6 +67,9 @@ def _entries(job: Job, home: Platform) -> dict[str, Iterable[str]]:
         "more of the worker": _of_worker(job),
         "mounts": map(_item, _mounts({name: one.path for name, one in job.volumes.items()}, job)),
         "secrets": map(_item, _secrets(job.secrets)),
+        "log options": (
+            f"{json.dumps(key)}: {json.dumps(value)}" for key, value in job.log_options.items()
+        ),
         "sidecars": (_item(_sidecar(name, one, job)) for name, one in job.sidecars.items()),
         "more of the task's role": _of_task_role(job),
         "what starting the task needs": map(_item, _start_policies(job, home)),
@@ -76,6 +79,25 @@ def _entries(job: Job, home: Platform) -> dict[str, Iterable[str]]:
         "more of the workflow's role": map(_item, _runs_of_others(job)),
         "what starts it after others": _starts_after_others(job),
         "outputs": ["AfterItsTime: {Value: !Ref AfterItsTime}"] if _timings(job) else (),
+    }
+
+
+def with_egress(platform: Platform, text: str) -> str:
+    """Return the platform's template with its rules of egress in their place."""
+    place = "        # here: egress"
+    assert text.count(place) == 1
+    rules = (f"        {_item(_egress(one))}" for one in platform.egress)
+    return text.replace(place, "\n".join([place, *rules]))
+
+
+def _egress(rule: Egress) -> dict[str, Any]:
+    kinds = {"pl-": "DestinationPrefixListId", "sg-": "DestinationSecurityGroupId"}
+    return {
+        "IpProtocol": rule.protocol,
+        "FromPort": rule.port,
+        "ToPort": rule.port,
+        kinds.get(rule.to[:3], "CidrIp"): rule.to,
+        "Description": "egress of steadyspot.toml",
     }
 
 
@@ -144,6 +166,7 @@ def _sidecar(name: str, sidecar: Sidecar, job: Job) -> dict[str, Any]:
         "Memory": sidecar.memory_mb,
         "User": sidecar.user,
         "HealthCheck": None,
+        "FirelensConfiguration": sidecar.log_router and {"Type": sidecar.log_router},
     }
     if sidecar.health is not None:
         optional["HealthCheck"] = {

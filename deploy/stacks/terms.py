@@ -23,6 +23,8 @@ def faults_of_terms(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     topic = platform.get("topic")
     if topic and region and topic.split(":")[3] != region:
         yield "topic", f"lies in {topic.split(':')[3]}, but platform.region is {region}"
+    if "egress" in platform and "security_groups" in platform:
+        yield "egress", "is for the security group that is made; with security_groups none is"
     if "cluster" in platform and "container_insights" in platform:
         yield "container_insights", "is for the cluster that is made; with platform.cluster none is"
 
@@ -41,6 +43,7 @@ def faults_of_terms_of_jobs(
                 "log_group",
                 f"is that of {other}, too: rights go by group, and each could read the other's",
             )
+        yield from ((name, key, fault) for key, fault in _faults_of_router(job))
         if job.encrypt_history:
             if "key" not in platform:
                 yield name, "encrypt_history", "needs platform.key, with which it is encrypted"
@@ -66,3 +69,17 @@ def faults_of_terms_of_jobs(
                     f"can't name {other}, which has encrypt_history: {_SILENT}, so that nobody "
                     "hears that it has finished",
                 )
+
+
+def _faults_of_router(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield what a log router says together with others, or without what it routes by."""
+    routers = [name for name, one in job.sidecars.items() if one.log_router]
+    for name in routers[1:]:
+        yield f"sidecars.{name}.log_router", f"is a second one, beside that of {routers[0]}"
+    for name in routers:
+        if job.sidecars[name].start == "after":
+            yield f"sidecars.{name}.start", 'must be "before": it takes what the job prints'
+    if routers and not job.log_options:
+        yield "log_options", "is missing: it says where the log router sends what the job prints"
+    if job.log_options and not routers:
+        yield "log_options", "needs a sidecar with log_router, which takes what the job prints"

@@ -18,7 +18,7 @@ from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.notify_parts import with_notify
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
-from steadyspot.deploy.stacks.parts import with_parts
+from steadyspot.deploy.stacks.parts import with_egress, with_parts
 from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
 from steadyspot.deploy.stacks.waits import WAITING, end_waits
 from steadyspot.deploy.trouble import Trouble
@@ -44,7 +44,8 @@ class Wanted:
 def platform_of(target: Target) -> Wanted:
     """Return the platform's stack as the configuration wants it."""
     platform = target.config.platform
-    template = platform_template(partial(with_notify, target.config.notify))
+    notify = target.config.notify
+    template = platform_template(lambda text: with_egress(platform, with_notify(notify, text)))
     return Wanted(target.platform_stack, template, of_platform(platform))
 
 

@@ -27,6 +27,7 @@ role_path = "/team/"
 service_role = "arn:aws:iam::123456789012:role/stacks"
 tags = {{ team = "data", stage = "all" }}
 key = "{KEY}"
+egress = [{{ to = "10.0.0.0/16", port = 443 }}]
 
 [jobs.night]
 image = "steadyspot-worker:local"
@@ -41,6 +42,13 @@ parameters = {{ full = {{ type = "boolean", default = false }} }}
 path = "/models"
 efs = "fs-0a"
 access_point = "fsap-0b"
+
+[jobs.night.log_options]
+Name = "stdout"
+
+[jobs.night.sidecars.router]
+image = "fluent-bit:1"
+log_router = "fluentbit"
 
 [jobs.night.sidecars.otel]
 image = "otel:1"
@@ -112,8 +120,14 @@ def test_the_task_definition_has_what_lies_beside_the_worker(target: Target) -> 
     definition = target.client("ecs").describe_task_definition(
         taskDefinition=outputs["TaskDefinition"]
     )["taskDefinition"]
-    worker, otel = definition["containerDefinitions"]
-    assert worker["dependsOn"] == [{"containerName": "otel", "condition": "HEALTHY"}]
+    worker, router, otel = definition["containerDefinitions"]
+    assert worker["dependsOn"] == [
+        {"containerName": "router", "condition": "START"},
+        {"containerName": "otel", "condition": "HEALTHY"},
+    ]
+    routed = {"logDriver": "awsfirelens", "options": {"Name": "stdout"}}
+    assert worker["logConfiguration"] == routed
+    assert router["firelensConfiguration"] == {"type": "fluentbit"}
     assert worker["secrets"] == [{"name": "PASSWORD", "valueFrom": f"{DB}:password::"}]
     assert worker["ulimits"] == [{"name": "nofile", "softLimit": 1024, "hardLimit": 65536}]
     assert (otel["essential"], otel["memory"]) == (False, 256)
@@ -144,6 +158,15 @@ def test_what_is_kept_is_encrypted_with_the_key_of_the_file(target: Target) -> N
     for arn in machines:
         shown = target.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
         assert shown["encryptionConfiguration"]["kmsKeyId"] == KEY
+
+
+def test_tasks_get_out_only_where_the_file_says(target: Target) -> None:
+    (group,) = json.loads(target.platform["Network"].replace("'", '"'))["SecurityGroups"]
+    shown = target.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+    rules = [
+        (one["FromPort"], one["IpRanges"][0]["CidrIp"]) for one in shown["IpPermissionsEgress"]
+    ]
+    assert rules == [(443, "10.0.0.0/16")]
 
 
 def test_a_schedule_beside_the_first_gives_its_parameters(target: Target) -> None:

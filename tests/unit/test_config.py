@@ -33,14 +33,14 @@ JOB = '[jobs.ab]\nimage = "x"\n'
 
 
 NONE_BY_DEFAULT = {
-    *("key", "cluster", "topic"),
+    *("key", "cluster", "topic", "egress"),
     *("region", "account", "vpc", "subnets", "assign_public_ip"),
     *("permissions_boundary", "service_role", "tags", "security_groups"),
 }
 """Keys of the platform whose example in the checkout is no default."""
 LEFT_TO_THE_IMAGE = {
     *("tags", "parameters", "schedules", "secrets", "ulimits", "volumes", "sidecars", "tracing"),
-    *("environment", "after", "log_group"),
+    *("environment", "after", "log_group", "log_options"),
     "secret",
     "checkpoint_dir",
     "output_dir",

@@ -1,6 +1,6 @@
-"""Types of a network that moto makes but cannot remove, so that no stack with them could go.
+"""Types of a network that moto makes but cannot remove or change.
 
-VPC, subnet and security group stay moto's own.
+VPC and subnet stay moto's own.
 """
 
 from __future__ import annotations
@@ -140,3 +140,47 @@ class EndpointResource(Resource, CloudFormationModel):
         backend = _ec2(place)
         backend.delete_vpc_endpoints([self.physical_resource_id])
         backend.vpc_end_points.pop(self.physical_resource_id, None)
+
+
+class SecurityGroupResource(Resource, CloudFormationModel):
+    """A security group, which lets out what its rules say; moto's lets everything out."""
+
+    TYPE = "AWS::EC2::SecurityGroup"
+    ATTRIBUTES = ("GroupId", "VpcId")
+    REPLACED_BY = ("GroupDescription", "VpcId")
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        made = _ec2(place).create_security_group(
+            name,
+            properties["GroupDescription"],
+            vpc_id=properties["VpcId"],
+            tags={tag["Key"]: tag["Value"] for tag in _tags(properties)},
+        )
+        group = cls(made.id, properties, GroupId=made.id, VpcId=properties["VpcId"])
+        group._change(place, properties)
+        return group
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        backend = _ec2(place)
+        group = backend.get_security_group_by_name_or_id(self.physical_resource_id)
+        group.egress_rules.clear()
+        for rule in properties["SecurityGroupEgress"]:
+            backend.authorize_security_group_egress(
+                group.id,
+                rule["IpProtocol"],
+                str(rule.get("FromPort", -1)),
+                str(rule.get("ToPort", -1)),
+                [{"CidrIp": rule["CidrIp"]}] if "CidrIp" in rule else [],
+                source_groups=[
+                    {"GroupId": rule[key]} for key in ("DestinationSecurityGroupId",) if key in rule
+                ],
+                prefix_list_ids=[
+                    {"PrefixListId": rule[key]}
+                    for key in ("DestinationPrefixListId",)
+                    if key in rule
+                ],
+            )
+
+    def _remove(self, place: Place) -> None:
+        _ec2(place).delete_security_group(group_id=self.physical_resource_id)
