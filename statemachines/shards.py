@@ -176,19 +176,13 @@ def read_their_work() -> Task:
     )
 
 
-def put(state_id: str, key: str, body: Any, **fields: Any) -> Task:
-    """Write a JSON object beside the run's outputs."""
+def put(state_id: str, what: str, **fields: Any) -> Task:
+    """Write a JSON object beside the run's outputs, locked as they are.
+
+    All of its arguments are one expression: a lock is there or not.
+    """
     return short_call(
-        state_id,
-        "aws-sdk:s3:putObject",
-        arguments={
-            "Bucket": variable("$job.bucket"),
-            "Key": expression(key),
-            "ContentType": "application/json",
-            "Body": body,
-        },
-        output={},
-        **fields,
+        state_id, "aws-sdk:s3:putObject", arguments=expression(what), output={}, **fields
     )
 
 
@@ -228,15 +222,13 @@ def fanning_out(ends: Ends) -> Map:
     asked = Choice(JobState.ARE_ALL_READ, comment="So many are read at once.")
     listing = put(
         JobState.LIST_THEIR_WORK,
-        "keyOfList",
-        {"parts": expression("partsRead")},
+        "listToPut",
         comment="The completion record names the lists where there are many shards.",
         assign={variables.SHARDS: expression("shardsListed"), **states_entered()},
     )
     publishing = put(
         JobState.PUBLISH,
-        "keyOfCompletion",
-        expression("completionOfShards"),
+        "completionToPut",
         comment="Written last: where it is, all shards are complete.",
         assign=states_entered(),
     )

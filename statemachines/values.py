@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from steadyspot.contract import (
+    CLOCKS_DIFFER_SECONDS,
     ENV_PREFIX,
     FENCE_PER_CLAIM,
     WORKER_CONTAINER,
@@ -166,6 +167,7 @@ VALUES: dict[str, Any] = {
     "listOfShards": LIST_OF_SHARDS,
     "shownShards": 20,  # of those that are unfinished
     "slowestShards": 5,
+    "clocksDifferSeconds": CLOCKS_DIFFER_SECONDS,
     "rowShardsUnfinished": SHARDS_UNFINISHED.as_data(),
     "overlapAllow": Overlap.ALLOW.value,
     "overlapQueue": Overlap.QUEUE.value,
@@ -218,6 +220,7 @@ _NUMBERS = {
     "queueAtMost": "QueueAtMost",
     "shardCount": "Shards",
     "shardsAtOnce": "ShardsAtOnce",
+    "lockDays": "LockDays",
     "stopTimeout": "StopTimeout",
     "backoffSeconds": "BackoffSeconds",
     "backoffCapSeconds": "BackoffCapSeconds",

@@ -171,6 +171,9 @@ class Overlap(StrEnum):
     """The other is stopped, if it was due earlier."""
 
 
+CLOCKS_DIFFER_SECONDS = 900
+"""As much as AWS lets a clock be wrong."""
+
 FENCE_PER_CLAIM = 10_000
 """Fence of a launch = claims x 10,000 + launches of that claim: a number that only grows."""
 

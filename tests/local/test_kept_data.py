@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from steadyspot.contract import columns
+from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.cli.many_stacks import remove_all
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Config, Platform
@@ -55,16 +56,19 @@ def test_locked_outputs_are_refused_before_anything_goes_and_stay_with_the_bucke
     place = Place(local_aws)
     place.platform = replace(place.platform, lock_days=30)
     place.bring(platform_of(place.target()))
-    work = place.job(*parts())
+    work = place.job(*parts(), shards=2)
     run = work.succeeded(work.start())
     target, s3 = place.target(), place.target().client("s3")
     bucket = target.platform["Bucket"]
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    shard = work.record(shard_key(run.run_key, 1))
     assert run.completion is not None
-    version = s3.head_object(Bucket=bucket, Key=run.completion["key"])
-    assert version["ObjectLockMode"] == "GOVERNANCE"
-    left = version["ObjectLockRetainUntilDate"] - datetime.now(UTC)
-    assert timedelta(days=29, hours=23) < left < timedelta(days=30)
+    assert shard.completion is not None
+    for key in (shard.completion["key"], run.completion["key"]):
+        version = s3.head_object(Bucket=bucket, Key=key)
+        assert version["ObjectLockMode"] == "GOVERNANCE"
+        left = version["ObjectLockRetainUntilDate"] - datetime.now(UTC)
+        assert timedelta(days=29, hours=23) < left < timedelta(days=30)
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(Bucket=bucket, Key=run.completion["key"], VersionId=version["VersionId"])
 

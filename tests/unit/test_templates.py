@@ -152,7 +152,8 @@ def called_by_worker() -> set[str]:
 def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
     called = called_by_states(job_template(), "StateMachine")
     after = called_by_states(job_template(), "AfterTheEnd")
-    assert actions("StateMachineRole") - OF_TRACED_MACHINE == called | after
+    with_lock = {"s3:PutObjectRetention"}  # What s3:putObject needs for a lock.
+    assert actions("StateMachineRole") - OF_TRACED_MACHINE == called | after | with_lock
     assert after - called == {"states:GetExecutionHistory"}
     assert called_by_states(job_template(), "AtTheDeadline") <= called
     job = Job(name="night", image="i", schedule="rate(1 hour)", missed="auto")
@@ -170,6 +171,12 @@ def test_a_workflow_with_shards_publishes_what_they_made_and_nothing_else() -> N
         f"{place}{COMPLETION}",
         f"{place}{LIST_OF_SHARDS}*.json",
     ]
+    locked = statements("StateMachineRole")["LockWhatShardsMade"]
+    assert locked["Resource"] == given["Resource"]
+    assert locked["Condition"] == {
+        **given["Condition"],
+        **statements("TaskRole")["LockOutputs"]["Condition"],
+    }
     rules = [one["Fn::Sub"] for one in statements("StateMachineRole")["HearOfItsEnd"]["Resource"]]
     assert [rule.rpartition("/StepFunctionsGetEventsFor")[2] for rule in rules] == [
         "ECSTaskRule",

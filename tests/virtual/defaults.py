@@ -8,6 +8,7 @@ from typing import Any
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import substituted
 
+WRITTEN = "ExpressionAttributeValues"
 DEFAULTS = {
     "Job": "nightly",
     "Table": "runs",
@@ -53,6 +54,7 @@ DEFAULTS = {
     "GbHourPrice": "0.004445",
     "PriceDate": "2026-06",
     "KeepRunsDays": "0",
+    "LockDays": "0",
 }
 
 
@@ -67,7 +69,8 @@ def job_definition(*, silent: bool = False, **values: str) -> Any:
         for state_name in ("Tell people", "Tell people it waits"):
             graph["States"][state_name]["Arguments"] = {}
         for state in graph["States"].values():
-            values_written = state.get("Arguments", {}).get("ExpressionAttributeValues", {})
+            given = state.get("Arguments")
+            values_written = given.get(WRITTEN, {}) if isinstance(given, dict) else {}
             if ":attempts" in values_written:
                 values_written |= {":attempts": {"L": []}, ":money": {"M": {}}}
     filled = {**DEFAULTS, **values}

@@ -27,14 +27,11 @@ from botocore.exceptions import (
 )
 from botocore.utils import determine_content_length
 
-from steadyspot.contract import Status, columns
+from steadyspot.contract import CLOCKS_DIFFER_SECONDS, Status, columns
 from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
 from steadyspot.worker.keeping.direct import DirectCalls, connections
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.refusals import AWS_ERRORS, code_of, refusal
-
-CLOCKS_DIFFER = timedelta(minutes=15)
-"""As much as AWS lets a clock be wrong."""
 
 Item = dict[str, Any]
 """A row of the run table with plain values: str, int, float, bool, None, list, dict."""
@@ -437,7 +434,7 @@ class S3Bucket:
         """
         if not self._lock_days:
             return {}
-        until = datetime.now(UTC) + timedelta(days=self._lock_days) - CLOCKS_DIFFER
+        until = datetime.now(UTC) + timedelta(days=self._lock_days, seconds=-CLOCKS_DIFFER_SECONDS)
         return {
             "ChecksumAlgorithm": "CRC32",
             "ObjectLockMode": "GOVERNANCE",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,17 @@ def test_what_many_shards_have_made_lies_in_lists() -> None:
     parts = [part for one in record["lists"] for part in world.objects[one["key"]]["parts"]]
     assert [part["shard"] for part in parts] == list(range(250))
     assert record["outputs"] == 500
+
+
+def test_what_the_run_writes_beside_its_outputs_is_locked_as_they_are() -> None:
+    world = recorded(250, lambda _: COMPLETE, LockDays="30")
+    run(world)
+    put = [one for one in world.arguments if "Body" in one]
+    assert len(put) == 4
+    for one in put:
+        until = datetime.fromisoformat(one["ObjectLockRetainUntilDate"]).timestamp()
+        assert 0 <= world.now + 30 * 86_400 - 900 - until < 60
+        assert (one["ObjectLockMode"], one["ChecksumAlgorithm"]) == ("GOVERNANCE", "CRC32")
 
 
 def test_ten_thousand_shards_stay_below_every_limit_of_the_run_that_starts_them() -> None:
