@@ -7,7 +7,7 @@ parameters of the same meaning put what counts into the mails.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from steadyspot.statemachines.values import TRANSITION_PRICE
@@ -15,18 +15,35 @@ from steadyspot.statemachines.values import TRANSITION_PRICE
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars per hour on on-demand; ``spot_discount`` is the share of it that Spot saves."""
+    """US dollars per hour on on-demand, of x86; ``spot_discount`` is the share that Spot saves.
+
+    Beside them: of a state transition, of a GB of disk above 20 GB for an hour, of a public address
+    for an hour, of a GB that is logged; and what arm64 costs as a share of x86.
+    """
 
     vcpu_hour: float = 0.04048
     gb_hour: float = 0.004445
     spot_discount: float = 0.7
     transition: ClassVar[float] = TRANSITION_PRICE
+    disk_gb_hour: ClassVar[float] = 0.000111
+    address_hour: ClassVar[float] = 0.005
+    log_gb: ClassVar[float] = 0.50
+    arm64_ratio: ClassVar[float] = 0.8
     date: str = "2026-06"
 
     @property
     def spot_ratio(self) -> float:
         """Return the Spot price as a share of that on on-demand."""
         return round(1 - self.spot_discount, 6)
+
+    def of(self, architecture: str) -> Prices:
+        """Return the prices of an architecture."""
+        ratio = self.arm64_ratio if architecture == "arm64" else 1.0
+        return replace(
+            self,
+            vcpu_hour=round(self.vcpu_hour * ratio, 9),
+            gb_hour=round(self.gb_hour * ratio, 9),
+        )
 
     def second(self, *, vcpu: float, memory_gb: float) -> float:
         """Return the price of one on-demand second of a task of that size."""

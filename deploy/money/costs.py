@@ -10,13 +10,18 @@ from dataclasses import dataclass
 
 from steadyspot.contract import CapacityMode
 from steadyspot.deploy.aws.prices import Prices, dollars
+from steadyspot.deploy.money.true_bill import Billed, billed_of
+from steadyspot.deploy.money.true_bill import sentence as of_all_billed
 from steadyspot.deploy.runs.records import Money, RunRecord, money
 from steadyspot.deploy.stacks.config import Job
 
 
 @dataclass(frozen=True)
 class Bill:
-    """The runs of one job in one month (``2026-11``), or one run; money in US dollars."""
+    """The runs of one job in one month (``2026-11``), or one run; money in US dollars.
+
+    ``cost`` is that of plain compute, ``billed`` what AWS bills with everything counted.
+    """
 
     job: str
     when: str
@@ -28,6 +33,7 @@ class Bill:
     wasted_seconds: float
     cost: float
     cost_on_demand_only: float
+    billed: Billed
 
     @property
     def saving(self) -> float:
@@ -44,24 +50,52 @@ class Advice:
     text: str
 
 
-def of_run(job: Job, run: RunRecord, prices: Prices) -> Bill:
+@dataclass(frozen=True)
+class Terms:
+    """By what the runs of a job are paid: prices of its architecture, and what is beside them."""
+
+    prices: Prices
+    public: bool = False
+    log_bytes_a_second: float = 0.0
+
+
+def terms_of(
+    runs: Sequence[RunRecord], prices: Prices, *, public: bool, log_bytes: float = 0.0
+) -> Terms:
+    """Return the terms of runs in whose time their job logged so many bytes."""
+    seconds = sum(attempt.seconds for run in runs for attempt in run.attempts)
+    return Terms(prices, public, log_bytes / seconds if seconds else 0.0)
+
+
+def of_run(job: Job, run: RunRecord, terms: Terms) -> Bill:
     """Return the bill of one run."""
-    cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
-    return _bill(job.name, run.run_key, [(run, cost)])
+    return _bill(job, run.run_key, [run], terms)
 
 
-def by_month(job: Job, runs: Iterable[RunRecord], prices: Prices) -> list[Bill]:
+def by_month(job: Job, runs: Iterable[RunRecord], terms: Terms) -> list[Bill]:
     """Return the bills of a job, a month each, oldest first."""
-    months: dict[str, list[tuple[RunRecord, Money]]] = {}
+    months: dict[str, list[RunRecord]] = {}
     for run in runs:
-        cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
-        months.setdefault(run.claimed_at[:7], []).append((run, cost))
-    return [_bill(job.name, month, found) for month, found in sorted(months.items())]
+        months.setdefault(run.claimed_at[:7], []).append(run)
+    return [_bill(job, month, found, terms) for month, found in sorted(months.items())]
 
 
-def _bill(job: str, when: str, found: Sequence[tuple[RunRecord, Money]]) -> Bill:
+def _bill(job: Job, when: str, runs: Sequence[RunRecord], terms: Terms) -> Bill:
+    found: list[tuple[RunRecord, Money]] = [
+        (run, money(run, terms.prices, vcpu=job.vcpu, memory_gb=job.memory_gb)) for run in runs
+    ]
+    billed = (
+        billed_of(
+            run,
+            job,
+            terms.prices,
+            public=terms.public,
+            log_bytes_a_second=terms.log_bytes_a_second,
+        )
+        for run in runs
+    )
     return Bill(
-        job=job,
+        job=job.name,
         when=when,
         runs=len(found),
         complete=sum(run.complete for run, _ in found),
@@ -71,6 +105,7 @@ def _bill(job: str, when: str, found: Sequence[tuple[RunRecord, Money]]) -> Bill
         wasted_seconds=sum(cost.wasted_seconds for _, cost in found),
         cost=sum(cost.cost for _, cost in found),
         cost_on_demand_only=sum(cost.cost_on_demand_only for _, cost in found),
+        billed=sum(billed, Billed()),
     )
 
 
@@ -107,10 +142,9 @@ def knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
     )
 
 
-def together(job: Job, runs: Sequence[RunRecord], prices: Prices) -> Bill:
+def together(job: Job, runs: Sequence[RunRecord], terms: Terms) -> Bill:
     """Return one bill for all these runs."""
-    found = [(run, money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)) for run in runs]
-    return _bill(job.name, "all", found)
+    return _bill(job, "all", runs, terms)
 
 
 # "full cost" is what the same work would have cost on on-demand only.
@@ -155,6 +189,7 @@ def sentences(
         f"The last {days} days cost {dollars(cost)}; on on-demand only the same work would have "
         f"cost {dollars(without)}: saved {share} after waste (prices of {prices.date})."
     )
+    yield of_all_billed(bill.billed for bill in bills)
     best = max(tips, key=lambda tip: tip.saves, default=None)
     if best:
         yield f"What would save most, up to {dollars(best.saves)}: for {best.job}, {best.text}."

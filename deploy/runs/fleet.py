@@ -266,7 +266,8 @@ def _money(
     costs = [(totals.cost, totals.cost_on_demand_only)] if totals else []
     for run in unfinished:
         if seen.job and _day_of(run).startswith(this):
-            spent = money(run, prices, vcpu=seen.job.vcpu, memory_gb=seen.job.memory_gb)
+            own = prices.of(seen.job.architecture)
+            spent = money(run, own, vcpu=seen.job.vcpu, memory_gb=seen.job.memory_gb)
             costs.append((spent.cost, spent.cost_on_demand_only))
     return sum(cost for cost, _ in costs), sum(full for _, full in costs)
 

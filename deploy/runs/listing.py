@@ -241,7 +241,7 @@ def _read(
     latest_executions = executions[:executions_at_most]
     others = strays(table, sfn, job=job.name, runs=runs, executions=latest_executions)
     whole = [shards.whole(table, run) for run in runs]
-    return whole, lines_of(job, whole, others, waiting, target.config.platform.prices)
+    return whole, lines_of(job, whole, others, waiting, target.config.prices_of(job))
 
 
 def cells(line: Line) -> Iterator[str]:

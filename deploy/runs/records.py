@@ -42,7 +42,10 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """One launch of the task; times are ISO in UTC, ``exit_code`` is -1 where there was none."""
+    """One launch of the task; times are ISO in UTC, ``exit_code`` is -1 where there was none.
+
+    ``billed_seconds`` count from the start of the image's pull, 0 where that is not known.
+    """
 
     attempt: int
     capacity: str
@@ -56,6 +59,7 @@ class AttemptRecord:
     task: str
     units_done: int
     lost_seconds: float
+    billed_seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -564,6 +568,7 @@ def attempt_of(column: AttemptColumn) -> AttemptRecord:
         task=column["task"],
         units_done=int(column["units_done"]),
         lost_seconds=float(column["lost_seconds"]),
+        billed_seconds=float(column.get("billed_seconds", 0)),
     )
 
 

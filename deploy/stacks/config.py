@@ -301,6 +301,14 @@ class Config:
             raise ConfigError(f"{self.path}: jobs has no {unknown(name, self.jobs)}.")
         return self.jobs[name]
 
+    def prices_of(self, job: Job) -> Prices:
+        """Return the prices of a job's architecture."""
+        return self.platform.prices.of(job.architecture)
+
+    def has_public_addresses(self) -> bool:
+        """Return whether tasks have public addresses: always in a network that is made for them."""
+        return self.platform.vpc is None or self.platform.assign_public_ip
+
     def is_traced(self, job: Job) -> bool:
         """Return whether runs of a job send a trace."""
         return is_traced(self.platform, job)

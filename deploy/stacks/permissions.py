@@ -57,7 +57,7 @@ READ = (
     Right("s3", ("ListBucket",), _BUCKET),
     Right("s3", ("GetObject",), ("{name}-bucket-*/outputs/*",)),
     Right("scheduler", ("ListSchedules",), ("schedule/{name}/*",)),
-    Right("cloudwatch", ("DescribeAlarms",)),
+    Right("cloudwatch", ("DescribeAlarms", "GetMetricData")),
     Right("sqs", ("ReceiveMessage",), _QUEUES),
     Right("ecs", ("DescribeTasks",), ("task/{cluster}/*", "cluster/{cluster}")),
     Right("ecs", ("ListTasks",)),

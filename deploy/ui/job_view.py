@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from steadyspot.deploy.aws.prices import Prices, dollars
-from steadyspot.deploy.money.costs import knobs, together
+from steadyspot.deploy.money.costs import Terms, knobs, together
 from steadyspot.deploy.runs.fleet import Seen
 from steadyspot.deploy.runs.listing import Line
 from steadyspot.deploy.runs.progress import duration
@@ -91,7 +91,7 @@ def job_view(job: Job, asked: Asked, prices: Prices, now: datetime) -> JobView:
     parameters = asked.parameters or {}
     paused = parameters.get(PAUSED) == "true"
     rest = () if not job.all_schedules else ("resume",) if paused else ("pause",)
-    bill = together(job, asked.runs, prices)
+    bill = together(job, asked.runs, Terms(prices))
     return JobView(
         job=job.name,
         facts=tuple(_facts(job, parameters, paused=paused)),
@@ -108,7 +108,7 @@ def job_view(job: Job, asked: Asked, prices: Prices, now: datetime) -> JobView:
 
 
 def _knobs(job: Job, runs: Sequence[RunRecord], prices: Prices) -> Iterator[Knob]:
-    bill = together(job, runs, prices)
+    bill = together(job, runs, Terms(prices))
     for one in knobs(job, bill, prices):
         if one.saves > 0:
             yield Knob(

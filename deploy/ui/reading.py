@@ -102,7 +102,7 @@ class Reading:
         )
         parameters = target.stacks.parameters(target.config.job_stack(job))
         asked = Asked(runs, lines, seen, parameters)
-        return job_view(job, asked, target.config.platform.prices, now)
+        return job_view(job, asked, target.config.prices_of(job), now)
 
     def run(self, job: str, key: str) -> RunView:
         """Return a run.
@@ -167,7 +167,7 @@ def read_run(target: Target, job: Job, run: str | None, shard: int | None = None
             definition_of(target.client("stepfunctions"), story.execution) if story.entered else ""
         ),
     )
-    return run_view(story, job, target.config.platform.prices, datetime.now(UTC), beside)
+    return run_view(story, job, target.config.prices_of(job), datetime.now(UTC), beside)
 
 
 def where(target: Target) -> str:

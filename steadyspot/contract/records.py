@@ -21,7 +21,8 @@ class AttemptColumn(_OfClass):
     """One launch of the task, in the list ``attempts``; ``exit_code`` -1 where there was none.
 
     ``cause`` and class are there once the attempt is judged, ``gained`` is whether it made
-    progress, ``started`` whether its container did.
+    progress, ``started`` whether its container did. ``seconds`` are its own, ``billed_seconds``
+    those from the start of the image's pull, 0 where nothing was pulled.
     """
 
     attempt: int
@@ -30,6 +31,7 @@ class AttemptColumn(_OfClass):
     started_at: str
     ended_at: str
     seconds: float
+    billed_seconds: NotRequired[float]
     exit_code: int
     cause: NotRequired[str]
     error: str

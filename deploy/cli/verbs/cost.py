@@ -72,18 +72,27 @@ def _todays(target: Target, screen: Screen, prices: Prices, *, silent: bool) -> 
 def _billed(target: Target, wanted: list[Job], prices: Prices, days: int, *, each: bool) -> Found:
     from datetime import UTC, datetime, timedelta
 
-    from steadyspot.deploy.money.costs import advice, by_month, of_run, together
+    from steadyspot.deploy.money.costs import advice, by_month, of_run, terms_of, together
+    from steadyspot.deploy.money.log_bytes import logged
     from steadyspot.deploy.runs.records import UNREADABLE
+    from steadyspot.deploy.runs.shards import whole
 
-    since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
+    now = datetime.now(UTC)
+    begin = now - timedelta(days=days)
+    since = begin.strftime("%Y-%m-%dT%H:%M:%S")
+    names = [one.name for one in wanted]
+    log_bytes = logged(target.client("cloudwatch"), target.platform_stack, names, begin, now)
+    public = target.config.has_public_addresses()
     found = Found([], [], [])
     for one in wanted:
-        read = target.runs.since(one.name, since)
+        read = [whole(target.runs, run) for run in target.runs.since(one.name, since)]
         runs = [run for run in read if run.status != UNREADABLE]
         found.unreadable.extend(f"{one.name} {r.run_key}" for r in read if r.status == UNREADABLE)
-        bills = [of_run(one, run, prices) for run in runs] if each else by_month(one, runs, prices)
+        own = prices.of(one.architecture)
+        terms = terms_of(runs, own, public=public, log_bytes=log_bytes.get(one.name, 0))
+        bills = [of_run(one, run, terms) for run in runs] if each else by_month(one, runs, terms)
         found.bills.extend(bills)
-        if runs and (tip := advice(one, together(one, runs, prices), prices)):
+        if runs and (tip := advice(one, together(one, runs, terms), own)):
             found.tips.append(tip)
     return found
 
@@ -91,7 +100,12 @@ def _billed(target: Target, wanted: list[Job], prices: Prices, days: int, *, eac
 def _rows(found: Found) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
-    return [{**asdict(bill), "saving": bill.saving} for bill in found.bills]
+    from steadyspot.deploy.money.true_bill import as_row
+
+    return [
+        {**asdict(bill), "saving": bill.saving, "billed": as_row(bill.billed)}
+        for bill in found.bills
+    ]
 
 
 def _as_json(screen: Screen, found: Found, prices: Prices) -> None:
@@ -137,7 +151,14 @@ def _write(target: Target, screen: Screen, page: Path, found: tuple[Any, ...]) -
 def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     if rows:
-        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        flat = [_flat(row) for row in rows]
+        writer = csv.DictWriter(text, flat[0], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: cell(value) for name, value in row.items()} for row in flat)
     return text.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with the parts of what is billed as columns of their own."""
+    billed = {f"billed_{name}": value for name, value in row["billed"].items()}
+    return {**{name: value for name, value in row.items() if name != "billed"}, **billed}

@@ -62,7 +62,7 @@ def command(
     stage = Stage(target, wanted, lambda moment: None if machine else screen.moment(moment))
     if not machine:
         for line in announcement(
-            drill, wanted, target.config.platform.prices, here=stage.switches is not None
+            drill, wanted, target.config.prices_of(wanted), here=stage.switches is not None
         ):
             screen.say(line)
     if not yes:

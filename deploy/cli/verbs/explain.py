@@ -39,7 +39,7 @@ def command(
 
     wanted = target.config.job(job)
     story = explanation_of(target, wanted, run, shard=shard)
-    prices = target.config.platform.prices
+    prices = target.config.prices_of(wanted)
     if machine:
         told = as_data(story, wanted, prices)
         screen.json({**told, "next_step": screen.advice(story.next_step)})

@@ -190,6 +190,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
         "logStreamName": "run/worker/abcdef0123456789",
         "message": "part 1 of 8: 73963 rows summed, and a line that a narrow terminal has to fold",
     }
+    logged = {"Id": "q0", "Values": [2e6, 3e6]}
     services = {
         **account(),
         "stepfunctions": Workflow(),
@@ -214,6 +215,7 @@ def target(cloudformation: CloudFormation | None = None) -> Any:
             ),
         ),
         "logs": Calls(get_paginator=lambda _name: Pages({"events": [line]})),
+        "cloudwatch": Calls(get_paginator=lambda _name: Pages({"MetricDataResults": [logged]})),
     }
     services["ecs"] = Calls(
         describe_clusters=lambda **_: {"clusters": []},

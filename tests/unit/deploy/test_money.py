@@ -26,6 +26,7 @@ from tests.unit.deploy.fakes import Calls, Pages, recorded
 
 GOLDEN = Path(__file__).parent / "golden"
 JOB = Job(name="night", image="i", vcpu=1, memory_gb=2)
+TERMS = costs.Terms(Prices())
 
 
 def attempt(number: int, capacity: str, seconds: float, cause: str, **more: Any) -> dict[str, Any]:
@@ -218,7 +219,7 @@ def test_all_runs_since_a_day_come_oldest_first() -> None:
 
 def test_the_bill_of_a_month_and_the_knob_that_would_save_most() -> None:
     runs = [bad_night(), replace(bad_night(), claimed_at="2026-12-01T02:00:00Z")]
-    bills = costs.by_month(JOB, runs, Prices())
+    bills = costs.by_month(JOB, runs, TERMS)
     assert [(bill.when, bill.runs, bill.attempts) for bill in bills] == [
         ("2026-11", 1, 3),
         ("2026-12", 1, 3),
@@ -233,7 +234,7 @@ def test_the_bill_of_a_month_and_the_knob_that_would_save_most() -> None:
 
 def test_no_knob_is_named_where_none_would_save() -> None:
     quiet = recorded(item(attempt(1, "spot", 100, "finished")))
-    assert costs.advice(JOB, costs.of_run(JOB, quiet, Prices()), Prices()) is None
+    assert costs.advice(JOB, costs.of_run(JOB, quiet, TERMS), Prices()) is None
 
 
 EXECUTION = {

@@ -20,7 +20,7 @@ from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.as_json import form_of
 from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.screen import Screen
-from steadyspot.deploy.money.costs import of_run
+from steadyspot.deploy.money.costs import Terms, of_run
 from steadyspot.deploy.runs import shards
 from steadyspot.deploy.runs.fleet import Seen, as_data, cells, judged, read
 from steadyspot.deploy.runs.following import show_run
@@ -191,7 +191,7 @@ SPREAD = RunRecord(
 def test_what_has_not_ended_costs_what_its_shards_have_cost_so_far(table: Any) -> None:
     under_way(table)
     run = shards.whole(RunTable(table, TABLE), of_the_run(table))
-    bill = of_run(JOB, run, US_EAST_1)
+    bill = of_run(JOB, run, Terms(US_EAST_1))
     assert (bill.attempts, bill.spot_seconds, bill.wasted_seconds) == (10, 500, 50)
     assert (run.shards_done, run.transitions) == (2, 20)
 
@@ -206,7 +206,7 @@ def test_a_complete_run_says_itself_what_its_shards_came_to(table: Any) -> None:
     client.meta.events.register("before-call.dynamodb", lambda **_: calls.append(1))
     assert shards.whole(RunTable(client, TABLE), run) == run
     assert not calls
-    assert of_run(JOB, run, US_EAST_1).attempts == 8
+    assert of_run(JOB, run, Terms(US_EAST_1)).attempts == 8
     (line,) = lines_of(JOB, [run], [], [], US_EAST_1)
     assert [*cells_of_line(line)][3:5] == ["8", "6/6 shards"]
     assert line.cause == "reclaimed"
