@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from steadyspot.deploy.runs.telling import all_told, try_all
 from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.up import platform_of
 from tests.local.receiver import Receiver, receiving
@@ -126,6 +127,20 @@ def test_no_secret_stands_in_what_people_and_machines_can_read(
         )
         assert KEY not in json.dumps(cloudformation.describe_stacks(StackName=stack), default=str)
     assert KEY not in "".join(mail.body for mail in told.aws.outbox.mails())
+
+
+def test_a_test_says_that_it_is_one_and_reaches_who_chose_what_seldom_happens(
+    failed: tuple[Work, str], receiver: Receiver
+) -> None:
+    work, _ = failed
+    target = work.target
+    trials = list(try_all(target, all_told(target.config)))
+    assert {one.outcome for one in trials} == {"failed", "late"}
+    (late,) = eventually(lambda: receiver.at("/late"))
+    assert late.body["sentence"] == "This is a test of who is told: nothing happened."
+    assert not faults("notification", late.body)
+    told_of = {mail.to for mail in work.place.aws.outbox.mails() if "a test of" in mail.subject}
+    assert {"errors@example.com", "warnings@example.com"} <= told_of
 
 
 HEARTBEATS: tuple[tuple[Any, str, str, str], ...] = (
