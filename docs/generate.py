@@ -99,6 +99,13 @@ def _configuration() -> str:
     ]
     for name, table in tables.items():
         parts += [f"## [{name}]", *_table_of_keys(schema, table, defaults[name])]
+    entry = schema["$defs"]["notify"]["items"]
+    parts += [
+        "## [[notify]]",
+        "Who is told, beside `platform.mail`: each entry names one of `mail`, `topic`, `chat`, "
+        "`webhook` and `heartbeat`. See [Who is told](../how-to/notify.md).",
+        *_table_of_keys(schema, entry, {}),
+    ]
     return "\n\n".join(parts)
 
 

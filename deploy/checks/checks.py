@@ -24,6 +24,7 @@ from steadyspot.deploy.checks import (
     shards,
     stops,
     timing,
+    told,
 )
 from steadyspot.deploy.checks.findings import Check, Finding, Level, Looks
 from steadyspot.deploy.trouble import Trouble
@@ -57,6 +58,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("records", records.records),
     ("logs", records.logs),
     ("mail", platform.mail),
+    ("notify", told.told),
 )
 
 

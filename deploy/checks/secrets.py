@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 from steadyspot.deploy.stacks.config import is_environment
 
-_NO_SECRET = ("ResourceNotFoundException", "InvalidRequestException")
+NO_SECRET = ("ResourceNotFoundException", "InvalidRequestException")
 """What Secrets Manager says of a secret that is not there, or is marked for deletion."""
 
 
@@ -34,7 +34,7 @@ def _single(looks: Looks, about: str, arn: str) -> Finding:
         else:
             looks.client("secretsmanager").describe_secret(SecretId=":".join(arn.split(":")[:7]))
     except ClientError as error:
-        if error.response["Error"]["Code"] not in (*_NO_SECRET, "ParameterNotFound"):
+        if error.response["Error"]["Code"] not in (*NO_SECRET, "ParameterNotFound"):
             raise
         return Finding(
             about, Level.BAD, f"{arn} is not there.", "Create it, or correct secrets in the file."
@@ -47,7 +47,7 @@ def _secret(looks: Looks, about: str, arn: str) -> Finding:
     try:
         held = looks.client("secretsmanager").get_secret_value(SecretId=arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _NO_SECRET:
+        if error.response["Error"]["Code"] not in NO_SECRET:
             raise
         return Finding(
             about,

@@ -36,6 +36,7 @@ VERBS = (
     "runs",
     "explain",
     "outputs",
+    "notify",
     "drill",
     "shell",
     "stop",

@@ -34,6 +34,7 @@ from steadyspot.deploy.local.images import Images
 from steadyspot.deploy.local.interpreter import Interpreter
 from steadyspot.deploy.local.market import Market
 from steadyspot.deploy.local.outbox import Outbox
+from steadyspot.deploy.local.pipes import Pipes
 from steadyspot.deploy.local.scheduler import SchedulerClock
 from steadyspot.deploy.local.serving import Dispatcher, Server
 from steadyspot.deploy.local.uploads import KnownUploads
@@ -173,6 +174,7 @@ class LocalAws:
         """Make the parts, in the order in which they need each other, and start them."""
         place = {"account_id": self.account_id, "region": self.region}
         bus = EventBus(**place, session_factory=self.session)
+        pipes = Pipes(**place, emit=bus.emit)
         fargate = Fargate(
             **place,
             address=self.address,
@@ -193,7 +195,7 @@ class LocalAws:
         # The routes name the class that answers the API of ECS; ours runs real tasks.
         moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch
         register()
-        self._parts = [self.outbox, bus, fargate, interpreter, self.alarms, self.scheduler]
+        self._parts = [self.outbox, bus, pipes, fargate, interpreter, self.alarms, self.scheduler]
         for part in self._parts:
             part.start()
         return Control(

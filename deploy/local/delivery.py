@@ -1,4 +1,4 @@
-"""What Scheduler does with a start that failed: tries again, gives up, dead-letters.
+"""What Scheduler and EventBridge do with what failed: they try again, give up, dead-letter.
 
 Pure decisions; the shapes are those of AWS's user guide on dead-letter queues. A permanent error is
 not tried again, and carries no ``EXHAUSTED_RETRY_CONDITION``.
@@ -29,7 +29,9 @@ _PASSING = (
     "RequestTimeout",
     "EndpointConnectionError",
     "KmsThrottling",
+    *("HTTP401", "HTTP407", "HTTP409", "HTTP429"),
 )
+"""What may be otherwise in a while; the last are answers of an API destination."""
 
 START_EXECUTION = "arn:aws:scheduler:::aws-sdk:sfn:startExecution"
 SEND_MESSAGE = "arn:aws:scheduler:::aws-sdk:sqs:sendMessage"

@@ -2,6 +2,7 @@
 
 Rules and their patterns are moto's; moto delivers neither events of AWS services nor anything to a
 state machine. Delivery happens in one thread, in order; an event is never lost to a slow target.
+What is called by HTTP, or tried again after a failure that may pass, has a thread of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import queue
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +21,10 @@ from typing import Any
 import boto3
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.events.models import EventPattern, Rule, events_backends
+
+from steadyspot.deploy.local.api_destinations import NotTaken, call
+from steadyspot.deploy.local.delivery import Failure, RetryPolicy, TryAgain, after_failure
+from steadyspot.deploy.local.paths import at_path
 
 _LOG = logging.getLogger(__name__)
 _PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
@@ -55,8 +61,9 @@ class _Pattern(EventPattern):
         wildcard = pattern.get("wildcard")
         if wildcard is None:
             return bool(EventPattern._does_item_match_named_filter(item, pattern))
-        parts = (re.escape(part) for part in wildcard.split("*"))
-        return isinstance(item, str) and bool(re.fullmatch(".*".join(parts), item, re.DOTALL))
+        any_of = wildcard if isinstance(wildcard, list) else [wildcard]
+        forms = (".*".join(map(re.escape, one.split("*"))) for one in any_of)
+        return isinstance(item, str) and any(re.fullmatch(one, item, re.DOTALL) for one in forms)
 
 
 def is_matched(event: dict[str, Any], pattern: dict[str, Any]) -> bool:
@@ -76,6 +83,7 @@ class EventBus:
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._clients: dict[str, Any] = {}
+        self._later: set[threading.Timer] = set()
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -85,6 +93,8 @@ class EventBus:
     def stop(self) -> None:
         """Deliver nothing any more."""
         self._events.put(None)
+        for timer in list(self._later):
+            timer.cancel()
         if self._thread is not None:
             self._thread.join(5)
             self._thread = None
@@ -105,7 +115,10 @@ class EventBus:
             if is_matched(event, rule.event_pattern.get_pattern()):
                 self._count(rule)
                 for target in list(rule.targets):
-                    self._try_to_deliver(rule, target, event)
+                    if ":api-destination/" in target["Arn"]:
+                        self._deliver_later(0, rule, target, event)
+                    else:
+                        self._try_to_deliver(rule, target, event)
 
     def _in_envelope(self, event: dict[str, Any]) -> dict[str, Any]:
         envelope = {
@@ -134,11 +147,36 @@ class EventBus:
         }
         cloudwatch_backends[self._account_id][self._region].put_metric_data("AWS/Events", [metric])
 
-    def _try_to_deliver(self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any]) -> None:
+    def _deliver_later(self, seconds: float, *arguments: Any) -> None:
+        def deliver() -> None:
+            self._later.discard(timer)
+            self._try_to_deliver(*arguments)
+
+        timer = threading.Timer(seconds, deliver)
+        timer.daemon = True
+        self._later.add(timer)
+        timer.start()
+
+    def _try_to_deliver(
+        self,
+        rule: Rule,
+        target: Mapping[str, Any],
+        event: dict[str, Any],
+        retries: int = 0,
+        since: float | None = None,
+    ) -> None:
+        """Deliver, or try again later; ``since`` is when it was tried first."""
+        since = time.monotonic() if since is None else since
         try:
             self._deliver(target, target_input(target, event))
         except Exception as error:
-            self._give_up(rule, target, event, error)
+            age = time.monotonic() - since
+            then = after_failure(failure_of(error), retries, age, RetryPolicy.of(target))
+            if isinstance(then, TryAgain):
+                more = (rule, target, event, retries + 1, since)
+                self._deliver_later(then.after_seconds, *more)
+            else:
+                self._give_up(rule, target, event, error)
 
     def _give_up(
         self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any], error: Exception
@@ -166,6 +204,8 @@ class EventBus:
             )
         elif service == "sns":
             self._client("sns").publish(TopicArn=arn, Message=text)
+        elif service == "events":
+            call(arn, target.get("HttpParameters") or {}, text)
         else:
             raise NotImplementedError(f"No delivery to {service} in the local target.")
 
@@ -177,11 +217,10 @@ class EventBus:
         event: dict[str, Any],
         error: Exception,
     ) -> None:
-        response = getattr(error, "response", {})
         attributes = {
             "RULE_ARN": rule.arn,
             "TARGET_ARN": target["Arn"],
-            "ERROR_CODE": response.get("Error", {}).get("Code", type(error).__name__),
+            "ERROR_CODE": failure_of(error).code,
             "ERROR_MESSAGE": str(error),
         }
         self._client("sqs").send_message(
@@ -219,12 +258,13 @@ def target_input(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     return json.dumps(event)
 
 
-def at_path(event: Mapping[str, Any], path: str) -> Any:
-    """The value at a path like `$.detail.status`; null where there is none."""
-    value: Any = event
-    for name in [part for part in path.removeprefix("$").split(".") if part]:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+def failure_of(error: Exception) -> Failure:
+    """What a failed delivery says of itself."""
+    if isinstance(error, NotTaken):
+        return error.failure
+    response = getattr(error, "response", {})
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return Failure(response.get("Error", {}).get("Code", type(error).__name__), str(error), status)
 
 
 def filled_template(template: str, values: Mapping[str, Any]) -> str:

@@ -30,10 +30,17 @@ def secret_values(secrets: Sequence[Mapping[str, str]] | None, account_id: str) 
     NoSecret
         One of them is not there, is marked for deletion, or is no text.
     """
-    return {one["name"]: _value(one["valueFrom"], account_id) for one in secrets or ()}
+    return {one["name"]: secret_value(one["valueFrom"], account_id) for one in secrets or ()}
 
 
-def _value(arn: str, account_id: str) -> str:
+def secret_value(arn: str, account_id: str) -> str:
+    """The value of one secret or parameter, as a container definition names it.
+
+    Raises
+    ------
+    NoSecret
+        It is not there, is marked for deletion, or is no text.
+    """
     service, region = arn.split(":")[2:4]
     if service == "ssm":
         return _parameter(arn, account_id, region)

@@ -313,6 +313,11 @@ class Config:
         """Return whether runs of a job send a trace."""
         return is_traced(self.platform, job)
 
+    @property
+    def secrets_of_notify(self) -> list[str]:
+        """The ARNs of what webhooks and heartbeats keep secret."""
+        return [entry.secret for entry in self.notify if entry.secret]
+
     def job_stack(self, job: Job) -> str:
         """Return the name of the job's stack: letters, digits, hyphens, 57 characters at most."""
         return f"{self.platform.name}-{job.name}"

@@ -84,12 +84,15 @@ def entries_of(tables: Iterable[Mapping[str, Any]]) -> tuple[Notify, ...]:
 
 
 def faults_of_entries(
-    tables: Iterable[Mapping[str, Any]], jobs: Iterable[str], mail: str | None
+    tables: Iterable[Mapping[str, Any]], jobs: Mapping[str, Mapping[str, Any]], mail: str | None
 ) -> Iterator[tuple[int, str]]:
-    """Yield the place of an entry and the rest of a sentence that begins with it."""
-    known, seen = list(jobs), set[str]()
+    """Yield the place of an entry and the rest of a sentence that begins with it.
+
+    ``jobs`` are the tables of all jobs, ``mail`` is ``platform.mail``.
+    """
+    seen = set[str]()
     for place, table in enumerate(tables):
-        faults = [*_faults_of(table, known, mail)]
+        faults = [*_faults_of(table, jobs, mail)]
         yield from ((place, fault) for fault in faults)
         if faults:
             continue
@@ -100,16 +103,18 @@ def faults_of_entries(
         seen.add(same)
 
 
-def _faults_of(table: Mapping[str, Any], jobs: list[str], mail: str | None) -> Iterator[str]:
+def _faults_of(
+    table: Mapping[str, Any], jobs: Mapping[str, Mapping[str, Any]], mail: str | None
+) -> Iterator[str]:
     named = [way for way in WAYS if way in table]
     if len(named) != 1:
         said = " and ".join(named) or "none of them"
         yield f"must name one of {', '.join(WAYS)}, but names {said}"
         return
     (way,) = named
-    for job in table.get("jobs", ()):
-        if job not in jobs:
-            yield f"has no job {unknown(job, jobs)}"
+    yield from (
+        f"has no job {unknown(job, jobs)}" for job in table.get("jobs", ()) if job not in jobs
+    )
     if way == "mail" and table["mail"] == mail:
         yield "names platform.mail, which is told of everything already"
     if way == "chat" and {"jobs", "outcomes", "severities"} & set(table):
@@ -117,14 +122,13 @@ def _faults_of(table: Mapping[str, Any], jobs: list[str], mail: str | None) -> I
             "can't choose for a chat, which Amazon Q Developer shows all of a topic: a webhook "
             'can, such as webhook = "slack"'
         )
-    if way not in ("webhook", "heartbeat"):
-        for key in ("url", "secret"):
-            if key in table:
-                yield f"has no {key}, which is for webhook and heartbeat"
-    elif way == "webhook":
+    if way == "webhook":
         yield from _faults_of_webhook(table)
+    elif way == "heartbeat":
+        yield from _faults_of_heartbeat(table, jobs)
     else:
-        yield from _faults_of_heartbeat(table)
+        needless = [key for key in ("url", "secret") if key in table]
+        yield from (f"has no {key}, which is for webhook and heartbeat" for key in needless)
 
 
 def _faults_of_webhook(table: Mapping[str, Any]) -> Iterator[str]:
@@ -138,11 +142,16 @@ def _faults_of_webhook(table: Mapping[str, Any]) -> Iterator[str]:
         yield "needs url, where it is called"
 
 
-def _faults_of_heartbeat(table: Mapping[str, Any]) -> Iterator[str]:
+def _faults_of_heartbeat(
+    table: Mapping[str, Any], jobs: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
     if ("url" in table) == ("secret" in table):
         yield "needs url, or secret with a url in it, and not both"
     if len(table.get("jobs", ())) != 1:
         yield "needs jobs with one job: who waits for heartbeats waits for those of one job"
+    for job in table.get("jobs", ()):
+        if jobs.get(job, {}).get("encrypt_history"):
+            yield f"can't be told of {job}, which has encrypt_history: its events say nothing"
     for key in ("outcomes", "severities"):
         if key in table:
             yield f"has no {key}: a heartbeat tells of each start, success and failure"

@@ -48,6 +48,10 @@ _ENDPOINTS = {
 }
 # A value stands in quotes of its own only where it holds none itself: job, outcome, severity, key.
 _TITLE = "<job> <outcome> (<severity>), run <runKey>"
+_TOLD = (
+    *(messages.JOB, messages.OUTCOME, messages.SEVERITY, messages.RUN_KEY, messages.SENTENCE),
+    *(messages.NEXT_STEP, messages.EXECUTION),
+)
 _FORMS: Mapping[str, str] = {
     "slack": f'{{"text":"Steadyspot: {_TITLE}","attachments":[{{"text":<sentence>}},'
     '{"text":<nextStep>},{"text":<execution>}]}',
@@ -57,24 +61,12 @@ _FORMS: Mapping[str, str] = {
     '"description":<sentence>,"source":"steadyspot","tags":["<job>","<severity>"],'
     '"details":{"nextStep":<nextStep>,"execution":<execution>}}',
 }
-_SIGNS: Mapping[str, Mapping[str, dict[str, Any]]] = {
-    "healthchecks": {
-        "start": {"PathParameterValues": ["start"]},
-        "success": {"PathParameterValues": ["0"]},
-        "fail": {"PathParameterValues": ["fail"]},
-    },
-    "cronitor": {
-        "start": {"QueryStringParameters": {"state": "run"}},
-        "success": {"QueryStringParameters": {"state": "complete"}},
-        "fail": {"QueryStringParameters": {"state": "fail"}},
-    },
-    "sentry": {
-        "start": {"QueryStringParameters": {"status": "in_progress"}},
-        "success": {"QueryStringParameters": {"status": "ok"}},
-        "fail": {"QueryStringParameters": {"status": "error"}},
-    },
+_MOMENTS_SAID = {
+    "healthchecks": (None, "start 0 fail"),
+    "cronitor": ("state", "run complete fail"),
+    "sentry": ("status", "in_progress ok error"),
 }
-"""How each service is told: by the end of its URL, or by a parameter."""
+"""How each service is told of start, success and failure: by the end of its URL, or a parameter."""
 _NO_SHARD = {"anything-but": {"wildcard": f'*"{messages.SHARD}":*'}}
 _FIRST = {
     "anything-but": {"wildcard": [f'*"{messages.SHARD}":*', f'*"{messages.GOES_ON}":*']},
@@ -203,9 +195,8 @@ def _webhook(entry: Notify) -> Iterator[tuple[str, Any]]:
     if kind == "json":
         shaped: dict[str, Any] = {"InputPath": "$.detail"}
     else:
-        names = ("job", "outcome", "severity", "runKey", "sentence", "nextStep", "execution")
         template = _FORMS[kind]
-        paths = {name: f"$.detail.{name}" for name in names if f"<{name}>" in template}
+        paths = {name: f"$.detail.{name}" for name in _TOLD if f"<{name}>" in template}
         if "<all>" in template:
             paths["all"] = "$.detail"
         shaped = {"InputTransformer": {"InputPathsMap": paths, "InputTemplate": template}}
@@ -219,7 +210,7 @@ def _heartbeat(entry: Notify) -> Iterator[tuple[str, Any]]:
     The body has when the execution began and ended, in epoch milliseconds: with the start and the
     end of it the service knows the duration.
     """
-    url, kind, (job,) = _called_at(entry), str(entry.heartbeat), entry.jobs
+    url, kind = _called_at(entry), str(entry.heartbeat)
     yield from _destination(entry, f"{url}/*" if kind == "healthchecks" else url)
     names = ("name", "status", "startDate", "stopDate")
     shaped = {
@@ -228,17 +219,20 @@ def _heartbeat(entry: Notify) -> Iterator[tuple[str, Any]]:
             "InputTemplate": "{" + ",".join(f'"{name}":<{name}>' for name in names) + "}",
         }
     }
-    machine = _here("states", f"stateMachine:${{AWS::StackName}}-{job}")
-    for moment, detail in _MOMENTS.items():
+    parameter, words = _MOMENTS_SAID[kind]
+    for (moment, detail), word in zip(_MOMENTS.items(), words.split(), strict=True):
+        said: dict[str, Any] = {"PathParameterValues": [word]}
+        if parameter:
+            said = {"QueryStringParameters": {parameter: word}}
         pattern = {
             "source": ["aws.states"],
             "detail-type": ["Step Functions Execution Status Change"],
-            "detail": {"stateMachineArn": [machine], **detail},
+            "detail": {"stateMachineArn": [{"Ref": "StateMachine"}], **detail},
         }
         target = {
             **_calling(entry),
             **shaped,
-            "HttpParameters": _SIGNS[kind][moment],
+            "HttpParameters": said,
             "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 900},
         }
         yield entry.identity + moment.title(), _rule(pattern, target)
@@ -315,7 +309,10 @@ def _rule(pattern: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, An
 
 
 def _onto_the_bus() -> dict[str, Any]:
-    """Return what puts each notification onto the account's bus."""
+    """Return what puts each notification onto the account's bus.
+
+    What is told only passes through the queue, which a key of the account's own would close to SNS.
+    """
     queue, bus = {"Fn::GetAtt": ["Told", "Arn"]}, _here("events", "event-bus/default")
     role = _role(
         "pipes.amazonaws.com",

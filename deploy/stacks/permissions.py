@@ -8,7 +8,7 @@ Resources are the platform's own wherever AWS knows a resource: all names begin 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -38,6 +38,7 @@ _STACK = ("stack/{name}/*", "stack/{name}-*/*")
 _MACHINES = ("stateMachine:{name}-*",)
 _EXECUTIONS = ("execution:{name}-*:*",)
 _QUEUES = ("{name}-*-Queue-*",)
+_PLATFORM_QUEUES = ("{name}-Nobody-*", "{name}-Told-*", "{name}-Untold-*")
 _LOGS = ("log-group:/steadyspot/{name}/*", "log-group:/aws/vendedlogs/states/{name}-*")
 _TABLE = ("table/{name}-RunTable-*",)
 _BUCKET = ("{name}-bucket-*",)
@@ -72,8 +73,9 @@ OPERATE = (
     Right("sqs", ("DeleteMessage", "ChangeMessageVisibility"), _QUEUES),
     Right("ecs", ("ExecuteCommand",), ("task/{cluster}/*", "cluster/{cluster}")),
     Right("dynamodb", ("GetItem", "UpdateItem"), _TABLE),
+    Right("sns", ("Publish",), ("{topic}",)),
 )
-"""Beside those by run, redrive, stop, forget and shell."""
+"""Beside those by run, redrive, stop, forget, shell and notify."""
 
 _COMPARING = (
     Right("cloudformation", ("DescribeStacks", "GetTemplateSummary")),
@@ -210,6 +212,59 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
             ("rule/{name}-*",),
         ),
     ),
+    "Events::Connection": (
+        Right(
+            "events",
+            ("CreateConnection", "UpdateConnection", "DeleteConnection", "DescribeConnection"),
+            ("connection/{name}-*",),
+        ),
+        # EventBridge keeps what a connection sends as a secret of its own, in the caller's name.
+        Right(
+            "secretsmanager",
+            ("CreateSecret", "UpdateSecret", "PutSecretValue", "DeleteSecret", "DescribeSecret"),
+            ("secret:events!connection/{name}-*",),
+        ),
+    ),
+    "Events::ApiDestination": (
+        Right(
+            "events",
+            (
+                *("CreateApiDestination", "UpdateApiDestination", "DeleteApiDestination"),
+                "DescribeApiDestination",
+            ),
+            ("api-destination/{name}-*", "connection/{name}-*"),
+        ),
+    ),
+    "Pipes::Pipe": (
+        Right(
+            "pipes",
+            (
+                *("CreatePipe", "UpdatePipe", "DeletePipe", "DescribePipe"),
+                *("ListTagsForResource", *_TAGS),
+            ),
+            ("pipe/{name}-*",),
+        ),
+    ),
+    "Chatbot::SlackChannelConfiguration": (
+        Right(
+            "chatbot",
+            (
+                *("CreateSlackChannelConfiguration", "UpdateSlackChannelConfiguration"),
+                *("DeleteSlackChannelConfiguration", "DescribeSlackChannelConfigurations"),
+            ),
+        ),
+    ),
+    "Chatbot::MicrosoftTeamsChannelConfiguration": (
+        Right(
+            "chatbot",
+            (
+                "CreateMicrosoftTeamsChannelConfiguration",
+                "UpdateMicrosoftTeamsChannelConfiguration",
+                "DeleteMicrosoftTeamsChannelConfiguration",
+                "GetMicrosoftTeamsChannelConfiguration",
+            ),
+        ),
+    ),
     "IAM::ManagedPolicy": (
         Right(
             "iam",
@@ -287,7 +342,7 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
                 *("CreateQueue", "DeleteQueue", "GetQueueAttributes", "SetQueueAttributes"),
                 *("GetQueueUrl", "ListQueueTags", "TagQueue", "UntagQueue"),
             ),
-            _QUEUES,
+            (*_QUEUES, *_PLATFORM_QUEUES),
         ),
     ),
     "SQS::QueuePolicy": (),
@@ -332,11 +387,15 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
 
 
 def policy_for(
-    purpose: Purpose, platform: Platform, log_groups: Sequence[str] = ()
+    purpose: Purpose,
+    platform: Platform,
+    log_groups: Sequence[str] = (),
+    secrets: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the policy with which somebody can do what ``purpose`` says, and nothing else.
 
-    ``log_groups`` are those that jobs name in the file, beside the ones that are made.
+    ``log_groups`` are those that jobs name in the file, beside the ones that are made; ``secrets``
+    are the ARNs that ``[[notify]]`` names, which CloudFormation reads for connections.
 
     With a service role the deployer only hands that to CloudFormation; what it needs is ``stacks``.
     """
@@ -363,6 +422,10 @@ def policy_for(
         )
     if platform.key is not None:
         statements += _of_key(purpose, platform.key)
+    makes = purpose is Purpose.STACKS or (purpose is Purpose.DEPLOY and not platform.service_role)
+    if makes and (arns := sorted(set(secrets))):
+        action = ["secretsmanager:GetSecretValue"]
+        statements.append({"Effect": "Allow", "Action": action, "Resource": arns})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -422,7 +485,8 @@ def _arn(service: str, resource: str, platform: Platform) -> str:
     if resource == "*":
         return "*"
     cluster = platform.cluster or platform.name
-    end = resource.format(name=platform.name, path=platform.role_path, cluster=cluster)
+    topic = platform.topic.rpartition(":")[2] if platform.topic else f"{platform.name}-Topic-*"
+    end = resource.format(name=platform.name, path=platform.role_path, cluster=cluster, topic=topic)
     account = platform.account or "*"
     if service == "s3":
         return f"arn:aws:s3:::{end}"

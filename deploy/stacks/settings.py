@@ -45,6 +45,10 @@ def settings_of(
     )
     for one in jobs:
         found += _of(("jobs", one.name), one, form["$defs"]["job"]["properties"], lines)
+    entry = form["$defs"]["notify"]["items"]["properties"]
+    for place, told in enumerate(config.notify):
+        keys = _of(("notify", str(place)), told, entry, lines)
+        found += [key for key in keys if key.value]
     return found
 
 

@@ -34,6 +34,7 @@ from steadyspot.deploy.runs.redrive import Redrive, Redriven, redrive_of
 from steadyspot.deploy.stacks.config import Backoff, Config, Job, Platform
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.marks import TAG, Mark, with_mark
+from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.deploy.stacks.templates import Template, job_template
 from steadyspot.deploy.stacks.up import Wanted, bring, platform_of, stack_of
@@ -82,13 +83,15 @@ class Place:
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
         self.platform = Platform(name=f"r{uuid.uuid4().hex[:8]}", mail="oncall@example.com")
+        self.notify: tuple[Notify, ...] = ()
         self.screen = Screen(Console(file=io.StringIO()))
         self.session = aws.session()
         self.jobs: list[Work] = []
         self.bring(platform_of(self.target()))
 
     def target(self, *jobs: Job) -> Target:
-        config = Config(Path("steadyspot.toml"), self.platform, {job.name: job for job in jobs})
+        named = {job.name: job for job in jobs}
+        config = Config(Path("steadyspot.toml"), self.platform, named, notify=self.notify)
         return Target(config, self.session)
 
     def bring(self, stack: Wanted) -> None:

@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.stacks.config import Config, ConfigError, parse
+from steadyspot.deploy.stacks.settings import settings_of
 from steadyspot.deploy.target import on_aws
 from steadyspot.deploy.trouble import Trouble
 
@@ -140,3 +141,21 @@ def test_config_names_the_line_of_the_environment(tmp_path: Path) -> None:
     assert (memory["value"], FILE.splitlines()[memory["line"] - 1]) == (4, "memory = 4")
     image = shown["jobs.report", "image"]
     assert FILE.splitlines()[image["line"] - 1] == 'image = "report:local"'
+
+
+def test_config_shows_who_is_told_and_on_which_line_that_stands(tmp_path: Path) -> None:
+    path = tmp_path / "steadyspot.toml"
+    path.write_text(
+        '[jobs.night]\nimage = "x"\n[[notify]]\nmail = "a@example.com"\n'
+        '[[notify]]\nmail = "b@example.com"\njobs = ["night"]\n'
+    )
+    shown = [
+        (one.table, one.key, one.value, one.line)
+        for one in settings_of(path)
+        if one.table.startswith("notify")
+    ]
+    assert shown == [
+        ("notify.0", "mail", "a@example.com", 4),
+        ("notify.1", "mail", "b@example.com", 6),
+        ("notify.1", "jobs", ("night",), 7),
+    ]

@@ -28,5 +28,6 @@ def command(purpose: str, path: Path, environment: str | None) -> None:
         policy = key_policy(config.platform)
     else:
         given = [job.log_group for job in config.jobs.values() if job.log_group]
-        policy = policy_for(Purpose(purpose), config.platform, given)
+        secrets = config.secrets_of_notify
+        policy = policy_for(Purpose(purpose), config.platform, given, secrets)
     Screen().raw(json.dumps(policy, indent=2) + "\n")

@@ -150,6 +150,9 @@ class SubscriptionResource(Resource, CloudFormationModel):
         backend.set_subscription_attributes(
             arn, "FilterPolicyScope", properties.get("FilterPolicyScope", "MessageAttributes")
         )
+        if "RawMessageDelivery" in properties:
+            raw = str(truth(properties["RawMessageDelivery"])).lower()
+            backend.set_subscription_attributes(arn, "RawMessageDelivery", raw)
         policy = properties.get("FilterPolicy")
         backend.set_subscription_attributes(
             arn, "FilterPolicy", json.dumps(policy) if policy else None

@@ -22,6 +22,7 @@ from steadyspot.deploy.local.cloudformation import (  # noqa: F401
     messaging,
     network,
     storage,
+    telling,
     workflow,
 )
 from steadyspot.deploy.local.cloudformation.backend import LocalCloudFormation

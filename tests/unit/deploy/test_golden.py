@@ -268,6 +268,7 @@ VERBS: list[tuple[str, dict[str, Any]]] = [
     ("runs", {"most": 20}),
     ("explain", {"run": None, "shard": None}),
     ("outputs", {"run": "20261124T020000Z", "folder": None}),
+    ("notify", {"test": False}),
     ("forget", {"run": "20261125T020000Z", "yes": True}),
     ("cost", {"days": 31, "each": False, "as_csv": False, "refresh": False}),
     ("drill", {"name": "verify", "yes": True}),

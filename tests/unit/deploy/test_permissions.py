@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.notify_parts import resources_of
 from steadyspot.deploy.stacks.permissions import OF_TYPES, Purpose, policy_for
+from tests.unit.deploy.test_notify import EVERY_WAY, SECRET, config
 from tests.unit.templates import TEMPLATES
 
 PLATFORM = Platform(name="shop", region="eu-central-1", account="123456789012")
@@ -28,7 +30,18 @@ def test_every_type_of_the_templates_has_a_row_and_no_other_has() -> None:
         for template in TEMPLATES.values()
         for body in template["Resources"].values()
     }
-    assert types == set(OF_TYPES)
+    told = resources_of([*config(EVERY_WAY).notify]).values()
+    assert types | {one["Type"].removeprefix("AWS::") for one in told} == set(OF_TYPES)
+
+
+def test_who_makes_the_stacks_reads_the_secrets_of_those_who_are_told_and_no_others() -> None:
+    for purpose in Purpose:
+        read = [
+            statement["Resource"]
+            for statement in policy_for(purpose, PLATFORM, secrets=[SECRET])["Statement"]
+            if "secretsmanager:GetSecretValue" in statement["Action"]
+        ]
+        assert read == ([[SECRET]] if purpose in (Purpose.DEPLOY, Purpose.STACKS) else []), purpose
 
 
 @pytest.mark.parametrize("purpose", Purpose)

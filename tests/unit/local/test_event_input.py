@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.local.events import at_path, filled_template, is_matched, target_input
+from steadyspot.deploy.local.events import filled_template, is_matched, target_input
+from steadyspot.deploy.local.paths import at_path
 
 EVENT = {"source": "aws.states", "detail": {"name": 'say "x"', "n": 3, "list": [1]}}
 

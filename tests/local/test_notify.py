@@ -1,0 +1,184 @@
+"""Who is told beside the platform's mail: on the embedded AWS, to a service of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from steadyspot.deploy.runs.telling import all_told, try_all
+from steadyspot.deploy.stacks.notify import Notify
+from steadyspot.deploy.stacks.up import platform_of
+from tests.local.receiver import Receiver, receiving
+from tests.local.runs import Place, Work, eventually, faults
+
+KEY = "hush-2718281828"
+SCHEDULED = "2026-11-24T02:00:00Z"
+RUN = "20261124T020000Z"
+FAILS = ("sh", "-c", "exit 3")
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with receiving() as called:
+        yield called
+
+
+@pytest.fixture(scope="module")
+def secret(platform: Place, receiver: Receiver) -> str:
+    """The ARN of a secret with what each service wants."""
+    holds = {"key": KEY, "url": f"{receiver.url}/slack/{KEY}"}
+    made = platform.session.client("secretsmanager").create_secret(
+        Name=f"{platform.platform.name}-services", SecretString=json.dumps(holds)
+    )
+    return str(made["ARN"])
+
+
+@pytest.fixture(scope="module")
+def told(platform: Place, receiver: Receiver, secret: str) -> Iterator[Place]:
+    """The platform, with services that are told of failures, and two mails that are not of all."""
+    failed = ("failed", "stopped")
+    platform.notify = (
+        Notify(mail="errors@example.com", severities=("error",)),
+        Notify(mail="warnings@example.com", severities=("warning",)),
+        Notify(webhook="slack", secret=secret, outcomes=failed),
+        Notify(webhook="json", url=f"{receiver.url}/json", secret=secret, outcomes=failed),
+        Notify(webhook="json", url=f"{receiver.url}/late", secret=secret, outcomes=("late",)),
+        Notify(webhook="json", url=f"{receiver.url}/no", secret=secret, outcomes=failed),
+    )
+    receiver.answers = {"/json": [503, 429], "/no": [400]}
+    platform.bring(platform_of(platform.target()))
+    yield platform
+    platform.notify = ()
+    platform.bring(platform_of(platform.target()))
+
+
+@pytest.fixture(scope="module")
+def failed(told: Place) -> tuple[Work, str]:
+    """A job whose run has failed, and the execution."""
+    work = told.job(*FAILS)
+    execution = work.start(scheduledTime=SCHEDULED)
+    work.failed(execution)
+    return work, execution
+
+
+def test_a_webhook_gets_what_machines_are_told_with_its_key_in_a_header(
+    failed: tuple[Work, str], receiver: Receiver
+) -> None:
+    """It answers 503 and 429 at first, and is tried again until it takes it; then no more."""
+    work, execution = failed
+    eventually(lambda: len(receiver.at("/json")) >= 3)
+    assert len(receiver.at("/json")) == 3
+    for call in receiver.at("/json"):
+        assert call.headers["authorization"] == KEY
+        assert (call.body["job"], call.body["execution"]) == (work.name, execution)
+        assert not faults("notification", call.body)
+
+
+def test_slack_gets_its_form_at_the_address_that_is_secret(
+    failed: tuple[Work, str], receiver: Receiver
+) -> None:
+    work, execution = failed
+    (call,) = eventually(lambda: receiver.at(f"/slack/{KEY}"))
+    assert call.body["text"] == f"Steadyspot: {work.name} failed (error), run {RUN}"
+    assert [one["text"] for one in call.body["attachments"]][2] == execution
+
+
+def test_who_chose_another_outcome_hears_nothing_and_mails_are_chosen_by_severity(
+    failed: tuple[Work, str], receiver: Receiver
+) -> None:
+    work, _ = failed
+    eventually(lambda: receiver.at("/json"))
+    work.mail(lambda mail: mail.to == "errors@example.com")
+    assert {mail.to for mail in work.mails()} == {"oncall@example.com", "errors@example.com"}
+    assert receiver.at("/late") == []
+
+
+def test_what_nobody_takes_lies_in_a_queue_that_rings(
+    failed: tuple[Work, str], told: Place
+) -> None:
+    work, _ = failed
+    resources = told.target().stacks.resources(told.target().platform_stack)
+    ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
+
+    def waiting() -> list[Any]:
+        found = work.sqs.receive_message(
+            QueueUrl=ids["Untold"], MessageAttributeNames=["All"], VisibilityTimeout=0
+        )
+        return list(found.get("Messages", []))
+
+    (message,) = eventually(waiting)
+    assert json.loads(message["Body"])["detail"]["job"] == work.name
+    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "HTTP400"
+    assert KEY not in json.dumps(message)
+
+
+def test_no_secret_stands_in_what_people_and_machines_can_read(
+    failed: tuple[Work, str], told: Place
+) -> None:
+    work, _ = failed
+    cloudformation = work.target.client("cloudformation")
+    for stack in (told.platform.name, work.family):
+        assert KEY not in json.dumps(
+            cloudformation.get_template(StackName=stack)["TemplateBody"], default=str
+        )
+        assert KEY not in json.dumps(cloudformation.describe_stacks(StackName=stack), default=str)
+    assert KEY not in "".join(mail.body for mail in told.aws.outbox.mails())
+
+
+def test_a_test_says_that_it_is_one_and_reaches_who_chose_what_seldom_happens(
+    failed: tuple[Work, str], receiver: Receiver
+) -> None:
+    work, _ = failed
+    target = work.target
+    trials = list(try_all(target, all_told(target.config)))
+    assert {one.outcome for one in trials} == {"failed", "late"}
+    (late,) = eventually(lambda: receiver.at("/late"))
+    assert late.body["sentence"] == "This is a test of who is told: nothing happened."
+    assert not faults("notification", late.body)
+    told_of = {mail.to for mail in work.place.aws.outbox.mails() if "a test of" in mail.subject}
+    assert {"errors@example.com", "warnings@example.com"} <= told_of
+
+
+HEARTBEATS: tuple[tuple[Any, str, str, str], ...] = (
+    ("healthchecks", "/start", "/0", "/fail"),
+    ("cronitor", "?state=run", "?state=complete", "?state=fail"),
+    ("sentry", "?status=in_progress", "?status=ok", "?status=error"),
+)
+
+
+def test_a_heartbeat_comes_at_the_start_of_each_run_and_at_its_end(
+    platform: Place, receiver: Receiver
+) -> None:
+    """It costs the run no state: a quiet one enters four."""
+    work = platform.job("true")
+    platform.notify = tuple(
+        Notify(heartbeat=kind, url=f"{receiver.url}/{kind}/{work.name}", jobs=(work.name,))
+        for kind, *_ in HEARTBEATS
+    )
+    work.deploy()
+    quiet = work.start(scheduledTime=SCHEDULED)
+    work.succeeded(quiet, RUN)
+    assert len(work.states_entered(quiet)) == 4
+
+    def ends(kind: str) -> list[str]:
+        place = f"/{kind}/{work.name}"
+        return [one.path.removeprefix(place) for one in receiver.calls if place in one.path]
+
+    def came(kind: str, times: int) -> bool:
+        return len(ends(kind)) == times
+
+    for kind, start, success, _ in HEARTBEATS:
+        eventually(partial(came, kind, 2))
+        assert sorted(ends(kind)) == sorted([start, success])
+    work.deploy(command=FAILS)
+    work.failed(work.start(scheduledTime="2026-11-25T02:00:00Z"))
+    for kind, start, success, fail in HEARTBEATS:
+        eventually(partial(came, kind, 4))
+        assert sorted(ends(kind)) == sorted([start, success, start, fail])
+    body = next(one.body for one in receiver.calls if one.path.endswith("/fail"))
+    assert body["stopDate"] >= body["startDate"]
+    assert body["status"] == "FAILED"
