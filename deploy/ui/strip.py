@@ -13,12 +13,13 @@ from steadyspot.contract import Capacity, Status
 from steadyspot.deploy.runs.records import RunRecord
 
 WIDTH_OF_MARK, HEIGHT = 8, 18
-_SHAPES = {
-    "complete": "h6v14h-6z",
-    "fell back": "m0,5h6v9h-6z",
-    "unfinished": "l6,14m-6,0l6,-14",
-    "under way": "m0,7h1m2,0h1m2,0h1",
-    "skipped": "m0,13h6",
+_FELL_BACK, _UNDER_WAY = "fell back", "under way"
+_SHAPES: dict[str, str] = {
+    Status.COMPLETE: "h6v14h-6z",
+    _FELL_BACK: "m0,5h6v9h-6z",
+    Status.UNFINISHED: "l6,14m-6,0l6,-14",
+    _UNDER_WAY: "m0,7h1m2,0h1m2,0h1",
+    Status.SKIPPED: "m0,13h6",
 }
 """By kind: a whole bar, a low one, a cross, dots, a line at the bottom."""
 
@@ -68,12 +69,11 @@ def strip_of(runs: Sequence[RunRecord]) -> StripView | None:
 
 def _kind(run: RunRecord) -> str:
     if run.complete:
-        return (
-            "fell back" if run.seconds.get("on_demand_seconds") and _had_spot(run) else "complete"
-        )
+        fell_back = run.seconds.get("on_demand_seconds") and _had_spot(run)
+        return _FELL_BACK if fell_back else Status.COMPLETE
     if run.status in (Status.RUNNING, Status.COMMITTING):
-        return "under way"
-    return "skipped" if run.status == Status.SKIPPED else "unfinished"
+        return _UNDER_WAY
+    return Status.SKIPPED if run.status == Status.SKIPPED else Status.UNFINISHED
 
 
 def _had_spot(run: RunRecord) -> bool:
