@@ -13,7 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
-from steadyspot.statemachines.composing import FOLDER, library
+from steadyspot.statemachines.composing import _TOKENS, FOLDER, library
 from steadyspot.statemachines.render import DEFINITIONS, definition, path_of, rendered
 from tests.unit.texts import texts_in
 
@@ -51,6 +51,34 @@ def test_every_expression_says_what_it_is_and_takes_parameters_from_the_job_alon
     for path in FOLDER.glob("*.jsonata"):
         assert library()[path.stem].comment.endswith("."), path.name
         assert "${" not in path.read_text("utf-8"), path.name
+
+
+OF_STEP_FUNCTIONS = {"states", "parse", "hash", "uuid", "range", "partition", "random"}
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_every_name_is_a_variable_that_something_assigns_or_is_bound_before(name: str) -> None:
+    """JSONata takes a name that nobody has given a value for nothing at all."""
+    known = {
+        *jsonata.Jsonata.static_frame.bindings,
+        *OF_STEP_FUNCTIONS,
+        *assigned(definition(name)),
+    }
+    for text in expressions(definition(name)):
+        bare = "".join(each[0] for each in _TOKENS.finditer(text) if each[0][0] not in "'\"/")
+        parameters = " ".join(re.findall(r"function\(([^)]*)\)", bare))
+        bound = {*re.findall(r"\$(\w+)\s*:=", bare), *re.findall(r"\$(\w+)", parameters)}
+        assert {*re.findall(r"\$([A-Za-z]\w*)", bare)} <= known | bound, text
+
+
+def assigned(value: Any) -> Iterator[str]:
+    """Yield the names of all variables that are assigned anywhere."""
+    if isinstance(value, dict):
+        yield from value.get("Assign", {})
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from assigned(each)
 
 
 def expressions(value: Any) -> Iterator[str]:
