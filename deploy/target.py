@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from steadyspot.deploy.aws.sessions import PATIENCE, Patience, session_of
-from steadyspot.deploy.runs.records import RunTable
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import Config, Job
 from steadyspot.deploy.stacks.side_by_side import MOST_AT_ONCE

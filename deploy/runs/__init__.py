@@ -1,7 +1,8 @@
 """Runs: started, found, followed, told, taken up again.
 
-``executions`` starts and follows, ``records`` reads the run table, ``listing`` and ``lookup`` find
-runs, ``history`` and ``story`` tell one from ``evidence``, ``logs`` shows what it printed,
-``redrive`` and ``backfill`` take up what is open. Its biggest drawback: what happened is put
-together from three places (table, history, logs), each of which may be gone.
+``executions`` starts and follows, ``table`` asks the run table for ``items``, which become the
+``records`` that all others know, ``listing`` and ``lookup`` find runs, ``history`` and ``story``
+tell one from ``evidence``, ``logs`` shows what it printed, ``redrive`` and ``backfill`` take up
+what is open. Its biggest drawback: what happened is put together from three places (table,
+history, logs), each of which may be gone.
 """

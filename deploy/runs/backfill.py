@@ -16,7 +16,8 @@ from typing import Any
 from steadyspot.contract import Status, messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.executions import start
-from steadyspot.deploy.runs.records import RunRecord, RunTable
+from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.schedules.expressions import Rate, read
 from steadyspot.deploy.stacks.config import Schedule

@@ -17,8 +17,9 @@ from steadyspot.contract import Env, Overlap, Status
 from steadyspot.contract.keys import run_key_of, scheduled_time_from, scheduled_time_of
 from steadyspot.contract.shards import shard_of
 from steadyspot.deploy.aws.prices import Prices, dollars
-from steadyspot.deploy.runs.records import RunRecord, RunTable, Totals, money
+from steadyspot.deploy.runs.records import RunRecord, Totals, money
 from steadyspot.deploy.runs.shards import ShardsStand, stand_of
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.schedules.calendar import Timing, last_due, next_due
 from steadyspot.deploy.schedules.expressions import Rate
 from steadyspot.deploy.schedules.expressions import read as read_expression

@@ -18,8 +18,9 @@ from steadyspot.contract.shards import shard_of_execution
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs import shards
 from steadyspot.deploy.runs.executions import described, run_key_in
-from steadyspot.deploy.runs.records import RunRecord, RunTable, money
+from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import Waiting, redrive_of
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.config import Job
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.executions import described, execution_arn, run_key_in
 from steadyspot.deploy.runs.listing import latest
-from steadyspot.deploy.runs.records import RunRecord, RunTable
+from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.trouble import USAGE, Trouble
 
 _NAME = re.compile(r"""[^\s\x00-\x1f\x7f-\x9f<>{}\[\]?*"#%\\^|~`$&,;:/]{1,80}""")

@@ -39,8 +39,9 @@ from steadyspot.deploy.runs.executions import (
     run_key_in,
     start,
 )
-from steadyspot.deploy.runs.records import RunRecord, RunTable
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.story import sentence_of
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.trouble import Trouble
 
 if TYPE_CHECKING:

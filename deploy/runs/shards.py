@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from steadyspot.contract import Capacity
 from steadyspot.contract.shards import shard_of
 from steadyspot.deploy.runs.progress import duration
-from steadyspot.deploy.runs.records import OpenShard, RunRecord, RunTable, added_up
+from steadyspot.deploy.runs.records import RunRecord, added_up
+from steadyspot.deploy.runs.table import OpenShard, RunTable
 
 if TYPE_CHECKING:
     from steadyspot.deploy.cli.screen import Screen

@@ -16,7 +16,8 @@ from steadyspot.contract import Capacity, Status
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.runs.chain import Link
 from steadyspot.deploy.runs.history import Launch, Moment, Story
-from steadyspot.deploy.runs.records import UNREADABLE, RunRecord, attempt_of
+from steadyspot.deploy.runs.items import attempt_of
+from steadyspot.deploy.runs.records import UNREADABLE, RunRecord
 from steadyspot.deploy.runs.traces import RunTrace
 from steadyspot.statemachines.causes import Cause, rows
 

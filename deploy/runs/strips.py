@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from steadyspot.deploy.runs.fleet import JobStatus
-    from steadyspot.deploy.runs.records import RunRecord, RunTable
+    from steadyspot.deploy.runs.records import RunRecord
+    from steadyspot.deploy.runs.table import RunTable
 
 RUNS = 30
 """Of a job, as many as a strip has."""

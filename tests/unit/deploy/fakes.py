@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from steadyspot.deploy.runs.records import RunRecord, run_of
+from steadyspot.deploy.runs.items import run_of
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.stacks.marks import TAG, Mark, mark_of, with_mark
 
 BEGUN = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)

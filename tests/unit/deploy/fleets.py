@@ -10,7 +10,7 @@ from typing import Any
 
 from steadyspot.contract import Env, Status, columns
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
-from steadyspot.deploy.runs.records import RunTable
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from tests.unit.templates import of_type
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from steadyspot.deploy.runs.records import RunRecord, run_of
+from steadyspot.deploy.runs.items import run_of
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.schedules.zones import offsets_of
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from tests.unit.deploy.fakes import Calls

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs import cost, logs, redrive, runs
-from steadyspot.deploy.runs.records import run_of
+from steadyspot.deploy.runs.items import run_of
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Calls, Pages

@@ -33,7 +33,8 @@ from steadyspot.deploy.runs.fleet import (
     next_steps,
     read,
 )
-from steadyspot.deploy.runs.records import RunTable, Totals
+from steadyspot.deploy.runs.records import Totals
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.config import Schedule
 from tests.unit.deploy.fleets import (
     TABLE,

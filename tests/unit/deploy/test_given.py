@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.runs.given import HIDDEN, parameters_of
-from steadyspot.deploy.runs.records import run_of
+from steadyspot.deploy.runs.items import run_of
 from steadyspot.deploy.stacks.config import Job, Parameter
 from tests.unit.deploy.fleets import items_of
 

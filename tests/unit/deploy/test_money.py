@@ -18,9 +18,11 @@ from steadyspot.deploy.cli.verbs.runs import _show as show_runs
 from steadyspot.deploy.money import costs
 from steadyspot.deploy.runs import listing as ledger
 from steadyspot.deploy.runs.evidence import show
-from steadyspot.deploy.runs.records import RunRecord, RunTable, money, run_of
+from steadyspot.deploy.runs.items import run_of
+from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import Waiting
 from steadyspot.deploy.runs.story import explain
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.config import Job
 from tests.unit.deploy.fakes import Calls, Pages, recorded
 

@@ -12,7 +12,8 @@ from boto3.dynamodb.types import TypeSerializer
 from steadyspot.contract import columns
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.checks.stops import judge, past_stops
-from steadyspot.deploy.runs.records import RunRecord, run_of
+from steadyspot.deploy.runs.items import run_of
+from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.stacks.config import Job
 
 

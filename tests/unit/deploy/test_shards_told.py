@@ -26,7 +26,8 @@ from steadyspot.deploy.runs.fleet import Seen, as_data, cells, judged, read
 from steadyspot.deploy.runs.following import show_run
 from steadyspot.deploy.runs.listing import cells as cells_of_line
 from steadyspot.deploy.runs.listing import lines_of
-from steadyspot.deploy.runs.records import RunRecord, RunTable
+from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.runs.table import RunTable
 from tests.unit.deploy.fleets import (
     TABLE,
     Counted,

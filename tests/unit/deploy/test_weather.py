@@ -14,7 +14,7 @@ from rich.console import Console
 from steadyspot.contract.columns import WEATHER
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs.weather import command
-from steadyspot.deploy.runs.records import RunTable
+from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.runs.weather import Hour, read, weather_of
 from steadyspot.deploy.stacks.config import Config, Job, Platform
 from tests.unit.deploy.fakes import Calls
