@@ -1,4 +1,4 @@
-"""Calls that more than one state makes, and what they assign.
+"""What more than one room of the job's machine needs: calls, what they assign, and rules.
 
 A run has two items in the run table, the workflow's and the worker's, which only the worker's role
 may write beside the workflow. What concerns both is one transaction on both.
@@ -10,7 +10,7 @@ from typing import Any
 
 from steadyspot.contract import columns, variables
 from steadyspot.statemachines.composing import Expression, expression, variable
-from steadyspot.statemachines.states import Retry, Task
+from steadyspot.statemachines.states import Choice, Retry, Rule, State, Task
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
 CANCELED = "DynamoDb.TransactionCanceledException"
@@ -153,3 +153,27 @@ PARKED: dict[str, Any] = {
 def states_entered(more: int = 1) -> dict[str, Expression]:
     """Return the assignment that counts so many states as entered."""
     return {variables.STATES_ENTERED: expression("statesEnteredNow", more=more)}
+
+
+def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
+    """Return the record's columns of attempts and money; so many states follow, this one too."""
+    return {
+        ":attempts": {"L": expression("attemptsColumn", **verdict)},
+        ":money": {"M": expression("moneyColumn", toCome=to_come, **verdict)},
+    }
+
+
+def add_to_totals(to_come: int, **given: Any) -> Expression:
+    """Return the update that adds a complete run to the totals of its month.
+
+    They are there so that a look at all jobs need not look at all runs, and decide nothing: where a
+    reply was lost, a run may be counted twice.
+    """
+    return expression("totalsAdded", toCome=to_come, **given)
+
+
+def choose(choosing: Choice, *rules: tuple[str, str, State]) -> None:
+    """Add rules, each the name of a condition, a comment and what follows."""
+    for condition, comment, following in rules:
+        rule = Rule(expression(condition), comment=comment, assign=states_entered())
+        choosing.add_choice(rule, following)
