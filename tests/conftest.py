@@ -23,6 +23,7 @@ from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 from steadyspot.deploy.local.collecting import collect_seldom
+from tests.order import dealt
 
 settings.register_profile(
     "steadyspot", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -44,6 +45,16 @@ def pytest_configure(config: pytest.Config) -> None:
     own = tempfile.TemporaryDirectory(prefix="steadyspot-tests-", ignore_cleanup_errors=True)
     config.add_cleanup(own.cleanup)
     os.environ["TMPDIR"] = tempfile.tempdir = own.name
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker begin with what may take longest, which is marked with its time."""
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        usual = float(config.getini("timeout") or 0)
+        marks = [(one, one.get_closest_marker("timeout")) for one in items]
+        tests = [(one, one.path.name, mark.args[0] if mark else usual) for one, mark in marks]
+        items[:] = dealt(tests, workers, usual)
 
 
 @pytest.hookimpl(trylast=True)

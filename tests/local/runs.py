@@ -47,15 +47,20 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "statemachines" / "schemas"
 DEADLINE_SECONDS = 40.0
+PAUSE_SECONDS = 0.1
+UNTIL_THE_END = 0.25
+"""Seconds between two looks at what ends once and stays so: each look costs the processor."""
 PART_OUTPUTS = {f"part-{part}.txt" for part in range(1, 9)}
 
 
-def eventually(look: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
+def eventually(
+    look: Callable[[], T], seconds: float = DEADLINE_SECONDS, pause: float = PAUSE_SECONDS
+) -> T:
     """Look until what is seen is true; fail with the last look. Leaves the processor to others."""
     end = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < end, f"waited in vain, last seen: {seen!r}"
-        time.sleep(0.1)
+        time.sleep(pause)
     return seen
 
 
@@ -88,6 +93,7 @@ class Place:
         self.session = aws.session()
         self.jobs: list[Work] = []
         self.bring(platform_of(self.target()))
+        self.table = self.session.resource("dynamodb").Table(self.target().platform["Table"])
 
     def target(self, *jobs: Job) -> Target:
         named = {job.name: job for job in jobs}
@@ -119,10 +125,9 @@ class Place:
     def clear_up(self) -> None:
         """Let Spot's weather be fair, whatever befell the runs of other tests."""
         month = f"{datetime.now(UTC):%Y-%m}"
-        table = self.session.resource("dynamodb").Table(self.target().platform["Table"])
         for architecture in ("X86_64", "ARM64"):
             key = {columns.JOB: columns.WEATHER, columns.RUN_KEY: f"{architecture}/{month}"}
-            table.delete_item(Key=key)
+            self.table.delete_item(Key=key)
 
     def remove_jobs(self) -> None:
         """Remove the stacks of all jobs and what the table holds of their runs."""
@@ -130,9 +135,8 @@ class Place:
         while self.jobs:
             work = self.jobs.pop()
             cloudformation.delete_stack(StackName=work.target.config.job_stack(work.job))
-        table = self.session.resource("dynamodb").Table(self.target().platform["Table"])
-        with table.batch_writer() as batch:
-            for item in table.scan()["Items"]:
+        with self.table.batch_writer() as batch:
+            for item in self.table.scan()["Items"]:
                 batch.delete_item({name: item[name] for name in (columns.JOB, columns.RUN_KEY)})
 
 
@@ -209,7 +213,7 @@ class Work:
             shown = dict(self.sfn.describe_execution(executionArn=execution))
             return shown if shown["status"] != "RUNNING" else {}
 
-        return eventually(look)
+        return eventually(look, pause=UNTIL_THE_END)
 
     def succeeded(self, execution: str, run_key: str = "") -> RunRecord:
         """Wait for the end, which has to be Finished; the run's record."""

@@ -56,7 +56,9 @@ def right(
     assert run.complete
     assert [(attempt.capacity, attempt.cause) for attempt in run.attempts] == attempts
     published_once(work, run, outputs)
-    (mail,) = [mail for mail in work.mails() if execution in mail.body]
+    # Where the machine is slow, a deadline of seconds passes, which is told on its own.
+    told = [mail for mail in work.mails() if execution in mail.body]
+    (mail,) = [mail for mail in told if "is late" not in mail.subject]
     assert "finished" in mail.subject
     assert all(cause in mail.body for _, cause in attempts)
     assert work.waiting() == []
@@ -290,7 +292,9 @@ def parked(work: Work, execution: str, *, error: str, cause: str) -> None:
     assert run.status == "unfinished"
     assert [attempt.cause for attempt in run.attempts] == [cause]
     assert work.parked()["cause"] == cause
-    (mail,) = [mail for mail in work.mails() if execution in mail.body]
+    # Where the machine is slow, a deadline of seconds passes, which is told on its own.
+    told = [mail for mail in work.mails() if execution in mail.body]
+    (mail,) = [mail for mail in told if "is late" not in mail.subject]
     assert mail.attributes["cause"] == cause
     assert work.published(run.run_key) == {}
 

@@ -201,6 +201,7 @@ def test_a_second_one_beside_the_same_configuration_is_refused(staying: Local) -
     assert staying.process.poll() is None
 
 
+@pytest.mark.timeout(240)
 def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> None:
     before = staying.everything()
     assert re.search(r"shop-quick\W+up to date", staying.verb("up"))
