@@ -311,7 +311,10 @@ class Run:
         self._channel.progress(min(1.0, max(0.0, float(fraction))), None)
 
     def on_stop(self, callback: Callable[[], object]) -> None:
-        """Have something called once at a stop, in a thread of its own, within the grace."""
+        """Have something called once at a stop, in a thread of its own, within the grace.
+
+        What it writes into the checkpoint folder in the midst of a unit counts with ``save``.
+        """
         with self._lock:
             self._callbacks.append(callback)
 

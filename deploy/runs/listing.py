@@ -17,9 +17,10 @@ from steadyspot.contract.keys import scheduled_time_from, scheduled_time_of
 from steadyspot.contract.shards import shard_of_execution
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs import shards
-from steadyspot.deploy.runs.executions import described, run_key_in
+from steadyspot.deploy.runs.executions import described, history, run_key_in
 from steadyspot.deploy.runs.records import RunRecord, money
 from steadyspot.deploy.runs.redrive import Waiting, redrive_of
+from steadyspot.deploy.runs.story import with_ended
 from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.config import Job
 
@@ -206,13 +207,24 @@ def strays(
 def listed(target: Target, job: Job, most: int) -> list[Line]:
     """Read the last runs of a job, and what came to none, newest first.
 
+    Of a run that is under way the history is read, too, which alone knows how its last attempt
+    ended before another one has written it down.
+
     Raises
     ------
     Trouble
         When the job is not deployed.
     """
     waiting = redrive_of(target, job, target.job(job)).waiting()
-    return _read(target, job, most, waiting, executions_at_most=most)[1]
+    runs, others = _read(target, job, most, executions_at_most=most)
+    sfn = target.client("stepfunctions")
+    told = [
+        with_ended(run, history(sfn, run.execution))
+        if run.status == Status.RUNNING and run.shards == 1
+        else run
+        for run in runs
+    ]
+    return lines_of(job, told, others, waiting, target.config.prices_of(job))
 
 
 def glanced(target: Target, job: Job, most: int) -> tuple[list[RunRecord], list[Line]]:
@@ -227,12 +239,13 @@ def glanced(target: Target, job: Job, most: int) -> tuple[list[RunRecord], list[
     Trouble
         When the job is not deployed.
     """
-    return _read(target, job, most, (), executions_at_most=_GLANCED)
+    runs, others = _read(target, job, most, executions_at_most=_GLANCED)
+    return runs, lines_of(job, runs, others, (), target.config.prices_of(job))
 
 
 def _read(
-    target: Target, job: Job, most: int, waiting: Sequence[Waiting], executions_at_most: int
-) -> tuple[list[RunRecord], list[Line]]:
+    target: Target, job: Job, most: int, executions_at_most: int
+) -> tuple[list[RunRecord], list[Stray]]:
     machine, sfn, table = (
         target.job(job)["StateMachine"],
         target.client("stepfunctions"),
@@ -241,8 +254,7 @@ def _read(
     runs, executions = latest(table, sfn, job=job.name, machine=machine, most=most)
     latest_executions = executions[:executions_at_most]
     others = strays(table, sfn, job=job.name, runs=runs, executions=latest_executions)
-    whole = [shards.whole(table, run) for run in runs]
-    return whole, lines_of(job, whole, others, waiting, target.config.prices_of(job))
+    return [shards.whole(table, run) for run in runs], others
 
 
 def cells(line: Line) -> Iterator[str]:

@@ -82,7 +82,7 @@ def explain(
     moments = tuple(teller.tell(events))
     if run:
         name = f"{run.job} {run.run_key}"
-        run = _with_ended(run, teller)
+        run = _with_those_of(teller, run)
     stops = tuple(_stops(run))
     outcome, step = _verdict(run, execution, events, waits, name)
     if moments and execution and execution["status"] == "RUNNING":
@@ -113,8 +113,18 @@ def _not_in(run: RunRecord | None, launch: Launch | None) -> Launch | None:
     return None if launch is None or launch.number in known else launch
 
 
-def _with_ended(run: RunRecord, teller: Story) -> RunRecord:
-    """Add the attempts that have ended and are not written down yet, such as refusals."""
+def with_ended(run: RunRecord, events: Sequence[Mapping[str, Any]]) -> RunRecord:
+    """Add the attempts that have ended and are not written down yet, such as refusals; pure.
+
+    ``events`` are those of the execution that the record names.
+    """
+    teller = Story()
+    for _ in teller.tell(events):
+        pass
+    return _with_those_of(teller, run)
+
+
+def _with_those_of(teller: Story, run: RunRecord) -> RunRecord:
     last = max((attempt.attempt for attempt in run.attempts), default=0)
     more = tuple(attempt_of(row) for row in teller.attempts if row["attempt"] > last)
     return run if run.status != Status.RUNNING else replace(run, attempts=run.attempts + more)

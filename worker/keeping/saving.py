@@ -245,12 +245,12 @@ class Saving:
         if not self._options.checkpoint_dir or (running and self._said_midway):
             return
         self._said_midway = True
-        why = "The checkpoint folder is saved with a unit's mark, and not in the midst of one"
         self._log.info(
             "save",
-            f"{why}. A long unit asks for it where it can go on from: run.save(), or the marker."
-            if running
-            else f"{why}: what was changed in it since is done again.",
+            "The checkpoint folder is saved with a unit's mark, and not in the midst of one, nor"
+            " after one that ended before anything was made for it: what was changed in it since"
+            " is done again. Where the job can go on from what lies there, it asks for that:"
+            " run.save(), or the marker.",
         )
 
     def _key_of(self, kind: str, sha256: str) -> str:

@@ -156,6 +156,53 @@ def test_long_unit_asks_for_a_save_and_goes_on_from_there(bench: Bench, how: str
     assert [line for line in again.text if line.startswith("step")] == ["step 3"]
 
 
+ON_STOP = """
+import sys, time
+from pathlib import Path
+from steadyspot import current_run
+run = current_run()
+at = Path("state/at")
+now = [int(at.read_text())] if at.exists() else [0]
+HOW
+for unit in run.remaining(["long"]):
+    while now[0] < 500:
+        now[0] += 1
+        print("step", now[0], flush=True)
+        if run.attempt == 1:
+            time.sleep(0.02)
+            WITHIN
+"""
+ON_STOP_WAYS = {
+    "by a callback, and is killed": (
+        "run.on_stop(lambda: (at.write_text(str(now[0])), run.save()))",
+        "pass",
+    ),
+    "when it sees the stop, and leaves": (
+        "pass",
+        "if run.stopping: at.write_text(str(now[0])); run.save(); sys.exit(143)",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ON_STOP_WAYS)
+def test_what_a_job_saves_for_the_stop_counts_in_the_midst_of_a_unit(
+    bench: Bench, way: str
+) -> None:
+    how, within = ON_STOP_WAYS[way]
+    options = ("--checkpoint-dir", "state", "--drain", "2")
+    command = bench.job_file(ON_STOP.replace("HOW", how).replace("WITHIN", within))
+    first = bench.start(*options, *command)
+    first.wait_for("step 9")
+    first.terminate()
+    assert first.end() == 143, first.said()
+    _on_a_new_disk(bench)
+
+    again = bench.start(*options, *command)
+    assert again.end() == 0, again.said()
+    assert "step 500" in again.text
+    assert "step 9" not in again.text
+
+
 PARTS = """
 import signal, sys, time, uuid
 from steadyspot import current_run

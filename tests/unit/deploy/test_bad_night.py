@@ -50,7 +50,7 @@ VERBS: dict[str, dict[str, Any]] = {
 }
 LOOKS = {
     600: ("watch", "runs"),
-    1_300: ("explain",),
+    1_300: ("explain", "runs"),
     2_200: ("watch", "runs"),
     4_560: ("watch", "explain"),
     5_220: ("explain", "runs", "logs"),
