@@ -149,9 +149,9 @@ class Reading:
 
     def told(self, action: Action, job: str, run: str) -> list[str]:
         """Return what an action will do, and what it takes."""
-        target = self._target
-        prices, here = target.config.platform.prices, target.switches is not None
-        return action.told(self.configured(job), run, prices, here=here)
+        target, wanted = self._target, self.configured(job)
+        here = target.switches is not None
+        return action.told(wanted, run, target.config.prices_of(wanted), here=here)
 
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something; return what is to be said when it is done.
