@@ -91,16 +91,14 @@ class Story:
         self._turn = TurnTold()
         self.under_way: Launch | None = None
         """The attempt that was asked for last, as long as it has not ended."""
+        self.latest_spot_start: datetime | None = None
+        """After when on-demand was taken instead of Spot, as of the last launch or wait; None where
+        it never was, or nobody told."""
 
     @property
     def deadline(self) -> datetime | None:
         """When the run must be done, as far as was told; None without a deadline."""
         return deadline_of(self._values)
-
-    @property
-    def latest_spot_start(self) -> datetime | None:
-        """After when on-demand is taken instead of Spot; None where it never is, or nobody told."""
-        return latest_spot_start_of(self._values)
 
     @property
     def attempts(self) -> list[AttemptColumn]:
@@ -144,6 +142,8 @@ class Story:
     def _entered(self, state: str, at: datetime) -> Lines:
         self._capacity = _LAUNCHES.get(state, "")
         self._call_failed = False
+        if self._capacity or state in _WAITS:
+            self.latest_spot_start = latest_spot_start_of(self._values)
         if state in _WAITS:
             self._waiting_since = at
             wait = wait_of(state, self._values, at)

@@ -1,12 +1,13 @@
 """The last runs of each job, read a few jobs at a time and kept as long as nothing is new of a job.
 
 A strip takes a call, so hundreds of them are filled in over several looks, those of the jobs that
-stand worst first. Runs by hand have keys without a time and are not among them.
+stand worst first, and beside the looks, which do not wait for them. Runs by hand have keys without
+a time and are not among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,21 +27,25 @@ class Strips:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Any, Strip]] = {}
 
-    def read(
-        self, table: RunTable, jobs: Sequence[JobStatus], may_ask: Callable[[], bool]
-    ) -> Mapping[str, Strip]:
-        """Return the strips that are known, oldest run first; what is new is read while it may."""
+    @property
+    def known(self) -> Mapping[str, Strip]:
+        """The strips that have been read, by job, oldest run first."""
+        return {job: strip for job, (_, strip) in [*self._kept.items()]}
+
+    def wanting(self, jobs: Sequence[JobStatus]) -> list[JobStatus]:
+        """Return the jobs of which something is new, in the order given."""
+        return [
+            one
+            for one in jobs
+            if (one.last_run or one.running)
+            and (one.job not in self._kept or self._kept[one.job][0] != _news(one))
+        ]
+
+    def read(self, table: RunTable, jobs: Sequence[JobStatus]) -> None:
+        """Read the strips of these jobs, a call each."""
         for one in jobs:
-            news = _news(one)
-            if not one.last_run and not one.running:
-                continue
-            if one.job in self._kept and self._kept[one.job][0] == news:
-                continue
-            if not may_ask():
-                break
             runs = table.latest_scheduled(one.job, RUNS)
-            self._kept[one.job] = (news, tuple(reversed(runs)))
-        return {job: strip for job, (_, strip) in self._kept.items()}
+            self._kept[one.job] = (_news(one), tuple(reversed(runs)))
 
 
 def _news(one: JobStatus) -> Any:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-PATIENCE_SECONDS = 0.12
+PATIENCE_SECONDS = 0.08
 """For so long a page waits for its look."""
 LAG_SECONDS = 2.8
 """How long after it has happened something is on an open page, if a look takes half of it."""

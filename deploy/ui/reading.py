@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Status
@@ -24,6 +26,7 @@ from steadyspot.deploy.ui.job_view import Asked, JobView, job_view
 from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 
 if TYPE_CHECKING:
+    from steadyspot.deploy.runs.fleet import JobStatus
     from steadyspot.deploy.runs.story import Explanation
     from steadyspot.deploy.target import Target
 
@@ -32,7 +35,8 @@ _RUNS = 100
 _LINES = 100
 """Of an attempt, the last ones that a page shows."""
 MOST_CALLS = 20
-"""To AWS, by a look."""
+"""To AWS, by a look and the strips that it has read."""
+_FILL_SECONDS = 0.3
 _OUTPUTS = 200
 _TASKS = 5
 """Of so many attempts, the last ones: a call each."""
@@ -43,21 +47,24 @@ class Reading:
 
     Parameters
     ----------
-    most_calls
-        How many calls a look at all jobs may take before no more strips are read.
+    whole
+        Whether a look at all jobs waits for the last runs of all of them, in as many calls as that
+        takes; else these are read beside the looks, a few calls each.
     """
 
-    def __init__(self, target: Target, most_calls: float = MOST_CALLS) -> None:
+    def __init__(self, target: Target, *, whole: bool = False) -> None:
         self._target = target
-        self._most_calls = most_calls
-        self._calls = 0
+        self._whole = whole
+        self._calls = local()
         self._strips = Strips()
+        self._behind = ThreadPoolExecutor(1, "strips")
+        self._filling: Future[None] | None = None
         self.drilling = Drilling(target)
         self.where = where(target)
         target.session.events.register("before-call.*", self._count)
 
     def _count(self, **_: Any) -> None:
-        self._calls += 1
+        self._calls.made = getattr(self._calls, "made", 0) + 1
 
     def configured(self, name: str) -> Job:
         """Return a job of the configuration.
@@ -71,14 +78,21 @@ class Reading:
 
     def fleet(self) -> FleetView:
         """Return how all jobs stand."""
-        target, now, before = self._target, datetime.now(UTC), self._calls
+        target, now = self._target, datetime.now(UTC)
+        self._calls.made = 0
+        jobs, found = fleet.read(target, now), weather.read(target, now)
+        wanting = self._strips.wanting(jobs)
+        if self._whole:
+            self._strips.read(target.runs, wanting)
+        else:
+            self._fill(wanting[: max(0, MOST_CALLS - self._calls.made)])
+        return fleet_view(jobs, self._strips.known, found)
 
-        def may_ask() -> bool:
-            return self._calls - before < self._most_calls
-
-        jobs = fleet.read(target, now)
-        found = weather.read(target, now)
-        return fleet_view(jobs, self._strips.read(target.runs, jobs, may_ask), found)
+    def _fill(self, wanting: Sequence[JobStatus]) -> None:
+        """Have strips read, if none are being read, and wait a moment for them."""
+        if self._filling is None or self._filling.done():
+            self._filling = self._behind.submit(self._strips.read, self._target.runs, wanting)
+            wait([self._filling], _FILL_SECONDS)
 
     def job(self, name: str) -> JobView:
         """Return a job and its last runs.
@@ -135,9 +149,9 @@ class Reading:
 
     def told(self, action: Action, job: str, run: str) -> list[str]:
         """Return what an action will do, and what it takes."""
-        target = self._target
-        prices, here = target.config.platform.prices, target.switches is not None
-        return action.told(self.configured(job), run, prices, here=here)
+        target, wanted = self._target, self.configured(job)
+        here = target.switches is not None
+        return action.told(wanted, run, target.config.prices_of(wanted), here=here)
 
     def do(self, action: Action, job: str, run: str) -> str:
         """Do something; return what is to be said when it is done.

@@ -5,7 +5,6 @@ Texts come from the functions that a terminal's come from, so that both say the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from steadyspot.deploy.runs.records import Money, RunRecord, money
 from steadyspot.deploy.runs.story import Explanation
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.ui.graph import Graph, graph_of
+from steadyspot.deploy.ui.in_short import in_short, lateness, to_be_on_time
 from steadyspot.deploy.ui.pictures import Picture, laid_out
 from steadyspot.deploy.ui.shards_view import Shards, shards_of
 from steadyspot.deploy.ui.timeline import Timeline, timeline_of
@@ -81,6 +81,9 @@ class RunView:
     name: str
     tone: str
     story: Explanation
+    late: str
+    in_short: tuple[str, ...]
+    advice: str
     facts: tuple[tuple[str, str], ...]
     picture: Picture | None
     attempts: tuple[AttemptRow, ...]
@@ -129,11 +132,15 @@ def run_view(
     """Return what a run's page shows at a moment."""
     run, timeline = story.run, timeline_of(story, now)
     cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb) if run else None
+    late = lateness(story, _end(story, timeline, now))
     return RunView(
         job=job.name,
         name=run.run_key if run else story.execution.rsplit(":", 1)[-1],
         tone=_tone(story),
         story=story,
+        late=late,
+        in_short=tuple(in_short(story, timeline)),
+        advice=to_be_on_time(job) if late and run and run.complete else "",
         facts=(*_facts(story, timeline, now), *_price(cost)),
         picture=laid_out(timeline) if timeline else None,
         attempts=tuple(_rows(story)),
@@ -171,7 +178,7 @@ def _facts(
         yield "due by", f"{story.deadline:%Y-%m-%d %H:%M} UTC"
     if timeline:
         over = _tone(story) != "care"
-        end = timeline.bars[-1].end if over else now
+        end = _end(story, timeline, now) or now
         yield "ended" if over else "now", f"{end:%Y-%m-%d %H:%M:%S} UTC"
         if story.deadline:
             late = (end - story.deadline).total_seconds()
@@ -180,12 +187,13 @@ def _facts(
         total = f" of {run.units_total}" if run.units_total else ""
         yield "units done", f"{run.units_done}{total}"
         yield "attempts", str(len(timeline.bars) if timeline else len(run.attempts))
-    if story.stops:
-        count = Counter(stop.cause for stop in story.stops)
-        yield "stopped by", ", ".join(f"{many} × {cause}" for cause, many in count.items())
-    if timeline and timeline.gaps:
-        waited = sum((gap.end - gap.begin).total_seconds() for gap in timeline.gaps)
-        yield "waited", duration(waited)
+
+
+def _end(story: Explanation, timeline: Timeline | None, now: datetime) -> datetime | None:
+    """Return when a run ended, now where it is under way; None where nobody knows."""
+    if _tone(story) == "care":
+        return now
+    return timeline.bars[-1].end if timeline else None
 
 
 def _price(cost: Money | None) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import command_line, fleet, judgement, overlap, shards, sizes, worker
+from tests.bench import command_line, fleet, judgement, overlap, page, shards, sizes, worker
 
 SECTIONS = {
     "worker": worker.main,
@@ -13,6 +13,7 @@ SECTIONS = {
     "judgement": judgement.main,
     "fleet": fleet.main,
     "overlap": overlap.main,
+    "page": page.main,
     "shards": shards.main,
 }
 
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
         command_line.main(),
         fleet.main(full),
         overlap.main(full),
+        page.main(full),
         shards.main(full),
         worker.main(full),
         sizes.main(full),

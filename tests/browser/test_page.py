@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
 
+from steadyspot.contract.shards import shard_key
+from steadyspot.deploy.money.costs import Terms, by_month
+from steadyspot.deploy.runs.story import Explanation
+from steadyspot.deploy.ui.cost_view import cost_view
+from steadyspot.deploy.ui.files import write
 from steadyspot.deploy.ui.fleet_view import FleetView
+from steadyspot.deploy.ui.job_view import JobView
 from steadyspot.deploy.ui.run_view import Beside, run_view
 from tests.unit.deploy.fakes import BEGUN
-from tests.unit.deploy.ui.nights import JOB, PRICES, night, parked
+from tests.unit.deploy.ui.bad_night import run_view_of_a_bad_night
+from tests.unit.deploy.ui.nights import ATTEMPTS, JOB, PRICES, night, parked, weeks
 from tests.unit.deploy.ui.shown import RUN, Shown
 
-PATHS = ["/", "/jobs/night", RUN, "/jobs/night/do/start", "/jobs/nope"]
+PATHS = [
+    *("/", "/jobs/night", RUN, "/jobs/night/drills"),
+    *("/jobs/night/do/start", "/jobs/night/do/drill-hang", "/jobs/nope"),
+]
 DARK = {"color_scheme": "dark"}
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("options", [{}, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "options"), [(390, {}), (1440, DARK)], ids=["small, light", "wide, dark"]
+)
 def test_nothing_is_in_the_way_of_anybody_and_no_page_is_wider_than_the_window(
     looking: Any, width: int, options: dict[str, Any]
 ) -> None:
@@ -46,6 +61,87 @@ def test_all_is_reached_by_keyboard(looking: Any) -> None:
         page.keyboard.press("Enter")
         page.wait_for_url("**/jobs/night")
         assert page.locator("h1").inner_text() == "night"
+
+
+def test_a_run_is_redriven_by_keyboard_alone(looking: Any) -> None:
+    shown = Shown(run_view(parked(), JOB, PRICES, BEGUN, Beside({})))
+    with looking(shown) as looked:
+        page = looked.open(RUN)
+        press_tab_until(page, "redrive")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/do/redrive")
+        press_tab_until(page, "redrive")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=It is done.")
+        assert shown.done == [("redrive", "night", "20261124T020000Z")]
+
+
+def press_tab_until(page: Page, text: str) -> None:
+    """Go from one thing to the next as who has no mouse does, 30 at most."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == text:
+            return
+    pytest.fail(f"{text} is not reached by keyboard")
+
+
+def test_pages_as_files_are_in_the_way_of_nobody(looking: Any, tmp_path: Path) -> None:
+    views: list[tuple[str, Any]] = [
+        ("run.html", run_view_of_a_bad_night()),
+        ("run.html", run_view(spread(), JOB, PRICES, BEGUN + timedelta(hours=1))),
+        ("cost.html", cost_view(by_month(JOB, weeks(JOB).runs, Terms(PRICES)), [], (), PRICES, 31)),
+        ("fleet.html", Shown().fleet()),
+    ]
+    with looking(Shown(), viewport={"width": 390, "height": 900}) as looked:
+        for number, (template, view) in enumerate(views):
+            path = tmp_path / f"{number}.html"
+            write(template, view, "shop, eu-central-1", path)
+            looked.page.goto(path.as_uri())
+            found = Axe().run(looked.page)
+            assert found.violations_count == 0, found.generate_report()
+            assert looked.page.evaluate("document.documentElement.scrollWidth") <= 390, template
+
+
+def spread() -> Explanation:
+    """A run over shards, one of which is under way."""
+    story = night(())
+    assert story.run
+    shards = [
+        replace(
+            story.run,
+            run_key=shard_key(story.run.run_key, number),
+            status="running" if number == 2 else "complete",
+            attempts=ATTEMPTS[:1],
+        )
+        for number in range(5)
+    ]
+    return replace(story, run=replace(story.run, shards=5), shards=tuple(shards))
+
+
+def test_a_page_that_waits_for_aws_says_so_and_fills_itself(looking: Any) -> None:
+    answers = Event()
+
+    class Slow(Shown):
+        def job(self, name: str) -> JobView:
+            assert answers.wait(60)
+            return super().job(name)
+
+    with looking(Slow()) as looked:
+        page = looked.open("/jobs/night")
+        assert "AWS is being asked" in page.locator("#reading").inner_text()
+        answers.set()
+        page.wait_for_selector("#runs")
+
+
+def test_jobs_are_shown_by_state(looking: Any) -> None:
+    with looking(Shown()) as looked:
+        page = looked.open("/")
+        page.select_option("#kind", "finished")
+        assert page.locator("#jobs tbody tr:visible").count() == 1
+        page.evaluate("document.querySelector('#jobs tbody tr').dataset.kind = 'parked'")
+        page.select_option("#kind", "")
+        page.select_option("#kind", "finished")
+        assert page.locator("#jobs tbody tr:visible").count() == 0
 
 
 def test_a_run_under_way_moves_by_itself_and_comes_to_rest(looking: Any) -> None:

@@ -175,8 +175,13 @@ def pages_of_what_ran(staying: Local, run_key: str) -> None:
             return str(browser.open(origin + path).read().decode())
 
         assert "All jobs" in browser.open(address).read().decode()
-        assert run_key in page("/jobs/quick")
-        assert "The run is complete" in page(f"/jobs/quick/runs/{run_key}")
+        # A page that AWS is still asked for says so, and has it when it is opened again.
+        eventually(lambda: run_key in page("/jobs/quick"))
+        run = f"/jobs/quick/runs/{run_key}"
+        eventually(lambda: "The run is complete" in page(run))
+        assert "The way through the workflow" in page(run)
+        assert json.loads(page(f"{run}/record.json"))["run"]["run_key"] == run_key
+        assert json.loads(page(f"{run}/outputs/completion.json"))
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(origin)
         server.send_signal(signal.SIGINT)

@@ -82,6 +82,6 @@ def _write(target: Target, screen: Screen, page: Path) -> None:
     from steadyspot.deploy.ui.files import write
     from steadyspot.deploy.ui.reading import Reading
 
-    reading = Reading(target, most_calls=float("inf"))
+    reading = Reading(target, whole=True)
     write("fleet.html", reading.fleet(), reading.where, page)
     screen.say(f"How all jobs stand is told in {page}")
