@@ -21,7 +21,7 @@ class Asked:
 
 def test_every_call_on_a_bucket_is_made_below_the_prefix() -> None:
     asked = Asked()
-    below = Below(asked, "team/spot/")  # type: ignore[arg-type]
+    below = Below(asked, "team/spot/")
     calls = [name for name in vars(Bucket) if not name.startswith("_")]
     assert "complete" in calls
     for name in calls:
