@@ -41,6 +41,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("egress", network.egress),
     ("capacity", platform.providers),
     ("topic", existing.topic),
+    ("bucket", existing.bucket),
     ("log groups", existing.log_groups),
     ("what jobs hold", existing.moved),
     ("images", images.images),

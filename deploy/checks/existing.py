@@ -12,8 +12,12 @@ from botocore.exceptions import ClientError
 from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
 from steadyspot.deploy.stacks.parameters import of_platform
 
+_FIRST = "us-east-1"
+"""AWS: the region whose buckets name none."""
+_PARKED_DAYS = 15
+"""Longer than a parked run can wait for its redrive: its uploads are open until then."""
 PUBLISHERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
-FIXED = {"ClusterName": "cluster", "TopicArn": "topic"}
+FIXED = {"ClusterName": "cluster", "TopicArn": "topic", "BucketPlace": "bucket"}
 """What jobs import from the platform, and so hold: parameters, and the keys that they come from."""
 
 
@@ -49,6 +53,60 @@ def topic(looks: Looks) -> Iterator[Finding]:
             f"it is encrypted with {key}, which workflows and alarms may not use.",
             "Encrypt it with the key of steadyspot.toml (key), or name another topic.",
         )
+
+
+def bucket(looks: Looks) -> Iterator[Finding]:
+    """Yield whether the bucket of the file is there, and its rules let what is kept stay."""
+    platform = looks.target.config.platform
+    if platform.bucket is None:
+        return
+    s3 = looks.client("s3")
+    try:
+        region = s3.get_bucket_location(Bucket=platform.bucket)["LocationConstraint"] or _FIRST
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+        text = f"there is no bucket {platform.bucket}."
+        yield Finding("bucket", Level.BAD, text, "Create it, or correct bucket in the file.")
+        return
+    here = looks.target.session.region_name
+    yield judged(
+        "bucket",
+        region == here,
+        f"{platform.bucket} is there; it is left as it is"
+        if region == here
+        else f"{platform.bucket} lies in {region}, but the platform in {here}.",
+        "Name a bucket of that region: bucket in steadyspot.toml.",
+    )
+    yield _rules(looks, platform.bucket, platform.below)
+
+
+def _rules(looks: Looks, name: str, below: str) -> Finding:
+    try:
+        found = looks.client("s3").get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchLifecycleConfiguration":
+            raise
+        found = []
+    on = [one for one in found if one["Status"] == "Enabled"]
+    aborts = [
+        one["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+        for one in on
+        if "AbortIncompleteMultipartUpload" in one
+    ]
+    early = [days for days in aborts if days < _PARKED_DAYS]
+    return judged(
+        "bucket",
+        bool(aborts) and not early,
+        f"a rule ends uploads after {early[0]} days, but a parked run's are open for 14."
+        if early
+        else f"no rule ends uploads that nobody completes below {below or 'it'}"
+        if not aborts
+        else "a rule ends uploads that nobody completes, late enough",
+        f"Rules are the bucket's owner's: AbortIncompleteMultipartUpload after {_PARKED_DAYS} "
+        f"days, and Expiration of {below}checkpoints/ after 30.",
+        Level.BAD if early else Level.NOTE,
+    )
 
 
 def log_groups(looks: Looks) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from steadyspot.contract import checkpoint_prefix, output_prefix
 from steadyspot.deploy.drills.stage import Stage
 from steadyspot.deploy.drills.undisturbed import undisturbed
-from steadyspot.deploy.stacks.buckets import empty
+from steadyspot.deploy.stacks.buckets import bucket_of, empty
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.following import Event
 from steadyspot.deploy.stacks.parts import with_parts
@@ -51,8 +51,9 @@ class Copy:
             "OnStop": "",
             **changes,
         }
+        home = target.config.platform
         template = job_template(
-            lambda text: self._edit(with_parts(self.job, text, target.config.platform))
+            lambda text: self._edit(with_parts(self.job, text, home)), home.below
         )
         upload(target, template)
         target.stacks.deploy(self.stack, template.text, parameters, _quiet)
@@ -72,8 +73,8 @@ class Copy:
 
         target.runs.forget(self._name)
         for prefix in (checkpoint_prefix(self._name, ""), output_prefix(self._name, "")):
-            folder = f"{prefix.rstrip('/')}/"
-            empty(target.client("s3"), target.platform["Bucket"], folder)
+            bucket, below = bucket_of(target)
+            empty(target.client("s3"), bucket, f"{below}{prefix.rstrip('/')}/")
 
     def _stop_what_runs(self) -> None:
         """Stop executions that a drill left under way, which their state machine would outlive."""

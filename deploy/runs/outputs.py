@@ -15,6 +15,7 @@ from steadyspot.contract import output_prefix
 from steadyspot.contract.shards import shards_prefix
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.records import RunRecord
+from steadyspot.deploy.stacks.buckets import bucket_of
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble
 
@@ -57,8 +58,8 @@ def made_by(target: Target, job: Job, run_key: str | None) -> Made:
             f"{meant} is {'not ' if run_key else ''}complete, so that there are no outputs.",
             f"Look how it stands: steadyspot runs {job.name}.",
         )
-    prefix, wanted = _folders(run)
-    bucket = target.platform["Bucket"]
+    prefix, wanted = _folders(target, run)
+    bucket, _ = bucket_of(target)
     listing = target.client("s3").get_paginator("list_objects_v2")
     found = [
         item
@@ -70,22 +71,23 @@ def made_by(target: Target, job: Job, run_key: str | None) -> Made:
     return Made(job.name, run.run_key, f"s3://{bucket}/{prefix}", outputs)
 
 
-def _folders(run: RunRecord) -> tuple[str, list[str]]:
+def _folders(target: Target, run: RunRecord) -> tuple[str, list[str]]:
     """Return what names of outputs lie below, and where they are to be looked for.
 
     Those of shards lie in folders of their own, beside that of their run.
     """
-    own = output_prefix(run.job, run.run_key)
+    _, below = bucket_of(target)
+    own = below + output_prefix(run.job, run.run_key)
     if run.shards == 1:
         return own, [own]
-    prefix = output_prefix(run.job, "")[:-1]
+    prefix = below + output_prefix(run.job, "")[:-1]
     return prefix, [own, prefix + shards_prefix(run.run_key)]
 
 
 def first_of(target: Target, run: RunRecord, most: int) -> tuple[Output, ...]:
     """Return the first outputs of a run that is complete, in one call, two where it has shards."""
-    prefix, wanted = _folders(run)
-    s3, bucket = target.client("s3"), target.platform["Bucket"]
+    prefix, wanted = _folders(target, run)
+    s3, (bucket, _) = target.client("s3"), bucket_of(target)
     found = [
         item
         for begin in wanted
@@ -104,13 +106,13 @@ def opened(target: Target, run: RunRecord, name: str) -> Iterator[bytes]:
     Trouble
         When there is none of that name.
     """
-    prefix, wanted = _folders(run)
+    prefix, wanted = _folders(target, run)
     key = prefix + name
     s3: Any = target.client("s3")
     if not any(key.startswith(begin) for begin in wanted):
         raise _no_output(run, name)
     try:
-        body = s3.get_object(Bucket=target.platform["Bucket"], Key=key)["Body"]
+        body = s3.get_object(Bucket=bucket_of(target)[0], Key=key)["Body"]
     except s3.exceptions.NoSuchKey:
         raise _no_output(run, name) from None
     pieces: Iterator[bytes] = body.iter_chunks()

@@ -1,4 +1,4 @@
-"""Empties a bucket, or what lies in it under a prefix: versions and open uploads, too."""
+"""The platform's bucket: where in it all lies, and emptied, with versions and open uploads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+    from steadyspot.deploy.target import Target
+
+
+def bucket_of(target: Target) -> tuple[str, str]:
+    """Return the platform's bucket, and the prefix of all its keys: empty, or with a slash."""
+    bucket, _, prefix = target.platform["Bucket"].partition("/")
+    return bucket, f"{prefix}/" if prefix else ""
 
 
 def empty(s3: S3Client, bucket: str, prefix: str = "") -> None:

@@ -63,6 +63,8 @@ class Platform:
     key: str | None = None
     cluster: str | None = None
     topic: str | None = None
+    bucket: str | None = None
+    bucket_prefix: str | None = None
     egress: tuple[Egress, ...] = ()
     checkpoint_days: int = 30
     keep_outputs_days: int = 0
@@ -78,6 +80,11 @@ class Platform:
     security_groups: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     tracing: bool = False
+
+    @property
+    def below(self) -> str:
+        """The prefix of all keys in the bucket: empty, or with a slash behind it."""
+        return f"{self.bucket_prefix}/" if self.bucket_prefix else ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from steadyspot.deploy.stacks.buckets import bucket_of
 from steadyspot.deploy.stacks.templates import PREFIX, Template
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def upload(target: Target, template: Template) -> None:
     """Bring a template's definitions where CloudFormation will look for them."""
     for machine, key in template.keys.items():
         target.client("s3").put_object(
-            Bucket=target.platform["Bucket"],
+            Bucket=bucket_of(target)[0],
             Key=key,
             Body=template.definitions[machine].encode(),
             ContentType="application/yaml",
@@ -35,9 +36,9 @@ def tidy(target: Target, now: datetime | None = None) -> list[str]:
 
     While a stack is under way or broken, all stay: it may go back to what it named before.
     """
-    s3, bucket = target.client("s3"), target.platform["Bucket"]
+    s3, (bucket, below) = target.client("s3"), bucket_of(target)
     before = (now or datetime.now(UTC)) - FRESH
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below + PREFIX)
     old = [
         item["Key"]
         for page in pages

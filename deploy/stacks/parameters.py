@@ -17,6 +17,7 @@ def of_platform(platform: Platform) -> Parameters:
         "MailAddress": platform.mail or "",
         "ClusterName": platform.cluster or "",
         "TopicArn": platform.topic or "",
+        "BucketPlace": f"{platform.bucket or ''}/{platform.below}".strip("/"),
         "OutToEverywhere": _yes(not platform.egress),
         "VpcPrefix": platform.vpc_prefix,
         "CheckpointDays": str(platform.checkpoint_days),

@@ -41,7 +41,7 @@ _QUEUES = ("{name}-*-Queue-*",)
 _PLATFORM_QUEUES = ("{name}-Nobody-*", "{name}-Told-*", "{name}-Untold-*")
 _LOGS = ("log-group:/steadyspot/{name}/*", "log-group:/aws/vendedlogs/states/{name}-*")
 _TABLE = ("table/{name}-RunTable-*",)
-_BUCKET = ("{name}-bucket-*",)
+_BUCKET = ("{bucket}",)
 
 READ = (
     # It lists all stacks, to find those of the platform.
@@ -56,7 +56,7 @@ READ = (
     ),
     Right("logs", ("FilterLogEvents", "GetLogEvents"), _LOGS),
     Right("s3", ("ListBucket",), _BUCKET),
-    Right("s3", ("GetObject",), ("{name}-bucket-*/outputs/*",)),
+    Right("s3", ("GetObject",), ("{bucket}{below}/outputs/*",)),
     Right("scheduler", ("ListSchedules",), ("schedule/{name}/*",)),
     Right("cloudwatch", ("DescribeAlarms", "GetMetricData")),
     Right("sqs", ("ReceiveMessage",), _QUEUES),
@@ -102,7 +102,7 @@ _DEPLOYING = (
         ),
         _STACK,
     ),
-    Right("s3", ("PutObject", "DeleteObject", "GetObject"), (f"{{name}}-bucket-*/{PREFIX}*",)),
+    Right("s3", ("PutObject", "DeleteObject", "GetObject"), (f"{{bucket}}{{below}}/{PREFIX}*",)),
     Right("s3", ("ListBucket",), _BUCKET),
     Right("states", ("DescribeStateMachine", "ListExecutions"), _MACHINES),
     Right("states", ("StopExecution",), _EXECUTIONS),
@@ -380,7 +380,7 @@ OF_TYPES: dict[str, tuple[Right, ...]] = {
                 *("ListLogDeliveries", "PutResourcePolicy", "DescribeResourcePolicies"),
             ),
         ),
-        Right("s3", ("GetObject",), (f"{{name}}-bucket-*/{PREFIX}*",)),
+        Right("s3", ("GetObject",), (f"{{bucket}}{{below}}/{PREFIX}*",)),
     ),
 }
 """What CloudFormation does to a type of resource, by the permissions of its handlers."""
@@ -485,8 +485,14 @@ def _arn(service: str, resource: str, platform: Platform) -> str:
     if resource == "*":
         return "*"
     cluster = platform.cluster or platform.name
-    topic = platform.topic.rpartition(":")[2] if platform.topic else f"{platform.name}-Topic-*"
-    end = resource.format(name=platform.name, path=platform.role_path, cluster=cluster, topic=topic)
+    end = resource.format(
+        name=platform.name,
+        path=platform.role_path,
+        cluster=cluster,
+        topic=platform.topic.rpartition(":")[2] if platform.topic else f"{platform.name}-Topic-*",
+        bucket=platform.bucket or f"{platform.name}-bucket-*",
+        below=f"/{platform.below}".rstrip("/"),
+    )
     account = platform.account or "*"
     if service == "s3":
         return f"arn:aws:s3:::{end}"

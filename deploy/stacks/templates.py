@@ -74,15 +74,19 @@ def platform_template(edit: Callable[[str], str] = lambda text: text) -> Templat
     return Template(_LOCATION.sub(within, _NOT_SENT.sub("", text)), definitions)
 
 
-def job_template(edit: Callable[[str], str] = lambda text: text) -> Template:
-    """Return ``job.yaml`` with bucket and keys of its definitions; ``edit`` changes the text."""
+def job_template(edit: Callable[[str], str] = lambda text: text, below: str = "") -> Template:
+    """Return ``job.yaml`` with bucket and keys of its definitions; ``edit`` changes the text.
+
+    All keys of the platform lie ``below`` a prefix, which is empty or ends with a slash.
+    """
     text = edit((TEMPLATES / JOB).read_text("utf-8"))
     definitions = _definitions_of(text)
-    keys = {machine: key_of(definition) for machine, definition in definitions.items()}
+    keys = {machine: below + key_of(definition) for machine, definition in definitions.items()}
 
     def in_the_bucket(location: re.Match[str]) -> str:
-        bucket = '{Fn::ImportValue: !Sub "${Platform}-Bucket"}'
-        return f"DefinitionS3Location: {{Bucket: {bucket}, Key: {key_of(_at(location))}}}"
+        place = '{Fn::ImportValue: !Sub "${Platform}-Bucket"}'
+        bucket = f'!Select [0, !Split ["/", {place}]]' if below else place
+        return f"DefinitionS3Location: {{Bucket: {bucket}, Key: {below}{key_of(_at(location))}}}"
 
     return Template(_LOCATION.sub(in_the_bucket, text), definitions, keys)
 

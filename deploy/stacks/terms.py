@@ -23,6 +23,14 @@ def faults_of_terms(platform: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     topic = platform.get("topic")
     if topic and region and topic.split(":")[3] != region:
         yield "topic", f"lies in {topic.split(':')[3]}, but platform.region is {region}"
+    if "bucket_prefix" in platform and "bucket" not in platform:
+        yield (
+            "bucket_prefix",
+            "needs platform.bucket; the bucket that is made is this platform's alone",
+        )
+    for rule in ("checkpoint_days", "keep_outputs_days", "version_days", "lock_days"):
+        if rule in platform and "bucket" in platform:
+            yield rule, "is a rule of the bucket that is made; the given one's rules are left alone"
     if "egress" in platform and "security_groups" in platform:
         yield "egress", "is for the security group that is made; with security_groups none is"
     if "cluster" in platform and "container_insights" in platform:

@@ -53,7 +53,7 @@ def stack_of(target: Target, job: Job) -> Wanted:
     """Return a job's stack as the configuration wants it."""
     parameters = of_job(target.config.platform, job)
     edit = partial(with_parts, job, home=target.config.platform, notify=target.config.notify)
-    template = job_template(edit)
+    template = job_template(edit, target.config.platform.below)
     return Wanted(target.config.job_stack(job), template, parameters)
 
 

@@ -67,18 +67,19 @@ class Folder:
 
 
 class Bucket:
-    """Parts that lie in S3, under ``PREFIX``."""
+    """Parts that lie in S3, under ``PREFIX``, and that below what stands behind a slash."""
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
+    def __init__(self, client: S3Client, place: str) -> None:
         self._client = client
-        self._bucket = bucket
+        self._bucket, _, below = place.partition("/")
+        self._below = f"{below}/" if below else ""
 
     @contextmanager
     def part(self, number: int) -> Iterator[Path]:
         """Give a temporary copy, gone when the context ends."""
         with tempfile.TemporaryDirectory(prefix="tpch_q1-") as folder:
             copy = Path(folder) / name_of(number)
-            self._fetch(PREFIX + copy.name, copy)
+            self._fetch(self._below + PREFIX + copy.name, copy)
             yield copy
 
     def _fetch(self, key: str, copy: Path) -> None:

@@ -85,9 +85,10 @@ def accompanied(*sidecar: str, name: str = "beside") -> Callable[[str], str]:
 class Place:
     """A platform on the embedded AWS, and the jobs that tests deploy on it."""
 
-    def __init__(self, aws: LocalAws) -> None:
+    def __init__(self, aws: LocalAws, **platform: Any) -> None:
         self.aws = aws
-        self.platform = Platform(name=f"r{uuid.uuid4().hex[:8]}", mail="oncall@example.com")
+        name = f"r{uuid.uuid4().hex[:8]}"
+        self.platform = Platform(name=name, mail="oncall@example.com", **platform)
         self.notify: tuple[Notify, ...] = ()
         self.screen = Screen(Console(file=io.StringIO()))
         self.session = aws.session()

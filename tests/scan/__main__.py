@@ -24,6 +24,7 @@ from steadyspot.deploy.target import Target
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:job-AbCdEf"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000"
 PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/job"
 SIDECAR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tools/beside:1"
 EXPLAINED = {
@@ -46,7 +47,7 @@ def main() -> int:
 
 def policies() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every policy that the two stacks give to roles, under the role's or its own name."""
-    platform = Platform(name="scan")
+    platform = Platform(name="scan", key=KEY)
     job = Job(
         name="job",
         image="image",
@@ -56,6 +57,8 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
         volumes={"models": Volume("/models", efs="fs-0a", access_point="fsap-0b")},
         sidecars={"beside": Sidecar(SIDECAR)},
         debug=True,
+        encrypt_history=True,
+        log_group="/scan/job",
     )
     with LocalAws() as aws:
         target = Target(Config(Path("steadyspot.toml"), platform, {}), aws.session())

@@ -33,7 +33,7 @@ JOB = '[jobs.ab]\nimage = "x"\n'
 
 
 NONE_BY_DEFAULT = {
-    *("key", "cluster", "topic", "egress"),
+    *("key", "cluster", "topic", "bucket", "bucket_prefix", "egress"),
     *("region", "account", "vpc", "subnets", "assign_public_ip"),
     *("permissions_boundary", "service_role", "tags", "security_groups"),
 }

@@ -194,3 +194,81 @@ def test_a_given_log_group_must_be_there(tmp_path: Path, name: str, level: Level
     told = findings(account(logs=logs), tmp_path, log_group="/a")
     (one,) = (one for one in told if one.about == "night: logs")
     assert one.level is level
+
+
+# --- bucket, and a prefix in it -----------------------------------------------------------------
+
+IN_BUCKET = parse(
+    f'{HOME}bucket = "company"\nbucket_prefix = "team/steadyspot"\n{JOB}'
+    'after = "noon"\n[jobs.noon]\nimage = "x:1"\n'
+)
+
+
+def test_all_that_jobs_reach_in_a_given_bucket_lies_below_its_prefix() -> None:
+    given = platform_resources(IN_BUCKET)
+    assert {"Bucket", "BucketPolicy"}.isdisjoint(given)
+    for policy in ("WorkerPolicy", "WorkflowPolicy"):
+        places = re.findall(r":s3:::([^\"]+)", json.dumps(given[policy]))
+        assert places
+        assert all(one.startswith("company/team/steadyspot/") for one in places)
+
+
+def test_definitions_lie_below_the_prefix_and_who_deploys_may_put_them_there_alone() -> None:
+    machine = job_resources(IN_BUCKET, "night")["StateMachine"]["Properties"]
+    location = machine["DefinitionS3Location"]
+    assert location["Key"].startswith("team/steadyspot/definitions/")
+    assert location["Bucket"]["Fn::Select"][0] == 0
+    deploys = json.dumps(policy_for(Purpose.DEPLOY, IN_BUCKET.platform))
+    assert "arn:aws:s3:::company/team/steadyspot/definitions/*" in deploys
+    assert "bucket-" not in deploys
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (f'[platform]\nbucket_prefix = "a"\n{JOB}', "bucket_prefix needs platform.bucket"),
+        (
+            f'[platform]\nbucket = "company"\nkeep_outputs_days = 30\n{JOB}',
+            "platform.keep_outputs_days is a rule of the bucket that is made",
+        ),
+        (f'[platform]\nbucket = "company"\nbucket_prefix = "a/../b"\n{JOB}', "without a slash at"),
+    ],
+    ids=["prefix alone", "rules", "dots"],
+)
+def test_what_a_given_bucket_cannot_have_is_a_sentence(file: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        parse(file)
+
+
+@pytest.mark.parametrize(
+    ("location", "rules", "levels"),
+    [
+        (None, [], [Level.BAD]),
+        ("eu-west-1", [], [Level.BAD, Level.NOTE]),
+        ("eu-central-1", [], [Level.GOOD, Level.NOTE]),
+        ("eu-central-1", [7], [Level.GOOD, Level.BAD]),
+        ("eu-central-1", [15], [Level.GOOD, Level.GOOD]),
+    ],
+    ids=["none", "elsewhere", "no rules", "early", "well"],
+)
+def test_a_given_bucket_is_looked_at(
+    tmp_path: Path, location: str | None, rules: list[int], levels: list[Level]
+) -> None:
+    def get_bucket_location(**_: Any) -> Any:
+        if location is None:
+            raise refusal("NoSuchBucket")
+        return {"LocationConstraint": location}
+
+    def get_bucket_lifecycle_configuration(**_: Any) -> Any:
+        if not rules:
+            raise refusal("NoSuchLifecycleConfiguration")
+        aborts = ({"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": n}} for n in rules)
+        return {"Rules": [{"Status": "Enabled", **one} for one in aborts]}
+
+    s3 = Calls(
+        get_bucket_location=get_bucket_location,
+        get_bucket_lifecycle_configuration=get_bucket_lifecycle_configuration,
+    )
+    platform = Platform(mail="a@b.example", bucket="company")
+    told = findings(account(s3=s3), tmp_path, platform=platform)
+    assert [one.level for one in told if one.about == "bucket"] == levels

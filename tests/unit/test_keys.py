@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from steadyspot.deploy.checks.findings import Level
+from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.stacks.config import ConfigError, Platform, parse
 from steadyspot.deploy.stacks.keys import key_policy
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
@@ -188,3 +190,16 @@ def test_people_use_the_key_by_way_of_services_alone(purpose: Purpose) -> None:
     assert all("kms:ViaService" in json.dumps(one["Condition"]) for one in of_key)
     grants = [one for one in of_key if "kms:CreateGrant" in one["Action"]]
     assert bool(grants) is (purpose in (Purpose.DEPLOY, Purpose.STACKS))
+
+
+@pytest.mark.parametrize("purpose", ["key", "stacks", "deploy", "operate", "read"])
+def test_permissions_prints_a_policy_for_a_purpose_or_for_the_key(
+    tmp_path: Path, purpose: str
+) -> None:
+    file = tmp_path / "steadyspot.toml"
+    file.write_text(f'[platform]\nkey = "{KEY}"\n{JOB}')
+    shown = CliRunner().invoke(main, ["permissions", purpose, "--config", str(file)])
+    assert shown.exit_code == 0, shown.output
+    policy = json.loads(shown.output)
+    assert policy["Statement"]
+    assert (policy == POLICY) is (purpose == "key")

@@ -166,8 +166,8 @@ def test_a_workflow_with_shards_publishes_what_they_made_and_nothing_else() -> N
     assert tags["Shards"] == {"Fn::Sub": "${Shards}"}
     given = statements("StateMachineRole")["PublishWhatShardsMade"]
     assert given["Condition"] == {"StringNotEquals": {"aws:PrincipalTag/Shards": "1"}}
-    place = "${Bucket.Arn}/outputs/${!aws:PrincipalTag/Job}/*/"
-    assert [one["Fn::Sub"] for one in given["Resource"]] == [
+    place = "arn:${AWS::Partition}:s3:::${Place}/outputs/${!aws:PrincipalTag/Job}/*/"
+    assert [one["Fn::Sub"][0] for one in given["Resource"]] == [
         f"{place}{COMPLETION}",
         f"{place}{LIST_OF_SHARDS}*.json",
     ]
@@ -422,8 +422,8 @@ def test_the_bucket_is_open_for_the_keys_of_this_job_only() -> None:
         ("OwnInputs", "inputs", ["s3:GetObject"]),
         ("LockOutputs", "outputs", ["s3:PutObjectRetention"]),
     ):
-        place = f"${{Bucket.Arn}}/{prefix}/${{!aws:PrincipalTag/Job}}/*"
-        assert own[sid]["Resource"] == {"Fn::Sub": place}
+        place = f"arn:${{AWS::Partition}}:s3:::${{Place}}/{prefix}/${{!aws:PrincipalTag/Job}}/*"
+        assert own[sid]["Resource"]["Fn::Sub"][0] == place
         assert sorted(listed(own[sid]["Action"])) == sorted(allowed)
     assert len([action for action in actions("TaskRole") if action.startswith("s3:")]) == 5
 

@@ -29,6 +29,7 @@ from botocore.utils import determine_content_length
 
 from steadyspot.contract import CLOCKS_DIFFER_SECONDS, Status, columns
 from steadyspot.worker.errors import SetupError, Unreachable, WorkerError
+from steadyspot.worker.keeping.below import Below
 from steadyspot.worker.keeping.direct import DirectCalls, connections
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.refusals import AWS_ERRORS, code_of, refusal
@@ -160,7 +161,7 @@ class Clients(Protocol):
     """What an attempt speaks to."""
 
     def table(self, table: str, job: str, run_key: str) -> Table: ...
-    def bucket(self, bucket: str, lock_days: int = 0) -> Bucket: ...
+    def bucket(self, place: str, lock_days: int = 0) -> Bucket: ...
     def client(self, service: str, timeout_seconds: float) -> Any: ...
 
 
@@ -188,7 +189,9 @@ class Aws:
         client.meta.events.register("after-call.dynamodb", _check_whole)
         return DynamoTable(client, self._patience, table, job, run_key)
 
-    def bucket(self, bucket: str, lock_days: int = 0) -> S3Bucket:
+    def bucket(self, place: str, lock_days: int = 0) -> Bucket:
+        """What lies in a place: a bucket's name, and behind a slash the prefix of all keys."""
+        bucket, _, prefix = place.partition("/")
         client = self.client("s3")
         client.meta.events.register_last("before-call.s3", _send_small_at_once)
         patient_seconds = max(COMPLETION_SECONDS, self._timeout_seconds)
@@ -198,7 +201,8 @@ class Aws:
         )
         direct = DirectCalls(self._session, client, bucket, quickly, slowly)
         slow = once(lambda: self.client("s3", patient_seconds))
-        return S3Bucket(client, slow, direct, self._patience, bucket, lock_days)
+        whole = S3Bucket(client, slow, direct, self._patience, bucket, lock_days)
+        return Below(whole, f"{prefix}/") if prefix else whole
 
     def client(self, service: str, timeout_seconds: float = 0) -> Any:
         """A client whose calls are given up when nothing comes for so many seconds."""
