@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from steadyspot.contract import COMPLETION, Status, output_prefix
 from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.local.outbox import Mail
+from steadyspot.deploy.runs import shards
 from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.listing import listed
 from steadyspot.deploy.runs.outputs import made_by
@@ -48,6 +51,12 @@ def completion(work: Work, key: str = KEY) -> dict[str, Any]:
 def of_shard(work: Work, shard: int) -> list[str]:
     """The executions of a shard."""
     return [one for one in work.executions() if f":{shard_key(KEY, shard)}." in one]
+
+
+def stand(work: Work) -> str:
+    """How the shards of the run stand, as it is told while the run is followed."""
+    now = datetime.now(UTC)
+    return shards.told(shards.read_stand(work.target.runs, work.record(KEY), now), now)
 
 
 def told(work: Work) -> list[Mail]:
@@ -114,7 +123,7 @@ def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) 
 @pytest.mark.timeout(240)
 def test_a_run_that_is_stopped_takes_its_shards_with_it(place: Place) -> None:
     slow = ("python", "-c", "import time; time.sleep(60)")
-    work = place.job(*slow, shards=2)
+    work = place.job(*slow, shards=3, shards_at_once=2)
     execution = work.start(scheduledTime=TIME)
     eventually(
         lambda: all(
@@ -122,11 +131,18 @@ def test_a_run_that_is_stopped_takes_its_shards_with_it(place: Place) -> None:
             for shard in range(2)
         )
     )
+    under_way = "0 of 3 shards complete, 2 running, the longest shard [01] for [0-9]+ s, 1 waiting"
+    assert re.fullmatch(under_way, stand(work))
     work.sfn.stop_execution(executionArn=execution)
     for one in (execution, *of_shard(work, 0), *of_shard(work, 1)):
         assert work.ended(one)["status"] == "ABORTED"
         work.after(one)
     assert work.record(shard_key(KEY, 0)).status == Status.UNFINISHED
+    eventually(lambda: stand(work) == "0 of 3 shards complete, 2 unfinished, 1 waiting")
+    (line,) = listed(work.target, work.job, 5)
+    assert (line.attempts, line.shards_done, line.shards) == (2, 0, 3)
+    assert line.spot_seconds > 0
+    assert line.cost > 0
     assert work.parked()["runKey"] == KEY  # once, and not for each shard
     (mail,) = told(work)
     assert f" {KEY} " in mail.subject

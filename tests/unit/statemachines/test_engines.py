@@ -121,6 +121,10 @@ def recorder() -> Recorder:
     machine.kept |= kept_of_shards(machine.met)
     for number, met in enumerate(met_by_claims()):
         machine.run(met.world, met.request, name=f"claim{number}")
+    # As the last: a task is taken back that left progress behind, so that Spot is asked at once.
+    taken = iter([Offer(ends_after=600.0)])
+    world = RunWorld(now=START, work_seconds=3_600.0, market=lambda *_: next(taken, Offer()))
+    assert machine.run(world, {"scheduledTime": TIME}, name="taken").status == "SUCCEEDED"
     after = Recorder(AFTER_THE_END)
     after.kept, after.met = machine.kept, machine.met
     after.run(broken_off(), END, name="end")
