@@ -265,6 +265,7 @@ def _alarms() -> str:
             f"`{_plain(body['Properties']['AlarmName'])}`",
             _plain(body["Properties"]["AlarmDescription"]),
             f"`{body['Properties']['Namespace']} {body['Properties']['MetricName']}`",
+            _runbook(str(body["Properties"]["AlarmName"]).rpartition("-")[2]),
         )
         for path in sorted(TEMPLATES.glob("*.yaml"))
         for body in yaml.load(path.read_text("utf-8"), _Loader)["Resources"].values()
@@ -274,9 +275,14 @@ def _alarms() -> str:
         [
             "# Alarms",
             "Each job has these; their mails go to the platform's topic.",
-            _table(("alarm", "says", "metric"), rows),
+            _table(("alarm", "says", "metric", "what to do"), rows),
         ]
     )
+
+
+def _runbook(name: str) -> str:
+    """Return a link to the page on what to do when such an alarm rings."""
+    return f"[{name}](../runbooks/{name}.md)"
 
 
 def _plain(text: str) -> str:

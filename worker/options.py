@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from steadyspot.contract import ENV_PREFIX, FENCE_PER_CLAIM, Env, logs
 from steadyspot.contract.keys import RUN_KEY_CHARACTERS
 from steadyspot.contract.parameters import RUN_KEY, SHARD, SHARDS, BadParameter, filled, values_of
+from steadyspot.contract.shards import shard_of
 from steadyspot.contract.traces import trace_id
 from steadyspot.shards import BadShard, Shard
 from steadyspot.worker.errors import SetupError
@@ -135,6 +136,9 @@ class Identity:
         self.table = environ[Env.TABLE]
         self.bucket = environ[Env.BUCKET]
         self.lock_days = _whole(Env.LOCK_DAYS, environ.get(Env.LOCK_DAYS) or "0")
+        self.scheduled = _time(Env.SCHEDULED_TIME, environ.get(Env.SCHEDULED_TIME, ""))
+        self.deadline = _time(Env.DEADLINE, environ.get(Env.DEADLINE, ""))
+        self.prices = environ.get(Env.PRICES, "")
         self.traced = environ.get(Env.TRACING) == "true"
         self.stop_by = _time(Env.STOP_BY, environ.get(Env.STOP_BY, ""))
         self.expected_seconds = _number(
@@ -156,6 +160,12 @@ class Identity:
     def fresh(self) -> bool:
         """Nothing can be there to restore: the first launch of the first claim."""
         return self.fence <= FENCE_PER_CLAIM + 1
+
+    @property
+    def shard_of(self) -> str | None:
+        """Key of the run that this is a shard of, if it is one."""
+        shard = shard_of(self.run_key)
+        return shard[0] if shard else None
 
     @property
     def trace_id(self) -> str:

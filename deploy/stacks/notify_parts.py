@@ -356,7 +356,7 @@ def _undelivered() -> dict[str, Any]:
     alarm = (
         "Something could not be told by a topic, webhook or heartbeat of [[notify]], and lies in "
         "${Untold.QueueName} for 14 days with what its service answered. Correct url and secret; "
-        'to see it work: steadyspot notify --test. README, "When an alarm rings".'
+        "to see it work: steadyspot notify --test. docs/runbooks/untold.md"
     )
     return {
         "Untold": _resource("SQS::Queue", MessageRetentionPeriod=1_209_600, **_ENCRYPTED),

@@ -27,7 +27,6 @@ def of_platform(platform: Platform) -> Parameters:
         "LockDays": str(platform.lock_days),
         "ProtectTable": _yes(platform.protect_table),
         "ContainerInsights": platform.container_insights,
-        "SpotDiscount": _number(platform.prices.spot_discount),
         **_of_both(platform),
     }
     if platform.vpc:

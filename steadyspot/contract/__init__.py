@@ -28,7 +28,8 @@ class Env(StrEnum):
     ``FENCE`` is an integer, ``ATTEMPT`` counts from 1, ``STOP_BY`` is an ISO time in UTC or empty,
     ``START_BY`` one that is not the worker's: a task that has not started by then is given up.
     ``LOCK_DAYS``: how long outputs are locked; 0 or empty, not at all. ``TRACING``: "true", or no
-    trace is sent.
+    trace is sent. ``PRICES``: CPU units, GB of memory, prices of a vCPU and of a GB for an hour in
+    US dollars, and the share that Spot saves, with blanks between them.
     ``STOP_TIMEOUT`` and every ``*_SECONDS`` are seconds. ``COMMAND`` is a JSON list of strings: if
     it is not empty, it replaces the image's CMD. ``ENVIRONMENT`` is a JSON object of strings for
     the job. So is ``SECRETS``, which ECS takes from Secrets Manager when it starts the task: nobody
@@ -61,6 +62,7 @@ class Env(StrEnum):
     BUCKET = "STEADYSPOT_BUCKET"
     LOCK_DAYS = "STEADYSPOT_LOCK_DAYS"
     TRACING = "STEADYSPOT_TRACING"
+    PRICES = "STEADYSPOT_PRICES"
     STOP_TIMEOUT = "STEADYSPOT_STOP_TIMEOUT"
     RERUN = "STEADYSPOT_RERUN"
     COMMAND = "STEADYSPOT_COMMAND"

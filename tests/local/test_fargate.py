@@ -16,7 +16,7 @@ import pytest
 
 from steadyspot.contract import Env
 from steadyspot.deploy.local.fargate import own_folders
-from steadyspot.worker.telemetry import NAMESPACE, embedded_metrics
+from steadyspot.worker.telemetry import CAPACITY, JOB, NAMESPACE, Values, embedded_metrics
 from tests.local.bench import PYTHON, Bench, until
 from tests.local.runs import ROOT
 
@@ -446,7 +446,9 @@ print('whole', flush=True)
 
 
 def test_metrics_in_what_a_container_prints_can_be_read(bench: Bench) -> None:
-    line = json.dumps(embedded_metrics(bench.name, "spot", {"RunSeconds": 61}, time.time()))
+    dimensions = {JOB: bench.name, CAPACITY: "spot"}
+    metrics: dict[tuple[str, ...], Values] = {(JOB, CAPACITY): {"RunSeconds": 61.0}}
+    line = json.dumps(embedded_metrics(dimensions, metrics, time.time()))
     bench.stopped(bench.run(bench.define(bench.container(f"echo '{line}'; echo plain"))))
     now = datetime.now(UTC)
     cloudwatch = bench.aws.session().client("cloudwatch")
@@ -466,7 +468,7 @@ def test_metrics_in_what_a_container_prints_can_be_read(bench: Bench) -> None:
         )
         return list(shown["MetricDataResults"][0]["Values"])
 
-    assert read(Job=bench.name) == [61]
+    assert read(Job=bench.name) == []
     assert read(Job=bench.name, Capacity="spot") == [61]
     assert read(Job=bench.name, Capacity="on-demand") == []
 

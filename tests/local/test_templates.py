@@ -139,8 +139,12 @@ def test_the_task_definition_says_all_that_fargate_and_worker_need(
         "STEADYSPOT_OPTIONS": options,
     }
     given = dict(line.split("=", 1) for line in options.splitlines())
-    assert {name for name, value in given.items() if value} == {Env.CHECKPOINT_DIR}
-    assert given[Env.CHECKPOINT_DIR] == "/work/kept"
+    always = {Env.TRACING: "false", Env.PRICES: given[Env.PRICES]}
+    assert {name: value for name, value in given.items() if value} == {
+        Env.CHECKPOINT_DIR: "/work/kept",
+        **always,
+    }
+    assert len(list(map(float, given[Env.PRICES].split()))) == 5
 
 
 def test_every_option_of_the_worker_is_a_key_of_a_job_and_arrives(
@@ -249,14 +253,14 @@ def test_one_dashboard_shows_all_jobs_of_the_platform(shared: Any, clients_of: A
     }
     assert searched == {
         *["TriggeredRules", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"],
-        *["RunSeconds", "LostSeconds", "SignalToExitSeconds"],
+        *["Runs", "Cost", "Saved", "Attempts", "GracePercent"],
         "ApproximateNumberOfMessagesVisible",
     }
     (launches,) = (widget["query"] for widget in widgets if "query" in widget)
     assert f"/aws/vendedlogs/states/{stacks.platform}-" in launches
     named = set(re.findall(r"'([A-Z][^']* [^']*)'", launches))
     states = DEFINITION.graph("StateMachine")["States"]
-    assert len(named) == 3
+    assert len(named) == 5
     assert named <= states.keys()
 
 

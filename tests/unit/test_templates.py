@@ -308,8 +308,9 @@ def test_each_option_of_the_worker_is_a_line_of_its_own_or_a_variable_and_none_s
     assert len(named) == len(set(named))
     assert {option.variable for option in OPTIONS} <= set(named) <= set(Env)
     for line in lines:
-        parameter = TEMPLATES["job"]["Parameters"][line.partition("=${")[2].removesuffix("}")]
-        assert re.fullmatch(parameter.get("AllowedPattern", ".*"), "a\nb") is None
+        for name in re.findall(r"\$\{(\w+)\}", line):
+            pattern = TEMPLATES["job"]["Parameters"][name].get("AllowedPattern", ".*")
+            assert re.fullmatch(pattern, "a\nb") is None
 
 
 def test_the_worker_finds_its_secrets_where_it_looks() -> None:
@@ -581,7 +582,7 @@ def test_a_template_holds_nothing_that_is_made() -> None:
         assert not [indent for indent in indents if indent % 2]
 
 
-def test_every_alarm_names_what_to_type_and_a_section_of_the_readme() -> None:
+def test_every_alarm_names_what_to_type_and_its_page() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     alarms = of_type("job", "AWS::CloudWatch::Alarm")
     assert len(alarms) == 3
@@ -590,9 +591,9 @@ def test_every_alarm_names_what_to_type_and_a_section_of_the_readme() -> None:
         said = said if isinstance(said, str) else said[0]
         assert "steadyspot " in said
         assert "https://${AWS::Region}.console.aws.amazon.com/" in said
-        section = said.partition('README, "')[2].partition('"')[0]
-        assert f"\n## {section}\n" in readme
-        assert f"`PLATFORM-JOB-{alarm['AlarmName']['Fn::Sub'].rpartition('-')[2]}`" in readme
+        name = alarm["AlarmName"]["Fn::Sub"].rpartition("-")[2]
+        assert f"docs/runbooks/{name}.md" in said
+        assert f"`PLATFORM-JOB-{name}`" in readme
 
 
 def test_no_image_of_a_job_expires_because_other_jobs_push_theirs() -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Exit, Reason
+from steadyspot.worker import telemetry
 from steadyspot.worker.errors import (
     AlreadyComplete,
     FenceLost,
@@ -25,13 +26,12 @@ from steadyspot.worker.errors import (
     as_trouble,
 )
 from steadyspot.worker.log import Log
-from steadyspot.worker.options import Options
+from steadyspot.worker.options import Identity, Options
 from steadyspot.worker.supervising import processes
 from steadyspot.worker.supervising.grace import Grace, Phase
 from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.processes import JobProcess
 from steadyspot.worker.supervising.telling import Telling
-from steadyspot.worker.telemetry import embedded_metrics
 from steadyspot.worker.traces import PUBLISH, RESTORE, SAVE, Trace
 
 if TYPE_CHECKING:  # A worker without a run does not load what speaks with AWS.
@@ -123,6 +123,7 @@ class Ending:
         self._ooms = parts.ooms
         self._lost_seconds = 0.0
         self._left_behind = 0
+        self._finished_run = False
         self._traced = False
         self._tracing = threading.Lock()
         self._sent: Future[None] | None = None
@@ -145,6 +146,7 @@ class Ending:
         if opened.exception() is not None:
             return self._trouble(as_trouble(opened.exception()))
         if opened.result():
+            self._finished_run = True
             return Outcome(
                 Exit.FINISHED,
                 None,
@@ -313,6 +315,7 @@ class Ending:
             return Outcome(Exit.INTERRUPTED, Reason.INTERRUPTED, sentence)
         if published.exception() is not None:
             return self._trouble(as_trouble(published.exception()))
+        self._finished_run = True
         record: CompletionColumn = published.result()
         units, outputs = record["units"], record["outputs"]
         return Outcome(
@@ -397,20 +400,46 @@ class Ending:
         keeper, identity = self._keeper, self._identity
         if keeper is None or identity is None:
             return
-        now = time.time()
-        values: dict[str, float] = {
-            "RunSeconds": round(now - self._began, 3),
-            "LostSeconds": round(self._lost_seconds, 3),
-        } | keeper.numbers()
-        if self._job.began:
-            values["StartupSeconds"] = round(self._job.began - self._began, 3)
-        if self._grace.why is Reason.INTERRUPTED:
-            values["SignalToExitSeconds"] = round(time.monotonic() - self._grace.noticed, 3)
-        line = embedded_metrics(identity.job, identity.capacity, values, now)
-        self._log.raw({**line, **self._log.about})
+        self._log.raw({**self._metrics(identity, outcome), **keeper.numbers(), **self._log.about})
         self._send_trace(outcome)
         if self._sent is not None:
             self._ask(self._sent, time.monotonic() + TRACE_SECONDS)
+
+    def _metrics(self, identity: Identity, outcome: Outcome) -> dict[str, Any]:
+        """Return what is counted of the attempt, and of its run by the one that finished that."""
+        now = time.time()
+        began = self._job.began or None
+        seconds = round(now - self._began, 3)
+        run, runs, delays = telemetry.of_run(
+            telemetry.Times(began, now, identity.scheduled, identity.deadline),
+            first=identity.attempt == 1 and identity.shard_of is None,
+            finished=self._finished_run and identity.shard_of is None,
+        )
+        grace: dict[str, float] = {}
+        if self._grace.why is Reason.INTERRUPTED:
+            used = time.monotonic() - self._grace.noticed
+            grace = {
+                "SignalToExitSeconds": round(used, 3),
+                "GracePercent": round(100 * used / max(1.0, self._grace.seconds), 1),
+            }
+        dimensions = {
+            telemetry.JOB: identity.job,
+            telemetry.CAPACITY: identity.capacity or "unknown",
+            telemetry.CAUSE: str(outcome.reason or "finished"),
+            telemetry.OUTCOME: run,
+        }
+        metrics: dict[tuple[str, ...], telemetry.Values] = {
+            (telemetry.JOB, telemetry.CAPACITY): {
+                "RunSeconds": seconds,
+                "LostSeconds": round(self._lost_seconds, 3),
+                **telemetry.money(identity.prices, identity.capacity, seconds, self._lost_seconds),
+            },
+            (telemetry.JOB, telemetry.CAUSE): {"Attempts": 1},
+            (telemetry.JOB, telemetry.OUTCOME): runs,
+            (telemetry.JOB,): {**delays, **grace},
+        }
+        line = telemetry.embedded_metrics(dimensions, metrics, now)
+        return line | ({"StartupSeconds": round(began - self._began, 3)} if began else {})
 
     def _send_trace(self, outcome: Outcome) -> None:
         """Send the trace, once, beside whatever else there is to wait for."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
 from typing import Any
 
 import pytest
 
-from steadyspot.contract import Status
+from steadyspot.contract import Env, Status
+from steadyspot.deploy.local.embedded_metrics import metrics_in
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.store import Aws, Condition, ConditionFailed
 from tests.local.worker.kit import Bench, sha256
@@ -49,10 +51,34 @@ def test_metrics_of_an_interrupted_attempt(bench: Bench) -> None:
     (line,) = [line for line in worker.lines if "_aws" in line]
     assert line["Job"] == bench.job
     assert line["Capacity"] == "spot"
+    assert line["Cause"] == "interrupted"
     assert line["SignalToExitSeconds"] < 5
+    assert 0 < line["GracePercent"] < 100
+    measured = {(one.name, *one.dimensions) for one in metrics_in(json.dumps(line))}
+    assert measured == {
+        ("RunSeconds", "Job", "Capacity"),
+        ("LostSeconds", "Job", "Capacity"),
+        ("Attempts", "Job", "Cause"),
+        ("SignalToExitSeconds", "Job"),
+        ("GracePercent", "Job"),
+    }
     assert {"StartupSeconds", "RunSeconds", "LostSeconds", "CheckpointSeconds", "Units"} <= set(
         line
     )
+
+
+def test_metrics_of_a_run_come_with_the_attempt_that_finished_it(bench: Bench) -> None:
+    told = {
+        Env.SCHEDULED_TIME.value: "2026-11-24T02:00:00Z",
+        Env.DEADLINE.value: "2026-11-24T03:00:00Z",
+        Env.PRICES.value: "1024 2 0.04048 0.004445 0.7",
+    }
+    worker = bench.start("true", **told)
+    assert worker.end() == 0
+    (line,) = [line for line in worker.lines if "_aws" in line]
+    assert (line["Outcome"], line["Runs"], line["Cause"]) == ("late", 1, "finished")
+    assert line["FinishDelaySeconds"] >= line["StartDelaySeconds"] > 3600
+    assert 0 < line["Cost"] < line["Saved"]
 
 
 def test_completion_record_tells_all_that_was_promised(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.embedded_metrics import Measured, metrics_in
-from steadyspot.worker.telemetry import NAMESPACE, embedded_metrics
+from steadyspot.worker.telemetry import CAPACITY, JOB, NAMESPACE, embedded_metrics
 
 AT = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 META = {
@@ -20,13 +20,13 @@ META = {
 }
 
 
-def test_a_line_of_the_worker_brings_each_metric_under_each_set_of_dimensions() -> None:
-    line = json.dumps(embedded_metrics("night", "spot", {"RunSeconds": 60.5}, AT.timestamp()))
+def test_a_line_of_the_worker_brings_each_metric_under_its_dimensions() -> None:
+    dimensions = {JOB: "night", CAPACITY: "spot"}
+    metrics = {(JOB, CAPACITY): {"RunSeconds": 60.5}, (JOB,): {"GracePercent": 9.0}}
+    line = json.dumps(embedded_metrics(dimensions, metrics, AT.timestamp()))
     assert metrics_in(line) == [
-        Measured(NAMESPACE, "RunSeconds", "Seconds", {"Job": "night"}, [60.5], AT),
-        Measured(
-            NAMESPACE, "RunSeconds", "Seconds", {"Job": "night", "Capacity": "spot"}, [60.5], AT
-        ),
+        Measured(NAMESPACE, "RunSeconds", "Seconds", dimensions, [60.5], AT),
+        Measured(NAMESPACE, "GracePercent", "Percent", {JOB: "night"}, [9.0], AT),
     ]
 
 
