@@ -259,8 +259,9 @@ def test_without_an_entry_the_templates_are_as_they_stand() -> None:
 
 
 def test_cfn_lint_is_content_with_every_way(every_way: dict[str, str]) -> None:
-    for text in every_way.values():
-        assert [match.message for match in lint(text) if match.rule.id != "W3002"] == []
+    for stack in ("shop", "shop-night"):
+        found = lint(every_way[stack])
+        assert [match.message for match in found if match.rule.id != "W3002"] == []
 
 
 def test_a_stack_has_room_for_every_way(every_way: dict[str, str]) -> None:
