@@ -15,7 +15,7 @@ from steadyspot.contract import messages
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.checks.told import told
 from steadyspot.deploy.local.cloudformation.text import parsed
-from steadyspot.deploy.runs.telling import all_told, trials_of
+from steadyspot.deploy.runs.telling import all_told, told_by, trials_of
 from steadyspot.deploy.stacks.config import Config, ConfigError, parse, schema
 from steadyspot.deploy.stacks.notify import WAYS, Notify
 from steadyspot.deploy.stacks.notify_parts import resources_of
@@ -190,6 +190,28 @@ def test_who_chose_another_job_is_told_by_a_test_of_its_own() -> None:
     entries = [Notify(mail="a@b.de", jobs=("noon",)), Notify(mail="c@d.de", severities=("info",))]
     tests = trials_of(entries, ["night", "noon"])
     assert [(one.job, one.severity) for one in tests] == [("noon", "error"), ("night", "info")]
+
+
+def test_explain_names_whom_each_notification_was_for() -> None:
+    attributes = {
+        name: {"DataType": "String", "StringValue": value}
+        for name, value in (("job", "night"), ("outcome", "failed"), ("severity", "error"))
+    }
+    call = {"TopicArn": "t", "Message": "hush", "MessageAttributes": attributes}
+
+    def scheduled(kind: str, parameters: str) -> dict[str, Any]:
+        details = {"resourceType": kind, "parameters": parameters}
+        return {"type": "TaskScheduled", "taskScheduledEventDetails": details}
+
+    entries = config(EVERY_WAY).notify[:3]
+    sent, well = scheduled("sns", json.dumps(call)), {"type": "TaskSucceeded"}
+    for events in ([sent], [scheduled("dynamodb", "{}"), well], [scheduled("sns", "{cut"), well]):
+        assert list(told_by(events, entries)) == []
+    assert list(told_by([scheduled("sqs", "{}"), well, sent, well, well], entries)) == [
+        "failed (error): mail oncall@example.com, mail night@example.com, "
+        "topic arn:aws:sns:eu-central-1:210987654321:others"
+    ]
+    assert list(told_by([sent, well], ())) == ["failed (error): nobody"]
 
 
 # --- what `check` says --------------------------------------------------------------------------
