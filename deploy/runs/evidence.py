@@ -19,6 +19,7 @@ from steadyspot.deploy.runs.lookup import Finder, Found
 from steadyspot.deploy.runs.records import RunRecord, added_up, money
 from steadyspot.deploy.runs.redrive import redrive_of
 from steadyspot.deploy.runs.story import Explanation, Stop, explain
+from steadyspot.deploy.runs.telling import all_told, told_by
 from steadyspot.deploy.runs.traces import as_data as trace_as_data
 from steadyspot.deploy.runs.traces import show_trace, trace_of
 from steadyspot.deploy.stacks.config import Job
@@ -69,6 +70,8 @@ def explanation_of(
         parameters=parameters_of(job, found.run, found.execution),
         now=now or datetime.now(UTC),
     )
+    whom = [entry for entry in all_told(target.config) if not entry.heartbeat]
+    story = replace(story, told=tuple(told_by(events, whom)))
     key = found.run.run_key if found.run else ""
     if not key:
         return story
@@ -102,6 +105,8 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
         given = (f"{name} = {json.dumps(value)}" for name, value in story.parameters.items())
         screen.pair("parameters", ", ".join(given))
     _chain(screen, story)
+    for notification in story.told:
+        screen.pair("told", notification)
     if story.execution:
         screen.pair("execution", story.execution)
     if story.moments:
@@ -203,5 +208,6 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
         "stops": [asdict(stop) for stop in story.stops],
         "chain": [asdict(link) for link in story.chain],
         "trace": trace_as_data(story.trace),
+        "told": list(story.told),
         "money": {**asdict(cost), "saving": cost.saving} if cost else None,
     }

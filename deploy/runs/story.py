@@ -41,7 +41,7 @@ class Explanation:
     ``deadline`` and ``latest_spot_start`` are aware UTC, None where there is none or nobody knows;
     ``under_way`` is the attempt that has not ended; ``chain`` are the runs of the same time that it
     comes after, and that come after it; ``entered`` are the states that were entered, in order;
-    ``trace`` is None where none is sent.
+    ``trace`` is None where none is sent; ``told`` are the notifications and whom they are for.
     """
 
     outcome: str
@@ -58,6 +58,7 @@ class Explanation:
     chain: tuple[Link, ...] = ()
     entered: tuple[str, ...] = ()
     trace: RunTrace | None = None
+    told: tuple[str, ...] = ()
 
 
 def explain(

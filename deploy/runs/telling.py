@@ -1,6 +1,6 @@
-"""Who is told of runs, and a message that tries each way: a notification that says it is a test.
+"""Who is told of runs, who was of one, and a message that tries each way and says it is a test.
 
-It goes to the platform's topic, as all that people are told does, once for each choice of job,
+That goes to the platform's topic, as all that people are told does, once for each choice of job,
 outcome and severity that is needed for every entry to be told at least once. Heartbeats come from
 runs alone, and are tried by one.
 """
@@ -8,9 +8,9 @@ runs alone, and are tried by one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import messages
 from steadyspot.deploy.stacks.config import Config
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SENTENCE = "This is a test of who is told: nothing happened."
 _NEXT_STEP = "Nothing to do."
+_CHOSEN_BY = (messages.JOB, messages.OUTCOME, messages.SEVERITY)
 _TEST = "test"
 """In the place of the run's key, its cause and its execution."""
 
@@ -39,6 +40,35 @@ def all_told(config: Config, job: str | None = None) -> list[Notify]:
     mail = config.platform.mail
     entries = [*([Notify(mail=mail)] if mail else []), *config.notify]
     return [one for one in entries if job is None or not one.jobs or job in one.jobs]
+
+
+def told_by(events: Iterable[Mapping[str, Any]], entries: Sequence[Notify]) -> Iterator[str]:
+    """Yield of each notification in an execution's history what it said, and whom it is for.
+
+    That is what the configuration says now; whether a mail was read nobody knows.
+    """
+    sent: Mapping[str, str] = {}
+    for event in events:
+        if event["type"] == "TaskScheduled":
+            sent = _attributes_of(event.get("taskScheduledEventDetails", {}))
+        elif event["type"] == "TaskSucceeded" and sent:
+            job, outcome, severity = (sent.get(key, "") for key in _CHOSEN_BY)
+            whom = [
+                f"{one.way} {one.whom}" for one in entries if one.is_told(job, outcome, severity)
+            ]
+            yield f"{outcome} ({severity}): {', '.join(whom) or 'nobody'}"
+            sent = {}
+
+
+def _attributes_of(scheduled: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that a call publishes with; none of another call, or a cut one."""
+    if scheduled.get("resourceType") != "sns":
+        return {}
+    try:
+        given = json.loads(scheduled["parameters"])["MessageAttributes"]
+        return {name: str(value["StringValue"]) for name, value in given.items()}
+    except (KeyError, TypeError, ValueError):
+        return {}
 
 
 def trials_of(entries: Iterable[Notify], jobs: Iterable[str]) -> list[Trial]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.telling import all_told, try_all
 from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.up import platform_of
@@ -141,6 +142,14 @@ def test_a_test_says_that_it_is_one_and_reaches_who_chose_what_seldom_happens(
     assert not faults("notification", late.body)
     told_of = {mail.to for mail in work.place.aws.outbox.mails() if "a test of" in mail.subject}
     assert {"errors@example.com", "warnings@example.com"} <= told_of
+
+
+def test_explain_says_who_was_told(failed: tuple[Work, str]) -> None:
+    work, _ = failed
+    (said,) = explanation_of(work.target, work.job, RUN).told
+    assert said.startswith("failed (error): mail oncall@example.com, mail errors@example.com, ")
+    assert "warnings@example.com" not in said
+    assert KEY not in said
 
 
 HEARTBEATS: tuple[tuple[Any, str, str, str], ...] = (
