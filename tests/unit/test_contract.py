@@ -356,7 +356,7 @@ def test_templates_grant_the_prefixes_of_the_contract() -> None:
     named = {
         place
         for text in TEMPLATES.values()
-        for place in re.findall(r"(?:Bucket.Arn}/|- |Prefix: )([a-z]+/)(?:\$|\n)", text)
+        for place in re.findall(r"(?:Place}/|- |Prefix: )([a-z]+/)(?:\$|\n)", text)
     }
     known = {checkpoint_prefix("", ""), output_prefix("", ""), input_prefix("")}
     assert named == {f"{prefix.rstrip('/')}/" for prefix in known}
