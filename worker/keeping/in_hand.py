@@ -57,7 +57,8 @@ class InHand:
     ``drop`` takes uploads that nobody wants; ``say_left`` is told of each unit that will not be
     marked, and how many outputs do not count for that. ``left`` are its keys, ``begun`` how many
     units were. ``aside`` are units that ended and may not be done yet. ``undone`` are those begun
-    and not marked whose changes of the folders no save has taken along yet for another's mark.
+    and not marked whose changes of the folders no save has taken along yet for another's mark, each
+    with the number that it was begun as.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class InHand:
         self._drafts: dict[int, Draft] = {}
         self._numbers = count(1)
         self.marked: set[str] = set()
-        self.undone: set[str] = set()
+        self.undone: dict[str, int] = {}
         self.aside: dict[str, Unit] = {}
         self.left: list[str] = []
         self.begun = 0
@@ -91,13 +92,18 @@ class InHand:
                 "Give each unit a key of its own.",
             )
         self._units[key] = Unit(key, Process.of(pid))
-        self.undone.add(key)
         self.begun += 1
+        self.undone[key] = self.begun
 
     def settle(self, marked: set[str]) -> None:
         """Units were marked; what those that were left had changed in the folders counts now."""
         self.marked |= marked
-        self.undone -= marked | {key for key in self.left if key not in self._units}
+        for key in marked | {key for key in self.left if key not in self._units}:
+            self.undone.pop(key, None)
+
+    def oldest_beside(self) -> int:
+        """The number of the first of those undone, while any is in hand; else 0."""
+        return min(self.undone.values()) if self._units else 0
 
     def leave(self, pid: int) -> None:
         """A process is about to give up the units it has in hand, once others have ended theirs."""

@@ -27,6 +27,7 @@ from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import SavedFolders
 from steadyspot.worker.keeping.scanning import Tree
+from steadyspot.worker.keeping.side_by_side import SharedFiles, unrepeatable
 from steadyspot.worker.keeping.store import Bucket, Clients
 from steadyspot.worker.keeping.unsaved import Mark, Unsaved
 from steadyspot.worker.keeping.uploads import Uploader
@@ -87,7 +88,8 @@ class Saving:
         self._owed: dict[str, str] = {}
         self._older: dict[str, Output] = {}
         self._share_before = self.share_gained = 0.0
-        self._said_midway = False
+        self._shared = SharedFiles()
+        self._said_midway = self._said_shared = self._said_unrepeatable = False
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
         self.opened: Future[bool] = Future()
@@ -215,6 +217,7 @@ class Saving:
         with self._unsaved.lock:
             marks = any(unit for unit, _ in self._unsaved.counted)
             units_before = None if in_hand.undone else in_hand.begun
+            oldest = in_hand.oldest_beside() if marks else 0
         if units_before is None and not asked:
             self._say_midway(running)
             return False
@@ -230,15 +233,41 @@ class Saving:
         if not (asked or between_units):
             return False
         changed = files is not None and files is not ledger.files
-        if changed:
+        if files is not None and changed:
+            self._say_shared(self._shared.look(ledger.files, files, in_hand.begun, oldest))
             with self._unsaved.lock:
                 ledger.files = files
-        changed = ((marks or between_units) and self._stage_folder(seen)) or changed
+        stages = marks or between_units
+        changed = (stages and self._stage_folder(seen, beside=oldest > 0)) or changed
         self._save(last=not running, changed=changed)
         self._folders.keep()
         if changed:
             self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
         return True
+
+    def _say_shared(self, name: str) -> None:
+        """Say, once, that units change a file side by side."""
+        if name and not self._said_shared:
+            self._said_shared = True
+            self._warnings.say(
+                "save",
+                f"Units side by side change {shown(name)} in the checkpoint folder, which is saved"
+                " with the mark of each: after an interruption, what one that is done again had"
+                " changed in it may stand there twice. Have each write a file of its own, of the"
+                " same name when it is done again, or an output.",
+            )
+
+    def _say_unrepeatable(self, name: str) -> None:
+        """Say, once, that units make files side by side under names that no attempt makes again."""
+        if name and not self._said_unrepeatable:
+            self._said_unrepeatable = True
+            self._warnings.say(
+                "publish",
+                f"Units side by side make files such as {shown(name)} in the folder for outputs,"
+                " which counts with the mark of each: after an interruption, what one that is done"
+                " again had written may be published twice. Name files by their unit, or make them"
+                " by run.output.",
+            )
 
     def _say_midway(self, running: bool) -> None:
         """Say, once while the job runs, why the checkpoint folder is not saved."""
@@ -257,9 +286,14 @@ class Saving:
         """An attempt that was thought dead must not delete what another has put: its own fence."""
         return f"{self.attempt.checkpoints}{kind}/{sha256}-{self._identity.fence}"
 
-    def _stage_folder(self, seen: Tree) -> bool:
-        """Stage files that are new in the folder for outputs; whether anything changed."""
+    def _stage_folder(self, seen: Tree, beside: bool = False) -> bool:
+        """Stage files that are new in the folder for outputs; whether anything changed.
+
+        ``beside``: a unit was in hand beside those that are marked.
+        """
         new, gone = self._folders.changed(seen)
+        if beside:
+            self._say_unrepeatable(unrepeatable(new))
         with self._unsaved.lock:
             for name in gone:
                 self._unsaved.replace(self.attempt.ledger.take_away(name))

@@ -10,6 +10,7 @@ import sqlite3
 
 import pytest
 
+from steadyspot.worker.keeping.warnings import LONGEST
 from tests.local.worker.kit import Bench, Worker, wait_until
 
 UNITS = 4
@@ -231,3 +232,43 @@ def test_file_of_a_unit_that_failed_is_not_published_beside_that_of_the_next_att
     again = bench.start(*options, *command)
     assert again.end() == 0, again.said()
     assert sorted(n.split("-")[1] for n in bench.objects() if n.startswith("part")) == ["a", "b"]
+
+
+BESIDE = """
+import threading, uuid
+from concurrent.futures import ThreadPoolExecutor
+from steadyspot import current_run
+run = current_run()
+both = threading.Barrier(2)
+marked = [threading.Event() for _ in range(3)]
+def work(unit):
+    with run.unit(unit):
+        HOW
+        both.wait()
+        if unit % 2: marked[unit // 2].wait()
+    marked[unit // 2].set()
+with ThreadPoolExecutor(2) as pool: list(pool.map(work, run.undone(range(6))))
+"""
+
+
+SHARED = "Units side by side change 'all'"
+UNREPEATABLE = "Units side by side make files such as"
+BESIDE_WAYS = {
+    "with open('state/all', 'a') as file: file.write(f'{unit}\\n')": [SHARED],
+    "with open(f'state/{unit}', 'w') as file: file.write('own'); file.flush()": [],
+    "open(f'out/{unit}-{uuid.uuid4()}.csv', 'w').close()": [UNREPEATABLE],
+    "open(f'out/{unit}-{uuid.uuid4().hex}-0.parquet', 'w').close()": [UNREPEATABLE],
+    "open(f'out/{unit}-d41d8cd98f00b204e9800998ecf8427e.csv', 'w').close()": [],
+}
+
+
+@pytest.mark.parametrize("how", BESIDE_WAYS)
+def test_what_units_side_by_side_cannot_keep_right_is_told(bench: Bench, how: str) -> None:
+    options = ("--checkpoint-dir", "state", "--output-dir", "out")
+    worker = bench.start(*options, *bench.job_file(BESIDE.replace("HOW", how)))
+    assert worker.end() == 0, worker.said()
+    warnings = bench.item().get("warnings", [])
+    assert len(warnings) == len(BESIDE_WAYS[how])
+    for warning, said in zip(warnings, BESIDE_WAYS[how], strict=True):
+        assert warning.startswith(said)
+        assert len(warning) < LONGEST

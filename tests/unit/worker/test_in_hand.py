@@ -44,7 +44,7 @@ def test_what_the_job_left_in_hand_is_broken_off_and_told(tmp_path: Path) -> Non
     units = in_hand(tmp_path, left)
     for key in ("a", "b"):
         units.begin(key, os.getpid())
-    assert units.undone == {"a", "b"}
+    assert units.undone == {"a": 1, "b": 2}
     units.break_off_all()
     assert not units.unit("a")
     assert sorted(key for key, _ in left) == ["a", "b"]
