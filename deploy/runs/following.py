@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs import shards
@@ -40,12 +41,18 @@ def watch(
     *,
     logs: bool,
     machine: bool,
+    shard: int | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> None:
-    """Follow an execution, and those in which its run goes on; leave with 0 if it succeeded."""
+    """Follow an execution, and those in which its run goes on; leave with 0 if it succeeded.
+
+    It works off one ``shard`` of its run, or the run itself.
+    """
     sfn = target.client("stepfunctions")
     described = sfn.describe_execution(executionArn=execution)
-    key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
+    name = key = run_key_in(described.get("input", "{}")) or execution.rsplit(":", 1)[-1]
+    if shard is not None:
+        name, key = f"{key} --shard {shard}", shard_key(key, shard)
     pace = Pace()
     mails = None if machine else Arriving(target, lambda mail: screen.say(line_of(mail)))
     beside = None if machine else _beside(target, screen, job, key, pace, logs, clock)
@@ -63,7 +70,7 @@ def watch(
         how, code = how_stopped(stop)
         raise Trouble(
             f"Stopped by {how}; the run goes on.",
-            f"Follow it again: steadyspot watch {job.name} {key}.",
+            f"Follow it again: steadyspot watch {job.name} {name}.",
             code,
         ) from None
     if mails is not None:

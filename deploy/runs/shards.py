@@ -121,6 +121,12 @@ def counted(run: RunRecord, shards: Sequence[RunRecord]) -> Iterator[tuple[str, 
     yield from ((status, number) for status, number in count.items() if number)
 
 
+def tasks_of_shards(screen: Screen, run: RunRecord) -> str:
+    """Return why a run that is spread over shards has printed nothing itself."""
+    advice = screen.advice("Name a shard: --shard 0.")
+    return f"The tasks are those of its {run.shards} shards. {advice}"
+
+
 def show(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None:
     """Print how many shards are how, and of those that are not complete, or took longest, each."""
     screen.heading(f"Its {run.shards} shards")

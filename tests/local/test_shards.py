@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from steadyspot.contract import COMPLETION, Status, output_prefix
 from steadyspot.contract.shards import shard_key
+from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.outbox import Mail
 from steadyspot.deploy.runs import shards
 from steadyspot.deploy.runs.evidence import explanation_of
+from steadyspot.deploy.runs.following import watch
 from steadyspot.deploy.runs.listing import listed
 from steadyspot.deploy.runs.outputs import made_by
 from steadyspot.deploy.ui.reading import read_run
@@ -24,6 +28,7 @@ EACH = """
 import os, pathlib, sys
 shard, shards = os.environ["STEADYSPOT_SHARD"], os.environ["STEADYSPOT_SHARDS"]
 if shard in sys.argv[1:] and not pathlib.Path(os.environ["MENDED"]).exists():
+    print("bad luck")
     sys.exit(3)
 out = pathlib.Path(os.environ["STEADYSPOT_OUTPUT_DIR"])
 (out / "part.txt").write_text(f"{shard} of {shards}")
@@ -105,8 +110,16 @@ def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) 
     story = explanation_of(work.target, work.job, KEY)
     assert "Of 3 shards 1 did not finish: 1 (job-failed)" in story.outcome
     assert [one.status for one in story.shards] == ["complete", "unfinished", "complete"]
+    (child,) = of_shard(work, 1)
     assert explanation_of(work.target, work.job, KEY, shard=1).stops[0].cause == "job-failed"
     assert read_run(work.target, work.job, KEY, 1).name == shard_key(KEY, 1)
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=120))
+    with pytest.raises(SystemExit, match="1"):
+        watch(work.target, screen, work.job, child, logs=True, machine=False, shard=1)
+    said = out.getvalue()
+    assert "attempt 1 failed (job-failed, exit 3" in said, said
+    assert "bad luck" in said
     (line,) = (line for line in listed(work.target, work.job, 5))
     assert (line.run_key, line.cause) == (KEY, "shards-unfinished")
     mended.touch()

@@ -53,6 +53,7 @@ def command(
     from steadyspot.deploy.runs.following import shown_beside
     from steadyspot.deploy.runs.logs import Printing, RunLog
     from steadyspot.deploy.runs.lookup import Finder
+    from steadyspot.deploy.runs.shards import tasks_of_shards
 
     if job is None and which["since"] and len(target.config.jobs) > 1:
         _of_all(target, screen, which["since"], machine=machine, tail=tail)
@@ -85,8 +86,7 @@ def command(
         for _ in Follower(sfn, execution, pace, beside, behind_event=known).moments():
             pass  # Only what is printed is shown.
     elif not lines and not machine and found.run and found.run.shards > 1:
-        advice = screen.advice("Name a shard: --shard 0.")
-        screen.say(f"The tasks are those of its {found.run.shards} shards. {advice}")
+        screen.say(tasks_of_shards(screen, found.run))
     elif not lines and not machine:
         screen.say("Its attempts printed nothing of that, or none came to run.")
 

@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 @options.job
 @options.run_named
 @click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
+@options.shard_named
 @options.as_json
 @options.on_target
 def command(
-    target: Target, screen: Screen, job: str | None, run: str | None, logs: bool, machine: bool
+    target: Target,
+    screen: Screen,
+    *,
+    job: str | None,
+    run: str | None,
+    logs: bool,
+    machine: bool,
+    shard: int | None = None,
 ) -> None:
     """Follow the last run of JOB, or the one named RUN, to its end."""
     from steadyspot.deploy.runs.following import watch
     from steadyspot.deploy.runs.lookup import Finder
+    from steadyspot.deploy.runs.shards import tasks_of_shards
     from steadyspot.deploy.trouble import Trouble
 
     wanted = target.config.job(job)
@@ -34,7 +43,7 @@ def command(
         job=wanted.name,
         machine=target.job(wanted)["StateMachine"],
     )
-    found = finder.find(run)
+    found = finder.find(run) if shard is None else finder.shard(run, shard)
     if found.execution is None:
         raise Trouble(
             "Step Functions no longer knows that run's execution.",
@@ -43,4 +52,6 @@ def command(
     execution = found.execution["executionArn"]
     if not machine:
         screen.say(f"{wanted.name}: execution {execution.rsplit(':', 1)[-1]}")
-    watch(target, screen, wanted, execution, logs=logs, machine=machine)
+    if logs and not machine and found.run and found.run.shards > 1:
+        screen.say(tasks_of_shards(screen, found.run))
+    watch(target, screen, wanted, execution, logs=logs, machine=machine, shard=shard)
