@@ -15,8 +15,8 @@ from steadyspot.deploy.stacks.config import Job
 _OUT = "0.0.0.0/0"
 _TLS_PORT = 443
 _NEEDED = ("ecr.api", "ecr.dkr", "s3", "logs", "dynamodb")
-_BETTER = ("sts", "xray")
-"""Endpoints without which a task runs: traces are lost, and what the job asks of STS."""
+_BETTER, _OF_TRACES = "sts", "xray"
+"""Endpoints without which a task runs: what the job asks of STS is lost, and traces."""
 
 
 def zones(looks: Looks) -> Iterator[Finding]:
@@ -89,7 +89,9 @@ def way_out(looks: Looks) -> Iterator[Finding]:
         else "private subnets with an endpoint for all that tasks need",
         "Create them in the VPC (for s3 and dynamodb in the subnets' route tables), or a NAT.",
     )
-    better = [name for name in _BETTER if name not in there]
+    traced = any(map(looks.target.config.is_traced, looks.jobs))
+    wanted = (_BETTER, *([_OF_TRACES] if traced else []))
+    better = [name for name in wanted if name not in there]
     if better and not missing:
         text = f"there is no endpoint for {', '.join(better)}"
         mend = "Create them for jobs that send traces or ask STS for credentials."
