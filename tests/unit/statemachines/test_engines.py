@@ -144,6 +144,9 @@ def recorder() -> Recorder:
     others = after_others()
     machine.kept |= others.kept
     machine.met |= others.met
+    offers = [Offer(ends_after=600.0), Offer()]  # Taken back, and straight on.
+    world = RunWorld(now=START, work_seconds=3_600.0, market=lambda *_: offers.pop(0))
+    machine.run(world, {}, name="back")
     return machine
 
 
