@@ -80,6 +80,7 @@ def many() -> Any:
     return SimpleNamespace(
         config=Config(Path("s.toml"), Platform("shop"), JOBS),
         client=lambda _: services,
+        platform_stack="shop",
         job=lambda _: {"Queue": "q", "StateMachine": "m:stateMachine:x", "AfterTheEnd": "a"},
         runs=SimpleNamespace(
             scheduled=lambda job, _most: [RUNS[job]],
