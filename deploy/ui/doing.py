@@ -115,7 +115,8 @@ def _drill(name: str) -> Action:
     def more(job: Job, prices: Prices, here: bool) -> Sequence[str]:
         return announcement(DRILLS[name], job, prices, here=here)
 
-    return Action(f"{DRILL}{name}", "This drills {job}.", of_a_run=False, do=do, more=more)
+    will = f"This carries out the drill {name} on a copy of {{job}}."
+    return Action(f"{DRILL}{name}", will, of_a_run=False, do=do, more=more)
 
 
 ACTIONS: Mapping[str, Action] = {

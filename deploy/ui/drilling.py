@@ -82,13 +82,8 @@ class Drilling:
         Raises
         ------
         Trouble
-            When another one is under way, or the job cannot be drilled.
+            When another one is under way.
         """
-        if job.shards > 1:
-            raise Trouble(
-                f"{job.name} spreads a run over shards, and a drill follows one task.",
-                "Give the job shards = 1 in an environment and drill that.",
-            )
         with self._changing:
             if self._last and not self._last.is_over:
                 raise Trouble(

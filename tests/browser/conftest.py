@@ -53,7 +53,7 @@ def looking(browser: Browser) -> Any:
     def look(shown: Shown, *, read_only: bool = False, **options: Any) -> Iterator[Looked]:
         with served(shown, port=0, read_only=read_only) as address:
             context = browser.new_context(**options)
-            context.set_default_timeout(10_000)
+            context.set_default_timeout(30_000)
             try:
                 looked = Looked(context.new_page(), address)
                 yield looked

@@ -150,7 +150,7 @@ def test_a_run_under_way_moves_by_itself_and_comes_to_rest(looking: Any) -> None
     with looking(Shown(under_way, under_way, over)) as looked:
         page = looked.open(RUN)
         assert page.locator(".outcome").inner_text().startswith("…")
-        page.wait_for_selector(".outcome.good", timeout=6000)
+        page.wait_for_selector(".outcome.good", timeout=30_000)
         assert page.locator("svg .bar").count() == 3
 
 
@@ -169,7 +169,7 @@ def test_what_is_looked_for_stays_so_when_the_page_moves(looking: Any) -> None:
         page = looked.open("/")
         page.fill("#filter", "nothing of that name")
         assert page.locator("#jobs tbody tr:visible").count() == 0
-        page.wait_for_selector("text=look 3", timeout=8000)
+        page.wait_for_selector("text=look 3", timeout=30_000)
         assert page.input_value("#filter") == "nothing of that name"
         assert page.locator("#jobs tbody tr:visible").count() == 0
         assert page.evaluate("document.activeElement.id") == "filter"

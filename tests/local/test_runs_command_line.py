@@ -237,7 +237,6 @@ def test_up_run_redrive_drill_and_down_work_on_the_local_aws(staying: Local) -> 
     assert 'class="bar spot finished"' in page.read_text()
     assert "is told in" in staying.verb("status", "--html", str(page))
     assert "2 jobs" in page.read_text()
-    assert "on on-demand only" in staying.verb("cost", "quick")
     assert "is told in" in staying.verb("cost", "quick", "--html", str(page))
     assert "on on-demand only the same work would have cost" in page.read_text()
     pages_of_what_ran(staying, run["run_key"])

@@ -87,13 +87,6 @@ def test_only_one_is_carried_out_at_a_time() -> None:
     assert drills.last.job == "day"
 
 
-def test_a_job_with_shards_is_not_drilled() -> None:
-    drills = drilling(Fault())
-    with pytest.raises(Trouble, match="spreads a run over shards"):
-        drills.ask(replace(JOB, shards=3), "hang")
-    assert drills.last is None
-
-
 @pytest.mark.parametrize(
     ("error", "said"),
     [
