@@ -31,17 +31,17 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _FIRST = (0, 0, 1, 1, 0)
 """From where `*/n` counts in each of cron's fields: minute, hour, day, month, day of the week."""
 _LEFT_OUT = {
-    "secrets": "secrets: put them as one JSON object into Secrets Manager and name it in secret",
-    "sidecars": "sidecars: a job is one container",
-    "storage": "storage: volumes and EFS; disk sets the size of the task's own",
-    "environments": "environments: have a steadyspot.toml for each",
-    "network": "network: vpc and subnets are those of the platform",
+    "secrets": "secrets: name the whole ARN of each in secrets",
+    "sidecars": "sidecars: each is a table [jobs.NAME.sidecars.SIDECAR]",
+    "storage": "storage: volumes and EFS are tables [jobs.NAME.volumes.VOLUME]; disk sets the size",
+    "environments": "environments: [environments.NAME] holds what is otherwise there",
+    "network": "network: vpc, subnets and security_groups are those of the platform",
     "publish": "publish: the job's role needs the rights (policies)",
     "env_file": "env_file: put its entries into environment",
-    "logging": "logging: a job has a log group of its own, keep_logs",
+    "logging": "logging: log_group and keep_logs, or a sidecar with log_router",
     "taskdef_overrides": "taskdef_overrides",
     "count": "count: a job is one task",
-    "exec": "exec",
+    "exec": "exec: debug = true, and then steadyspot shell",
 }
 
 
@@ -104,7 +104,7 @@ def _environment(variables: Mapping[str, Any], left: list[str]) -> Iterator[tupl
         if not isinstance(value, str | int | float) or name.startswith(ENV_PREFIX):
             left.append(f"variables.{name}: what it is taken from is not known here")
         elif looks_secret(name, str(value)):
-            left.append(f"{name}, a secret: see secret")
+            left.append(f"{name}, a secret: see secrets")
         else:
             plain[name] = str(value)
     if plain:

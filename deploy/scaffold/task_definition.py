@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steadyspot.contract import ENV_PREFIX
+from steadyspot.deploy.scaffold.beside import of_container, sidecars_of, volumes_of
 from steadyspot.deploy.scaffold.wishes import Wish, name_from
 from steadyspot.deploy.stacks.consistency import looks_secret
 from steadyspot.deploy.trouble import Trouble
@@ -16,7 +16,6 @@ _ARCHITECTURES = {"X86_64": "x86_64", "ARM64": "arm64"}
 _WORKER = "steadyspot-worker"
 
 _OF_TASK = {
-    "volumes": "volumes: a task's disk, checkpoint_dir and output_dir are what a job writes to",
     "taskRoleArn": "its task role: name the managed policies that the job needs in policies",
     "executionRoleArn": "its execution role: a job has one of its own",
     "pidMode": "pidMode",
@@ -25,17 +24,10 @@ _OF_TASK = {
     "placementConstraints": "placement constraints, which Fargate does not know",
 }
 _OF_CONTAINER = {
-    "secrets": "secrets: put them as one JSON object into Secrets Manager and name it in secret",
     "environmentFiles": "files of environment: put their entries into environment",
-    "mountPoints": "mount points",
     "healthCheck": "its health check, which a job that ends does not need",
-    "dependsOn": "dependsOn",
     "portMappings": "ports: nothing calls a job",
-    "user": "user: set USER in the Dockerfile",
     "workingDirectory": "its working directory: set WORKDIR in the Dockerfile",
-    "ulimits": "ulimits",
-    "linuxParameters": "Linux parameters",
-    "logConfiguration": "where it logs: a job has a log group of its own, keep_logs",
     "repositoryCredentials": "credentials of its registry: push the image to ECR",
 }
 
@@ -73,11 +65,13 @@ def wish_from(definition: Mapping[str, Any]) -> Wish:
     if plain:
         keys["environment"] = plain
     keys |= _size(task, first)
-    left = (
-        *_left_out(task, first, containers),
-        *(f"{name}, a secret: see secret" for name in secret),
-    )
-    return Wish(name, "own", keys, base=first.get("image"), left_out=left)
+    left = [*_left_out(task, first), *(f"{name}, a secret: see secrets" for name in secret)]
+    keys |= of_container(first, left)
+    if volumes := volumes_of(task, first, left):
+        keys["volumes"] = volumes
+    if sidecars := sidecars_of(task, first, volumes, left):
+        keys["sidecars"] = sidecars
+    return Wish(name, "own", keys, base=first.get("image"), left_out=tuple(left))
 
 
 def _size(task: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -96,15 +90,15 @@ def _size(task: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[tup
         yield "stop_timeout", container["stopTimeout"]
 
 
-def _left_out(
-    task: Mapping[str, Any], container: Mapping[str, Any], containers: list[Mapping[str, Any]]
-) -> Iterator[str]:
+def _left_out(task: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:
     for key, what in _OF_TASK.items():
         if task.get(key):
             yield what
     for key, what in _OF_CONTAINER.items():
         if container.get(key):
             yield what
-    for other in containers:
-        if other is not container:
-            yield f"the container {shlex.quote(str(other.get('name', '')))}: a job is one container"
+    parameters = container.get("linuxParameters", {})
+    if set(parameters) - {"capabilities"} or parameters.get("capabilities", {}).get("add"):
+        yield "Linux parameters beside dropped capabilities"
+    if container.get("logConfiguration", {}).get("logDriver", "awslogs") == "awslogs":
+        yield "its log group: one is made, or name it in log_group, and for how long in keep_logs"

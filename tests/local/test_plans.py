@@ -179,7 +179,7 @@ def test_a_first_deployment_is_planned_and_made(
 def test_what_the_page_about_pipelines_says_to_type_works(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "pipelines.md").read_text("utf-8")
     typed = [
         shlex.split(line, comments=True)[1:]
         for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)

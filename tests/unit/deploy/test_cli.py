@@ -320,3 +320,11 @@ def test_help_takes_at_most_150_ms_of_processor() -> None:
 
     # What else the machine does costs processor, too (caches); the best of some tries is its own.
     assert any(spent() <= 0.150 for _ in range(20))
+
+
+def test_a_shell_completes_verbs() -> None:
+    typed = {"COMP_WORDS": "steadyspot che", "COMP_CWORD": "1"}
+    shown = CliRunner().invoke(
+        main, env={**typed, "_STEADYSPOT_COMPLETE": "bash_complete"}, prog_name="steadyspot"
+    )
+    assert shown.output.splitlines() == ["plain,check"]

@@ -19,7 +19,7 @@ from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.scaffold.copilot import schedule_from
 from steadyspot.deploy.scaffold.files import as_toml
 from steadyspot.deploy.scaffold.wishes import COMMANDS, KINDS, name_from
-from steadyspot.deploy.stacks.config import load
+from steadyspot.deploy.stacks.config import Health, Volume, load
 
 ROOT = Path(__file__).resolve().parents[3]
 COPILOT = """
@@ -215,9 +215,78 @@ def test_a_task_definition_is_taken_over(tmp_path: Path, form: dict[str, Any]) -
     assert (job.name, job.vcpu, job.memory_gb, job.disk_gb) == ("nightly-etl", 0.5, 1, 50)
     assert (job.stop_timeout_seconds, job.environment) == (90, {"STAGE": "prod"})
     assert "FROM registry.example.com/etl:7\n" in (tmp_path / "Dockerfile").read_text()
-    for what in ("its task role", "secrets:", "the container router", "DB_PASSWORD, a secret"):
-        assert what in done.output
+    assert job.sidecars["router"].image == "fluent-bit"
+    for what in ("its task role", "the secret KEY: put its whole ARN", "DB_PASSWORD, a secret"):
+        assert what in " ".join(done.output.split())
     assert "hunter2" not in done.output + (tmp_path / "steadyspot.toml").read_text()
+
+
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf:password::"
+WITH_PARTS: dict[str, Any] = {
+    "family": "night",
+    "volumes": [
+        {"name": "Models", "efsVolumeConfiguration": {"fileSystemId": "fs-0a"}},
+        {"name": "host", "host": {"sourcePath": "/var/run"}},
+    ],
+    "containerDefinitions": [
+        {
+            "name": "night",
+            "image": "night:7",
+            "command": ["run"],
+            "secrets": [{"name": "DB_PASSWORD", "valueFrom": SECRET}],
+            "user": "1000:1000",
+            "readonlyRootFilesystem": True,
+            "linuxParameters": {"capabilities": {"drop": ["ALL"]}, "initProcessEnabled": True},
+            "ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 4096}],
+            "mountPoints": [
+                {"sourceVolume": "Models", "containerPath": "/models", "readOnly": True},
+                {"sourceVolume": "host", "containerPath": "/host"},
+            ],
+            "dependsOn": [
+                {"containerName": "otel", "condition": "HEALTHY"},
+                {"containerName": "seed", "condition": "SUCCESS"},
+            ],
+            "logConfiguration": {"logDriver": "awsfirelens", "options": {"Name": "datadog"}},
+        },
+        {"name": "log_router", "image": "fb:1", "firelensConfiguration": {"type": "fluentbit"}},
+        {
+            "name": "otel",
+            "image": "otel:1",
+            "command": ["--config", "x"],
+            "environment": [{"name": "LEVEL", "value": "info"}],
+            "healthCheck": {"command": ["CMD", "/healthy"], "retries": 3},
+            "mountPoints": [{"sourceVolume": "Models", "containerPath": "/shared"}],
+            "memory": 256,
+        },
+        {"name": "seed", "image": "seed:1", "essential": False},
+    ],
+}
+
+
+def test_what_lies_beside_the_command_of_a_task_definition_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "td.json").write_text(json.dumps(WITH_PARTS))
+
+    done = init(tmp_path, "--from-task-definition", tmp_path / "td.json")
+
+    assert done.exit_code == 0, done.output
+    (job,) = load(tmp_path / "steadyspot.toml").jobs.values()
+    assert job.secrets == {"DB_PASSWORD": SECRET}
+    assert (job.user, job.read_only_root, job.drop_capabilities) == ("1000:1000", True, True)
+    assert job.ulimits == {"nofile": (1024, 4096)}
+    assert job.volumes == {"models": Volume("/models", efs="fs-0a", read_only=True)}
+    otel = job.sidecars["otel"]
+    assert (otel.command, otel.environment) == (("--config", "x"), {"LEVEL": "info"})
+    assert (otel.volumes, otel.memory_mb) == ({"models": "/shared"}, 256)
+    assert otel.health == Health(("CMD", "/healthy"), retries=3)
+    assert job.sidecars["log-router"].log_router == "fluentbit"
+    assert job.log_options == {"Name": "datadog"}
+    said = " ".join(done.output.split())
+    for what in (
+        "the volume host, of a folder of its own",
+        "seed: the condition SUCCESS of its start",
+        "Linux parameters beside dropped capabilities",
+    ):
+        assert what in said
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{", '{"containerDefinitions": []}', "\0"])
