@@ -21,6 +21,8 @@ import yaml  # type: ignore[import-untyped]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 JOB, PLATFORM = "job.yaml", "platform.yaml"
+LARGEST_BYTES = 51_200
+"""AWS: a template within a call has at most so many."""
 PREFIX = "definitions/"
 """Under it the definitions of jobs lie in the platform's bucket."""
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING
 from steadyspot.deploy.stacks.changes import Plan, StateChange, states_that_change
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.marks import Mark, with_mark
 from steadyspot.deploy.stacks.notify_parts import with_notify
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from steadyspot.deploy.stacks.parts import with_egress, with_parts
-from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
+from steadyspot.deploy.stacks.templates import (
+    LARGEST_BYTES,
+    Template,
+    job_template,
+    platform_template,
+)
 from steadyspot.deploy.stacks.waits import WAITING, end_waits
 from steadyspot.deploy.trouble import Trouble
 
@@ -42,10 +48,23 @@ class Wanted:
 
 
 def platform_of(target: Target) -> Wanted:
-    """Return the platform's stack as the configuration wants it."""
+    """Return the platform's stack as the configuration wants it.
+
+    Raises
+    ------
+    Trouble
+        When so many are told that AWS would not take its template.
+    """
     platform = target.config.platform
     notify = target.config.notify
     template = platform_template(lambda text: with_egress(platform, with_notify(notify, text)))
+    size = len(with_mark(template.text, Mark(platform.name)).encode())
+    if size > LARGEST_BYTES:
+        raise Trouble(
+            f"With so many entries of [[notify]] the platform's template has {size:,} bytes, and "
+            f"AWS takes {LARGEST_BYTES:,}.",
+            "Leave out a topic or webhook, or let one entry name several jobs.",
+        )
     return Wanted(target.platform_stack, template, of_platform(platform))
 
 

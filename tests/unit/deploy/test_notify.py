@@ -17,11 +17,14 @@ from steadyspot.deploy.checks.told import told
 from steadyspot.deploy.local.cloudformation.text import parsed
 from steadyspot.deploy.runs.telling import all_told, told_by, trials_of
 from steadyspot.deploy.stacks.config import Config, ConfigError, parse, schema
+from steadyspot.deploy.stacks.marks import mark_of, with_mark
 from steadyspot.deploy.stacks.notify import WAYS, Notify
 from steadyspot.deploy.stacks.notify_parts import resources_of
 from steadyspot.deploy.stacks.permissions import OF_TYPES
+from steadyspot.deploy.stacks.templates import LARGEST_BYTES
 from steadyspot.deploy.stacks.up import platform_of, stack_of
 from steadyspot.deploy.target import Target
+from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.composing import FOLDER
 from tests.unit.deploy.fakes import Calls, refusal
 
@@ -287,8 +290,16 @@ def test_cfn_lint_is_content_with_every_way(every_way: dict[str, str]) -> None:
 
 
 def test_a_stack_has_room_for_every_way(every_way: dict[str, str]) -> None:
-    for text in every_way.values():
-        assert len(text.encode()) <= 51_200
+    for stack, text in every_way.items():
+        assert len(with_mark(text, mark_of("shop", stack)).encode()) <= LARGEST_BYTES
+
+
+def test_more_entries_than_a_template_holds_are_refused_with_what_to_do() -> None:
+    entry = '[[notify]]\nwebhook = "json"\nurl = "https://example.com/{}"\nsecret = "{}"\n'
+    many = config("".join(entry.format(number, SECRET) for number in range(20)))
+    with pytest.raises(Trouble, match=r"With so many entries of \[\[notify\]\]") as trouble:
+        templates(many)
+    assert "let one entry name several jobs" in trouble.value.what_to_do
 
 
 def test_what_is_secret_is_named_by_reference_alone(every_way: dict[str, str]) -> None:
