@@ -13,7 +13,7 @@ from collections.abc import Sequence
 WITH_A_TARGET = (
     *("check", "diff", "up", "status", "run", "watch", "logs", "runs", "explain", "outputs"),
     *("drill", "shell", "stop", "redrive", "forget", "pause", "resume", "cost", "down", "ui"),
-    "weather",
+    *("weather", "notify"),
 )
 """The verbs that have a target."""
 _COMMAND = re.compile(rf"\bsteadyspot ({'|'.join(WITH_A_TARGET)})\b")

@@ -28,11 +28,12 @@ def resolved(value: Any) -> Any:
     """A value of the template as IAM reads it for a role that bears the job's tag."""
     text = json.dumps(value)
     for mentioned, put in (
-        ("${Bucket.Arn}", BUCKET),
+        ("arn:${AWS::Partition}:s3:::${Place}", BUCKET),
         ("${!aws:PrincipalTag/Job}", JOB),
         ("${aws:PrincipalTag/Job}", JOB),
     ):
         text = text.replace(mentioned, put)
+    text = re.sub(r'\{"Fn::Sub": \[("[^"]*"), \{"Place": .*?\}\}\]\}', r"\1", text)
     text = re.sub(r'\{"Fn::Sub": ("[^"]*")\}', r"\1", text)
     text = text.replace("${LockDays}", LOCK_DAYS)
     text = text.replace('{"Fn::GetAtt": ["RunTable", "Arn"]}', json.dumps(TABLE))
