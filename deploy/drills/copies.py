@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from steadyspot.contract import checkpoint_prefix, output_prefix
+from steadyspot.contract import Status, checkpoint_prefix, output_prefix
 from steadyspot.deploy.drills.stage import Stage
 from steadyspot.deploy.drills.undisturbed import undisturbed
 from steadyspot.deploy.stacks.buckets import bucket_of, empty
@@ -21,6 +21,9 @@ from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.following import Event
 from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.stacks.templates import job_template
+
+_SETTLES_SECONDS = 30
+"""For which *After the end* is waited for: an event takes seconds, and the machine a few calls."""
 
 HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
 
@@ -77,7 +80,10 @@ class Copy:
             empty(target.client("s3"), bucket, f"{below}{prefix.rstrip('/')}/")
 
     def _stop_what_runs(self) -> None:
-        """Stop executions that a drill left under way, which their state machine would outlive."""
+        """Stop executions that a drill left under way, and wait for what is said of them.
+
+        Their state machine would outlive its stack, and what *After the end* writes, the records.
+        """
         if self.stage is self._original:
             return
         sfn, machine = self.stage.sfn, self.stage.outputs["StateMachine"]
@@ -86,6 +92,16 @@ class Copy:
             sfn.stop_execution(
                 executionArn=execution["executionArn"], cause="The drill was broken off."
             )
+        if running["executions"]:
+            self.stage.until(self._is_settled, _SETTLES_SECONDS)
+
+    def _is_settled(self) -> bool:
+        speaking = self.stage.sfn.list_executions(
+            stateMachineArn=self.stage.outputs["AfterTheEnd"], statusFilter="RUNNING"
+        )
+        runs = self.stage.target.runs.since(self._name, "")
+        alive = any(run.status in (Status.RUNNING, Status.COMMITTING) for run in runs)
+        return not speaking["executions"] and not alive
 
 
 @contextmanager

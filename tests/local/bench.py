@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from steadyspot.deploy.local.aws import LocalAws
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 ROLE = "arn:aws:iam::123456789012:role/test"
 SHELL = "test-shell:local"
 PYTHON = "test-python:local"
@@ -34,7 +34,7 @@ def until(look: Callable[[], T], deadline_seconds: float = DEADLINE_SECONDS) -> 
     deadline = time.monotonic() + deadline_seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, f"waited in vain, last seen: {seen!r}"
-        time.sleep(0.01)
+        time.sleep(0.03)
     return seen
 
 

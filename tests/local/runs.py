@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "statemachines" / "schemas"
-DEADLINE_SECONDS = 40.0
+DEADLINE_SECONDS = 90.0
 PAUSE_SECONDS = 0.1
 UNTIL_THE_END = 0.25
 """Seconds between two looks at what ends once and stays so: each look costs the processor."""

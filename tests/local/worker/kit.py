@@ -125,7 +125,7 @@ class Worker:
                 self.text.append(line)
                 self._new.notify_all()
 
-    def wait_for(self, says: str, timeout_seconds: float = 20) -> None:
+    def wait_for(self, says: str, timeout_seconds: float = 60) -> None:
         """Wait until a line containing the text was printed."""
         with self._new:
             found = self._new.wait_for(
@@ -144,7 +144,7 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def end(self, timeout_seconds: float = 30) -> int:
+    def end(self, timeout_seconds: float = 60) -> int:
         """Wait for the exit; the exit code."""
         code = self.process.wait(timeout_seconds)
         for reader in self._readers:
@@ -324,7 +324,7 @@ class Bench:
         return record
 
 
-def wait_until(true: Callable[[], Any], timeout_seconds: float = 20) -> Any:
+def wait_until(true: Callable[[], Any], timeout_seconds: float = 60) -> Any:
     """Poll for what has no event of its own to wait for."""
     end = time.monotonic() + timeout_seconds
     while not (value := true()):
