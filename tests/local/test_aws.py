@@ -34,6 +34,7 @@ ecs.run_task(
     networkConfiguration={'awsvpcConfiguration': {'subnets': [subnet]}},
 )
 try:
+    open(sys.argv[1] + '.up', 'w').close()  # within a call, a Ctrl-C may get lost in a finalizer
     time.sleep(600)
 finally:
     if sys.argv[2] == 'tidy':
@@ -75,6 +76,7 @@ def test_nothing_is_left_of_tasks_whose_owner_is_gone(
     )
     mark.with_suffix(".owner").write_text(str(owner.pid))
     folder = Path(until(lambda: content(mark.with_suffix(".folder"))))
+    until(mark.with_suffix(".up").exists)
     processes = [int(content(mark.with_suffix(f".{name}"))) for name in ("me", "away")]
     assert all(is_alive(process) for process in processes)
     owner.send_signal(how)

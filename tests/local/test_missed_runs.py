@@ -128,7 +128,8 @@ def test_what_waits_is_ended_before_its_machine_is_taken_away(place: Place) -> N
         return str(started["executionArn"])
 
     later = {messages.SCHEDULED_TIME: "2026-11-24T02:00:00Z", messages.LOOK_AFTER_MINUTES: 9e6}
-    place.session.events.register("before-call.sfn", note, unique_id="missed")
+    events = place.target().client("stepfunctions").meta.events
+    events.register("before-call.sfn", note, unique_id="missed")
     try:
         looking = waiting("AfterItsTime", **later)
         late = waiting("AtTheDeadline", startDate=9e12, input="{}", name="x", executionArn="x")
@@ -138,4 +139,4 @@ def test_what_waits_is_ended_before_its_machine_is_taken_away(place: Place) -> N
         remove_stack(work.target, work.target.config.job_stack(work.job), place.screen)
         assert ended == [looking, late]
     finally:
-        place.session.events.unregister("before-call.sfn", unique_id="missed")
+        events.unregister("before-call.sfn", unique_id="missed")

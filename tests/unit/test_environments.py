@@ -8,13 +8,13 @@ from pathlib import Path
 import boto3
 import pytest
 from click.testing import CliRunner
-from moto import mock_aws
 
 from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.stacks.config import Config, ConfigError, parse
 from steadyspot.deploy.stacks.settings import settings_of
 from steadyspot.deploy.target import on_aws
 from steadyspot.deploy.trouble import Trouble
+from tests.unit.mocked import mocked
 
 FILE = """
 [platform]
@@ -121,7 +121,7 @@ def config_for(account: str) -> Config:
 def test_another_account_than_the_one_meant_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with mock_aws():
+    with mocked():
         mine = boto3.client("sts", region_name="us-east-1").get_caller_identity()["Account"]
         assert on_aws(config_for(mine), None, "us-east-1").config.platform.account == mine
         with pytest.raises(

@@ -13,7 +13,6 @@ from typing import Any
 import boto3
 import pytest
 from jsonschema import Draft202012Validator
-from moto import mock_aws
 from rich.console import Console
 
 from steadyspot.contract import Capacity, Overlap, Status
@@ -46,6 +45,7 @@ from tests.unit.deploy.fleets import (
     target_of,
     totals_item,
 )
+from tests.unit.mocked import mocked
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=300)
@@ -59,10 +59,11 @@ FORM = Draft202012Validator(form_of("status"))
 def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
-    with mock_aws():
+    with mocked():
         client = boto3.client("dynamodb", region_name="eu-central-1")
         make_table(client)
         yield client
+        client.delete_table(TableName=TABLE)
 
 
 def put(client: Any, *items: Any) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 from jsonschema import Draft202012Validator
-from moto import mock_aws
 from rich.console import Console
 
 from steadyspot.contract import Capacity, Status, columns
@@ -37,6 +36,7 @@ from tests.unit.deploy.fleets import (
     nightly,
     target_of,
 )
+from tests.unit.mocked import mocked
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 TONIGHT = days_before(NOW, 0)
@@ -50,10 +50,11 @@ MANY = {columns.SHARDS: {"N": "6"}}
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
-    with mock_aws():
+    with mocked():
         client = boto3.client("dynamodb", region_name="eu-central-1")
         make_table(client)
         yield client
+        client.delete_table(TableName=TABLE)
 
 
 def put(client: Any, *items: Any) -> None:
