@@ -24,7 +24,7 @@ class Moments:
     vain is bounded.
     """
 
-    EACH_SECONDS, IN_VAIN_SECONDS = 0.1, 2.0
+    EACH_SECONDS, IN_VAIN_SECONDS = 0.5, 2.0
 
     def __init__(self) -> None:
         self._left = self.IN_VAIN_SECONDS
@@ -32,7 +32,7 @@ class Moments:
     def until(self, over: Callable[[], bool]) -> bool:
         """Whether it is over, now or after a moment."""
         begun, pause = time.monotonic(), 0.001
-        while not over():
+        while not (over() and _again(over)):
             waited = time.monotonic() - begun
             if waited >= min(self.EACH_SECONDS, self._left):
                 self._left -= waited
@@ -40,6 +40,12 @@ class Moments:
             time.sleep(pause)
             pause *= 2
         return True
+
+
+def _again(over: Callable[[], bool]) -> bool:
+    """Whether it still is: a task that a thread is just taking from its queue is nowhere to see."""
+    time.sleep(0.0002)
+    return over()
 
 
 class InHand:
@@ -66,6 +72,10 @@ class InHand:
             return False
         if effort().is_nothing(self._effort):
             return True
+        return self.leaves_running(moments)
+
+    def leaves_running(self, moments: Moments) -> bool:
+        """Whether anything runs that was begun while it was in hand, or since."""
         return not moments.until(lambda: under_way() <= self._before)
 
     def check_innermost(self) -> None:

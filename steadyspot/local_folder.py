@@ -152,6 +152,8 @@ class FolderChannel:
                     f"The unit {output.unit.key} ended before its output '{output.name}'."
                     " Wait for threads and children before a unit ends."
                 )
+            elif (output.unit.folder / "aside").exists():
+                self._publish(written, output.name)
             else:
                 _move(written, output.unit.folder / "staged" / output.name)
             remove(output.folder)
@@ -163,11 +165,14 @@ class FolderChannel:
     def set_aside(self, unit: str) -> None:
         """It is done with a mark that names it, or with the program.
 
-        What others made while it was in hand is published at once, as if it were of no unit.
+        What others made while it was in hand is published at once, as if it were of no unit, and
+        what is still being written, once it is.
         """
         with self._locked():
-            self._check(unit)
             folder = self._folder_of(unit)
+            if refused := self._why_refused(unit, folder):
+                remove(folder)
+                raise RunError(refused)
             staged = folder / "staged"
             for path in [each for each in staged.rglob("*") if each.is_file()]:
                 self._publish(str(path), str(path.relative_to(staged)))
@@ -285,16 +290,17 @@ class FolderChannel:
     def _check(self, unit: str) -> None:
         """Raise ``RunError`` where a unit may not end as done; it is in hand no more then."""
         folder = self._folder_of(unit)
-        refused = self._why_not(unit, folder)
+        refused = self._why_refused(unit, folder) or self._still_written(unit, folder)
         if refused:
             remove(folder)
             raise RunError(refused)
 
-    def _why_not(self, unit: str, folder: Path) -> str:
+    def _why_refused(self, unit: str, folder: Path) -> str:
         if not folder.exists():
             return f"The unit {unit} is not in hand. Begin a unit before its mark."
-        if (folder / "refused").exists():
-            return (folder / "refused").read_text()
+        return (folder / "refused").read_text() if (folder / "refused").exists() else ""
+
+    def _still_written(self, unit: str, folder: Path) -> str:
         for draft in (folder / "drafts").iterdir():
             if Process.named(draft.name).lives():
                 return (

@@ -150,7 +150,7 @@ class Run:
         if total is not None:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
-        aside: list[str] = []
+        aside: list[InHand] = []
         skipped = 0
         for name, unit in self._own(units, key):
             if self._loops.get(name, loop) != loop:
@@ -211,11 +211,11 @@ class Run:
             yield
 
     @contextlib.contextmanager
-    def _in_hand(self, key: str, aside: list[str] | None) -> Iterator[None]:
+    def _in_hand(self, key: str, aside: list[InHand] | None) -> Iterator[None]:
         """Hold a unit. Where its work may not be done yet, it goes to those ``aside``.
 
         They are marked with the next that is not, since a loop that takes units ahead does their
-        work while that one is in hand.
+        work while that one is in hand; and all wait for what was begun since the first of them.
         """
         self._leave_if_stopping()
         self._channel.begin(key)
@@ -226,6 +226,7 @@ class Run:
             self._changes.begin(unit)
             yield
             idle = unit.is_idle(self._moments)
+            idle = idle or bool(aside and aside[0].leaves_running(self._moments))
             unit.check_innermost()
             self._changes.check()
             if unit.pid == os.getpid():
@@ -245,9 +246,9 @@ class Run:
             return
         if aside is not None and idle and not state:
             self._channel.set_aside(key)
-            aside.append(key)
+            aside.append(unit)
         else:
-            self._channel.mark(key, state, aside or [])
+            self._channel.mark(key, state, [one.key for one in aside or []])
             self._changes.saved(state)
             if aside:
                 aside.clear()

@@ -137,8 +137,10 @@ def _in_pools(stacks: dict[int, list[FrameType]]) -> Iterator[Token]:
         above: FrameType | None = None
         for frame in stack:
             place = (frame.f_globals.get("__name__"), frame.f_code.co_name)
-            if place == ("concurrent.futures.thread", "_worker") and above:
-                yield "task", thread, id(above)
+            if place == ("concurrent.futures.thread", "_worker"):
+                task = frame.f_locals.get("work_item", above)  # It has one before it runs it.
+                if task is not None:
+                    yield "task", thread, id(task)
             elif place == ("multiprocessing.pool", "_handle_results"):
                 for number in tuple(frame.f_locals.get("cache", ())):
                     yield "task", thread, number

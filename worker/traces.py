@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from steadyspot.contract import Exit
 from steadyspot.contract.traces import TRACEPARENT, X_RAY, traceparent, x_ray_header
@@ -29,8 +29,7 @@ _STOPS = (Exit.INTERRUPTED, Exit.TIMED_OUT)
 Value = str | int | float | bool
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Something that took its time, in seconds since the epoch; without ``ended`` it goes on.
 
     ``stopped``: it ended for a reason outside; ``failed``: for one of its own.
@@ -42,7 +41,7 @@ class Span:
     ended: float | None = None
     stopped: bool = False
     failed: bool = False
-    annotations: Mapping[str, Value] = field(default_factory=dict)
+    annotations: Mapping[str, Value] = {}
     parts: tuple[Span, ...] = ()
 
 
@@ -146,7 +145,7 @@ class Trace:
         """Say more of the attempt, by which traces are found."""
         if self._span is not None and value != "":
             annotations = {**self._span.annotations, name: value}
-            self._span = replace(self._span, annotations=annotations)
+            self._span = self._span._replace(annotations=annotations)
 
     def begun(self) -> Span | None:
         """The attempt's span as long as it goes on."""
@@ -162,8 +161,7 @@ class Trace:
             units, parts = tuple(self._units.spans), [*self._parts, *self._saves.spans]
         if job:
             parts.append(Span(JOB, self._new_id(), *job, parts=units))
-        return replace(
-            self._span,
+        return self._span._replace(
             ended=self._clock(),
             stopped=exit_code in _STOPS,
             failed=exit_code not in (Exit.FINISHED, *_STOPS),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from steadyspot.names import place_below
@@ -194,7 +194,13 @@ class InHand:
         return unit
 
     def set_aside(self, key: str) -> None:
-        """End a unit that counts with a later one, or at the end; raises what ``close`` does."""
+        """End a unit that counts with a later one, or at the end; raises what ``close`` does.
+
+        What is still being written may be another's that was set aside, and is of no unit now.
+        """
+        for number, draft in list(self._drafts.items()):
+            if draft.unit is self._units.get(key):
+                self._drafts[number] = replace(draft, unit=self.loose)
         self.aside[key] = self.close(key)
 
     def break_off(self, key: str) -> None:

@@ -12,9 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steadyspot.contract import Exit, Reason
 from steadyspot.worker import telemetry
@@ -35,6 +33,8 @@ from steadyspot.worker.supervising.telling import Telling
 from steadyspot.worker.traces import PUBLISH, RESTORE, SAVE, Trace
 
 if TYPE_CHECKING:  # A worker without a run does not load what speaks with AWS.
+    from concurrent.futures import Future
+
     from steadyspot.contract.records import CompletionColumn
     from steadyspot.worker.keeping.keeper import Keeper
     from steadyspot.worker.supervising.rhythm import Rhythm
@@ -82,8 +82,7 @@ class Outcome:
         return cls(error.exit_code, error.reason, str(error), error.details())
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """What an ending works with. ``keeper`` is none where no state machine started the worker.
 
     ``finished``: whether the job said that all is done; ``began``: when the worker did, in seconds

@@ -29,6 +29,12 @@ def work(unit):
     with current_run().output(str(unit)) as path: path.write_text(f"made {{unit}}")
     print("made", unit, flush=True)
 
+def slowly(unit):
+    with current_run().output(str(unit)) as path:
+        path.write_text(f"made {{unit}}")
+        time.sleep(0.3)
+    print("made", unit, flush=True)
+
 def busy(unit):
     end = time.monotonic() + 0.1
     while time.monotonic() < end: pass
@@ -60,6 +66,18 @@ WAYS = {
     "threads": ("with ThreadPoolExecutor(2) as pool: [pool.submit(work, unit) for unit in units]"),
     "busy threads": (
         "with ThreadPoolExecutor(2) as pool: [pool.submit(busy, unit) for unit in units]"
+    ),
+    "threads, slowly": (
+        "with ThreadPoolExecutor(2) as pool:\n"
+        "        for unit in units: time.sleep(0.1); pool.submit(slowly, unit)"
+    ),
+    "threads, but the last": (
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "        for unit in units: work(unit) if unit == 4 else pool.submit(slowly, unit)"
+    ),
+    "processes, slowly": (
+        "with ProcessPoolExecutor(2) as pool:\n"
+        "        for unit in units: time.sleep(0.1); pool.submit(slowly, unit)"
     ),
     "processes": (
         "with ProcessPoolExecutor(2) as pool: [pool.submit(work, unit) for unit in units]"
@@ -127,7 +145,9 @@ def test_output_of_a_unit_set_aside_is_published_at_the_end(bench: Bench) -> Non
     assert bench.completion()["units"] == 2
 
 
-@pytest.mark.parametrize("way", ["list", "batches", "threads"])
+@pytest.mark.parametrize(
+    "way", ["list", "batches", "threads", "threads, slowly", "threads, but the last"]
+)
 def test_run_whose_units_were_taken_ahead_is_never_complete_without_an_output(
     bench: Bench, way: str
 ) -> None:
