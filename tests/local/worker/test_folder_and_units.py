@@ -113,6 +113,7 @@ def test_units_that_take_no_time_change_the_folder_once(
     text = SHORT.replace("LOOP", loop).replace("MARK", mark)
     command = bench.job_file(text)
     first = bench.start(*options, *command)
+    first.wait_for("done 20")
     first.wait_for("run.save()")
     first.kill_all()
     first.end()
