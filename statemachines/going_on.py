@@ -20,11 +20,7 @@ from steadyspot.statemachines.calls import (
     table_call,
 )
 from steadyspot.statemachines.composing import expression, variable
-from steadyspot.statemachines.shards import (
-    AND_WAIT,
-    LONGEST_SECONDS,
-    patient_start,
-)
+from steadyspot.statemachines.shards import start_and_wait
 from steadyspot.statemachines.states import (
     Catch,
     Choice,
@@ -76,18 +72,12 @@ def go_on_and_wait() -> Task:
     The Map of the run waits for the shard's first execution alone. What comes of the next one
     stands in the shard's record.
     """
-    return Task(
+    return start_and_wait(
         JobState.GO_ON_AND_WAIT,
-        comment="The Map waits for this execution, and for none that it has not started.",
-        resource=AND_WAIT,
-        timeout_seconds=LONGEST_SECONDS,
-        arguments={
-            "StateMachineArn": variable("$states.context.StateMachine.Id"),
-            "Name": expression("nameOfNext"),
-            "Input": expression("inputOfNext"),
-        },
-        retry=patient_start(),
-        output={},
+        "The Map waits for this execution, and for none that it has not started.",
+        machine=variable("$states.context.StateMachine.Id"),
+        name=expression("nameOfNext"),
+        request=expression("inputOfNext"),
     )
 
 

@@ -70,6 +70,19 @@ def patient_start() -> list[Retry]:
     ]
 
 
+def start_and_wait(state: str, comment: str, *, machine: Any, name: Any, request: Any) -> Task:
+    """Return a state that starts an execution and waits for its end, however long that takes."""
+    return Task(
+        state,
+        comment=comment,
+        resource=AND_WAIT,
+        timeout_seconds=LONGEST_SECONDS,
+        arguments={"StateMachineArn": machine, "Name": name, "Input": request},
+        retry=patient_start(),
+        output={},
+    )
+
+
 class Ends(NamedTuple):
     """Where a run goes once its shards have ended."""
 
@@ -88,18 +101,12 @@ def run_shards() -> Map:
         comment="One after the other, as Fargate launches them.",
         seconds=variable("$states.input.seconds"),
     )
-    running = Task(
+    running = start_and_wait(
         ShardState.RUN_SHARD,
-        comment="Its record says how it ended.",
-        resource=AND_WAIT,
-        timeout_seconds=LONGEST_SECONDS,
-        arguments={
-            "StateMachineArn": variable("$states.input.machine"),
-            "Name": variable("$states.input.name"),
-            "Input": variable("$states.input.request"),
-        },
-        retry=patient_start(),
-        output={},
+        "Its record says how it ended.",
+        machine=variable("$states.input.machine"),
+        name=variable("$states.input.name"),
+        request=variable("$states.input.request"),
     )
     ended = Succeed(ShardState.NOT_COMPLETE, comment="Its run says so.", output={})
     spreading.next_step = running

@@ -29,13 +29,15 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def secret(platform: Place, receiver: Receiver) -> str:
+def secret(platform: Place, receiver: Receiver) -> Iterator[str]:
     """The ARN of a secret with what each service wants."""
     holds = {"key": KEY, "url": f"{receiver.url}/slack/{KEY}"}
-    made = platform.session.client("secretsmanager").create_secret(
+    secrets = platform.session.client("secretsmanager")
+    made = secrets.create_secret(
         Name=f"{platform.platform.name}-services", SecretString=json.dumps(holds)
     )
-    return str(made["ARN"])
+    yield str(made["ARN"])
+    secrets.delete_secret(SecretId=made["ARN"], ForceDeleteWithoutRecovery=True)
 
 
 @pytest.fixture(scope="module")

@@ -139,41 +139,33 @@ class PipeResource(Resource, CloudFormationModel):
         backend.pipes.pop(self.physical_resource_id, None)
 
 
-class SlackChannelResource(Resource, CloudFormationModel):
-    """A channel of Slack, as a record."""
+class _Channel(Resource):
+    """A channel of a chat, as a record."""
+
+    NAME_PROPERTY = "ConfigurationName"
+    ATTRIBUTES = ("Arn",)
+
+    @classmethod
+    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
+        arn = f"arn:{place.partition}:chatbot::{place.account_id}:chat-configuration/{name}"
+        return cls(arn, properties, Arn=arn)
+
+    def _change(self, place: Place, properties: Properties) -> None:
+        """Nothing reads it."""
+
+    def _remove(self, place: Place) -> None:
+        """Nothing holds it."""
+
+
+class SlackChannelResource(_Channel, CloudFormationModel):
+    """A channel of Slack."""
 
     TYPE = "AWS::Chatbot::SlackChannelConfiguration"
-    NAME_PROPERTY = "ConfigurationName"
-    ATTRIBUTES = ("Arn",)
     REPLACED_BY = ("ConfigurationName", "SlackWorkspaceId")
 
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        arn = f"arn:{place.partition}:chatbot::{place.account_id}:chat-configuration/{name}"
-        return cls(arn, properties, Arn=arn)
 
-    def _change(self, place: Place, properties: Properties) -> None:
-        """Nothing reads it."""
-
-    def _remove(self, place: Place) -> None:
-        """Nothing holds it."""
-
-
-class TeamsChannelResource(Resource, CloudFormationModel):
-    """A channel of Teams, as a record."""
+class TeamsChannelResource(_Channel, CloudFormationModel):
+    """A channel of Teams."""
 
     TYPE = "AWS::Chatbot::MicrosoftTeamsChannelConfiguration"
-    NAME_PROPERTY = "ConfigurationName"
-    ATTRIBUTES = ("Arn",)
     REPLACED_BY = ("ConfigurationName", "TeamId")
-
-    @classmethod
-    def _make(cls, place: Place, name: str, properties: Properties) -> Self:
-        arn = f"arn:{place.partition}:chatbot::{place.account_id}:chat-configuration/{name}"
-        return cls(arn, properties, Arn=arn)
-
-    def _change(self, place: Place, properties: Properties) -> None:
-        """Nothing reads it."""
-
-    def _remove(self, place: Place) -> None:
-        """Nothing holds it."""

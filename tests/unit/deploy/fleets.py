@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
+
 from steadyspot.contract import Env, Status, columns
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.config import Config, Job, Platform
+from tests.unit.mocked import mocked
 from tests.unit.templates import of_type
 
 TABLE = "runs"
@@ -60,6 +64,18 @@ def totals_item(
         columns.LATEST_RUN: {"S": run_key_of(time)},
         columns.LATEST_AT: {"S": time},
     }
+
+
+@contextmanager
+def run_table() -> Iterator[Any]:
+    """A client of moto's DynamoDB while the run table is there."""
+    with mocked():
+        client = boto3.client("dynamodb", region_name="eu-central-1")
+        make_table(client)
+        try:
+            yield client
+        finally:
+            client.delete_table(TableName=TABLE)
 
 
 def make_table(client: Any) -> None:

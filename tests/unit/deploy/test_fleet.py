@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
@@ -40,12 +39,11 @@ from tests.unit.deploy.fleets import (
     Counted,
     days_before,
     items_of,
-    make_table,
     nightly,
+    run_table,
     target_of,
     totals_item,
 )
-from tests.unit.mocked import mocked
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=300)
@@ -56,14 +54,9 @@ FORM = Draft202012Validator(form_of("status"))
 
 
 @pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "x")
-    with mocked():
-        client = boto3.client("dynamodb", region_name="eu-central-1")
-        make_table(client)
+def dynamodb() -> Iterator[Any]:
+    with run_table() as client:
         yield client
-        client.delete_table(TableName=TABLE)
 
 
 def put(client: Any, *items: Any) -> None:

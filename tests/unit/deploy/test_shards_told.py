@@ -32,11 +32,10 @@ from tests.unit.deploy.fleets import (
     Counted,
     days_before,
     items_of,
-    make_table,
     nightly,
+    run_table,
     target_of,
 )
-from tests.unit.mocked import mocked
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 TONIGHT = days_before(NOW, 0)
@@ -47,14 +46,9 @@ MANY = {columns.SHARDS: {"N": "6"}}
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "x")
-    with mocked():
-        client = boto3.client("dynamodb", region_name="eu-central-1")
-        make_table(client)
+def table() -> Iterator[Any]:
+    with run_table() as client:
         yield client
-        client.delete_table(TableName=TABLE)
 
 
 def put(client: Any, *items: Any) -> None:
