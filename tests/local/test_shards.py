@@ -144,8 +144,9 @@ def test_a_run_that_is_stopped_takes_its_shards_with_it(place: Place) -> None:
             for shard in range(2)
         )
     )
-    under_way = "0 of 3 shards complete, 2 running, the longest shard [01] for [0-9]+ s, 1 waiting"
+    under_way = r"0 of 3 shards complete, 2 running, the longest shard [01] for (\d+) s, 1 waiting"
     assert re.fullmatch(under_way, stand(work))
+    eventually(lambda: (now := re.fullmatch(under_way, stand(work))) and int(now[1]) >= 2)
     work.sfn.stop_execution(executionArn=execution)
     for one in (execution, *of_shard(work, 0), *of_shard(work, 1)):
         assert work.ended(one)["status"] == "ABORTED"
