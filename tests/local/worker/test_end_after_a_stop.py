@@ -94,7 +94,7 @@ def test_program_that_follows_the_loop_is_part_of_the_job(
     "end", ["import os; os._exit(0)", "run.stopping.wait(20)", "if run.stopping: sys.exit(0)"]
 )
 def test_end_that_is_not_the_programs_own_does_not_count(bench: Bench, end: str) -> None:
-    worker = bench.start(*job(bench, "", merge(10) + end))
+    worker = bench.start(*job(bench, "", merge(20) + end))
     worker.wait_for("merging")
     worker.terminate()
     assert worker.end() == 143, worker.said()

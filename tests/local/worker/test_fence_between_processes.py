@@ -8,14 +8,17 @@ from pathlib import Path
 from tests.local.worker.kit import Bench, wait_until
 
 SLOW = """
-import sys, time
+import os, sys, time
 from steadyspot import current_run
 run = current_run()
+pause, name, *held = sys.argv[1:]
 for part in run.remaining(range(4)):
     print("part", part, flush=True)
+    while [str(part)] == held and not os.path.exists("go"):
+        time.sleep(0.02)
     with run.output(f"{part}") as path:
-        path.write_text(f"{part} by {sys.argv[2]}")
-    time.sleep(float(sys.argv[1]))
+        path.write_text(f"{part} by {name}")
+    time.sleep(float(pause))
 """
 
 
@@ -23,11 +26,12 @@ def test_zombie_that_wakes_up_leaves_with_76_and_the_winner_keeps_what_was_done(
     bench: Bench,
 ) -> None:
     command = bench.job_file(SLOW)
-    zombie = bench.start(*command, "0.3", "zombie")
+    zombie = bench.start(*command, "0.1", "zombie", "2")
     wait_until(lambda: bench.item().get("checkpoint", {}).get("units_done", 0) == 2)
     zombie.process.send_signal(signal.SIGSTOP)
     winner = bench.start(*command, "0.5", "winner")
     winner.wait_for("part 3")
+    (bench.folder / "go").touch()
     zombie.process.send_signal(signal.SIGCONT)
 
     assert zombie.end() == 76, zombie.said()
@@ -84,10 +88,11 @@ def test_run_that_may_not_run_twice_waits_for_the_fence(bench: Bench) -> None:
 
 def test_taken_over_by_another_execution(bench: Bench, tmp_path: Path) -> None:
     command = bench.job_file(SLOW)
-    old = bench.start(*command, "0.3", "old")
+    old = bench.start(*command, "0.1", "old", "1")
     wait_until(lambda: bench.item().get("checkpoint", {}).get("units_done", 0) == 1)
     bench.execution = "arn:aws:states:us-east-1:123456789012:execution:job:another"
     bench.claim(claims=2)
+    (bench.folder / "go").touch()
 
     assert old.end() == 76, old.said()
     assert "has taken the run over" in old.said()

@@ -65,7 +65,7 @@ class Started:
         os.kill(self.pid, number)
 
     def end(self) -> int:
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         assert self.process.stdout
         self.process.stdout.close()
         return code
@@ -220,19 +220,21 @@ def test_orphans_are_reaped(way: list[str], started: list[Started]) -> None:
     worker = start(started, way, "sh", "-c", script)
     assert worker.line() == "orphaned"
 
-    wait_until(lambda: "Z" not in [_state(pid) for pid in _below(worker.pid)], 3)
+    wait_until(lambda: "Z" not in [_state(pid) for pid in _below(worker.pid)])
 
 
-def test_leaves_no_process_behind(way: list[str], started: list[Started]) -> None:
+def test_leaves_no_process_behind(way: list[str], started: list[Started], tmp_path: Path) -> None:
     """Neither one that left the group and session, nor one that ignores SIGTERM."""
     script = (
         "setsid sh -c 'trap \"\" TERM HUP; while true; do sleep 1; done' &"
-        " sh -c 'trap \"\" TERM; echo $$; while true; do sleep 1; done' & sleep 0.3; exit 4"
+        " sh -c 'trap \"\" TERM; echo $$; while true; do sleep 1; done' &"
+        f" until [ -e {tmp_path}/go ]; do sleep 0.02; done; exit 4"
     )
     worker = start(started, way, "sh", "-c", script)
     worker.line()
     below = _below(worker.pid)
     assert len(below) >= 2
+    (tmp_path / "go").touch()
 
     assert worker.end() == 4
     assert [pid for pid in below if Path(f"/proc/{pid}").exists()] == []
@@ -245,7 +247,7 @@ def test_a_killed_worker_takes_its_job_along(way: list[str], started: list[Start
     os.kill(worker.pid, signal.SIGKILL)
     worker.end()
 
-    wait_until(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()], 5)
+    wait_until(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()])
 
 
 def test_second_sigterm_changes_nothing(way: list[str], started: list[Started]) -> None:
