@@ -21,6 +21,7 @@ from typing import Any
 import click
 import yaml  # type: ignore[import-untyped]
 
+from docs.picture import picture
 from steadyspot import contract
 from steadyspot.contract import (
     COMPLETION,
@@ -38,11 +39,9 @@ from steadyspot.deploy.stacks import config
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from steadyspot.deploy.stacks.templates import PREFIX, TEMPLATES
 from steadyspot.statemachines.cause_table import cause_table
-from steadyspot.statemachines.diagram import mermaid
-from steadyspot.statemachines.render import definition
 
 FOLDER = Path(__file__).parent / "reference"
-LIFE = Path(__file__).parent / "why" / "life_of_a_run.md"
+PICTURE = Path(__file__).parent / "why" / "workflow.svg"
 _MADE = "<!-- made by `make render`: change the code, not this page -->"
 _GROUPS = ("of each launch", "of the job", "the worker's options", "the job's API")
 
@@ -72,15 +71,7 @@ def write() -> None:
             path.unlink()
     for name, text in wanted.items():
         (FOLDER / name).write_text(text, "utf-8")
-    LIFE.write_text(with_picture(LIFE.read_text("utf-8")), "utf-8")
-
-
-def with_picture(text: str) -> str:
-    """Return a page whose picture of the workflow, between its marks, is made anew."""
-    begin, end = "<!-- made: workflow -->\n", "<!-- made end -->"
-    before, _, rest = text.partition(begin)
-    picture = f"```mermaid\n{mermaid(definition('job'))}```\n"
-    return before + begin + picture + end + rest.partition(end)[2]
+    PICTURE.write_text(picture(), "utf-8")
 
 
 # --- steadyspot.toml ---------------------------------------------------------------------------

@@ -605,7 +605,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
         never_started=True,
-        # digdag's issue 1642 and Airflow's 15000: this alone is said, and the next try goes well.
+        # ECS at times says this and no more, and the next try goes well.
         facts=stop_code("TaskFailedToStart"),
         says=("task failed to start",),
         sentence="The task did not start: {stopped_reason}",

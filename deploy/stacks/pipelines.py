@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.config import Config
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from steadyspot.deploy.trouble import USAGE, Trouble
 
@@ -76,13 +76,13 @@ def _matching(form: re.Pattern[str], text: str, what: str, example: str) -> str:
     return text
 
 
-def template(platform: Platform, host: Host, repository: str, branch: str) -> dict[str, Any]:
+def template(config: Config, host: Host, repository: str, branch: str) -> dict[str, Any]:
     """Return the template of the two roles for a repository."""
     names = {"repository": repository, "branch": branch}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"What the pipeline of {repository} may do with the platform "
-        f"{platform.name}.",
+        f"{config.platform.name}.",
         "Parameters": {
             "Provider": {
                 "Type": "String",
@@ -101,8 +101,8 @@ def template(platform: Platform, host: Host, repository: str, branch: str) -> di
                 "UpdateReplacePolicy": "Retain",
                 "Properties": {"Url": f"https://{host.issuer}", "ClientIdList": [AUDIENCE]},
             },
-            "Compare": _role(platform, host, host.of_a_request.format(**names), Purpose.COMPARE),
-            "Deploy": _role(platform, host, host.of_a_branch.format(**names), Purpose.DEPLOY),
+            "Compare": _role(config, host, host.of_a_request.format(**names), Purpose.COMPARE),
+            "Deploy": _role(config, host, host.of_a_branch.format(**names), Purpose.DEPLOY),
         },
         "Outputs": {
             name: {"Description": text, "Value": {"Fn::GetAtt": [name, "Arn"]}}
@@ -114,7 +114,8 @@ def template(platform: Platform, host: Host, repository: str, branch: str) -> di
     }
 
 
-def _role(platform: Platform, host: Host, subject: str, purpose: Purpose) -> dict[str, Any]:
+def _role(config: Config, host: Host, subject: str, purpose: Purpose) -> dict[str, Any]:
+    platform = config.platform
     provider = {"Fn::If": ["MakesProvider", {"Ref": "IdentityProvider"}, {"Ref": "Provider"}]}
     properties = {
         "Path": platform.role_path,
@@ -135,7 +136,7 @@ def _role(platform: Platform, host: Host, subject: str, purpose: Purpose) -> dic
         "Policies": [
             {
                 "PolicyName": purpose.value,
-                "PolicyDocument": policy_for(purpose, platform),
+                "PolicyDocument": policy_for(purpose, platform, secrets=config.secrets_of_notify),
             }
         ],
     }

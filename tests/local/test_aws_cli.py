@@ -53,7 +53,8 @@ def test_the_cli_of_aws_packages_and_deploys_both_templates(
     deploy("platform.yaml", "--stack-name", stacks.platform)
     platform = stacks.outputs(stacks.platform)
     job = ("--stack-name", f"{stacks.platform}-report", "--parameter-overrides", "Job=report",
-           "Image=i", f"Platform={stacks.platform}", "--no-fail-on-empty-changeset")  # fmt: skip
+           "Image=i", "ImageRepository=report", f"Platform={stacks.platform}",
+           "--no-fail-on-empty-changeset")  # fmt: skip
     deploy("job.yaml", *job)
     job_outputs = stacks.outputs(f"{stacks.platform}-report")
     sfn = local_aws.session().client("stepfunctions")

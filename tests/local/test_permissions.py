@@ -134,7 +134,7 @@ def test_who_compares_may_call_what_diff_calls(shop: Shop) -> None:
 
 
 def test_the_roles_of_a_pipeline_are_deployed(shop: Shop) -> None:
-    made = template(shop.target.config.platform, HOSTS["github"], "acme/shop", "main")
+    made = template(shop.target.config, HOSTS["github"], "acme/shop", "main")
     client = shop.target.client("cloudformation")
     provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
     client.create_stack(

@@ -29,5 +29,5 @@ def command(host: str, repository: str, branch: str, path: Path, environment: st
     from steadyspot.deploy.stacks.config import load
     from steadyspot.deploy.stacks.pipelines import HOSTS, template
 
-    made = template(load(path, environment).platform, HOSTS[host], repository, branch)
+    made = template(load(path, environment), HOSTS[host], repository, branch)
     Screen().raw(yaml.safe_dump(made, sort_keys=False, width=100))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ from cfnlint.api import lint
 from click.testing import CliRunner
 
 from steadyspot.deploy.cli.main import main
-from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.config import Config, Platform
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from steadyspot.deploy.stacks.pipelines import HOSTS, template
+from tests.unit.deploy.test_notify import EVERY_WAY, config, templates
 
 PLATFORM = Platform(name="shop", region="eu-central-1", account="123456789012")
 
 
 def role(name: str, host: str = "github", platform: Platform = PLATFORM) -> dict[str, Any]:
-    made = template(platform, HOSTS[host], "acme/shop", "main")
+    made = template(Config(Path(), platform, {}), HOSTS[host], "acme/shop", "main")
     return dict(made["Resources"][name]["Properties"])
 
 
@@ -54,6 +56,25 @@ def test_each_role_has_the_policy_that_permissions_prints() -> None:
     for name, purpose in (("Deploy", Purpose.DEPLOY), ("Compare", Purpose.COMPARE)):
         (policy,) = role(name)["Policies"]
         assert policy["PolicyDocument"] == policy_for(purpose, PLATFORM)
+
+
+def test_who_deploys_reads_the_secrets_that_the_templates_name_and_who_compares_none() -> None:
+    """CloudFormation puts them in with the rights of who deploys; a shown change needs none."""
+    of = config(EVERY_WAY)
+    named = set[str]()
+    for text in templates(of).values():
+        named |= set(re.findall(r"\{\{resolve:secretsmanager:([^{}]+):SecretString:\w+\}\}", text))
+    assert named
+    made = template(of, HOSTS["github"], "acme/shop", "main")["Resources"]
+    for name, arns in (("Deploy", named), ("Compare", set())):
+        (policy,) = made[name]["Properties"]["Policies"]
+        read = [
+            arn
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "secretsmanager:GetSecretValue" in statement["Action"]
+            for arn in statement["Resource"]
+        ]
+        assert set(read) == arns, name
 
 
 def test_who_compares_carries_nothing_out() -> None:
@@ -113,7 +134,9 @@ def test_the_files_for_pipelines_say_how_to_get_the_roles_and_use_both() -> None
     for host in HOSTS:
         text = (folder / f"{host}.yml").read_text("utf-8")
         assert f"steadyspot pipeline {host} " in text
-        outputs = template(PLATFORM, HOSTS[host], "acme/shop", "main")["Outputs"]
+        outputs = template(Config(Path(), PLATFORM, {}), HOSTS[host], "acme/shop", "main")[
+            "Outputs"
+        ]
         assert all(
             f"STEADYSPOT_{name.upper()}" in json.dumps(yaml.safe_load(text)) for name in outputs
         )
