@@ -19,6 +19,7 @@ from moto.core.base_backend import BackendDict
 
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
+from steadyspot.deploy.local import serializing
 from steadyspot.deploy.local.alarms import AlarmWatch
 from steadyspot.deploy.local.atomic import OneAtATime
 from steadyspot.deploy.local.cloudformation import register
@@ -195,6 +196,7 @@ class LocalAws:
         # The routes name the class that answers the API of ECS; ours runs real tasks.
         moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch
         register()
+        serializing.register()
         self._parts = [self.outbox, bus, pipes, fargate, interpreter, self.alarms, self.scheduler]
         for part in self._parts:
             part.start()

@@ -117,30 +117,32 @@ _QUERY = inspect.signature(Table.query)
 
 
 class IndexedTable(Table):
-    """A table of moto that looks for what an index holds without comparing every item's values.
+    """A table of moto whose queries look only at the items that they can find.
 
-    A sparse index of a table with a hundred thousand items is read in a tenth of the time.
+    moto's own sort and compare all items for each query: seconds in a table of a hundred thousand.
     """
 
     _looking: ClassVar[threading.local] = threading.local()
 
     def query(self, *args: Any, **how: Any) -> Any:
-        """Query the table, or of an index only the items that have all its keys."""
-        name = _QUERY.bind(self, *args, **how).arguments.get("index_name")
-        schemas = [index.schema for index in self.all_indexes() if index.name == name]
-        self._looking.keys = {key["AttributeName"] for schema in schemas for key in schema}
+        """Query one partition, or of an index only the items that have all its keys."""
+        asked = _QUERY.bind(self, *args, **how).arguments
+        if name := asked.get("index_name"):
+            schemas = [index.schema for index in self.all_indexes() if index.name == name]
+            keys = {key["AttributeName"] for schema in schemas for key in schema}
+            every = (item for of_hash in self.items.values() for item in of_hash.values())
+            self._looking.among = [item for item in every if keys <= item.attrs.keys()]
+        else:
+            self._looking.among = [*self.items.get(asked["hash_key"], {}).values()]
         try:
             return super().query(*args, **how)
         finally:
-            self._looking.keys = set()
+            del self._looking.among
 
     def all_items(self) -> list[Item]:
-        """Return all items, or those that the query of an index can find."""
-        keys: set[str] = getattr(self._looking, "keys", set())
-        if not keys:
-            return super().all_items()
-        items = (item for of_hash in self.items.values() for item in of_hash.values())
-        return [item for item in items if keys <= item.attrs.keys()]
+        """Return all items, or those among which a query looks."""
+        among: list[Item] | None = getattr(self._looking, "among", None)
+        return super().all_items() if among is None else among
 
 
 class TableResource(Resource, CloudFormationModel):
