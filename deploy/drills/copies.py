@@ -25,6 +25,9 @@ from steadyspot.deploy.stacks.templates import job_template
 _SETTLES_SECONDS = 30
 """For which *After the end* is waited for: an event takes seconds, and the machine a few calls."""
 
+_TOLD_OF = ("FAILED", "ABORTED", "TIMED_OUT")
+"""Ends that the rule in ``job.yaml`` tells *After the end* of."""
+
 HARMLESS = ("python", "-c", "print('nothing is done here, and done well')")
 
 
@@ -80,28 +83,31 @@ class Copy:
             empty(target.client("s3"), bucket, f"{below}{prefix.rstrip('/')}/")
 
     def _stop_what_runs(self) -> None:
-        """Stop executions that a drill left under way, and wait for what is said of them.
+        """Stop executions that a drill left under way, and wait for what is said of all that ended.
 
         Their state machine would outlive its stack, and what *After the end* writes, the records.
         """
         if self.stage is self._original:
             return
-        sfn, machine = self.stage.sfn, self.stage.outputs["StateMachine"]
-        running = sfn.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
-        for execution in running["executions"]:
-            sfn.stop_execution(
-                executionArn=execution["executionArn"], cause="The drill was broken off."
-            )
-        if running["executions"]:
-            self.stage.until(self._is_settled, _SETTLES_SECONDS)
+        for execution, status in self._executions("StateMachine"):
+            if status == "RUNNING":
+                self.stage.sfn.stop_execution(
+                    executionArn=execution, cause="The drill was broken off."
+                )
+        self.stage.until(self._is_settled, _SETTLES_SECONDS)
 
     def _is_settled(self) -> bool:
-        speaking = self.stage.sfn.list_executions(
-            stateMachineArn=self.stage.outputs["AfterTheEnd"], statusFilter="RUNNING"
-        )
+        """Whether *After the end* has come and gone for each end that it is told of."""
+        told = [status for _, status in self._executions("StateMachine") if status in _TOLD_OF]
+        after = [status for _, status in self._executions("AfterTheEnd")]
         runs = self.stage.target.runs.since(self._name, "")
         alive = any(run.status in (Status.RUNNING, Status.COMMITTING) for run in runs)
-        return not speaking["executions"] and not alive
+        return len(after) >= len(told) and "RUNNING" not in after and not alive
+
+    def _executions(self, machine: str) -> list[tuple[str, str]]:
+        """Return the executions of the machine in this output, each with its status."""
+        listed = self.stage.sfn.list_executions(stateMachineArn=self.stage.outputs[machine])
+        return [(one["executionArn"], one["status"]) for one in listed["executions"]]
 
 
 @contextmanager

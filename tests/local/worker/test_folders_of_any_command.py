@@ -57,7 +57,8 @@ def test_shell_job_resumes_where_its_folder_was_saved(bench: Bench) -> None:
 
 
 def test_folder_is_saved_at_the_interval_while_the_job_runs(bench: Bench) -> None:
-    job = "i=0; while true; do i=$((i+1)); echo $i > state/n; sleep 0.05; done"
+    # A save may come in the midst of a file that is written in its place.
+    job = "i=0; while true; do i=$((i+1)); echo $i > new; mv new state/n; sleep 0.05; done"
     worker = bench.start("--checkpoint-dir", "state", "--every", "0.3", "sh", "-c", job)
 
     wait_until(lambda: bench.item().get("checkpoint", {}).get("sequence", 0) >= 3)
