@@ -110,21 +110,22 @@ class AlarmWatch:
                 # Someone set the state by hand (SetAlarmState), which CloudWatch tells as well.
                 self._change(alarm, old, alarm.state_value, alarm.state_reason, now)
                 old = alarm.state_value
-            self._evaluate(alarm, old, now)
-            self._known[name] = alarm.state_value
+            self._known[name] = self._evaluate(alarm, old, now)
         for name in set(self._known) - set(alarms):
             del self._known[name]
 
-    def _evaluate(self, alarm: Alarm, old: str, now: datetime) -> None:
+    def _evaluate(self, alarm: Alarm, old: str, now: datetime) -> str:
+        """Return the state, which somebody may set by hand at this very moment."""
         datapoints = self._datapoints(alarm, now)
         if datapoints is None:
-            return
+            return old
         rule = rule_of(alarm)
         new = next_state(rule, datapoints, old)
         if new != old:
             why = reason(rule, datapoints, now, new)
             alarm.update_state(why, "{}", new)
             self._change(alarm, old, new, why, now)
+        return new
 
     def _change(self, alarm: Alarm, old: str, new: str, why: str, now: datetime) -> None:
         actions = {

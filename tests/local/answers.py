@@ -13,7 +13,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -160,10 +160,19 @@ def page(status: int) -> AbstractContextManager[str]:
 
 
 @contextmanager
-def silence() -> Iterator[str]:
-    """Take connections, and never answer."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+def silence() -> Iterator[tuple[str, Callable[[], int]]]:
+    """Take connections, and never answer; the address, and what counts the connections."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as open_ones:
+
+        def count() -> int:
+            server.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    taken.append(open_ones.enter_context(server.accept()[0]))
+            return len(taken)
+
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", count
 
 
 def answering(other: Any, **services: Any) -> AbstractContextManager[str]:

@@ -7,12 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.local.runs import DEADLINE_SECONDS, ROOT, eventually
+
 PAGE = ROOT / "docs" / "how-to" / "by_hand.md"
 ADDRESS = Path(".steadyspot") / "local.json"
 
@@ -54,13 +54,11 @@ def test_what_the_page_says_to_type_does_what_it_says(tmp_path: Path) -> None:
         ["steadyspot", "local"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
     )
     try:
-        until = time.monotonic() + 60
-        while not (tmp_path / ADDRESS).exists() and time.monotonic() < until:
-            time.sleep(0.2)
+        eventually((tmp_path / ADDRESS).exists)
         said = typed("echo\n".join(others), tmp_path, environment)
     finally:
         local.send_signal(signal.SIGINT)
-        assert local.wait(30) == 0
+        assert local.wait(DEADLINE_SECONDS) == 0
     for line in (
         '"rehearsal"',
         "worker: SIGTERM came",

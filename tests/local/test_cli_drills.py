@@ -151,7 +151,7 @@ def test_a_signal_in_the_middle_of_a_drill_puts_everything_back(
     assert drill.stdout
     read_until(drill.stdout, moment)
     drill.send_signal(stop)
-    said, _ = drill.communicate(timeout=60)
+    said, _ = drill.communicate(timeout=DEADLINE_SECONDS)
     assert drill.returncode == 128 + stop, said
     how = "Ctrl-C" if stop == signal.SIGINT else stop.name
     assert f"Stopped by {how}; everything is put back." in said
@@ -168,7 +168,7 @@ def test_sigterm_puts_everything_back_as_ctrl_c_does(shop: Shop) -> None:
     assert drill.stdout
     read_until(drill.stdout, "is claimed")
     drill.send_signal(signal.SIGTERM)
-    said, _ = drill.communicate(timeout=60)
+    said, _ = drill.communicate(timeout=DEADLINE_SECONDS)
     assert drill.returncode == 143, said
     assert "removes the copy" in said
     assert "Stopped by SIGTERM; everything is put back." in said
@@ -186,7 +186,7 @@ def test_terminal_that_closes_puts_everything_back(shop: Shop) -> None:
         said += os.read(ours, 4096)
     os.close(ours)
     # Whichever comes first: the signal, or a line that cannot be printed any more.
-    assert drill.wait(60) in (128 + signal.SIGHUP, 1)
+    assert drill.wait(DEADLINE_SECONDS) in (128 + signal.SIGHUP, 1)
 
 
 @pytest.mark.usefixtures("before")
@@ -198,7 +198,7 @@ def test_ctrl_c_again_while_a_copy_is_removed_waits_until_it_is_gone(shop: Shop)
     read_until(drill.stdout, "removes the copy")
     for _ in range(5):
         drill.send_signal(signal.SIGINT)
-    said, _ = drill.communicate(timeout=60)
+    said, _ = drill.communicate(timeout=DEADLINE_SECONDS)
     assert drill.returncode == 130, said
     assert "Stopped by Ctrl-C; everything is put back." in said
 
@@ -207,7 +207,7 @@ def test_what_a_drill_found_until_ctrl_c_is_in_its_json(shop: Shop) -> None:
     drill = shop.begin("drill", "undeliverable", "--yes", "--json")
     eventually(lambda: waiting(shop))
     drill.send_signal(signal.SIGINT)
-    said, _ = drill.communicate(timeout=60)
+    said, _ = drill.communicate(timeout=DEADLINE_SECONDS)
     assert drill.returncode == 130, said
     told = json.loads(said.splitlines()[0])
     assert (told["drill"], told["whole"]) == ("undeliverable", False)

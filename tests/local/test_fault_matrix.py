@@ -188,7 +188,8 @@ class Disturbed:
             worker = int(eventually(lambda: self.met.exists() and self.met.read_text()))
         task = self.task()
         if self.moment == "committing":
-            eventually(lambda: self.status() == Status.COMMITTING)
+            # Looked for closely: what befalls the commit has to come before its end.
+            eventually(lambda: self.status() == Status.COMMITTING, pause=0.01)
         self.fault.inflict(self.work, task, worker)
 
     def status(self) -> str:

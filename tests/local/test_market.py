@@ -83,7 +83,7 @@ def test_a_task_can_be_taken_back_a_while_after_it_runs(bench: Bench, market: Ma
 
 def test_a_recorded_series_rules_spot(bench: Bench, market: Market) -> None:
     definition = bench.define(bench.container(LISTENS, image=PYTHON))
-    market.follow([1, 0], 1.0, how="failures")
+    market.follow([1, 0], 3.0, how="failures")
     task = bench.stopped(bench.run(definition))
     assert task["stoppedReason"] == "Your Spot Task was interrupted."
     assert outcome(bench, definition) == "failures"

@@ -13,7 +13,7 @@ from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.telling import all_told, try_all
 from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.up import platform_of
-from tests.local.receiver import Receiver, receiving
+from tests.local.receiver import Call, Receiver, receiving
 from tests.local.runs import Place, Work, eventually, faults
 
 KEY = "hush-2718281828"
@@ -60,12 +60,19 @@ def told(platform: Place, receiver: Receiver, secret: str) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def failed(told: Place) -> tuple[Work, str]:
-    """A job whose run has failed, and the execution."""
+def failed(told: Place, receiver: Receiver) -> tuple[Work, str]:
+    """A job whose run has failed, and the execution; everybody has been told of it."""
     work = told.job(*FAILS)
     execution = work.start(scheduledTime=SCHEDULED)
     work.failed(execution)
+    eventually(lambda: len(receiver.at("/json")) >= 3)
+    eventually(lambda: receiver.at(f"/slack/{KEY}") and receiver.at("/no"))
     return work, execution
+
+
+def about(execution: str, calls: list[Call]) -> list[Call]:
+    """The calls that tell of an execution; a test of who is told makes others."""
+    return [call for call in calls if execution in json.dumps(call.body)]
 
 
 def test_a_webhook_gets_what_machines_are_told_with_its_key_in_a_header(
@@ -73,9 +80,9 @@ def test_a_webhook_gets_what_machines_are_told_with_its_key_in_a_header(
 ) -> None:
     """It answers 503 and 429 at first, and is tried again until it takes it; then no more."""
     work, execution = failed
-    eventually(lambda: len(receiver.at("/json")) >= 3)
-    assert len(receiver.at("/json")) == 3
-    for call in receiver.at("/json"):
+    calls = about(execution, receiver.at("/json"))
+    assert len(calls) == 3
+    for call in calls:
         assert call.headers["authorization"] == KEY
         assert (call.body["job"], call.body["execution"]) == (work.name, execution)
         assert not faults("notification", call.body)
@@ -85,7 +92,7 @@ def test_slack_gets_its_form_at_the_address_that_is_secret(
     failed: tuple[Work, str], receiver: Receiver
 ) -> None:
     work, execution = failed
-    (call,) = eventually(lambda: receiver.at(f"/slack/{KEY}"))
+    (call,) = about(execution, receiver.at(f"/slack/{KEY}"))
     assert call.body["text"] == f"Steadyspot: {work.name} failed (error), run {RUN}"
     assert [one["text"] for one in call.body["attachments"]][2] == execution
 
@@ -93,11 +100,15 @@ def test_slack_gets_its_form_at_the_address_that_is_secret(
 def test_who_chose_another_outcome_hears_nothing_and_mails_are_chosen_by_severity(
     failed: tuple[Work, str], receiver: Receiver
 ) -> None:
-    work, _ = failed
-    eventually(lambda: receiver.at("/json"))
-    work.mail(lambda mail: mail.to == "errors@example.com")
-    assert {mail.to for mail in work.mails()} == {"oncall@example.com", "errors@example.com"}
-    assert receiver.at("/late") == []
+    work, execution = failed
+
+    def told() -> set[str]:
+        return {mail.to for mail in work.mails() if execution in mail.body}
+
+    both = {"oncall@example.com", "errors@example.com"}
+    eventually(lambda: told() >= both)
+    assert told() == both
+    assert about(execution, receiver.at("/late")) == []
 
 
 def test_what_nobody_takes_lies_in_a_queue_that_rings(
@@ -142,8 +153,11 @@ def test_a_test_says_that_it_is_one_and_reaches_who_chose_what_seldom_happens(
     (late,) = eventually(lambda: receiver.at("/late"))
     assert late.body["sentence"] == "This is a test of who is told: nothing happened."
     assert not faults("notification", late.body)
-    told_of = {mail.to for mail in work.place.aws.outbox.mails() if "a test of" in mail.subject}
-    assert {"errors@example.com", "warnings@example.com"} <= told_of
+
+    def told_of() -> set[str]:
+        return {m.to for m in work.place.aws.outbox.mails() if "a test of" in m.subject}
+
+    eventually(lambda: {"errors@example.com", "warnings@example.com"} <= told_of())
 
 
 def test_explain_says_who_was_told(failed: tuple[Work, str]) -> None:
@@ -161,15 +175,23 @@ HEARTBEATS: tuple[tuple[Any, str, str, str], ...] = (
 )
 
 
-def test_a_heartbeat_comes_at_the_start_of_each_run_and_at_its_end(
-    platform: Place, receiver: Receiver
-) -> None:
-    """It costs the run no state: a quiet one enters four."""
-    work = platform.job("true")
+@pytest.fixture
+def beating(platform: Place, receiver: Receiver) -> Iterator[Work]:
+    """A job whose runs send each heartbeat; who else is told is told again when it ends."""
+    work, before = platform.job("true"), platform.notify
     platform.notify = tuple(
         Notify(heartbeat=kind, url=f"{receiver.url}/{kind}/{work.name}", jobs=(work.name,))
         for kind, *_ in HEARTBEATS
     )
+    yield work
+    platform.notify = before
+
+
+def test_a_heartbeat_comes_at_the_start_of_each_run_and_at_its_end(
+    beating: Work, receiver: Receiver
+) -> None:
+    """It costs the run no state: a quiet one enters four."""
+    work = beating
     work.deploy()
     quiet = work.start(scheduledTime=SCHEDULED)
     work.succeeded(quiet, RUN)

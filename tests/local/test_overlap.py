@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +19,34 @@ FIRST, SECOND, THIRD = (f"2026-11-24T0{hour}:00:00Z" for hour in (2, 3, 4))
 KEYS = {FIRST: "20261124T020000Z", SECOND: "20261124T030000Z", THIRD: "20261124T040000Z"}
 
 
+WAITS = """
+import sys, time
+from pathlib import Path
+while not Path(sys.argv[1]).exists(): time.sleep(0.05)
+"""
+STUBBORN = f"""
+import signal
+from steadyspot import current_run
+run = current_run()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with run.output('answer') as path: path.write_text('42')
+{WAITS}
+run.finish()
+"""
+"""It goes on where it is told to stop, and says that it has finished."""
+
+
 def works(work: Work, key: str) -> bool:
     run = work.target.runs.get(work.name, key)
     return run is not None and run.fence > 0
 
 
-def two(place: Place, overlap: Overlap, *command: str) -> tuple[Work, str, str]:
-    """A job, and two of its runs, of which the second begins while the first one works."""
-    work = place.job(*command, overlap=overlap)
+def two(place: Place, overlap: Overlap, gate: Path, job: str = WAITS) -> tuple[Work, str, str]:
+    """A job whose runs work until the gate is there, and two of its runs.
+
+    The second begins while the first one works.
+    """
+    work = place.job("python", "-c", job, str(gate), overlap=overlap)
     first = work.start(scheduledTime=FIRST)
     eventually(lambda: works(work, KEYS[FIRST]))
     return work, first, work.start(scheduledTime=SECOND)
@@ -35,26 +56,11 @@ def turn(work: Work) -> dict[str, Any]:
     return work._item(turn_partition(work.name), columns.TURN)
 
 
-SLOW = ("python", "-c", "import time; time.sleep(8)")
-STUBBORN = (
-    "python",
-    "-c",
-    "import signal, time\n"
-    "from steadyspot import current_run\n"
-    "run, told = current_run(), []\n"
-    "signal.signal(signal.SIGTERM, lambda *_: told.append(time.time()))\n"
-    "with run.output('answer') as path: path.write_text('42')\n"
-    "for _ in range(60): told or time.sleep(0.1)\n"
-    "end = time.time() + 6\n"
-    "while told and time.time() < end: time.sleep(0.1)\n"
-    "run.finish()\n",
-)
-"""It goes on where it is told to stop, and says that it has finished."""
-
-
-def test_a_run_is_skipped_while_another_one_works(place: Place) -> None:
-    work, first, second = two(place, Overlap.SKIP, *SLOW)
+def test_a_run_is_skipped_while_another_one_works(place: Place, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    work, first, second = two(place, Overlap.SKIP, gate)
     shown = work.ended(second)
+    gate.touch()
     assert json.loads(shown["output"]) == {"outcome": "skipped", "runKey": KEYS[SECOND]}
     assert work.states_entered(second)[-1] == "Skipped"
     assert work.record(KEYS[SECOND]).status == Status.SKIPPED
@@ -64,11 +70,13 @@ def test_a_run_is_skipped_while_another_one_works(place: Place) -> None:
     assert columns.TAKEN_BY not in turn(work)
 
 
-def test_a_run_waits_in_the_queue_until_the_other_is_done(place: Place) -> None:
-    work, first, second = two(place, Overlap.QUEUE, *SLOW)
+def test_a_run_waits_in_the_queue_until_the_other_is_done(place: Place, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    work, first, second = two(place, Overlap.QUEUE, gate)
     eventually(lambda: columns.QUEUED in turn(work))
     third = work.start(scheduledTime=THIRD)
     stopped_while_it_waits(work, third)
+    gate.touch()
     one = work.succeeded(first, KEYS[FIRST])
     other = work.succeeded(second, KEYS[SECOND])
     assert other.attempts[0].started_at > one.attempts[0].ended_at
@@ -97,8 +105,11 @@ def stopped_while_it_waits(work: Work, execution: str) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_newer_run_replaces_the_older_one_which_is_parked(place: Place) -> None:
-    work, first, second = two(place, Overlap.REPLACE, *STUBBORN)
+def test_a_newer_run_replaces_the_older_one_which_is_parked(place: Place, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    work, first, second = two(place, Overlap.REPLACE, gate, STUBBORN)
+    eventually(lambda: works(work, KEYS[SECOND]))
+    gate.touch()
     assert work.ended(first)["status"] == "ABORTED"
     assert work.succeeded(second, KEYS[SECOND]).complete
     replaced = work.record(KEYS[FIRST])

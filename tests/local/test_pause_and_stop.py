@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 
-from tests.local.runs import eventually
+from tests.local.runs import DEADLINE_SECONDS, eventually, parts
 from tests.local.shop import Shop
 
 
@@ -43,7 +44,8 @@ def test_a_schedule_rests_until_it_is_resumed_whatever_is_deployed(shop: Shop) -
 
 
 def test_a_run_under_way_is_ended_marked_and_parked(shop: Shop) -> None:
-    started = shop.json("run", "--no-follow")["execution"]
+    held = {"command": parts(shop.folder / "held", at=3)}
+    started = shop.json("run", "--no-follow", "--input", json.dumps(held))["execution"]
     key = started.rsplit(":", 1)[-1]
     table = shop.target.runs
     eventually(lambda: (run := table.get("night", key)) is not None and run.units_done > 0)
@@ -68,7 +70,7 @@ def test_a_run_under_way_is_ended_marked_and_parked(shop: Shop) -> None:
     assert attempt["seconds"] > 0
     assert attempt["zone"]
     assert attempt["task"]
-    mail = shop.aws.outbox.wait_for(lambda mail: key in mail.body, 20.0)
+    mail = shop.aws.outbox.wait_for(lambda mail: key in mail.body, DEADLINE_SECONDS)
     assert "Attempt 1 ended with it, on " in mail.body
     (taken_up,) = [one for one in shop.json("redrive") if one["run_key"] == key]
     done = functools.partial(describe, executionArn=taken_up["execution"])

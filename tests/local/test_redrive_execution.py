@@ -75,7 +75,7 @@ def test_one_that_was_stopped_goes_on_too(bench: Bench) -> None:
     machine = bench.machine(
         {"Wait": {"Type": "Wait", "Seconds": "{% $states.input.s %}", "End": True}}
     )
-    execution = bench.start(machine, s=1)
+    execution = bench.start(machine, s=3)
     bench.sfn.stop_execution(executionArn=execution)
     assert bench.ended(execution)["status"] == "ABORTED"
     bench.sfn.redrive_execution(executionArn=execution)

@@ -89,6 +89,16 @@ def listed_task(bench: Bench, **filters: str) -> str:
     return until(look)
 
 
+def submitted_task(bench: Bench, execution: str) -> str:
+    """The task of an execution that has ended, whatever has become of it since."""
+    (answer,) = [
+        json.loads(event["taskSubmittedEventDetails"]["output"])
+        for event in bench.history(execution)
+        if event["type"] == "TaskSubmitted"
+    ]
+    return str(answer["Tasks"][0]["TaskArn"])
+
+
 def test_exit_code_0_is_a_success_and_gives_the_one_task(bench: Bench) -> None:
     state = bench.run_state(bench.define(bench.container("exit 0")), End=True)
     task = bench.output({"Run": state})
@@ -343,8 +353,8 @@ def test_a_time_limit_has_no_cause_and_may_or_may_not_stop_the_task(
     definition = bench.define(bench.container(LISTENS, image=PYTHON))
     state = bench.run_state(definition, TimeoutSeconds=1, End=True)
     execution = bench.start(bench.machine({"Run": state}))
-    arn = listed_task(bench)
     shown = bench.ended(execution)
+    arn = submitted_task(bench, execution)
     assert (shown["status"], shown["error"]) == ("FAILED", "States.Timeout")
     assert "cause" not in shown
     timed_out = next(e for e in bench.history(execution) if e["type"] == "TaskTimedOut")

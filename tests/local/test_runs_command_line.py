@@ -21,7 +21,7 @@ from steadyspot.deploy.aws.local_address import ADDRESS, read
 from steadyspot.deploy.aws.local_session import LocalSession
 from tests.local.bench import is_alive
 from tests.local.parts import HELD
-from tests.local.runs import ROOT, eventually, parts
+from tests.local.runs import DEADLINE_SECONDS, ROOT, eventually, parts
 from tests.local.stacks import everything
 
 CONFIG = """
@@ -88,7 +88,7 @@ class Local:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=200,
             check=False,
         )
 
@@ -185,7 +185,7 @@ def pages_of_what_ran(staying: Local, run_key: str) -> None:
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(origin)
         server.send_signal(signal.SIGINT)
-        assert server.communicate(timeout=20)[0].endswith("Ended.\n")
+        assert server.communicate(timeout=DEADLINE_SECONDS)[0].endswith("Ended.\n")
         assert server.returncode == 0
     finally:
         server.kill()
@@ -254,7 +254,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_file(local: Local) -> None:
     assert all(is_alive(process) for process in processes)
     assert list(local.scratch.iterdir())
     local.process.send_signal(signal.SIGINT)
-    said, _ = local.process.communicate(timeout=20)
+    said, _ = local.process.communicate(timeout=DEADLINE_SECONDS)
     assert local.process.returncode == 0, said
     assert "Traceback" not in said
     assert [process for process in processes if is_alive(process)] == []
@@ -270,7 +270,7 @@ def test_in_the_background_of_a_script_it_ignores_ctrl_c_and_sigterm_ends_it(
         local.process.send_signal(signal.SIGHUP)
         assert "Stack shop-quick" in local.verb("up", "quick")
         local.process.send_signal(signal.SIGTERM)
-        said, _ = local.process.communicate(timeout=20)
+        said, _ = local.process.communicate(timeout=DEADLINE_SECONDS)
         assert (local.process.returncode, "Traceback" in said) == (0, False)
         assert not local.address.exists()
         assert list(local.scratch.iterdir()) == []
@@ -293,7 +293,7 @@ def test_so_does_the_demo(tmp_path: Path) -> None:
     assert "lie in the bucket" in demo.stdout.readline()
     demo.send_signal(signal.SIGTERM)
     rest = demo.stdout.read()  # Some of it may be read ahead, which communicate() would lose.
-    demo.wait(60)
+    demo.wait(DEADLINE_SECONDS)
     assert (demo.returncode, "Traceback" in rest) == (143, False)
     assert "Stopped by SIGTERM" in rest
     assert "Ctrl-C" not in rest
@@ -304,6 +304,6 @@ def test_kill_9_leaves_no_orphan_and_no_verb_believes_that_it_still_runs(local: 
     processes = local.held()
     local.process.kill()
     local.process.wait()
-    eventually(lambda: not any(is_alive(process) for process in processes), 10)
-    eventually(lambda: list(local.scratch.iterdir()) == [], 10)
+    eventually(lambda: not any(is_alive(process) for process in processes))
+    eventually(lambda: list(local.scratch.iterdir()) == [])
     assert "No embedded AWS runs" in local.verb("up", code=1)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.drills.topic_listener import Ear, listening
+from steadyspot.deploy.stacks.config import Backoff
 from tests.local.runs import DEADLINE_SECONDS, PART_OUTPUTS, Place, eventually, faults, parts
 
 SECRET = "hunter2-of-the-warehouse"
@@ -103,7 +104,11 @@ def test_a_file_that_no_checkpoint_holds_is_told_of(place: Place, ear: Ear, tmp_
 def test_an_execution_stopped_while_it_waits_for_capacity_is_redriven_with_its_history(
     place: Place, ear: Ear, tmp_path: Path
 ) -> None:
-    work = place.job(*parts(tmp_path / "met", at=3), maximum_wait_minutes=10)
+    work = place.job(
+        *parts(tmp_path / "met", at=3),
+        maximum_wait_minutes=10,
+        backoff=Backoff(seconds=120, cap_seconds=120),
+    )
     execution = work.start(scheduledTime=SCHEDULED)
     task = work.held()
     place.aws.market.refuse(work.family, times=1, how="failures")

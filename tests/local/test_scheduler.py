@@ -148,7 +148,7 @@ def test_a_schedule_in_the_near_future_fires_when_it_is_due(desk: Desk) -> None:
 def test_schedules_of_one_time_are_spread_over_their_window_and_keep_their_time(
     local_aws: LocalAws, own_clients: dict[str, Any]
 ) -> None:
-    desks = [Desk(local_aws, own_clients) for _ in range(6)]
+    desks = [Desk(local_aws, own_clients) for _ in range(12)]
     # Minutes pass here in 0.6 s.
     dues = [desk.schedule(window_minutes=4) for desk in desks]
     started = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -96,3 +97,27 @@ def test_signal_that_is_ignored_ends_nothing() -> None:
     with ended_by_signals():
         signal.raise_signal(signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+class Swallowing:
+    """Meets a signal while it is cleared away, where Python drops whatever is raised."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.usefixtures("usual")
+@pytest.mark.parametrize("number", ENDING)
+def test_signal_that_comes_in_a_finalizer_ends_the_command_all_the_same(number: int) -> None:
+    def wait_for_what_was_dropped() -> None:
+        with ended_by_signals():
+            gone = Swallowing(number)
+            del gone
+            time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt) as ended:
+        wait_for_what_was_dropped()
+    assert how_stopped(ended.value)[1] == 128 + number
