@@ -25,6 +25,8 @@ def plain(text: str, *, lines: bool = False) -> str:
 
     A tab stays a tab; each other character that only steers becomes a blank.
     """
+    if text.isprintable():  # No character of those categories is.
+        return text
     kept = "\t\n" if lines else "\t"
     return "".join(
         character if character in kept or unicodedata.category(character) not in _STEERS else " "

@@ -23,6 +23,12 @@ def _templates() -> Environment:
     )
 
 
+def prepare() -> None:
+    """Compile the templates, which takes longer than an answer may."""
+    for name in _templates().list_templates():
+        _templates().get_template(name)
+
+
 def rendered(template: str, *, now: datetime, where: str, **values: Any) -> str:
     """Return a page.
 

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from flask import Flask, Response, abort, g, redirect, request, stream_with_context, url_for
@@ -28,7 +28,7 @@ from steadyspot.deploy.ui.fleet_view import FleetView
 from steadyspot.deploy.ui.guard import Guard
 from steadyspot.deploy.ui.job_view import JobView
 from steadyspot.deploy.ui.looks import Looks
-from steadyspot.deploy.ui.rendering import rendered
+from steadyspot.deploy.ui.rendering import prepare, rendered
 from steadyspot.deploy.ui.run_view import RunView
 
 _LOG = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ def make_app(
     looks
         What keeps looks for a moment.
     """
+    prepare()
     app = Flask(__name__, static_folder=None, template_folder=None)
     answers = _Answers(pages, guard, looks or Looks(), read_only=read_only, pause=pause)
     app.before_request(answers.admit)
@@ -292,32 +293,36 @@ def _protected(response: Response) -> Response:
     return response
 
 
+_address = lru_cache(10_000)(url_for)
+"""A page of all jobs has hundreds of them, the same ones each time."""
+
+
 class _Links:
     """Where pages lie, for templates."""
 
     @property
     def fleet(self) -> str:
-        return url_for("fleet")
+        return _address("fleet")
 
     def job(self, job: str) -> str:
-        return url_for("job", job=job)
+        return _address("job", job=job)
 
     def run(self, job: str, run: str) -> str:
-        return url_for("run", job=job, run=run)
+        return _address("run", job=job, run=run)
 
     def drills(self, job: str) -> str:
-        return url_for("drills", job=job)
+        return _address("drills", job=job)
 
     def record(self, job: str, run: str) -> str:
-        return url_for("record", job=job, run=run)
+        return _address("record", job=job, run=run)
 
     def output(self, job: str, run: str, name: str) -> str:
-        return url_for("output", job=job, run=run, name=name)
+        return _address("output", job=job, run=run, name=name)
 
     def do(self, action: str, job: str, run: str = "") -> str:
         if run:
-            return url_for("ask_run_do", job=job, run=run, action=action)
-        return url_for("ask_job_do", job=job, action=action)
+            return _address("ask_run_do", job=job, run=run, action=action)
+        return _address("ask_job_do", job=job, action=action)
 
 
 _LINKS = _Links()

@@ -254,6 +254,7 @@ def test_one_dashboard_shows_all_jobs_of_the_platform(shared: Any, clients_of: A
     assert searched == {
         *["TriggeredRules", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"],
         *["Runs", "Cost", "Saved", "Attempts", "GracePercent"],
+        *["StartDelaySeconds", "FinishDelaySeconds"],
         "ApproximateNumberOfMessagesVisible",
     }
     (launches,) = (widget["query"] for widget in widgets if "query" in widget)
