@@ -40,7 +40,7 @@ def start() -> tuple[float, float]:
 
 
 def test_start_costs_little_time_and_memory() -> None:
-    took = []
+    took: list[float] = []
     # What else the machine does costs processor, too (caches); the best of some tries is its own.
     while len(took) < TRIES and min(took, default=MOST_MILLISECONDS + 1) > MOST_MILLISECONDS:
         milliseconds, memory = start()
