@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ class Channel(Protocol):
 
     def units(self) -> list[str]: ...
     def begin(self, unit: str) -> None: ...
+    def claim(self, program: str, units: Sequence[str], done: Sequence[str]) -> None: ...
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[Any, Path]: ...
     def stage(self, output: Any) -> None: ...
     def give_up(self, output: Any) -> None: ...
@@ -54,6 +56,9 @@ class SocketChannel:
 
     def begin(self, unit: str) -> None:
         self._ask({"do": "begin", "unit": unit})
+
+    def claim(self, program: str, units: Sequence[str], done: Sequence[str]) -> None:
+        self._ask({"do": "claim", "program": program, "units": units, "done": done})
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[int, Path]:
         answer = self._ask({"do": "output", "name": name, "unit": unit, "within": within})

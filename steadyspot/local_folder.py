@@ -14,7 +14,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,9 @@ class FolderChannel:
             process = Process.of(os.getpid())
             begun = {"key": unit, "process": [process.pid, process.started]}
             (folder / "unit.json").write_text(json.dumps(begun))
+
+    def claim(self, program: str, units: Sequence[str], done: Sequence[str]) -> None:
+        """Programs one after the other are attempts here; each says what was done before it."""
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
         with self._locked():

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from steadyspot.errors import Misused, RunError
+from steadyspot.in_hand import is_child_of_python
 from steadyspot.shards import is_held
 from steadyspot.units import NoKey, key_of
 
@@ -21,6 +23,9 @@ FOR_POOLS = (
     "A unit counts as done when the next is asked for. Give a pool run.undone(units), and begin"
     " each where it is done: with run.unit(unit)."
 )
+PART = 1_000
+"""So many keys go into one request."""
+
 _POOLS = ("concurrent", "multiprocessing", "joblib")
 """Packages that take units from an iterator long before they are done."""
 
@@ -32,6 +37,27 @@ def refuse_pool() -> None:
         caller = caller.f_back
     if str(caller.f_globals.get("__name__", "")).partition(".")[0] in _POOLS:
         raise Misused(f"A pool cannot take its units from remaining(units). {FOR_POOLS}")
+
+
+def this_program(file: str, line: int) -> str:
+    """What tells a loop of this program from one of another that a job runs.
+
+    The same program may be started again; a child of ``multiprocessing``, which does the units of
+    its parent, is told from none.
+    """
+    if is_child_of_python():
+        return ""
+    program = (sys.argv or [""])[0]
+    if program == "-c":
+        text = sys.orig_argv[sys.orig_argv.index("-c") + 1]
+        program = f"-c {zlib.crc32(text.encode()):08x}"
+    return f"{program}, {file} line {line}"
+
+
+def in_parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as go into one request."""
+    for begin in range(0, len(names), PART):
+        yield names[begin : begin + PART]
 
 
 def unit_key(unit: Any) -> str:

@@ -8,6 +8,9 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, and ``state``: a list
                             with what was last saved, empty where nothing was
 ``{"do": "units"}``         ``units``: the keys done so far, durable or set aside
+``{"do": "claim",           units of the ``program``, and those it finds ``done`` and leaves out;
+``"program", "units",       that is refused where another has had them in this attempt
+``"done"}``
 ``{"do": "begin", "unit"}`` takes the unit with this key in hand; a key belongs to one unit only
 ``{"do": "output",          begins an output: its number ``output``, and the ``path`` to write it
 ``"name"}``                 to. It belongs to the unit that the process or the nearest one above it

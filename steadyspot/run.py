@@ -31,7 +31,7 @@ from steadyspot.contract import Env, Exit
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, Moments, is_child_of_python
 from steadyspot.local_folder import FolderChannel, folder_of_shards, local_folder
-from steadyspot.loops import FOR_POOLS, refuse_pool, unit_key, with_keys
+from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
 from steadyspot.shards import BadShard, Shard
@@ -135,7 +135,8 @@ class Run:
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
-        these. Two units with one key are refused by a ``RunError``, also those of two loops.
+        these. Two units with one key are refused by a ``RunError``, also those of two loops and of
+        two programs.
         """
         caller = sys._getframe(1)
         return self._remaining(units, key, (caller.f_code.co_filename, caller.f_lineno))
@@ -143,6 +144,8 @@ class Run:
     def _remaining(
         self, units: Iterable[T], key: Callable[[T], Hashable] | None, loop: tuple[str, int]
     ) -> Iterator[T]:
+        program = this_program(*loop)
+        self._channel.claim(program, [], [])
         done = set(self._channel.units())
         self._looped = False
         self._channel.all_done(False)
@@ -151,7 +154,7 @@ class Run:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
         aside: list[InHand] = []
-        skipped = 0
+        skipped: list[str] = []
         for name, unit in self._own(units, key):
             if self._loops.get(name, loop) != loop:
                 raise RunError(
@@ -161,7 +164,7 @@ class Run:
                 )
             names.append(name)
             if name in done:
-                skipped += 1
+                skipped.append(name)
                 continue
             self._leave_if_stopping()
             with self._in_hand(name, aside):
@@ -172,7 +175,9 @@ class Run:
                     raise Misused(f"A loop over units is for one in one thread. {FOR_POOLS}")
         self._loops |= dict.fromkeys(names, loop)
         if skipped:
-            self._channel.say_done(skipped, len(names) - skipped)
+            for part in in_parts(skipped):
+                self._channel.claim(program, [], part)
+            self._channel.say_done(len(skipped), len(names) - len(skipped))
         self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
@@ -187,8 +192,12 @@ class Run:
         with ThreadPoolExecutor() as pool:
             list(pool.map(work, run.undone(parts)))
         """
+        caller = sys._getframe(1)
+        program = this_program(caller.f_code.co_filename, caller.f_lineno)
         done = set(self._channel.units())
         pairs = list(self._own(units, key))
+        for part in in_parts([name for name, _ in pairs]):
+            self._channel.claim(program, part, [name for name in part if name in done])
         left = [unit for name, unit in pairs if name not in done]
         if len(left) < len(pairs):
             self._channel.say_done(len(pairs) - len(left), len(left))

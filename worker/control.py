@@ -201,6 +201,10 @@ class Control:
                 }
             case "units":
                 return {"units": self._requests.units()}
+            case "claim":
+                self._requests.claim(
+                    pid, request.text("program"), request.texts("units"), request.texts("done")
+                )
             case "begin" | "set-aside" | "mark" | "break-off":
                 self._of_unit(request, pid)
             case "output" | "stage" | "give-up":

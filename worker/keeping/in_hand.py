@@ -15,6 +15,7 @@ from steadyspot.names import place_below
 from steadyspot.paths import remove
 from steadyspot.units import Ambiguous, Process, beside, owner
 from steadyspot.worker.errors import Misuse
+from steadyspot.worker.keeping.claims import Claims
 from steadyspot.worker.keeping.uploads import Upload
 
 
@@ -75,6 +76,7 @@ class InHand:
         self.aside: dict[str, Unit] = {}
         self.left: list[str] = []
         self.begun = 0
+        self.claims = Claims()
         self.loose = Unit("", Process(0, ""))
 
     def begin(self, key: str, pid: int) -> None:
@@ -91,6 +93,7 @@ class InHand:
                 f"Two units have the key {key}: one was done already in this attempt.",
                 "Give each unit a key of its own.",
             )
+        self.claims.begin(key, pid)
         self._units[key] = Unit(key, Process.of(pid))
         self.begun += 1
         self.undone[key] = self.begun

@@ -65,6 +65,15 @@ class JobRequests:
         self._saving.opened.result()
         return self._saving.attempt.ledger.state
 
+    def claim(self, pid: int, program: str, units: Sequence[str], done: Sequence[str]) -> None:
+        """A program in a process has these units, and leaves out those ``done``."""
+        with self._unsaved.lock:
+            try:
+                self._unsaved.in_hand.claims.claim(pid, program, units, done)
+            except Misuse as error:
+                self._unsaved.refuse("", error)
+                raise
+
     def begin(self, unit: str, pid: int) -> None:
         """A process takes a unit in hand."""
         with self._unsaved.lock:

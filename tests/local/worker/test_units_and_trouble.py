@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.local.worker.door import Door
@@ -57,6 +59,38 @@ def test_second_unit_of_a_key_that_a_job_swallows_is_not_complete(bench: Bench) 
     assert worker.end() == 125, worker.said()
     assert bench.item()["status"] == "running"
     assert bench.item()["stop_report"]["reason"] == "misused"
+
+
+LOOPS = {
+    "remaining": "for unit in run.remaining(UNITS):\n"
+    "    with run.output(f'NAME-{unit}') as path: path.write_text('NAME')\n",
+    "undone": "def work(unit):\n"
+    "    with run.unit(unit), run.output(f'NAME-{unit}') as path: path.write_text('NAME')\n"
+    "with ThreadPoolExecutor(2) as pool: list(pool.map(work, run.undone(UNITS)))\n",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_units_that_another_program_has_done_are_refused_and_not_skipped(
+    bench: Bench, loop: str
+) -> None:
+    """Such as ``extract.py`` and ``load.py``; also where an attempt before had done the first."""
+    programs = [
+        bench.job_file(HEAD + LOOPS[loop].replace("NAME", name).replace("UNITS", units), name)
+        for name, units in [("extract", "'ab'"), ("load", "'ab'"), ("other", "'cd'")]
+    ]
+    extract, load, other = (shlex.join(program) for program in programs)
+    first = bench.start("sh", "-c", f"{extract}; {other}; exit 75")
+    assert first.end() == 75, first.said()
+    refused = bench.start("sh", "-c", f"{extract}; {other}; {load}; true")
+    assert refused.end() == 125, refused.said()
+    assert "Two programs have a unit with the key" in refused.said()
+    assert "Traceback" not in refused.said()
+    assert bench.item()["stop_report"]["reason"] == "misused"
+
+    worker = bench.start("sh", "-ec", f"{extract}; {other}; {extract}")
+    assert worker.end() == 0, worker.said()
+    assert len(bench.objects()) == 5
 
 
 def test_keys_of_different_types_are_different_units(bench: Bench) -> None:

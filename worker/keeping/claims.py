@@ -1,0 +1,49 @@
+"""Which program of a job has which units in this attempt: no program skips those of another.
+
+A job may run several, such as ``extract.py`` and ``load.py``. Where both have a unit of one key,
+the second would find it done and leave out its work, so it is refused. The same program may be
+started again, and one process may ask again for what it has done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from steadyspot.worker.errors import Misuse
+
+_Loop = tuple[int, str]
+"""A process, and what tells a loop in its program from one in another."""
+
+
+class Claims:
+    """What each unit was begun for or skipped by, in this attempt. Its caller holds the lock."""
+
+    def __init__(self) -> None:
+        self._loops: dict[int, _Loop] = {}
+        self._units: dict[str, _Loop] = {}
+
+    def begin(self, unit: str, pid: int) -> None:
+        """A process begins a unit, for the program that it last claimed any for."""
+        loop = self._loops.get(pid)
+        if loop:
+            self._units.setdefault(unit, loop)
+
+    def claim(self, pid: int, program: str, units: Sequence[str], done: Sequence[str]) -> None:
+        """A program has these units and skips those ``done``; an empty one is any.
+
+        Raises ``Misuse`` where another has had one that it skips.
+        """
+        if not program:
+            return
+        loop = self._loops[pid] = (pid, program)
+        for unit in done:
+            other_pid, other = self._units.setdefault(unit, loop)
+            if other_pid != pid and other != program:
+                raise Misuse(
+                    f"Two programs have a unit with the key {unit}: {other}; and"
+                    f" {program}, which would skip it.",
+                    "Give each program keys of its own, such as"
+                    " remaining(units, key=lambda unit: ('load', unit)).",
+                )
+        for unit in units:
+            self._units.setdefault(unit, loop)
