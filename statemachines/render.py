@@ -22,6 +22,7 @@ from steadyspot.statemachines import (
     after_the_end,
     at_the_deadline,
     before_the_start,
+    by_mail,
     job,
 )
 from steadyspot.statemachines.composing import Expression
@@ -34,6 +35,7 @@ DEFINITIONS = {
     "after-its-time": after_its_time.build,
     "after-others": after_others.build,
     "after-the-end": after_the_end.build,
+    "by-mail": by_mail.build,
 }
 WIDTH = 120
 _INDENT = "  "

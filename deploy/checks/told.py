@@ -1,4 +1,4 @@
-"""What `check` looks at in who is told: mails confirmed, secrets with what their service needs.
+"""What `check` looks at in who is told: mails confirmed, senders verified, secrets complete.
 
 No value of a secret is shown.
 """
@@ -18,10 +18,13 @@ from steadyspot.deploy.stacks.notify import Notify
 def told(looks: Looks) -> Iterator[Finding]:
     """Yield whether each entry of `[[notify]]` can be told."""
     entries = looks.target.config.notify
-    confirmed = _confirmed(looks) if any(entry.mail for entry in entries) else set()
+    by_sns = any(entry.mail and not entry.sender for entry in entries)
+    confirmed = _confirmed(looks) if by_sns else set()
     for entry in entries:
         about = f"notify: {entry.way} {entry.whom}"
-        if entry.mail:
+        if entry.sender:
+            yield _sender(looks, about, entry.sender)
+        elif entry.mail:
             yield _mail(about, entry.mail, confirmed)
         elif entry.chat:
             yield Finding(
@@ -39,6 +42,8 @@ def told(looks: Looks) -> Iterator[Finding]:
             )
         elif entry.secret:
             yield _secret(looks, about, entry)
+    if any(entry.sender for entry in entries) and not looks.local:
+        yield _sandbox(looks)
 
 
 def _confirmed(looks: Looks) -> set[str] | None:
@@ -62,6 +67,41 @@ def _mail(about: str, mail: str, confirmed: set[str] | None) -> Finding:
         mail in confirmed,
         "has confirmed" if mail in confirmed else "has not confirmed yet, and is told nothing",
         "Click the link in AWS's mail; steadyspot up sends none again while it is pending.",
+        Level.NOTE,
+    )
+
+
+def _sender(looks: Looks, about: str, sender: str) -> Finding:
+    """Return whether SES may send from an address: it is verified, or its domain is."""
+    verified = any(_is_verified(looks, one) for one in (sender, sender.split("@")[1]))
+    return judged(
+        about,
+        verified,
+        f"SES may send from {sender}" if verified else f"SES may not send from {sender} yet.",
+        f"Verify it, or its domain: aws sesv2 create-email-identity --email-identity {sender}",
+    )
+
+
+def _is_verified(looks: Looks, identity: str) -> bool:
+    try:
+        found = looks.client("sesv2").get_email_identity(EmailIdentity=identity)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+        return False
+    return bool(found["VerificationStatus"] == "SUCCESS")
+
+
+def _sandbox(looks: Looks) -> Finding:
+    """Return whether the account sends to anybody."""
+    anybody = looks.client("sesv2").get_account()["ProductionAccessEnabled"]
+    return judged(
+        "notify: SES",
+        anybody,
+        "sends to anybody"
+        if anybody
+        else "is in its sandbox: it sends to verified addresses alone",
+        "Verify each address in mail, too, or ask for production access in the console of SES.",
         Level.NOTE,
     )
 

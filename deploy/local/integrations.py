@@ -43,6 +43,7 @@ _SDK_NAMES: Final = {
     "s3": "S3",
     "scheduler": "Scheduler",
     "secretsmanager": "SecretsManager",
+    "sesv2": "SesV2",
     "sfn": "Sfn",
     "sns": "Sns",
     "sqs": "Sqs",

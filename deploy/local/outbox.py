@@ -1,8 +1,9 @@
-"""The mails that SNS of the local target delivers, kept in memory where tests and people read them.
+"""The mails that the local target delivers, kept in memory where tests and people read them.
 
-moto drops what goes to mail subscriptions. Here each publish is delivered to every one whose
+moto drops what goes to mail subscriptions of SNS. Here each publish is delivered to every one whose
 filter policy it meets, with the text that AWS would send; a subscription needs no confirmation. A
-topic can be made to refuse, and a subject that SNS would not take is not taken.
+topic can be made to refuse, and a subject that SNS would not take is not taken. What SES sends is
+delivered, too: as HTML where it has that, and only from an identity that was created.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from moto.core.exceptions import ServiceException
+from moto.ses import urls as urls_of_ses
+from moto.ses.models import Message, SESBackend, ses_backends
 from moto.sns import urls
 from moto.sns.exceptions import SNSInvalidParameter
 from moto.sns.models import SNSBackend, sns_backends
@@ -26,7 +29,10 @@ _LONGEST_SUBJECT = 100
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail as it would reach a person. ``attributes`` are the message attributes, as text."""
+    """A mail as it would reach a person. ``attributes`` are the message attributes, as text.
+
+    One that SES sends has no topic.
+    """
 
     topic_arn: str
     to: str
@@ -52,14 +58,15 @@ class Outbox:
         self._arrived = threading.Condition()
 
     def start(self) -> Outbox:
-        """Take the mails of every topic that is made from now on."""
-        LocalSns.outbox = self
+        """Take the mails of every topic that is made from now on, and those of SES."""
+        LocalSns.outbox = LocalSes.outbox = self
         sns_backends.backend = LocalSns
+        ses_backends.backend = LocalSes
         return self
 
     def stop(self) -> None:
         """Take no more mails; those that came can still be read."""
-        LocalSns.outbox = None
+        LocalSns.outbox = LocalSes.outbox = None
 
     def mails(self) -> list[Mail]:
         """What was delivered so far, oldest first."""
@@ -194,3 +201,23 @@ class LocalSns(SNSBackend):
                 or subscription._filter_policy_matcher.matches(attributes, message)
             )
         ]
+
+
+class LocalSes(SESBackend):
+    """moto's SES, which also delivers mails."""
+
+    outbox: ClassVar[Outbox | None] = None
+
+    @property
+    def _url_module(self) -> ModuleType:
+        """Where moto looks for the addresses of the API, as of its SNS."""
+        return urls_of_ses
+
+    def send_email(
+        self, source: str, subject: str, body: str, destinations: dict[str, list[str]]
+    ) -> Message:
+        sent = super().send_email(source, subject, body, destinations)
+        if self.outbox is not None:
+            for address in (one for addresses in destinations.values() for one in addresses):
+                self.outbox.deliver(Mail("", address, subject, body))
+        return sent

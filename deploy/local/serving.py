@@ -38,6 +38,8 @@ SERVED = frozenset(
         "s3",
         "scheduler",
         "secretsmanager",
+        "ses",
+        "sesv2",
         "sns",
         "sqs",
         "ssm",

@@ -24,6 +24,9 @@ class Notify:
 
     Attributes
     ----------
+    sender
+        From whom a mail comes, an address that SES may send from: it is HTML and text then. Without
+        one, SNS sends it, as text.
     chat
         A channel of Slack (workspace, channel) or of Teams (tenant, team, channel), by their ids.
     url, secret
@@ -32,6 +35,7 @@ class Notify:
     """
 
     mail: str | None = None
+    sender: str | None = None
     topic: str | None = None
     chat: Mapping[str, str] = field(default_factory=dict)
     webhook: Literal["slack", "pagerduty", "opsgenie", "json"] | None = None
@@ -61,12 +65,21 @@ class Notify:
         named: list[Any] = [self.way, self.whom, chat, self.url, self.secret]
         if self.heartbeat:
             named.append(self.jobs)
+        if self.sender:
+            named.append(self.sender)
         return self.way.title() + hashlib.sha256(repr(named).encode()).hexdigest()[:8]
 
     @property
     def secret_key(self) -> str:
         """The entry that the secret must have."""
         return "url" if self.heartbeat or self.webhook == "slack" else "key"
+
+    @property
+    def takes_alarms(self) -> bool:
+        """Whether it is told of alarms, which are of no outcome, and count as errors."""
+        return not (self.heartbeat or self.jobs or self.outcomes) and (
+            not self.severities or "error" in self.severities
+        )
 
     def is_told(self, job: str, outcome: str, severity: str) -> bool:
         """Return whether it is told of a run of a job that came to an outcome."""
@@ -129,6 +142,8 @@ def _faults_of(
     else:
         needless = [key for key in ("url", "secret") if key in table]
         yield from (f"has no {key}, which is for webhook and heartbeat" for key in needless)
+    if way != "mail" and "sender" in table:
+        yield "has no sender, which is for mail"
 
 
 def _faults_of_webhook(table: Mapping[str, Any]) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """What ``[[notify]]`` comes to in the stacks: JSON that is put into their templates; pure.
 
-All that people are told goes through one topic, with job, outcome and severity as attributes. A
-mail is a subscription with a filter. What is called by HTTP needs an event: a queue at the topic
-and a pipe put what is told onto the account's bus, where a rule for each entry chooses, makes the
-form that the service wants, and calls it, for hours where it does not answer. What is not delivered
-in the end lies in the queue *Untold*, which rings. Heartbeats need none of that: Step Functions
+All that people are told goes through one topic, with job, outcome and severity as attributes;
+alarms come through it, too, as CloudWatch writes them. A mail is a subscription with a filter.
+What is called by HTTP needs an event: a queue at the topic and a pipe put what is told onto the
+account's bus, where a rule for each entry chooses, makes the form that the service wants, and calls
+it, for hours where it does not answer. A mail with a sender is such a call, too: of the state
+machine *ByMail*, which has SES send it. What is not delivered in the end lies in the queue
+*Untold*, which rings. Heartbeats need none of that: Step Functions
 itself tells the bus of each start and end, so they stand in the stack of their job; one that is
 missing is what their service rings of. So no workflow has a state more, and none waits for anybody.
 Secrets are named by a reference that CloudFormation resolves, and stand in no template.
@@ -34,7 +36,7 @@ _ENCRYPTED = {
     "KmsMasterKeyId": {"Fn::If": ["HasKey", {"Ref": "Key"}, _NOTHING]},
 }
 _MAY_USE_THE_KEY = {"ManagedPolicyArns": [{"Fn::If": ["HasKey", {"Ref": "KeyPolicy"}, _NOTHING]}]}
-_WEBHOOK_IS_TRIED = {
+_IS_TRIED = {
     "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 43_200},
     "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Untold", "Arn"]}},
 }
@@ -48,10 +50,13 @@ _ENDPOINTS = {
 }
 # A value stands in quotes of its own only where it holds none itself: job, outcome, severity, key.
 _TITLE = "<job> <outcome> (<severity>), run <runKey>"
-_TOLD = (
-    *(messages.JOB, messages.OUTCOME, messages.SEVERITY, messages.RUN_KEY, messages.SENTENCE),
-    *(messages.NEXT_STEP, messages.EXECUTION),
-)
+_NAMES = {
+    name: name
+    for name in (
+        *(messages.JOB, messages.OUTCOME, messages.SEVERITY, messages.RUN_KEY, messages.SENTENCE),
+        *(messages.NEXT_STEP, messages.EXECUTION),
+    )
+}
 _FORMS: Mapping[str, str] = {
     "slack": f'{{"text":"Steadyspot: {_TITLE}","attachments":[{{"text":<sentence>}},'
     '{"text":<nextStep>},{"text":<execution>}]}',
@@ -60,6 +65,15 @@ _FORMS: Mapping[str, str] = {
     "opsgenie": f'{{"message":"{_TITLE}","alias":"<job>/<runKey>/<outcome>",'
     '"description":<sentence>,"source":"steadyspot","tags":["<job>","<severity>"],'
     '"details":{"nextStep":<nextStep>,"execution":<execution>}}',
+}
+_ALARM = {"name": "AlarmName", "description": "AlarmDescription", "reason": "NewStateReason"}
+_FORMS_OF_ALARMS: Mapping[str, str] = {
+    "slack": '{"text":"Steadyspot: alarm <name>","attachments":[{"text":<description>},'
+    '{"text":<reason>}]}',
+    "pagerduty": '{"event_action":"trigger","dedup_key":"<name>","payload":{"summary":'
+    '"Alarm <name>","source":"<name>","severity":"error","custom_details":<all>}}',
+    "opsgenie": '{"message":"Alarm <name>","alias":"<name>","description":<description>,'
+    '"source":"steadyspot","details":{"reason":<reason>}}',
 }
 _MOMENTS_SAID = {
     "healthchecks": (None, "start 0 fail"),
@@ -84,23 +98,40 @@ _MOMENTS: Mapping[str, dict[str, Any]] = {
 
 
 def with_notify(entries: Iterable[Notify], text: str) -> str:
-    """Return the platform's template with what the entries come to in its place."""
+    """Return the platform's template with what the entries come to in its place.
+
+    Its outputs, which are the last of it, have each state machine's ARN.
+    """
     assert text.count(PLACE) == 1
     resources = resources_of([*entries])
-    return text.replace(
-        PLACE,
-        "\n".join([PLACE, *(f"  {name}: {_compact(one)}" for name, one in resources.items())]),
-    )
+    lines = [line for name, one in resources.items() for line in _lines(name, one)]
+    whole = text.replace(PLACE, "\n".join([PLACE, *lines]))
+    return f"{whole}  ByMail: {{Value: !Ref ByMail}}\n" if "ByMail" in resources else whole
+
+
+def _lines(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a resource; a state machine has lines, since its definition is put in for one."""
+    properties = resource["Properties"]
+    if "DefinitionS3Location" not in properties:
+        yield f"  {name}: {_compact(resource)}"
+        return
+    yield from (f"  {name}:", f"    Type: {resource['Type']}", "    Properties:")
+    for key, value in properties.items():
+        is_path = key == "DefinitionS3Location"
+        yield f"      {key}: {value if is_path else _compact(value)}"
 
 
 def resources_of(entries: list[Notify]) -> dict[str, Any]:
     """Return by their logical ids the resources of the platform that the entries come to."""
     found: dict[str, Any] = {}
     webhooks = [one for one in entries if one.webhook]
-    if any(one.webhook or one.topic for one in entries):
+    senders = sorted({one.sender for one in entries if one.sender})
+    if any(one.webhook or one.topic or one.sender for one in entries):
         found |= {**_onto_the_bus(), **_undelivered()}
-    if webhooks:
-        found["CallRole"] = _caller(webhooks, "rule/${AWS::StackName}-*")
+    if webhooks or senders:
+        found["CallRole"] = _caller(webhooks, "rule/${AWS::StackName}-*", posts=bool(senders))
+    if senders:
+        found |= _by_mail(senders)
     if any(_connection(one) == _NO_KEY and one.webhook == "slack" for one in webhooks):
         found["NoKey"] = _connected(_NO_KEY)
     if any(one.chat for one in entries):
@@ -150,6 +181,15 @@ def _chosen(entry: Notify) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _mail(entry: Notify) -> Iterator[tuple[str, Any]]:
+    if entry.sender:
+        given = f'{{"to":{json.dumps(entry.mail)},"from":{json.dumps(entry.sender)},"told":<all>}}'
+        target = {
+            "Arn": {"Ref": "ByMail"},
+            "RoleArn": {"Fn::GetAtt": ["CallRole", "Arn"]},
+            **_shaped(given),
+        }
+        yield from _rules(entry, target)
+        return
     chosen = filter_of(entry)
     yield (
         entry.identity,
@@ -164,8 +204,7 @@ def _mail(entry: Notify) -> Iterator[tuple[str, Any]]:
 
 
 def _topic(entry: Notify) -> Iterator[tuple[str, Any]]:
-    target = {"Arn": entry.topic, "InputPath": "$.detail", **_WEBHOOK_IS_TRIED}
-    yield entry.identity, _rule(_told(entry), target)
+    yield from _rules(entry, {"Arn": entry.topic, "InputPath": "$.detail"})
 
 
 def _chat(entry: Notify) -> Iterator[tuple[str, Any]]:
@@ -191,17 +230,36 @@ def _chat(entry: Notify) -> Iterator[tuple[str, Any]]:
 
 def _webhook(entry: Notify) -> Iterator[tuple[str, Any]]:
     yield from _destination(entry, _called_at(entry))
-    kind = str(entry.webhook)
+    kind, calling = str(entry.webhook), _calling(entry)
     if kind == "json":
-        shaped: dict[str, Any] = {"InputPath": "$.detail"}
+        yield from _rules(entry, {**calling, "InputPath": "$.detail"})
     else:
-        template = _FORMS[kind]
-        paths = {name: f"$.detail.{name}" for name in _TOLD if f"<{name}>" in template}
-        if "<all>" in template:
-            paths["all"] = "$.detail"
-        shaped = {"InputTransformer": {"InputPathsMap": paths, "InputTemplate": template}}
-    target = {**_calling(entry), **shaped, **_WEBHOOK_IS_TRIED}
-    yield entry.identity, _rule(_told(entry), target)
+        of_alarms = {**calling, **_shaped(_FORMS_OF_ALARMS[kind], _ALARM)}
+        yield from _rules(entry, {**calling, **_shaped(_FORMS[kind])}, of_alarms)
+
+
+def _shaped(template: str, names: Mapping[str, str] = _NAMES) -> dict[str, Any]:
+    """Return how a target's input is made of what is told, of which ``names`` name keys."""
+    paths = {name: f"$.detail.{key}" for name, key in names.items() if f"<{name}>" in template}
+    if "<all>" in template:
+        paths["all"] = "$.detail"
+    return {"InputTransformer": {"InputPathsMap": paths, "InputTemplate": template}}
+
+
+def _rules(
+    entry: Notify, target: Mapping[str, Any], of_alarms: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Yield the rule for what an entry is told, and where alarms need one of their own, that, too.
+
+    One is enough where both are told alike, and the entry chooses nothing.
+    """
+    chosen: dict[str, list[Any]] = {key: [*names] for key, names in _chosen(entry)}
+    whole = entry.takes_alarms and not chosen and of_alarms is None
+    detail = None if whole else chosen or {messages.OUTCOME: [{"exists": True}]}
+    yield entry.identity, _rule(_told(detail), {**target, **_IS_TRIED})
+    if entry.takes_alarms and not whole:
+        alarm = {**(of_alarms or target), **_IS_TRIED}
+        yield f"{entry.identity}Alarm", _rule(_told({"AlarmName": [{"exists": True}]}), alarm)
 
 
 def _heartbeat(entry: Notify) -> Iterator[tuple[str, Any]]:
@@ -295,13 +353,9 @@ def _calling(entry: Notify) -> dict[str, Any]:
     }
 
 
-def _told(entry: Notify) -> dict[str, Any]:
-    detail = {key: [*names] for key, names in _chosen(entry)}
-    return {
-        "source": [{"Fn::Sub": SOURCE}],
-        "detail-type": [TOLD],
-        **({"detail": detail} if detail else {}),
-    }
+def _told(detail: Mapping[str, Any] | None) -> dict[str, Any]:
+    pattern = {"source": [{"Fn::Sub": SOURCE}], "detail-type": [TOLD]}
+    return {**pattern, "detail": detail} if detail else pattern
 
 
 def _rule(pattern: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
@@ -311,16 +365,17 @@ def _rule(pattern: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, An
 def _onto_the_bus() -> dict[str, Any]:
     """Return what puts each notification onto the account's bus.
 
-    What is told only passes through the queue, which a key of the account's own would close to SNS.
+    Others may publish whatever they like to a topic that was there before: of that one, only
+    notifications are taken.
     """
     queue, bus = {"Fn::GetAtt": ["Told", "Arn"]}, _here("events", "event-bus/default")
     role = _role(
         "pipes.amazonaws.com",
         None,
-        ("sqs:ReceiveMessage", queue),
-        ("sqs:DeleteMessage", queue),
-        ("sqs:GetQueueAttributes", queue),
-        ("events:PutEvents", bus),
+        _allow("sqs:ReceiveMessage", queue),
+        _allow("sqs:DeleteMessage", queue),
+        _allow("sqs:GetQueueAttributes", queue),
+        _allow("events:PutEvents", bus),
     )
     return {
         "Told": _resource("SQS::Queue", MessageRetentionPeriod=86_400, **_ENCRYPTED),
@@ -331,7 +386,7 @@ def _onto_the_bus() -> dict[str, Any]:
             Protocol="sqs",
             Endpoint=queue,
             RawMessageDelivery=True,
-            FilterPolicy={messages.OUTCOME: [{"exists": True}]},
+            FilterPolicy={"Fn::If": ["OwnTopic", _NOTHING, {messages.OUTCOME: [{"exists": True}]}]},
         )
         | {"DependsOn": ["ToldPolicy"]},
         "PipeRole": role | {"Properties": {**role["Properties"], **_MAY_USE_THE_KEY}},
@@ -354,8 +409,8 @@ def _onto_the_bus() -> dict[str, Any]:
 def _undelivered() -> dict[str, Any]:
     """Return the queue for what was tried in vain, and the alarm that rings of it."""
     alarm = (
-        "Something could not be told by a topic, webhook or heartbeat of [[notify]], and lies in "
-        "${Untold.QueueName} for 14 days with what its service answered. Correct url and secret; "
+        "Something could not be told by a topic, webhook or mail of [[notify]], and lies in "
+        "${Untold.QueueName} for 14 days with what its service answered. Correct its entry; "
         "to see it work: steadyspot notify --test. docs/runbooks/untold.md"
     )
     return {
@@ -377,6 +432,55 @@ def _undelivered() -> dict[str, Any]:
             ComparisonOperator="GreaterThanOrEqualToThreshold",
             TreatMissingData="notBreaching",
             AlarmActions=[_TOPIC],
+        ),
+    }
+
+
+def _by_mail(senders: list[str]) -> dict[str, Any]:
+    """Return the machine that sends mails, in a role that may send from these addresses alone."""
+    addresses = dict.fromkeys(one for sender in senders for one in (sender, sender.split("@")[1]))
+    identities = [_here("ses", f"identity/{one}") for one in addresses]
+    may_send = _allow("ses:SendEmail", identities)
+    role = _role(
+        "states.amazonaws.com",
+        _here("states", "stateMachine:${AWS::StackName}-ByMail"),
+        {**may_send, "Condition": {"StringEquals": {"ses:FromAddress": senders}}},
+        _allow("sqs:SendMessage", {"Fn::GetAtt": ["Untold", "Arn"]}),
+    )
+    policies = [{"Ref": "LogDelivery"}, *_MAY_USE_THE_KEY["ManagedPolicyArns"]]
+    logs = {"CloudWatchLogsLogGroup": {"LogGroupArn": {"Fn::GetAtt": ["MachinesLog", "Arn"]}}}
+    return {
+        "ByMailRole": role
+        | {
+            "Properties": {
+                **role["Properties"],
+                "ManagedPolicyArns": policies,
+                # The platform's key is for machines by this tag.
+                "Tags": [{"Key": "Job", "Value": "ByMail"}],
+            }
+        },
+        "ByMail": _resource(
+            "StepFunctions::StateMachine",
+            StateMachineName={"Fn::Sub": "${AWS::StackName}-ByMail"},
+            RoleArn={"Fn::GetAtt": ["ByMailRole", "Arn"]},
+            LoggingConfiguration={
+                "Level": "ALL",
+                "IncludeExecutionData": False,
+                "Destinations": [logs],
+            },
+            EncryptionConfiguration={
+                "Fn::If": [
+                    "HasKey",
+                    {
+                        "Type": "CUSTOMER_MANAGED_KMS_KEY",
+                        "KmsKeyId": {"Ref": "Key"},
+                        "KmsDataKeyReusePeriodSeconds": 900,
+                    },
+                    {"Type": "AWS_OWNED_KEY"},
+                ]
+            },
+            DefinitionS3Location="../../statemachines/rendered/by-mail.asl.yaml",
+            DefinitionSubstitutions={"Untold": {"Ref": "Untold"}},
         ),
     }
 
@@ -403,24 +507,25 @@ def _queue_policy(queue: str, service: str, source: Any) -> dict[str, Any]:
     return _resource("SQS::QueuePolicy", Queues=[{"Ref": queue}], PolicyDocument=document)
 
 
-def _caller(entries: Iterable[Notify], rules: str) -> dict[str, Any]:
+def _caller(entries: Iterable[Notify], rules: str, *, posts: bool = False) -> dict[str, Any]:
     """Return the role in which rules call what the entries name, and nothing else."""
     called = [{"Fn::GetAtt": [f"{one.identity}Url", "Arn"]} for one in entries]
-    return _role("events.amazonaws.com", rules, ("events:InvokeApiDestination", called))
+    may = [
+        *([_allow("events:InvokeApiDestination", called)] if called else []),
+        *([_allow("states:StartExecution", {"Ref": "ByMail"})] if posts else []),
+    ]
+    return _role("events.amazonaws.com", _here("events", rules), *may)
 
 
-def _role(service: str, rule: str | None, *allowed: tuple[str, Any]) -> dict[str, Any]:
-    """Return the role of a service; ``rule`` says for which rules, else the account's."""
-    if rule:
-        condition: dict[str, Any] = {"ArnLike": {"aws:SourceArn": _here("events", rule)}}
+def _role(service: str, source: Any, *statements: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the role of a service, for what ``source`` names, else for what the account has."""
+    if source:
+        condition: dict[str, Any] = {"ArnLike": {"aws:SourceArn": source}}
     else:
         condition = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    statements = [
-        {"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed
-    ]
     policy = {
         "PolicyName": "tell",
-        "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [*statements]},
     }
     return _resource(
         "IAM::Role",
@@ -442,6 +547,10 @@ def _role(service: str, rule: str | None, *allowed: tuple[str, Any]) -> dict[str
         },
         **({"Policies": [policy]} if statements else {}),
     )
+
+
+def _allow(action: str, resource: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
 
 
 def _resource(kind: str, **properties: Any) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def platform_of(target: Target) -> Wanted:
         raise Trouble(
             f"With so many entries of [[notify]] the platform's template has {size:,} bytes, and "
             f"AWS takes {LARGEST_BYTES:,}.",
-            "Leave out a topic or webhook, or let one entry name several jobs.",
+            "Leave out a topic, webhook or sender, or let one entry name several jobs.",
         )
     return Wanted(target.platform_stack, template, of_platform(platform))
 

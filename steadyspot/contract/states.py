@@ -4,8 +4,8 @@
 launches which never start, ``AtTheDeadlineState`` the one that speaks when a deadline passes,
 ``AfterOthersState`` the one that starts the run of a job which comes after others,
 ``AfterItsTimeState`` the one that looks for runs which were due, ``AfterTheEndState`` the one that
-tidies up after executions which could not speak for themselves. A test holds them equal to the
-definitions.
+tidies up after executions which could not speak for themselves, ``ByMailState`` the one that sends
+a mail. A test holds them equal to the definitions.
 """
 
 from __future__ import annotations
@@ -97,6 +97,13 @@ class AtTheDeadlineState(StrEnum):
     REMEMBER = "Write down that it is late"
     TELL = "Tell people it is late"
     DONE = "Done"
+
+
+class ByMailState(StrEnum):
+    """States of the machine that is started for every mail that SES sends."""
+
+    SEND = "Send the mail"
+    KEEP = "Keep what was not sent"
 
 
 class AfterOthersState(StrEnum):

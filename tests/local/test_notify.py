@@ -19,6 +19,7 @@ from tests.local.runs import Place, Work, eventually, faults
 KEY = "hush-2718281828"
 SCHEDULED = "2026-11-24T02:00:00Z"
 RUN = "20261124T020000Z"
+SENDER = "steadyspot@mails.example.com"
 FAILS = ("sh", "-c", "exit 3")
 
 
@@ -166,6 +167,71 @@ def test_explain_says_who_was_told(failed: tuple[Work, str]) -> None:
     assert said.startswith("failed (error): mail oncall@example.com, mail errors@example.com, ")
     assert "warnings@example.com" not in said
     assert KEY not in said
+
+
+@pytest.fixture(scope="module")
+def by_ses(platform: Place, receiver: Receiver, secret: str) -> Iterator[Work]:
+    """A job whose run has failed and is parked, with mails by SES and a webhook for everything."""
+    platform.notify = (
+        Notify(mail="html@example.com", sender=SENDER, severities=("error",)),
+        Notify(mail="nobody@example.com", sender="unknown@example.org", outcomes=("failed",)),
+        Notify(webhook="json", url=f"{receiver.url}/all", secret=secret),
+    )
+    ses, domain = platform.session.client("sesv2"), SENDER.split("@")[1]
+    ses.create_email_identity(EmailIdentity=domain)
+    platform.bring(platform_of(platform.target()))
+    work = platform.job(*FAILS)
+    work.failed(work.start(scheduledTime=SCHEDULED))
+    yield work
+    platform.notify = ()
+    platform.bring(platform_of(platform.target()))
+    ses.delete_email_identity(EmailIdentity=domain)
+
+
+def test_a_mail_with_a_sender_comes_by_ses_as_html_with_the_attempts_as_a_table(
+    by_ses: Work,
+) -> None:
+    mail = by_ses.mail(lambda mail: mail.to == "html@example.com" and RUN in mail.subject)
+    assert mail.subject == f"Steadyspot: {by_ses.name} failed (error), run {RUN}"
+    assert mail.body.startswith("<!DOCTYPE html>")
+    assert "<tr><td>1</td><td>spot</td>" in mail.body
+    assert "<td>job-failed</td></tr>" in mail.body
+    assert f"you are told of failed (error) of {by_ses.name}" in mail.body
+
+
+def test_a_mail_that_ses_does_not_send_lies_in_the_queue_that_rings(by_ses: Work) -> None:
+    resources = by_ses.target.stacks.resources(by_ses.target.platform_stack)
+    ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
+
+    def mails() -> list[Any]:
+        found = by_ses.sqs.receive_message(
+            QueueUrl=ids["Untold"],
+            MessageAttributeNames=["All"],
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+        )
+        return [one for one in found.get("Messages", []) if "to" in json.loads(one["Body"])]
+
+    (message,) = eventually(mails)
+    kept = json.loads(message["Body"])
+    assert (kept["to"], kept["detail"]["job"]) == ("nobody@example.com", by_ses.name)
+    why = message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
+    assert "not verified unknown@example.org" in why
+
+
+def test_an_alarm_reaches_webhooks_and_mails_by_ses_that_take_errors_of_everything(
+    by_ses: Work, receiver: Receiver
+) -> None:
+    name = f"{by_ses.family}-parked"
+
+    def rang() -> list[Any]:
+        return [one for one in receiver.at("/all") if one.body.get("AlarmName") == name]
+
+    (call,) = eventually(rang)
+    assert call.body["NewStateValue"] == "ALARM"
+    mail = by_ses.mail(lambda mail: mail.to == "html@example.com" and name in mail.subject)
+    assert mail.subject == f"Steadyspot: alarm {name}"
+    assert f"steadyspot redrive {by_ses.name}" in mail.body
 
 
 HEARTBEATS: tuple[tuple[Any, str, str, str], ...] = (

@@ -37,6 +37,7 @@ from steadyspot.contract.states import (
     AfterTheEndState,
     AtTheDeadlineState,
     BeforeTheStartState,
+    ByMailState,
     JobState,
 )
 from steadyspot.deploy.local.expressions import evaluate
@@ -405,6 +406,7 @@ def test_the_states_are_those_of_the_definitions() -> None:
     assert set(definition("at-the-deadline")["States"]) == set(AtTheDeadlineState)
     assert set(definition("after-its-time")["States"]) == set(AfterItsTimeState)
     assert set(definition("after-the-end")["States"]) == set(AfterTheEndState)
+    assert set(definition("by-mail")["States"]) == set(ByMailState)
 
 
 def test_the_container_whose_exit_code_counts_has_one_name() -> None:

@@ -12,9 +12,11 @@ import pytest
 from cfnlint.api import lint
 
 from steadyspot.contract import messages
+from steadyspot.contract.states import ByMailState
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.checks.told import told
 from steadyspot.deploy.local.cloudformation.text import parsed
+from steadyspot.deploy.local.events import is_matched
 from steadyspot.deploy.runs.telling import all_told, told_by, trials_of
 from steadyspot.deploy.stacks.config import Config, ConfigError, parse, schema
 from steadyspot.deploy.stacks.marks import mark_of, with_mark
@@ -83,6 +85,13 @@ secret = "{SECRET}"
 jobs = ["noon"]
 """
 
+BY_SES = """
+[[notify]]
+mail = "oncall@example.com"
+sender = "steadyspot@example.com"
+severities = ["error"]
+"""
+
 
 def config(entries: str) -> Config:
     return parse(PLATFORM + JOBS + entries, Path("steadyspot.toml"))
@@ -123,6 +132,8 @@ def test_every_way_is_taken_and_names_whom_it_tells() -> None:
         ('webhook = "pagerduty"', "needs secret: the ARN of a JSON object of Secrets Manager with"),
         (f'webhook = "slack"\nurl = "https://a.de"\nsecret = "{SECRET}"', "can't have url"),
         (f'webhook = "json"\nsecret = "{SECRET}"', "needs url, where it is called"),
+        ('heartbeat = "sentry"\nsender = "a@b.de"', "has no sender, which is for mail"),
+        ('mail = "a@b.de"\nsender = "me"', "must be a mail address that SES may send from"),
         ('webhook = "json"\nurl = "http://a.de"', "must be an address that begins with https://"),
         ('heartbeat = "sentry"\nurl = "https://a.de"', "needs jobs with one job"),
         ('heartbeat = "sentry"\njobs = ["night"]', "needs url, or secret with a url in it"),
@@ -220,7 +231,12 @@ def test_explain_names_whom_each_notification_was_for() -> None:
 # --- what `check` says --------------------------------------------------------------------------
 
 
-def checked(entries: str, secret: str | None = None, mails: tuple[str, ...] = ()) -> list[Finding]:
+def checked(
+    entries: str,
+    secret: str | None = None,
+    mails: tuple[str, ...] = (),
+    sesv2: Calls | None = None,
+) -> list[Finding]:
     """What `check` finds about who is told, of a platform that is deployed."""
 
     def get_secret_value(**_: Any) -> dict[str, Any]:
@@ -230,6 +246,7 @@ def checked(entries: str, secret: str | None = None, mails: tuple[str, ...] = ()
 
     subscriptions = [{"Endpoint": one, "SubscriptionArn": "arn:aws:sns:x"} for one in mails]
     services = {
+        "sesv2": sesv2 or Calls(),
         "secretsmanager": Calls(get_secret_value=get_secret_value),
         "sns": Calls(list_subscriptions_by_topic=lambda **_: {"Subscriptions": subscriptions}),
     }
@@ -269,6 +286,44 @@ def test_check_says_who_has_not_confirmed_and_what_is_done_by_hand() -> None:
     assert "Amazon Q Developer" in chat.what_to_do
 
 
+def ses(verified: dict[str, str], *, production: bool = True) -> Calls:
+    """SES with these identities and how far their verification is."""
+
+    def get_email_identity(EmailIdentity: str) -> dict[str, Any]:  # noqa: N803
+        if EmailIdentity not in verified:
+            raise refusal("NotFoundException")
+        return {"VerificationStatus": verified[EmailIdentity]}
+
+    return Calls(
+        get_email_identity=get_email_identity,
+        get_account=lambda: {"ProductionAccessEnabled": production},
+    )
+
+
+@pytest.mark.parametrize(
+    ("identities", "level"),
+    [
+        ({"steadyspot@example.com": "SUCCESS"}, Level.GOOD),
+        ({"example.com": "SUCCESS"}, Level.GOOD),
+        ({"steadyspot@example.com": "PENDING"}, Level.BAD),
+        ({"steadyspot@example.com": "PENDING", "example.com": "SUCCESS"}, Level.GOOD),
+        ({}, Level.BAD),
+    ],
+)
+def test_check_says_whether_ses_may_send_from_the_address(
+    identities: dict[str, str], level: Level
+) -> None:
+    found, sandbox = checked(BY_SES, sesv2=ses(identities))
+    assert (found.level, sandbox.level) == (level, Level.GOOD)
+    assert ("create-email-identity" in found.what_to_do) == (level is Level.BAD)
+
+
+def test_check_says_that_ses_is_in_its_sandbox() -> None:
+    _, sandbox = checked(BY_SES, sesv2=ses({"example.com": "SUCCESS"}, production=False))
+    assert sandbox.level is Level.NOTE
+    assert "verified addresses alone" in sandbox.text
+
+
 # --- what the stacks come to --------------------------------------------------------------------
 
 
@@ -277,10 +332,61 @@ def every_way() -> dict[str, str]:
     return templates(config(EVERY_WAY))
 
 
+@pytest.fixture(scope="module")
+def by_ses() -> dict[str, Any]:
+    return resources_of([*config(BY_SES).notify])
+
+
+def test_a_mail_with_a_sender_goes_by_ses_from_that_address_alone(by_ses: dict[str, Any]) -> None:
+    assert not [one for one in by_ses.values() if one["Properties"].get("Protocol") == "email"]
+    send, keep = by_ses["ByMailRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert send["Action"] == "ses:SendEmail"
+    assert [one["Fn::Sub"].rpartition(":")[2] for one in send["Resource"]] == [
+        "identity/steadyspot@example.com",
+        "identity/example.com",
+    ]
+    assert send["Condition"] == {"StringEquals": {"ses:FromAddress": ["steadyspot@example.com"]}}
+    assert keep["Resource"] == {"Fn::GetAtt": ["Untold", "Arn"]}
+
+
+def test_its_rules_start_the_machine_that_sends_it_for_runs_and_alarms(
+    by_ses: dict[str, Any],
+) -> None:
+    rules = [one["Properties"] for one in by_ses.values() if one["Type"] == "AWS::Events::Rule"]
+    chosen = [one["EventPattern"]["detail"] for one in rules]
+    assert chosen == [{"severity": ["error"]}, {"AlarmName": [{"exists": True}]}]
+    for rule in rules:
+        (target,) = rule["Targets"]
+        assert target["Arn"] == {"Ref": "ByMail"}
+        shaped = target["InputTransformer"]
+        assert json.loads(shaped["InputTemplate"].replace("<all>", "{}")) == {
+            "to": "oncall@example.com",
+            "from": "steadyspot@example.com",
+            "told": {},
+        }
+        assert shaped["InputPathsMap"] == {"all": "$.detail"}
+
+
+def test_the_platform_is_sent_the_definition_and_says_where_the_machine_is() -> None:
+    template = templates(config(BY_SES))["shop"]
+    whole = parsed(template)
+    definition = json.loads(whole["Resources"]["ByMail"]["Properties"]["DefinitionString"])
+    assert set(definition["States"]) == set(ByMailState)
+    assert whole["Outputs"]["ByMail"] == {"Value": {"Ref": "ByMail"}}
+    assert [match.message for match in lint(template) if match.rule.id != "W3002"] == []
+
+
+def test_it_leaves_room_for_webhooks_and_a_chat() -> None:
+    parts = EVERY_WAY.split("[[notify]]")
+    others = [one for one in parts if "slack" in one or "json" in one or "workspace" in one]
+    (text, *_) = templates(config("[[notify]]".join([BY_SES, *others]))).values()
+    assert len(with_mark(text, mark_of("shop", "shop")).encode()) <= LARGEST_BYTES
+
+
 def test_without_an_entry_the_templates_are_as_they_stand() -> None:
     for name, text in templates(config("")).items():
         found = parsed(text)["Resources"]
-        assert not {"Told", "Untold", "CallRole", "NoKey", "ChatRole"} & set(found), name
+        assert not {"Told", "Untold", "CallRole", "NoKey", "ChatRole", "ByMail"} & set(found), name
 
 
 def test_cfn_lint_is_content_with_every_way(every_way: dict[str, str]) -> None:
@@ -326,6 +432,50 @@ def test_alarms_reach_who_takes_errors_of_everything_and_nobody_who_chose_jobs()
     assert mails["night@example.com"] == {"job": ["night"], "outcome": ["failed", "missed"]}
 
 
+def test_alarms_are_told_by_every_way_that_takes_errors_and_chooses_nothing_else() -> None:
+    def entry(way: str, chosen: str) -> str:
+        return f"[[notify]]\n{way}\n{chosen}\n"
+
+    ways = (
+        'topic = "arn:aws:sns:eu-central-1:210987654321:others"',
+        f'webhook = "slack"\nsecret = "{SECRET}"',
+        f'webhook = "pagerduty"\nsecret = "{SECRET}"',
+        f'webhook = "opsgenie"\nsecret = "{SECRET}"',
+        f'webhook = "json"\nurl = "https://example.com/told"\nsecret = "{SECRET}"',
+        'mail = "a@example.com"\nsender = "b@example.com"',
+    )
+    alarm = {"AlarmName": "shop-night-parked", "NewStateValue": "ALARM"}
+    of_a_run = {"job": "night", "outcome": "failed", "severity": "error"}
+    for way in ways:
+        for chosen, of_alarms in (
+            ("", 1),
+            ('severities = ["error", "info"]', 1),
+            ('severities = ["info"]', 0),
+            ('outcomes = ["failed"]', 0),
+            ('jobs = ["night"]', 0),
+        ):
+            resources = resources_of([*config(entry(way, chosen)).notify])
+            rules = [one for one in resources.values() if one["Type"] == "AWS::Events::Rule"]
+            patterns = [one["Properties"]["EventPattern"] for one in rules]
+            told = [one.get("detail") for one in patterns]
+            assert matches(told, alarm) == of_alarms, (way, chosen)
+            assert matches(told, of_a_run) == ('["info"]' not in chosen), (way, chosen)
+
+
+def matches(patterns: list[Any], detail: dict[str, Any]) -> int:
+    """How many of the patterns are for an event with this detail."""
+    return sum(one is None or is_matched({"detail": detail}, {"detail": one}) for one in patterns)
+
+
+def test_a_topic_that_others_publish_to_is_asked_for_notifications_alone(
+    every_way: dict[str, str],
+) -> None:
+    subscription = parsed(every_way["shop"])["Resources"]["ToldSubscription"]["Properties"]
+    assert subscription["FilterPolicy"] == {
+        "Fn::If": ["OwnTopic", {"Ref": "AWS::NoValue"}, {"outcome": [{"exists": True}]}]
+    }
+
+
 def transformers(of: Any) -> list[dict[str, Any]]:
     """All input transformers of a template."""
     if isinstance(of, list):
@@ -342,9 +492,9 @@ def test_a_text_that_may_hold_quotes_is_put_into_a_form_as_a_whole_value(
     """EventBridge writes a bare placeholder as JSON, and one within a text as it is."""
     resources = parsed(every_way["shop"])["Resources"]
     found = transformers([one for name, one in resources.items() if name.startswith("Webhook")])
-    assert len(found) == 3
+    assert len(found) == 5
     for one in found:
-        for name in ("sentence", "nextStep", "execution", "all"):
+        for name in ("sentence", "nextStep", "execution", "description", "reason", "all"):
             for match in re.finditer(f"<{name}>", one["InputTemplate"]):
                 assert one["InputTemplate"].count('"', 0, match.start()) % 2 == 0, name
         named = set(re.findall(r"<(\w+)>", one["InputTemplate"]))

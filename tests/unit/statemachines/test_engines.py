@@ -33,6 +33,7 @@ from tests.unit.statemachines.test_after_others import Table as RunsOfOthers
 from tests.unit.statemachines.test_after_others import finished as finished_after
 from tests.unit.statemachines.test_after_others import starting_definition
 from tests.unit.statemachines.test_after_the_end import AFTER_THE_END, END, broken_off
+from tests.unit.statemachines.test_by_mail import ALARM, FINISHED, MISSED, mailing_definition, post
 from tests.unit.statemachines.test_causes import read
 from tests.unit.statemachines.test_random_outcomes import CALL_FAILED, START, STOPPED
 from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
@@ -144,6 +145,9 @@ def recorder() -> Recorder:
     others = after_others()
     machine.kept |= others.kept
     machine.met |= others.met
+    mails = by_mail()
+    machine.kept |= mails.kept
+    machine.met |= mails.met
     offers = [Offer(ends_after=600.0), Offer()]  # Taken back, and straight on.
     world = RunWorld(now=START, work_seconds=3_600.0, market=lambda *_: offers.pop(0))
     machine.run(world, {}, name="back")
@@ -162,6 +166,14 @@ def kept_of_shards(met_before: dict[str, str]) -> dict[str, list[dict[str, Any]]
     for met in all_that_may_come(recording):
         met.world.machine.run(met.world, met.request, name=met.name)
     return kept
+
+
+def by_mail() -> Recorder:
+    """Mails of all kinds, which SES takes or does not."""
+    mails = Recorder(mailing_definition())
+    for told, refusal in itertools.product((FINISHED, MISSED, ALARM), ("", "not verified")):
+        post(told, refusal, mails)
+    return mails
 
 
 def after_others() -> Recorder:
