@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from steadyspot.statemachines.render import definition
@@ -64,6 +65,12 @@ def job_definition(*, silent: bool = False, **values: str) -> Any:
     ``silent``: what people are told and what is written down of the attempts is left out: it
     decides nothing, and takes most of the time of a run.
     """
+    return substituted(_written(silent=silent), tuple(sorted({**DEFAULTS, **values}.items())))
+
+
+@cache
+def _written(*, silent: bool) -> str:
+    """The text of the definition, built once in a process."""
     graph = definition("job")
     if silent:
         for state_name in ("Tell people", "Tell people it waits"):
@@ -73,5 +80,4 @@ def job_definition(*, silent: bool = False, **values: str) -> Any:
             values_written = given.get(WRITTEN, {}) if isinstance(given, dict) else {}
             if ":attempts" in values_written:
                 values_written |= {":attempts": {"L": []}, ":money": {"M": {}}}
-    filled = {**DEFAULTS, **values}
-    return substituted(json.dumps(graph), tuple(sorted(filled.items())))
+    return json.dumps(graph)

@@ -58,9 +58,8 @@ class Ended:
     inside: list[str] = field(default_factory=list)
 
 
-@cache
 def substituted(definition: str, values: tuple[tuple[str, str], ...]) -> Any:
-    """Return a definition as data, its defaults filled in as CloudFormation does it."""
+    """Return a definition as data of its own, its defaults filled in as CloudFormation does it."""
     for name, value in values:
         definition = definition.replace(f"${{{name}}}", value)
     assert "${" not in definition, re.findall(r"\$\{\w+\}", definition)
@@ -73,12 +72,18 @@ def iso(seconds: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@cache
+def compiled(text: str) -> tuple[Program, list[str]]:
+    """Return an expression's program and the names that stand in it, for every machine."""
+    # Without limits: the engine does not always count its depth back; programs are kept.
+    return Program(text), sorted(set(re.findall(r"\$(\w+)", text)))
+
+
 class Machine:
     """One state machine, ready to run executions one after the other."""
 
     def __init__(self, definition: Any) -> None:
         self._definition = definition
-        self._programs: dict[str, tuple[Jsonata, list[str]]] = {}
         self._bound: dict[str, tuple[Any, Any]] = {}
 
     def run(
@@ -131,7 +136,7 @@ class Machine:
 
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         """Evaluate an expression without its wrapping, at a moment."""
-        program, names = self._program(text)
+        program, names = compiled(text)
         bindings = expressions.bindings_of({})
         bindings |= {name: self._as_bound(name, variables) for name in names if name in variables}
         bindings["millis"] = Jsonata.JLambda(lambda: round(now * 1000))
@@ -146,13 +151,6 @@ class Machine:
         if name not in self._bound or self._bound[name][0] is not value:
             self._bound[name] = value, expressions.to_jsonata(value)
         return self._bound[name][1]
-
-    def _program(self, text: str) -> tuple[Jsonata, list[str]]:
-        if text not in self._programs:
-            # Without limits: the engine does not always count its depth back; programs are kept.
-            program = Program(text)
-            self._programs[text] = (program, sorted(set(re.findall(r"\$(\w+)", text))))
-        return self._programs[text]
 
 
 class _Scope:
@@ -196,7 +194,6 @@ class _Scope:
         assert isinstance(items, list), f"{items} is no list"
         ended.items[name] = items
         processor = Machine(state["ItemProcessor"])
-        processor._programs = self._machine._programs
         free = [self._world.now] * at_once
         given = {**self._states["context"]}
         world: Any = self._world

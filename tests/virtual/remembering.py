@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from tests.virtual.machine import Machine
@@ -26,34 +27,34 @@ class Remembering(Machine):
 
     def __init__(self, definition: Any) -> None:
         super().__init__(definition)
-        self._reads: dict[str, tuple[list[str], set[tuple[str, str]]] | None] = {}
         self._known: dict[tuple[Any, ...], str] = {}
-        self._numbers: dict[str, int] = {}
-        self._seen: dict[int, tuple[Any, int]] = {}
+        self._numbers = Numbers()
 
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         """Evaluate an expression, or give what it came to before."""
-        if text not in self._reads:
-            self._reads[text] = _read_by(text)
-        reads = self._reads[text]
-        if reads is None:
+        if _changes(text):
             return super().evaluate(text, variables, now)
-        if max(len(self._seen), len(self._numbers)) > MOST:
+        if len(self._numbers) > MOST:
             self._known.clear()
-            self._numbers.clear()
-            self._seen.clear()
-        names, of_state = reads
-        key = (
-            text,
-            *(self._number(variables[name]) if name in variables else -1 for name in names),
-            *(self._number(_of(variables["states"], *path)) for path in of_state),
-        )
+            self._numbers = Numbers()
+        key = (text, *(self._numbers.of(value) for value in read_by(text, variables)))
         if key not in self._known:
             self._known[key] = json.dumps(super().evaluate(text, variables, now))
         return json.loads(self._known[key])
 
-    def _number(self, value: Any) -> int:
-        """A number that stands for what a value says."""
+
+class Numbers:
+    """Numbers that stand for what values say; they are as long as the values are not changed."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._seen: dict[int, tuple[Any, int]] = {}
+
+    def __len__(self) -> int:
+        return max(len(self._seen), len(self._numbers))
+
+    def of(self, value: Any) -> int:
+        """Return the number that every value has which says the same."""
         if id(value) not in self._seen:
             said = json.dumps(value, sort_keys=True)
             # The value is kept as well, so that no other gets its identity.
@@ -61,14 +62,33 @@ class Remembering(Machine):
         return self._seen[id(value)][1]
 
 
-def _read_by(text: str) -> tuple[list[str], set[tuple[str, str]]] | None:
-    """The variables and the state's values that an expression reads; none if it asks the time."""
+MISSING = "\0"
+"""What is read of a variable that has no value; no run has such a text."""
+
+
+def read_by(text: str, variables: Mapping[str, Any]) -> list[Any]:
+    """Return the values that an expression reads, besides the time."""
+    names, of_state = _reads(text)
+    values = [variables.get(name, MISSING) for name in names]
+    return values + [_of(variables["states"], *path) for path in of_state]
+
+
+@cache
+def _changes(text: str) -> bool:
+    """Whether an expression asks for the time or for chance, or for what is changed in place."""
+    in_place = {("", ""), ("context", "")}
+    return _OF_NOW.search(text) is not None or not in_place.isdisjoint(_reads(text)[1])
+
+
+@cache
+def _reads(text: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """The variables that an expression names, and the state's own values that it reads."""
     of_state = {(first, second) for first, second in _OF_STATE.findall(text)}
-    if _OF_NOW.search(text) or ("", "") in of_state:
-        return None
-    return sorted(set(_NAME.findall(text)) - {"states"}), of_state
+    return sorted(set(_NAME.findall(text)) - {"states"}), sorted(of_state)
 
 
 def _of(states: Any, first: str, second: str) -> Any:
+    if not first:
+        return states
     within = states.get(first)
     return within.get(second) if first == "context" and within else within

@@ -40,7 +40,8 @@ from tests.unit.statemachines.test_run_requests import REFUSED, TAKEN
 from tests.unit.statemachines.test_stop_texts import TEXTS, unknown_texts
 from tests.unit.statemachines.turns import POLICIES, all_in_the_way
 from tests.virtual.defaults import DEFAULTS, job_definition
-from tests.virtual.machine import Machine, iso
+from tests.virtual.machine import Machine, compiled, iso
+from tests.virtual.remembering import Numbers, read_by
 from tests.virtual.world import Launch, Launching, Offer, RunWorld, launch_event
 
 FOLDER = Path(__file__).parents[2] / "asl"
@@ -59,20 +60,19 @@ class Recorder(Machine):
     def __init__(self, definition: Any) -> None:
         super().__init__(definition)
         self.kept: dict[str, list[dict[str, Any]]] = {}
-        self.met: dict[str, str] = {}
+        self.met: dict[str, dict[str, Any]] = {}
         self.most = 10 * EACH
 
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         evaluations = self.kept.setdefault(text, [])
-        names = self._program(text)[1]
-        # What is bound must not change under the recording.
-        met = json.dumps(dict(variables))
+        names = compiled(text)[1]
+        met = as_it_is(variables)
         state = variables["states"]["context"].get("State", {}).get("Name", "")
         brought = next((k for k in ("result", "errorOutput") if k in variables["states"]), "")
         self.met[f"{state} {brought}"] = met
         if len(evaluations) >= self.most:
             return super().evaluate(text, variables, now)
-        given = {name: value for name, value in json.loads(met).items() if name in names}
+        given = {name: value for name, value in met.items() if name in names}
         record: dict[str, Any] = {"text": text, "variables": given, "millis": round(now * 1000)}
         try:
             value = super().evaluate(text, variables, now)
@@ -89,7 +89,15 @@ class Recorder(Machine):
     @property
     def scopes(self) -> list[dict[str, Any]]:
         """What was bound when a state was last in each of its moments."""
-        return [json.loads(met) for met in self.met.values()]
+        return list(self.met.values())
+
+
+def as_it_is(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What is bound, without what changes under a recording: the context, and a world's answer."""
+    states = {**variables["states"], "context": {**variables["states"]["context"]}}
+    if "result" in states:
+        states["result"] = json.loads(json.dumps(states["result"]))
+    return {**variables, "states": states}
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +162,7 @@ def recorder() -> Recorder:
     return machine
 
 
-def kept_of_shards(met_before: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+def kept_of_shards(met_before: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """What runs evaluate that are spread over shards."""
     kept: dict[str, list[dict[str, Any]]] = {}
 
@@ -184,7 +192,7 @@ def after_others() -> Recorder:
     return others
 
 
-def kept_in_turn(met_before: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+def kept_in_turn(met_before: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """What runs evaluate that meet another one of their job, which gives way in the end."""
     kept: dict[str, list[dict[str, Any]]] = {}
     for policy in POLICIES:
@@ -240,19 +248,20 @@ def by_name(recorder: Recorder) -> list[dict[str, Any]]:
 def named(recorder: Recorder) -> Iterator[dict[str, Any]]:
     """Every file by its name, with what a run has in each of its states."""
     parameters, scopes = library()["parameters"].name, recorder.scopes
+    others = ENDED | AFTER_ITS_TIME | AFTER_OTHERS
+    more = {"capacity": "spot", "more": 1, "answers": ["stop"], "isOfClose": True}
+    bound, numbers = [{**more, **met, **others} for met in scopes], Numbers()
     for name in sorted(library().keys() - {parameters}):
         text = expression(name).removeprefix("{%").removesuffix("%}").strip()
         for key, value in DEFAULTS.items():
             text = text.replace(f"${{{key}}}", value)
         is_function = library()[name].lines[0].startswith("function(")
         met = set()
-        for scope in scopes:
-            given = {"capacity": "spot", "more": 1, "answers": ["stop"], "isOfClose": True}
-            given |= {**scope, **ENDED, **AFTER_ITS_TIME, **AFTER_OTHERS}
-            variables = {key: value for key, value in given.items() if f"${key}" in text}
-            if (written := json.dumps(variables)) in met:
+        for scope in bound:
+            if (read := tuple(map(numbers.of, read_by(text, scope)))) in met:
                 continue
-            met.add(written)
+            met.add(read)
+            variables = {key: value for key, value in scope.items() if f"${key}" in text}
             yield {
                 "name": name,
                 "text": f"$type(({text}))" if is_function else text,
