@@ -30,7 +30,7 @@ settings.register_profile(
 )
 settings.load_profile("steadyspot")
 
-TIDYING_SECONDS = 5.0
+TIDYING_SECONDS = 30.0
 """How long what a test killed may still take to put its things away."""
 
 left_behind = pytest.StashKey[list[str]]()

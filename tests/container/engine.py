@@ -118,7 +118,7 @@ class Container:
         )
         return done.stdout + done.stderr
 
-    def wait_for(self, says: str, timeout_seconds: float = 20) -> None:
+    def wait_for(self, says: str, timeout_seconds: float = 90) -> None:
         """Wait until the container printed the text."""
         with subprocess.Popen(
             ["podman", "logs", "--follow", self.id],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,14 @@ from tests.container.conftest import Start
 from tests.local.worker.kit import Bench
 
 PARTS = """
-import time
 from steadyspot import current_run
 run = current_run()
 for part in run.remaining(range(6)):
     print("part", part, "attempt", run.attempt, flush=True)
     with run.output(f"part-{part}") as path:
         path.write_text(f"part {part}")
-    time.sleep(PAUSE)
+    if part == 2 and HELD:
+        run.stopping.wait(120)
 """
 pytestmark = pytest.mark.timeout(300)
 """Whichever comes first makes a system and the image; for one, libraries are fetched."""
@@ -33,8 +32,9 @@ pytestmark = pytest.mark.timeout(300)
 READ_ONLY = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"]
 
 
-def job(pause: float) -> list[str]:
-    return ["python3", "-c", PARTS.replace("PAUSE", str(pause))]
+def job(*, held: bool) -> list[str]:
+    """The job's command; where it is held, it waits in the midst for the stop."""
+    return ["python3", "-c", PARTS.replace("HELD", str(held))]
 
 
 def test_image_is_small_not_root_and_starts_the_worker_without_a_shell(image: None) -> None:
@@ -76,7 +76,9 @@ def test_the_image_for_arm64_is_interrupted_and_resumes_too(
     arm64_image: str, bench: Bench, start: Start
 ) -> None:
     assert engine.image(arm64_image)["Architecture"] == "arm64"
-    first = start(*job(3), environment=bench.environment(), image=arm64_image, options=READ_ONLY)
+    first = start(
+        *job(held=True), environment=bench.environment(), image=arm64_image, options=READ_ONLY
+    )
     first.wait_for("part 2", 120)
     first.stop(20)
 
@@ -86,7 +88,7 @@ def test_the_image_for_arm64_is_interrupted_and_resumes_too(
     # This time not as PID 1, where the worker asks more of the system.
     command = ["sh", "-c", 'uname -m; steadyspot-worker "$@"; echo "ended with $?"', "sh"]
     second = start(
-        *command, *job(0), environment=bench.environment(), image=arm64_image,
+        *command, *job(held=False), environment=bench.environment(), image=arm64_image,
         options=[*READ_ONLY, "--entrypoint="],
     )  # fmt: skip
     assert second.end() == 0, second.logs()
@@ -104,7 +106,7 @@ def test_dockerfiles_of_the_page_make_images_whose_runs_complete(
     assert len(found) == 2
     dockerfile = re.sub(r"python:\S+", engine.BASE, found[number])
     dockerfile = re.sub(r"(FROM |--from=)steadyspot-worker", rf"\1{engine.IMAGE}", dockerfile)
-    (tmp_path / "job.py").write_text(PARTS.replace("PAUSE", "0"))
+    (tmp_path / "job.py").write_text(PARTS.replace("HELD", "False"))
     image = engine.derive(tmp_path, dockerfile.replace('"python"', '"python3"'), str(number))
 
     container = start(environment=bench.environment(), image=image)
@@ -132,7 +134,7 @@ def test_the_demo_s_image_gives_the_published_answer(
 def test_interrupted_container_leaves_with_143_and_the_next_resumes(
     bench: Bench, start: Start
 ) -> None:
-    first = start(*job(0.5), environment=bench.environment(), options=READ_ONLY)
+    first = start(*job(held=True), environment=bench.environment(), options=READ_ONLY)
     first.wait_for("part 2")
     first.stop(20)
 
@@ -141,7 +143,7 @@ def test_interrupted_container_leaves_with_143_and_the_next_resumes(
     assert done in (2, 3)
     assert bench.item()["stop_report"]["reason"] == "interrupted"
 
-    second = start(*job(0), environment=bench.environment(), options=READ_ONLY)
+    second = start(*job(held=False), environment=bench.environment(), options=READ_ONLY)
     assert second.end() == 0, second.logs()
     assert f"part {done} attempt 2" in second.logs()
     assert f"part {done - 1} attempt 2" not in second.logs()
@@ -162,11 +164,9 @@ def test_job_that_ignores_sigterm_is_ended_within_a_grace_of_two_seconds(start: 
         environment={"STEADYSPOT_STOP_TIMEOUT": "2"},
     )  # fmt: skip
     container.wait_for("ready")
-    begun = time.monotonic()
-    container.stop(10)
+    container.stop(5)  # The engine would kill it then, with 137.
 
     assert container.exit_code() == 143
-    assert time.monotonic() - begun < 5
 
 
 def test_signals_that_are_forwarded_reach_the_job_under_pid_1(start: Start) -> None:

@@ -99,7 +99,8 @@ def test_who_reads_and_who_operates_may_do_what_the_verbs_call_and_nothing_else(
     operating |= called(shop, "redrive", **job, run=None, **window)
     window = {**window, "first": datetime.now(UTC), "dry_run": True}
     operating |= called(shop, "redrive", **job, run=None, **window)
-    operating |= called(shop, "run", **job, request={}, given=(), no_follow=True, logs=False)
+    lasts = {"command": ["sleep", "60"]}  # Until it is stopped.
+    operating |= called(shop, "run", **job, request=lasts, given=(), no_follow=True, logs=False)
     operating |= called(shop, "notify", **job, test=True)
     operating |= called(shop, "stop", **job, run=None, reason="", yes=True)
     assert allowed(shop, Purpose.READ) - NOT_HERE == reading - NOT_HERE

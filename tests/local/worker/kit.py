@@ -68,7 +68,7 @@ def served(*program: str) -> Iterator[str]:
     finally:
         server.stdin.close()
         try:
-            server.wait(5)
+            server.wait(30)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -266,7 +266,7 @@ class Bench:
         for worker in self._workers:
             if worker.process.poll() is None:
                 worker.terminate()
-                worker.process.wait(30)
+                worker.process.wait(60)
 
     def job_file(self, text: str, name: str = "job.py") -> list[str]:
         """A job written down; its command."""
