@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from steadyspot.errors import Misused
-from steadyspot.under_way import effort, under_way
+from steadyspot.under_way import effort, has_children_at_work, under_way
 
 
 class Moments:
@@ -72,7 +72,7 @@ class InHand:
             return False
         if effort().is_nothing(self._effort):
             return True
-        return self.leaves_running(moments)
+        return self.leaves_running(moments) or has_children_at_work()
 
     def leaves_running(self, moments: Moments) -> bool:
         """Whether anything runs that was begun while it was in hand, or since."""

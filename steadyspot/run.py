@@ -128,10 +128,11 @@ class Run:
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
         the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
         ``undone``; one that would take them from here is refused. A unit that made no output and
-        left ``state`` as it is, and took less than a millisecond or left something running, may be
-        one that was taken ahead: it becomes durable with the next of its loop that is not so, or
-        when the job has ended well. ``with run.unit(unit)`` in a loop over ``undone`` counts each
-        at its end, however short it was.
+        left ``state`` as it is, and took less than a millisecond or left something running, such as
+        what it has put into a queue or any ``multiprocessing.Process``, may be one taken ahead: it
+        becomes durable with the next of its loop that is not so, or when the job has ended well.
+        ``with run.unit(unit)`` in a loop over ``undone`` counts each at its end, however short it
+        was.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of

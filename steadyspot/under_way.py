@@ -3,7 +3,8 @@
 A unit of a loop that made nothing by itself may have handed its work on. Whether it has, nobody
 says, so what is under way when the unit ends is compared with what was when it began. It is a look
 from outside, at what the standard library keeps; where it sees nothing, nothing is under way. A
-pool's own threads and children are not, only the tasks that it has.
+pool's own threads and children are not, only the tasks that it has, nor is a thread or task that
+waits for work at an empty queue. Of a child of ``multiprocessing`` nobody can see whether it waits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 Token = tuple[object, ...]
 """Tells one thing that is under way from another."""
@@ -26,6 +28,9 @@ _POOLS = (
     *("multiprocessing.pool", "multiprocessing.queues"),
 )
 """Modules whose threads are a pool's own."""
+
+_MANAGER = "SyncManager"
+"""What a process of ``multiprocessing.Manager`` is called, which keeps values and does no work."""
 
 NOTHING_SECONDS = 0.001
 """What takes less has done nothing that need be kept from being done again."""
@@ -65,14 +70,14 @@ def under_way() -> frozenset[Token]:
         for thread, stack in stacks.items()
         if any(frame.f_globals.get("__name__") in _POOLS for frame in stack)
     }
-    managers = [each for each in threading.enumerate() if hasattr(each, "pending_work_items")]
+    managers = _managers()
     children = _children_of_pools(managers, stacks.values())
     return frozenset(
         (
             *(
-                ("thread", each.ident)
+                _thread(each.ident, stacks.get(each.ident or 0, []))
                 for each in threading.enumerate()
-                if each.ident not in of_pools
+                if each.ident not in of_pools and not _awaits_work(stacks.get(each.ident or 0, []))
             ),
             *(("child", pid) for pid in _children() if pid not in children),
             *(("task", manager.ident, n) for manager in managers for n in _pending(manager)),
@@ -81,6 +86,38 @@ def under_way() -> frozenset[Token]:
             *_queued(),
         )
     )
+
+
+def has_children_at_work() -> bool:
+    """Whether children of ``multiprocessing`` that are no pool's may be at work."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is None or not (children := multiprocessing.active_children()):
+        return False
+    stacks = [list(_stack(frame)) for frame in sys._current_frames().values()]
+    of_pools = _children_of_pools(_managers(), stacks)
+    return any(each.pid not in of_pools and not each.name.startswith(_MANAGER) for each in children)
+
+
+def _managers() -> list[threading.Thread]:
+    """Threads that lead a pool of processes."""
+    return [each for each in threading.enumerate() if hasattr(each, "pending_work_items")]
+
+
+def _thread(ident: int | None, stack: list[FrameType]) -> Token:
+    """One that has yet to begin is another than the same at work."""
+    begun = any(frame.f_globals.get("__name__") != "threading" for frame in stack)
+    return ("thread" if begun else "thread to begin", ident)
+
+
+def _awaits_work(stack: list[FrameType]) -> bool:
+    """Whether a thread waits at an empty queue, or has an event loop without tasks."""
+    for frame in stack:
+        place = (frame.f_globals.get("__name__"), frame.f_code.co_name)
+        if place == ("queue", "get"):
+            return not frame.f_locals["self"].qsize()
+        if place == ("asyncio.base_events", "run_forever"):
+            return not sys.modules["asyncio"].all_tasks(frame.f_locals["self"])
+    return False
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:
@@ -128,7 +165,19 @@ def _tasks() -> Iterator[Token]:
     if asyncio:
         with contextlib.suppress(RuntimeError):  # No loop is running here.
             for task in asyncio.all_tasks():
-                yield "task", id(task)
+                coroutine = task.get_coro()
+                if getattr(coroutine, "cr_running", True) or not _awaits(coroutine):
+                    begun = getattr(coroutine, "cr_await", None) is not None
+                    yield ("task" if begun else "task to begin"), id(task)
+
+
+def _awaits(coroutine: Any) -> bool:
+    """Whether what a task of ``asyncio`` awaits is work at an empty queue."""
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        if frame.f_globals.get("__name__") == "asyncio.queues" and frame.f_code.co_name == "get":
+            return bool(frame.f_locals["self"].empty())
+        coroutine = coroutine.cr_await
+    return False
 
 
 def _in_pools(stacks: dict[int, list[FrameType]]) -> Iterator[Token]:

@@ -19,7 +19,7 @@ from tests.local.worker.test_local_folder import published, run_to_its_end, star
 
 UNITS = 5
 HEAD = f"""
-import asyncio, itertools, multiprocessing, os, subprocess, sys, threading, time
+import asyncio, itertools, multiprocessing, os, queue, subprocess, sys, threading, time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from steadyspot import current_run
@@ -45,6 +45,31 @@ async def tasks():
         for unit in units:
             group.create_task(asyncio.to_thread(work, unit))
             await asyncio.sleep(0.002)
+
+async def awaits(units):
+    while (unit := await units.get()) is not None:
+        await asyncio.sleep(0.15)
+        with current_run().output(str(unit)) as path: path.write_text(f"made {{unit}}")
+        print("made", unit, flush=True)
+
+async def feeds(seconds):
+    todo = asyncio.Queue(2)
+    others = [asyncio.create_task(awaits(todo)) for _ in range(2)]
+    for unit in units:
+        await asyncio.sleep(seconds)
+        await todo.put(unit)
+    for _ in others: await todo.put(None)
+    await asyncio.gather(*others)
+
+def takes(units):
+    while (unit := units.get()) is not None: work(unit)
+
+def feed(kind, todo, seconds):
+    others = [kind(target=takes, args=(todo,)) for _ in range(2)]
+    for each in others: each.start()
+    for unit in units: time.sleep(seconds); todo.put(unit)
+    for each in others: todo.put(None)
+    for each in others: each.join()
 
 def started(kind):
     for unit in units:
@@ -93,6 +118,12 @@ WAYS = {
     "plain threads": "for one in list(started(threading.Thread)): one.join()",
     "children": "for one in list(started(multiprocessing.Process)): one.join()",
     "tasks": "asyncio.run(tasks())",
+    "threads that are there": "feed(threading.Thread, queue.Queue(1), 0)",
+    "threads that are there, slowly": "feed(threading.Thread, queue.Queue(), 0.1)",
+    "tasks that are there, slowly": "asyncio.run(feeds(0.1))",
+    "children that are there, slowly": (
+        "feed(multiprocessing.Process, multiprocessing.Queue(), 0.1)"
+    ),
 }
 ALL = {str(unit): f"made {unit}".encode() for unit in range(UNITS)}
 
@@ -115,6 +146,53 @@ def test_unit_that_was_taken_ahead_is_not_done_before_its_work(tmp_path: Path, w
     code, said = run_to_its_end(tmp_path, job)
     assert code == 0, said
     assert published(tmp_path) == ALL
+
+
+JOINED = """
+import asyncio, queue, sys, threading
+from steadyspot import current_run
+
+def takes(units):
+    while True:
+        print("made", units.get(), flush=True)
+        units.task_done()
+
+async def awaits(units):
+    while True:
+        print("made", await units.get(), flush=True)
+        units.task_done()
+
+async def feed():
+    todo = asyncio.Queue()
+    other = asyncio.create_task(awaits(todo))
+    for unit in units:
+        await asyncio.sleep(0.01)
+        await todo.put(unit)
+        await todo.join()
+
+units = current_run().remaining(range(1_000))
+if sys.argv[1] == "tasks":
+    asyncio.run(feed())
+todo = queue.Queue()
+threading.Thread(target=takes, args=(todo,), daemon=True).start()
+for unit in units:
+    threading.Event().wait(0.01)
+    todo.put(unit)
+    todo.join()
+"""
+
+
+@pytest.mark.parametrize("others", ["threads", "tasks"])
+def test_unit_that_waits_for_what_it_has_others_do_is_done_at_its_end(
+    tmp_path: Path, others: str
+) -> None:
+    with start(tmp_path, JOINED, others) as process:
+        assert process.stdout
+        while process.stdout.readline() != "made 9\n":
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
+    assert "0" in done
 
 
 EARLY = """
