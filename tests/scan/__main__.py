@@ -17,9 +17,10 @@ from typing import Any
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Config, Job, Platform, Sidecar, Volume
 from steadyspot.deploy.stacks.definitions import upload
+from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.parameters import of_platform
-from steadyspot.deploy.stacks.templates import Template, platform_template
-from steadyspot.deploy.stacks.up import stack_of
+from steadyspot.deploy.stacks.templates import Template
+from steadyspot.deploy.stacks.up import platform_of, stack_of
 from steadyspot.deploy.target import Target
 
 PARLIAMENT = Path(__file__).parent / ".venv" / "bin" / "parliament"
@@ -61,8 +62,14 @@ def policies() -> Iterator[tuple[str, dict[str, Any]]]:
         log_group="/scan/job",
     )
     with LocalAws() as aws:
-        target = Target(Config(Path("steadyspot.toml"), platform, {}), aws.session())
-        create(target, "scan", platform_template(), of_platform(platform))
+        key = json.dumps({"key": "value"})
+        made = aws.session().client("secretsmanager").create_secret(Name="told", SecretString=key)
+        told = (
+            Notify(mail="a@example.com", sender="b@example.com"),
+            Notify(webhook="pagerduty", secret=made["ARN"]),
+        )
+        target = Target(Config(Path("steadyspot.toml"), platform, {}, None, told), aws.session())
+        create(target, "scan", platform_of(target).template, of_platform(platform))
         stack = stack_of(target, job)
         create(target, stack.stack, stack.template, dict(stack.parameters))
         iam = aws.session().client("iam")
