@@ -21,6 +21,7 @@ from rich.text import Text
 from steadyspot.deploy.as_json import as_json
 from steadyspot.deploy.cli.pasting import pastable
 from steadyspot.deploy.money.sentences import money_line
+from steadyspot.deploy.money.true_bill import Billed, sentence_of_run
 from steadyspot.deploy.plain import plain
 from steadyspot.deploy.runs.history import Moment, Tone
 from steadyspot.deploy.runs.logs import LogLine
@@ -181,6 +182,10 @@ class Screen:
     def money(self, money: Money, date: str, *, complete: bool) -> None:
         """Print the money line of a run."""
         self.say(money_line(money, date, complete=complete))
+
+    def bill(self, billed: Billed, *, complete: bool) -> None:
+        """Print what AWS bills for a run."""
+        self.say(sentence_of_run(billed, complete=complete))
 
     def json(self, value: Any) -> None:
         """Print a value for machines."""

@@ -186,8 +186,9 @@ def sentences(
     without = sum(bill.cost_on_demand_only for bill in bills)
     share = f"{1 - cost / without:.0%}" if without else "0%"
     yield (
-        f"The last {days} days cost {dollars(cost)}; on on-demand only the same work would have "
-        f"cost {dollars(without)}: saved {share} after waste (prices of {prices.date})."
+        f"The compute of the last {days} days cost {dollars(cost)}; on on-demand only the same "
+        f"work would have cost {dollars(without)}: saved {share} after waste (prices of "
+        f"{prices.date})."
     )
     yield of_all_billed(bill.billed for bill in bills)
     best = max(tips, key=lambda tip: tip.saves, default=None)

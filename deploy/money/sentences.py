@@ -15,7 +15,7 @@ def money_line(money: Money, date: str, *, complete: bool) -> str:
     instead = f" instead of {dollars(money.cost_on_demand_only)} on on-demand only, {saved}"
     return (
         f"Spot {money.spot_seconds:.0f} s, on-demand {money.on_demand_seconds:.0f} s, "
-        f"wasted {money.wasted_seconds:.1f} s: {dollars(money.cost)}{instead if complete else ''} "
-        f"(prices of {date}). "
+        f"wasted {money.wasted_seconds:.1f} s: compute {dollars(money.cost)}"
+        f"{instead if complete else ''} (prices of {date}). "
         f"Beside that {money.transitions} transitions, {dollars(money.transitions_cost)}."
     )

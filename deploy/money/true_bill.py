@@ -9,12 +9,13 @@ shards, and of attempts that are no longer carried along, only the plain seconds
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from steadyspot.contract import Capacity
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.runs.records import RunRecord
-from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.runs.story import Explanation
+from steadyspot.deploy.stacks.config import Config, Job
 
 LEAST_SECONDS = 60
 FREE_DISK_GB = 20
@@ -43,6 +44,10 @@ class Billed:
     def saving(self) -> float:
         """Share saved with everything counted; 0 for runs that did nothing."""
         return 1 - self.total / self.on_demand_only if self.on_demand_only else 0.0
+
+    def as_row(self) -> dict[str, float]:
+        """Return it for machines."""
+        return {**asdict(self), "total": self.total, "saving": self.saving}
 
     def __add__(self, other: Billed) -> Billed:
         return Billed(
@@ -95,6 +100,15 @@ def billed_of(
     )
 
 
+def with_bill(story: Explanation, job: Job, config: Config) -> Explanation:
+    """Return the story of a run with what AWS bills for it, if any attempt has ended."""
+    run = story.run
+    if run is None or not run.attempts_ended:
+        return story
+    public = config.has_public_addresses()
+    return replace(story, billed=billed_of(run, job, config.prices_of(job), public=public))
+
+
 def _beside(job: Job, prices: Prices, *, public: bool) -> Billed:
     """Return what a second of a task costs beside its compute."""
     return Billed(
@@ -127,14 +141,25 @@ def _pull(run: RunRecord) -> float:
     return max(0.0, sum(pulls) / len(pulls)) if pulls else 0.0
 
 
-def as_row(billed: Billed) -> dict[str, float]:
-    """Return what is billed for machines."""
-    return {**asdict(billed), "total": billed.total, "saving": billed.saving}
-
-
 def sentence(billed: Iterable[Billed]) -> str:
     """Return what AWS bills in all, by its parts."""
     whole = sum(billed, Billed())
+    return (
+        f"AWS bills about {dollars(whole.total)}: {_parts(whole)}. {_instead(whole)} "
+        "with everything counted."
+    )
+
+
+def sentence_of_run(billed: Billed, *, complete: bool) -> str:
+    """Return what AWS bills for a run, of whose logs nobody knows.
+
+    What it saved can only be said of a run that did its work.
+    """
+    instead = f" {_instead(billed)} with all of that counted." if complete else ""
+    return f"AWS bills about {dollars(billed.total)} and the logs: {_parts(billed)}.{instead}"
+
+
+def _parts(whole: Billed) -> str:
     parts = (
         (f"compute from the image's pull on {dollars(whole.compute)}", True),
         (f"disk above {FREE_DISK_GB} GB {dollars(whole.disk)}", whole.disk),
@@ -142,8 +167,9 @@ def sentence(billed: Iterable[Billed]) -> str:
         (f"transitions {dollars(whole.transitions)}", whole.transitions),
         (f"logs {dollars(whole.logs)}", whole.logs),
     )
-    told = ", ".join(text for text, there in parts if there)
-    return (
-        f"AWS bills about {dollars(whole.total)}: {told}. On on-demand only that would be "
-        f"{dollars(whole.on_demand_only)}: saved {whole.saving:.0%} with everything counted."
-    )
+    return ", ".join(text for text, there in parts if there)
+
+
+def _instead(whole: Billed) -> str:
+    share = f"saved {whole.saving:.0%}" if whole.saving >= 0 else f"cost {-whole.saving:.0%} more"
+    return f"On on-demand only that would be {dollars(whole.on_demand_only)}: {share}"

@@ -135,6 +135,8 @@ def _tried(screen: Screen, run: RunRecord, story: Explanation, job: Job, prices:
     if run.attempts or run.shards > 1:
         cost = money(run, prices, vcpu=job.vcpu, memory_gb=job.memory_gb)
         screen.money(cost, prices.date, complete=run.complete)
+        if story.billed:
+            screen.bill(story.billed, complete=run.complete)
 
 
 def _of_stops(stops: Sequence[Stop]) -> Iterator[str]:
@@ -210,4 +212,5 @@ def as_data(story: Explanation, job: Job, prices: Prices) -> dict[str, Any]:
         "trace": trace_as_data(story.trace),
         "told": list(story.told),
         "money": {**asdict(cost), "saving": cost.saving} if cost else None,
+        "billed": story.billed.as_row() if story.billed else None,
     }

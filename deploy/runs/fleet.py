@@ -500,10 +500,14 @@ def summary(jobs: Sequence[JobStatus]) -> str:
     cost = sum(one.cost for one in jobs)
     full = sum(one.cost_on_demand_only for one in jobs)
     saved = f", {1 - cost / full:.0%} saved" if full else ""
-    return f"{len(jobs)} job{'s' * (len(jobs) != 1)}: {told}. This month {dollars(cost)}{saved}."
+    month = f"This month's compute: {dollars(cost)}{saved}."
+    return f"{len(jobs)} job{'s' * (len(jobs) != 1)}: {told}. {month}"
 
 
-LEGEND = "7 days of UTC, today last: + finished, x unfinished, ! missed, . none."
+LEGEND = (
+    "7 days of UTC, today last: + finished, x unfinished, ! missed, . none. Cost and saving are of "
+    "compute this month; with all that AWS bills: steadyspot cost."
+)
 
 
 def next_steps(jobs: Sequence[JobStatus]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Capacity, Status
 from steadyspot.contract.states import JobState
@@ -20,6 +20,9 @@ from steadyspot.deploy.runs.items import attempt_of
 from steadyspot.deploy.runs.records import UNREADABLE, RunRecord
 from steadyspot.deploy.runs.traces import RunTrace
 from steadyspot.statemachines.causes import Cause, rows
+
+if TYPE_CHECKING:
+    from steadyspot.deploy.money.true_bill import Billed
 
 _ROWS: Mapping[str, Cause] = {cause.name: cause for cause in rows()}
 
@@ -41,7 +44,8 @@ class Explanation:
     ``deadline`` and ``latest_spot_start`` are aware UTC, None where there is none or nobody knows;
     ``under_way`` is the attempt that has not ended; ``chain`` are the runs of the same time that it
     comes after, and that come after it; ``entered`` are the states that were entered, in order;
-    ``trace`` is None where none is sent; ``told`` are the notifications and whom they are for.
+    ``trace`` is None where none is sent; ``told`` are the notifications and whom they are for;
+    ``billed`` is what AWS bills, but for logs, None of a run without attempts.
     """
 
     outcome: str
@@ -59,6 +63,7 @@ class Explanation:
     entered: tuple[str, ...] = ()
     trace: RunTrace | None = None
     told: tuple[str, ...] = ()
+    billed: Billed | None = None
 
 
 def explain(

@@ -51,7 +51,7 @@ def charts(job: Job, runs: Sequence[RunRecord], prices: Prices) -> list[Chart]:
             ends,
         ),
         chart_of(
-            "Cost",
+            "Compute",
             [
                 _column(run, cost.cost, dollars(cost.cost))
                 for run, cost in zip(shown, costs, strict=True)

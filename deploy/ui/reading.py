@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Status
 from steadyspot.deploy.forms import shown
+from steadyspot.deploy.money.true_bill import with_bill
 from steadyspot.deploy.runs import fleet, outputs, weather
 from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.executions import definition_of
@@ -172,7 +173,7 @@ def read_run(target: Target, job: Job, run: str | None, shard: int | None = None
     Trouble
         When nothing knows that run.
     """
-    story = explanation_of(target, job, run, shard=shard)
+    story = with_bill(explanation_of(target, job, run, shard=shard), job, target.config)
     record = story.run
     beside = Beside(
         log=_printed(target, job, story),

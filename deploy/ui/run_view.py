@@ -13,6 +13,7 @@ from steadyspot.contract import Status, output_prefix
 from steadyspot.deploy.as_json import as_json
 from steadyspot.deploy.aws.prices import Prices, dollars
 from steadyspot.deploy.money.sentences import money_line
+from steadyspot.deploy.money.true_bill import sentence_of_run
 from steadyspot.deploy.runs.evidence import as_data
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.outputs import Output
@@ -88,6 +89,7 @@ class RunView:
     picture: Picture | None
     attempts: tuple[AttemptRow, ...]
     money: str
+    billed: str
     warnings: tuple[str, ...]
     published: str
     outputs: tuple[OutputRow, ...]
@@ -141,13 +143,16 @@ def run_view(
         late=late,
         in_short=tuple(in_short(story, timeline)),
         advice=to_be_on_time(job) if late and run and run.complete else "",
-        facts=(*_facts(story, timeline, now), *_price(cost)),
+        facts=(*_facts(story, timeline, now), *_price(cost, story)),
         picture=laid_out(timeline) if timeline else None,
         attempts=tuple(_rows(story)),
         money=(
             money_line(cost, prices.date, complete=run.complete)
             if cost and run and run.attempts
             else ""
+        ),
+        billed=(
+            sentence_of_run(story.billed, complete=run.complete) if story.billed and run else ""
         ),
         warnings=run.warnings if run else (),
         published=_published(run),
@@ -196,10 +201,18 @@ def _end(story: Explanation, timeline: Timeline | None, now: datetime) -> dateti
     return timeline.bars[-1].end if timeline else None
 
 
-def _price(cost: Money | None) -> Iterator[tuple[str, str]]:
+def _price(cost: Money | None, story: Explanation) -> Iterator[tuple[str, str]]:
+    """Yield what compute cost, and what AWS bills in all; what was saved only if it is complete."""
+    complete = story.run is not None and story.run.complete
     if cost and cost.cost:
-        saved = f"{cost.saving:.0%} saved" if cost.saving >= 0 else f"{-cost.saving:.0%} dearer"
-        yield "cost", f"{dollars(cost.cost)}, {saved}"
+        yield "compute", f"{dollars(cost.cost)}{_saved(cost.saving) if complete else ''}"
+    if billed := story.billed:
+        told = _saved(billed.saving) if complete else ""
+        yield "AWS bills in all", f"about {dollars(billed.total)}{told}"
+
+
+def _saved(share: float) -> str:
+    return f", {share:.0%} saved" if share >= 0 else f", {-share:.0%} dearer"
 
 
 def _rows(story: Explanation) -> Iterator[AttemptRow]:

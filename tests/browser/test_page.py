@@ -14,16 +14,17 @@ from playwright.sync_api import Page
 
 from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.money.costs import Terms, by_month
+from steadyspot.deploy.runs.fleet import UnderWay
 from steadyspot.deploy.runs.story import Explanation
 from steadyspot.deploy.ui.cost_view import cost_view
 from steadyspot.deploy.ui.files import write
-from steadyspot.deploy.ui.fleet_view import FleetView
+from steadyspot.deploy.ui.fleet_view import FleetView, fleet_view
 from steadyspot.deploy.ui.job_view import JobView
 from steadyspot.deploy.ui.run_view import Beside, run_view
 from tests.unit.deploy.fakes import BEGUN
 from tests.unit.deploy.ui.bad_night import run_view_of_a_bad_night
 from tests.unit.deploy.ui.nights import ATTEMPTS, JOB, PRICES, night, parked, weeks
-from tests.unit.deploy.ui.shown import RUN, Shown
+from tests.unit.deploy.ui.shown import RUN, STATUS, Shown
 
 PATHS = [
     *("/", "/jobs/night", RUN, "/jobs/night/drills"),
@@ -47,6 +48,31 @@ def test_nothing_is_in_the_way_of_anybody_and_no_page_is_wider_than_the_window(
             assert wide <= width, path
         # A page that is not there is said by the browser, too.
         looked.messages = [text for text in looked.messages if "404" not in text]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_all_of_a_job_is_seen_without_moving_sideways(looking: Any, width: int) -> None:
+    with looking(Busy(), viewport={"width": width, "height": 900}) as looked:
+        page = looked.open("/")
+        ends = page.locator("#jobs tbody td").evaluate_all(
+            "cells => cells.map((one) => one.getBoundingClientRect().right)"
+        )
+        assert len(ends) == 16
+        assert max(ends) <= width
+        page.locator("#filter").fill("a-job")
+        assert page.locator("#jobs tbody tr").evaluate_all(
+            "rows => rows.map((one) => one.getBoundingClientRect().height > 0)"
+        ) == [True, False]
+
+
+class Busy(Shown):
+    """Two jobs, one of which runs and has a long name."""
+
+    def fleet(self) -> FleetView:
+        run = UnderWay("20261124T020000Z", "on-demand", 1_000, 12_000, 2, "2026-11-24T08:00:00Z")
+        name = "a-job-with-a-name-as-long-as-they-come"
+        busy = replace(STATUS, job=name, state="running", running=(run,))
+        return fleet_view([busy, STATUS], {name: weeks(JOB, 30).runs[::-1]}, [])
 
 
 def test_all_is_reached_by_keyboard(looking: Any) -> None:

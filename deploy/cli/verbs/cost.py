@@ -100,10 +100,8 @@ def _billed(target: Target, wanted: list[Job], prices: Prices, days: int, *, eac
 def _rows(found: Found) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
-    from steadyspot.deploy.money.true_bill import as_row
-
     return [
-        {**asdict(bill), "saving": bill.saving, "billed": as_row(bill.billed)}
+        {**asdict(bill), "saving": bill.saving, "billed": bill.billed.as_row()}
         for bill in found.bills
     ]
 

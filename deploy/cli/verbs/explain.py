@@ -35,10 +35,12 @@ def command(
     if page:
         _write(target, screen, job, run, shard, page)
         return
+    from steadyspot.deploy.money.true_bill import with_bill
     from steadyspot.deploy.runs.evidence import as_data, explanation_of, show
 
     wanted = target.config.job(job)
     story = explanation_of(target, wanted, run, shard=shard)
+    story = with_bill(story, wanted, target.config)
     prices = target.config.prices_of(wanted)
     if machine:
         told = as_data(story, wanted, prices)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from rich.console import Console
 
 from steadyspot.deploy.aws.prices import Prices
+from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.money import costs
 from steadyspot.deploy.money.log_bytes import groups_of, logged
-from steadyspot.deploy.money.true_bill import Billed, billed_of, sentence
+from steadyspot.deploy.money.true_bill import Billed, billed_of, sentence, with_bill
+from steadyspot.deploy.runs.evidence import as_data, show
 from steadyspot.deploy.runs.records import RunRecord
-from steadyspot.deploy.stacks.config import Job, parse
+from steadyspot.deploy.runs.story import explain
+from steadyspot.deploy.stacks.config import Config, Job, Platform, parse
 from steadyspot.deploy.stacks.parameters import of_job
+from steadyspot.deploy.ui.run_view import run_view
 from tests.unit.deploy.fakes import recorded
 from tests.unit.deploy.test_money import attempt, item
 from tests.unit.templates import TEMPLATES
@@ -85,6 +92,36 @@ def test_the_saving_counts_everything_on_both_sides() -> None:
     assert (nothing.on_demand_only, nothing.saving) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("status", "saved"), [("complete", True), ("running", False), ("unfinished", False)]
+)
+def test_what_a_run_saved_is_told_once_it_has_done_its_work(status: str, saved: bool) -> None:
+    night = run(attempt(1, "spot", 3540, "finished", billed_seconds=3600), status=status)
+    config = Config(Path("steadyspot.toml"), Platform("shop"), {JOB.name: JOB})
+    story = with_bill(explain(run=night, execution=None, events=[]), JOB, config)
+    assert story.billed == billed(night, public=True)
+    out = io.StringIO()
+    show(Screen(Console(file=out, width=1000)), story, JOB, PRICES)
+    told = out.getvalue()
+    assert "compute $" in told
+    assert "AWS bills about $" in told
+    assert "public addresses $0.005000" in told
+    assert ("with all of that counted" in told) is saved
+    row = as_data(story, JOB, PRICES)["billed"]
+    assert row["saving"] == pytest.approx(billed(night, public=True).saving)
+    view = run_view(story, JOB, PRICES, datetime(2026, 11, 24, 4, tzinfo=UTC))
+    facts = dict(view.facts)
+    assert facts["AWS bills in all"].startswith("about $")
+    assert [", " in facts[name] for name in ("compute", "AWS bills in all")] == [saved, saved]
+
+
+def test_a_run_without_attempts_has_no_bill() -> None:
+    config = Config(Path("steadyspot.toml"), Platform("shop"), {JOB.name: JOB})
+    story = with_bill(explain(run=run(), execution=None, events=[]), JOB, config)
+    assert story.billed is None
+    assert as_data(story, JOB, PRICES)["billed"] is None
+
+
 def test_arm64_costs_a_fifth_less_everywhere() -> None:
     one = run(attempt(1, "on-demand", 3600, "finished", billed_seconds=3600))
     arm = replace(JOB, architecture="arm64")
@@ -116,7 +153,7 @@ def test_the_bill_tells_both_and_names_only_what_there_is() -> None:
     assert bill.cost == pytest.approx(600 * SECOND * 0.3)
     assert bill.billed == billed(one, public=True)
     (plain, whole) = costs.sentences([bill], [], PRICES, 31)
-    assert plain.startswith("The last 31 days cost $")
+    assert plain.startswith("The compute of the last 31 days cost $")
     assert whole == sentence([bill.billed])
     assert "public addresses" in whole
     assert "disk" not in whole

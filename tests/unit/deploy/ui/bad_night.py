@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from steadyspot.contract import Capacity
+from steadyspot.deploy.money.true_bill import with_bill
 from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.runs.outputs import Output
 from steadyspot.deploy.runs.story import explain
-from steadyspot.deploy.stacks.config import Job
+from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.ui.run_view import Beside, RunView, run_view
 from tests.unit.deploy.nights import Night
 from tests.unit.deploy.ui.nights import PRICES
@@ -61,4 +63,5 @@ def run_view_of_a_bad_night() -> RunView:
         log.setdefault(line.attempt, []).append(line)
     outputs = [Output("totals.parquet", 48_211_904), Output("completion.json", 702)]
     beside = Beside(log, outputs, json.dumps(night.definition))
-    return run_view(story, JOB, PRICES, now, beside)
+    config = Config(Path("steadyspot.toml"), Platform("shop"), {JOB.name: JOB})
+    return run_view(with_bill(story, JOB, config), JOB, PRICES, now, beside)

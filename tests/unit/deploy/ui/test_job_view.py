@@ -114,7 +114,7 @@ def test_charts_tell_time_cost_and_the_grace_against_what_the_stop_allows() -> N
 
 
 def test_without_a_stop_there_is_no_chart_of_grace_and_without_runs_none_at_all() -> None:
-    assert [chart.name for chart in charts(JOB, [run()], PRICES)] == ["Run time", "Cost"]
+    assert [chart.name for chart in charts(JOB, [run()], PRICES)] == ["Run time", "Compute"]
     assert charts(JOB, [], PRICES) == []
 
 
