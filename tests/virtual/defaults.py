@@ -66,8 +66,8 @@ def job_definition(*, silent: bool = False, **values: str) -> Any:
     """
     graph = definition("job")
     if silent:
-        for state_name in ("Tell people", "Tell people it waits"):
-            graph["States"][state_name]["Arguments"] = {}
+        for name in ("Tell people", "Tell people it finished", "Tell people it waits"):
+            graph["States"][name]["Arguments"] = {}
         for state in graph["States"].values():
             given = state.get("Arguments")
             values_written = given.get(WRITTEN, {}) if isinstance(given, dict) else {}

@@ -126,8 +126,7 @@ def test_a_run_that_spot_alone_troubles_pays_three_states_a_refusal_and_five_a_r
         *(LOOK, SPOT, NOTE_REFUSAL, ASK_AGAIN),
         *(SPOT, NOTE_REFUSAL, ASK_AGAIN),
         *(SPOT, "How far did it get?", "Record the attempt", NOTE),
-        *(SPOT, "Close the run", "How far did it get?", "Record the attempt", NOTE, JUDGE),
-        *("Tell people", "Is the run complete?", "Add it to the totals"),
+        *(SPOT, "Close the run", "What has it done?", "Tell people it finished"),
     ]
     assert float(world.weather[f"refused_{iso(START)[11:13]}"]["N"]) == 2
 
@@ -183,5 +182,5 @@ def test_what_a_drill_makes_is_no_weather_for_others() -> None:
     )
     ended = MACHINE.run(world, {"runKey": "drill-1", "expectedMinutes": 10}, name="x")
     assert ended.status == "SUCCEEDED"
-    assert (ended.states_entered.count(NOTE_REFUSAL), ended.states_entered.count(NOTE)) == (1, 2)
+    assert (ended.states_entered.count(NOTE_REFUSAL), ended.states_entered.count(NOTE)) == (1, 1)
     assert world.weather == {}
