@@ -209,7 +209,7 @@ class Replay:
     def _look(self) -> str:
         self.out.states_entered.append("Look at the weather")
         is_next = self.slack() and self.stalled < 2
-        waited = self.refused_at < NEVER and not self.is_held
+        waited = self.refused_at < NEVER
         if (is_next or waited) and not self.weather.refused_to_others(self.millis(), self.who):
             return SPOT
         if is_next:
