@@ -20,6 +20,7 @@ WAY = (
     *(JobState.CLAIM, *_ON_SPOT, *_RECORDED, JobState.RUN_ON_SPOT),
     *(JobState.NOTE_REFUSAL, JobState.WHY_DID_IT_STOP, JobState.WAIT_FOR_CAPACITY),
     *(JobState.LOOK_AT_WEATHER, JobState.CHOOSE_CAPACITY, JobState.RUN_ON_DEMAND, JobState.CLOSE),
+    *(JobState.WHAT_IS_DONE, JobState.TELL_IT_FINISHED, JobState.FINISHED),
 )
 """The states that the run entered."""
 

@@ -155,7 +155,7 @@ def states_entered(more: int = 1) -> dict[str, Expression]:
     return {variables.STATES_ENTERED: expression("statesEnteredNow", more=more)}
 
 
-def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
+def ledger(to_come: Any, **verdict: Any) -> dict[str, Any]:
     """Return the record's columns of attempts and money; so many states follow, this one too."""
     return {
         ":attempts": {"L": expression("attemptsColumn", **verdict)},
@@ -163,7 +163,7 @@ def ledger(to_come: int, **verdict: Any) -> dict[str, Any]:
     }
 
 
-def add_to_totals(to_come: int, **given: Any) -> Expression:
+def add_to_totals(to_come: Any, **given: Any) -> Expression:
     """Return the update that adds a complete run to the totals of its month.
 
     They are there so that a look at all jobs need not look at all runs, and decide nothing: where a

@@ -15,7 +15,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,16 @@ class Named:
 
 
 def expression(name: str, **given: Any) -> Expression:
-    """Return the expression of that name; ``given`` are plain values that stand in for files.
+    """Return the expression of that name; ``given`` stand in for files.
+
+    They are plain values, or files of another name, see :func:`named`.
 
     Raises
     ------
     ValueError
         A file gives a name of its own to something, which a file already has.
     """
-    known = {**library(), **{name: _data(name, value) for name, value in given.items()}}
+    known = {**library(), **{name: _stand_in(name, value) for name, value in given.items()}}
     before = list(_before(known[name], known, [name]))
     own = known[name]
     comments = [("", own.comment)] + [(named.name, named.comment) for named in before]
@@ -84,6 +86,15 @@ def expression(name: str, **given: Any) -> Expression:
         lines += [f"  ${named.name} := {first}", *(f"  {line}" for line in others)]
         lines[-1] += ";"
     return Expression.of([*lines, *(f"  {line}" for line in own.lines), ") %}"], comments)
+
+
+def named(name: str) -> Named:
+    """Return the value of that name, to stand in for another one."""
+    return library()[name]
+
+
+def _stand_in(name: str, value: Any) -> Named:
+    return replace(value, name=name) if isinstance(value, Named) else _data(name, value)
 
 
 def variable(path: str) -> Expression:

@@ -94,7 +94,7 @@ def add_up() -> Task:
         change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_OWN}),
         change(f"SET {EXPIRES}", condition, {**ours, **EXPIRES_WORKERS}, key=WORKER_KEY),
         add_to_totals(1),
-        comment="Close the run does it for a run without trouble.",
+        comment="Close the run does it where the record holds nothing to tell people of.",
         retry=patient(),
     )
 
@@ -129,6 +129,18 @@ def read_log(telling: State) -> Task:
 def tell() -> Task:
     """Publish what became of the run; a mail that can't be sent never fails it."""
     return publish(JobState.TELL, {})
+
+
+def tell_it_finished(finished: State) -> Task:
+    """Publish that a run is complete which was closed, and so added up, before."""
+    told = publish(
+        JobState.TELL_IT_FINISHED,
+        {"toCome": 1},
+        comment="It had trouble, was late, or each run is told.",
+    )
+    told.next_step = finished
+    told.catches = [Catch(finished, error_equals=["States.ALL"])]
+    return told
 
 
 def tell_it_waits() -> Task:

@@ -32,6 +32,7 @@ from steadyspot.statemachines.ending import (
     park,
     read_log,
     tell,
+    tell_it_finished,
     tell_it_hangs,
     tell_it_is_skipped,
     tell_it_waits,
@@ -54,6 +55,7 @@ from steadyspot.statemachines.running import (
     on_demand,
     on_spot,
     record,
+    what_is_done,
 )
 from steadyspot.statemachines.shards import (
     Ends,
@@ -124,14 +126,15 @@ def _let_end(
 def build() -> Machine:
     """Return the definition, the job's parameters still to be filled in."""
     choosing, spot, demand, closing = choose_capacity(), on_spot(), on_demand(), close()
-    looking = look(fair=spot, held=choosing)
+    looking, doing = look(fair=spot, held=choosing), what_is_done()
     reading, recording, marking, parking, telling = how_far(), record(), mark(), park(), tell()
+    waiting_for_spot = wait_for_spot(
+        JobState.WAIT_FOR_CAPACITY, "Backs off, never past the latest start of Spot."
+    )
     waits = Waits(
-        for_spot=wait_for_spot(
-            JobState.WAIT_FOR_CAPACITY, "Backs off, never past the latest start of Spot."
-        ),
+        for_spot=waiting_for_spot,
         for_all_else=wait_a_moment(),
-        learning=learn(),
+        learning=learn(JobState.LEARN_HOW_LONG, waiting_for_spot),
         telling=tell_it_waits(),
     )
     hanging = tell_it_hangs(choosing)
@@ -188,7 +191,20 @@ def build() -> Machine:
     noting_refusal = note_refusal(waiting=waiting, judging=judging)
     _let_end(spot, Capacity.SPOT, closing, reading, noting_refusal, states=1)
     _let_end(demand, Capacity.ON_DEMAND, closing, reading, judging, states=2)
-    closing.catches = [Catch(reading, error_equals=["States.ALL"], assign=states_entered())]
+    closing.catches = [
+        Catch(doing, error_equals=["States.QueryEvaluationError"], assign=states_entered()),
+        Catch(reading, error_equals=["States.ALL"], assign=states_entered()),
+    ]
+    doing.next_step = told = tell_it_finished(finished)
+    closed = {
+        variables.CAUSE: expression("causeOfComplete"),
+        variables.WORK: expression("workClosed"),
+        **states_entered(),
+    }
+    doing.catches = [
+        Catch(reading, error_equals=["States.QueryEvaluationError"], assign=states_entered()),
+        Catch(told, error_equals=["States.ALL"], assign=closed),
+    ]
     reading.next_step = recording
     unread = {
         variables.CAUSE: expression("causeUnread"),
@@ -200,17 +216,14 @@ def build() -> Machine:
     recording.next_step = noting
     recording.catches = [
         Catch(duplicate, error_equals=[CONDITION_FAILED]),
+        Catch(
+            learn(JobState.LEARN_RUN_TIME, noting),
+            error_equals=["States.QueryEvaluationError"],
+            assign=states_entered(),
+        ),
         Catch(noting, error_equals=["States.ALL"], assign=states_entered()),
     ]
     _goes_on_to(telling, giving_back)
-    waits.learning.next_step = waits.for_spot
-    waits.learning.catches = [
-        Catch(
-            waits.for_spot,
-            error_equals=["States.ALL"],
-            assign={variables.RUN: expression("runUnlearned"), **states_entered()},
-        )
-    ]
     _goes_on_to(waits.for_all_else, waits.telling)
     waits.for_spot.next_step = looking
     waits.for_all_else.next_step = choosing

@@ -17,6 +17,7 @@ from steadyspot.statemachines.calls import (
 from steadyspot.statemachines.causes import Answer
 from steadyspot.statemachines.composing import Expression, expression, variable
 from steadyspot.statemachines.states import (
+    Catch,
     Choice,
     Rule,
     State,
@@ -31,7 +32,8 @@ RECORDS = 50
 class Waits(NamedTuple):
     """What comes after a refusal: a wait for Spot, before a look at it, and one for all else.
 
-    ``learning`` comes before the first of a run, ``telling`` before the first for on-demand.
+    ``learning`` comes before the first of a run that has learned nothing yet, ``telling`` before
+    the first for on-demand.
     """
 
     for_spot: Wait
@@ -67,7 +69,8 @@ def why_did_it_stop(
 
     What happens to Spot goes back to Spot without asking anew: a refusal waits and a reclaim that
     left progress behind does not, both while there is slack. Most of it never gets here, see
-    ``weather``; the first time, the run time is learned before.
+    ``weather``. A launch that is refused at once is not written down, so that the run time is
+    learned here; else it is learned as soon as the attempt is written down.
     """
     choice = Choice(
         JobState.WHY_DID_IT_STOP,
@@ -95,14 +98,14 @@ def why_did_it_stop(
     return choice
 
 
-def learn() -> Task:
+def learn(state_id: str, following: State) -> Task:
     """Read what the latest finished runs of the schedule took; 19 of 20 took no longer.
 
     The author's ``expected_minutes`` is a guess; the latest start of Spot is better taken from what
     runs took. One query, at the first trouble of a run that has a deadline.
     """
-    return short_call(
-        JobState.LEARN_RUN_TIME,
+    learning = short_call(
+        state_id,
         "aws-sdk:dynamodb:query",
         comment="What 19 of 20 finished runs took at most, in place of expected_minutes.",
         arguments={
@@ -123,6 +126,10 @@ def learn() -> Task:
         assign={variables.RUN: expression("runLearned"), **states_entered()},
         output={},
     )
+    unlearned = {variables.RUN: expression("runUnlearned"), **states_entered()}
+    learning.next_step = following
+    learning.catches = [Catch(following, error_equals=["States.ALL"], assign=unlearned)]
+    return learning
 
 
 def wait_for_spot(state_id: str, comment: str) -> Wait:

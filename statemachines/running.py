@@ -15,17 +15,19 @@ from steadyspot.statemachines.calls import (
     EXPIRES_OWN,
     EXPIRES_WORKERS,
     KEY,
+    TABLE,
     TURN_BACK,
     TURN_KEY,
     WORKER_KEY,
     add_to_totals,
     change,
     ledger,
+    short_call,
     states_entered,
     table_call,
     transaction,
 )
-from steadyspot.statemachines.composing import Expression, expression, variable
+from steadyspot.statemachines.composing import Expression, expression, named, variable
 from steadyspot.statemachines.states import (
     Task,
 )
@@ -102,19 +104,23 @@ def on_demand() -> Task:
 
 
 def close() -> Task:
-    """End a quiet run: its work is complete and no attempt before this one is written down."""
+    """Close a run whose work is complete, if there is nothing in its record to tell people of.
+
+    A quiet run ends so. Any other one fails on purpose once it is closed, and goes on to be told.
+    """
+    to_come = named("statesToClose")
     return transaction(
         JobState.CLOSE,
         change(
             f"SET #status = :complete, attempts = :attempts, money = :money, {EXPIRES}"
             " REMOVE is_open, open_as",
-            expression("closeCondition"),
+            "execution = :me AND #status = :running",
             {
                 **EXPIRES_OWN,
                 ":complete": {"S": Status.COMPLETE.value},
                 ":running": {"S": Status.RUNNING.value},
                 ":me": {"S": EXECUTION},
-                **ledger(1, verdict=CLOSED),
+                **ledger(to_come, verdict=CLOSED),
             },
         ),
         change(
@@ -129,9 +135,10 @@ def close() -> Task:
             },
             key=WORKER_KEY,
         ),
-        add_to_totals(1, verdict=CLOSED),
+        add_to_totals(to_come, verdict=CLOSED),
         TURN_BACK,
         comment="No success without the record. A run with trouble behind it goes on, to be told.",
+        assign={variables.STATES_ENTERED: expression("statesEnteredIfUntold", more=1)},
         output=finished_output(),
     )
 
@@ -147,6 +154,37 @@ def finished_output() -> dict[str, Any]:
     }
 
 
+def what_is_done() -> Task:
+    """Read what a run that was closed has done, which people are told.
+
+    It is an error, which is caught, that the run is not closed.
+    """
+    return short_call(
+        JobState.WHAT_IS_DONE,
+        "aws-sdk:dynamodb:transactGetItems",
+        comment="It had trouble, was late, or each run is told.",
+        arguments={
+            "TransactItems": [
+                {"Get": {"TableName": TABLE, "Key": key}} for key in (KEY, WORKER_KEY)
+            ]
+        },
+        assign={
+            **found(),
+            variables.STATES_ENTERED: expression("statesEnteredIfClosed", more=1),
+        },
+        output={},
+    )
+
+
+def found() -> dict[str, Any]:
+    """Return what the worker's item tells of the attempt that ended last."""
+    return {
+        variables.CAUSE: expression("causeRecorded"),
+        variables.WORK: expression("workNow"),
+        variables.LAST: expression("lastRecorded"),
+    }
+
+
 def how_far() -> Task:
     """Read what the worker wrote, and find what stopped the attempt."""
     return table_call(
@@ -155,17 +193,18 @@ def how_far() -> Task:
         comment="Complete all the same? How far did it get, and what stopped it?",
         arguments={"Key": WORKER_KEY, "ConsistentRead": True},
         assign={
-            variables.CAUSE: expression("causeRecorded"),
-            variables.WORK: expression("workNow"),
+            **found(),
             variables.SPOT_REFUSED: expression("spotRefusedNow"),
-            variables.LAST: expression("lastRecorded"),
             **states_entered(),
         },
     )
 
 
 def record() -> Task:
-    """Write the attempt down, with what stopped it; and the run as complete, if its work is."""
+    """Write the attempt down, with what stopped it; and the run as complete, if its work is.
+
+    It is an error, which is caught, that the run time is to be learned next.
+    """
     return table_call(
         JobState.RECORD_ATTEMPT,
         "updateItem",
@@ -181,7 +220,7 @@ def record() -> Task:
                 **ledger(6),
             },
         },
-        assign=states_entered(),
+        assign={variables.STATES_ENTERED: expression("statesEnteredIfLearned", more=1)},
     )
 
 

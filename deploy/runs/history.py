@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from steadyspot.contract.records import AttemptColumn
 
 SPOT, ON_DEMAND = JobState.RUN_ON_SPOT, JobState.RUN_ON_DEMAND
-READ = JobState.HOW_FAR
+_READS = (JobState.HOW_FAR, JobState.WHAT_IS_DONE)
 _CLAIMS = (JobState.CLAIM, JobState.TAKE_OVER)
 _WAITS = (*WAITS_FOR_SPOT, JobState.WAIT_A_MOMENT)
 _SOON = timedelta(seconds=2)
@@ -207,7 +207,7 @@ class Story:
             if found := assigned.get(variables.CAUSE, {}).get("sentence"):
                 yield found, Tone.TROUBLE
         elif assigned.get(variables.CAUSE, {}).get("name") and (
-            state == READ or state in _LAUNCHES
+            state in _READS or state in _LAUNCHES
         ):
             self._worked = bool(self._last.get("started"))
             self._judged = self._last.get("attempt", 0)
@@ -320,6 +320,7 @@ _AFTER: Mapping[str, tuple[str, str]] = {
         "it came to no end, and people could not be told",
     ),
     JobState.TELL: ("people are told", "people could not be told"),
+    JobState.TELL_IT_FINISHED: ("people are told", "people could not be told"),
 }
 """What a state has done once it is left, and what is said where its call failed and was caught."""
 _TONES: Mapping[str, Tone] = {

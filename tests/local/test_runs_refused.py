@@ -137,9 +137,9 @@ def test_a_topic_that_refuses_does_not_fail_the_run(place: Place) -> None:
         place.aws.outbox.accept(topic)
     assert run.complete
     assert work.states_entered(execution)[-4:] == [
-        "Tell people",
-        "Is the run complete?",
-        "Add it to the totals",
+        "Close the run",
+        "What has it done?",
+        "Tell people it finished",
         "Finished",
     ]
     assert work.mails() == []
@@ -220,12 +220,12 @@ def test_a_run_with_a_deadline_learns_its_run_time_from_the_job_s_records(place:
     run = work.succeeded(execution)
     assert [a.capacity for a in run.attempts] == ["spot", "spot"]
     entered = work.states_entered(execution)
-    assert entered.count("Learn the run time") == 1
+    assert entered.count("Learn how long to wait") == 1
     events = work.sfn.get_execution_history(executionArn=execution, maxResults=1000)["events"]
     (learned,) = [
         json.loads(event["stateExitedEventDetails"]["assignedVariables"]["run"])
         for event in events
-        if event.get("stateExitedEventDetails", {}).get("name") == "Learn the run time"
+        if event.get("stateExitedEventDetails", {}).get("name") == "Learn how long to wait"
     ]
     assert (learned["learned"], learned["expected"]) == (True, 24.5)
     transitions = work.item(run.run_key)["money"]["M"]["transitions"]["N"]

@@ -24,7 +24,7 @@ def test_the_way_in_the_picture_is_one_that_the_workflow_has() -> None:
     states = definition("job")["States"]
     for state, to in pairwise(WAY):
         assert f'"Next": "{to}"' in json.dumps(states[state]), (state, to)
-    assert states[WAY[-1]].get("End")
+    assert states[WAY[-1]]["Type"] == "Succeed"
 
 
 def test_every_picture_of_the_pages_is_there() -> None:

@@ -73,8 +73,8 @@ def _written(*, silent: bool) -> str:
     """The text of the definition, built once in a process."""
     graph = definition("job")
     if silent:
-        for state_name in ("Tell people", "Tell people it waits"):
-            graph["States"][state_name]["Arguments"] = {}
+        for name in ("Tell people", "Tell people it finished", "Tell people it waits"):
+            graph["States"][name]["Arguments"] = {}
         for state in graph["States"].values():
             given = state.get("Arguments")
             values_written = given.get(WRITTEN, {}) if isinstance(given, dict) else {}

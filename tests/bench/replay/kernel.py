@@ -72,6 +72,17 @@ class Weather:
         return len(recent) >= REFUSED_OTHERS and at - max(recent) < 1000 * COOL_OFF_SECONDS
 
 
+class End(NamedTuple):
+    """How a task ended: on what, since when, its work before, and what ended it."""
+
+    capacity: str
+    began: float
+    done_before: float
+    is_finished: bool
+    is_refusal: bool
+    is_timed_out: bool
+
+
 class Decision(NamedTuple):
     """A launch or a wait: when, and what was decided (stop-by and the state's time-out, or 0s)."""
 
@@ -130,6 +141,7 @@ class Replay:
         self.held = 0
         self.is_held = False
         self.refused = 0
+        self.end: End | None = None
 
     # What the definition computes.
 
@@ -187,6 +199,8 @@ class Replay:
             then = self._look()
         elif following in (SPOT, ON_DEMAND):
             then = self._launch(following)
+        elif self.end:
+            then = self._ended(self.end)
         else:
             then = self._choose(following)
         self.out.finished_at = self.now
@@ -195,7 +209,7 @@ class Replay:
     def _look(self) -> str:
         self.out.states_entered.append("Look at the weather")
         is_next = self.slack() and self.stalled < 2
-        waited = self.refused_at < NEVER and not self.is_held
+        waited = self.refused_at < NEVER
         if (is_next or waited) and not self.weather.refused_to_others(self.millis(), self.who):
             return SPOT
         if is_next:
@@ -261,7 +275,7 @@ class Replay:
             return "wait to ask"
         self.out.states_entered.append("Why did it stop?")
         if self.slack():
-            self._learn()
+            self._learn("Learn how long to wait")
             return "wait"
         self.out.states_entered.append("Wait a moment")
         left = (self.ends() - self.millis()) * 0.001
@@ -274,6 +288,7 @@ class Replay:
         return self.slack() and not self._is_to_learn() and not told
 
     def _task(self, capacity: str, met: Met, stop_by: float, gives_up: float) -> str:
+        """Let the task run to its end, which is judged by what others will have met until then."""
         out, began, done = self.out, self.now, self.done
         starts = began + met.start_seconds
         finishes, taken = starts + self.work - done, began + met.taken_after
@@ -287,41 +302,46 @@ class Replay:
         else:
             out.on_demand_seconds += ended - began
         self.now = min(ended, gives_up)
-        if ended <= gives_up and notice == finishes:
-            return self._finished()
-        out.states_entered += ["How far did it get?", "Record the attempt"]
-        gained = self.fraction() > round(min(1.0, done / self.work), 9)
         timed_out = ended > gives_up or notice != taken
         never_began = notice < starts or starts >= gives_up
-        refused = (notice <= starts and not timed_out) or (
-            never_began and timed_out and capacity == SPOT
+        self.end = End(
+            *(capacity, began, done),
+            is_finished=ended <= gives_up and notice == finishes,
+            is_refusal=(notice <= starts and not timed_out)
+            or (never_began and timed_out and capacity == SPOT),
+            is_timed_out=timed_out,
         )
-        if refused:
-            return self._refused(began, "Note the weather")
+        return "ended"
+
+    def _ended(self, end: End) -> str:
+        self.end, out = None, self.out
+        if end.is_finished:
+            return self._finished()
+        out.states_entered += ["How far did it get?", "Record the attempt"]
+        gained = self.fraction() > round(min(1.0, end.done_before / self.work), 9)
+        at_once = not end.is_timed_out and gained and end.capacity == SPOT
+        if (end.is_refusal or at_once) and self.slack():
+            self._learn("Learn the run time")
+        if end.is_refusal:
+            return self._refused(end.began, "Note the weather")
         out.states_entered.append("Note the weather")
         self.since, self.waits, self.held, self.refused_at = NEVER, 0, 0, NEVER
         self.stalled = 0 if gained else self.stalled + 1
-        at_once = not timed_out and gained and capacity == SPOT
         if at_once and self._is_plain():
             return SPOT
         out.states_entered.append("Why did it stop?")
         if at_once and self.slack():
-            if self._learn():
-                out.states_entered.append("Wait for capacity")
-                out.decisions.append(Decision("wait", self.now, 0, 0))
             return "look"
-        return "timed-out" if timed_out else "interrupted"
+        return "timed-out" if end.is_timed_out else "interrupted"
 
     def _is_to_learn(self) -> bool:
         return self.finish_by > 0 and not self.learned
 
-    def _learn(self) -> bool:
+    def _learn(self, state: str) -> None:
         """Enter the state that learns the run time, once; there are no records to learn from."""
-        if not self._is_to_learn():
-            return False
-        self.learned = True
-        self.out.states_entered.append("Learn the run time")
-        return True
+        if self._is_to_learn():
+            self.learned = True
+            self.out.states_entered.append(state)
 
     def _finished(self) -> str:
         out = self.out
@@ -330,10 +350,7 @@ class Replay:
         late = self.finish_by > 0 and self.millis() > self.finish_by
         if self.attempts == 1 and not late:
             return ""
-        return self._end(
-            *("How far did it get?", "Record the attempt", "Note the weather", "Why did it stop?"),
-            *("Tell people", "Is the run complete?", "Add it to the totals", "Finished"),
-        )
+        return self._end("What has it done?", "Tell people it finished", "Finished")
 
     def _end(self, *states: str) -> str:
         self.out.states_entered += states

@@ -45,13 +45,11 @@ class Machine:
         done: int,
         started: bool = True,
         saved: bool = False,
+        read: str = "How far did it get?",
     ) -> Machine:
         attempt = {"attempt": number, "exit_code": 143, "started": started, "units_done": done}
         cause = {"name": name, "class": kind, "sentence": f"It was {name}."}
-        self.state(
-            "How far did it get?", work={"done": done, "saved": saved}, last=attempt, cause=cause
-        )
-        return self.state("Why did it stop?")
+        return self.state(read, work={"done": done, "saved": saved}, last=attempt, cause=cause)
 
 
 def claimed(capacity: str = "spot-first", **more: Any) -> Machine:
@@ -76,8 +74,9 @@ def test_a_run_that_is_interrupted_refused_and_falls_back_reads_as_a_story() -> 
     machine.stopped(2, "no-capacity", "refused", 4, started=False)
     machine.state("Wait for capacity", seconds=30)
     machine.state("Run on on-demand Fargate", seconds=60)
-    machine.state("Close the run", "TaskFailed").stopped(3, "finished", "finished", 8)
-    machine.state("Tell people").add("ExecutionSucceeded")
+    machine.state("Close the run")
+    machine.stopped(3, "finished", "finished", 8, read="What has it done?")
+    machine.state("Tell people it finished").add("ExecutionSucceeded")
     assert told(machine) == [
         "run 20261124T020000Z is claimed",
         "attempt 1 is asked for on Spot",
@@ -87,6 +86,7 @@ def test_a_run_that_is_interrupted_refused_and_falls_back_reads_as_a_story() -> 
         "backs off before the next attempt",
         "waited 30 s",
         "falls back to on-demand: attempt 3 is asked for, to resume behind 4 units already done",
+        "the run's record says complete",
         "attempt 3 finished the run: 8 units done",
         "people are told",
         "the execution succeeded",
@@ -184,7 +184,8 @@ def test_a_run_taken_up_again_counts_on() -> None:
 
 
 def test_a_mail_that_could_not_be_sent_and_a_duplicate_are_said() -> None:
-    assert told(claimed().state("Tell people", "TaskFailed"))[-1] == "people could not be told"
+    for state in ("Tell people", "Tell people it finished"):
+        assert told(claimed().state(state, "TaskFailed"))[-1] == "people could not be told"
     output = {"output": '{"outcome":"duplicate"}'}
     (line,) = told(Machine().add("ExecutionSucceeded", executionSucceededEventDetails=output))
     assert line == "a duplicate: another execution works this time off"

@@ -45,8 +45,18 @@ def test_a_quiet_run_names_the_end_of_both_items_in_the_call_that_closes_it() ->
     assert days_kept(world) == pytest.approx([37, 30], abs=0.001)
 
 
-def test_a_run_that_had_trouble_names_it_once_people_are_told() -> None:
+def test_a_run_that_had_trouble_names_it_in_that_call_too_before_people_are_told() -> None:
     ended, world = run(30, RECLAIMED, Offer())
+
+    assert ended.states_entered[-4:] == [
+        *("Close the run", "What has it done?", "Tell people it finished", "Finished"),
+    ]
+    assert days_kept(world) == pytest.approx([37, 30], abs=0.001)
+    assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.states_entered)
+
+
+def test_a_run_that_could_not_be_closed_names_it_once_people_are_told() -> None:
+    ended, world = run(30, Offer(), Close_the_run=[("States.Timeout", "")])
 
     assert ended.states_entered[-3:] == [
         *("Is the run complete?", "Add it to the totals", "Finished"),
@@ -56,7 +66,8 @@ def test_a_run_that_had_trouble_names_it_once_people_are_told() -> None:
 
 
 def test_a_table_that_does_not_answer_then_makes_no_run_fail() -> None:
-    ended, world = run(30, RECLAIMED, Offer(), Add_it_to_the_totals=[("States.Timeout", "")])
+    faults = {name: [("States.Timeout", "")] for name in ("Close_the_run", "Add_it_to_the_totals")}
+    ended, world = run(30, RECLAIMED, Offer(), **faults)
 
     assert ended.status == "SUCCEEDED"
     assert columns.DELETE_AT not in {*world.item, *world.worker}
@@ -78,7 +89,7 @@ def test_records_are_kept_for_ever_unless_somebody_says_otherwise() -> None:
     assert world.item[columns.DELETE_AT] == world.worker[columns.DELETE_AT] == {"N": "0"}
 
     ended, world = run(0, RECLAIMED, Offer())
-    assert ended.states_entered[-2:] == ["Add it to the totals", "Finished"]
+    assert ended.states_entered[-2:] == ["Tell people it finished", "Finished"]
     assert world.item.get(columns.DELETE_AT, {"N": "0"}) == {"N": "0"}
 
 

@@ -14,6 +14,8 @@ START = 1_790_000_000.0
 MACHINE = Machine(job_definition(silent=True))
 EXPECTED_MINUTES = 60
 WITHIN_MINUTES = 200
+WHILE_REFUSED = "Learn how long to wait"
+"""The state that learns where a launch is refused at once."""
 RESERVE_SECONDS = 2 * 60 + 120 + 15
 """Two start-ups, the stopTimeout and the margin of the template's defaults."""
 
@@ -28,7 +30,7 @@ def fell_back_at(
 
     world = RunWorld(now=START, work_seconds=600.0, market=market, history=history)
     if is_throttled:
-        world.faults = {"Learn the run time": [("DynamoDB.ThrottlingException", "slow down")]}
+        world.faults = {WHILE_REFUSED: [("DynamoDB.ThrottlingException", "slow down")]}
     asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
     ended = MACHINE.run(world, {**asked, **request}, name="x")
     assert ended.status == "SUCCEEDED"
@@ -44,7 +46,7 @@ def test_nineteen_of_twenty_of_the_latest_runs_decide() -> None:
     history = [float(seconds) for seconds in range(1_000, 3_000, 100)]
     at, _, entered = fell_back_at(history)
     assert at == pytest.approx(last_moment(2_800), abs=2)
-    assert entered.count("Learn the run time") == 1
+    assert entered.count(WHILE_REFUSED) == 1
 
 
 @pytest.mark.parametrize("history", [[], [1_000.0], [1_000.0] * 4])
@@ -62,7 +64,7 @@ def test_work_that_was_lost_and_on_demand_are_taken_into_account() -> None:
 
 def test_without_a_deadline_nothing_is_asked() -> None:
     _, _, entered = fell_back_at([1_000.0] * 9, finishWithinMinutes=0)
-    assert "Learn the run time" not in entered
+    assert not {WHILE_REFUSED, "Learn the run time"} & {*entered}
 
 
 def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
@@ -72,14 +74,11 @@ def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
     )
     asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
     ended = MACHINE.run(world, asked, name="x")
-    assert ended.states_entered[3:11] == [
+    assert ended.states_entered[3:8] == [
         "How far did it get?",
         "Record the attempt",
-        "Note the weather",
-        "Why did it stop?",
         "Learn the run time",
-        "Wait for capacity",
-        "Look at the weather",
+        "Note the weather",
         "Run on Fargate Spot",
     ]
     first, second = world.launches
@@ -89,5 +88,18 @@ def test_a_reclaim_teaches_too_and_goes_back_to_spot_at_once() -> None:
 
 def test_a_query_that_fails_leaves_the_guess_and_is_not_asked_again() -> None:
     at, _, entered = fell_back_at([900.0] * 5, is_throttled=True)
-    assert entered.count("Learn the run time") == 1
+    assert entered.count(WHILE_REFUSED) == 1
     assert at == pytest.approx(last_moment(60 * EXPECTED_MINUTES), abs=2)
+
+
+def test_a_query_that_fails_after_a_reclaim_holds_nothing_up() -> None:
+    offers = [Offer(ends_after=300.0), Offer(ends_after=300.0), Offer()]
+    world = RunWorld(
+        now=START, work_seconds=600.0, market=lambda *_: offers.pop(0), history=[900.0] * 5
+    )
+    world.faults = {"Learn the run time": [("DynamoDB.ThrottlingException", "slow down")]}
+    asked = {"scheduledTime": iso(START)[:-5] + "Z", "finishWithinMinutes": WITHIN_MINUTES}
+    ended = MACHINE.run(world, asked, name="x")
+    assert ended.status == "SUCCEEDED"
+    assert ended.states_entered.count("Learn the run time") == 1
+    assert [launch.expected_seconds for launch in world.launches] == [3_600.0] * 3

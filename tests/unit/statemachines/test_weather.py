@@ -22,6 +22,8 @@ NOTE_REFUSAL, ASK_AGAIN = "Note the refusal", "Wait to ask again"
 JUDGE = "Why did it stop?"
 SPOT, DEMAND = "Run on Fargate Spot", "Run on on-demand Fargate"
 QUIET = ["Claim the run", LOOK, SPOT, "Close the run"]
+RESERVE_SECONDS = 2 * 60 + 120 + 15
+"""Two start-ups, the stopTimeout and the margin of the template's defaults."""
 FAULT = ("DynamoDB.ProvisionedThroughputExceededException", "Too many.")
 
 
@@ -84,6 +86,34 @@ def test_with_a_tight_deadline_it_takes_on_demand_without_asking() -> None:
     assert ended.status == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("is_still_refused", [False, True])
+def test_what_is_held_to_the_last_moment_asks_once_where_others_are_refused_no_more(
+    is_still_refused: bool,
+) -> None:
+    within, waits = 40, 0
+
+    def watch(state: str, _variables: object) -> None:
+        nonlocal waits
+        waits += state == WAIT
+        # Others are refused as long as there is time to wait, and are no more at its end.
+        last = 60 * within - RESERVE_SECONDS - 600
+        if state == LOOK and (world.now - START < last - 1 or is_still_refused):
+            for number in (1, 2):
+                at = f"{round(1000 * world.now)} a/b{number}"
+                world.weather[f"latest_{number}"] = {"S": at}
+        elif state == LOOK:
+            world.weather.clear()
+
+    world = RunWorld(now=START, work_seconds=600.0, market=lambda *_: Offer())
+    given = {"scheduledTime": iso(START)[:-5] + "Z", "expectedMinutes": 10}
+    ended = MACHINE.run(world, given | {"finishWithinMinutes": within}, name="x", watch=watch)
+    assert ended.status == "SUCCEEDED"
+    assert waits > 1
+    (launch,) = world.launches
+    assert launch.capacity == ("on-demand" if is_still_refused else "spot")
+    assert world.now <= START + 60 * within
+
+
 def test_a_refusal_is_written_down_with_the_hour_and_shifts_the_ones_before_it() -> None:
     _, world = run(Offer(error=REFUSED), seconds_ago=(500, 600, 700))
     mine = f"{round(1000 * START)} nightly/{iso(START)[:-5].replace('-', '').replace(':', '')}Z"
@@ -126,8 +156,7 @@ def test_a_run_that_spot_alone_troubles_pays_three_states_a_refusal_and_five_a_r
         *(LOOK, SPOT, NOTE_REFUSAL, ASK_AGAIN),
         *(SPOT, NOTE_REFUSAL, ASK_AGAIN),
         *(SPOT, "How far did it get?", "Record the attempt", NOTE),
-        *(SPOT, "Close the run", "How far did it get?", "Record the attempt", NOTE, JUDGE),
-        *("Tell people", "Is the run complete?", "Add it to the totals"),
+        *(SPOT, "Close the run", "What has it done?", "Tell people it finished"),
     ]
     assert float(world.weather[f"refused_{iso(START)[11:13]}"]["N"]) == 2
 
@@ -183,5 +212,5 @@ def test_what_a_drill_makes_is_no_weather_for_others() -> None:
     )
     ended = MACHINE.run(world, {"runKey": "drill-1", "expectedMinutes": 10}, name="x")
     assert ended.status == "SUCCEEDED"
-    assert (ended.states_entered.count(NOTE_REFUSAL), ended.states_entered.count(NOTE)) == (1, 2)
+    assert (ended.states_entered.count(NOTE_REFUSAL), ended.states_entered.count(NOTE)) == (1, 1)
     assert world.weather == {}
