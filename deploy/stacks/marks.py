@@ -77,7 +77,8 @@ def with_mark(text: str, mark: Mark) -> str:
     """Return a template of ours with its mark in its metadata, once, also where one stood there."""
     text = _LINE.sub("", text)
     said = json.dumps(
-        {"Platform": mark.platform, "Job": mark.job, "Resources": sorted(_resources(text))}
+        {"Platform": mark.platform, "Job": mark.job, "Resources": sorted(_resources(text))},
+        separators=(",", ":"),
     )
     line = f"  {SECTION}: {said}\n"
     if _METADATA.search(text):

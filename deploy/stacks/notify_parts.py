@@ -372,9 +372,7 @@ def _onto_the_bus() -> dict[str, Any]:
     role = _role(
         "pipes.amazonaws.com",
         None,
-        _allow("sqs:ReceiveMessage", queue),
-        _allow("sqs:DeleteMessage", queue),
-        _allow("sqs:GetQueueAttributes", queue),
+        _allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], queue),
         _allow("events:PutEvents", bus),
     )
     return {
@@ -549,7 +547,7 @@ def _role(service: str, source: Any, *statements: Mapping[str, Any]) -> dict[str
     )
 
 
-def _allow(action: str, resource: Any) -> dict[str, Any]:
+def _allow(action: str | list[str], resource: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource}
 
 
