@@ -29,7 +29,7 @@ def start(folder: Path, pause: str = "0") -> subprocess.Popen[str]:
 
 def test_a_stopped_job_goes_on_behind_the_steps_it_has_done(tmp_path: Path) -> None:
     undisturbed = start(tmp_path / "undisturbed")
-    undisturbed.communicate(timeout=30)
+    undisturbed.communicate(timeout=100)
     assert undisturbed.returncode == 0
 
     stopped = start(tmp_path / "stopped", pause="0.2")
@@ -38,12 +38,12 @@ def test_a_stopped_job_goes_on_behind_the_steps_it_has_done(tmp_path: Path) -> N
         if line == "step 2 of 5 done\n":
             break
     os.killpg(stopped.pid, signal.SIGTERM)
-    stopped.communicate(timeout=30)
+    stopped.communicate(timeout=100)
     assert stopped.returncode != 0
     assert not (tmp_path / "stopped" / "out" / "report").exists()
 
     resumed = start(tmp_path / "stopped")
-    said, _ = resumed.communicate(timeout=30)
+    said, _ = resumed.communicate(timeout=100)
     assert resumed.returncode == 0
     assert said.startswith("resuming after step 2\nstep 3 of 5 done\n")
     report = (tmp_path / "stopped" / "out" / "report").read_text("utf-8")

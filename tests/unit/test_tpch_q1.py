@@ -122,7 +122,7 @@ def test_by_hand_it_runs_in_shards_of_which_one_may_have_no_part(
     parts: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     job = by_hand(parts, tmp_path, "--parts", "2", STEADYSPOT_LOCAL_SHARDS="3")
-    said, complaint = job.communicate(timeout=60)
+    said, complaint = job.communicate(timeout=100)
     assert job.returncode == 0, complaint
     assert said.count("rows summed") == 2
     assert merge.main([str(tmp_path), str(tmp_path / RESULT)]) == 0
@@ -139,12 +139,12 @@ def test_by_hand_it_is_stopped_and_goes_on(parts: Path, tmp_path: Path) -> None:
         if line.startswith("part 2 of 8"):
             break
     stopped.send_signal(signal.SIGTERM)
-    said, complaint = stopped.communicate(timeout=30)
+    said, complaint = stopped.communicate(timeout=100)
     assert (stopped.returncode, complaint) == (143, "")
     finished = 2 + said.count("rows summed")
 
     resumed = by_hand(parts, tmp_path)
-    said, complaint = resumed.communicate(timeout=30)
+    said, complaint = resumed.communicate(timeout=100)
     assert resumed.returncode == 0
     assert complaint == (
         f"{finished} of 8 units were done before; their outputs are in {tmp_path / 'outputs'}."
@@ -157,7 +157,7 @@ def test_by_hand_it_is_stopped_and_goes_on(parts: Path, tmp_path: Path) -> None:
 
 def test_an_image_may_bring_its_input(parts: Path, tmp_path: Path) -> None:
     job = by_hand(parts, tmp_path, input_option=False, TPCH_Q1_INPUT=str(parts))
-    _, complaint = job.communicate(timeout=30)
+    _, complaint = job.communicate(timeout=100)
     assert (job.returncode, complaint) == (0, "")
 
 
@@ -213,7 +213,7 @@ def test_an_input_that_is_not_there_gets_one_sentence(tmp_path: Path) -> None:
         (by_hand(tmp_path / "none", tmp_path), "lineitem.1.parquet is not there; make the input"),
         (by_hand(tmp_path, tmp_path, input_option=False), "name the input with --input FOLDER"),
     ]:
-        _, complaint = job.communicate(timeout=30)
+        _, complaint = job.communicate(timeout=100)
         assert job.returncode == 1
         assert complaint.startswith("tpch_q1: ")
         assert said in complaint

@@ -78,7 +78,7 @@ def test_a_container_is_made_run_and_removed_and_no_value_of_a_variable_is_a_wor
         on_end=end,
     )
     assert container.start() == ""
-    assert done.wait(20)
+    assert done.wait(60)
     assert (lines, ended) == (["one", "two"], [(137, True)])
     container.stop()
     asked = Path(f"{program}.asked").read_text()

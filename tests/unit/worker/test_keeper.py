@@ -121,7 +121,7 @@ def test_mark_that_comes_during_a_save_waits_for_one_that_sees_its_files(tmp_pat
         nonlocal saves
         if name == "part" and not reached.is_set():
             reached.set()
-            assert go_on.wait(20)
+            assert go_on.wait(60)
         result = call()
         if name == "update" and world.item.get("checkpoint", {}).get("sequence", 0) > saves:
             saves += 1
@@ -133,9 +133,9 @@ def test_mark_that_comes_during_a_save_waits_for_one_that_sees_its_files(tmp_pat
     world = new_world()
     (tmp_path / "a").write_text("a")
     keeper = keeper_of(world, tmp_path, gate)
-    keeper.opened.result(20)
+    keeper.opened.result(60)
     saving = keeper.save_folders()
-    assert reached.wait(20)
+    assert reached.wait(60)
     keeper.requests.begin("unit", os.getpid())
     (tmp_path / "b").write_text("b")
     marking = threading.Thread(target=keeper.requests.mark, args=("unit", []))
@@ -144,7 +144,7 @@ def test_mark_that_comes_during_a_save_waits_for_one_that_sees_its_files(tmp_pat
     marking.join(0.1)
     go_on.set()
     done(saving)
-    marking.join(20)
+    marking.join(60)
 
     assert all("b" in saved["outputs"] for saved in history if "unit" in saved["units"])
     assert "unit" in history[-1]["units"]
@@ -160,7 +160,7 @@ def test_mark_that_a_fault_of_the_worker_s_own_hinders_is_told_as_that(
         return call()
 
     keeper = keeper_of(new_world(), tmp_path, gate)
-    keeper.opened.result(20)
+    keeper.opened.result(60)
     keeper.requests.begin("a", 1)
     for name in outputs:
         number, path = keeper.requests.output(name, 1, "a")
