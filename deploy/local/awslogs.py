@@ -6,6 +6,7 @@ anyone's business, through the API. Metrics that stand in a line go to CloudWatc
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from moto.logs.models import LogsBackend, logs_backends
 
 from steadyspot.deploy.local.embedded_metrics import metrics_in
 
+_LOG = logging.getLogger(__name__)
 _WRITING = threading.Lock()
 
 
@@ -36,8 +38,13 @@ class LogWriter:
 
     def write(self, line: str) -> None:
         """Append one line; an empty one is no log event. A group that was deleted swallows it."""
-        if not line:
-            return
+        try:
+            if line:
+                self._append(line)
+        except Exception:  # a line is lost, but whoever reads them has to read the next
+            _LOG.exception("%s did not take a line", self._stream)
+
+    def _append(self, line: str) -> None:
         event = {"timestamp": int(time.time() * 1000), "message": line}
         with _WRITING:
             if self._group not in self._backend.groups:

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 _INIT = Path(__file__).with_name("container_init.py")
 _LAST_WORDS_SECONDS = 5.0
@@ -90,13 +90,13 @@ class Container:
             theirs.close()
             os.close(printed)
         self._control = ours
-        ours.sendall(json.dumps(order).encode() + b"\n")
+        self._tell(json.dumps(order).encode() + b"\n")
         messages = ours.makefile("r", encoding="utf-8")
         reader = threading.Thread(
             target=self._read, args=(output,), name="container-output", daemon=True
         )
         reader.start()
-        first = json.loads(messages.readline() or '{"event": "failed", "reason": "init is gone"}')
+        first = json.loads(_word(messages) or '{"event": "failed", "reason": "init is gone"}')
         if first["event"] == "failed":
             self._leave(reader)
             return str(first["reason"])
@@ -151,9 +151,8 @@ class Container:
             for line in lines:
                 self._on_line(line.rstrip("\r\n"))
 
-    def _wait(self, messages: object, reader: threading.Thread) -> None:
-        line = messages.readline()  # type: ignore[attr-defined]
-        said = json.loads(line) if line else {}  # nothing where the init itself was killed
+    def _wait(self, messages: TextIO, reader: threading.Thread) -> None:
+        said = json.loads(_word(messages) or "{}")
         code = said.get("code")
         self._leave(reader)
         self._on_end(137 if code is None else int(code), bool(said.get("out_of_memory")))
@@ -164,6 +163,14 @@ class Container:
         reader.join(_LAST_WORDS_SECONDS)
         if self._control is not None:
             self._control.close()
+
+
+def _word(messages: TextIO) -> str:
+    """What a container's init says next; nothing where it was killed, read or unread."""
+    try:
+        return messages.readline()
+    except OSError:
+        return ""
 
 
 class Containers(Protocol):

@@ -107,18 +107,25 @@ class EventBus:
         while (event := self._events.get()) is not None:
             try:
                 self._deliver_one(self._in_envelope(event))
-            except Exception:  # the bus goes on, whatever one rule did to it
+            except Exception:  # the bus goes on, whatever an event did to it
                 _LOG.exception("EventBridge stumbled")
 
     def _deliver_one(self, event: dict[str, Any]) -> None:
         for rule in self._rules():
-            if is_matched(event, rule.event_pattern.get_pattern()):
-                self._count(rule)
-                for target in list(rule.targets):
-                    if ":api-destination/" in target["Arn"]:
-                        self._deliver_later(0, rule, target, event)
-                    else:
-                        self._try_to_deliver(rule, target, event)
+            try:
+                self._deliver_by(rule, event)
+            except Exception:  # the others are asked all the same
+                _LOG.exception("The rule %s stumbled", rule.name)
+
+    def _deliver_by(self, rule: Rule, event: dict[str, Any]) -> None:
+        if not is_matched(event, rule.event_pattern.get_pattern()):
+            return
+        self._count(rule)
+        for target in list(rule.targets):
+            if ":api-destination/" in target["Arn"]:
+                self._deliver_later(0, rule, target, event)
+            else:
+                self._try_to_deliver(rule, target, event)
 
     def _in_envelope(self, event: dict[str, Any]) -> dict[str, Any]:
         envelope = {

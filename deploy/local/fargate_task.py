@@ -7,6 +7,7 @@ outside is noted and answered there. Whether a task may be launched at all is de
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from steadyspot.deploy.local.containers import Command, Container, Containers
 from steadyspot.deploy.local.engines import ImageCommand, ImageContainer
 from steadyspot.deploy.local.shapes import ContainerRecord, TaskRecord, api_task, state_change_event
 
+_LOG = logging.getLogger(__name__)
 INTERRUPTED = "Your Spot Task was interrupted."
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 DEFAULT_STOP_TIMEOUT_SECONDS = 30
@@ -132,6 +134,9 @@ class FargateTask:
             self._run()
         except _Stopped:
             pass
+        except Exception as error:  # whoever waits for the task has to see it end
+            _LOG.exception("%s stumbled", self.record.arn)
+            self.stop("TaskFailedToStart", f"ResourceInitializationError: {error}")
         self._shut_down()
 
     def _provision(self) -> None:
@@ -179,8 +184,7 @@ class FargateTask:
             with self._changed:
                 if self._killed:
                     process.kill()
-        with self._changed:
-            self._unless_stopping()
+        with self._changed:  # Who is told to stop meanwhile has started all the same.
             self.record.started_at = _now()
             self._enter("RUNNING")
 

@@ -80,7 +80,7 @@ def test_nothing_is_left_of_tasks_whose_owner_is_gone(
     processes = [int(content(mark.with_suffix(f".{name}"))) for name in ("me", "away")]
     assert all(is_alive(process) for process in processes)
     owner.send_signal(how)
-    output, _ = owner.communicate(timeout=30)
+    output, _ = owner.communicate(timeout=90)
     until(lambda: not any(is_alive(process) for process in processes))
     until(lambda: not folder.exists())
     expected = b"KeyboardInterrupt" if how is signal.SIGINT else b""
@@ -112,7 +112,7 @@ def test_it_starts_empty_again_after_it_was_stopped_beside_another_copy(
     local_aws: LocalAws,
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", TWICE], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", TWICE], capture_output=True, text=True, check=False, timeout=110
     )
     assert (done.stdout, done.stderr, done.returncode) == ("twice\n", "", 0)
     assert local_aws.session().client("sqs").list_queues()["ResponseMetadata"]

@@ -90,6 +90,18 @@ def test_an_event_with_neither_a_target_nor_a_queue_any_more_is_dropped_and_no_o
     assert json.loads(bench.message(url)["Body"])["detail"]["taskArn"] == task
 
 
+def test_a_rule_whose_pattern_cannot_be_asked_takes_no_event_from_the_others(bench: Bench) -> None:
+    odd = f"{bench.name}-odd"
+    bench.events.put_rule(Name=odd, EventPattern='{"detail": {"group": [{"prefix": null}]}}')
+    try:
+        url, arn = queue(bench)
+        rule(bench, Arn=arn)
+        task = bench.run(bench.define(bench.container("exit 0")))
+        assert json.loads(bench.message(url)["Body"])["detail"]["taskArn"] == task
+    finally:
+        bench.events.delete_rule(Name=odd)
+
+
 @pytest.mark.parametrize("change", ["disabled", "of another pattern", "deleted"])
 def test_a_rule_that_does_not_apply_gets_nothing(bench: Bench, change: str) -> None:
     url, arn = queue(bench)

@@ -31,7 +31,7 @@ script = f"touch {place}/x; echo {place}"
 command = Command(["/bin/sh", "-c", script], {"PATH": "/usr/bin:/bin"}, own=[place])
 reason = Container(command, on_line=print, on_end=end).start()
 assert not reason, reason
-ended.wait(20)
+ended.wait(60)
 """
 
 
@@ -56,7 +56,7 @@ def test_a_container_that_this_machine_cannot_start_says_why_and_leaves_nothing(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert ended.stdout.startswith("[Errno ")

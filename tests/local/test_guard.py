@@ -39,7 +39,7 @@ def ask(
     **headers: str,
 ) -> tuple[int, bytes, Mapping[str, str]]:
     """Send a request as it is; underscores in headers' names are hyphens."""
-    connection = http.client.HTTPConnection(aws.endpoint_url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(aws.endpoint_url.removeprefix("http://"), timeout=60)
     connection.request(
         method, path, body, {name.replace("_", "-"): value for name, value in headers.items()}
     )
@@ -179,7 +179,7 @@ def test_a_form_of_a_page_does_nothing(local_aws: LocalAws, kind: str, origin: s
 def sent_as_it_is(aws: LocalAws, text: str) -> bytes:
     """Send bytes that no client would, and return all that comes back."""
     port = int(aws.endpoint_url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(text.encode())
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(1 << 16), b""))

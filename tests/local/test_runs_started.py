@@ -26,7 +26,7 @@ from tests.local.runs import (
     parts,
 )
 
-NIGHTLY = "cron(0 2 * * ? *)"
+NEVER_MEANWHILE = "cron(0 2 29 2 ? *)"
 START_EXECUTION = "arn:aws:scheduler:::aws-sdk:sfn:startExecution"
 QUIET = ["Claim the run", "Look at the weather", "Run on Fargate Spot", "Close the run"]
 
@@ -119,7 +119,7 @@ def test_start_execution_with_an_empty_input_is_a_run_with_defaults(place: Place
 def test_a_time_that_is_delivered_twice_at_the_same_moment_and_later_is_one_run(
     place: Place,
 ) -> None:
-    work = place.job(*parts(), schedule=NIGHTLY)
+    work = place.job(*parts(), schedule=NEVER_MEANWHILE)
     at, clock = soon(), place.aws.scheduler
     clock.deliver_twice(f"once-{work.name}")
     with scheduled(work, at) as schedule:
@@ -202,7 +202,7 @@ def test_a_run_whose_execution_died_without_a_word_is_taken_over_by_the_next_del
 def test_a_start_that_fails_for_good_is_at_once_in_the_queue_and_rings(
     place: Place, why: str, code: str
 ) -> None:
-    work = place.job(*parts(), schedule=NIGHTLY)
+    work = place.job(*parts(), schedule=NEVER_MEANWHILE)
     machine, at = work.outputs["StateMachine"], soon()
     roles = work.ecs.describe_task_definition(taskDefinition=work.outputs["TaskDefinition"])
     target = {"RoleArn": roles["taskDefinition"]["taskRoleArn"]}
@@ -239,7 +239,7 @@ def test_a_start_that_fails_for_good_is_at_once_in_the_queue_and_rings(
 def test_a_start_that_fails_for_now_is_retried_by_the_policy_and_then_in_the_queue(
     place: Place, code: str
 ) -> None:
-    work = place.job(*parts(), schedule=NIGHTLY, retry=Retry(attempts=2))
+    work = place.job(*parts(), schedule=NEVER_MEANWHILE, retry=Retry(attempts=2))
     at = soon()
     place.aws.scheduler.deny(f"once-{work.name}", code, times=3)
     with scheduled(work, at) as schedule:
@@ -258,7 +258,7 @@ def test_a_start_that_fails_for_now_is_retried_by_the_policy_and_then_in_the_que
 
 
 def test_a_start_that_is_throttled_once_is_a_run_of_its_scheduled_time(place: Place) -> None:
-    work = place.job(*parts(), schedule=NIGHTLY, retry=Retry(attempts=2))
+    work = place.job(*parts(), schedule=NEVER_MEANWHILE, retry=Retry(attempts=2))
     at = soon()
     place.aws.scheduler.deny(f"once-{work.name}", "ThrottlingException", times=1)
     with scheduled(work, at) as schedule:

@@ -49,7 +49,7 @@ def run_locally(folder: Path, job: str, *arguments: str) -> str:
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     return done.stdout + done.stderr
@@ -167,6 +167,6 @@ def test_pool_in_a_local_folder_takes_no_new_unit_either(tmp_path: Path, kind: s
         said.append(line.split()[0])
         if line.startswith("ended") and said.count("ended") == 1:
             job.terminate()
-    assert job.wait(10) == 143
+    assert job.wait(60) == 143
     job.stdout.close()
     assert said.count("begun") == said.count("ended") <= 6

@@ -119,7 +119,7 @@ def test_few_file_descriptors(bench: Bench, limit: int) -> None:
         env=bench.environment(),
         cwd=bench.folder,
         capture_output=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     said = ended.stderr.decode()

@@ -39,7 +39,7 @@ def start(folder: Path, job: str, *arguments: str) -> subprocess.Popen[str]:
 
 def run_to_its_end(folder: Path, job: str, *arguments: str) -> tuple[int, str]:
     with start(folder, job, *arguments) as process:
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=110)[0]
     return process.returncode, said
 
 
@@ -59,7 +59,7 @@ def test_outputs_of_threads_and_children_are_the_units(tmp_path: Path, kind: str
         while (line := first.stdout.readline()) not in ("made wed\n", ""):
             pass
         first.send_signal(signal.SIGTERM)
-        assert first.wait(20) == 143, line
+        assert first.wait(60) == 143, line
         with contextlib.suppress(ProcessLookupError):
             os.killpg(first.pid, signal.SIGKILL)  # What a pool leaves behind.
     assert sorted(published(tmp_path)) == ["mon/0", "mon/1", "tue/0", "tue/1"]

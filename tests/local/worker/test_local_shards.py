@@ -59,7 +59,7 @@ def started(
 
 def run_to_its_end(folder: Path, job: str, shards: str = "4", **more: str) -> tuple[int, str]:
     with started(folder, job, shards, **more) as process:
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=110)[0]
     return process.returncode, said
 
 
@@ -67,7 +67,7 @@ def rest_of(process: subprocess.Popen[str]) -> str:
     """What it still says until it has ended; ``communicate`` loses what ``readline`` read ahead."""
     assert process.stdout
     said = process.stdout.read()
-    process.wait(30)
+    process.wait(90)
     return said
 
 
@@ -150,7 +150,7 @@ def test_a_second_stop_ends_what_does_not_end_and_what_it_started(tmp_path: Path
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline().startswith("Stopping after the units in hand")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
 
     assert process.returncode == 130
     wait_until(lambda: not any(map(lives, everything)))

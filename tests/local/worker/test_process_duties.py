@@ -158,7 +158,7 @@ def test_no_signal_is_lost_while_the_first_process_of_a_container_still_loads(
     os.kill(pid, signal.SIGTERM)
 
     try:
-        said = worker.communicate(timeout=20)[1]
+        said = worker.communicate(timeout=90)[1]
     finally:
         worker.kill()
     assert worker.returncode == 143
@@ -345,7 +345,7 @@ def test_job_reads_the_workers_own_standard_input(way: list[str]) -> None:
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         input=b"one\ntwo\n",
         capture_output=True,
-        timeout=20,
+        timeout=90,
         check=True,
     )
     assert done.stdout == b"one\ntwo\n"
@@ -365,7 +365,7 @@ def test_standard_streams_may_all_be_closed(way: list[str], tmp_path: Path) -> N
         children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
         pid = worker.pid if way == WORKER else int(children.read_text().split()[0])
         os.kill(pid, signal.SIGTERM)
-        assert worker.wait(20) == 143
+        assert worker.wait(90) == 143
     finally:
         worker.kill()
         worker.wait()

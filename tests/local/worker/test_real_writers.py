@@ -96,7 +96,7 @@ def test_so_they_have_in_a_local_folder(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(JOB)
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     subprocess.run(
-        [sys.executable, "job.py"], cwd=tmp_path, env=environment, check=True, timeout=60
+        [sys.executable, "job.py"], cwd=tmp_path, env=environment, check=True, timeout=110
     )
 
     outputs = tmp_path / ".steadyspot" / "outputs"

@@ -106,7 +106,7 @@ def test_program_that_starts_others(
     program: str, way: list[str], started: list[Started], child: str
 ) -> None:
     script, expected = PROGRAMS[program]
-    script = script.format(child=child, short="echo ready; sleep 1")
+    script = script.format(child=child, short="echo ready; sleep 3")
     worker = start(started, way, "--stop-timeout", "12", *shell(script))
     assert worker.line() == "ready"
     worker.send(signal.SIGTERM)

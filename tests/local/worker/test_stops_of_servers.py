@@ -86,7 +86,7 @@ user = root
 """
 SCRIPT = """<?php
 file_put_contents('{folder}/begun', '');
-sleep(1);
+sleep(3);
 echo 'saved';
 """
 NGINX = """
