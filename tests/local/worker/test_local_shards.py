@@ -22,7 +22,7 @@ LOOP = HEAD + (
     "write('sum')\n"
 )
 SLOW = HEAD + (
-    "for unit in run.remaining(range(100)):\n    print('did', unit, flush=True); time.sleep(0.1)\n"
+    "for unit in run.remaining(range(100)):\n    print('did', unit, flush=True); time.sleep(0.5)\n"
 )
 ENDLESS = HEAD + (
     "import subprocess\n"
@@ -134,7 +134,7 @@ def test_a_stop_ends_all_after_their_units_and_the_next_start_goes_on(
     assert "Stopped. Run the same again" in said
 
     done = len(units_done(said))
-    code, again = run_to_its_end(tmp_path, SLOW.replace("0.1", "0"))
+    code, again = run_to_its_end(tmp_path, SLOW.replace("0.5", "0"))
     assert code == 0, again
     assert sorted(units_done(said) + units_done(again)) == list(range(100))
     assert 5 <= done < 100

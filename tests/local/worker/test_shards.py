@@ -41,7 +41,7 @@ def published(shard: Bench) -> dict[str, bytes]:
 def test_four_shards_of_which_two_are_reclaimed_give_the_published_answer(bench: Bench) -> None:
     data.make(bench.folder / "input", parts=PARTS)
     shards = bench.shards(4)
-    first = [tpch(shard, "0.5") for shard in shards]
+    first = [tpch(shard, pause) for shard, pause in zip(shards, "2200", strict=True)]
     for worker in first[:2]:
         worker.wait_for("rows summed")
         worker.terminate()
