@@ -15,6 +15,7 @@ Secrets are named by a reference that CloudFormation resolves, and stand in no t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,10 @@ TOLD = "Run told"
 """Their type; the detail is the notification."""
 
 _ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
+_TAGS = {"Ref": "!Ref", "Fn::GetAtt": "!GetAtt", "Fn::Sub": "!Sub", "Fn::If": "!If"}
+_PLAIN = re.compile(r"[A-Za-z][\w-]*((\.|::?)\w[\w-]*)*", re.ASCII)
+_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+"""Texts that YAML takes for something else."""
 _NOTHING = {"Ref": "AWS::NoValue"}
 _TOPIC = {"Fn::If": ["OwnTopic", {"Ref": "Topic"}, {"Ref": "TopicArn"}]}
 _ENCRYPTED = {
@@ -556,8 +561,17 @@ def _resource(kind: str, **properties: Any) -> dict[str, Any]:
 
 
 def _compact(value: Any) -> str:
-    """Return JSON that is YAML, too, in as few bytes as may be: a template has few to spare."""
-    return json.dumps(value, separators=(",", ":"))
+    """Return YAML on one line, in as few bytes as may be: a template has few to spare."""
+    if isinstance(value, Mapping):
+        name = next(iter(value), None)
+        if name in _TAGS and len(value) == 1:
+            inner = value[name]
+            return f"{_TAGS[name]} {_compact('.'.join(inner) if name == 'Fn::GetAtt' else inner)}"
+        return f"{{{','.join(f'{_compact(key)}: {_compact(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_compact, value))}]"
+    is_plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return str(value) if is_plain else json.dumps(value)
 
 
 def _here(service: str, resource: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from steadyspot.deploy.runs.telling import all_told, told_by, trials_of
 from steadyspot.deploy.stacks.config import Config, ConfigError, parse, schema
 from steadyspot.deploy.stacks.marks import mark_of, with_mark
 from steadyspot.deploy.stacks.notify import WAYS, Notify
-from steadyspot.deploy.stacks.notify_parts import resources_of
+from steadyspot.deploy.stacks.notify_parts import _compact, resources_of
 from steadyspot.deploy.stacks.permissions import OF_TYPES
 from steadyspot.deploy.stacks.templates import LARGEST_BYTES
 from steadyspot.deploy.stacks.up import platform_of, stack_of
@@ -398,6 +398,14 @@ def test_cfn_lint_is_content_with_every_way(every_way: dict[str, str]) -> None:
 def test_a_stack_has_room_for_every_way(every_way: dict[str, str]) -> None:
     for stack, text in every_way.items():
         assert len(with_mark(text, mark_of("shop", stack)).encode()) <= LARGEST_BYTES
+
+
+def test_what_is_written_short_is_read_as_what_it_was() -> None:
+    words = ["no", "On", "y", "null", "1e3", "2012-10-17", "a: b", "a,b", "a:", "-", "*", "", "é<>"]
+    hard = {word: [word, {"Ref": word}, {}, {word: 1}, True, None, 0.5] for word in words}
+    resources = [hard, *resources_of([*config(EVERY_WAY).notify, *config(BY_SES).notify]).values()]
+    for one in resources:
+        assert parsed(f"it: {_compact(one)}")["it"] == parsed(f"it: {json.dumps(one)}")["it"]
 
 
 def test_more_entries_than_a_template_holds_are_refused_with_what_to_do() -> None:
