@@ -67,7 +67,10 @@ def keys(units: Iterable[Any]) -> list[str]:
 
 def of_each(form: str, units: list[Any], count: int) -> list[list[Any]]:
     """The keys of the units of each shard."""
-    return [keys(own(Shard(number, count), FORMS[form](units))) for number in range(count)]
+    # All list them in one order; the keys are made once, not for each shard anew.
+    pairs = [(key_of(unit), unit) for unit in FORMS[form](units)]
+    shards = (Shard(number, count).own(FORMS[form](units), iter(pairs)) for number in range(count))
+    return [[key for key, _ in part] for part in shards]
 
 
 @pytest.mark.parametrize("form", FORMS)
