@@ -5,7 +5,7 @@ PYTHON_HERE := .venv/bin/python
 READY := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-shards test lint format types scan mutants render docs bench lock base clean
+.PHONY: help setup demo demo-shards test all-tests lint format types scan mutants render docs bench lock base clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +21,11 @@ demo: $(READY) ## show a run that is interrupted, refused and still finishes
 demo-shards: $(READY) ## show a run over four tasks, two of which are reclaimed
 	@$(PYTHON_HERE) -m steadyspot demo --shards
 
+test: lint ## all checks and all tests
+	@$(MAKE) --no-print-directory --jobs 2 types all-tests
+
 # What is compiled is kept: hundreds of processes would each compile all that they load.
-test: lint types ## all checks and all tests
+all-tests: $(READY)
 	PYTHONDONTWRITEBYTECODE= $(PYTHON_HERE) -m pytest $(ARGS)
 
 lint: $(READY) ## format, lint and the arrows between rooms, changing nothing
@@ -30,8 +33,9 @@ lint: $(READY) ## format, lint and the arrows between rooms, changing nothing
 	$(PYTHON_HERE) -m ruff check .
 	.venv/bin/lint-imports --no-cache
 
+# It lets the tests go first that run beside it: some of them wait for real programs.
 types: $(READY) ## the strict type check
-	$(PYTHON_HERE) -m mypy
+	nice -n 3 $(PYTHON_HERE) -m mypy
 
 format: $(READY) ## mend format and what lint can mend
 	$(PYTHON_HERE) -m ruff format .
