@@ -115,6 +115,7 @@ def shop(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shop = Shop(tmp_path_factory.mktemp("shop"), local_aws)
     shop.verb("up", "--yes")
     yield shop
+    shop.settle()  # What a run writes while its bucket is emptied would keep it.
     shop.verb("down", "--yes", "--delete-data")
 
 

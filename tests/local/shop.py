@@ -16,7 +16,7 @@ from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import load
 from steadyspot.deploy.target import Target, on_this_machine
-from tests.local.runs import ROOT, parts
+from tests.local.runs import ROOT, eventually, parts
 
 NIGHT = """
 [platform]
@@ -65,6 +65,16 @@ class Shop:
     @property
     def target(self) -> Target:
         return on_this_machine(load(self.path))
+
+    def settle(self) -> None:
+        """Wait until no execution of the job runs: some go on when a verb is broken off."""
+        sfn, machine = self.target.client("stepfunctions"), self.outputs["StateMachine"]
+
+        def running() -> list[Any]:
+            found = sfn.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
+            return list(found["executions"])
+
+        eventually(lambda: not running())
 
     def begin(self, *words: str, terminal: int | None = None) -> subprocess.Popen[str]:
         """Run a verb as a process of its own, as a shell would; its output is one stream.

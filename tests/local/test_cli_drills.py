@@ -157,7 +157,7 @@ def test_a_signal_in_the_middle_of_a_drill_puts_everything_back(
     assert f"Stopped by {how}; everything is put back." in said
     assert "Traceback" not in said
     assert "What AWS was told" not in said
-    ended(shop)
+    shop.settle()
     if name == "no-capacity":
         assert "refused" not in shop.verb("run")
 
@@ -221,14 +221,3 @@ def read_until(lines: Iterator[str], text: str) -> None:
         if text in line:
             return
     raise AssertionError("".join(read))
-
-
-def ended(shop: Shop) -> None:
-    """Wait until no execution of the job runs: those go on when a drill is broken off."""
-    sfn, machine = shop.target.client("stepfunctions"), shop.outputs["StateMachine"]
-
-    def running() -> list[Any]:
-        found = sfn.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
-        return list(found["executions"])
-
-    eventually(lambda: not running(), DEADLINE_SECONDS)
