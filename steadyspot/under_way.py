@@ -5,6 +5,10 @@ says, so what is under way when the unit ends is compared with what was when it 
 from outside, at what the standard library keeps; where it sees nothing, nothing is under way. A
 pool's own threads and children are not, only the tasks that it has, nor is a thread or task that
 waits for work at an empty queue. Of a child of ``multiprocessing`` nobody can see whether it waits.
+
+Pools say by no public name what they have yet to do, and to note what is submitted their modules
+would have to be replaced under the job. So this file alone reads names and frames that belong to
+the standard library; a test for each kind of pool fails where a release changes them.
 """
 
 from __future__ import annotations

@@ -16,17 +16,20 @@ _Loop = tuple[int, str]
 
 
 class Claims:
-    """What each unit was begun for or skipped by, in this attempt. Its caller holds the lock."""
+    """What each unit was begun for or skipped by, in this attempt. Its caller holds the lock.
+
+    Of a key its hash is kept: a long run has many.
+    """
 
     def __init__(self) -> None:
         self._loops: dict[int, _Loop] = {}
-        self._units: dict[str, _Loop] = {}
+        self._units: dict[int, _Loop] = {}
 
     def begin(self, unit: str, pid: int) -> None:
         """A process begins a unit, for the program that it last claimed any for."""
         loop = self._loops.get(pid)
         if loop:
-            self._units.setdefault(unit, loop)
+            self._units.setdefault(hash(unit), loop)
 
     def claim(self, pid: int, program: str, units: Sequence[str], done: Sequence[str]) -> None:
         """A program has these units and skips those ``done``; an empty one is any.
@@ -37,7 +40,7 @@ class Claims:
             return
         loop = self._loops[pid] = (pid, program)
         for unit in done:
-            other_pid, other = self._units.setdefault(unit, loop)
+            other_pid, other = self._units.setdefault(hash(unit), loop)
             if other_pid != pid and other != program:
                 raise Misuse(
                     f"Two programs have a unit with the key {unit}: {other}; and"
@@ -46,4 +49,4 @@ class Claims:
                     " remaining(units, key=lambda unit: ('load', unit)).",
                 )
         for unit in units:
-            self._units.setdefault(unit, loop)
+            self._units.setdefault(hash(unit), loop)
