@@ -39,11 +39,12 @@ def providers(looks: Looks) -> Iterator[Finding]:
 
 def mail(looks: Looks) -> Iterator[Finding]:
     """Yield whether somebody is told of trouble."""
-    mail = looks.target.config.platform.mail
+    config = looks.target.config
+    mail = config.platform.mail
     if mail is None:
-        yield Finding(
-            "mail", Level.NOTE, "nobody is told of trouble", "Set mail in steadyspot.toml."
-        )
+        if not any(entry.takes_alarms for entry in config.notify):
+            text = "nobody is told of all trouble"
+            yield Finding("mail", Level.NOTE, text, "Set mail in [platform], or write [[notify]].")
         return
     if not looks.target.stacks.exists(looks.target.platform_stack):
         yield Finding("mail", Level.GOOD, f"{mail} will be asked by AWS to confirm")

@@ -13,6 +13,7 @@ from cfnlint.api import lint
 
 from steadyspot.contract import messages
 from steadyspot.contract.states import ByMailState
+from steadyspot.deploy.checks import platform as of_platform
 from steadyspot.deploy.checks.findings import Finding, Level, Looks
 from steadyspot.deploy.checks.told import told
 from steadyspot.deploy.local.cloudformation.text import parsed
@@ -284,6 +285,20 @@ def test_check_says_who_has_not_confirmed_and_what_is_done_by_hand() -> None:
     assert (first.level, second.level, chat.level) == (Level.GOOD, Level.NOTE, Level.NOTE)
     assert "has not confirmed yet" in second.text
     assert "Amazon Q Developer" in chat.what_to_do
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_said"),
+    [("", False), ('severities = ["error"]', False), ('jobs = ["night"]', True), (None, True)],
+)
+def test_check_says_that_nobody_is_told_of_all_trouble_only_where_that_is_so(
+    chosen: str | None, is_said: bool
+) -> None:
+    entry = "" if chosen is None else f'[[notify]]\nmail = "a@b.de"\n{chosen}\n'
+    of = parse(PLATFORM.replace("mail", "# mail") + JOBS + entry, Path("steadyspot.toml"))
+    target = SimpleNamespace(config=of, switches=None)
+    found = [*of_platform.mail(Looks(target, []))]  # type: ignore[arg-type]
+    assert [one.text for one in found] == ["nobody is told of all trouble"] * is_said
 
 
 def ses(verified: dict[str, str], *, production: bool = True) -> Calls:
