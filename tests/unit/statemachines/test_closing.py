@@ -142,6 +142,37 @@ def test_a_call_that_was_never_made_is_taken_for_no_closed_run(is_complete: bool
     assert world.item["status"]["S"] == ("complete" if is_complete else "unfinished")
 
 
+@pytest.mark.parametrize("changed", ["status", "execution", "the worker's status"])
+def test_what_both_items_do_not_say_alike_is_told_by_nobody(changed: str) -> None:
+    """A call that was never made, on items that another execution, or none, has brought so far."""
+    world = Night(RECLAIMED, Offer())
+
+    def watch(state: str, _variables: Any) -> None:
+        if state != "What has it done?":
+            return
+        if changed == "execution":
+            for item in (world.item, world.worker):
+                item["execution"] = {"S": "another"}
+        else:
+            (world.item if changed == "status" else world.worker)["status"] = {"S": "running"}
+
+    ended = MACHINE.run(world, {}, name="night", watch=watch)
+    at = ended.states_entered.index("What has it done?")
+    assert ended.states_entered[at + 1] == "How far did it get?"
+    assert "Tell people it finished" not in ended.states_entered[: at + 2]
+    assert (ended.states_entered[-1] == "Duplicate") == (changed == "execution")
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_shard_is_closed_without_a_word_whatever_befell_it(is_told: bool) -> None:
+    world = Night(RECLAIMED, Offer())
+    shard = {"number": 0, "of": 2, "begun": round(1000 * START)}
+    ended = run(world, TOLD if is_told else MACHINE, shard=shard)
+    assert ended.states_entered[-1] == "Close the run"
+    assert world.mails == []
+    assert int(world.item["money"]["M"]["transitions"]["N"]) == len(ended.states_entered)
+
+
 def test_people_are_told_where_nobody_can_read_what_a_closed_run_has_done() -> None:
     world = Night(RECLAIMED, Offer())
     ended = run(world, faults={"What has it done?": [("States.Timeout", "")]})
