@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.local.worker.kit import ROOT
 
 START = """
@@ -21,8 +23,8 @@ leave()
 """
 START_ALONE = "import os, sys; os.spawnvp(os.P_WAIT, sys.argv[2], sys.argv[2:])"
 LOOK = "cut -d' ' -f1 /proc/$PPID/schedstat; grep -E '^(RssAnon|RssFile):' /proc/$PPID/status"
-MOST_TIMES = 5
-"""These are 40 ms where an interpreter starts a job in 8."""
+MOST_MILLISECONDS, MOST_TIMES = 40, 5
+"""Or so many times what an interpreter takes to start a job, where the machine is busy or slow."""
 MOST_MIB = 20
 TRIES = 30
 
@@ -43,13 +45,12 @@ def start(program: str) -> tuple[float, float]:
 
 
 def test_start_costs_little_time_and_memory() -> None:
-    times = MOST_TIMES + 1.0
     # The caches of the processor are shared, too; the best of some tries is the worker's own.
     for _ in range(TRIES):
         milliseconds, memory = start(START)
         alone, _ = start(START_ALONE)
         assert memory <= MOST_MIB
-        times = min(times, milliseconds / alone)
-        if times <= MOST_TIMES:
+        if milliseconds <= max(MOST_MILLISECONDS, MOST_TIMES * alone):
             break
-    assert times <= MOST_TIMES
+    else:
+        pytest.fail(f"{milliseconds} ms, where an interpreter takes {alone} ms")
