@@ -49,8 +49,8 @@ def this_program(file: str, line: int) -> str:
         return ""
     program = (sys.argv or [""])[0]
     if program == "-c":
-        text = sys.orig_argv[sys.orig_argv.index("-c") + 1]
-        program = f"-c {zlib.crc32(text.encode()):08x}"
+        text = "\0".join(sys.orig_argv).encode("utf-8", "surrogateescape")
+        program = f"-c {zlib.crc32(text):08x}"
     return f"{program}, {file} line {line}"
 
 

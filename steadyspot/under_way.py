@@ -7,7 +7,7 @@ pool's own threads and children are not, only the tasks that it has, nor is a th
 waits for work at an empty queue. Of a child of ``multiprocessing`` nobody can see whether it waits.
 
 Pools say by no public name what they have yet to do, and to note what is submitted their modules
-would have to be replaced under the job. So this file alone reads names and frames that belong to
+would have to be replaced under the job. So this file reads names and frames that belong to
 the standard library; a test for each kind of pool fails where a release changes them.
 """
 

@@ -93,6 +93,20 @@ def test_units_that_another_program_has_done_are_refused_and_not_skipped(
     assert len(bench.objects()) == 5
 
 
+def test_process_and_those_below_it_may_ask_for_the_same_units(bench: Bench) -> None:
+    worker = bench.start(*bench.job_file(
+        HEAD + "for unit in run.remaining('ab'): pass\n"
+        "def asks():\n"
+        "    print('left', run.undone('ab'), flush=True)\n"
+        "child = os.fork()\n"
+        "asks()\n"
+        "if child: os.waitpid(child, 0)\n"
+        "else: os._exit(0)\n"
+    ))  # fmt: skip
+    assert worker.end() == 0, worker.said()
+    assert worker.text.count("left []") == 2
+
+
 def test_keys_of_different_types_are_different_units(bench: Bench) -> None:
     units = "[1, '1', 1.0, True, 'true', None, 'null', '\"1\"', ('1',), (1,), [[1]], {'a': 1}]"
     worker = bench.start(*bench.job_file(
