@@ -7,6 +7,7 @@ doubled or refused on their way.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 import time
@@ -122,6 +123,10 @@ class Door:
 
 class _Handler(BaseHTTPRequestHandler):
     of: Door
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):  # Who asked may be killed before its answer.
+            super().handle()
 
     def handle_one_request(self) -> None:
         self.raw_requestline = self.rfile.readline(65537)
