@@ -7,6 +7,7 @@ properties do, and only when a stack is built or changed. Events go to whoever t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ TAKE_TAGS = frozenset(
     )
 )
 """Types to which CloudFormation hands the tags of their stack on."""
+_ONE_AT_A_TIME = threading.Lock()
+"""Held by whoever makes, changes or removes a resource of any stack: moto looks through its lists,
+to which another stack must not add meanwhile."""
 Reporter = Callable[[str, str, str, str, str | None], None]
 """Called with logical id, physical id, type, status and reason."""
 
@@ -134,15 +138,16 @@ class Resources(ResourceMap):
         resolved = self.resolved(key)
         self._tell(key, "CREATE_IN_PROGRESS")
         try:
-            resource = kind.create_from_cloudformation_json(
-                self._name(key, body["Type"], resolved),
-                {**body, "Properties": _copied(resolved)},
-                self._account_id,
-                self._region_name,
-                LogicalId=key,
-                StackId=self.stack_id,
-                ResourceType=body["Type"],
-            )
+            with _ONE_AT_A_TIME:
+                resource = kind.create_from_cloudformation_json(
+                    self._name(key, body["Type"], resolved),
+                    {**body, "Properties": _copied(resolved)},
+                    self._account_id,
+                    self._region_name,
+                    LogicalId=key,
+                    StackId=self.stack_id,
+                    ResourceType=body["Type"],
+                )
         except Exception as error:
             self._tell(key, "CREATE_FAILED", sentence(error))
             raise
@@ -154,13 +159,14 @@ class Resources(ResourceMap):
         kind = parsing.resource_class_from_type(body["Type"])
         self._tell(key, "UPDATE_IN_PROGRESS")
         try:
-            resource = kind.update_from_cloudformation_json(
-                original_resource=self._parsed_resources[key],
-                new_resource_name=self._name(key, body["Type"], resolved),
-                cloudformation_json={**body, "Properties": _copied(resolved)},
-                account_id=self._account_id,
-                region_name=self._region_name,
-            )
+            with _ONE_AT_A_TIME:
+                resource = kind.update_from_cloudformation_json(
+                    original_resource=self._parsed_resources[key],
+                    new_resource_name=self._name(key, body["Type"], resolved),
+                    cloudformation_json={**body, "Properties": _copied(resolved)},
+                    account_id=self._account_id,
+                    region_name=self._region_name,
+                )
         except Exception as error:
             self._tell(key, "UPDATE_FAILED", sentence(error))
             raise
@@ -174,7 +180,8 @@ class Resources(ResourceMap):
             self._tell(key, "DELETE_SKIPPED", kind=body["Type"])
         else:
             self._tell(key, "DELETE_IN_PROGRESS", kind=body["Type"])
-            self._delete_resource(resource, dict(body))
+            with _ONE_AT_A_TIME:
+                self._delete_resource(resource, dict(body))
             self._tell(key, "DELETE_COMPLETE", kind=body["Type"])
         del self._parsed_resources[key]
         del self.applied[key]
