@@ -6,9 +6,9 @@ What is called by HTTP needs an event: a queue at the topic and a pipe put what 
 account's bus, where a rule for each entry chooses, makes the form that the service wants, and calls
 it, for hours where it does not answer. A mail with a sender is such a call, too: of the state
 machine *ByMail*, which has SES send it. What is not delivered in the end lies in the queue
-*Untold*, which rings. Heartbeats need none of that: Step Functions
-itself tells the bus of each start and end, so they stand in the stack of their job; one that is
-missing is what their service rings of. So no workflow has a state more, and none waits for anybody.
+*Untold*, which rings. Heartbeats need none of that: Step Functions itself tells the bus of each
+start and end, so they stand in the stack of their job; one that is missing is what their service
+rings of. So no workflow has a state more, and none waits for anybody.
 Secrets are named by a reference that CloudFormation resolves, and stand in no template.
 """
 

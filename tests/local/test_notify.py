@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -76,6 +76,23 @@ def about(execution: str, calls: list[Call]) -> list[Call]:
     return [call for call in calls if execution in json.dumps(call.body)]
 
 
+def untold(work: Work) -> Callable[[], list[Any]]:
+    """What looks at all that lies in the platform's queue of what nobody took."""
+    resources = work.target.stacks.resources(work.target.platform_stack)
+    ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
+
+    def look() -> list[Any]:
+        found = work.sqs.receive_message(
+            QueueUrl=ids["Untold"],
+            MessageAttributeNames=["All"],
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+        )
+        return list(found.get("Messages", []))
+
+    return look
+
+
 def test_a_webhook_gets_what_machines_are_told_with_its_key_in_a_header(
     failed: tuple[Work, str], receiver: Receiver
 ) -> None:
@@ -112,23 +129,10 @@ def test_who_chose_another_outcome_hears_nothing_and_mails_are_chosen_by_severit
     assert about(execution, receiver.at("/late")) == []
 
 
-def test_what_nobody_takes_lies_in_a_queue_that_rings(
-    failed: tuple[Work, str], told: Place
-) -> None:
+def test_what_nobody_takes_lies_in_a_queue_that_rings(failed: tuple[Work, str]) -> None:
     work, _ = failed
-    resources = told.target().stacks.resources(told.target().platform_stack)
-    ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
-
-    def waiting() -> list[Any]:
-        found = work.sqs.receive_message(
-            QueueUrl=ids["Untold"],
-            MessageAttributeNames=["All"],
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=0,
-        )
-        return [one for one in found.get("Messages", []) if work.name in one["Body"]]
-
-    (message,) = eventually(waiting)
+    look = untold(work)
+    (message,) = eventually(lambda: [one for one in look() if work.name in one["Body"]])
     assert json.loads(message["Body"])["detail"]["job"] == work.name
     assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "HTTP400"
     assert KEY not in json.dumps(message)
@@ -221,19 +225,8 @@ def test_a_mail_with_a_sender_comes_by_ses_as_html_with_the_attempts_as_a_table(
 
 
 def test_a_mail_that_ses_does_not_send_lies_in_the_queue_that_rings(by_ses: Work) -> None:
-    resources = by_ses.target.stacks.resources(by_ses.target.platform_stack)
-    ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
-
-    def mails() -> list[Any]:
-        found = by_ses.sqs.receive_message(
-            QueueUrl=ids["Untold"],
-            MessageAttributeNames=["All"],
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=0,
-        )
-        return [one for one in found.get("Messages", []) if "to" in json.loads(one["Body"])]
-
-    (message,) = eventually(mails)
+    look = untold(by_ses)
+    (message,) = eventually(lambda: [one for one in look() if "to" in json.loads(one["Body"])])
     kept = json.loads(message["Body"])
     assert (kept["to"], kept["detail"]["job"]) == ("nobody@example.com", by_ses.name)
     why = message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
