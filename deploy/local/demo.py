@@ -45,7 +45,7 @@ JOB = Job(
     name="tpch-q1",
     image="steadyspot-worker:local",
     command=("python", "-m", "examples.tpch_q1", "--parts", str(PARTS), "--pause", "0.6"),
-    schedule="cron(0 2 * * ? *)",
+    schedule=showing.NOT_BY_ITSELF,
     expected_minutes=1,
     maximum_wait_minutes=0.03,
     backoff=Backoff(seconds=1, cap_seconds=2),

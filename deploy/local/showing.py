@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START_SECONDS = 30.0
+NOT_BY_ITSELF = "cron(0 2 1 1 ? 2099)"
+"""When a demo's job is due, that no other run comes between, at whatever time it is shown."""
 SHOWN_COLUMNS = (0, 1, 2, 5, 9)
 
 

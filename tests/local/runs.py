@@ -50,6 +50,8 @@ DEADLINE_SECONDS = 90.0
 PAUSE_SECONDS = 0.1
 UNTIL_THE_END = 0.25
 """Seconds between two looks at what ends once and stays so: each look costs the processor."""
+NEVER_MEANWHILE = "cron(0 2 1 1 ? 2099)"
+"""A schedule that starts nothing while tests run, at whatever time of whatever night that is."""
 PART_OUTPUTS = {f"part-{part}.txt" for part in range(1, 9)}
 
 

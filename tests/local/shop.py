@@ -16,7 +16,7 @@ from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import load
 from steadyspot.deploy.target import Target, on_this_machine
-from tests.local.runs import ROOT, eventually, parts
+from tests.local.runs import NEVER_MEANWHILE, ROOT, eventually, parts
 
 NIGHT = """
 [platform]
@@ -26,7 +26,7 @@ mail = "oncall@example.com"
 image = "steadyspot-worker:local"
 command = {command}
 command_override = true
-schedule = "cron(0 2 * * ? *)"
+schedule = "{schedule}"
 expected_minutes = 1
 maximum_wait_minutes = 0.02
 backoff = {{ seconds = 1, cap_seconds = 2 }}
@@ -44,7 +44,8 @@ class Shop:
         write(folder / ADDRESS, aws.address)
 
     def write(self, old: str = "", new: str = "") -> None:
-        text = NIGHT.format(name="cli", command=json.dumps(parts(pause=0.3)))
+        command = json.dumps(parts(pause=0.3))
+        text = NIGHT.format(name="cli", command=command, schedule=NEVER_MEANWHILE)
         self.path.write_text(text.replace(old, new) if old else text)
 
     def verb(self, *words: str, code: int = 0) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.marks import TAG, Mark, with_mark
 from steadyspot.deploy.stacks.templates import platform_template
-from tests.local.runs import ROOT
+from tests.local.runs import NEVER_MEANWHILE, ROOT
 from tests.local.shop import Shop
 
 NETWORK = """
@@ -224,7 +224,7 @@ def test_what_somebody_put_into_our_stack_goes_only_if_a_person_says_so(
 def test_what_the_last_template_of_ours_held_goes_without_a_question(
     shop: Shop, account: Any
 ) -> None:
-    shop.write('schedule = "cron(0 2 * * ? *)"', "")
+    shop.write(f'schedule = "{NEVER_MEANWHILE}"', "")
     try:
         shop.verb("up", "--yes")
         resources = account.list_stack_resources(StackName="cli-night")["StackResourceSummaries"]

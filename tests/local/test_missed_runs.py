@@ -18,7 +18,7 @@ from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.down import remove_stack
 from steadyspot.deploy.stacks.parts import with_parts
-from tests.local.runs import Place, Work, eventually
+from tests.local.runs import NEVER_MEANWHILE, Place, Work, eventually
 
 FAILS, WORKS = ("sh", "-c", "exit 3"), ("true",)
 OWN_STATE = """State: !If [IsPaused, DISABLED, !Ref ScheduleState]
@@ -96,7 +96,8 @@ def test_a_run_that_finishes_is_not_missed(place: Place) -> None:
 
 
 def test_what_rests_is_not_looked_at_nor_a_time_before_there_was_a_job(place: Place) -> None:
-    work = place.job(*WORKS, schedule="cron(0 2 * * ? *)", timezone="Europe/Berlin", missed="auto")
+    once, often = NEVER_MEANWHILE, "cron(0/20 5 1 1 ? 2099)"
+    work = place.job(*WORKS, schedule=once, timezone="Europe/Berlin", missed="auto")
     groups = [work.target.platform[name] for name in ("ScheduleGroup", "LookGroup")]
     scheduler = work.target.client("scheduler")
 
@@ -105,16 +106,15 @@ def test_what_rests_is_not_looked_at_nor_a_time_before_there_was_a_job(place: Pl
         names = ("ScheduleExpression", "ScheduleExpressionTimezone", "State")
         return [(one[names[0]], one[names[1]], one[names[2]]) for one in found]
 
-    daily, monthly = "cron(0 2 * * ? *)", "cron(0/20 5 1 * ? *)"
-    assert seen() == [(daily, "Europe/Berlin", "ENABLED")] * 2
-    work.deploy(schedule=monthly, timezone="UTC", enabled=False)
-    assert seen() == [(monthly, "UTC", "DISABLED"), ("cron(0 5 1 * ? *)", "UTC", "DISABLED")]
+    assert seen() == [(once, "Europe/Berlin", "ENABLED")] * 2
+    work.deploy(schedule=often, timezone="UTC", enabled=False)
+    assert seen() == [(often, "UTC", "DISABLED"), ("cron(0 5 1 1 ? 2099)", "UTC", "DISABLED")]
     looks = work.sfn.list_executions(stateMachineArn=work.outputs["AfterItsTime"])
     assert looks["executions"] == []
 
 
 def test_what_waits_is_ended_before_its_machine_is_taken_away(place: Place) -> None:
-    work = place.job(*WORKS, schedule="cron(0 2 * * ? *)", missed="auto", finish_within_minutes=99)
+    work = place.job(*WORKS, schedule=NEVER_MEANWHILE, missed="auto", finish_within_minutes=99)
     ended: list[str] = []
 
     def note(model: Any, params: Any, **_: Any) -> None:

@@ -21,7 +21,7 @@ from steadyspot.deploy.aws.local_address import ADDRESS, read
 from steadyspot.deploy.aws.local_session import LocalSession
 from tests.local.bench import is_alive
 from tests.local.parts import HELD
-from tests.local.runs import DEADLINE_SECONDS, ROOT, eventually, parts
+from tests.local.runs import DEADLINE_SECONDS, NEVER_MEANWHILE, ROOT, eventually, parts
 from tests.local.stacks import everything
 
 CONFIG = """
@@ -31,7 +31,7 @@ mail = "oncall@example.com"
 [jobs.quick]
 image = "steadyspot-worker:local"
 command = {quick}
-schedule = "cron(0 2 * * ? *)"
+schedule = "{schedule}"
 command_override = true
 expected_minutes = 1
 maximum_wait_minutes = 0.02
@@ -51,7 +51,8 @@ class Local:
         self.folder = folder
         self.config = folder / "steadyspot.toml"
         quick, held = parts(pause=0.2), parts(folder / "met", at=3)
-        self.config.write_text(CONFIG.format(quick=json.dumps(quick), held=json.dumps(held)))
+        commands = {"quick": json.dumps(quick), "held": json.dumps(held)}
+        self.config.write_text(CONFIG.format(schedule=NEVER_MEANWHILE, **commands))
         self.scratch = scratch
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},

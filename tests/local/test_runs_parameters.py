@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from steadyspot.contract import Env
-from steadyspot.contract.keys import run_key_of
+from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.stacks.config import Parameter
 from tests.local.runs import Place, Work
 
-TIME = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
 SHOWS = """
 import json, os, sys
 from steadyspot import current_run
@@ -42,18 +41,19 @@ def test_a_run_knows_its_time_its_deadline_and_its_parameters_and_has_them_in_it
     work = place.job(
         *("python", "-c", SHOWS, *words), parameters=PARAMETERS, finish_within_minutes=30
     )
-    text = TIME.isoformat().replace("+00:00", "Z")
+    time = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
+    text = scheduled_time_of(time)
     execution = work.start(scheduledTime=text, parameters={"part": 3})
     key = run_key_of(text)
     work.succeeded(execution, key)
     ((arguments, parameters, scheduled, deadline, told),) = seen(work)
-    day = TIME.date().isoformat()
-    filled = [TIME.strftime("%d.%m."), key, f"day={day}", "3", "${part}", "{other}"]
+    day = time.date().isoformat()
+    filled = [time.strftime("%d.%m."), key, f"day={day}", "3", "${part}", "{other}"]
     assert arguments == filled
     assert parameters == {"day": day, "part": 3, "dry": False}
     assert explanation_of(work.target, work.job, key).parameters == parameters
-    assert datetime.fromisoformat(scheduled) == TIME
-    assert datetime.fromisoformat(deadline) == TIME + timedelta(minutes=30)
+    assert datetime.fromisoformat(scheduled) == time
+    assert datetime.fromisoformat(deadline) == time + timedelta(minutes=30)
     assert told[Env.SCHEDULED_TIME] == text
 
 

@@ -17,6 +17,7 @@ from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.stacks.config import Retry
 from tests.local.runs import (
     DEADLINE_SECONDS,
+    NEVER_MEANWHILE,
     PART_OUTPUTS,
     Place,
     Work,
@@ -26,7 +27,6 @@ from tests.local.runs import (
     parts,
 )
 
-NEVER_MEANWHILE = "cron(0 2 29 2 ? *)"
 START_EXECUTION = "arn:aws:scheduler:::aws-sdk:sfn:startExecution"
 QUIET = ["Claim the run", "Look at the weather", "Run on Fargate Spot", "Close the run"]
 

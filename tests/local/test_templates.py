@@ -17,6 +17,7 @@ from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import Platform, parse
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.worker.options import OPTIONS, Options
+from tests.local.runs import NEVER_MEANWHILE
 from tests.local.stacks import DEFINITION, JOB, PLATFORM, Stacks, everything, network_of
 
 MAIL = "on-call@example.com"
@@ -28,7 +29,7 @@ def shared(local_aws: LocalAws) -> tuple[Stacks, dict[str, str], dict[str, str]]
     stacks = Stacks(local_aws)
     platform = stacks.create_platform(MailAddress=MAIL)
     job = stacks.create_job(
-        ScheduleExpression="cron(0 2 * * ? *)",
+        ScheduleExpression=NEVER_MEANWHILE,
         TimeZone="Europe/Berlin",
         ScheduleState="DISABLED",
         MissedAfterHours=26,
