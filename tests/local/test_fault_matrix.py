@@ -9,11 +9,12 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import pytest
 from steadyspot.contract import Capacity, Status
 from steadyspot.deploy.runs.records import RunRecord
 from tests.local.runs import ROOT, Place, Work, by_hand, eventually
+from tests.local.worker.door import Door, Request
 
 JOB = """
 import os, signal, sys
@@ -69,9 +71,11 @@ if code == 137:
     )
 sys.exit(code)
 """
-ONE_BY_ONE, SAYS_OUT_OF_MEMORY = "one-by-one:local", "out-of-memory:local"
-NARROW, WIDE = 1, 20
-"""Outputs of a part. Publishing many of them one by one takes long enough to be met in it."""
+BEHIND_A_DOOR, SAYS_OUT_OF_MEMORY = "behind-a-door:local", "out-of-memory:local"
+NARROW, WIDE = 1, 2
+"""Outputs of a part; only a run that is met in its commit has more than one."""
+MET_AT = "/1-1.txt"
+"""Such an output, behind whose publishing nothing passes until the fault is inflicted."""
 
 DONE = {"before": 0, "inside": 1, "behind": 3}
 """Units that are durable at a moment."""
@@ -151,15 +155,31 @@ def options(script: Path, moment: str, does: str, width: int) -> tuple[str, ...]
 
 
 @pytest.fixture(scope="module")
-def jobs(platform: Place) -> dict[str, Work]:
+def door(platform: Place) -> Iterator[Door]:
+    """Shuts in the midst of a commit, once for each run, so that it cannot end unmet."""
+    met = set()
+
+    def shut(request: Request) -> None:
+        output = request.path.partition("?")[0]
+        if request.completes and output.endswith(MET_AT) and output not in met:
+            met.add(output)
+            between.hold()
+
+    with contextlib.closing(Door(platform.aws.endpoint_url)) as between:
+        between.meddle = shut
+        yield between
+
+
+@pytest.fixture(scope="module")
+def jobs(platform: Place, door: Door) -> dict[str, Work]:
     """The job, and the same in a container that says what the kernel would."""
-    platform.aws.images.register(ONE_BY_ONE, environment={"STEADYSPOT_UPLOADS": "1"})
+    platform.aws.images.register(BEHIND_A_DOOR, environment={"AWS_ENDPOINT_URL": door.address})
     platform.aws.images.register(
         SAYS_OUT_OF_MEMORY,
         entrypoint=[sys.executable, "-c", OUT_OF_MEMORY],
         environment={"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
     )
-    usual, forgetful = platform.job(image=ONE_BY_ONE), platform.job(image=SAYS_OUT_OF_MEMORY)
+    usual, forgetful = platform.job(image=BEHIND_A_DOOR), platform.job(image=SAYS_OUT_OF_MEMORY)
     return {fault.cause: forgetful if fault.does == "dies" else usual for fault in FAULTS}
 
 
@@ -179,7 +199,7 @@ class Disturbed:
             command=["python", *job],
         )
 
-    def disturb(self) -> None:
+    def disturb(self, door: Door) -> None:
         """Wait for the moment; then do what is to be done."""
         if self.moment == "after":
             self.work.ended(self.execution)
@@ -188,12 +208,10 @@ class Disturbed:
             worker = int(eventually(lambda: self.met.exists() and self.met.read_text()))
         task = self.task()
         if self.moment == "committing":
-            # Looked for closely: what befalls the commit has to come before its end.
-            eventually(lambda: self.status() == Status.COMMITTING, pause=0.01)
+            eventually(lambda: door.waiting)
+            assert self.work.run(self.execution).status == Status.COMMITTING
         self.fault.inflict(self.work, task, worker)
-
-    def status(self) -> str:
-        return self.work.run(self.execution).status
+        door.let_go()
 
     def task(self) -> str:
         """ARN of the task that was launched last."""
@@ -219,6 +237,7 @@ class Disturbed:
 def test_a_fault_at_any_moment_ends_the_run_as_the_cause_table_says(
     place: Place,
     jobs: dict[str, Work],
+    door: Door,
     script: Path,
     undisturbed: dict[int, dict[str, bytes]],
     fault: Fault,
@@ -227,7 +246,7 @@ def test_a_fault_at_any_moment_ends_the_run_as_the_cause_table_says(
     work = jobs[fault.cause]
     runs = [Disturbed(work, script, fault, capacity, moment) for moment in fault.moments]
     for run in runs:
-        run.disturb()
+        run.disturb(door)
     for run in runs:
         ends_as_it_must(run, undisturbed[run.width])
     work.empty()

@@ -61,6 +61,11 @@ class Request:
     method: str
     path: str
 
+    @property
+    def completes(self) -> bool:
+        """Whether it completes an upload."""
+        return self.method == "POST" and "uploadId=" in self.path
+
 
 Meddle = Callable[[Request], Fault | None]
 
@@ -109,6 +114,7 @@ class Door:
 
     def let_go(self) -> None:
         self._open.set()
+        self.waiting = 0
 
     def pass_through(self) -> None:
         """Wait until the door is open; ``waiting`` counts who does."""
@@ -144,10 +150,11 @@ class _Handler(BaseHTTPRequestHandler):
         if any(f"/{service}/aws4_request" in authorization for service in self.of.unreachable):
             self.close_connection = True
             return
-        if self.command == "POST" and "uploadId=" in self.path:
+        request = self._request(authorization)
+        if request.completes:
             self.of.completions += 1
             time.sleep(self.of.completion_seconds)
-        fault = self.of.meddle(self._request(authorization))
+        fault = self.of.meddle(request)
         if fault is None:
             self._answer(*self._pass_on(body))
         else:

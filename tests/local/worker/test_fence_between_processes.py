@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from tests.local.worker.door import Door, Request
 from tests.local.worker.kit import Bench, wait_until
 
 SLOW = """
@@ -45,16 +46,24 @@ def test_zombie_that_wakes_up_leaves_with_76_and_the_winner_keeps_what_was_done(
     assert bench.open_uploads() == []
 
 
-def test_zombie_frozen_in_its_own_commit_changes_nothing_when_it_wakes(bench: Bench) -> None:
-    """The commit is frozen as soon as the record says committing; the next attempt finishes it."""
+def test_zombie_frozen_in_its_own_commit_changes_nothing_when_it_wakes(
+    bench: Bench, door: Door
+) -> None:
+    """It is frozen with requests on their way; the next attempt finishes the commit."""
+
+    def shut(request: Request) -> None:
+        if request.completes and door.completions == 10:
+            door.hold()
+
+    door.meddle = shut
     command = bench.job_file(
         "from steadyspot import current_run\n"
         "run = current_run()\n"
-        "for i in range(300):\n"
+        "for i in range(30):\n"
         "    with run.output(str(i)) as path: path.write_text('x')\n"
     )
-    zombie = bench.start("--uploads", "2", *command)
-    wait_until(lambda: bench.item()["status"] != "running")
+    zombie = bench.start("--uploads", "2", *command, AWS_ENDPOINT_URL=door.address)
+    wait_until(lambda: door.waiting)
     zombie.process.send_signal(signal.SIGSTOP)
     assert bench.item()["status"] == "committing"
 
@@ -62,9 +71,10 @@ def test_zombie_frozen_in_its_own_commit_changes_nothing_when_it_wakes(bench: Be
     assert winner.end() == 0, winner.said()
     assert "ran" not in winner.text
     before = (bench.item(), bench.objects())
-    assert len(before[1]) == 301
+    assert len(before[1]) == 31
 
     zombie.process.send_signal(signal.SIGCONT)
+    door.let_go()
     assert zombie.end() == 76, zombie.said()
     assert (bench.item(), bench.objects()) == before
 
