@@ -22,7 +22,7 @@ import pytest
 from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
-from steadyspot.deploy.local.collecting import collect_seldom
+from steadyspot.deploy.collecting import collect_seldom
 from tests.order import dealt
 
 settings.register_profile(

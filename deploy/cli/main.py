@@ -19,6 +19,7 @@ import click
 
 from steadyspot import __version__
 from steadyspot.deploy.cli.stopping import ended_by_signals
+from steadyspot.deploy.collecting import collect_seldom
 from steadyspot.deploy.trouble import USAGE, Trouble, how_stopped, is_text
 
 VERBS = (
@@ -91,6 +92,7 @@ class Steadyspot(click.Group):
     ) -> NoReturn:
         """Run the command line and leave with its exit code."""
         words = list(sys.argv[1:] if args is None else args)
+        collect_seldom()
         _write_what_the_terminal_cannot()
         try:
             _refuse_what_is_no_text(words)

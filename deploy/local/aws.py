@@ -19,11 +19,11 @@ from moto.core.base_backend import BackendDict
 
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
+from steadyspot.deploy.collecting import collect_seldom
 from steadyspot.deploy.local import serializing
 from steadyspot.deploy.local.alarms import AlarmWatch
 from steadyspot.deploy.local.atomic import OneAtATime
 from steadyspot.deploy.local.cloudformation import register
-from steadyspot.deploy.local.collecting import collect_seldom
 from steadyspot.deploy.local.containers import Container, Containers
 from steadyspot.deploy.local.control import Control
 from steadyspot.deploy.local.ecs_api import FargateResponse
