@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from steadyspot.contract import Reason
 from steadyspot.worker.errors import SetupError
+from steadyspot.worker.keeping.aws import from_dynamo, to_dynamo
 from steadyspot.worker.keeping.checkpoint import (
     Damaged,
     Ledger,
@@ -24,7 +25,7 @@ from steadyspot.worker.keeping.checkpoint import (
 )
 from steadyspot.worker.keeping.history import LARGE, SEAL_AT, Output
 from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
-from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
+from steadyspot.worker.keeping.store import Part
 from steadyspot.worker.keeping.uploads import expected_etag, part_ranges
 from tests.unit.worker.fakes import FakeBucket, Inline, World
 from tests.unit.worker.runs import attempt, new_world
