@@ -147,6 +147,24 @@ def test_of_segments_that_become_one_the_latest_says_which_output_counts() -> No
     assert {one.name: one.token for one in counted} == latest
 
 
+def test_a_segment_that_has_become_large_is_not_written_again() -> None:
+    bucket = FakeBucket(World())
+    ledger = Ledger()
+
+    def mark(units: int) -> list[int]:
+        for unit in range(units):
+            ledger.mark(str(ledger.units_done + unit), [], [])
+        save(ledger, bucket)
+        return [segment.size for segment in ledger.history.segments]
+
+    some = LARGE // 3
+    assert [mark(some), mark(some), mark(some + 3)] == [[some], [some, some], [3 * some + 3]]
+    (large,) = ledger.history.segments
+    assert large.size > LARGE
+    assert mark(SEAL_AT) == [large.size, SEAL_AT]
+    assert ledger.history.segments[0].key == large.key
+
+
 @pytest.mark.parametrize("change", ["made again", "taken away", "undone", "undone by a segment"])
 def test_what_changes_while_it_is_being_sealed_is_as_it_was_changed(change: str) -> None:
     bucket = FakeBucket(World())
