@@ -1,6 +1,6 @@
 """The workflow: what can stop an attempt, what is done about it, and who is told.
 
-``causes`` is the cause table. ``job``, ``before_the_start``, ``at_the_deadline``, ``after_others``,
+``causes``: the cause table. ``job``, ``before_the_start``, ``at_the_deadline``, ``after_others``,
 ``after_its_time``, ``after_the_end`` and ``by_mail`` build the state machines, that of a job out of
 what ``claiming``, ``turns``, ``weather``, ``running``, ``judging``, ``going_on``, ``shards`` and
 ``ending`` make; what states evaluate stands in ``expressions/``, one named value a file, and in

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from steadyspot.contract.states import BeforeTheStartState
 from steadyspot.statemachines.calls import short_call
-from steadyspot.statemachines.causes import GIVEN_UP
+from steadyspot.statemachines.causes.texts import GIVEN_UP
 from steadyspot.statemachines.composing import expression, variable
 from steadyspot.statemachines.states import Catch, Machine, Wait
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from steadyspot.statemachines.causes import Cause, rows
+from steadyspot.statemachines.causes import rows
+from steadyspot.statemachines.causes.row import Cause
 
 
 def cause_table() -> str:

@@ -14,7 +14,7 @@ from steadyspot.statemachines.calls import (
     short_call,
     states_entered,
 )
-from steadyspot.statemachines.causes import Answer
+from steadyspot.statemachines.causes.row import Answer
 from steadyspot.statemachines.composing import Expression, expression, variable
 from steadyspot.statemachines.states import (
     Catch,

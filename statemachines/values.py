@@ -20,9 +20,8 @@ from steadyspot.contract import (
 from steadyspot.contract.keys import DRILL_KEY, LONGEST_RUN_KEY
 from steadyspot.contract.parameters import GIVEN_CHARACTERS
 from steadyspot.contract.shards import LIST_OF_SHARDS, MOST_SHARDS, shards_prefix
-from steadyspot.statemachines.causes import (
+from steadyspot.statemachines.causes.of_runs import (
     EXECUTION_ENDED,
-    GIVEN_UP,
     HELD,
     NOT_CLAIMED,
     NOT_CONTINUED,
@@ -31,9 +30,9 @@ from steadyspot.statemachines.causes import (
     SHARDS_UNFINISHED,
     SKIPPED,
     TAMPERED,
-    Cause,
-    CauseClass,
 )
+from steadyspot.statemachines.causes.row import Cause, CauseClass
+from steadyspot.statemachines.causes.texts import GIVEN_UP
 
 TRANSITION_PRICE = 0.000025
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""

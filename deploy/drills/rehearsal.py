@@ -22,7 +22,8 @@ from steadyspot.contract import (
 )
 from steadyspot.contract.states import JobState
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage
-from steadyspot.statemachines.causes import Cause, attempts
+from steadyspot.statemachines.causes import attempts
+from steadyspot.statemachines.causes.row import Cause
 from steadyspot.statemachines.values import COOL_OFF_SECONDS
 
 REFUSED = (

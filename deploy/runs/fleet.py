@@ -1,34 +1,30 @@
-"""How all jobs of a platform stand, worst first; pure, but for :func:`read`.
+"""How all jobs of a platform stand, worst first; pure.
 
-What is read does not grow with finished runs: open runs come from an index, finished ones from
-totals that each run's end adds to, and whether a time was missed from the one record that it would
-have. Times of the marks are days of UTC. What only a job's queue knows (a start that the Scheduler
-could not deliver) shows by the alarm of that queue.
+Times of the marks are days of UTC. What only a job's queue knows (a start that the Scheduler could
+not deliver) shows by the alarm of that queue. ``fleet_reading`` gives what is judged here, and
+``fleet_shown`` writes it for people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from steadyspot.contract import Env, Overlap, Status
-from steadyspot.contract.keys import run_key_of, scheduled_time_from, scheduled_time_of
+from steadyspot.contract import Overlap, Status
+from steadyspot.contract.keys import scheduled_time_from, scheduled_time_of
 from steadyspot.contract.shards import shard_of
-from steadyspot.deploy.aws.prices import Prices, dollars
+from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.runs.records import RunRecord, Totals, money
-from steadyspot.deploy.runs.shards import ShardsStand, stand_of
-from steadyspot.deploy.runs.table import RunTable
+from steadyspot.deploy.runs.shards import ShardsStand
 from steadyspot.deploy.schedules.calendar import Timing, last_due, next_due
 from steadyspot.deploy.schedules.expressions import Rate
 from steadyspot.deploy.schedules.expressions import read as read_expression
 
 if TYPE_CHECKING:
     from steadyspot.deploy.stacks.config import Job
-    from steadyspot.deploy.target import Target
 
-T = TypeVar("T")
 DAYS = 7
 START_MINUTES = 15
 """How long after its time a run may be without a record before that counts as missed."""
@@ -313,210 +309,3 @@ def worst_first(jobs: Sequence[JobStatus]) -> list[JobStatus]:
     """Return jobs sorted by how they stand, then by name."""
     order = [*STATES, NO_RUN]
     return sorted(jobs, key=lambda one: (order.index(one.state), one.job))
-
-
-# --- reading ------------------------------------------------------------------------------------
-
-
-def read(target: Target, now: datetime) -> list[JobStatus]:
-    """Read how all jobs stand, worst first.
-
-    Calls for 300 jobs: 2 for the platform, 3 for schedules, 1 for the index, 1 for alarms, 7 for
-    records and totals, 3 more in the first week of a month, and 2 for the tasks of 100 runs. Where
-    runs under way are spread over shards, 1 for the index of those, and 1 a run.
-    """
-    schedules = _by_job(schedules_of(target))
-    names = list(dict.fromkeys([*target.config.jobs, *schedules]))
-    this, before = months_of(now)
-    opened = [run for run in target.runs.open_runs(now) if run[0] in names]
-    months = [this, before] if now.day < DAYS else [this]
-    runs, totals = target.runs.of_jobs(opened, [(name, of) for name in names for of in months])
-    under_way = any(run.status != Status.UNFINISHED for run in runs.values())
-    tasks = _by_job(_tasks(target)) if under_way else {}
-    stands = _by_job(_stands(target.runs, runs, now))
-    runs_of = _by_job(runs)
-    ringing = _ringing(target)
-    seen = [
-        Seen(
-            name=name,
-            job=target.config.jobs.get(name),
-            schedules=schedules.get(name, {}),
-            open_runs=[*runs_of.get(name, {}).values()],
-            months={of: totals[name, of] for of in months if (name, of) in totals},
-            tasks=tasks.get(name, {}),
-            parked_alarm=f"{target.platform_stack}-{name}-parked" in ringing,
-            stands=stands.get(name, {}),
-        )
-        for name in names
-    ]
-    whole = _with_due(target.runs, seen, before, now)
-    return worst_first([judged(one, target.config.platform.prices, now) for one in whole])
-
-
-def _stands(
-    table: RunTable, runs: Mapping[tuple[str, str], RunRecord], now: datetime
-) -> dict[tuple[str, str], ShardsStand]:
-    """Return how the shards stand of the runs under way that are spread over them."""
-    spread = {
-        key: run for key, run in runs.items() if run.shards > 1 and run.status != Status.UNFINISHED
-    }
-    opened = table.open_shards(now) if spread else []
-    return {
-        key: stand_of(run, table.shards_begun(run.job, run.run_key), opened)
-        for key, run in spread.items()
-    }
-
-
-def _by_job(values: Mapping[tuple[str, str], T]) -> dict[str, dict[str, T]]:
-    """Return by job what is by job and another name."""
-    found: dict[str, dict[str, T]] = {}
-    for (job, name), value in values.items():
-        found.setdefault(job, {})[name] = value
-    return found
-
-
-def _with_due(table: RunTable, seen: Sequence[Seen], before: str, now: datetime) -> Iterator[Seen]:
-    """Yield what was seen with the runs that were due last, and the month before where needed."""
-    due_at = {one.name: due_before(one, now) for one in seen}
-    wanted = [(name, run_key_of(scheduled_time_of(due))) for name, due in due_at.items() if due]
-    quiet = [(one.name, before) for one in seen if not one.months]
-    runs, totals = table.of_jobs(wanted, quiet, with_workers=False)
-    for one in seen:
-        due = due_at[one.name]
-        yield replace(
-            one,
-            due_at=due,
-            due=runs.get((one.name, run_key_of(scheduled_time_of(due)))) if due else None,
-            months={
-                **one.months,
-                **{of: totals[one.name, of] for of in [before] if (one.name, of) in totals},
-            },
-        )
-
-
-def schedules_of(target: Target, job: str = "") -> dict[tuple[str, str], Scheduled]:
-    """Return the schedules of all jobs by job and name; no job's name has a dot.
-
-    Given a job, of those whose name begins like it.
-    """
-    pages = (
-        target.client("scheduler")
-        .get_paginator("list_schedules")
-        .paginate(
-            GroupName=target.platform["ScheduleGroup"], **({"NamePrefix": job} if job else {})
-        )
-    )
-    return {
-        (one["Name"].partition(".")[0], one["Name"].partition(".")[2]): Scheduled(
-            enabled=one["State"] == "ENABLED",
-            since=one.get("LastModificationDate") or one["CreationDate"],
-        )
-        for page in pages
-        for one in page["Schedules"]
-    }
-
-
-def _ringing(target: Target) -> set[str]:
-    pages = (
-        target.client("cloudwatch")
-        .get_paginator("describe_alarms")
-        .paginate(AlarmNamePrefix=f"{target.platform_stack}-", StateValue="ALARM")
-    )
-    # The embedded AWS looks at the prefix alone.
-    return {
-        alarm["AlarmName"]
-        for page in pages
-        for alarm in page["MetricAlarms"]
-        if alarm["StateValue"] == "ALARM"
-    }
-
-
-def _tasks(target: Target) -> dict[tuple[str, str], str]:
-    """Return the capacity of each task of the cluster by job and run key."""
-    ecs, cluster = target.client("ecs"), target.platform["ClusterName"]
-    found: dict[tuple[str, str], str] = {}
-    for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster):
-        tasks = (
-            ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"]) if page["taskArns"] else {}
-        )
-        for task in tasks.get("tasks", []):
-            job = task.get("group", "").removeprefix(f"family:{target.platform_stack}-")
-            given = {
-                one["name"]: one.get("value", "")
-                for container in task.get("overrides", {}).get("containerOverrides", [])
-                for one in container.get("environment", [])
-            }
-            found[job, given.get(Env.RUN_KEY, "")] = given.get(Env.CAPACITY, "")
-    return found
-
-
-# --- showing ------------------------------------------------------------------------------------
-
-COLUMNS = ("job", "state", "now or last (UTC)", "next", "7 days", "cost", "saved")
-
-
-def as_data(one: JobStatus) -> dict[str, Any]:
-    """Return how a job stands for machines."""
-    return {**asdict(one), "saving": one.saving}
-
-
-def cells(one: JobStatus) -> tuple[str, ...]:
-    """Return the cells of a job, as :data:`COLUMNS` names them."""
-    return (
-        one.job,
-        f"{one.state} {one.parked}" if one.state == "parked" else one.state,
-        _now_or_last(one),
-        _short(one.next_due) or ("paused" if one.paused else "-"),
-        "".join(MARKS[mark] for mark in one.days),
-        f"${one.cost:.2f}" if one.cost else "-",
-        f"{one.saving:.0%}" if one.cost_on_demand_only else "-",
-    )
-
-
-def _now_or_last(one: JobStatus) -> str:
-    if one.missed:
-        return f"due {_short(one.missed)}, no run"
-    if one.running and one.state != "parked":
-        run = min(one.running, key=lambda run: run.deadline or "9")
-        units = f"{run.units_done}/{run.units_total}" if run.units_total else f"{run.units_done}"
-        if run.shards:
-            units = f"{run.shards.done}/{run.shards.of} shards"
-        more = f" +{len(one.running) - 1}" if len(one.running) > 1 else ""
-        until = f" by {_short(run.deadline)}" if run.deadline else ""
-        return f"{run.capacity or 'no capacity'} {units}{until}{more}"
-    if one.last_at:
-        return f"{_short(one.last_at)} {one.last_status}"
-    return one.note or "-"
-
-
-def _short(time: str) -> str:
-    return time[5:16].replace("T", " ")
-
-
-def summary(jobs: Sequence[JobStatus]) -> str:
-    """Return one sentence on all jobs."""
-    counts = [(state, sum(one.state == state for one in jobs)) for state in (*STATES, NO_RUN)]
-    told = ", ".join(f"{count} {state}" for state, count in counts if count)
-    cost = sum(one.cost for one in jobs)
-    full = sum(one.cost_on_demand_only for one in jobs)
-    saved = f", {1 - cost / full:.0%} saved" if full else ""
-    month = f"This month's compute: {dollars(cost)}{saved}."
-    return f"{len(jobs)} job{'s' * (len(jobs) != 1)}: {told}. {month}"
-
-
-LEGEND = (
-    "7 days of UTC, today last: + finished, x unfinished, ! missed, . none. Cost and saving are of "
-    "compute this month; with all that AWS bills: steadyspot cost."
-)
-
-
-def next_steps(jobs: Sequence[JobStatus]) -> Iterator[str]:
-    """Yield what to type for what is missed or parked; of many, the first."""
-    missed = [one for one in jobs if one.missed]
-    parked = [one for one in jobs if one.parked]
-    if missed:
-        yield f"Missed: steadyspot redrive {missed[0].job} --from {missed[0].missed}"
-    if len(parked) > 1:
-        yield "Parked: steadyspot redrive --all"
-    elif parked:
-        yield f"Parked: steadyspot redrive {parked[0].job}"

@@ -24,7 +24,8 @@ from steadyspot.deploy.runs.waits import (
     latest_spot_start_of,
     wait_of,
 )
-from steadyspot.statemachines.causes import HELD, CauseClass
+from steadyspot.statemachines.causes.of_runs import HELD
+from steadyspot.statemachines.causes.row import CauseClass
 
 if TYPE_CHECKING:
     from steadyspot.contract.records import AttemptColumn

@@ -19,7 +19,8 @@ from steadyspot.deploy.runs.history import Launch, Moment, Story
 from steadyspot.deploy.runs.items import attempt_of
 from steadyspot.deploy.runs.records import UNREADABLE, RunRecord
 from steadyspot.deploy.runs.traces import RunTrace
-from steadyspot.statemachines.causes import Cause, rows
+from steadyspot.statemachines.causes import rows
+from steadyspot.statemachines.causes.row import Cause
 
 if TYPE_CHECKING:
     from steadyspot.deploy.money.true_bill import Billed

@@ -17,7 +17,7 @@ from typing import Any
 
 from steadyspot.contract import Capacity, CapacityMode, variables
 from steadyspot.contract.states import JobState
-from steadyspot.statemachines.causes import Answer
+from steadyspot.statemachines.causes.row import Answer
 from steadyspot.statemachines.values import GROWTH
 
 WAITS_FOR_SPOT = (JobState.WAIT_FOR_CAPACITY, JobState.WAIT_TO_ASK_AGAIN)

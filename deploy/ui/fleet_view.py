@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from steadyspot.contract import Status
-from steadyspot.deploy.runs import fleet
+from steadyspot.deploy.runs import fleet_shown
 from steadyspot.deploy.runs.fleet import JobStatus
 from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.weather import Weather
@@ -77,8 +77,8 @@ def fleet_view(
 ) -> FleetView:
     """Return what the page shows of how jobs stand; ``strips`` are last runs, oldest first."""
     return FleetView(
-        summary=fleet.summary(jobs),
-        next_steps=tuple(fleet.next_steps(jobs)),
+        summary=fleet_shown.summary(jobs),
+        next_steps=tuple(fleet_shown.next_steps(jobs)),
         jobs=tuple(_row(one, strips.get(one.job, ())) for one in jobs),
         kinds=tuple(dict.fromkeys(one.state for one in jobs)),
         weather=weather_views(weather),
@@ -87,7 +87,7 @@ def fleet_view(
 
 def _row(one: JobStatus, strip: Sequence[RunRecord]) -> JobRow:
     tone = _TONES.get(one.state, "quiet")
-    _, state, now_or_last, following, _, cost, saved = fleet.cells(one)
+    _, state, now_or_last, following, _, cost, saved = fleet_shown.cells(one)
     first = one.running[0] if one.running else None
     return JobRow(
         job=one.job,

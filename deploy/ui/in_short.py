@@ -14,7 +14,8 @@ from steadyspot.deploy.runs.progress import duration
 from steadyspot.deploy.runs.story import Explanation, Stop
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.ui.timeline import Timeline
-from steadyspot.statemachines.causes import Cause, rows
+from steadyspot.statemachines.causes import rows
+from steadyspot.statemachines.causes.row import Cause
 
 _ROWS: Mapping[str, Cause] = {cause.name: cause for cause in rows()}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from steadyspot.contract import Status
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.money.true_bill import with_bill
-from steadyspot.deploy.runs import fleet, outputs, weather
+from steadyspot.deploy.runs import fleet, fleet_reading, outputs, weather
 from steadyspot.deploy.runs.evidence import explanation_of
 from steadyspot.deploy.runs.executions import definition_of
 from steadyspot.deploy.runs.listing import glanced
@@ -81,7 +81,7 @@ class Reading:
         """Return how all jobs stand."""
         target, now = self._target, datetime.now(UTC)
         self._calls.made = 0
-        jobs, found = fleet.read(target, now), weather.read(target, now)
+        jobs, found = fleet_reading.read(target, now), weather.read(target, now)
         wanting = self._strips.wanting(jobs)
         if self._whole:
             self._strips.read(target.runs, wanting)
@@ -107,7 +107,7 @@ class Reading:
         job = target.config.job(name)
         runs, lines = glanced(target, job, _RUNS)
         _, totals = target.runs.of_jobs([], [(name, month) for month in fleet.months_of(now)])
-        scheduled = fleet.schedules_of(target, name) if job.all_schedules else {}
+        scheduled = fleet_reading.schedules_of(target, name) if job.all_schedules else {}
         seen = fleet.Seen(
             name=name,
             job=job,

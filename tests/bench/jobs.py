@@ -173,8 +173,8 @@ def published(bench: Bench, count: int, size: int) -> dict[str, float]:
 
 def _publish(count: int, size: int) -> None:
     """Publish both ways, the best of three each."""
+    from steadyspot.worker.keeping.aws import Aws
     from steadyspot.worker.keeping.patience import Patience
-    from steadyspot.worker.keeping.store import Aws
     from steadyspot.worker.keeping.uploads import Uploader
 
     folder, bucket = Path(os.environ["BENCH_FOLDER"]), os.environ["STEADYSPOT_BUCKET"]

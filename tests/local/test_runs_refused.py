@@ -13,7 +13,7 @@ from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.local.market import ON_DEMAND
 from steadyspot.deploy.runs.executions import next_of, start, whole_history
 from steadyspot.deploy.stacks.config import Backoff
-from steadyspot.statemachines.causes import GIVEN_UP
+from steadyspot.statemachines.causes.texts import GIVEN_UP
 from steadyspot.statemachines.values import MOST_ATTEMPTS
 from tests.local.runs import PART_OUTPUTS, Place, Work, accompanied, eventually, parts
 

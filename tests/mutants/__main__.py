@@ -88,7 +88,7 @@ CONCERNS = {
         ["worker/supervising/stages.py", "worker/supervising/grace.py"],
         of_worker("stages", "grace", "ending", "rhythm"),
     ),
-    "causes": (["statemachines/causes.py", "statemachines/composing.py"], WORKFLOW),
+    "causes": (["statemachines/causes/*.py", "statemachines/composing.py"], WORKFLOW),
     "expressions": (["statemachines/expressions/*.jsonata"], WORKFLOW),
     "redrive": (["deploy/runs/redrive.py"], "tests/unit/deploy/test_redrive.py"),
     "stacks": (

@@ -17,13 +17,14 @@ from typing import Any
 
 from steadyspot.contract import Reason
 from steadyspot.worker.errors import WorkerError, WorkerFault, as_trouble
+from steadyspot.worker.keeping.aws import Aws
 from steadyspot.worker.keeping.in_hand import InHand
 from steadyspot.worker.keeping.job_requests import JobRequests
 from steadyspot.worker.keeping.pace import Forecast, Pace
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import Job, SavedFolders
 from steadyspot.worker.keeping.saving import Saving
-from steadyspot.worker.keeping.store import Aws, Clients
+from steadyspot.worker.keeping.store import Clients
 from steadyspot.worker.keeping.tracing import Tracing
 from steadyspot.worker.keeping.unsaved import Unsaved
 from steadyspot.worker.keeping.uploads import Upload

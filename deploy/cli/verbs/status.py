@@ -50,7 +50,8 @@ def command(
 def _look(target: Target, screen: Screen, *, machine: bool, again: bool) -> None:
     from datetime import UTC, datetime
 
-    from steadyspot.deploy.runs.fleet import as_data, read
+    from steadyspot.deploy.runs.fleet_reading import read
+    from steadyspot.deploy.runs.fleet_shown import as_data
 
     now = datetime.now(UTC)
     jobs = read(target, now)
@@ -63,7 +64,7 @@ def _look(target: Target, screen: Screen, *, machine: bool, again: bool) -> None
 
 
 def _show(screen: Screen, jobs: list[JobStatus], *, again: bool, at: datetime) -> None:
-    from steadyspot.deploy.runs.fleet import COLUMNS, LEGEND, cells, next_steps, summary
+    from steadyspot.deploy.runs.fleet_shown import COLUMNS, LEGEND, cells, next_steps, summary
 
     if again:
         screen.afresh()

@@ -30,8 +30,8 @@ from steadyspot.deploy.local import container_init
 from steadyspot.deploy.local.containers import Command, Container, Init
 from steadyspot.deploy.local.images import WORKER_IMAGE, Images
 from steadyspot.worker.__main__ import leave
+from steadyspot.worker.keeping.aws import Aws
 from steadyspot.worker.keeping.patience import Patience
-from steadyspot.worker.keeping.store import Aws
 
 ROOT = Path(__file__).resolve().parents[3]
 ORDER_BYTES = 1 << 20

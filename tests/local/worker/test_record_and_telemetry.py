@@ -12,8 +12,9 @@ import pytest
 
 from steadyspot.contract import Env, Status
 from steadyspot.deploy.local.embedded_metrics import metrics_in
+from steadyspot.worker.keeping.aws import Aws
 from steadyspot.worker.keeping.patience import Patience
-from steadyspot.worker.keeping.store import Aws, Condition, ConditionFailed
+from steadyspot.worker.keeping.store import Condition, ConditionFailed
 from tests.local.worker.kit import Bench, sha256
 
 

@@ -20,17 +20,9 @@ from steadyspot.deploy.as_json import form_of
 from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs.status import command
-from steadyspot.deploy.runs.fleet import (
-    COLUMNS,
-    JobStatus,
-    Scheduled,
-    Seen,
-    cells,
-    due_before,
-    judged,
-    next_steps,
-    read,
-)
+from steadyspot.deploy.runs.fleet import JobStatus, Scheduled, Seen, due_before, judged
+from steadyspot.deploy.runs.fleet_reading import read
+from steadyspot.deploy.runs.fleet_shown import COLUMNS, cells, next_steps
 from steadyspot.deploy.runs.records import Totals
 from steadyspot.deploy.runs.table import RunTable
 from steadyspot.deploy.stacks.config import Schedule

@@ -23,7 +23,7 @@ from steadyspot.deploy.stacks.config import Config, ConfigError, parse, schema
 from steadyspot.deploy.stacks.marks import mark_of, with_mark
 from steadyspot.deploy.stacks.notify import WAYS, Notify
 from steadyspot.deploy.stacks.notify_parts import _compact, resources_of
-from steadyspot.deploy.stacks.permissions import OF_TYPES
+from steadyspot.deploy.stacks.rights import OF_TYPES
 from steadyspot.deploy.stacks.templates import LARGEST_BYTES
 from steadyspot.deploy.stacks.up import platform_of, stack_of
 from steadyspot.deploy.target import Target

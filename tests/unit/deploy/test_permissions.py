@@ -10,7 +10,8 @@ import pytest
 
 from steadyspot.deploy.stacks.config import Platform
 from steadyspot.deploy.stacks.notify_parts import resources_of
-from steadyspot.deploy.stacks.permissions import OF_TYPES, Purpose, policy_for
+from steadyspot.deploy.stacks.permissions import Purpose, policy_for
+from steadyspot.deploy.stacks.rights import OF_TYPES
 from tests.unit.deploy.test_notify import EVERY_WAY, SECRET, config
 from tests.unit.templates import TEMPLATES
 

@@ -21,7 +21,9 @@ from steadyspot.deploy.aws.prices import US_EAST_1
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.money.costs import Terms, of_run
 from steadyspot.deploy.runs import shards
-from steadyspot.deploy.runs.fleet import Seen, as_data, cells, judged, read
+from steadyspot.deploy.runs.fleet import Seen, judged
+from steadyspot.deploy.runs.fleet_reading import read
+from steadyspot.deploy.runs.fleet_shown import as_data, cells
 from steadyspot.deploy.runs.following import show_run
 from steadyspot.deploy.runs.listing import cells as cells_of_line
 from steadyspot.deploy.runs.listing import lines_of

@@ -13,7 +13,8 @@ from typing import Any
 
 from steadyspot.deploy.drills.rehearsal import every_row
 from steadyspot.statemachines.cause_table import cause_table
-from steadyspot.statemachines.causes import Cause, attempts
+from steadyspot.statemachines.causes import attempts
+from steadyspot.statemachines.causes.row import Cause
 from tests.unit.deploy.test_rehearsal import answered
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Machine

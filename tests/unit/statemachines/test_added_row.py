@@ -9,11 +9,11 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from steadyspot.statemachines.causes import Answer, CauseClass
+from steadyspot.statemachines.causes.row import Answer, CauseClass
 
 ROOT = Path(__file__).parents[3]
 COPIED = ("statemachines", "deploy", "steadyspot", "worker", "examples", "tests")
-FIRST_ROW = "_ATTEMPTS: tuple[Cause, ...] = (\n"
+FIRST_ROW = "ATTEMPTS: tuple[Cause, ...] = (\n"
 ROW = """    Cause(
         name="made-up-{kind}-{answer}",
         cause_class=CauseClass("{kind}"),
@@ -41,7 +41,7 @@ def test_a_row_of_any_class_and_answer_is_one_edit(tmp_path: Path) -> None:
             symlinks=True,
             ignore=shutil.ignore_patterns("node_modules", "__pycache__", ".venv", "rendered"),
         )
-    table = tmp_path / "statemachines" / "causes.py"
+    table = tmp_path / "statemachines" / "causes" / "of_attempts.py"
     kinds = list(product(CauseClass, Answer))
     rows = "".join(ROW.format(kind=kind.value, answer=answer.value) for kind, answer in kinds)
     before, first, after = table.read_text("utf-8").partition(FIRST_ROW)

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from steadyspot.contract import Status
-from steadyspot.statemachines.causes import REPLACED
+from steadyspot.statemachines.causes.of_runs import REPLACED
 from steadyspot.statemachines.composing import FOLDER
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Ended, Machine, TaskFailed, iso, substituted

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.expressions import evaluate
-from steadyspot.statemachines.causes import GIVEN_UP, attempts
+from steadyspot.statemachines.causes import attempts
+from steadyspot.statemachines.causes.texts import GIVEN_UP
 from tests.virtual.defaults import job_definition
 
 STATES = job_definition()["States"]

@@ -176,7 +176,7 @@ def test_a_line_of_an_attempt_shows_its_units_of_how_many_where_that_is_known(
     }
     given = {"attempt": attempt, "work": {"total": total}}
     line = evaluate(f"({named('attemptLine')})($attempt)", given)
-    assert line.split()[-2:] == [shown, "reclaimed"]
+    assert line == f"  3 spot      us-east-1a     02:00-02:12   754 s {shown:>7}  reclaimed"
 
 
 @pytest.mark.parametrize(
@@ -187,3 +187,175 @@ def test_what_keeps_a_task_from_starting_is_no_cause_of_one_that_ran(text: str, 
     assert judged(stopped("TaskFailedToStart", text), "")["name"] == row
     ran = stopped("EssentialContainerExited", text, StartedAt=1_790_000_000_000)
     assert judged(ran, "", exit_code=3)["name"] != row
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "für", 'It\'s "so"'])
+def test_a_text_is_put_before_an_expression_as_it_is(text: str) -> None:
+    written = named("trouble", isComplete=False, cause={"name": text})
+    assert evaluate(written, {"attempts": []}) == text
+    assert "'" in text or f"'{text}'" in written
+
+
+@pytest.mark.parametrize(
+    ("is_complete", "attempts", "told"),
+    [
+        (False, [{"cause": "reclaimed"}], "job-failed"),
+        (True, [{"cause": "no-capacity"}, {"cause": "reclaimed"}], "reclaimed"),
+        (True, [], "job-failed"),
+    ],
+)
+def test_of_a_complete_run_people_are_told_what_stopped_its_last_attempt_if_any(
+    is_complete: bool, attempts: list[Any], told: str
+) -> None:
+    given = {"attempts": attempts, "cause": {"name": "job-failed"}}
+    assert evaluate(named("trouble", isComplete=is_complete), given) == told
+
+
+@pytest.mark.parametrize(
+    ("cause", "name"),
+    [
+        ({"class": "failed", "parked": False}, "Steadyspot.JobExit3"),
+        ({"class": "out-of-memory", "parked": False}, "Steadyspot.NotParked"),
+        ({"class": "out-of-memory", "parked": True}, "Steadyspot.OutOfMemory"),
+        ({"class": "unknown"}, "Steadyspot.Unknown"),
+    ],
+)
+def test_a_run_fails_under_the_name_of_what_ended_it(cause: dict[str, Any], name: str) -> None:
+    assert evaluate(named("failureName"), {"cause": cause, "last": {"exit_code": 3}}) == name
+
+
+@pytest.mark.parametrize(
+    ("command", "override", "may"),
+    [([], "false", True), (["a"], "false", False), (["a"], "true", True), ([], "true", True)],
+)
+def test_an_input_may_have_a_command_only_where_the_job_allows_it(
+    command: list[str], override: str, may: bool
+) -> None:
+    text = named("mayCommand", parameters={"commandOverride": override})
+    assert evaluate(f"({text})($command)", {"command": command}) is may
+
+
+def begun(**fields: Any) -> dict[str, str]:
+    """What the container of the next attempt is told beside what ``own`` says."""
+    run = {"key": "k", "scheduledTime": "t", "finishBy": 0, "parameters": {}, "command": []}
+    given = {
+        **{"run": {**run, **fields}, "last": {"attempt": 1}},
+        "states": {"context": {"Execution": {"Id": "arn"}}},
+    }
+    pairs = evaluate(f"({named('environmentOf', fence=10_001)})({{'CAPACITY': 'spot'}})", given)
+    return {pair["Name"].removeprefix("STEADYSPOT_"): pair["Value"] for pair in pairs}
+
+
+def test_a_container_is_told_only_what_its_run_has() -> None:
+    always = {
+        **{"RUN_KEY": "k", "EXECUTION": "arn", "FENCE": "10002", "ATTEMPT": "2"},
+        **{"CAPACITY": "spot", "SCHEDULED_TIME": "t"},
+    }
+    assert begun() == always
+    assert begun(
+        command=["a"], parameters={"n": 1}, shard={"number": 0, "of": 2}, finishBy=1_000
+    ) == {
+        **{**always, "COMMAND": '["a"]', "PARAMETERS": '{"n":1}', "SHARD": "0", "SHARDS": "2"},
+        "DEADLINE": "1970-01-01T00:00:01.000Z",
+    }
+
+
+def test_an_attempt_begins_without_seconds_and_without_an_end() -> None:
+    attempt = evaluate(
+        named("attemptBegun"),
+        {
+            **{"last": {"attempt": 1}, "capacity": "spot", "work": {"done": 3}},
+            "states": {"context": {"State": {"EnteredTime": "2026-11-24T02:00:00Z"}}},
+        },
+    )
+    assert attempt["started_at"] == "2026-11-24T02:00:00.000Z"
+    numbers = {name: value for name, value in attempt.items() if type(value) is int}
+    assert numbers == {
+        **{"attempt": 2, "units_done": 3, "exit_code": -1},
+        **{"seconds": 0, "lost_seconds": 0, "billed_seconds": 0},
+    }
+    assert not attempt["started"]
+    assert not attempt["gained"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "seconds"),
+    [
+        ([], 86_400),
+        ([{"name": "STEADYSPOT_ATTEMPT", "value": "1"}], 86_400),
+        ([{"name": "STEADYSPOT_START_BY", "value": "2020-01-01T00:00:00Z"}], 0),
+    ],
+)
+def test_a_launch_is_given_up_at_the_time_that_it_names_else_after_a_day(
+    environment: list[Any], seconds: int
+) -> None:
+    overrides = {"containerOverrides": [{"environment": environment}]}
+    given = {"states": {"input": {"overrides": overrides}}}
+    assert evaluate(named("secondsForStart"), given) == seconds
+
+
+@pytest.mark.parametrize(
+    ("finish_by", "latest"),
+    [(0, 5_000 + 60_000 * 7), (10_000_000, 10_000_000 - 1_000 * (30 + 200 * 0.75))],
+)
+def test_spot_may_be_taken_until_on_demand_needs_the_time_that_is_left(
+    finish_by: int, latest: float
+) -> None:
+    given = {
+        "run": {"finishBy": finish_by, "reserve": 30, "expected": 200},
+        **{"work": {"fraction": 0.25}, "job": {"maximumWaitMinutes": 7}},
+    }
+    assert evaluate(f"({named('latestSpotStart')})(5000)", given) == latest
+
+
+@pytest.mark.parametrize(
+    ("capacity", "finish_by", "waits"), [("spot", 1, False), ("on-demand", 1, True)]
+)
+def test_after_other_trouble_nothing_waits_for_spot_whose_time_is_over(
+    capacity: str, finish_by: int, waits: bool
+) -> None:
+    attempt = {"attempt": 1, "class": "infrastructure", "capacity": capacity}
+    job = {"backoffSeconds": 120, "backoffCapSeconds": 3_600, "maximumWaitMinutes": 60}
+    seconds = evaluate(
+        named("secondsForAllElse", allAttempts=[attempt]),
+        {
+            "run": {"finishBy": finish_by, "reserve": 0, "expected": 0, "earlierAttempts": 0},
+            **{"cause": {"class": "infrastructure"}, "last": attempt, "job": job},
+            **{"work": {"fraction": 0}, "refusedSince": 0},
+        },
+    )
+    assert 40 <= seconds <= 120 if waits else seconds == 0
+
+
+HELD = {"execution": "arn:other", "isStranger": False, "status": "running"}
+
+
+@pytest.mark.parametrize(
+    ("holder", "is_redrive", "handed_over", "is_to"),
+    [
+        ({**HELD, "execution": ""}, False, {}, True),
+        ({**HELD, "isStranger": True}, False, {}, True),
+        (HELD, True, {}, False),
+        ({**HELD, "status": "unfinished"}, True, {}, True),
+        ({**HELD, "status": "skipped"}, True, {}, True),
+        ({**HELD, "status": "unfinished"}, False, {}, False),
+        (HELD, False, {"execution": "arn:other"}, True),
+        ({**HELD, "status": "complete"}, False, {"execution": "arn:other"}, False),
+    ],
+)
+def test_a_run_is_taken_over_without_a_question_where_nobody_else_is_at_it(
+    holder: dict[str, Any], is_redrive: bool, handed_over: dict[str, str], is_to: bool
+) -> None:
+    text = named("isToTakeOver", isRedrive=is_redrive, handedOver=handed_over)
+    assert bool(evaluate(text, {"holder": holder})) is is_to
+
+
+def test_the_words_that_an_execution_was_stopped_with_are_shown_from_the_first_letter() -> None:
+    result = {"ExecutionArn": "arn", "Name": "one", "StopDate": "then", "Cause": "No. " + "x" * 900}
+    told = evaluate(
+        named("executionEnded"), {"states": {"result": {**result, "Status": "ABORTED"}}}
+    )
+    assert told["words"] == "No. " + "x" * 496
+    failed = {**result, "Status": "FAILED", "Error": "E"}
+    ended = evaluate(named("executionEnded"), {"states": {"result": failed}})
+    assert (ended["words"], ended["error"], ended["at"]) == ("", "E", "then")

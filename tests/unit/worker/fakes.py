@@ -166,7 +166,7 @@ class FakeBucket:
 
 
 class FakeAws:
-    """What ``store.Aws`` hands out, in memory."""
+    """What ``aws.Aws`` hands out, in memory."""
 
     def __init__(self, world: World, gate: Gate = straight) -> None:
         self._world = world

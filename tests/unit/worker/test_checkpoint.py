@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from steadyspot.contract import Reason
 from steadyspot.worker.errors import SetupError
+from steadyspot.worker.keeping.aws import from_dynamo, to_dynamo
 from steadyspot.worker.keeping.checkpoint import (
     Damaged,
     Ledger,
@@ -24,7 +25,7 @@ from steadyspot.worker.keeping.checkpoint import (
 )
 from steadyspot.worker.keeping.history import LARGE, SEAL_AT, Output
 from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
-from steadyspot.worker.keeping.store import Part, from_dynamo, to_dynamo
+from steadyspot.worker.keeping.store import Part
 from steadyspot.worker.keeping.uploads import expected_etag, part_ranges
 from tests.unit.worker.fakes import FakeBucket, Inline, World
 from tests.unit.worker.runs import attempt, new_world
@@ -144,6 +145,24 @@ def test_of_segments_that_become_one_the_latest_says_which_output_counts() -> No
     assert max(segment.size for segment in ledger.history.segments) >= LARGE
     counted = load(bucket, pointer, Inline()).history.outputs()
     assert {one.name: one.token for one in counted} == latest
+
+
+def test_a_segment_that_has_become_large_is_not_written_again() -> None:
+    bucket = FakeBucket(World())
+    ledger = Ledger()
+
+    def mark(units: int) -> list[int]:
+        for unit in range(units):
+            ledger.mark(str(ledger.units_done + unit), [], [])
+        save(ledger, bucket)
+        return [segment.size for segment in ledger.history.segments]
+
+    some = LARGE // 3
+    assert [mark(some), mark(some), mark(some + 3)] == [[some], [some, some], [3 * some + 3]]
+    (large,) = ledger.history.segments
+    assert large.size > LARGE
+    assert mark(SEAL_AT) == [large.size, SEAL_AT]
+    assert ledger.history.segments[0].key == large.key
 
 
 @pytest.mark.parametrize("change", ["made again", "taken away", "undone", "undone by a segment"])

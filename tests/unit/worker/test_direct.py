@@ -15,9 +15,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
 from steadyspot.worker.errors import Unreachable, WorkerError
+from steadyspot.worker.keeping.aws import Aws, S3Bucket, once
 from steadyspot.worker.keeping.direct import DirectCalls
 from steadyspot.worker.keeping.patience import Patience
-from steadyspot.worker.keeping.store import Aws, NoSuchUpload, Part, S3Bucket, once
+from steadyspot.worker.keeping.store import NoSuchUpload, Part
 
 OPENED = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
 COMPLETED = b"<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"

@@ -38,6 +38,7 @@ def test_only_what_this_execution_completed_is_complete_already() -> None:
     ("row", "who"),
     [
         ({"execution": "arn:another"}, "execution arn:another has taken the run over"),
+        ({"execution": "arn:zzz"}, "execution arn:zzz has taken the run over"),
         ({"execution": "arn:another", "status": "complete"}, "execution arn:another has taken"),
         ({"status": "unfinished"}, "the run is unfinished already"),
         ({"fence": NUMBER, "holder": "other"}, f"another task with the same fence {NUMBER}"),
@@ -81,7 +82,10 @@ def test_a_write_that_finds_its_own_change_counts_as_written() -> None:
 
 @pytest.mark.parametrize(
     "beside",
-    [{"commit": 2}, {"fence": 10_003}, {"holder": "other"}, {"execution": "arn:another"}],
+    [
+        *({"commit": 2}, {"commit": 0}, {"fence": 10_003}, {"fence": 10_001}),
+        *({"holder": "other"}, {"holder": "a"}, {"execution": "arn:another"}),
+    ],
     ids=str,
 )
 def test_a_write_that_finds_another_s_change_has_lost_the_fence(beside: dict[str, Any]) -> None:

@@ -76,3 +76,33 @@ def test_units_of_a_process_that_is_gone_are_broken_off_and_no_others(
     assert left == [("of a child", 0)]
     assert [key for key in ("mine", "of a child", "next") if units.unit(key)] == ["mine", "next"]
     assert units.begun == 3
+
+
+def test_an_output_that_a_unit_set_aside_still_writes_is_of_none_and_another_s_stays_its(
+    tmp_path: Path,
+) -> None:
+    units = in_hand(tmp_path, [])
+    written = {}
+    for key in ("aside", "other"):
+        units.begin(key, os.getpid())
+        unit = units.unit(key)
+        assert unit
+        written[key] = units.draft("output", os.getpid(), unit)
+    units.set_aside("aside")
+    assert units.finish(written["aside"]).unit is units.loose
+    assert units.finish(written["other"]).unit is units.unit("other")
+
+
+def test_an_output_of_a_process_that_is_gone_keeps_no_unit_from_its_end(
+    tmp_path: Path, child: subprocess.Popen[bytes]
+) -> None:
+    units = in_hand(tmp_path, [])
+    units.begin("mine", os.getpid())
+    unit = units.unit("mine")
+    assert unit
+    gone = units.draft("gone", child.pid, unit)
+    folder = Path(units.path(gone)).parent
+    child.kill()
+    child.wait()
+    assert units.close("mine") is unit
+    assert not folder.exists()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from steadyspot.worker.keeping.aws import S3Bucket
 from steadyspot.worker.keeping.direct import DirectCalls
 from steadyspot.worker.keeping.patience import Patience
-from steadyspot.worker.keeping.store import S3Bucket
 
 
 class S3:

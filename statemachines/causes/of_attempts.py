@@ -1,9 +1,5 @@
-"""The cause table: what can stop a run, how it is recognised, and what is done about it.
+"""How attempts end: the rows by which a stop is recognised and answered.
 
-A row says everything; adding one is one edit here, and then ``make render``. From this table come
-what the workflow recognises and answers, the sentences in the mails, the rows that ``drill verify``
-puts to a deployed workflow, ``explain``, and the table in the README: all read it through
-:func:`rows`.
 The order is the order of the tests: what AWS says of Spot comes before exit codes, since a
 reclaimed container may end with any code (143, 137, 2 were seen), and text comes before codes,
 since 137 is the code of a memory kill as well. ``expressions/causeOf.jsonata`` goes through it.
@@ -11,283 +7,21 @@ since 137 is the code of a memory kill as well. ``expressions/causeOf.jsonata`` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
-
-from steadyspot.contract import Exit, Reason, Status, messages
-
-
-class CauseClass(StrEnum):
-    """What kind of trouble it is: what is counted together, and the name that a run fails under."""
-
-    FINISHED = "finished"
-    REFUSED = "refused"
-    INTERRUPTED = "interrupted"
-    THROTTLED = "throttled"
-    INFRASTRUCTURE = "infrastructure"
-    MISCONFIGURED = "misconfigured"
-    OUT_OF_MEMORY = "out-of-memory"
-    TIMED_OUT = "timed-out"
-    FAILED = "failed"
-    INCOMPLETE = "incomplete"
-    UNKNOWN = "unknown"
-    SKIPPED = Status.SKIPPED.value
-    SHARDS_UNFINISHED = "shards-unfinished"
-
-
-class Answer(StrEnum):
-    """What the workflow does next; *Why did it stop?* has a rule or two for each."""
-
-    FINISH = "finish"
-    """Nothing more, if the record says complete: people are told. Else as STOP."""
-    WAIT_FOR_SPOT = "wait-for-spot"
-    """Back off, then Spot again; without time for Spot, as WAIT."""
-    SPOT_AGAIN = "spot-again"
-    """Spot again at once if the attempt made progress and there is time; else as DECIDE."""
-    WAIT = "wait"
-    """Back off, then decide anew which capacity is right."""
-    DECIDE = "decide"
-    """Decide anew at once."""
-    STOP = "stop"
-    """Mark the run unfinished, park it, tell people."""
-
-
-class Budget(StrEnum):
-    """What bounds how often a run is tried again after such a stop."""
-
-    STALLS = "stalls"
-    """Attempts stopped since the run last made progress, at most the job's ``interruptions``."""
-    TIME = "time"
-    """The time that there is for Spot; on on-demand, ``refusalsOfOnDemand`` of ``values``."""
-    FAULTS = "faults"
-    """Stops by this very row since the run last made progress, at most its ``most_tries``."""
-    THROTTLES = "throttles"
-    INFRASTRUCTURE = "infrastructure"
-    FAILURES = "failures"
-
-
-_BUDGETS = {
-    CauseClass.REFUSED: Budget.TIME,
-    CauseClass.INTERRUPTED: Budget.STALLS,
-    CauseClass.INCOMPLETE: Budget.STALLS,
-    CauseClass.TIMED_OUT: Budget.STALLS,
-    CauseClass.THROTTLED: Budget.THROTTLES,
-    CauseClass.INFRASTRUCTURE: Budget.INFRASTRUCTURE,
-}
-"""Of a class, where its row says nothing else; for all other classes it is the job's failures."""
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A row: it is recognised by one of ``facts`` or by what AWS ``says``.
-
-    ``sentence`` and ``next_step`` may hold ``{exit_code}``, ``{memory_gb}`` and
-    ``{stopped_reason}`` (what AWS says of the stop). ``next_step`` is told where the run ends with
-    it. ``says``: one of these texts stands in the error's name or in what AWS says, and one of
-    ``also_says`` where there are any; names of images, secrets and hosts are no part of it, and a
-    text in small letters stands for capitals, too. ``never_started``: only if no container had
-    started. ``least_tries``: the run is tried again after at least so many stops of
-    this class, even where its budget is smaller. ``most_stalls``: it is tried again only while at
-    most so many attempts have stalled, or ``interruptions`` where that is smaller.
-    ``most_tries``: only after at most so many stops by this very row without progress.
-    ``stays_on_spot``: the next attempt may run on Spot. ``hangs``: people are told once that it is
-    tried again.
-    """
-
-    name: str
-    cause_class: CauseClass
-    answer: Answer
-    sentence: str
-    next_step: str
-    facts: tuple[str, ...] = ()
-    says: tuple[str, ...] = ()
-    also_says: tuple[str, ...] = ()
-    never_started: bool = False
-    budget: Budget | None = None
-    least_tries: int | None = None
-    most_stalls: int | None = None
-    most_tries: int | None = None
-    stays_on_spot: bool = True
-    hangs: bool = False
-
-    @property
-    def counted_by(self) -> Budget:
-        """The budget that bounds how often it is tried again."""
-        return self.budget or _BUDGETS.get(self.cause_class, Budget.FAILURES)
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the row as the workflow carries it."""
-        marks = {
-            "facts": list(self.facts),
-            "says": list(self.says),
-            "alsoSays": list(self.also_says),
-            "neverStarted": self.never_started,
-        }
-        recognised = {mark: value for mark, value in marks.items() if value}
-        limits = {
-            "leastTries": self.least_tries,
-            "mostStalls": self.most_stalls,
-            "mostTries": self.most_tries,
-        }
-        return {
-            "name": self.name,
-            "class": self.cause_class.value,
-            "answer": self.answer.value,
-            "budget": self.counted_by.value,
-            **{name: limit for name, limit in limits.items() if limit},
-            "staysOnSpot": self.stays_on_spot,
-            **({"hangs": True} if self.hangs else {}),
-            messages.SENTENCE: self.sentence,
-            messages.NEXT_STEP: self.next_step,
-            **({"recognised": recognised} if recognised else {}),
-        }
-
-
-def record_says(status: Status) -> tuple[str, ...]:
-    """Return the fact that the run's record has this status."""
-    return (f"record: {status.value}",)
-
-
-def error(*names: str) -> tuple[str, ...]:
-    """Return the facts that the call failed so; ``ECS.*`` is any error of ECS."""
-    return tuple(f"error: {name}" for name in names)
-
-
-def stop_code(*codes: str) -> tuple[str, ...]:
-    """Return the facts that ECS stopped the task under one of these codes."""
-    return tuple(f"stop code: {code}" for code in codes)
-
-
-def worker_reason(*reasons: Reason) -> tuple[str, ...]:
-    """Return the facts that the worker itself wrote one of these reasons into the record."""
-    return tuple(f"worker reason: {reason.value}" for reason in reasons)
-
-
-def exit_code(*codes: int | str) -> tuple[str, ...]:
-    """Return the facts that an unreported exit code is one of these; ``*``: any but 0."""
-    return tuple(f"exit code: {code if isinstance(code, str) else int(code)}" for code in codes)
-
-
-GIVEN_UP = "Steadyspot gave the launch up since nothing had started."
-"""The reason that the machine *Before the start* gives ECS, as the task's StoppedReason."""
-
-_SPOT_CODES = ("SpotInterruption", "TerminationNotice")
-_SPOT_TEXT = ("Your Spot Task was interrupted",)
-_PULL = ("CannotPull",)
-"""ECS's guide: CannotPullContainerError; reports: CannotPullECRContainerError and others."""
-
-_PASSING = (
-    # ECS's guide on ResourceInitializationError: calls that did not get through. "io timeout" is
-    # "i/o timeout", as ``expressions/spoken.jsonata`` reads it.
-    *("signal: killed", "context deadline exceeded", "context canceled", "dial tcp"),
-    *("send request failed", "your network configuration", "your task network configuration"),
-    *("no such host", "connection reset"),
-    *("tls handshake", "io timeout"),
-    # The second of these as AWS cuts it, there and in public reports.
-    "context deadli",
-    # Public reports of pulls that went well when they were repeated: Go's words of its network.
-    *("request canceled", "client.timeout", "connection refused", "unexpected eof"),
-    *("timeout exceeded", "timeout awaiting"),
-    # Go's words of its network, of HTTP/2, and of a resolver that has no answer for now.
-    *("server misbehaving", "no route to host", "network is unreachable", "broken pipe", ": eof"),
-    *("stream error", "server sent goaway"),
-    # containerd, of a layer that came over the network other than it was sent.
-    "unexpected commit digest",
-    # AWS re:Post on DockerTimeoutError and public reports of network interfaces: it took too long.
-    *("timed out", "timeout waiting"),
-    # The registry's error TOOMANYREQUESTS of the OCI distribution specification, as Docker says it.
-    "toomanyrequests",
-    # RFC 9110 and RFC 6585 call the codes below so; "Time-out" was seen of registries' proxies.
-    *("too many requests", "internal server error", "bad gateway", "service unavailable"),
-    *("gateway timeout", "gateway time-out"),
-    # The ways in which containerd ("status code 503") and Docker ("API error (503)") name them;
-    # ECS's guide has 500 to 504 for trouble of the registry.
-    *(f"code {code}" for code in (429, 500, 502, 503, 504)),
-    *(f"({code})" for code in (429, 500, 502, 503, 504)),
+from steadyspot.contract import Exit, Reason, Status
+from steadyspot.statemachines.causes import texts
+from steadyspot.statemachines.causes.row import (
+    Answer,
+    Budget,
+    Cause,
+    CauseClass,
+    error,
+    exit_code,
+    record_says,
+    stop_code,
+    worker_reason,
 )
-"""What passes: it is tried again. Sought in what AWS or a registry says, not in names."""
 
-_NO_IMAGE = (
-    # ECS's guide on CannotPullContainerError: no such image or repository, or nobody logged in.
-    *("not found", "pull access denied", "does not exist", "check whether the image exists"),
-    # The registry's errors of the OCI distribution specification: MANIFEST_UNKNOWN, NAME_UNKNOWN,
-    # DENIED, UNAUTHORIZED, as codes and as containerd and Docker put them.
-    *("manifest unknown", "name unknown", "manifest_unknown", "name_unknown"),
-    *("access to the resource is denied", ": denied", "authentication required", "unauthorized"),
-    # The distribution specification's token authentication, as containerd says it.
-    "authorization failed",
-    # Docker, where it has no login for the registry, and where a name is none.
-    *("no basic auth credentials", "invalid reference format"),
-    # ECR's error of DescribeImages and of a pull.
-    "RepositoryNotFoundException",
-    # RFC 9110, as containerd and Docker name a registry's answer.
-    *("status code 401", "status code 404"),
-)
-"""What lasts of an image: it stays so until somebody mends it."""
-
-_UNTRUSTED = (
-    # Go's words of a certificate that it does not take, and of a registry that speaks no TLS.
-    *("x509: ", "server gave http response"),
-)
-_UNUSABLE_IMAGE = (
-    # containerd and Docker, of a manifest of a kind that they no longer, or not yet, read.
-    *("no longer supported", "mediatype in manifest", "unsupported media type"),
-    # containerd's archive, of a layer that cannot be laid out: no archive, or owners out of range.
-    *("invalid tar header", "lchown"),
-)
-_UNUSABLE_KEY = (
-    # KMS's errors of Decrypt: a key that is disabled, to be deleted, or gone; as Systems Manager
-    # (InvalidKeyId), ECR (KmsException) and Secrets Manager (DecryptionFailure) hand them on.
-    *("DisabledException", "KMSInvalidState", "InvalidKeyId", "KmsException", "decrypt"),
-)
-_OTHER_ARCHITECTURE = (
-    # ECS's guide on CannotPullContainerError.
-    "descriptor matching platform",
-    # Docker ("no matching manifest for linux/arm64") and containerd, of an image with several.
-    *("no matching manifest", "no match for platform"),
-    # Linux's ENOEXEC, of a program that is made for another machine.
-    "exec format error",
-)
-_DENIED = (
-    # IAM's guide, on how services say that access is denied.
-    *("AccessDenied", "access denied", "not authorized"),
-    # EC2's code for it, of the network interface that ECS makes for the task.
-    "UnauthorizedOperation",
-    # ECS's RunTask, of an execution or task role that does not trust it.
-    *("unable to assume the role", "unable to assume role"),
-)
-_NO_LOG_GROUP = (
-    # What ResourceNotFoundException of CloudWatch Logs says, which the awslogs driver hands on.
-    *("does not exist", "ResourceNotFoundException"),
-    # ECS's guide on ResourceInitializationError.
-    "check whether the log group exists",
-)
-_NO_SECRET = (
-    # Secrets Manager's error of a secret that is not there, and what it says of it.
-    *("ResourceNotFoundException", "find the specified secret", "must be a valid name"),
-    # ECS's guide on ResourceInitializationError.
-    *("check whether the secret exists", "check whether the parameter exists"),
-    # GetSecretValue's error of a secret that is marked for deletion.
-    "InvalidRequestException",
-    # Systems Manager's error of GetParameter; ECS's agent, of GetParameters and of a JSON's key.
-    *("ParameterNotFound", "ParameterVersionNotFound", "invalid ssm parameters"),
-    *("invalid parameters", "did not contain json key"),
-    # ECS's agent, of a secret that is no JSON, and of a name that can be none.
-    *("looking for beginning of", "invalid parameter name", "unexpected arn format"),
-)
-_MISTAKEN = (
-    *("does not exist", "not found"),
-    # RunTask's words for what a request or a task definition has wrong (ECS's API reference and
-    # public reports of InvalidParameterException and ClientException).
-    *("is not a container in", "is not valid", "is invalid", "invalid identifier", "must be"),
-    *("must have", "must not", "cannot be", "can not be", "not supported", "does not support"),
-    *("no container instances", "incompatible", "does not satisfy", "from a different vpc"),
-    *("no fargate configuration", "cluster is inactive", "cluster was inactive"),
-)
-"""What RunTask says of a request that is wrong until somebody corrects it."""
-
-_ATTEMPTS: tuple[Cause, ...] = (
+ATTEMPTS: tuple[Cause, ...] = (
     Cause(
         name="finished",
         cause_class=CauseClass.FINISHED,
@@ -309,9 +43,9 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="reclaimed-before-start",
         cause_class=CauseClass.REFUSED,
         answer=Answer.WAIT_FOR_SPOT,
-        facts=stop_code(*_SPOT_CODES),
+        facts=stop_code(*texts.SPOT_CODES),
         never_started=True,
-        says=_SPOT_TEXT,
+        says=texts.SPOT_TEXT,
         sentence="AWS took the Spot task back before its container had started.",
         next_step="If this lasts, allow more zones or on-demand capacity, then redrive the run.",
     ),
@@ -322,7 +56,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         # Given up by the machine Before the start, or by the time-out of the launch's own state.
         facts=error("States.Timeout"),
         never_started=True,
-        says=(GIVEN_UP,),
+        says=(texts.GIVEN_UP,),
         sentence="AWS accepted the task, but had not started it when the launch was given up.",
         next_step=(
             "If this lasts, allow more zones or on-demand capacity, or raise launch_minutes if the"
@@ -333,7 +67,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="given-up-as-it-started",
         cause_class=CauseClass.INTERRUPTED,
         answer=Answer.DECIDE,
-        says=(GIVEN_UP,),
+        says=(texts.GIVEN_UP,),
         sentence="The task started in the moment in which its launch was given up.",
         next_step="Redrive the run; if this repeats, raise launch_minutes.",
     ),
@@ -341,8 +75,8 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="reclaimed",
         cause_class=CauseClass.INTERRUPTED,
         answer=Answer.SPOT_AGAIN,
-        facts=stop_code(*_SPOT_CODES),
-        says=_SPOT_TEXT,
+        facts=stop_code(*texts.SPOT_CODES),
+        says=texts.SPOT_TEXT,
         sentence="AWS reclaimed the Spot capacity.",
         next_step="Redrive the run; it resumes behind the work that is already durable.",
     ),
@@ -404,7 +138,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="wrong-architecture",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=_OTHER_ARCHITECTURE,
+        says=texts.OTHER_ARCHITECTURE,
         sentence="The image is not made for the task's architecture: {stopped_reason}",
         next_step=(
             "Build the image for the architecture that the job names, deploy again, then redrive"
@@ -435,7 +169,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="pull-forbidden",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=_PULL,
+        says=texts.PULL,
         also_says=("403 forbidden", "status code 403"),
         sentence="The registry refuses the image to the task: {stopped_reason}",
         next_step=(
@@ -447,8 +181,8 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="image-not-reached",
         cause_class=CauseClass.INFRASTRUCTURE,
         answer=Answer.WAIT,
-        says=(*_PULL, "ResourceInitializationError", "your network configuration"),
-        also_says=_PASSING,
+        says=(*texts.PULL, "ResourceInitializationError", "your network configuration"),
+        also_says=texts.PASSING,
         sentence="The task could not reach what it needs to start: {stopped_reason}",
         next_step="Check the task's routes to what the text names, then redrive the run.",
     ),
@@ -457,7 +191,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         never_started=True,
-        says=_UNTRUSTED,
+        says=texts.UNTRUSTED,
         sentence="The task does not trust who answers it: {stopped_reason}",
         next_step="Mend the certificate or address that the text names, then redrive the run.",
     ),
@@ -465,8 +199,8 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="image-unusable",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=_PULL,
-        also_says=_UNUSABLE_IMAGE,
+        says=texts.PULL,
+        also_says=texts.UNUSABLE_IMAGE,
         sentence="The image cannot be unpacked: {stopped_reason}",
         next_step="Build the image anew, deploy again, then redrive the run.",
     ),
@@ -474,8 +208,8 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="image-missing",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=_PULL,
-        also_says=_NO_IMAGE,
+        says=texts.PULL,
+        also_says=texts.NO_IMAGE,
         sentence="The image cannot be pulled: {stopped_reason}",
         next_step="Push the image or correct its name, deploy again, then redrive the run.",
     ),
@@ -483,7 +217,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         name="access-denied",
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
-        says=_DENIED,
+        says=texts.DENIED,
         sentence="A role lacks a permission: {stopped_reason}",
         next_step="Give the role what the text names, then redrive the run.",
     ),
@@ -566,7 +300,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         answer=Answer.STOP,
         never_started=True,
         says=("log group", "log stream"),
-        also_says=_NO_LOG_GROUP,
+        also_says=texts.NO_LOG_GROUP,
         sentence="The log group that the task writes to is missing: {stopped_reason}",
         next_step="Create the log group or deploy the job again, then redrive the run.",
     ),
@@ -575,7 +309,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         never_started=True,
-        says=_NO_SECRET,
+        says=texts.NO_SECRET,
         sentence="A secret that the task names is missing or cannot be read: {stopped_reason}",
         next_step=(
             "Create or mend the secret that the text names, or the job's secrets, deploy again,"
@@ -587,7 +321,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.MISCONFIGURED,
         answer=Answer.STOP,
         never_started=True,
-        says=_UNUSABLE_KEY,
+        says=texts.UNUSABLE_KEY,
         sentence="A key that the task's image or secret is encrypted with failed: {stopped_reason}",
         next_step="Mend the key of the image or secret that the text names, then redrive the run.",
     ),
@@ -661,7 +395,7 @@ _ATTEMPTS: tuple[Cause, ...] = (
         ),
         # These are the names of whatever else it refuses.
         says=("ECS.InvalidParameterException", "ECS.ClientException"),
-        also_says=_MISTAKEN,
+        also_says=texts.MISTAKEN,
         sentence="ECS refused to run the task: {stopped_reason}",
         next_step="Correct what the text names, deploy again, then redrive the run.",
     ),
@@ -751,116 +485,3 @@ UNKNOWN = Cause(
     sentence="The attempt ended for a reason that no row of the table knows: {stopped_reason}",
     next_step="Open the execution's history; add a row for it; then redrive the run.",
 )
-
-NOT_CLAIMED = Cause(
-    name="not-claimed",
-    cause_class=CauseClass.MISCONFIGURED,
-    answer=Answer.STOP,
-    sentence="The run could not be taken up: {error}",
-    next_step="Correct the input, or what the text names; then redrive the run.",
-)
-
-TAMPERED = Cause(
-    name="tampered",
-    cause_class=CauseClass.MISCONFIGURED,
-    answer=Answer.STOP,
-    sentence=(
-        "The run table held what no claim of this run had made: {found}. It was thrown away, and"
-        " nothing was run."
-    ),
-    next_step=(
-        "Find out who wrote it: another run's container has the task role that could. Then redrive"
-        " the run; it begins from nothing."
-    ),
-)
-
-NOT_CONTINUED = Cause(
-    name="not-continued",
-    cause_class=CauseClass.INCOMPLETE,
-    answer=Answer.STOP,
-    sentence=(
-        "The run has made as many launches as one execution carries along, and could not go on in"
-        " another: {error}"
-    ),
-    next_step="Redrive the run; it resumes behind the work that is already durable.",
-)
-
-EXECUTION_ENDED = Cause(
-    name="execution-ended",
-    cause_class=CauseClass.INTERRUPTED,
-    answer=Answer.STOP,
-    sentence="The execution was {how_ended} before the run had finished.",
-    next_step=(
-        "Redrive the run if it is still wanted; it resumes behind the work that is already durable."
-    ),
-)
-
-REPLACED = Cause(
-    name=messages.REPLACED,
-    cause_class=CauseClass.INTERRUPTED,
-    answer=Answer.STOP,
-    sentence="A newer run of the job was due, and took its place.",
-    next_step="Nothing, if the newer run does its work too; else redrive the run.",
-)
-
-SKIPPED = Cause(
-    name=Status.SKIPPED.value,
-    cause_class=CauseClass.SKIPPED,
-    answer=Answer.STOP,
-    sentence="Run {other} of the job was still under way, so this one was not begun.",
-    next_step=(
-        "Nothing, if the next run does its work too; else redrive its scheduled time with --from"
-        " and --to."
-    ),
-)
-
-HELD = Cause(
-    name="held",
-    cause_class=CauseClass.REFUSED,
-    answer=Answer.WAIT_FOR_SPOT,
-    sentence="Spot was refused to other runs just now, so this one did not ask for it.",
-    next_step=(
-        "If this lasts, allow more zones or on-demand capacity; steadyspot weather shows when Spot"
-        " is scarce."
-    ),
-)
-"""Of no attempt: the run waits before one."""
-
-QUEUE_FULL = Cause(
-    name="queue-full",
-    cause_class=CauseClass.SKIPPED,
-    answer=Answer.STOP,
-    sentence=(
-        "As many runs as may wait were waiting for run {other} of the job, so this one was not"
-        " begun."
-    ),
-    next_step=(
-        "Look why runs take longer than their interval, or raise queue_at_most; redrive its"
-        " scheduled time with --from and --to."
-    ),
-)
-
-SHARDS_UNFINISHED = Cause(
-    name="shards-unfinished",
-    cause_class=CauseClass.SHARDS_UNFINISHED,
-    answer=Answer.STOP,
-    sentence="Of {shards} shards {left} did not finish: {which}",
-    next_step=(
-        "Mend what stopped them, then redrive the run: it runs these shards alone. explain and logs"
-        " take --shard."
-    ),
-)
-
-
-def rows() -> tuple[Cause, ...]:
-    """Return the whole table: how attempts end, what no row knows, and what befalls a run."""
-    return (
-        *attempts(),
-        *(NOT_CONTINUED, TAMPERED, NOT_CLAIMED, EXECUTION_ENDED),
-        *(REPLACED, SKIPPED, QUEUE_FULL, HELD, SHARDS_UNFINISHED),
-    )
-
-
-def attempts() -> tuple[Cause, ...]:
-    """Return how attempts end, in the order of the tests; the last takes what no other knows."""
-    return (*_ATTEMPTS, UNKNOWN)
