@@ -17,6 +17,7 @@ from steadyspot.contract import (
     columns,
     messages,
 )
+from steadyspot.contract import metrics as metric_names
 from steadyspot.contract.keys import DRILL_KEY, LONGEST_RUN_KEY
 from steadyspot.contract.parameters import GIVEN_CHARACTERS
 from steadyspot.contract.shards import LIST_OF_SHARDS, MOST_SHARDS, shards_prefix
@@ -102,6 +103,17 @@ UNKNOWN_OF_BROKEN_OFF: dict[str, Any] = {
 }
 """Columns of an attempt that *After the end* does not write."""
 
+METRIC_NAMES = {
+    "job": metric_names.JOB,
+    "capacity": metric_names.CAPACITY,
+    "cause": metric_names.CAUSE,
+    "outcome": metric_names.OUTCOME,
+    "runs": metric_names.RUNS,
+    "finishDelay": metric_names.FINISH_DELAY,
+    **{outcome: outcome for outcome in metric_names.OUTCOMES},
+}
+"""Of ``counting``: metrics, dimensions and outcomes."""
+
 VALUES: dict[str, Any] = {
     "brokenOff": UNKNOWN_OF_BROKEN_OFF,
     "fencePerClaim": FENCE_PER_CLAIM,
@@ -180,6 +192,7 @@ VALUES: dict[str, Any] = {
     "coolOffSeconds": COOL_OFF_SECONDS,
     "goneOn": messages.GONE_ON,
     "replacing": messages.REPLACING,
+    "metric": METRIC_NAMES,
 }
 
 

@@ -12,11 +12,8 @@ from typing import Any, NamedTuple
 
 from steadyspot.contract import Capacity
 from steadyspot.contract.logs import METRICS
+from steadyspot.contract.metrics import FINISH_DELAY, FINISHED, LATE, NAMESPACE, RUNS
 
-NAMESPACE = "Steadyspot"
-JOB, CAPACITY, CAUSE, OUTCOME = "Job", "Capacity", "Cause", "Outcome"
-FINISHED, LATE = "finished", "late"
-"""Outcomes of a run that finished: in time, or behind its deadline."""
 _UNITS = {"Seconds": "Seconds", "Bytes": "Bytes", "Percent": "Percent"}
 
 Values = Mapping[str, float]
@@ -86,6 +83,6 @@ def of_run(times: Times, *, first: bool, finished: bool) -> tuple[str, Values, V
         if first and times.began:
             delays["StartDelaySeconds"] = round(max(0.0, times.began - times.scheduled), 3)
         if finished:
-            delays["FinishDelaySeconds"] = round(max(0.0, times.ended - times.scheduled), 3)
+            delays[FINISH_DELAY] = round(max(0.0, times.ended - times.scheduled), 3)
     is_late = times.deadline is not None and times.ended > times.deadline
-    return LATE if is_late else FINISHED, {"Runs": 1.0} if finished else {}, delays
+    return LATE if is_late else FINISHED, {RUNS: 1.0} if finished else {}, delays

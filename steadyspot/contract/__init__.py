@@ -5,7 +5,8 @@ objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's
 ``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
 ``messages``: keys of run requests, parked runs and notifications. ``parameters``: the types of a
 job's own, ``options``: the worker's in a task definition. ``logs``: keys of log lines,
-``signals``: those that stop a task, ``traces``: the id of a run's trace. A test fails where one of
+``signals``: those that stop a task, ``traces``: the id of a run's trace, ``metrics``: names of
+those. A test fails where one of
 them is spelled out in another room.
 The API, the worker, the workflow and the command line import this folder, and the worker's image
 carries it.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steadyspot.contract import Exit, Reason
+from steadyspot.contract import metrics as names
 from steadyspot.worker import telemetry
 from steadyspot.worker.errors import (
     AlreadyComplete,
@@ -422,20 +423,20 @@ class Ending:
                 "GracePercent": round(100 * used / max(1.0, self._grace.seconds), 1),
             }
         dimensions = {
-            telemetry.JOB: identity.job,
-            telemetry.CAPACITY: identity.capacity or "unknown",
-            telemetry.CAUSE: str(outcome.reason or "finished"),
-            telemetry.OUTCOME: run,
+            names.JOB: identity.job,
+            names.CAPACITY: identity.capacity or "unknown",
+            names.CAUSE: str(outcome.reason or "finished"),
+            names.OUTCOME: run,
         }
         metrics: dict[tuple[str, ...], telemetry.Values] = {
-            (telemetry.JOB, telemetry.CAPACITY): {
+            (names.JOB, names.CAPACITY): {
                 "RunSeconds": seconds,
                 "LostSeconds": round(self._lost_seconds, 3),
                 **telemetry.money(identity.prices, identity.capacity, seconds, self._lost_seconds),
             },
-            (telemetry.JOB, telemetry.CAUSE): {"Attempts": 1},
-            (telemetry.JOB, telemetry.OUTCOME): runs,
-            (telemetry.JOB,): {**delays, **grace},
+            (names.JOB, names.CAUSE): {"Attempts": 1},
+            (names.JOB, names.OUTCOME): runs,
+            (names.JOB,): {**delays, **grace},
         }
         line = telemetry.embedded_metrics(dimensions, metrics, now)
         return line | ({"StartupSeconds": round(began - self._began, 3)} if began else {})
