@@ -60,7 +60,7 @@ def played(
     [(), (Offer(error=REFUSED),), (Offer(ends_after=300.0),), (Offer(completes=True, reason=""),)],
     ids=["quiet", "refused", "reclaimed", "finished all the same"],
 )
-def test_what_a_worker_finished_is_counted_by_its_own_line_alone(offers: tuple[Offer]) -> None:
+def test_what_a_worker_finished_is_counted_by_its_own_line_alone(offers: tuple[Offer, ...]) -> None:
     ended, world = played(*offers)
     assert ended.status == "SUCCEEDED"
     assert world.counted == []
