@@ -40,7 +40,7 @@ TRANSITION_PRICE = 0.000025
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
 
 COMMAND_CHARACTERS = 4900
-"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,400, the
+"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,700, the
 job's parameters 1,000 at most."""
 
 GROWTH = 3
@@ -109,6 +109,7 @@ METRIC_NAMES = {
     "cause": metric_names.CAUSE,
     "outcome": metric_names.OUTCOME,
     "runs": metric_names.RUNS,
+    "refusals": metric_names.REFUSALS,
     "finishDelay": metric_names.FINISH_DELAY,
     **{outcome: outcome for outcome in metric_names.OUTCOMES},
 }

@@ -7,7 +7,7 @@ What else was measured stands in the line as a field, for queries of the log, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from steadyspot.contract import Capacity
@@ -71,6 +71,15 @@ def money(prices: str, capacity: str, seconds: float, lost_seconds: float) -> di
     cost = seconds * second * (1 - discount if capacity == Capacity.SPOT else 1)
     saved = max(0.0, seconds - lost_seconds) * second - cost
     return {"Cost": round(cost, 9), "Saved": round(saved, 9)}
+
+
+def refused(refusals: str) -> Iterator[tuple[str, str, float]]:
+    """Capacity, cause and number of the launches that came to nothing; what is no such is none."""
+    for one in refusals.split():
+        how, _, times = one.rpartition("=")
+        capacity, _, cause = how.partition("/")
+        if capacity and cause and times.isdecimal():
+            yield capacity, cause, float(times)
 
 
 def of_run(times: Times, *, first: bool, finished: bool) -> tuple[str, Values, Values]:

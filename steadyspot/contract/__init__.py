@@ -39,6 +39,8 @@ class Env(StrEnum):
     the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``AFTER`` is
     one of the places below which jobs that this one comes after publish, by name. ``OPTIONS`` has
     a line, ``NAME=VALUE``, for each of the worker's options; one without a value sets none.
+    ``REFUSALS``: launches that came to nothing since the run's last attempt,
+    ``CAPACITY/CAUSE=TIMES`` with blanks between them.
     ``SHARD`` counts from 0 to below ``SHARDS``; without them, or empty, the run is one shard, and
     the job is told 0 and 1. ``LOCAL_SHARDS``: as how many processes a job runs that no worker has
     started.
@@ -54,6 +56,7 @@ class Env(StrEnum):
     EXPECTED_SECONDS = "STEADYSPOT_EXPECTED_SECONDS"
     SCHEDULED_TIME = "STEADYSPOT_SCHEDULED_TIME"
     DEADLINE = "STEADYSPOT_DEADLINE"
+    REFUSALS = "STEADYSPOT_REFUSALS"
     PARAMETERS = "STEADYSPOT_PARAMETERS"
     SHARD = "STEADYSPOT_SHARD"
     SHARDS = "STEADYSPOT_SHARDS"

@@ -19,6 +19,8 @@ OUTCOME: Final = "Outcome"
 """Dimensions."""
 
 RUNS: Final = "Runs"
+REFUSALS: Final = "Refusals"
+"""Launches that came to nothing."""
 FINISH_DELAY: Final = "FinishDelaySeconds"
 """From the scheduled time of a run to its end."""
 

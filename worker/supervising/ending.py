@@ -396,11 +396,17 @@ class Ending:
         return future
 
     def _tell_numbers(self, outcome: Outcome) -> None:
-        """The metrics' line, and the trace, which is never waited for longer than a second."""
+        """The lines of metrics, and the trace, which is never waited for longer than a second."""
         keeper, identity = self._keeper, self._identity
         if keeper is None or identity is None:
             return
         self._log.raw({**self._metrics(identity, outcome), **keeper.numbers(), **self._log.about})
+        for capacity, cause, times in telemetry.refused(identity.refusals):
+            refused = {names.JOB: identity.job, names.CAPACITY: capacity, names.CAUSE: cause}
+            line = telemetry.embedded_metrics(
+                refused, {tuple(refused): {names.REFUSALS: times}}, time.time()
+            )
+            self._log.raw({**line, **self._log.about})
         self._send_trace(outcome)
         if self._sent is not None:
             self._ask(self._sent, time.monotonic() + TRACE_SECONDS)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from steadyspot.contract import Env
 from steadyspot.contract.metrics import (
+    CAPACITY,
+    CAUSE,
     FAILED,
     FINISH_DELAY,
     FINISHED,
@@ -16,6 +20,7 @@ from steadyspot.contract.metrics import (
     LATE,
     OUTCOME,
     PARKED,
+    REFUSALS,
     RUNS,
     SKIPPED,
 )
@@ -24,6 +29,8 @@ from tests.unit.statemachines.claims import START
 from tests.unit.statemachines.counts import counted_end, metric, outcomes
 from tests.unit.statemachines.shards import COMPLETE, NOW, TIME, recorded
 from tests.unit.statemachines.test_after_the_end import EndWorld, ends, running
+from tests.unit.statemachines.test_causes import SPOT
+from tests.unit.statemachines.test_limits import legs
 from tests.unit.statemachines.turns import ASKED, EARLIER, described, met, turn
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine
@@ -40,19 +47,19 @@ NO_ANSWER = [
 
 
 @cache
-def machine(**given: str) -> Machine:
+def machine(**given: Any) -> Machine:
     return Machine(job_definition(**given))
 
 
 def played(
-    *offers: Offer, faults: dict[str, list[tuple[str, str]]] | None = None
+    *offers: Offer, faults: dict[str, list[tuple[str, str]]] | None = None, **asked: Any
 ) -> tuple[Ended, RunWorld]:
     left = list(offers)
     world = RunWorld(
         now=START, work_seconds=600.0, market=lambda *_: left.pop(0) if left else Offer()
     )
     world.faults = faults or {}
-    return machine().run(world, ASKED, name="me"), world
+    return machine().run(world, {**ASKED, **asked}, name="me"), world
 
 
 @pytest.mark.parametrize(
@@ -173,3 +180,61 @@ def test_a_run_whose_shards_are_left_is_parked_once_and_no_shard_is_counted() ->
     asked = {**ASKED, "shard": {"number": 0, "of": 2, "claims": 1}}
     assert machine(Shards="2").run(shard, asked, name="s").status == "FAILED"
     assert shard.counted == []
+
+
+REFUSED_OFFER = Offer(error=REFUSED)
+RECLAIMED = Offer(ends_after=300.0)
+
+
+def told_refusals(world: RunWorld) -> list[str]:
+    return [launch.environment.get(Env.REFUSALS, "") for launch in world.launches]
+
+
+def test_a_worker_is_told_the_launches_that_came_to_nothing_since_the_last_attempt() -> None:
+    never_started = Offer(
+        ends_after=30.0,
+        stop=dict(zip(("StopCode", "StoppedReason"), SPOT, strict=True)),
+        exit_code=None,
+    )
+    ended, world = played(REFUSED_OFFER, REFUSED_OFFER, RECLAIMED, never_started)
+    assert ended.status == "SUCCEEDED"
+    cause = world.item["attempts"]["L"][3]["M"]["cause"]["S"]
+    assert told_refusals(world) == [
+        *("", "spot/no-capacity=1", "spot/no-capacity=2"),
+        *("", f"spot/{cause}=1"),
+    ]
+
+
+def test_what_was_refused_before_a_run_is_parked_is_counted_with_it_and_not_again() -> None:
+    ended, world = played(*[REFUSED_OFFER] * 99, capacity="spot-only")
+    assert ended.error == "Steadyspot.Refused"
+    times = len(world.launches)
+    assert world.counted == [
+        *counted_end(PARKED, "no-capacity"),
+        metric(REFUSALS, times, **{JOB: "nightly", CAPACITY: "spot", CAUSE: "no-capacity"}),
+    ]
+    asked = {**ASKED, "redrive": True, "capacity": "spot-only"}
+    assert machine().run(world, asked, name="again").status == "FAILED"
+    assert world.counted[3:] == [
+        *counted_end(PARKED, "no-capacity"),
+        metric(
+            REFUSALS,
+            len(world.launches) - times,
+            **{JOB: "nightly", CAPACITY: "spot", CAUSE: "no-capacity"},
+        ),
+    ]
+
+
+def test_an_attempt_that_failed_itself_leaves_no_refusal_to_be_counted() -> None:
+    _, world = played(REFUSED_OFFER, FAILS)
+    assert world.counted == counted_end(PARKED, "job-failed")
+    assert told_refusals(world) == ["", "spot/no-capacity=1"]
+
+
+def test_refusals_are_handed_over_to_the_execution_in_which_the_run_goes_on() -> None:
+    world = RunWorld(now=START, work_seconds=600.0, market=lambda *_: REFUSED_OFFER)
+    asked = {**ASKED, "capacity": "spot-only"}
+    first, second = islice(legs(world, asked), 2)
+    assert first.launches == second.launches
+    told = told_refusals(world)[1:]
+    assert told == [f"spot/no-capacity={n}" for n in range(1, len(world.launches))]
