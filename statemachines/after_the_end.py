@@ -26,6 +26,7 @@ from steadyspot.statemachines.calls import (
     transaction,
 )
 from steadyspot.statemachines.composing import expression, variable
+from steadyspot.statemachines.counting import count
 from steadyspot.statemachines.states import (
     Catch,
     Choice,
@@ -248,9 +249,9 @@ def build() -> Machine:
     met.default_choice(shard)  # Not marked, but told.
     again.next_step = marking
     closing.next_step = done
-    park.next_step = tell
+    park.next_step = counting = count(AfterTheEndState.COUNT, "metricsOfEnded", tell)
     unparked = {"title": expression("endedSubject", isParked=False), "isParked": False}
-    park.add_catch(Catch(tell, error_equals=["States.ALL"], assign=unparked))
+    park.add_catch(Catch(counting, error_equals=["States.ALL"], assign=unparked))
     tell.next_step = done
     tell.add_catch(Catch(done, error_equals=["States.ALL"]))
     return Machine(

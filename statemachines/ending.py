@@ -28,7 +28,7 @@ from steadyspot.statemachines.calls import (
     states_entered,
     transaction,
 )
-from steadyspot.statemachines.composing import expression, variable
+from steadyspot.statemachines.composing import expression, named, variable
 from steadyspot.statemachines.states import (
     Catch,
     State,
@@ -57,7 +57,7 @@ def mark() -> Task:
             "execution = :me AND #status <> :complete",
             {
                 **values,
-                **ledger(7),
+                **ledger(named("statesToMark")),
                 **PARKED,
                 ":cause": {"S": variable("$cause.name")},
                 ":left": {"S": expression("shardsLeftColumn")},
@@ -157,7 +157,7 @@ def tell_it_is_skipped() -> Task:
     """Publish that the run was not begun, under an outcome of its own."""
     return publish(
         JobState.TELL_IT_IS_SKIPPED,
-        {"outcome": messages.SKIPPED, "severity": "info", "toCome": 2},
+        {"outcome": messages.SKIPPED, "severity": "info", "toCome": 3},
         comment="Subscriptions can filter it out by its outcome.",
     )
 

@@ -26,6 +26,7 @@ from steadyspot.statemachines.calls import (
 )
 from steadyspot.statemachines.claiming import claiming
 from steadyspot.statemachines.composing import expression, variable
+from steadyspot.statemachines.counting import count
 from steadyspot.statemachines.ending import (
     add_up,
     mark,
@@ -162,7 +163,8 @@ def build() -> Machine:
     asking = Choice(JobState.IS_IT_A_SHARD, comment="A shard is parked with its run.")
     asking.add_choice(Rule(expression("isShard")), failed)
     asking.default_choice(parking)
-    fanning = fanning_out(Ends(unfinished=marking, told=telling, quiet=adding_up))
+    counting_shards = count(JobState.COUNT_OVER_SHARDS, "metricsOverShards", adding_up)
+    fanning = fanning_out(Ends(unfinished=marking, told=telling, quiet=counting_shards))
     first = claiming(
         go_on=choosing,
         new=looking,
@@ -229,13 +231,15 @@ def build() -> Machine:
     waits.for_all_else.next_step = choosing
 
     _ends_by(asking, marking)
-    parking.next_step = printing = read_log(telling)
+    printing = read_log(telling)
+    parking.next_step = counting = count(JobState.COUNT, "metricsOfParked", printing)
     unparked = {
         variables.CAUSE: expression("causeNotParked"),
         variables.WORK: expression("workUnfinished"),
     }
-    parking.catches = [Catch(printing, error_equals=["States.ALL"], assign=unparked)]
+    parking.catches = [Catch(counting, error_equals=["States.ALL"], assign=unparked)]
     ending = Choice(JobState.IS_IT_COMPLETE, comment="It was told either way.")
+    ending.add_choice(Rule(expression("isCompleteOverShards")), counting_shards)
     ending.add_choice(Rule(expression("isComplete")), adding_up)
     ending.default_choice(failed)
     _ends_by(finished, adding_up)

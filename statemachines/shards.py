@@ -29,7 +29,7 @@ from steadyspot.statemachines.calls import (
     states_entered,
     transaction,
 )
-from steadyspot.statemachines.composing import Expression, expression, variable
+from steadyspot.statemachines.composing import Expression, expression, named, variable
 from steadyspot.statemachines.states import (
     Catch,
     Choice,
@@ -204,7 +204,7 @@ def complete() -> Task:
             {
                 **values,
                 ":running": {"S": Status.RUNNING.value},
-                ":money": {"M": expression("moneyColumn", toCome=3)},
+                ":money": {"M": expression("moneyColumn", toCome=named("statesOverShards"))},
             },
             key=KEY,
         ),
@@ -218,7 +218,7 @@ def complete() -> Task:
         assign={
             variables.WORK: expression("workOfShards"),
             variables.CAUSE: expression("causeOfComplete"),
-            **states_entered(),
+            **states_entered(2),
         },
     )
 

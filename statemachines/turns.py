@@ -23,6 +23,7 @@ from steadyspot.statemachines.calls import (
     table_call,
 )
 from steadyspot.statemachines.composing import expression, variable
+from steadyspot.statemachines.counting import count
 from steadyspot.statemachines.states import Catch, Choice, Rule, State, Succeed, Task, Wait
 
 
@@ -187,6 +188,6 @@ def not_its_turn(*, look: Task, duplicate: State, told: Task, lost: State) -> Ta
         comment="No run of its own.",
         output={messages.OUTCOME: messages.SKIPPED, messages.RUN_KEY: variable("$run.key")},
     )
-    told.next_step = ended
-    told.catches = [Catch(ended, error_equals=["States.ALL"])]
+    told.next_step = counted = count(JobState.COUNT_IT_AS_SKIPPED, "metricsOfSkipped", ended)
+    told.catches = [Catch(counted, error_equals=["States.ALL"])]
     return other

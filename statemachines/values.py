@@ -17,6 +17,7 @@ from steadyspot.contract import (
     columns,
     messages,
 )
+from steadyspot.contract import metrics as metric_names
 from steadyspot.contract.keys import DRILL_KEY, LONGEST_RUN_KEY
 from steadyspot.contract.parameters import GIVEN_CHARACTERS
 from steadyspot.contract.shards import LIST_OF_SHARDS, MOST_SHARDS, shards_prefix
@@ -38,7 +39,7 @@ TRANSITION_PRICE = 0.000025
 """US dollars of a state transition of a Standard workflow (AWS's price list, mid-2026)."""
 
 COMMAND_CHARACTERS = 4900
-"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,400, the
+"""AWS: RunTask's overrides have at most 8,192 characters; the worker's variables take 1,700, the
 job's parameters 1,000 at most."""
 
 GROWTH = 3
@@ -100,6 +101,18 @@ UNKNOWN_OF_BROKEN_OFF: dict[str, Any] = {
     "units_done": {"N": "0"},
 }
 """Columns of an attempt that *After the end* does not write."""
+
+METRIC_NAMES = {
+    "job": metric_names.JOB,
+    "capacity": metric_names.CAPACITY,
+    "cause": metric_names.CAUSE,
+    "outcome": metric_names.OUTCOME,
+    "runs": metric_names.RUNS,
+    "refusals": metric_names.REFUSALS,
+    "finishDelay": metric_names.FINISH_DELAY,
+    **{outcome: outcome for outcome in metric_names.OUTCOMES},
+}
+"""Of ``counting``: metrics, dimensions and outcomes."""
 
 VALUES: dict[str, Any] = {
     "brokenOff": UNKNOWN_OF_BROKEN_OFF,
@@ -179,6 +192,7 @@ VALUES: dict[str, Any] = {
     "coolOffSeconds": COOL_OFF_SECONDS,
     "goneOn": messages.GONE_ON,
     "replacing": messages.REPLACING,
+    "metric": METRIC_NAMES,
 }
 
 

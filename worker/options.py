@@ -139,6 +139,7 @@ class Identity:
         self.scheduled = _time(Env.SCHEDULED_TIME, environ.get(Env.SCHEDULED_TIME, ""))
         self.deadline = _time(Env.DEADLINE, environ.get(Env.DEADLINE, ""))
         self.prices = environ.get(Env.PRICES, "")
+        self.refusals = environ.get(Env.REFUSALS, "")
         self.traced = environ.get(Env.TRACING) == "true"
         self.stop_by = _time(Env.STOP_BY, environ.get(Env.STOP_BY, ""))
         self.expected_seconds = _number(

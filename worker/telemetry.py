@@ -7,16 +7,13 @@ What else was measured stands in the line as a field, for queries of the log, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from steadyspot.contract import Capacity
 from steadyspot.contract.logs import METRICS
+from steadyspot.contract.metrics import FINISH_DELAY, FINISHED, LATE, NAMESPACE, RUNS
 
-NAMESPACE = "Steadyspot"
-JOB, CAPACITY, CAUSE, OUTCOME = "Job", "Capacity", "Cause", "Outcome"
-FINISHED, LATE = "finished", "late"
-"""Outcomes of a run that finished: in time, or behind its deadline."""
 _UNITS = {"Seconds": "Seconds", "Bytes": "Bytes", "Percent": "Percent"}
 
 Values = Mapping[str, float]
@@ -76,6 +73,15 @@ def money(prices: str, capacity: str, seconds: float, lost_seconds: float) -> di
     return {"Cost": round(cost, 9), "Saved": round(saved, 9)}
 
 
+def refused(refusals: str) -> Iterator[tuple[str, str, float]]:
+    """Capacity, cause and number of the launches that came to nothing; what is no such is none."""
+    for one in refusals.split():
+        how, _, times = one.rpartition("=")
+        capacity, _, cause = how.partition("/")
+        if capacity and cause and times.isdecimal():
+            yield capacity, cause, float(times)
+
+
 def of_run(times: Times, *, first: bool, finished: bool) -> tuple[str, Values, Values]:
     """What an attempt tells of its run: outcome, then what is counted by it, and delays.
 
@@ -86,6 +92,6 @@ def of_run(times: Times, *, first: bool, finished: bool) -> tuple[str, Values, V
         if first and times.began:
             delays["StartDelaySeconds"] = round(max(0.0, times.began - times.scheduled), 3)
         if finished:
-            delays["FinishDelaySeconds"] = round(max(0.0, times.ended - times.scheduled), 3)
+            delays[FINISH_DELAY] = round(max(0.0, times.ended - times.scheduled), 3)
     is_late = times.deadline is not None and times.ended > times.deadline
-    return LATE if is_late else FINISHED, {"Runs": 1.0} if finished else {}, delays
+    return LATE if is_late else FINISHED, {RUNS: 1.0} if finished else {}, delays

@@ -5,7 +5,8 @@ objects. ``keys``: the run key of a scheduled time. ``columns``: the run table's
 ``records``: the types of those with fields. ``states`` and ``variables``: those of the workflow.
 ``messages``: keys of run requests, parked runs and notifications. ``parameters``: the types of a
 job's own, ``options``: the worker's in a task definition. ``logs``: keys of log lines,
-``signals``: those that stop a task, ``traces``: the id of a run's trace. A test fails where one of
+``signals``: those that stop a task, ``traces``: the id of a run's trace, ``metrics``: names of
+those. A test fails where one of
 them is spelled out in another room.
 The API, the worker, the workflow and the command line import this folder, and the worker's image
 carries it.
@@ -38,6 +39,8 @@ class Env(StrEnum):
     the run gives, of the job all values; ``DECLARED`` is one of types and defaults. ``AFTER`` is
     one of the places below which jobs that this one comes after publish, by name. ``OPTIONS`` has
     a line, ``NAME=VALUE``, for each of the worker's options; one without a value sets none.
+    ``REFUSALS``: launches that came to nothing since the run's last attempt,
+    ``CAPACITY/CAUSE=TIMES`` with blanks between them.
     ``SHARD`` counts from 0 to below ``SHARDS``; without them, or empty, the run is one shard, and
     the job is told 0 and 1. ``LOCAL_SHARDS``: as how many processes a job runs that no worker has
     started.
@@ -53,6 +56,7 @@ class Env(StrEnum):
     EXPECTED_SECONDS = "STEADYSPOT_EXPECTED_SECONDS"
     SCHEDULED_TIME = "STEADYSPOT_SCHEDULED_TIME"
     DEADLINE = "STEADYSPOT_DEADLINE"
+    REFUSALS = "STEADYSPOT_REFUSALS"
     PARAMETERS = "STEADYSPOT_PARAMETERS"
     SHARD = "STEADYSPOT_SHARD"
     SHARDS = "STEADYSPOT_SHARDS"

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from steadyspot.contract import Env
+from steadyspot.contract.metrics import CAPACITY, JOB, NAMESPACE
 from steadyspot.deploy.local.fargate import own_folders
-from steadyspot.worker.telemetry import CAPACITY, JOB, NAMESPACE, Values, embedded_metrics
+from steadyspot.worker.telemetry import Values, embedded_metrics
 from tests.local.bench import PYTHON, Bench, until
 from tests.local.runs import ROOT
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -161,3 +163,39 @@ def test_an_object_as_message_is_sent_as_json(bench: Bench) -> None:
     got = bench.sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"][0]
     assert json.loads(got["Body"]) == {"text": NASTY}
     assert got["MessageAttributes"]["kind"]["StringValue"] == "k"
+
+
+def test_a_run_that_is_counted_is_a_metric_and_one_that_cannot_be_has_the_java_sdk_s_error(
+    bench: Bench, local_aws: LocalAws
+) -> None:
+    dimensions = [{"Name": "Job", "Value": bench.name}, {"Name": "Outcome", "Value": "parked"}]
+    counted = {
+        "MetricName": "Runs",
+        "Unit": "Count",
+        "Value": "{% $states.input.n %}",
+        "Dimensions": dimensions,
+    }
+    state: dict[str, Any] = {
+        "Resource": "arn:aws:states:::aws-sdk:cloudwatch:putMetricData",
+        "Arguments": {"Namespace": "Steadyspot", "MetricData": [counted]},
+    }
+    assert bench.output(catching(state), n=2) == "not caught"
+    now = datetime.now(UTC)
+    points = (
+        local_aws.session()
+        .client("cloudwatch")
+        .get_metric_statistics(
+            Namespace="Steadyspot",
+            MetricName="Runs",
+            Dimensions=dimensions,
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=7200,
+            Statistics=["Sum"],
+        )["Datapoints"]
+    )
+    assert sum(point["Sum"] for point in points) == 2
+
+    state["Arguments"]["MetricData"] = [{**counted, "Values": [1.0]}]
+    caught = bench.output(catching(state), n=2)
+    assert caught["Error"] == "CloudWatch.InvalidParameterValueException"

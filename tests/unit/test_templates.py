@@ -13,6 +13,7 @@ import pytest
 from steadyspot.contract import COMPLETION, WORKER_CONTAINER, Env, columns
 from steadyspot.contract.columns import shards_partition, turn_partition, worker_partition
 from steadyspot.contract.messages import FINISH_WITHIN_MINUTES, SHARD
+from steadyspot.contract.metrics import NAMESPACE
 from steadyspot.contract.shards import LIST_OF_SHARDS
 from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
@@ -54,7 +55,12 @@ OF_TRACED_TASK = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 """What the worker, and a collector beside it, need to send traces, by X-Ray's guide."""
 OF_TRACED_MACHINE = OF_TRACED_TASK | {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
 """What a state machine needs for that, by the guide on X-Ray of Step Functions."""
-ON_EVERYTHING = {"ecr:GetAuthorizationToken", *OF_SHELL, *OF_TRACED_MACHINE}
+ON_EVERYTHING = {
+    "ecr:GetAuthorizationToken",
+    "cloudwatch:PutMetricData",
+    *OF_SHELL,
+    *OF_TRACED_MACHINE,
+}
 """Actions that AWS knows no resource for."""
 
 OWN = "${aws:PrincipalTag/Job}"
@@ -67,6 +73,7 @@ OF_STATES = {
     "dynamodb:getItem": {"dynamodb:GetItem"},
     "aws-sdk:dynamodb:transactGetItems": {"dynamodb:GetItem"},
     "aws-sdk:dynamodb:query": {"dynamodb:Query"},
+    "aws-sdk:cloudwatch:putMetricData": {"cloudwatch:PutMetricData"},
     "aws-sdk:cloudwatchlogs:getLogEvents": {"logs:GetLogEvents"},
     "aws-sdk:ecs:describeTasks": {"ecs:DescribeTasks"},
     "aws-sdk:ecs:stopTask": {"ecs:StopTask"},
@@ -159,6 +166,12 @@ def test_a_workflow_may_do_what_its_states_call_and_nothing_else() -> None:
     job = Job(name="night", image="i", schedule="rate(1 hour)", missed="auto")
     looking = job_template(partial(with_parts, job))
     assert called_by_states(looking, "AfterItsTime") <= called
+
+
+def test_a_workflow_counts_in_the_namespace_of_ours_alone() -> None:
+    counts = statements("StateMachineRole")["CountTheRun"]
+    assert counts["Action"] == "cloudwatch:PutMetricData"
+    assert counts["Condition"] == {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}
 
 
 def test_a_workflow_with_shards_publishes_what_they_made_and_nothing_else() -> None:

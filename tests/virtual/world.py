@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from steadyspot.contract.columns import TOTALS, TURN, TURN_SUFFIX, WEATHER, WORKER_SUFFIX
+from steadyspot.contract.metrics import NAMESPACE
 from steadyspot.statemachines.calls import CANCELED, CONDITION_FAILED
 from steadyspot.statemachines.render import definition
 from tests.virtual.machine import Machine, TaskFailed
@@ -152,6 +153,7 @@ class RunWorld:
         self.stopped: list[dict[str, Any]] = []
         self.executions: dict[str, Any] = {}
         self.mails: list[dict[str, Any]] = []
+        self.counted: list[dict[str, Any]] = []
         self.printed: list[str] = []
         self.parked: list[dict[str, Any]] = []
         self.spells: list[Spell] = []
@@ -200,8 +202,15 @@ class RunWorld:
             }
         if "sfn:" in service:
             return self._of_executions(service, arguments)
+        return self._watched_or_elsewhere(service, arguments)
+
+    def _watched_or_elsewhere(self, service: str, arguments: Any) -> Any:
         if service == "aws-sdk:cloudwatchlogs:getLogEvents":
             return self._log(arguments)
+        if service == "aws-sdk:cloudwatch:putMetricData":
+            assert arguments["Namespace"] == NAMESPACE
+            self.counted += arguments["MetricData"]
+            return {}
         return self._elsewhere(service, arguments)
 
     def _elsewhere(self, service: str, _arguments: Any) -> Any:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steadyspot.contract import Exit, Reason
+from steadyspot.contract import metrics as names
 from steadyspot.worker import telemetry
 from steadyspot.worker.errors import (
     AlreadyComplete,
@@ -395,11 +396,17 @@ class Ending:
         return future
 
     def _tell_numbers(self, outcome: Outcome) -> None:
-        """The metrics' line, and the trace, which is never waited for longer than a second."""
+        """The lines of metrics, and the trace, which is never waited for longer than a second."""
         keeper, identity = self._keeper, self._identity
         if keeper is None or identity is None:
             return
         self._log.raw({**self._metrics(identity, outcome), **keeper.numbers(), **self._log.about})
+        for capacity, cause, times in telemetry.refused(identity.refusals):
+            refused = {names.JOB: identity.job, names.CAPACITY: capacity, names.CAUSE: cause}
+            line = telemetry.embedded_metrics(
+                refused, {tuple(refused): {names.REFUSALS: times}}, time.time()
+            )
+            self._log.raw({**line, **self._log.about})
         self._send_trace(outcome)
         if self._sent is not None:
             self._ask(self._sent, time.monotonic() + TRACE_SECONDS)
@@ -422,20 +429,20 @@ class Ending:
                 "GracePercent": round(100 * used / max(1.0, self._grace.seconds), 1),
             }
         dimensions = {
-            telemetry.JOB: identity.job,
-            telemetry.CAPACITY: identity.capacity or "unknown",
-            telemetry.CAUSE: str(outcome.reason or "finished"),
-            telemetry.OUTCOME: run,
+            names.JOB: identity.job,
+            names.CAPACITY: identity.capacity or "unknown",
+            names.CAUSE: str(outcome.reason or "finished"),
+            names.OUTCOME: run,
         }
         metrics: dict[tuple[str, ...], telemetry.Values] = {
-            (telemetry.JOB, telemetry.CAPACITY): {
+            (names.JOB, names.CAPACITY): {
                 "RunSeconds": seconds,
                 "LostSeconds": round(self._lost_seconds, 3),
                 **telemetry.money(identity.prices, identity.capacity, seconds, self._lost_seconds),
             },
-            (telemetry.JOB, telemetry.CAUSE): {"Attempts": 1},
-            (telemetry.JOB, telemetry.OUTCOME): runs,
-            (telemetry.JOB,): {**delays, **grace},
+            (names.JOB, names.CAUSE): {"Attempts": 1},
+            (names.JOB, names.OUTCOME): runs,
+            (names.JOB,): {**delays, **grace},
         }
         line = telemetry.embedded_metrics(dimensions, metrics, now)
         return line | ({"StartupSeconds": round(began - self._began, 3)} if began else {})

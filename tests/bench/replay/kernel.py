@@ -222,7 +222,7 @@ class Replay:
         self.out.states_entered.append("Choose capacity")
         if self.stalled > self.s.interruptions or (last_class == "timed-out" and self.stalled > 1):
             return self._end(
-                *("Mark it unfinished", "Park the run", "Read its log"),
+                *("Mark it unfinished", "Park the run", "Count the run", "Read its log"),
                 *("Tell people", "Is the run complete?", "Failed"),
             )
         if self.stalled > 1:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from steadyspot.contract.metrics import CAPACITY, JOB, NAMESPACE
 from steadyspot.deploy.local.embedded_metrics import Measured, metrics_in
-from steadyspot.worker.telemetry import CAPACITY, JOB, NAMESPACE, embedded_metrics
+from steadyspot.worker.telemetry import embedded_metrics
 
 AT = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 META = {

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from steadyspot.contract import metrics
+from tests.unit.statemachines.counts import outcomes
 from tests.unit.statemachines.test_causes import ESSENTIAL, SHAPES, SPOT
 from tests.virtual.defaults import job_definition
 from tests.virtual.machine import Ended, Machine, iso
@@ -44,7 +46,7 @@ MACHINES = {
 }
 CALLS = (
     *("How far did it get?", "Record the attempt", "Close the run", "Mark it unfinished"),
-    *("What has it done?", "Park the run"),
+    *("What has it done?", "Park the run", "Count the run"),
     *("Tell people", "Tell people it finished"),
 )
 
@@ -133,6 +135,10 @@ def holds(ended: Ended, world: RunWorld, request: dict[str, Any], faults: tuple[
     assert (ended.error == "Steadyspot.NotParked") == parked_failed
     for message in world.parked:
         PARKED.validate(message)
+    by_worker_or_lost = complete or "Count the run" in faults
+    assert outcomes(world.counted) == (
+        [] if by_worker_or_lost else [metrics.FAILED if parked_failed else metrics.PARKED]
+    )
     if not {"Mark it unfinished", "Record the attempt"} & set(faults):
         assert world.item["status"]["S"] == ("complete" if complete else "unfinished")
 

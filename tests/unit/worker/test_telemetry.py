@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from steadyspot.worker.telemetry import (
-    CAPACITY,
-    CAUSE,
-    FINISHED,
-    JOB,
-    LATE,
-    OUTCOME,
-    Times,
-    embedded_metrics,
-    money,
-    of_run,
-)
+from steadyspot.contract.metrics import CAPACITY, CAUSE, FINISHED, JOB, LATE, OUTCOME
+from steadyspot.worker.telemetry import Times, embedded_metrics, money, of_run
 
 DIMENSIONS = {JOB: "night", CAPACITY: "spot", CAUSE: "finished", OUTCOME: FINISHED}
 
