@@ -18,6 +18,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_manager import (
 )
 from moto.stepfunctions.parser.asl.eval.program_state import (
     ProgramError,
+    ProgramRunning,
     ProgramStopped,
     ProgramTimedOut,
 )
@@ -29,7 +30,7 @@ LARGEST_HISTORY: Final = 25_000
 class BoundedEvents(EventManager):
     """The events of the execution that `env` evaluates, up to so many."""
 
-    def __init__(self, env: Environment, limit: int = LARGEST_HISTORY) -> None:
+    def __init__(self, env: AwsEnvironment, limit: int = LARGEST_HISTORY) -> None:
         super().__init__(cloud_watch_logging_session=env.cloud_watch_logging_session)
         self._env = env
         self._limit = limit
@@ -48,6 +49,7 @@ class BoundedEvents(EventManager):
         if self._last >= self._limit - 1 and not is_end:
             return self._last
         self._last = super().add_event(context, event_type, event_details, *more, **named)
+        self._env.is_under_way |= "stateEnteredEventDetails" in (event_details or {})
         if self._last == self._limit - 1 and not is_end:
             self._env.set_error(
                 ExecutionFailedEventDetails(
@@ -60,11 +62,27 @@ class BoundedEvents(EventManager):
 
 
 class AwsEnvironment(Environment):
-    """What an execution is evaluated in: the first end counts, and its history ends."""
+    """What an execution is evaluated in: the first end counts, and its history ends.
+
+    `is_under_way`: it has entered a state since it was started, or redriven.
+    """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.is_under_way = False
         self.event_manager = BoundedEvents(self)
+
+    @property
+    def next_field_name(self) -> str | None:
+        """The field that is evaluated, for the texts of errors."""
+        return super().next_field_name
+
+    @next_field_name.setter
+    def next_field_name(self, name: str) -> None:
+        # Without an error where a stop came between: it would end the thread without a word.
+        state = self._program_state
+        if isinstance(state, ProgramRunning):
+            state.next_field_name = name
 
     def set_error(self, error: ExecutionFailedEventDetails) -> None:
         """End it as failed, unless it has ended: whatever a step says that a stop met is no end."""

@@ -96,12 +96,13 @@ class AwsExecution(Execution):
         super().start()
 
     def stop(self, stop_date: datetime, error: str | None, cause: str | None) -> None:
-        """Stop it, once it runs: moto's interpreter ignores a stop before its first state."""
+        """Stop it, once it is in a state: one that is stopped before has no end in its history."""
         until = time.monotonic() + _STOP_SECONDS
         while not self.ended.is_set() and time.monotonic() < until:
             worker: Any = self.exec_worker
-            if worker is not None and worker.env is not None and worker.env.is_running():
-                worker.env.set_stop(stop_date=stop_date, error=error, cause=cause)
+            env = None if worker is None else worker.env
+            if env is not None and env.is_under_way and env.is_running():
+                env.set_stop(stop_date=stop_date, error=error, cause=cause)
                 return
             time.sleep(0.01)
 
@@ -136,7 +137,7 @@ class AwsExecution(Execution):
         last = entered[-1] if entered else start  # it may be stopped before its first state
         env.states.reset(input_value=json.loads(last["input"]))
         env._frames.clear()
-        env._program_state = None
+        env._program_state, env.is_under_way = None, False
         threading.Thread(target=self._go_on, args=(program, last["name"]), daemon=True).start()
         self.announce(status="RUNNING")
         return self.redriven_at

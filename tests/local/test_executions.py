@@ -216,11 +216,12 @@ def test_the_history_is_logged_where_the_machine_says(
 @pytest.mark.usefixtures("restless")
 def test_an_execution_can_be_stopped_right_after_its_start(bench: Bench) -> None:
     machine = bench.machine({"Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
-    for _ in range(5):
+    for _ in range(20):
         execution = bench.start(machine)
         bench.sfn.stop_execution(executionArn=execution)
         shown = bench.sfn.describe_execution(executionArn=execution)
         assert shown["status"] == "ABORTED"
+        assert bench.history(execution)[-1]["type"] == "ExecutionAborted"
 
 
 @pytest.mark.parametrize(
@@ -243,8 +244,9 @@ def test_what_a_step_says_that_an_end_met_is_no_second_end(ends: str) -> None:
     env.next_state_name = "Wait"
     getattr(env, ends)(**given[ends])
     first = env.program_state()
-    with pytest.raises(RuntimeError):  # as a step does that is under way while it is stopped
-        env.next_field_name = "Seconds"
+    env.next_field_name = "Seconds"  # as a step does that is under way while it is stopped
+    with pytest.raises(RuntimeError):
+        env.next_state_name = "Next"
     env.set_error(ExecutionFailedEventDetails(error="States.Runtime", cause="RuntimeError"))
     assert vars(env.program_state()) == vars(first)
     assert type(env.program_state()) is type(first)
