@@ -33,9 +33,15 @@ class Patience:
     credentials are good. ``failures`` counts the calls that failed.
     """
 
-    def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._seconds = seconds
         self._say = say
+        self._clock = clock
         self._hurried = threading.Event()
         self._until = 0.0
         self._lock = threading.Lock()
@@ -57,10 +63,10 @@ class Patience:
             try:
                 result = make()
             except (Unreachable, Short) as trouble:
-                since = since or time.monotonic()
+                since = since or self._clock()
                 end = self._failed(since, trouble)
                 pause = random.uniform(longest / 2, longest)
-                if time.monotonic() + pause >= end:
+                if self._clock() + pause >= end:
                     raise
                 self._wait(pause)
                 longest = min(2 * longest, self._longest_pause())
@@ -75,7 +81,7 @@ class Patience:
             if self._failing_since is None:
                 self._failing_since = since
             since = min(since, self._failing_since)
-            lasts = time.monotonic() - since >= SAID_AFTER_SECONDS
+            lasts = self._clock() - since >= SAID_AFTER_SECONDS
             says, self._said = lasts and not self._said, self._said or lasts
         if says:
             self._say(f"{trouble.sentence} It is tried again.")

@@ -11,16 +11,36 @@ from steadyspot.worker.errors import SetupError, Short, Unreachable
 from steadyspot.worker.keeping.patience import Patience
 
 
-class Call:
-    """Fails so often, then answers."""
+class Clock:
+    """Stands still but for what calls take."""
 
-    def __init__(self, failures: int, error: Exception | None = None) -> None:
+    def __init__(self) -> None:
+        self.now = 1.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Call:
+    """Fails so often, each time ``after`` seconds of a clock, then answers."""
+
+    def __init__(
+        self,
+        failures: int,
+        error: Exception | None = None,
+        *,
+        clock: Clock | None = None,
+        after: float = 0.0,
+    ) -> None:
         self.made = 0
         self._failures = failures
         self._error = error or Unreachable("AWS did not answer.")
+        self._clock = clock or Clock()
+        self._after = after
 
     def __call__(self) -> str:
         self.made += 1
+        self._clock.now += self._after
         if self.made <= self._failures:
             raise self._error
         return "answer"
@@ -51,17 +71,17 @@ def test_no_patience_is_one_try() -> None:
 
 def test_patience_ends_for_all_calls_of_one_outage() -> None:
     """What failed for so long already is not waited for once more, until anything succeeds."""
-    patience, later = Patience(0.5, print), Call(1)
+    clock = Clock()
+    patience = Patience(20, print, clock)
+    first, later = (Call(100, clock=clock, after=15) for _ in range(2))
     with pytest.raises(Unreachable):
-        patience.call(Call(100))
-    time.sleep(0.5)
-
+        patience.call(first)
     with pytest.raises(Unreachable):
         patience.call(later)
-    assert later.made == 1
+    assert (first.made, later.made) == (3, 1)
 
     patience.call(Call(0))
-    assert patience.call(Call(1)) == "answer"
+    assert patience.call(Call(1, clock=clock, after=15)) == "answer"
 
 
 def test_stop_cuts_a_pause_short_and_sets_the_end() -> None:
