@@ -44,6 +44,9 @@ from tests.virtual.machine import Machine, compiled, iso
 from tests.virtual.remembering import Numbers, read_by
 from tests.virtual.world import Launch, Launching, Offer, RunWorld, launch_event
 
+pytestmark = pytest.mark.timeout(240)
+"""All of them share what is recorded, which takes long: they begin together, in one process."""
+
 FOLDER = Path(__file__).parents[2] / "asl"
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(
