@@ -434,7 +434,7 @@ _BROKEN = frozenset(ENDED.values()) - {"SUCCEEDED"}
 def redrive_of(
     target: Target, job: Job, outputs: Mapping[str, str], **pace: Callable[..., Any]
 ) -> Redrive:
-    """Return what redrives a job's queue, by its stack's outputs; ``pace``: a pause and a clock."""
+    """Return what redrives a job's queue, by its stack's outputs; ``pace``: a pause and clocks."""
 
     def schedule_input(at: datetime) -> str | None:
         name = outputs.get("Schedule")

@@ -229,8 +229,13 @@ def redrive(
         deployed=Deployed("night", "q", MACHINE, AFTER, lambda _: schedule_input),
         pause=clock.pause,
         clock=clock,
-        now=lambda: datetime(2026, 11, 25, tzinfo=UTC),
+        now=the_day_after,
     )
+
+
+def the_day_after() -> datetime:
+    """Now, to what is redriven: a message is kept for two weeks."""
+    return datetime(2026, 11, 25, tzinfo=UTC)
 
 
 FAILED = Workflows(old=("FAILED", INPUT))
@@ -593,9 +598,8 @@ def test_what_is_deployed_says_how_a_run_that_nobody_recorded_is_started(
     account: Any = Account(Queue(message(PARKED)), workflows, Runs(None, CLAIMED))
     outputs = {"Queue": "q", "StateMachine": MACHINE, "AfterTheEnd": AFTER, **schedule}
     clock = Clock()
-    (done,) = redrive_of(
-        account, Job("night", "night:1"), outputs, pause=clock.pause, clock=clock
-    ).run()
+    pace: dict[str, Any] = {"pause": clock.pause, "clock": clock, "now": the_day_after}
+    (done,) = redrive_of(account, Job("night", "night:1"), outputs, **pace).run()
     assert done.good is bool(schedule)
     assert workflows.inputs == ([{"scheduledTime": TIME, "redrive": True}] if schedule else [])
 
