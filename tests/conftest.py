@@ -9,11 +9,13 @@ tests go on ignoring them, but the processes that they start do not inherit that
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marks = [(one, one.get_closest_marker("timeout")) for one in items]
         tests = [(one, one.path.name, mark.args[0] if mark else usual) for one, mark in marks]
         items[:] = dealt(tests, workers, usual)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let one worker compile the tests first, which each of them would at the same time."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with Path(__file__).open("rb") as held:
+        try:
+            flock(held, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            flock(held, LOCK_SH)
+        return (yield)
+
+
+def pytest_collection_finish() -> None:
+    """Look through what tests make alone, not each time through all that was loaded for them."""
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -384,7 +384,8 @@ class AwsPreprocessor(Preprocessor):
     def visitString_jsonata(  # noqa: N802
         self, ctx: ASLParser.String_jsonataContext
     ) -> StringJSONata:
-        return BoundJSONata(expression=super().visitString_jsonata(ctx).expression)
+        expression = super().visitString_jsonata(ctx).expression
+        return BoundJSONata(expression=left_out.get(expression, expression))
 
     def visitAssign_decl(self, ctx: ASLParser.Assign_declContext) -> AssignDecl:  # noqa: N802
         bindings: Any = [LimitedBindings(super().visitAssign_decl(ctx).declaration_bindings)]
