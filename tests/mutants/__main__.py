@@ -104,7 +104,8 @@ CONCERNS = {
     ),
     "config": (
         ["deploy/stacks/config.py", "deploy/stacks/consistency.py"],
-        "tests/unit/test_config.py tests/unit/test_environments.py tests/unit/test_terms.py",
+        "tests/unit/test_config.py tests/unit/test_environments.py tests/unit/test_terms.py"
+        " tests/unit/deploy/test_chains.py",
     ),
 }
 """Subjects that are decided: the files in which that is done, and the tests of each."""

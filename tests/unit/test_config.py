@@ -19,6 +19,7 @@ from steadyspot.deploy.stacks.config import (
     Backoff,
     Budgets,
     ConfigError,
+    Health,
     Job,
     Platform,
     Retry,
@@ -489,6 +490,25 @@ def test_what_platform_keys_must_have_in_common_is_looked_at_whatever_is_wrong_e
     assert [told for _, told in refusals(f"platform = 5\n{JOB}")] == [
         "platform is 5, but must be a table: what the jobs share."
     ]
+
+
+@pytest.mark.parametrize("wrong", ["environments = 5\n", 'platform = { nam = "x" }\n'])
+def test_what_jobs_must_have_in_common_is_looked_at_whatever_is_wrong_elsewhere(wrong: str) -> None:
+    sentences = [told for _, told in refusals(wrong + JOB + 'after = "ab"\n')]
+    assert "jobs.ab.after leads back to itself." in sentences
+
+
+def test_where_the_platform_is_wrong_nothing_more_is_said_of_it() -> None:
+    told = refusals(f'[platform]\nvpc = "vpc-0a"\nsubnets = 5\n{JOB}')
+    assert [line for line, _ in told] == [3]
+
+
+def test_a_sidecar_is_asked_every_five_seconds_whether_it_is_ready() -> None:
+    before = SIDECAR.replace('start = "after", ', "")
+    (sidecar,) = parse(JOB + before + " }").job().sidecars.values()
+    assert sidecar.health == Health(
+        ("CMD", "a"), interval_seconds=5, timeout_seconds=5, retries=10, start_seconds=0
+    )
 
 
 def test_a_mark_at_the_start_of_the_file_is_no_part_of_it(tmp_path: Path) -> None:

@@ -98,7 +98,18 @@ def test_what_a_stranger_says_steers_no_terminal() -> None:
         message("{}", SCHEDULED_TIME=TIME, ERROR_MESSAGE="\x1b]0;owned\x07 \u202e" + "x" * 999)
     ).said
     assert said.isprintable()
-    assert len(said) < 350
+    assert len(said.removeprefix("The Scheduler could not start it: ")) == 300
+
+
+@pytest.mark.parametrize(("length", "is_one"), [(1, True), (80, True), (81, False), (0, False)])
+def test_a_run_key_has_at_most_80_characters(length: int, is_one: bool) -> None:
+    def named() -> str:
+        try:
+            return named_by(message({"runKey": "k" * length})).run_key
+        except Trouble:
+            return ""
+
+    assert named() == ("k" * length if is_one else "")
 
 
 REQUEST = {"StateMachineArn": MACHINE, "Input": json.dumps(INPUT)}

@@ -9,6 +9,7 @@ import pytest
 
 from steadyspot.deploy.local.expressions import evaluate
 from steadyspot.statemachines.causes import attempts
+from steadyspot.statemachines.causes.row import Budget
 from steadyspot.statemachines.causes.texts import GIVEN_UP
 from tests.virtual.defaults import job_definition
 
@@ -394,3 +395,10 @@ def test_no_environment_value_is_kept_of_a_cause() -> None:
     last = read(*stopped(*ESSENTIAL, ExitCode=3, Value="very-secret"))
 
     assert "very-secret" not in json.dumps(last)
+
+
+def test_a_row_that_is_counted_by_itself_says_how_often_it_is_tried_again() -> None:
+    counted = {row.name: row.most_tries for row in attempts() if row.counted_by is Budget.FAULTS}
+    assert counted
+    assert all(tries and tries > 0 for tries in counted.values()), counted
+    assert all(not row.most_tries for row in attempts() if row.name not in counted)

@@ -189,7 +189,7 @@ def test_what_keeps_a_task_from_starting_is_no_cause_of_one_that_ran(text: str, 
     assert judged(ran, "", exit_code=3)["name"] != row
 
 
-@pytest.mark.parametrize("text", ["x" * 300, "für", 'It\'s "so"'])
+@pytest.mark.parametrize("text", ["x" * 300, "a  b" * 99, "für", 'It\'s "so"'])
 def test_a_text_is_put_before_an_expression_as_it_is(text: str) -> None:
     written = named("trouble", isComplete=False, cause={"name": text})
     assert evaluate(written, {"attempts": []}) == text
@@ -214,7 +214,8 @@ def test_of_a_complete_run_people_are_told_what_stopped_its_last_attempt_if_any(
 @pytest.mark.parametrize(
     ("cause", "name"),
     [
-        ({"class": "failed", "parked": False}, "Steadyspot.JobExit3"),
+        ({"class": "failed", "parked": True}, "Steadyspot.JobExit3"),
+        ({"class": "failed", "parked": False}, "Steadyspot.NotParked"),
         ({"class": "out-of-memory", "parked": False}, "Steadyspot.NotParked"),
         ({"class": "out-of-memory", "parked": True}, "Steadyspot.OutOfMemory"),
         ({"class": "unknown"}, "Steadyspot.Unknown"),
@@ -252,11 +253,9 @@ def test_a_container_is_told_only_what_its_run_has() -> None:
         **{"CAPACITY": "spot", "SCHEDULED_TIME": "t"},
     }
     assert begun() == always
-    assert begun(
-        command=["a"], parameters={"n": 1}, shard={"number": 0, "of": 2}, finishBy=1_000
-    ) == {
+    assert begun(command=["a"], parameters={"n": 1}, shard={"number": 0, "of": 2}, finishBy=1) == {
         **{**always, "COMMAND": '["a"]', "PARAMETERS": '{"n":1}', "SHARD": "0", "SHARDS": "2"},
-        "DEADLINE": "1970-01-01T00:00:01.000Z",
+        "DEADLINE": "1970-01-01T00:00:00.001Z",
     }
 
 
@@ -359,3 +358,16 @@ def test_the_words_that_an_execution_was_stopped_with_are_shown_from_the_first_l
     failed = {**result, "Status": "FAILED", "Error": "E"}
     ended = evaluate(named("executionEnded"), {"states": {"result": failed}})
     assert (ended["words"], ended["error"], ended["at"]) == ("", "E", "then")
+
+
+def test_a_finished_run_is_counted_in_the_column_of_its_day() -> None:
+    assert evaluate(named("totalsDay", day="finished_", dayOfRun="2026-11-24"), {}) == "finished_24"
+
+
+def test_the_execution_in_which_a_run_goes_on_is_one_of_the_same_machine() -> None:
+    execution = {"Id": "arn:aws:states:r:1:execution:job:one", "Name": "one"}
+    found = evaluate(
+        named("executionOfNext", nameOfNext="two"),
+        {"states": {"context": {"Execution": execution}}},
+    )
+    assert found == "arn:aws:states:r:1:execution:job:two"

@@ -189,6 +189,18 @@ def test_what_changes_while_it_is_being_sealed_is_as_it_was_changed(change: str)
     assert told(loaded) == told(ledger)
 
 
+def test_what_was_sealed_is_not_written_again_unless_it_was_made_again_meanwhile() -> None:
+    ledger = Ledger()
+    for unit in range(SEAL_AT):
+        ledger.mark(str(unit), [output(str(unit))], [])
+    saved = ledger.snapshot()
+    seal(saved, FakeBucket(World()), "p/")
+    ledger.mark("7", [replace(output("7"), token="again")], [])
+    ledger.settle(saved)
+    assert list(ledger.history.tail.units) == ["7"]
+    assert list(ledger.history.tail.outputs) == ["7"]
+
+
 def saves(number: int, state: Any) -> list[int]:
     """Save a state so often; after each save, how many manifests lie in the bucket."""
     world = new_world()

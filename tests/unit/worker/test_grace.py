@@ -50,13 +50,14 @@ def test_the_report_tells_how_much_of_the_grace_went_into_saving() -> None:
     grace = Grace(20.0, 0.0, None)
     assert grace.used() == {}
     grace.begin(0.0, Reason.INTERRUPTED)
-    time.sleep(0.02)
+    time.sleep(0.0205)
     used = grace.used()
     assert used["grace_seconds"] == 20.0
     assert used["grace_used_seconds"] >= 0.02
     assert used["grace_saving_seconds"] == 0.0
 
     grace.enter(Phase.SAVING)
-    time.sleep(0.02)
+    time.sleep(0.0205)
     used = grace.used()
     assert 0.02 <= used["grace_saving_seconds"] <= used["grace_used_seconds"] - 0.019
+    assert used == {name: round(seconds, 3) for name, seconds in used.items()}
