@@ -177,9 +177,7 @@ def _trouble(error: Exception) -> Trouble | None:
     if isinstance(error, click.Abort):
         return Trouble("Nobody agreed, so that was not done.", "The same command asks again.")
     if isinstance(error, ConfigError):
-        return Trouble(
-            str(error), "Correct it, then try again; steadyspot check says whether it fits."
-        )
+        return Trouble(str(error), error.what_to_do)
     return trouble_of(error)
 
 

@@ -223,6 +223,10 @@ def _with_target(
 
         if local and (profile or region):
             raise click.UsageError("--profile and --region are for AWS; --local is this machine.")
+        elsewhere = None if path == DEFAULT_CONFIG else path
+        given = given_words(
+            config=elsewhere, env=environment, local=local, profile=profile, region=region
+        )
         loaded = load(path, environment)
         if isinstance(options.get("job"), str):
             loaded.job(options["job"])  # before AWS is asked for anything
@@ -232,10 +236,6 @@ def _with_target(
             return _on_an_aws_of_its_own(verb, loaded, options)
         if target is None:
             target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)
-        elsewhere = None if path == DEFAULT_CONFIG else path
-        given = given_words(
-            config=elsewhere, env=environment, local=local, profile=profile, region=region
-        )
         try:
             return verb(target, Screen(given=given), **options)
         except Trouble as trouble:

@@ -102,7 +102,7 @@ def of_this_machine(folder: Path) -> Target:
         (["run", "--local", "--input", "[]"], "A run cannot be asked for like this"),
         (["run", "--local", "--input", '{"capacity": "cheap"}'], "capacity"),
         (["run", "--local", "--input", '{"environment": {}}'], "Allowed keys"),
-        (["run", "noon", "--local"], "jobs has no"),
+        (["run", "noon", "--local"], "has no job"),
         (["redrive", "--local", "--to", "2026-11-24"], "--to needs --from"),
         (["redrive", "--local", "--from", "monday"], "monday is no time"),
         (["down", "night", "--local", "--delete-data"], "whole platform"),
