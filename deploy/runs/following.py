@@ -87,7 +87,7 @@ def watch(
     elif run:
         run = shards.whole(target.runs, run)
         if elsewhere := _worked_off_elsewhere(run, execution):
-            screen.say(screen.advice(elsewhere), "bold")
+            screen.say(elsewhere, "bold")
         show_run(screen, run, job, target.config.prices_of(job))
     sys.exit(0 if follower.status == "SUCCEEDED" else 1)
 

@@ -35,8 +35,9 @@ def command(target: Target, screen: Screen, job: str | None, most: int, machine:
         _show(screen, lines, several=len(wanted) > 1)
     else:
         names = ", ".join(one.name for one in wanted)
-        advice = screen.advice(f"Start one: steadyspot run {wanted[0].name}")
-        screen.say(f"There has been no run of {names} yet. {advice}")
+        screen.say(
+            f"There has been no run of {names} yet. Start one: steadyspot run {wanted[0].name}"
+        )
 
 
 def _show(screen: Screen, lines: Sequence[Line], *, several: bool) -> None:
