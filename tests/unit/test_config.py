@@ -470,7 +470,7 @@ def test_environment_may_leave_a_key_without_effect_that_it_cannot_take_away() -
         ("OPTIONS", f"--key {'AKIA' + 'EXAMPLE0' * 2} hunter2"),
     ],
 )
-def test_a_secret_in_the_environment_is_refusalsand_not_shown(name: str, value: str) -> None:
+def test_a_secret_in_the_environment_is_refused_and_not_shown(name: str, value: str) -> None:
     sentence = refusal(f'{JOB}environment = {{ {name} = "{value}" }}')
     assert sentence.startswith(f"jobs.ab.environment.{name} looks like a secret")
     assert "hunter2" not in sentence
