@@ -257,6 +257,8 @@ def _on_an_aws_of_its_own(verb: Callable[..., Any], config: Config, options: Any
     need_embedded_aws()
     from steadyspot.deploy.local.for_a_command import aws_for
 
+    if "logs" in options:
+        options = {**options, "logs": True}  # Nobody can ask for them afterwards.
     screen = Screen()
     job = config.job(options.get("job"))
     machine = options.get("machine", False)
