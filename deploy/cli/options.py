@@ -26,10 +26,12 @@ config = click.option(
     type=click.Path(path_type=Path),
     default=DEFAULT_CONFIG,
     show_default=True,
-    help="What runs, when, and how much trouble it may take.",
+    help="The configuration: what runs, when, and how much trouble it may take.",
 )
 environment = click.option(
-    "--env", "environment", help="With what [environments.ENV] of the configuration says otherwise."
+    "--env",
+    "environment",
+    help="Let [environments.ENV] of the configuration override the rest of it.",
 )
 job = click.argument("job", required=False)
 

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 @click.command(name="runs")
 @options.job
-@click.option("--most", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--most",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="List no more than this many.",
+)
 @options.as_json
 @options.on_target
 def command(target: Target, screen: Screen, job: str | None, most: int, machine: bool) -> None:

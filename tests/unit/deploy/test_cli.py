@@ -284,6 +284,18 @@ def test_every_verb_that_shows_something_has_json_for_machines(verb: str) -> Non
     assert "--json" in CliRunner().invoke(main, [verb, "--help"]).output
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_list_of_verbs_has_their_whole_sentences(columns: int) -> None:
+    said = CliRunner().invoke(main, ["--help"], terminal_width=columns).output
+    assert "..." not in said.partition("Commands:")[2]
+    assert "RUN of it, or a window of times." in " ".join(said.split())
+
+
+def test_the_help_of_drill_says_what_each_causes() -> None:
+    said = CliRunner().invoke(main, ["drill", "--help"]).output
+    assert "short-grace    a stop_timeout that is too short to save" in said
+
+
 @pytest.mark.parametrize("verb", ["up", "drill", "down"])
 def test_every_verb_that_asks_can_be_told_not_to(verb: str) -> None:
     assert "--yes" in CliRunner().invoke(main, [verb, "--help"]).output
