@@ -18,6 +18,8 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 _LONGEST_SHOWN = 80
+_AT_A_GLANCE = 12
+"""Names that are read as a list."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,17 @@ def fits(schema: Mapping[str, Any], content: object) -> bool:
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """Return a name that is not known, with the one that may be meant and those there are."""
+    """Return a name that is not known, with the one that may be meant and those there are.
+
+    Where one may be meant, a list too long to read is left out.
+    """
     names = list(known)
     if not names:
         return f"{shown(name)}; there are none"
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" (did you mean {near[0]}?)" if near else ""
+    if near and len(names) > _AT_A_GLANCE:
+        return f"{shown(name)}{meant}"
     return f"{shown(name)}{meant}; allowed: {', '.join(names)}"
 
 

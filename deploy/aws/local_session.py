@@ -8,6 +8,7 @@ and a proxy would be shown the token.
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -17,6 +18,7 @@ import botocore.session
 from botocore.config import Config
 
 from steadyspot.deploy.aws.local_address import PREFIX, Address
+from steadyspot.deploy.trouble import Trouble
 
 _DIRECT = Config(proxies={}, inject_host_prefix=False)
 """No proxy, and no name before the host: some calls of AWS have one, 127.0.0.1 has none."""
@@ -88,11 +90,25 @@ class Switches:
         return list(self._ask("outbox"))
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """GET, or POST what is given."""
+        """GET, or POST what is given.
+
+        Raises
+        ------
+        Trouble
+            When nobody answers: what made the address has ended, or was killed.
+        """
         request = urllib.request.Request(
             self._url + path,
             None if body is None else json.dumps(body).encode(),
             {**self._bearer, "Content-Type": "application/json"},
         )
-        with self._opener.open(request) as answer:
-            return json.load(answer)
+        try:
+            with self._opener.open(request) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError:
+            raise
+        except OSError:
+            raise Trouble(
+                "The embedded AWS has ended, and with it what was in it.",
+                "Start it again in another terminal: steadyspot local; then deploy anew.",
+            ) from None

@@ -54,6 +54,9 @@ VERBS = (
     "worker-image",
 )
 
+_LONGEST_SENTENCE = 200
+"""Characters of a verb's sentence in the list of all."""
+
 
 class Steadyspot(click.Group):
     """Finds the verbs, and turns what went wrong into two sentences and an exit code."""
@@ -70,6 +73,12 @@ class Steadyspot(click.Group):
             f"steadyspot.deploy.cli.verbs.{name.replace('-', '_')}"
         ).command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each verb with its whole sentence; click would cut it at the line's end."""
+        verbs = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_sentence(verb)) for name, verb in verbs if verb])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -109,6 +118,10 @@ class Steadyspot(click.Group):
             _drop_what_cannot_be_written(sys.stdout)
             _fail(trouble, machine="--json" in words)
         sys.exit(code)
+
+
+def _first_sentence(verb: click.Command) -> str:
+    return verb.get_short_help_str(limit=_LONGEST_SENTENCE)
 
 
 def _stopped(stop: KeyboardInterrupt) -> Trouble:
@@ -177,9 +190,7 @@ def _trouble(error: Exception) -> Trouble | None:
     if isinstance(error, click.Abort):
         return Trouble("Nobody agreed, so that was not done.", "The same command asks again.")
     if isinstance(error, ConfigError):
-        return Trouble(
-            str(error), "Correct it, then try again; steadyspot check says whether it fits."
-        )
+        return Trouble(str(error), error.what_to_do)
     return trouble_of(error)
 
 

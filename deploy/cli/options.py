@@ -26,10 +26,12 @@ config = click.option(
     type=click.Path(path_type=Path),
     default=DEFAULT_CONFIG,
     show_default=True,
-    help="What runs, when, and how much trouble it may take.",
+    help="The configuration: what runs, when, and how much trouble it may take.",
 )
 environment = click.option(
-    "--env", "environment", help="With what [environments.ENV] of the configuration says otherwise."
+    "--env",
+    "environment",
+    help="Let [environments.ENV] of the configuration override the rest of it.",
 )
 job = click.argument("job", required=False)
 
@@ -223,6 +225,10 @@ def _with_target(
 
         if local and (profile or region):
             raise click.UsageError("--profile and --region are for AWS; --local is this machine.")
+        elsewhere = None if path == DEFAULT_CONFIG else path
+        given = given_words(
+            config=elsewhere, env=environment, local=local, profile=profile, region=region
+        )
         loaded = load(path, environment)
         if isinstance(options.get("job"), str):
             loaded.job(options["job"])  # before AWS is asked for anything
@@ -232,10 +238,6 @@ def _with_target(
             return _on_an_aws_of_its_own(verb, loaded, options)
         if target is None:
             target = on_this_machine(loaded) if local else on_aws(loaded, profile, region)
-        elsewhere = None if path == DEFAULT_CONFIG else path
-        given = given_words(
-            config=elsewhere, env=environment, local=local, profile=profile, region=region
-        )
         try:
             return verb(target, Screen(given=given), **options)
         except Trouble as trouble:
@@ -257,6 +259,8 @@ def _on_an_aws_of_its_own(verb: Callable[..., Any], config: Config, options: Any
     need_embedded_aws()
     from steadyspot.deploy.local.for_a_command import aws_for
 
+    if "logs" in options:
+        options = {**options, "logs": True}  # Nobody can ask for them afterwards.
     screen = Screen()
     job = config.job(options.get("job"))
     machine = options.get("machine", False)

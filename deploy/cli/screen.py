@@ -53,7 +53,8 @@ class Screen:
 
     Every text is handed on as ``Text``: in a plain string, rich sees colours in square brackets and
     an emoji in the ``:secret:`` of an ARN. What steers a terminal is taken out of it before.
-    ``given`` are the options that say where the command works.
+    ``given`` are the options that say where the command works; a command in a sentence of ours is
+    printed with them, what others wrote (:meth:`quoted`, a log, a table) is left as it is.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class Screen:
         self._given = given
 
     def say(self, text: str = "", style: str = "") -> None:
-        """Print a line."""
+        """Print a line of ours."""
+        self._line(self.advice(text), style)
+
+    def _line(self, text: str, style: str = "") -> None:
         self._console.print(_text(text), style=style, soft_wrap=not self._folds)
 
     def advice(self, text: str) -> str:
@@ -85,12 +89,16 @@ class Screen:
         self._under(time, plain(moment.text), _STYLES[moment.tone])
 
     def pair(self, name: str, text: str, style: str = "") -> None:
-        """Print a named line, its text folded under itself."""
-        self._under(f"{name:11}", text, style)
+        """Print a named line of ours, its text folded under itself."""
+        self._under(f"{name:11}", self.advice(text), style)
+
+    def quoted(self, name: str, text: str) -> None:
+        """Print a named line as somebody else wrote it."""
+        self._under(f"{name:11}", text, "")
 
     def indented(self, text: str) -> None:
         """Print a text under the line before it, folded as it is indented."""
-        self._under("", text, "")
+        self._under("", self.advice(text), "")
 
     def live(self) -> Live | None:
         """Return lines that are drawn anew below the others; none where the output is piped."""
@@ -110,7 +118,7 @@ class Screen:
     def _under(self, first: str, text: str, style: str) -> None:
         """Print a text beside a first column, folded under itself on a terminal."""
         if not self._folds:
-            self.say(f"{first}  {text}", style)
+            self._line(f"{first}  {text}", style)
             return
         row = Table.grid(padding=(0, 2))
         row.add_column(no_wrap=True)
@@ -177,7 +185,7 @@ class Screen:
                 cell.rjust(width) if name in _RIGHT else cell.ljust(width)
                 for name, cell, width in zip(names, row, widths, strict=True)
             )
-            self.say("  ".join(cells).rstrip())
+            self._line("  ".join(cells).rstrip())
 
     def money(self, money: Money, date: str, *, complete: bool) -> None:
         """Print the money line of a run."""

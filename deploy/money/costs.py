@@ -138,7 +138,7 @@ def knobs(job: Job, bill: Bill, prices: Prices) -> Iterator[Advice]:
     yield Advice(
         job.name,
         lost * second * (1 if dear else prices.spot_ratio),
-        "smaller units of work, or checkpoints more often: interrupted work was done again",
+        "smaller units of work, or checkpoints more often: work was lost that was not yet durable",
     )
 
 

@@ -98,12 +98,12 @@ def show(screen: Screen, story: Explanation, job: Job, prices: Prices) -> None:
     good = run is not None and run.complete
     screen.pair("outcome", story.outcome, "green" if good else "red" if story.next_step else "")
     if story.next_step:
-        screen.pair("what to do", screen.advice(story.next_step))
+        screen.pair("what to do", story.next_step)
     if run and run.scheduled_time:
         screen.pair("scheduled", run.scheduled_time)
     if story.parameters:
         given = (f"{name} = {json.dumps(value)}" for name, value in story.parameters.items())
-        screen.pair("parameters", ", ".join(given))
+        screen.quoted("parameters", ", ".join(given))
     _chain(screen, story)
     for notification in story.told:
         screen.pair("told", notification)

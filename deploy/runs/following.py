@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from steadyspot.contract import Status
 from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.aws.prices import Prices
@@ -20,6 +21,7 @@ from steadyspot.deploy.runs.local_mails import Arriving, line_of
 from steadyspot.deploy.runs.logs import LogLine, Printing, RunLog
 from steadyspot.deploy.runs.progress import Progress
 from steadyspot.deploy.runs.records import RunRecord, money
+from steadyspot.deploy.runs.story import step_after
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.trouble import Trouble, how_stopped
 
@@ -85,11 +87,18 @@ def watch(
             }
         )
     elif run:
-        run = shards.whole(target.runs, run)
-        if elsewhere := _worked_off_elsewhere(run, execution):
-            screen.say(screen.advice(elsewhere), "bold")
-        show_run(screen, run, job, target.config.prices_of(job))
+        _show_end(screen, shards.whole(target.runs, run), execution, job, target)
     sys.exit(0 if follower.status == "SUCCEEDED" else 1)
+
+
+def _show_end(screen: Screen, run: RunRecord, execution: str, job: Job, target: Target) -> None:
+    """Print what became of a run, and where this execution ended it, what is to be done."""
+    elsewhere = _worked_off_elsewhere(run, execution)
+    if elsewhere:
+        screen.say(elsewhere, "bold")
+    show_run(screen, run, job, target.config.prices_of(job))
+    if not elsewhere and run.status in (Status.UNFINISHED, Status.SKIPPED):
+        screen.pair("what to do", step_after(run))
 
 
 def _worked_off_elsewhere(run: RunRecord, execution: str) -> str:

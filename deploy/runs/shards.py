@@ -121,10 +121,9 @@ def counted(run: RunRecord, shards: Sequence[RunRecord]) -> Iterator[tuple[str, 
     yield from ((status, number) for status, number in count.items() if number)
 
 
-def tasks_of_shards(screen: Screen, run: RunRecord) -> str:
+def tasks_of_shards(run: RunRecord) -> str:
     """Return why a run that is spread over shards has printed nothing itself."""
-    advice = screen.advice("Name a shard: --shard 0.")
-    return f"The tasks are those of its {run.shards} shards. {advice}"
+    return f"The tasks are those of its {run.shards} shards. Name a shard: --shard 0."
 
 
 def show(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None:
@@ -149,4 +148,4 @@ def show(screen: Screen, run: RunRecord, shards: Sequence[RunRecord]) -> None:
         ],
     )
     name = f"{run.job} {run.run_key}"
-    screen.say(screen.advice(f"One of them: steadyspot explain {name} --shard 0"))
+    screen.say(f"One of them: steadyspot explain {name} --shard 0")

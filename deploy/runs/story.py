@@ -185,14 +185,13 @@ def _verdict(
         return "The run is complete and its outputs are published.", "Nothing to do."
     if run.status == Status.UNFINISHED:
         cause = _cause(run)
-        row = _ROWS.get(cause)
-        step = row.next_step if row else "If it is still wanted, redrive the run."
+        step = step_after(run)
         why = _filled(_told(events).removesuffix(step).rstrip(), run, cause, status)
         why = why or sentence_of(run, status)
         return why, f"{step} To redrive it: steadyspot redrive {name}."
     if run.status == Status.SKIPPED:
         row = _ROWS[_cause(run)]
-        return row.sentence.replace("{other}", run.skipped_for), row.next_step
+        return row.sentence.replace("{other}", run.skipped_for), step_after(run)
     if status == "RUNNING":
         return (
             "The run is under way.",
@@ -202,6 +201,12 @@ def _verdict(
         f"The record says {run.status}, but its execution ended ({status.lower() or 'gone'}).",
         f"Redrive it (steadyspot redrive {name}), or wait: the next start of it takes it over.",
     )
+
+
+def step_after(run: RunRecord) -> str:
+    """Return what to do about a run that ended without being complete, by its record."""
+    row = _ROWS.get(_cause(run))
+    return row.next_step if row else "If it is still wanted, redrive the run."
 
 
 def sentence_of(run: RunRecord, status: str = "") -> str:

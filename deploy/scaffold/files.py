@@ -108,11 +108,16 @@ def _config(wish: Wish) -> str:
         _line("name", "steadyspot", "of its stack"),
         mail,
         "",
-        f"[jobs.{wish.name}]",
+        f"[jobs.{_key(wish.name)}]",
         *_lines_of_job(wish.keys),
     ]
     left_out = ["# Not taken over:", *(f"# - {what}" for what in wish.left_out)]
     return "\n".join([_HEAD, *lines, *(["", *left_out] if wish.left_out else []), ""])
+
+
+def _key(name: str) -> str:
+    """Return a name as TOML has it in the head of a table, also one that is then refused."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else as_toml(name)
 
 
 def _lines_of_job(keys: Mapping[str, Any]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Written:
     """
     if (folder / CONFIG).exists():
         raise Trouble(
-            f"There is a {folder / CONFIG} already.",
+            f"{folder / CONFIG} is there already.",
             "Add a job to it (steadyspot config shows the keys), or begin in another folder.",
         )
     made: list[str] = []

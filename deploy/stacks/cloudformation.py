@@ -13,6 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -38,6 +39,8 @@ _NOTHING = ("didn't contain changes", "No updates are to be performed", "no chan
 _NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 """States in which AWS lets a stack only be deleted; none of them ever was, or still is, whole."""
 _IN_BETWEEN = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"}
+_OVERTAKEN = {"InvalidChangeSetStatus", "ChangeSetNotFound"}
+"""Codes of a change set that another one of its stack has overtaken."""
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _SETTLED = {*_WHOLE, "UPDATE_ROLLBACK_COMPLETE"}
 PAUSED = "Paused"
@@ -379,7 +382,8 @@ class Stacks:
             When it fails; names the resource and the reason.
         """
         seen = self._following.known(plan.stack)
-        self._client.execute_change_set(StackName=plan.stack, ChangeSetName=plan.change_set)
+        with _alone(plan.stack):
+            self._client.execute_change_set(StackName=plan.stack, ChangeSetName=plan.change_set)
         self._following.to_the_end(plan.stack, seen, told, wanted=_WHOLE)
 
     def remove(self, name: str, told: OnEvent) -> bool:
@@ -394,7 +398,8 @@ class Stacks:
         if stack is None:
             return False
         seen = self._following.known(name)
-        self._client.delete_stack(StackName=stack["StackId"], **self._in_role)
+        with _alone(name):
+            self._client.delete_stack(StackName=stack["StackId"], **self._in_role)
         self._following.to_the_end(stack["StackId"], seen, told, wanted={"DELETE_COMPLETE"})
         return True
 
@@ -402,7 +407,7 @@ class Stacks:
         self, name: str, change_set: str, *, new: bool, template: str, parameters: Mapping[str, str]
     ) -> None:
         mark = mark_of(self._platform, name)
-        try:
+        with _alone(name):
             self._client.create_change_set(
                 StackName=name,
                 ChangeSetName=change_set,
@@ -416,13 +421,6 @@ class Stacks:
                 Tags=[{"Key": k, "Value": v} for k, v in self._wanted_tags(name).items()],
                 **self._in_role,
             )
-        except ClientError as error:
-            if "_IN_PROGRESS state" in str(error):
-                raise Trouble(
-                    f"Somebody else is changing the stack {name} at this moment.",
-                    "Run the same command again: it waits for them, then goes on.",
-                ) from None
-            raise
 
     def _ready(self, name: str, change_set: str) -> Any:
         """Return the change set once it is made; None where there is nothing to change."""
@@ -470,6 +468,23 @@ class Stacks:
             # Who may only compare leaves the empty one to the next who deploys.
             if not error.response["Error"]["Code"].startswith("AccessDenied"):
                 raise
+
+
+@contextmanager
+def _alone(stack: str) -> Iterator[None]:
+    """Tell CloudFormation's refusal of a second one at a stack as what it is.
+
+    A change set of who came second is obsolete, or gone, once the first one's was carried out.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if not ("_IN_PROGRESS" in str(error) or error.response["Error"]["Code"] in _OVERTAKEN):
+            raise
+        raise Trouble(
+            f"Somebody else is changing the stack {stack} at this moment.",
+            "Run the same command again: it waits for them, then goes on.",
+        ) from None
 
 
 def _parameters(stack: Mapping[str, Any]) -> dict[str, str]:

@@ -36,7 +36,16 @@ _NO_GPU = "Fargate has no GPU; such a job belongs on AWS Batch, or on ECS with E
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. One line a fault: file, line, key, what is allowed."""
+    """The configuration can't be used. One line a fault: file, line, key, what is allowed.
+
+    ``what_to_do`` is the sentence for whoever reads that.
+    """
+
+    def __init__(
+        self, what: str, what_to_do: str = "Correct it, then run the same command again."
+    ) -> None:
+        super().__init__(what)
+        self.what_to_do = what_to_do
 
 
 @dataclass(frozen=True)
@@ -303,9 +312,14 @@ class Config:
         if name is None and len(self.jobs) == 1:
             return next(iter(self.jobs.values()))
         if name is None:
-            raise ConfigError(f"{self.path}: name one of its jobs: {', '.join(self.jobs)}.")
+            raise ConfigError(
+                f"{self.path} has several jobs: {', '.join(self.jobs)}.", "Name one of them."
+            )
         if name not in self.jobs:
-            raise ConfigError(f"{self.path}: jobs has no {unknown(name, self.jobs)}.")
+            raise ConfigError(
+                f"{self.path} has no job {unknown(name, self.jobs)}.",
+                "Name one that it has, or write the job into it.",
+            )
         return self.jobs[name]
 
     def prices_of(self, job: Job) -> Prices:
@@ -362,8 +376,9 @@ def read_text(path: Path) -> str:
         return path.read_text("utf-8-sig")  # some editors put a mark before UTF-8
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: there is no such file; go to the folder that has it, give its path, or write "
-            "one: steadyspot init."
+            f"{path}: there is no such file.",
+            "Go to the folder that has it, give its path with --config, or write one: "
+            "steadyspot init.",
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: the file must be text in UTF-8.") from None
@@ -398,7 +413,10 @@ def parse(text: str, path: Path = DEFAULT_PATH, environment: str | None = None) 
     if environment is not None:
         environments = content.get("environments", {})
         if environment not in environments:
-            raise ConfigError(f"{path}: environments has no {unknown(environment, environments)}.")
+            raise ConfigError(
+                f"{path}: environments has no {unknown(environment, environments)}.",
+                "Name one that it has with --env, or write the environment into it.",
+            )
         content = merged(content, environments[environment])
     return Config(
         environment=environment,

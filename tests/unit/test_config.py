@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -253,7 +254,7 @@ def test_each_budget_arrives() -> None:
         ("jobs = 3", "jobs is 3, but must be a table"),
         ("[jobs.ab]", "jobs.ab.image is missing: it must be the name of an image"),
         ("[platfrom]\n" + JOB, 'the file has no key "platfrom" (did you mean platform?); allowed:'),
-        (JOB + 'capcity = "x"', 'jobs.ab has no key "capcity" (did you mean capacity?); allowed:'),
+        (JOB + 'capcity = "x"', 'jobs.ab has no key "capcity" (did you mean capacity?).'),
         (JOB + "budgets = {failure = 1}", 'jobs.ab.budgets has no key "failure" (did you mean fai'),
         (
             JOB + 'capacity = "spot"',
@@ -574,10 +575,33 @@ def test_a_file_that_cannot_be_read_gets_one_sentence(tmp_path: Path) -> None:
         assert str(refused.value).startswith(f"{path}: ")
 
 
+def test_each_refusal_says_what_to_do_about_it(tmp_path: Path) -> None:
+    two = parse(JOB + '[jobs.report]\nimage = "x"\n')
+    refusals: list[tuple[Callable[[], object], str]] = [
+        (lambda: load(tmp_path / "absent.toml"), "--config"),
+        (lambda: parse(JOB, environment="prod"), "--env"),
+        (lambda: parse("[jobs"), "Correct it"),
+        (two.job, "Name one of them"),
+        (lambda: two.job("nobody"), "Name one that it has"),
+    ]
+    for asked, step in refusals:
+        with pytest.raises(ConfigError) as refused:
+            asked()
+        assert step in refused.value.what_to_do
+
+
+def test_of_many_jobs_the_one_that_may_be_meant_is_named_alone() -> None:
+    many = parse("".join(f'[jobs.job-{n}]\nimage = "x"\n' for n in range(10, 60)))
+    with pytest.raises(ConfigError, match=r'has no job "job-111" \(did you mean job-11\?\)\.$'):
+        many.job("job-111")
+    with pytest.raises(ConfigError, match=r'has no job "x"; allowed: job-10, '):
+        many.job("x")
+
+
 def test_a_job_is_found_by_name_or_as_the_only_one() -> None:
     two = parse(JOB + '[jobs.report]\nimage = "x"\n')
     assert two.job("report").name == "report"
-    with pytest.raises(ConfigError, match="name one of its jobs: ab, report"):
+    with pytest.raises(ConfigError, match="has several jobs: ab, report"):
         two.job()
     with pytest.raises(ConfigError, match=r"did you mean report\?"):
         two.job("reprot")

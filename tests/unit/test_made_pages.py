@@ -10,7 +10,7 @@ from pathlib import Path
 from docs.generate import PICTURE
 from docs.picture import WAY, picture
 from steadyspot.deploy.cli.main import VERBS
-from steadyspot.deploy.cli.verbs.drill import NAMES
+from steadyspot.deploy.cli.verbs.drill import CAUSES
 from steadyspot.statemachines.render import definition
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,4 +40,4 @@ def test_every_verb_and_every_drill_is_named() -> None:
     commands = (DOCS / "start" / "commands.md").read_text("utf-8")
     assert [verb for verb in VERBS if f"| `steadyspot {verb}" not in commands] == []
     drills = (DOCS / "how-to" / "drills.md").read_text("utf-8")
-    assert [drill for drill in NAMES if f"| `{drill}` |" not in drills] == []
+    assert [drill for drill in CAUSES if f"| `{drill}` |" not in drills] == []

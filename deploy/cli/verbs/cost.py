@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 @click.command(name="cost")
 @options.job
-@click.option("--days", default=31, show_default=True, type=click.IntRange(1, 3660))
+@click.option(
+    "--days",
+    default=31,
+    show_default=True,
+    type=click.IntRange(1, 3660),
+    help="Runs of the last so many days.",
+)
 @click.option("--each", is_flag=True, help="Each run by itself instead of months.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for spreadsheets.")
 @click.option("--refresh", is_flag=True, help="Today's prices, from AWS's Price List.")

@@ -14,29 +14,39 @@ if TYPE_CHECKING:
     from steadyspot.deploy.drills import Observation
     from steadyspot.deploy.target import Target
 
-NAMES = (
-    "interrupt",
-    "no-capacity",
-    "slow-launch",
-    "overlap",
-    "shards",
-    "after",
-    "weather",
-    "deregister",
-    "bad-image",
-    "hang",
-    "sidecar",
-    "undeliverable",
-    "short-grace",
-    "verify",
-)
+CAUSES = {
+    "interrupt": "a stop in the midst of an attempt, as a reclaim is",
+    "no-capacity": "Spot that is refused",
+    "slow-launch": "a launch that is accepted and never starts",
+    "overlap": "two runs that meet",
+    "shards": "a reclaim of two shards of a run",
+    "after": "nothing: one job has to begin by itself after another",
+    "weather": "nothing: asks what Spot refused to other runs would change",
+    "deregister": "a task definition that is gone",
+    "bad-image": "an image that cannot be pulled",
+    "hang": "a job that makes no progress",
+    "sidecar": "a second container that ends with an error",
+    "undeliverable": "a start that the Scheduler may not make",
+    "short-grace": "a stop_timeout that is too short to save",
+    "verify": "nothing: puts every row of the causes to the workflow",
+}
+"""What each drill causes, by its name."""
 
 OF_ONE_TASK = ("interrupt", "no-capacity")
 """Drills of the job itself that follow the attempts of its run."""
 
 
-@click.command(name="drill")
-@click.argument("name", type=options.OneOf(NAMES), metavar="NAME")
+class _Drilling(click.Command):
+    """Tells in its help what each drill causes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Drills, and what each causes"):
+            formatter.write_dl(list(CAUSES.items()))
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(name="drill", cls=_Drilling)
+@click.argument("name", type=options.OneOf(tuple(CAUSES)), metavar="NAME")
 @options.job
 @options.yes
 @options.as_json

@@ -86,7 +86,7 @@ def command(
         for _ in Follower(sfn, execution, pace, beside, behind_event=known).moments():
             pass  # Only what is printed is shown.
     elif not lines and not machine and found.run and found.run.shards > 1:
-        screen.say(tasks_of_shards(screen, found.run))
+        screen.say(tasks_of_shards(found.run))
     elif not lines and not machine:
         screen.say("Its attempts printed nothing of that, or none came to run.")
 

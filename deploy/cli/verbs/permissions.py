@@ -17,7 +17,7 @@ PURPOSES = ("deploy", "compare", "stacks", "operate", "read")
 @options.config
 @options.environment
 def command(purpose: str, path: Path, environment: str | None) -> None:
-    """Print the policy for who deploys, compares, operates or reads, of the stacks' role or key."""
+    """Print a policy: of who deploys, compares, operates, reads; of the stacks' role; of a key."""
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.stacks.config import load
     from steadyspot.deploy.stacks.keys import key_policy

@@ -168,8 +168,8 @@ def _print(screen: Screen, entry: dict[str, Any]) -> None:
     told = (entry.get(name) for name in (columns.JOB, columns.RUN_KEY, "execution", "why", "note"))
     screen.say("  ".join(str(text) for text in told if text))
     if messages.REQUEST in entry:
-        screen.pair("  runs", shlex.join(entry[messages.COMMAND]) or "the command of its image")
-        screen.pair("  with", json.dumps(entry[messages.REQUEST]))
+        screen.quoted("  runs", shlex.join(entry[messages.COMMAND]) or "the command of its image")
+        screen.quoted("  with", json.dumps(entry[messages.REQUEST]))
 
 
 def _queue(

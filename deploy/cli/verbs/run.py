@@ -31,7 +31,11 @@ def _refuse(config: Config, *, job: str | None, request: Any, given: Any, **_: A
     help='Run request as JSON, such as \'{"capacity": "spot-only"}\'.',
 )
 @options.parameters
-@click.option("--logs", is_flag=True, help="Show what the attempts print, too.")
+@click.option(
+    "--logs",
+    is_flag=True,
+    help="Show what the attempts print, too; an AWS made for this command always does.",
+)
 @click.option("--no-follow", is_flag=True, help="Start it and come back.")
 @options.as_json
 @options.on_target_unless(_refuse, begins=True)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 @click.command(name="runs")
 @options.job
-@click.option("--most", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--most",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="List no more than this many.",
+)
 @options.as_json
 @options.on_target
 def command(target: Target, screen: Screen, job: str | None, most: int, machine: bool) -> None:
@@ -35,8 +41,9 @@ def command(target: Target, screen: Screen, job: str | None, most: int, machine:
         _show(screen, lines, several=len(wanted) > 1)
     else:
         names = ", ".join(one.name for one in wanted)
-        advice = screen.advice(f"Start one: steadyspot run {wanted[0].name}")
-        screen.say(f"There has been no run of {names} yet. {advice}")
+        screen.say(
+            f"There has been no run of {names} yet. Start one: steadyspot run {wanted[0].name}"
+        )
 
 
 def _show(screen: Screen, lines: Sequence[Line], *, several: bool) -> None:

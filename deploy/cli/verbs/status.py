@@ -73,7 +73,7 @@ def _show(screen: Screen, jobs: list[JobStatus], *, again: bool, at: datetime) -
     screen.table(COLUMNS, map(cells, jobs))
     screen.say(LEGEND, "dim")
     for step in next_steps(jobs):
-        screen.say(screen.advice(step), "yellow")
+        screen.say(step, "yellow")
 
 
 def _write(target: Target, screen: Screen, page: Path) -> None:

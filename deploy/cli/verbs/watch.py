@@ -53,5 +53,5 @@ def command(
     if not machine:
         screen.say(f"{wanted.name}: execution {execution.rsplit(':', 1)[-1]}")
     if logs and not machine and found.run and found.run.shards > 1:
-        screen.say(tasks_of_shards(screen, found.run))
+        screen.say(tasks_of_shards(found.run))
     watch(target, screen, wanted, execution, logs=logs, machine=machine, shard=shard)

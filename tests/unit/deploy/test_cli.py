@@ -102,7 +102,7 @@ def of_this_machine(folder: Path) -> Target:
         (["run", "--local", "--input", "[]"], "A run cannot be asked for like this"),
         (["run", "--local", "--input", '{"capacity": "cheap"}'], "capacity"),
         (["run", "--local", "--input", '{"environment": {}}'], "Allowed keys"),
-        (["run", "noon", "--local"], "jobs has no"),
+        (["run", "noon", "--local"], "has no job"),
         (["redrive", "--local", "--to", "2026-11-24"], "--to needs --from"),
         (["redrive", "--local", "--from", "monday"], "monday is no time"),
         (["down", "night", "--local", "--delete-data"], "whole platform"),
@@ -282,6 +282,18 @@ def test_every_verb_has_help(verb: str) -> None:
 )  # fmt: skip
 def test_every_verb_that_shows_something_has_json_for_machines(verb: str) -> None:
     assert "--json" in CliRunner().invoke(main, [verb, "--help"]).output
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_list_of_verbs_has_their_whole_sentences(columns: int) -> None:
+    said = CliRunner().invoke(main, ["--help"], terminal_width=columns).output
+    assert "..." not in said.partition("Commands:")[2]
+    assert "RUN of it, or a window of times." in " ".join(said.split())
+
+
+def test_the_help_of_drill_says_what_each_causes() -> None:
+    said = CliRunner().invoke(main, ["drill", "--help"]).output
+    assert "short-grace    a stop_timeout that is too short to save" in said
 
 
 @pytest.mark.parametrize("verb", ["up", "drill", "down"])

@@ -161,7 +161,7 @@ def test_a_folder_with_a_configuration_is_left_alone(tmp_path: Path) -> None:
     done = init(tmp_path)
 
     assert done.exit_code == 1
-    assert "There is a" in done.output
+    assert "is there already" in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["steadyspot.toml"]
 
 
@@ -367,3 +367,14 @@ def test_the_schema_that_editors_get_is_the_one_that_is_checked_by(tmp_path: Pat
     done = CliRunner().invoke(main, ["config", "--schema"])
 
     assert json.loads(done.output) == json.loads((tmp_path / "steadyspot.schema.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["Ü b", "", 'a"b', "a.b", "x\ny", "Night"])
+def test_a_name_that_no_job_may_have_is_named_itself_and_nothing_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    done = init(tmp_path / "here", "--name", name)
+    assert done.exit_code == 1
+    assert "jobs has the name" in done.output
+    assert "2 to 32 lower-case letters" in done.output
+    assert not (tmp_path / "here").exists()

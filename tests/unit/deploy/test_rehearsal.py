@@ -13,7 +13,7 @@ import pytest
 from botocore.stub import Stubber
 
 from steadyspot.deploy.aws.prices import US_EAST_1
-from steadyspot.deploy.cli.verbs.drill import NAMES
+from steadyspot.deploy.cli.verbs.drill import CAUSES
 from steadyspot.deploy.drills import DRILLS
 from steadyspot.deploy.drills.announcing import announcement
 from steadyspot.deploy.drills.rehearsal import (
@@ -137,8 +137,8 @@ def test_a_row_that_the_deployed_workflow_lacks_is_found() -> None:
 def test_what_runs_nothing_is_announced_as_free() -> None:
     said = announcement(DRILLS["verify"], Job(name="night", image="i"), US_EAST_1, here=False)
     assert said[-1] == "It runs nothing and costs nothing."
-    assert list(DRILLS) == list(NAMES)
-    for name in NAMES:
+    assert list(DRILLS) == list(CAUSES)
+    for name in CAUSES:
         assert (
             "costs"
             in announcement(DRILLS[name], Job(name="night", image="i"), US_EAST_1, here=False)[-1]

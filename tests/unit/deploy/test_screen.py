@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
 from steadyspot.deploy.cli.screen import Screen
+from steadyspot.deploy.runs.logs import LogLine
 from steadyspot.deploy.trouble import Trouble
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:night-AbCdEf"
@@ -33,3 +35,31 @@ def test_no_text_is_taken_for_colours_or_emoji(
     console = Console(file=out, width=300, force_terminal=terminal, color_system=None)
     say(Screen(console, console))
     assert TEXT in out.getvalue()
+
+
+COMMAND = "steadyspot redrive night"
+PASTED = "steadyspot redrive --local night"
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+def test_a_command_in_a_sentence_of_ours_works_where_it_is_pasted(terminal: bool) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=300, force_terminal=terminal, color_system=None)
+    screen = Screen(console, console, given=["--local"])
+    screen.say(COMMAND)
+    screen.heading(COMMAND)
+    screen.pair("next", COMMAND)
+    screen.indented(COMMAND)
+    assert out.getvalue().count(PASTED) == 4
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+def test_what_others_wrote_stays_as_they_wrote_it(terminal: bool) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=300, force_terminal=terminal, color_system=None)
+    screen = Screen(console, console, given=["--local"])
+    screen.quoted("runs", COMMAND)
+    screen.raw(f"{COMMAND}\n")
+    screen.table(("command",), [(COMMAND,)])
+    screen.log_line(LogLine(datetime(2026, 11, 24, 2, tzinfo=UTC), 1, "task", COMMAND))
+    assert out.getvalue().count(COMMAND) == 4

@@ -145,6 +145,33 @@ def test_two_at_once_are_kept_apart_by_cloudformation() -> None:
         stacks(Busy("UPDATE_COMPLETE")).deploy("shop", "Description: new", {}, lambda _: None)
 
 
+@pytest.mark.parametrize(
+    ("call", "work"),
+    [
+        ("execute_change_set", lambda made: made.deploy("shop", "Description: new", {}, nobody)),
+        ("delete_stack", lambda made: made.remove("shop", nobody)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("ValidationError", "Stack:arn is in CREATE_IN_PROGRESS state and can not be updated."),
+        ("InvalidChangeSetStatus", "cannot be executed in its current status of [OBSOLETE]"),
+        ("ChangeSetNotFound", "ChangeSet [steadyspot-1] does not exist"),
+    ],
+)
+def test_who_comes_second_is_told_so_at_every_call(
+    call: str, work: Callable[[Stacks], object], code: str, text: str
+) -> None:
+    def busy(**_: object) -> None:
+        raise refusal(code, text)
+
+    client = CloudFormation("UPDATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE")
+    setattr(client, call, busy)
+    with pytest.raises(Trouble, match="Somebody else is changing the stack shop"):
+        work(stacks(client))
+
+
 def test_throttling_is_left_to_the_client_and_is_never_swallowed() -> None:
     class Throttled(CloudFormation):
         def describe_stack_events(self, **_: object) -> dict[str, object]:

@@ -64,7 +64,7 @@ class Shown:
 
     def configured(self, name: str) -> Job:
         if name != JOB.name:
-            raise ConfigError(f"steadyspot.toml: jobs has no {name}.")
+            raise ConfigError(f"steadyspot.toml has no job {name}.")
         return JOB
 
     def fleet(self) -> FleetView:
