@@ -65,6 +65,7 @@ class FolderChannel:
     ``done.json``       units done with their outputs, and the state; replaced as a whole
     ``in-hand/UNIT/``   a unit in hand: whose it is, outputs being written, those written
     ``half-made/``      outputs being written that belong to no unit
+    ``speaking/``       processes that have asked for the run
     ==================  =======================================================================
 
     A mark first names in ``done.json`` what is to be moved to ``outputs/``, and whoever finds it
@@ -82,12 +83,13 @@ class FolderChannel:
             self._root = root / folder_of_shards(shard.count) / run_key
         self._stop = os.pipe()
         self._told_of_done = False
-        for folder in ("half-made", "in-hand", "outputs"):
+        for folder in ("half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
-            for left in (self._root / "half-made").iterdir():
-                if not Process.named(left.name).lives():
-                    remove(left)
+            for kind in ("half-made", "speaking"):
+                for left in (self._root / kind).iterdir():
+                    if not Process.named(left.name).lives():
+                        remove(left)
             attempt = Process(*done["attempt"])
             if not (attempt.lives() and attempt.pid in ancestry(os.getpid())):
                 attempt = Process.of(os.getpid())
@@ -100,7 +102,9 @@ class FolderChannel:
             "attempt": done["attempts"],
             "capacity": "",
             "state": done["state"],
+            "folders": any(os.environ.get(each) for each in (Env.CHECKPOINT_DIR, Env.OUTPUT_DIR)),
         }
+        self._speak()
 
     @classmethod
     def from_environment(cls, shard: Shard) -> FolderChannel:
@@ -136,6 +140,7 @@ class FolderChannel:
         """Programs one after the other are attempts here; each says what was done before it."""
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
+        self._speak()
         with self._locked():
             owner = self._owner(unit, within)
             place = owner.folder / "drafts" if owner else self._root / "half-made"
@@ -231,7 +236,13 @@ class FolderChannel:
     def progress(self, fraction: float | None, total: int | None) -> None:
         pass
 
-    def all_done(self, done: bool, at_end: bool = False) -> None:
+    def speaking(self) -> list[int]:
+        return [Process.named(each).pid for each in os.listdir(self._root / "speaking")]
+
+    def _speak(self) -> None:
+        (self._root / "speaking" / str(Process.of(os.getpid()))).touch()
+
+    def all_done(self, done: bool, at_end: bool = False, state: Sequence[Any] = ()) -> None:
         """Units set aside are done with the program, unless an exception has ended it."""
         if not (done and at_end) or getattr(sys, "last_value", None) is not None:
             return
@@ -239,7 +250,7 @@ class FolderChannel:
         with self._locked() as known:
             for one in self._in_hand():
                 if one.aside and one.process.pid == pid:
-                    self._count(known, one.key, known["state"])
+                    self._count(known, one.key, [plain(each) for each in state] or known["state"])
 
     def is_stopping(self) -> bool:
         return self._told_within(0) or self._is_left()
