@@ -6,6 +6,7 @@ order: outputs first, then the mark.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -126,13 +127,25 @@ class SocketChannel:
         return reply
 
     def _connection(self) -> tuple[socket.socket, Any]:
-        if getattr(self._local, "pid", None) != os.getpid():
+        if getattr(self._local, "pid", None) != os.getpid() or self._is_closed():
             connection = socket.socket(socket.AF_UNIX)
             connection.connect(self._path)
             self._local.connection = connection
             self._local.lines = connection.makefile("rb")
             self._local.pid = os.getpid()
+            self._local.file = os.fstat(connection.fileno()).st_ino
         return self._local.connection, self._local.lines
+
+    def _is_closed(self) -> bool:
+        """Whether the job has closed all its files, as some do that go into the background.
+
+        The number is another file's then, which is not to be closed with the connection.
+        """
+        with contextlib.suppress(OSError):
+            if os.fstat(self._local.connection.fileno()).st_ino == self._local.file:
+                return False
+        self._local.connection.detach()
+        return True
 
 
 def _given(state: list[Any]) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from steadyspot.units import Ambiguous, Process, ancestry, beside, owner
 LOOK_SECONDS = 0.1
 """How often it is looked whether other processes have units in hand."""
 
-LEADER_SECONDS = 1.0
-"""How often a shard looks whether the process that started it is there still."""
+LOOK_AGAIN_SECONDS = 1.0
+"""How often it is looked again whether the run is to stop, and a shard's leader is there still."""
 
 LOCAL_KEY = "local"
 
@@ -82,6 +82,8 @@ class FolderChannel:
             run_key = shard_key(LOCAL_KEY, shard.number)
             self._root = root / folder_of_shards(shard.count) / run_key
         self._stop = os.pipe()
+        self._told = False
+        self._pipe = os.fstat(self._stop[0]).st_ino
         self._told_of_done = False
         for folder in ("half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
@@ -266,22 +268,36 @@ class FolderChannel:
             )
 
     def wait_stop(self) -> None:
-        pause = round(LEADER_SECONDS * 1000) if self._leader else None
-        while not self._told_within(pause) and not self._is_left():
+        while not self._told_within(LOOK_AGAIN_SECONDS) and not self._is_left():
             pass
 
     def told_to_stop(self) -> None:
         """Called in a signal handler, which may not take a lock."""
-        os.write(self._stop[1], b"1")
+        self._told = True
+        if self._is_pipe(self._stop[1]):
+            os.write(self._stop[1], b"1")
 
     def _is_left(self) -> bool:
         return self._leader is not None and not self._leader.lives()
 
-    def _told_within(self, milliseconds: int | None) -> bool:
-        """Whether the byte is there, which stays for forks to see."""
+    def _told_within(self, seconds: float) -> bool:
+        """Whether the byte is there, which stays for forks to see.
+
+        A job that has closed all its files, as some do that go into the background, is told in the
+        process of the signal alone.
+        """
+        if not self._is_pipe(self._stop[0]):
+            time.sleep(0 if self._told else seconds)
+            return self._told
         poll = select.poll()
         poll.register(self._stop[0], select.POLLIN)
-        return bool(poll.poll(milliseconds))
+        return bool(poll.poll(seconds * 1000)) and self._is_pipe(self._stop[0])
+
+    def _is_pipe(self, file: int) -> bool:
+        """Whether a descriptor is the pipe's still, and no file's that the job has opened since."""
+        with contextlib.suppress(OSError):
+            return os.fstat(file).st_ino == self._pipe
+        return False
 
     def _owner(self, unit: str | None, within: str | None) -> _Unit | None:
         in_hand = {one.key: one for one in self._in_hand() if not one.aside}

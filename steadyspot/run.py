@@ -105,6 +105,8 @@ class Run:
         self._looping: int | None = None
         self._looped = False
         self._pid = os.getpid()
+        # No method: to look up who handles a signal asks for its repr, and so for that of the run.
+        self._on_sigterm = lambda number, frame: self._told()
         if not is_child_of_python():
             self._catch_sigterm()
         atexit.register(self._say_at_end)
@@ -401,7 +403,7 @@ class Run:
 
         os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
-    def _on_sigterm(self, number: int, frame: object) -> None:
+    def _told(self) -> None:
         self.stopping.flag = True
         self._channel.told_to_stop()
 
