@@ -6,6 +6,7 @@ order: outputs first, then the mark.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -35,7 +36,8 @@ class Channel(Protocol):
     def await_others(self) -> None: ...
     def save(self, state: list[Any]) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
-    def all_done(self, done: bool, at_end: bool = False) -> None: ...
+    def all_done(self, done: bool, at_end: bool = False, state: Sequence[Any] = ()) -> None: ...
+    def speaking(self) -> list[int]: ...
     def say_done(self, done: int, left: int) -> None: ...
     def is_stopping(self) -> bool: ...
     def wait_stop(self) -> None: ...
@@ -88,8 +90,13 @@ class SocketChannel:
     def progress(self, fraction: float | None, total: int | None) -> None:
         self._ask({"do": "progress", "fraction": fraction, "total": total})
 
-    def all_done(self, done: bool, at_end: bool = False) -> None:
+    def all_done(self, done: bool, at_end: bool = False, state: Sequence[Any] = ()) -> None:
+        """The state of a run that is complete is asked for no more."""
         self._ask({"do": "all-done", "done": done, "at_end": at_end})
+
+    def speaking(self) -> list[int]:
+        pids: list[int] = self._ask({"do": "speaking"})["pids"]
+        return pids
 
     def is_stopping(self) -> bool:
         stopping: bool = self._ask({"do": "is-stopping"})["stopping"]
@@ -120,13 +127,25 @@ class SocketChannel:
         return reply
 
     def _connection(self) -> tuple[socket.socket, Any]:
-        if getattr(self._local, "pid", None) != os.getpid():
+        if getattr(self._local, "pid", None) != os.getpid() or self._is_closed():
             connection = socket.socket(socket.AF_UNIX)
             connection.connect(self._path)
             self._local.connection = connection
             self._local.lines = connection.makefile("rb")
             self._local.pid = os.getpid()
+            self._local.file = os.fstat(connection.fileno()).st_ino
         return self._local.connection, self._local.lines
+
+    def _is_closed(self) -> bool:
+        """Whether the job has closed all its files, as some do that go into the background.
+
+        The number is another file's then, which is not to be closed with the connection.
+        """
+        with contextlib.suppress(OSError):
+            if os.fstat(self._local.connection.fileno()).st_ino == self._local.file:
+                return False
+        self._local.connection.detach()
+        return True
 
 
 def _given(state: list[Any]) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from steadyspot.units import Ambiguous, Process, ancestry, beside, owner
 LOOK_SECONDS = 0.1
 """How often it is looked whether other processes have units in hand."""
 
-LEADER_SECONDS = 1.0
-"""How often a shard looks whether the process that started it is there still."""
+LOOK_AGAIN_SECONDS = 1.0
+"""How often it is looked again whether the run is to stop, and a shard's leader is there still."""
 
 LOCAL_KEY = "local"
 
@@ -65,6 +65,7 @@ class FolderChannel:
     ``done.json``       units done with their outputs, and the state; replaced as a whole
     ``in-hand/UNIT/``   a unit in hand: whose it is, outputs being written, those written
     ``half-made/``      outputs being written that belong to no unit
+    ``speaking/``       processes that have asked for the run
     ==================  =======================================================================
 
     A mark first names in ``done.json`` what is to be moved to ``outputs/``, and whoever finds it
@@ -81,13 +82,16 @@ class FolderChannel:
             run_key = shard_key(LOCAL_KEY, shard.number)
             self._root = root / folder_of_shards(shard.count) / run_key
         self._stop = os.pipe()
+        self._told = False
+        self._pipe = os.fstat(self._stop[0]).st_ino
         self._told_of_done = False
-        for folder in ("half-made", "in-hand", "outputs"):
+        for folder in ("half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
-            for left in (self._root / "half-made").iterdir():
-                if not Process.named(left.name).lives():
-                    remove(left)
+            for kind in ("half-made", "speaking"):
+                for left in (self._root / kind).iterdir():
+                    if not Process.named(left.name).lives():
+                        remove(left)
             attempt = Process(*done["attempt"])
             if not (attempt.lives() and attempt.pid in ancestry(os.getpid())):
                 attempt = Process.of(os.getpid())
@@ -100,7 +104,9 @@ class FolderChannel:
             "attempt": done["attempts"],
             "capacity": "",
             "state": done["state"],
+            "folders": any(os.environ.get(each) for each in (Env.CHECKPOINT_DIR, Env.OUTPUT_DIR)),
         }
+        self._speak()
 
     @classmethod
     def from_environment(cls, shard: Shard) -> FolderChannel:
@@ -136,6 +142,7 @@ class FolderChannel:
         """Programs one after the other are attempts here; each says what was done before it."""
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
+        self._speak()
         with self._locked():
             owner = self._owner(unit, within)
             place = owner.folder / "drafts" if owner else self._root / "half-made"
@@ -231,7 +238,13 @@ class FolderChannel:
     def progress(self, fraction: float | None, total: int | None) -> None:
         pass
 
-    def all_done(self, done: bool, at_end: bool = False) -> None:
+    def speaking(self) -> list[int]:
+        return [Process.named(each).pid for each in os.listdir(self._root / "speaking")]
+
+    def _speak(self) -> None:
+        (self._root / "speaking" / str(Process.of(os.getpid()))).touch()
+
+    def all_done(self, done: bool, at_end: bool = False, state: Sequence[Any] = ()) -> None:
         """Units set aside are done with the program, unless an exception has ended it."""
         if not (done and at_end) or getattr(sys, "last_value", None) is not None:
             return
@@ -239,7 +252,7 @@ class FolderChannel:
         with self._locked() as known:
             for one in self._in_hand():
                 if one.aside and one.process.pid == pid:
-                    self._count(known, one.key, known["state"])
+                    self._count(known, one.key, [plain(each) for each in state] or known["state"])
 
     def is_stopping(self) -> bool:
         return self._told_within(0) or self._is_left()
@@ -255,22 +268,36 @@ class FolderChannel:
             )
 
     def wait_stop(self) -> None:
-        pause = round(LEADER_SECONDS * 1000) if self._leader else None
-        while not self._told_within(pause) and not self._is_left():
+        while not self._told_within(LOOK_AGAIN_SECONDS) and not self._is_left():
             pass
 
     def told_to_stop(self) -> None:
         """Called in a signal handler, which may not take a lock."""
-        os.write(self._stop[1], b"1")
+        self._told = True
+        if self._is_pipe(self._stop[1]):
+            os.write(self._stop[1], b"1")
 
     def _is_left(self) -> bool:
         return self._leader is not None and not self._leader.lives()
 
-    def _told_within(self, milliseconds: int | None) -> bool:
-        """Whether the byte is there, which stays for forks to see."""
+    def _told_within(self, seconds: float) -> bool:
+        """Whether the byte is there, which stays for forks to see.
+
+        A job that has closed all its files, as some do that go into the background, is told in the
+        process of the signal alone.
+        """
+        if not self._is_pipe(self._stop[0]):
+            time.sleep(0 if self._told else seconds)
+            return self._told
         poll = select.poll()
         poll.register(self._stop[0], select.POLLIN)
-        return bool(poll.poll(milliseconds))
+        return bool(poll.poll(seconds * 1000)) and self._is_pipe(self._stop[0])
+
+    def _is_pipe(self, file: int) -> bool:
+        """Whether a descriptor is the pipe's still, and no file's that the job has opened since."""
+        with contextlib.suppress(OSError):
+            return os.fstat(file).st_ino == self._pipe
+        return False
 
     def _owner(self, unit: str | None, within: str | None) -> _Unit | None:
         in_hand = {one.key: one for one in self._in_hand() if not one.aside}

@@ -10,6 +10,7 @@ import reprlib
 import sys
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from steadyspot.errors import Misused, RunError
@@ -39,19 +40,44 @@ def refuse_pool() -> None:
         raise Misused(f"A pool cannot take its units from remaining(units). {FOR_POOLS}")
 
 
-def this_program(file: str, line: int) -> str:
+def this_program(loop: FrameType) -> str:
     """What tells a loop of this program from one of another that a job runs.
 
     The same program may be started again; a child of ``multiprocessing``, which does the units of
-    its parent, is told from none.
+    its parent, is told from none. Of a program that is no file, such as ``python - <<END``, its
+    code tells.
     """
     if is_child_of_python():
         return ""
     program = (sys.argv or [""])[0]
-    if program == "-c":
-        text = "\0".join(sys.orig_argv).encode("utf-8", "surrogateescape")
-        program = f"-c {zlib.crc32(text):08x}"
-    return f"{program}, {file} line {line}"
+    if program in ("", "-", "-c"):
+        program = f"{program or '-'} {_sum(_main(loop).f_code):08x}"
+    return f"{program}, {loop.f_code.co_filename} line {loop.f_lineno}"
+
+
+def _main(frame: FrameType) -> FrameType:
+    """The frame of the program's own text that a frame was called from, else that frame."""
+    above: FrameType | None = frame
+    while above:
+        place = above.f_globals.get("__name__"), above.f_code.co_name
+        if place == ("__main__", "<module>"):
+            return above
+        above = above.f_back
+    return frame
+
+
+def _sum(code: CodeType) -> int:
+    """A checksum of code, the same in each process."""
+    found = zlib.crc32(code.co_code + repr(code.co_names).encode())
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            text = str(_sum(const))
+        elif isinstance(const, frozenset):  # Its order is another in each process.
+            text = str(sorted(map(repr, const)))
+        else:
+            text = repr(const)
+        found = zlib.crc32(text.encode("utf-8", "surrogatepass"), found)
+    return found
 
 
 def in_parts(names: Sequence[str]) -> Iterator[Sequence[str]]:

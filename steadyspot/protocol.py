@@ -5,8 +5,9 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"ok": true, …}`` or ``{"ok": false, "error": "a sentence", "todo": "a sentence"}``.
 
 ==========================  ===================================================================
-``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, and ``state``: a list
-                            with what was last saved, empty where nothing was
+``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, ``folders``: whether
+                            the run has a checkpoint or output folder, and ``state``: a list with
+                            what was last saved, empty where nothing was
 ``{"do": "units"}``         ``units``: the keys done so far, durable or set aside
 ``{"do": "claim",           units of the ``program``, and those it finds ``done`` and leaves out;
 ``"program", "units",       that is refused where another has had them in this attempt
@@ -23,9 +24,9 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"do": "mark", "unit",    answers when the unit's outputs, the state (if given) and its key are
 ``"state"}``                durable; only then is the unit done. So are outputs of no unit then,
                             and units set aside whose keys are in the list ``also``
-``{"do": "set-aside",       ends a unit that made nothing and may not be done yet, such as one that
-``"unit"}``                 was taken ahead: it counts with the mark that names it, or when the job
-                            has ended well
+``{"do": "set-aside",       ends a unit that may not be done yet, such as one that was taken ahead
+``"unit"}``                 or has handed on work: it counts with the mark that names it, or when
+                            the job has ended well
 ``{"do": "break-off",       the unit will not be done, and its outputs do not count; it may be
 ``"unit"}``                 begun again. With a sentence in ``refused`` the job broke a rule with
                             it, or with none where that is empty: however it ends, the attempt
@@ -40,6 +41,7 @@ way, one reply to one request, in order; a connection of one's own for each thre
                             ``"done": false`` takes it back. With ``"at_end": true``, said when a
                             process has done all its units and ends by itself, it counts only if
                             that is the job's first process
+``{"do": "speaking"}``      ``pids``: the processes that have a connection of their own
 ``{"do": "is-stopping"}``   ``stopping``: whether the attempt is to stop
 ``{"do": "wait-stop"}``     answers when the attempt is to stop: ``seconds_left`` of the job's share
 ==========================  ===================================================================

@@ -26,10 +26,11 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from steadyspot import local_shards
+from steadyspot.aside import Aside, Others
 from steadyspot.channel import Channel, SocketChannel
 from steadyspot.contract import Env, Exit
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
-from steadyspot.in_hand import UNIT, InHand, Moments, is_child_of_python
+from steadyspot.in_hand import UNIT, InHand, is_child_of_python
 from steadyspot.local_folder import FolderChannel, folder_of_shards, local_folder
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
@@ -37,6 +38,7 @@ from steadyspot.protocol import SOCKET
 from steadyspot.shards import BadShard, Shard
 from steadyspot.state import State
 from steadyspot.stopping import Stopping
+from steadyspot.under_way import STOP_THREAD
 
 T = TypeVar("T")
 
@@ -99,13 +101,16 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        self._moments = Moments()
+        self._others = Others(channel.about["folders"], channel.speaking)
+        self._looping: int | None = None
         self._looped = False
         self._pid = os.getpid()
+        # No method: to look up who handles a signal asks for its repr, and so for that of the run.
+        self._on_sigterm = lambda number, frame: self._told()
         if not is_child_of_python():
             self._catch_sigterm()
         atexit.register(self._say_at_end)
-        threading.Thread(target=self._watch, name="steadyspot-stop", daemon=True).start()
+        threading.Thread(target=self._watch, name=STOP_THREAD, daemon=True).start()
 
     def __repr__(self) -> str:
         units = len(self._channel.units())
@@ -127,12 +132,12 @@ class Run:
         When the loop asks for the next unit, the one before is made durable with its outputs and
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
         the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
-        ``undone``; one that would take them from here is refused. A unit that made no output and
-        left ``state`` as it is, and took less than a millisecond or left something running, such as
-        what it has put into a queue or any ``multiprocessing.Process``, may be one taken ahead: it
-        becomes durable with the next of its loop that is not so, or when the job has ended well.
-        ``with run.unit(unit)`` in a loop over ``undone`` counts each at its end, however short it
-        was.
+        ``undone``; one that would take them from here is refused. A unit is in doubt where it left
+        something running that it began, such as a task of a pool, what it has put into a queue, or
+        a child that it feeds, and where it made no output, left ``state`` as it is, and took less
+        than a millisecond, as one taken ahead. It becomes durable with the next of its loop that is
+        not, or when the job has ended well. ``with run.unit(unit)`` in a loop over ``undone``
+        counts each at its end, whatever runs beside it.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
@@ -140,12 +145,16 @@ class Run:
         two programs.
         """
         caller = sys._getframe(1)
-        return self._remaining(units, key, (caller.f_code.co_filename, caller.f_lineno))
+        place = caller.f_code.co_filename, caller.f_lineno
+        return self._remaining(units, key, place, this_program(caller))
 
     def _remaining(
-        self, units: Iterable[T], key: Callable[[T], Hashable] | None, loop: tuple[str, int]
+        self,
+        units: Iterable[T],
+        key: Callable[[T], Hashable] | None,
+        loop: tuple[str, int],
+        program: str,
     ) -> Iterator[T]:
-        program = this_program(*loop)
         self._channel.claim(program, [], [])
         done = set(self._channel.units())
         self._looped = False
@@ -154,7 +163,7 @@ class Run:
         if total is not None:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
-        aside: list[InHand] = []
+        aside = Aside(self._others)
         skipped: list[str] = []
         for name, unit in self._own(units, key):
             if self._loops.get(name, loop) != loop:
@@ -193,8 +202,7 @@ class Run:
         with ThreadPoolExecutor() as pool:
             list(pool.map(work, run.undone(parts)))
         """
-        caller = sys._getframe(1)
-        program = this_program(caller.f_code.co_filename, caller.f_lineno)
+        program = this_program(sys._getframe(1))
         done = set(self._channel.units())
         pairs = list(self._own(units, key))
         for part in in_parts([name for name, _ in pairs]):
@@ -221,22 +229,24 @@ class Run:
             yield
 
     @contextlib.contextmanager
-    def _in_hand(self, key: str, aside: list[InHand] | None) -> Iterator[None]:
-        """Hold a unit. Where its work may not be done yet, it goes to those ``aside``.
+    def _in_hand(self, key: str, aside: Aside | None) -> Iterator[None]:
+        """Hold a unit; one of a loop, whose work may not be done yet, goes to those ``aside``.
 
-        They are marked with the next that is not, since a loop that takes units ahead does their
-        work while that one is in hand; and all wait for what was begun since the first of them.
+        They are marked with the next that is done for certain.
         """
         self._leave_if_stopping()
         self._channel.begin(key)
-        unit = InHand(key, of_loop=aside is not None)
+        unit = InHand(key, aside.begin() if aside else None)
+        if aside:
+            self._looping = threading.get_ident()
         token = UNIT.set(unit)
         state: list[Any] = []
         try:
             self._changes.begin(unit)
             yield
-            idle = unit.is_idle(self._moments)
-            idle = idle or bool(aside and aside[0].leaves_running(self._moments))
+            changed = self._changes.changed()
+            unit.made = unit.made or changed
+            done = aside is None or aside.are_done(unit)
             unit.check_innermost()
             self._changes.check()
             if unit.pid == os.getpid():
@@ -254,14 +264,14 @@ class Run:
                 UNIT.reset(token)
         if unit.pid != os.getpid():
             return
-        if aside is not None and idle and not state:
+        if aside and not done:
             self._channel.set_aside(key)
-            aside.append(unit)
-        else:
-            self._channel.mark(key, state, [one.key for one in aside or []])
-            self._changes.saved(state)
-            if aside:
-                aside.clear()
+            aside.add(unit, changed)
+            return
+        self._channel.mark(key, state, [one.key for one in aside.units] if aside else [])
+        self._changes.saved(state)
+        if aside:
+            aside.clear()
 
     @contextlib.contextmanager
     def output(
@@ -289,6 +299,9 @@ class Run:
             unit_of = "" if unit is None else unit_key(unit)
         if here and here.pid == os.getpid():
             here.made = here.made or unit_of in (None, here.key)
+        of_loop = here is None or here.ended or here.before is not None
+        if of_loop and self._looping not in (None, threading.get_ident()):
+            self._others.make = True
         output, path = self._channel.output(name, unit_of, within)
         try:
             yield path
@@ -307,13 +320,16 @@ class Run:
         """Make ``state`` durable now, and the checkpoint folder as it is.
 
         Without that the folder is saved with a unit's mark, and by itself only while no unit is
-        under way: a long unit asks for it where it can go on from what lies there.
+        under way: a long unit asks for it where it can go on from what lies there. ``state`` waits
+        where units have changed it that are not done yet, since they have handed on work.
         """
         try:
             state = self._changes.unsaved()
         except Misused as misused:
             self._channel.break_off("", str(misused))
             raise
+        if self._others.state_waits:
+            state = []
         self._channel.save(state)
         self._changes.saved(state)
 
@@ -358,7 +374,9 @@ class Run:
         ours = signal.getsignal(signal.SIGTERM) == self._on_sigterm
         if self._looped and ours and not self.stopping.seen and os.getpid() == self._pid:
             with contextlib.suppress(RunError):
-                self._channel.all_done(True, at_end=True)
+                waits = self._others.state_waits
+                state = self._changes.unsaved() if waits else []
+                self._channel.all_done(True, at_end=True, state=state)
 
     def _catch_sigterm(self) -> None:
         """Have SIGTERM end the loop after the unit in hand, in this process and not in its forks.
@@ -385,7 +403,7 @@ class Run:
 
         os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
-    def _on_sigterm(self, number: int, frame: object) -> None:
+    def _told(self) -> None:
         self.stopping.flag = True
         self._channel.told_to_stop()
 

@@ -29,7 +29,7 @@ class State:
         self._lock = threading.Lock()
         self._in_hand: set[InHand] = set()
         self._pid = os.getpid()
-        self._saved = self._text()
+        self._saved = self._ended = self._text()
         self._before: str | None = None
 
     def begin(self, unit: InHand) -> None:
@@ -49,6 +49,11 @@ class State:
         with self._lock:
             self._in_hand.discard(unit)
             self._look()
+
+    def changed(self) -> bool:
+        """Whether it was changed since this was asked for last, as a unit ended."""
+        before, self._ended = self._ended, self._text()
+        return self._ended != before
 
     def unsaved(self) -> list[Any]:
         """The state, if it is to be saved. Raises ``Misused``."""

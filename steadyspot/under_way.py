@@ -1,10 +1,11 @@
 """What a process has begun and not ended: threads, children, and tasks of asyncio and of pools.
 
-A unit of a loop that made nothing by itself may have handed its work on. Whether it has, nobody
-says, so what is under way when the unit ends is compared with what was when it began. It is a look
-from outside, at what the standard library keeps; where it sees nothing, nothing is under way. A
-pool's own threads and children are not, only the tasks that it has, nor is a thread or task that
-waits for work at an empty queue. Of a child of ``multiprocessing`` nobody can see whether it waits.
+A unit of a loop may have handed its work on, in whole or in part. Whether it has, nobody says, so
+what is under way when the unit ends is compared with what was when it began. It is a look from
+outside. A thread is under way while it stands at another place of its program than before; one
+that is back where it waited, at a queue of whatever kind or for the time to pass, is not. A pool's
+own threads and children are not, only the tasks that it has. Whether a child that is fed through a
+pipe or by ``multiprocessing`` is through with what it was given, nobody can see.
 
 Pools say by no public name what they have yet to do, and to note what is submitted their modules
 would have to be replaced under the job. So this file reads names and frames that belong to
@@ -21,11 +22,22 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from steadyspot.units import Process, ancestry
+
 Token = tuple[object, ...]
-"""Tells one thing that is under way from another."""
+"""Tells one thing that is under way from another; the first is its kind."""
+
+THREAD, HELPER, CHILD = "thread", "daemon thread", "child"
+TASK, QUEUE, COROUTINE = "task of a pool", "queue of a pool", "task of asyncio"
+"""Kinds. For a thread the interpreter waits at its end, for a daemon thread it does not."""
+
+STOP_THREAD = "steadyspot-stop"
+"""The name of the thread that waits for a stop, and calls what the job wants called then."""
 
 _POOLS = (
     *("concurrent.futures.thread", "concurrent.futures.process"),
@@ -66,8 +78,9 @@ def effort() -> Effort:
 
 def under_way() -> frozenset[Token]:
     """All that is under way; what waits in the queue of a pool of threads is new each time."""
+    own = threading.get_ident()
     frames = sys._current_frames()
-    frames.pop(threading.get_ident(), None)
+    frames.pop(own, None)
     stacks = {thread: list(_stack(frame)) for thread, frame in frames.items()}
     of_pools = {
         thread
@@ -79,12 +92,13 @@ def under_way() -> frozenset[Token]:
     return frozenset(
         (
             *(
-                _thread(each.ident, stacks.get(each.ident or 0, []))
+                token
                 for each in threading.enumerate()
-                if each.ident not in of_pools and not _awaits_work(stacks.get(each.ident or 0, []))
+                if each.ident not in (of_pools | {own}) and each.name != STOP_THREAD
+                for token in _thread(each, stacks.get(each.ident or 0, []))
             ),
-            *(("child", pid) for pid in _children() if pid not in children),
-            *(("task", manager.ident, n) for manager in managers for n in _pending(manager)),
+            *((CHILD, pid) for pid in _children() if pid not in children),
+            *((TASK, manager.ident, n) for manager in managers for n in _pending(manager)),
             *_tasks(),
             *_in_pools(stacks),
             *_queued(),
@@ -93,13 +107,52 @@ def under_way() -> frozenset[Token]:
 
 
 def has_children_at_work() -> bool:
-    """Whether children of ``multiprocessing`` that are no pool's may be at work."""
+    """Whether children are there of whom nobody can see whether they are through with their work.
+
+    They are children of ``multiprocessing`` that are no pool's, and those that are fed.
+    """
+    of_pools = _of_pools()
+    if any(pid not in of_pools and _is_fed(pid) for pid in _children()):
+        return True
     multiprocessing = sys.modules.get("multiprocessing")
-    if multiprocessing is None or not (children := multiprocessing.active_children()):
-        return False
-    stacks = [list(_stack(frame)) for frame in sys._current_frames().values()]
-    of_pools = _children_of_pools(_managers(), stacks)
+    children = multiprocessing.active_children() if multiprocessing else []
     return any(each.pid not in of_pools and not each.name.startswith(_MANAGER) for each in children)
+
+
+def below(pids: Iterable[int]) -> list[int]:
+    """Those of these processes that are below this one and live."""
+    return [pid for pid in pids if os.getpid() in _above(pid) and Process.of(pid).lives()]
+
+
+def no_pools(pids: Iterable[int]) -> list[int]:
+    """Those of these processes that are no pool's."""
+    of_pools = _of_pools()
+    return [pid for pid in pids if not of_pools & {pid, *_above(pid)}]
+
+
+def _above(pid: int) -> list[int]:
+    return list(ancestry(pid))[1:]
+
+
+def has_children() -> bool:
+    """Whether any thread of this process has children, as far as the system tells."""
+    with contextlib.suppress(OSError):
+        return any(map(_children, map(int, os.listdir("/proc/self/task"))))
+    return False
+
+
+def _of_pools() -> set[int]:
+    stacks = [list(_stack(frame)) for frame in sys._current_frames().values()]
+    return _children_of_pools(_managers(), stacks)
+
+
+def _is_fed(pid: int) -> bool:
+    """Whether a child reads from a pipe or a socket that is not this process's own input."""
+    with contextlib.suppress(OSError):
+        given = os.readlink(f"/proc/{pid}/fd/0")
+        own = os.readlink("/proc/self/fd/0") if os.path.lexists("/proc/self/fd/0") else ""
+        return given.startswith(("pipe:", "socket:")) and given != own
+    return False
 
 
 def _managers() -> list[threading.Thread]:
@@ -107,18 +160,68 @@ def _managers() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if hasattr(each, "pending_work_items")]
 
 
-def _thread(ident: int | None, stack: list[FrameType]) -> Token:
-    """One that has yet to begin is another than the same at work."""
-    begun = any(frame.f_globals.get("__name__") != "threading" for frame in stack)
-    return ("thread" if begun else "thread to begin", ident)
+def _thread(thread: threading.Thread, stack: list[FrameType]) -> Iterator[Token]:
+    """A thread and the place it stands at; one that the system lets run is at another each time.
+
+    It may have been woken, and has not come to leave its place yet.
+    """
+    if _awaits_work(stack):
+        return
+    place = tuple(map(_place, stack))
+    yield HELPER if thread.daemon else THREAD, thread.ident, place
+    if _runs(thread.native_id or 0):
+        yield HELPER if thread.daemon else THREAD, thread.ident, os.urandom(8)
+
+
+def _place(frame: FrameType) -> Token:
+    """Where in its source a frame is; the number of an instruction changes as code warms up."""
+    instruction = max(frame.f_lasti, 0) // 2
+    return id(frame.f_code), next(islice(frame.f_code.co_positions(), instruction, None), None)
+
+
+def any_begins() -> bool:
+    """Whether a thread was started and has not come to its own program yet."""
+    frames = sys._current_frames()
+    return any(
+        all(frame.f_globals.get("__name__") == "threading" for frame in _stack(frames[thread]))
+        for thread in (each.ident or 0 for each in threading.enumerate())
+        if thread in frames
+    )
+
+
+def _runs(native: int) -> bool:
+    """Whether the system lets a thread run, be it that it waits for a processor."""
+    try:
+        stat = Path(f"/proc/self/task/{native}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] == b"R"
+
+
+def handed_on(left: Iterable[Token], before: Iterable[Token]) -> bool:
+    """Whether any of what is left is work by its nature, and may not only lie in the background.
+
+    As do children that live on, and daemon threads that were begun meanwhile, such as the one that
+    draws a progress bar.
+    """
+    helpers = {token[1] for token in before if token[0] == HELPER}
+    kinds = (THREAD, TASK, QUEUE, COROUTINE)
+    return any(one[0] in kinds or (one[0] == HELPER and one[1] in helpers) for one in left)
 
 
 def _awaits_work(stack: list[FrameType]) -> bool:
-    """Whether a thread waits at an empty queue, or has an event loop without tasks."""
+    """Whether a thread waits at an empty queue or a full one, or has an event loop without tasks.
+
+    Or waits for an event for some time, as what does something at times.
+    """
     for frame in stack:
         place = (frame.f_globals.get("__name__"), frame.f_code.co_name)
         if place == ("queue", "get"):
             return not frame.f_locals["self"].qsize()
+        if place == ("queue", "put"):
+            return bool(frame.f_locals["self"].full())
+        if place == ("threading", "wait") and isinstance(frame.f_locals["self"], threading.Event):
+            return frame.f_locals["timeout"] is not None
         if place == ("asyncio.base_events", "run_forever"):
             return not sys.modules["asyncio"].all_tasks(frame.f_locals["self"])
     return False
@@ -131,12 +234,13 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _children() -> Iterator[int]:
-    """Children that this thread has begun, as far as the system tells."""
+def _children(native: int | None = None) -> list[int]:
+    """Children that a thread has begun, this one if not said, as far as the system tells."""
     with contextlib.suppress(OSError):
-        path = f"/proc/self/task/{threading.get_native_id()}/children"
+        path = f"/proc/self/task/{native or threading.get_native_id()}/children"
         with open(path, encoding="ascii") as file:
-            yield from map(int, file.read().split())
+            return [int(pid) for pid in file.read().split()]
+    return []
 
 
 def _children_of_pools(
@@ -172,7 +276,7 @@ def _tasks() -> Iterator[Token]:
                 coroutine = task.get_coro()
                 if getattr(coroutine, "cr_running", True) or not _awaits(coroutine):
                     begun = getattr(coroutine, "cr_await", None) is not None
-                    yield ("task" if begun else "task to begin"), id(task)
+                    yield COROUTINE, id(task), begun
 
 
 def _awaits(coroutine: Any) -> bool:
@@ -193,10 +297,10 @@ def _in_pools(stacks: dict[int, list[FrameType]]) -> Iterator[Token]:
             if place == ("concurrent.futures.thread", "_worker"):
                 task = frame.f_locals.get("work_item", above)  # It has one before it runs it.
                 if task is not None:
-                    yield "task", thread, id(task)
+                    yield TASK, thread, id(task)
             elif place == ("multiprocessing.pool", "_handle_results"):
                 for number in tuple(frame.f_locals.get("cache", ())):
-                    yield "task", thread, number
+                    yield TASK, thread, number
             above = frame
 
 
@@ -204,4 +308,4 @@ def _queued() -> Iterator[Token]:
     module = sys.modules.get("concurrent.futures.thread")
     queues = dict(getattr(module, "_threads_queues", {})).values()
     if any(queue.qsize() for queue in queues):
-        yield "in a queue", os.urandom(8)
+        yield QUEUE, os.urandom(8)

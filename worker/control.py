@@ -191,16 +191,8 @@ class Control:
 
     def _do(self, request: Request, pid: int) -> dict[str, Any]:
         match request.any("do"):
-            case "hello":
-                return {
-                    "job": self._identity.job,
-                    "run_key": self._identity.run_key,
-                    "attempt": self._identity.attempt,
-                    "capacity": self._identity.capacity,
-                    "state": self._requests.state(),
-                }
-            case "units":
-                return {"units": self._requests.units()}
+            case "hello" | "speaking" | "units":
+                return self._told(request)
             case "claim":
                 self._requests.claim(
                     pid, request.text("program"), request.texts("units"), request.texts("done")
@@ -223,6 +215,23 @@ class Control:
             case other:
                 raise NotUnderstood(f"there is none called {other!r}")
         return {}
+
+    def _told(self, request: Request) -> dict[str, Any]:
+        """What the job is told of its run."""
+        match request.any("do"):
+            case "hello":
+                return {
+                    "job": self._identity.job,
+                    "run_key": self._identity.run_key,
+                    "attempt": self._identity.attempt,
+                    "capacity": self._identity.capacity,
+                    "folders": self._requests.has_folders(),
+                    "state": self._requests.state(),
+                }
+            case "speaking":
+                return {"pids": sorted(self._speakers.speaking())}
+            case _:
+                return {"units": self._requests.units()}
 
     def _all_done(self, pid: int, done: bool, at_end: bool) -> None:
         if not done:

@@ -46,6 +46,10 @@ class JobRequests:
         self._submit = submit
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
 
+    def has_folders(self) -> bool:
+        """Whether the run has folders, in which a job makes what no request tells."""
+        return self._saving.with_folders
+
     def units(self) -> list[str]:
         """Keys of the units done, and of those set aside.
 

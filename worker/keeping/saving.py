@@ -169,12 +169,16 @@ class Saving:
         for output in mark.outputs:
             self.uploader.forget(output)
 
+    @property
+    def with_folders(self) -> bool:
+        """Whether the run has a checkpoint folder or an output folder."""
+        return bool(self._options.checkpoint_dir or self._options.output_dir)
+
     def save_waiting(self) -> None:
         """Save marks and progress that wait; with marks the folders, as they are now."""
         self.opened.result()
         self._unsaved.begin_save(self._count)
-        with_folders = self._options.checkpoint_dir or self._options.output_dir
-        if not (with_folders and self._unsaved.counted):
+        if not (self.with_folders and self._unsaved.counted):
             self._save(last=False)
             return
         try:

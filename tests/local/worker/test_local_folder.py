@@ -216,3 +216,56 @@ def test_units_that_a_loop_took_ahead_are_not_done_where_the_program_breaks_off(
     assert code == 0
     assert "before" not in said
     assert "All 3 units were done before" in run_to_its_end(tmp_path, job)[1]
+
+
+CLOSES_ALL = """
+import os, socket, time
+from steadyspot import current_run
+run = current_run()
+own = []
+for unit in run.remaining(range(3)):
+    if unit == 1:
+        os.closerange(3, 256)
+        own = [open(f"own-{n}", "w+") for n in range(6)]
+        own += [end for _ in range(3) for end in socket.socketpair()]
+    with run.output(str(unit)) as path: path.write_text("made")
+    time.sleep(0.01)
+for end in own[6:]: end.setblocking(False)
+for end in own[6:]:
+    try: raise SystemExit(f"something was sent: {end.recv(100)}")
+    except BlockingIOError: pass
+for file in own[:6]: file.write("whole"); file.close()
+"""
+
+
+def test_job_that_closes_all_its_files_goes_on(tmp_path: Path) -> None:
+    """As programs do that go into the background; what it opens then has the numbers of ours."""
+    code, said = run_to_its_end(tmp_path, CLOSES_ALL)
+    assert code == 0, said
+    assert sorted(published(tmp_path)) == ["0", "1", "2"]
+    assert {path.read_text() for path in tmp_path.glob("own-*")} == {"whole"}
+
+
+STOPPED_THEN = """
+import os, threading
+from steadyspot import current_run
+run = current_run()
+told = threading.Event()
+run.on_stop(told.set)
+os.closerange(3, 256)
+own = [open(f"own-{n}", "w") for n in range(8)]
+for unit in run.remaining(range(2)):
+    if unit == 0:
+        print("ready", flush=True)
+        told.wait()
+"""
+
+
+def test_job_that_has_closed_all_its_files_is_told_of_a_stop(tmp_path: Path) -> None:
+    with start(tmp_path, STOPPED_THEN) as process:
+        assert process.stdout
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    assert {path.read_text() for path in tmp_path.glob("own-*")} == {""}

@@ -13,6 +13,7 @@ import pytest
 
 from steadyspot.worker.supervising.supervisor import SOCKET_PATH_BYTES
 from tests.local.worker.kit import ROOT, Bench, wait_until
+from tests.local.worker.test_local_folder import CLOSES_ALL
 
 POOL = """
 import sys, time
@@ -356,3 +357,12 @@ def test_units_without_a_stable_key_are_refused_and_a_key_function_helps(tmp_pat
     assert done.returncode == 1
     assert "has no stable key" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_job_that_closes_all_its_files_goes_on(bench: Bench) -> None:
+    """As programs do that go into the background; what it opens then has the numbers of ours."""
+    worker = bench.start(*bench.job_file(CLOSES_ALL))
+
+    assert worker.end(60) == 0, worker.said()
+    assert sorted(bench.objects()) == ["0", "1", "2", "completion.json"]
+    assert {path.read_text() for path in bench.folder.glob("own-*")} == {"whole"}

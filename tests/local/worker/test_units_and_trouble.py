@@ -70,16 +70,27 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(
+    ("loop", "way"),
+    [
+        ("remaining", "{python} {file}"),
+        ("undone", "{python} {file}"),
+        ("remaining", "{python} - <{file}"),
+        ("undone", "cat {file} | {python}"),
+    ],
+    ids=["remaining", "undone", "input", "pipe"],
+)
 def test_units_that_another_program_has_done_are_refused_and_not_skipped(
-    bench: Bench, loop: str
+    bench: Bench, loop: str, way: str
 ) -> None:
     """Such as ``extract.py`` and ``load.py``; also where an attempt before had done the first."""
     programs = [
         bench.job_file(HEAD + LOOPS[loop].replace("NAME", name).replace("UNITS", units), name)
         for name, units in [("extract", "'ab'"), ("load", "'ab'"), ("other", "'cd'")]
     ]
-    extract, load, other = (shlex.join(program) for program in programs)
+    extract, load, other = (
+        way.format(python=shlex.quote(python), file=shlex.quote(file)) for python, file in programs
+    )
     first = bench.start("sh", "-c", f"{extract}; {other}; exit 75")
     assert first.end() == 75, first.said()
     refused = bench.start("sh", "-c", f"{extract}; {other}; {load}; true")

@@ -71,6 +71,22 @@ def feed(kind, todo, seconds):
     for each in others: todo.put(None)
     for each in others: each.join()
 
+class Shelf:
+    def __init__(self): self._changed, self._units = threading.Condition(), []
+    def put(self, unit):
+        with self._changed: self._units.append(unit); self._changed.notify()
+    def get(self):
+        with self._changed:
+            while not self._units: self._changed.wait()
+            return self._units.pop(0)
+
+def child(flush):
+    command = [sys.executable, __file__, "child"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as other:
+        for unit in units:
+            time.sleep(0.1)
+            print(unit, file=other.stdin, flush=flush)
+
 def started(kind):
     for unit in units:
         one = kind(target=work, args=(unit,))
@@ -80,6 +96,9 @@ def started(kind):
 if __name__ == "__main__":
     multiprocessing.set_start_method("fork")
     run = current_run()
+    if sys.argv[1:]:
+        for line in sys.stdin: work(int(line))
+        raise SystemExit
     units = run.remaining(range({UNITS}))
 """
 WAYS = {
@@ -124,6 +143,10 @@ WAYS = {
     "children that are there, slowly": (
         "feed(multiprocessing.Process, multiprocessing.Queue(), 0.1)"
     ),
+    "threads at a queue of C, slowly": "feed(threading.Thread, queue.SimpleQueue(), 0.1)",
+    "threads at a queue of the job's own, slowly": "feed(threading.Thread, Shelf(), 0.1)",
+    "child that is fed": "child(True)",
+    "child that is fed at the end": "child(False)",
 }
 ALL = {str(unit): f"made {unit}".encode() for unit in range(UNITS)}
 
@@ -146,6 +169,62 @@ def test_unit_that_was_taken_ahead_is_not_done_before_its_work(tmp_path: Path, w
     code, said = run_to_its_end(tmp_path, job)
     assert code == 0, said
     assert published(tmp_path) == ALL
+
+
+MORE = """
+    def more(unit):
+        time.sleep(0.6)
+        with run.output(f"more {unit}") as path: path.write_text(f"made {unit}")
+        print("made", unit, flush=True)
+
+    def own(unit):
+        if sys.argv[1] == "state":
+            run.state["units"] = run.state.get("units", 0) + 1
+        else:
+            with run.output(str(unit)) as path: path.write_text(f"made {unit}")
+        time.sleep(0.05)
+"""
+MORE_WAYS = {
+    "pool": (
+        "with ThreadPoolExecutor(2) as pool:\n"
+        "        for unit in units: own(unit); pool.submit(more, unit)"
+    ),
+    "thread": ("for unit in units: own(unit); threading.Thread(target=more, args=(unit,)).start()"),
+    "thread that is there": (
+        "todo = queue.SimpleQueue()\n"
+        "    def takes():\n"
+        "        while (unit := todo.get()) is not None: more(unit)\n"
+        "    threading.Thread(target=takes).start()\n"
+        "    for unit in units: own(unit); todo.put(unit)\n"
+        "    todo.put(None)"
+    ),
+}
+
+
+@pytest.mark.parametrize("own", ["output", "state"])
+@pytest.mark.parametrize("way", MORE_WAYS)
+def test_unit_that_made_something_and_handed_on_more_is_done_when_both_are(
+    tmp_path: Path, way: str, own: str
+) -> None:
+    job = f"{HEAD.replace('if sys.argv[1:]:', 'if 0:')}{MORE}    {MORE_WAYS[way]}\n"
+    for _ in range(2):
+        with start(tmp_path, job, own) as process:
+            assert process.stdout
+            while (line := process.stdout.readline()) and not line.startswith("made"):
+                pass
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        written_down = tmp_path / ".steadyspot" / "done.json"
+        done = json.loads(written_down.read_text())["units"] if written_down.exists() else {}
+        assert {f"more {unit}" for unit in done} <= set(published(tmp_path))
+
+    code, said = run_to_its_end(tmp_path, job, own)
+    assert code == 0, said
+    made = published(tmp_path)
+    assert {name: made.get(f"more {name}") for name in ALL} == ALL
+    if own == "state":
+        state = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["state"]
+        assert state == [{"units": UNITS}]
 
 
 JOINED = """
@@ -189,6 +268,63 @@ def test_unit_that_waits_for_what_it_has_others_do_is_done_at_its_end(
     with start(tmp_path, JOINED, others) as process:
         assert process.stdout
         while process.stdout.readline() != "made 9\n":
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
+    assert "0" in done
+
+
+HELPED = """
+import logging, logging.handlers, queue, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from steadyspot import current_run
+
+def beats():
+    while True: time.sleep(0.1)
+
+def draws():
+    while not threading.Event().wait(0.1): pass
+
+def reads():
+    for part in range(1_000): parts.put(time.sleep(0.001))
+
+def load(): time.sleep(0.03)
+
+def log(unit):
+    logging.warning("unit %s", unit)
+
+def begins_to_draw(unit):
+    if unit == 0: threading.Thread(target=draws, daemon=True).start()
+
+run, parts = current_run(), queue.Queue(2)
+kind, work = sys.argv[1], lambda unit: None
+if kind == "log":
+    records, work = queue.SimpleQueue(), log
+    logging.basicConfig(handlers=[logging.handlers.QueueHandler(records)])
+    logging.handlers.QueueListener(records, logging.NullHandler()).start()
+if kind == "heartbeat": threading.Thread(target=beats, daemon=True).start()
+if kind == "progress": work = begins_to_draw
+if kind == "reader":
+    threading.Thread(target=reads, daemon=True).start()
+    work = lambda unit: parts.get()
+if kind == "pool":
+    pool, ahead = ThreadPoolExecutor(1), []
+    def work(unit):
+        if ahead: ahead.pop().result()
+        ahead.append(pool.submit(load))
+        with run.output(str(unit)) as path: path.touch()
+for unit in run.remaining(range(1_000)):
+    time.sleep(0.01)
+    work(unit)
+    print("made", unit, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["log", "heartbeat", "progress", "reader", "pool"])
+def test_units_are_done_at_their_end_beside_a_helper(tmp_path: Path, kind: str) -> None:
+    with start(tmp_path, HELPED, kind) as process:
+        assert process.stdout
+        while process.stdout.readline() != "made 29\n":
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
     done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
