@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from steadyspot.contract import Env, Status
+from steadyspot.contract.metrics import REFUSALS
 from steadyspot.deploy.local.embedded_metrics import metrics_in
 from steadyspot.worker.keeping.aws import Aws
 from steadyspot.worker.keeping.patience import Patience
@@ -80,6 +81,18 @@ def test_metrics_of_a_run_come_with_the_attempt_that_finished_it(bench: Bench) -
     assert (line["Outcome"], line["Runs"], line["Cause"]) == ("late", 1, "finished")
     assert line["FinishDelaySeconds"] >= line["StartDelaySeconds"] > 3600
     assert 0 < line["Cost"] < line["Saved"]
+
+
+def test_launches_that_came_to_nothing_are_metrics_of_the_next_attempt(bench: Bench) -> None:
+    worker = bench.start("true", **{Env.REFUSALS.value: "spot/no-capacity=3 on-demand/throttled=1"})
+    assert worker.end() == 0
+    found = [
+        (one.dimensions["Capacity"], one.dimensions["Cause"], *one.values)
+        for line in worker.lines
+        for one in metrics_in(json.dumps(line))
+        if one.name == REFUSALS
+    ]
+    assert found == [("spot", "no-capacity", 3), ("on-demand", "throttled", 1)]
 
 
 def test_completion_record_tells_all_that_was_promised(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from steadyspot.contract.metrics import CAPACITY, CAUSE, FINISHED, JOB, LATE, OUTCOME
-from steadyspot.worker.telemetry import Times, embedded_metrics, money, of_run
+from steadyspot.worker.telemetry import Times, embedded_metrics, money, of_run, refused
 
 DIMENSIONS = {JOB: "night", CAPACITY: "spot", CAUSE: "finished", OUTCOME: FINISHED}
 
@@ -69,3 +69,24 @@ def test_the_first_attempt_says_when_a_run_began_and_the_last_when_it_ended() ->
 def test_a_run_behind_its_deadline_is_late(deadline: float | None, outcome: str) -> None:
     times = Times(began=130.0, ended=190.0, scheduled=100.0, deadline=deadline)
     assert of_run(times, first=True, finished=True)[0] == outcome
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("", []),
+        ("spot/no-capacity=3", [("spot", "no-capacity", 3)]),
+        (
+            "spot/no-capacity=3 on-demand/vcpu-limit=12",
+            [("spot", "no-capacity", 3), ("on-demand", "vcpu-limit", 12)],
+        ),
+        (
+            "spot/no-capacity=x spot=1 /=1 spot/=1 nonsense = spot/throttled=1",
+            [("spot", "throttled", 1)],
+        ),
+    ],
+)
+def test_launches_that_came_to_nothing_are_read_and_nonsense_is_passed_over(
+    told: str, found: list[tuple[str, str, float]]
+) -> None:
+    assert list(refused(told)) == found
