@@ -17,7 +17,7 @@ from steadyspot.contract import CapacityMode, Env, Status, logs, messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.drills import rehearsal
 from steadyspot.deploy.drills.copies import Copy, throwaway
-from steadyspot.deploy.drills.stage import Observation, Observations, Stage, told_of
+from steadyspot.deploy.drills.stage import TASK_SECONDS, Observation, Observations, Stage, told_of
 from steadyspot.deploy.drills.topic_listener import Ear, listening
 from steadyspot.deploy.drills.undisturbed import undisturbed
 from steadyspot.deploy.runs.logs import RunLog
@@ -192,8 +192,10 @@ def hang(stage: Stage) -> Observations:
         yield from _unfinished(copy.stage, execution, "time-limit")
         yield told_of(ear, execution)
         cluster = stage.target.platform["Cluster"]
-        left = stage.ecs.list_tasks(cluster=cluster, family=copy.stage.family)["taskArns"]
-        yield Observation("no task of it runs on", not left)
+        tasks = {"cluster": cluster, "family": copy.stage.family}
+        # It may be the workflow whose time is over first, which has a task stopped behind it.
+        gone = stage.until(lambda: not stage.ecs.list_tasks(**tasks)["taskArns"], TASK_SECONDS)
+        yield Observation("no task of it runs on", gone)
         yield _recovered(stage, fault)
 
 

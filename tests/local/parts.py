@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import os
 import signal
 import sys
@@ -27,6 +28,9 @@ def content(part: int) -> bytes:
 
 def main() -> None:
     arguments = parsed()
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    # Text and end of a line in one, or a line of the worker's may come between.
+    sys.stdout.reconfigure(line_buffering=True, write_through=False)
     if arguments.do == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     run = current_run()

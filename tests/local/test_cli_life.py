@@ -19,15 +19,17 @@ import signal
 import struct
 import termios
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import click
+import pytest
 from rich.console import Console
 
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs import check, up
 from steadyspot.deploy.cli.verbs.diff import DIFFERS
-from tests.local.runs import DEADLINE_SECONDS, eventually
+from tests.local.runs import DEADLINE_SECONDS, NEVER_MEANWHILE, eventually
 from tests.local.shop import Shop
 
 
@@ -237,7 +239,16 @@ def test_a_run_that_nobody_knows_is_a_sentence(shop: Shop) -> None:
     assert "There is no run or execution never of night" in said
 
 
-def test_a_window_is_worked_off_once(shop: Shop) -> None:
+@pytest.fixture
+def daily(shop: Shop) -> Iterator[Shop]:
+    """Whose configuration says that the job is due each day, though what is deployed never is."""
+    shop.write(NEVER_MEANWHILE, "cron(0 2 * * ? *)")
+    yield shop
+    shop.write()
+
+
+def test_a_window_is_worked_off_once(daily: Shop) -> None:
+    shop = daily
     window = ("redrive", "--from", "2026-01-01", "--to", "2026-01-03T00:00:00Z")
     planned = shop.json(*window, "--dry-run")
     assert [one["run_key"] for one in planned] == ["20260101T020000Z", "20260102T020000Z"]
