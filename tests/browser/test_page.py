@@ -65,6 +65,16 @@ def test_all_of_a_job_is_seen_without_moving_sideways(looking: Any, width: int) 
         ) == [True, False]
 
 
+def test_all_of_an_attempt_is_seen_without_moving_sideways(looking: Any) -> None:
+    shown = Shown(run_view_of_a_bad_night())
+    with looking(shown, viewport={"width": 390, "height": 900}) as looked:
+        page = looked.open(RUN)
+        cells = page.locator("table.attempts tbody td")
+        ends = cells.evaluate_all("cells => cells.map((one) => one.getBoundingClientRect().right)")
+        assert len(ends) == 8 * page.locator("table.attempts tbody tr").count() > 0
+        assert max(ends) <= 390
+
+
 class Busy(Shown):
     """Two jobs, one of which runs and has a long name."""
 

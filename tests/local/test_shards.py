@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from steadyspot.contract import COMPLETION, Status, output_prefix
+from steadyspot.contract.metrics import CAUSE, FINISHED, JOB, NAMESPACE, OUTCOME, PARKED, RUNS
 from steadyspot.contract.shards import shard_key
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.outbox import Mail
@@ -96,6 +97,28 @@ def test_three_shards_make_one_run(place: Place, tmp_path: Any) -> None:
     assert not work.waiting()
 
 
+def counted(work: Work) -> dict[tuple[str, str], float]:
+    """Runs of the job that CloudWatch has counted, by outcome and what stopped them."""
+    cloudwatch = work.target.client("cloudwatch")
+    now = datetime.now(UTC)
+    found = {}
+    for one in cloudwatch.list_metrics(
+        Namespace=NAMESPACE, MetricName=RUNS, Dimensions=[{"Name": JOB, "Value": work.name}]
+    )["Metrics"]:
+        named = {dimension["Name"]: dimension["Value"] for dimension in one["Dimensions"]}
+        if named[OUTCOME] == PARKED and CAUSE not in named:
+            continue
+        points = cloudwatch.get_metric_statistics(
+            **one,
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=86_400,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        found[named[OUTCOME], named.get(CAUSE, "")] = sum(point["Sum"] for point in points)
+    return found
+
+
 @pytest.mark.timeout(240)
 def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) -> None:
     mended = tmp_path / "mended"
@@ -131,6 +154,7 @@ def test_a_redrive_runs_the_unfinished_shard_alone(place: Place, tmp_path: Any) 
     made = {output.name for output in made_by(work.target, work.job, KEY).outputs}
     assert f"{KEY}/{COMPLETION}" in made
     assert {f"{shard_key(KEY, shard)}/part.txt" for shard in range(3)} < made
+    assert counted(work) == {(PARKED, "shards-unfinished"): 1, (FINISHED, ""): 1}
 
 
 @pytest.mark.timeout(240)
