@@ -51,6 +51,7 @@ def of_worker(*names: str) -> str:
 
 WORKFLOW = "tests/unit/statemachines tests/local/test_after_the_end.py"
 SLOW = (
+    "test_added_row.py",
     "test_stop_texts.py",
     "test_never_started.py",
     "test_random_outcomes.py",

@@ -19,7 +19,12 @@ from steadyspot.deploy.drills.faults import with_sidecar
 from steadyspot.deploy.local.cloudformation.text import LARGEST_BODY_BYTES, parsed
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.stacks.parts import with_parts
-from steadyspot.deploy.stacks.templates import Template, job_template, platform_template
+from steadyspot.deploy.stacks.templates import (
+    LARGEST_BYTES,
+    Template,
+    job_template,
+    platform_template,
+)
 from steadyspot.worker.options import OPTIONS
 from tests.unit.templates import (
     FOLDER,
@@ -544,6 +549,10 @@ def test_names_stay_within_what_aws_allows_for_the_longest_platform_and_job() ->
     longest = parameters["Platform"]["MaxLength"] + 1 + parameters["Job"]["MaxLength"]
     assert longest <= 80  # a state machine
     assert parameters["Job"]["MaxLength"] <= 64  # a schedule, named within its group
+
+
+def test_what_is_too_large_to_be_sent_is_what_aws_would_refuse() -> None:
+    assert LARGEST_BYTES == LARGEST_BODY_BYTES
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

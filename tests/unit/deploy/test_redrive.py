@@ -362,11 +362,13 @@ def test_a_message_goes_only_once_the_record_names_the_new_execution() -> None:
     assert queue.messages == []
 
 
-def test_a_run_that_nobody_claims_keeps_its_message_and_is_trouble() -> None:
-    queue = Queue(message(PARKED))
+def test_a_run_that_nobody_claims_for_a_minute_keeps_its_message_and_is_trouble() -> None:
+    queue, clock = Queue(message(PARKED)), Clock()
+    began, workflows = clock(), Workflows(old=("FAILED", INPUT))
     with pytest.raises(Trouble, match="not claimed yet"):
-        list(redrive(queue, Workflows(old=("FAILED", INPUT)), Runs(UNFINISHED)).run())
+        list(redrive(queue, workflows, Runs(UNFINISHED), clock=clock).run())
     assert len(queue.messages) == 1
+    assert 60 <= clock() - began < 60.5
 
 
 def test_a_run_that_is_complete_is_not_started_again() -> None:

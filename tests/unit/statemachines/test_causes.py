@@ -402,3 +402,10 @@ def test_a_row_that_is_counted_by_itself_says_how_often_it_is_tried_again() -> N
     assert counted
     assert all(tries and tries > 0 for tries in counted.values()), counted
     assert all(not row.most_tries for row in attempts() if row.name not in counted)
+
+
+def test_a_cluster_that_does_not_offer_spot_is_not_asked_for_it_again() -> None:
+    (none_there,) = [reported for name, reported, _ in SHAPES if name == "spot-not-offered"]
+    assert judged(none_there, "")["staysOnSpot"] is False
+    throttled = refused("ECS.ServerException", "Service Unavailable.")
+    assert judged(throttled, "")["staysOnSpot"] is True
