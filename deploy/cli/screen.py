@@ -33,6 +33,8 @@ from steadyspot.deploy.trouble import Trouble
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.TROUBLE: "red", Tone.DECISION: "bold yellow"}
 _CHANGES = {"add": "green", "change": "yellow", "replace": "bold yellow", "remove": "bold red"}
 _WHOLE = {"run", "status", "begun (UTC)", "units", "cost", "full cost", "saved"}
+_LONGEST_WORD = 20
+"""Characters of a word that a column keeps together, such as a cause."""
 _RIGHT = {
     "#",
     "s",
@@ -163,17 +165,25 @@ class Screen:
         )
 
     def table(self, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table; piped, with columns two spaces apart and nothing cut."""
+        """Print a table; piped, with columns two spaces apart and nothing cut.
+
+        So, too, where a terminal has no room for its numbers: a number that is cut is another one.
+        """
         rows = [tuple(map(plain, row)) for row in rows]
-        if self._folds:
+        columns = [(name, [row[n] for row in rows]) for n, name in enumerate(names)]
+        least = [_least_width(name, cells) for name, cells in columns]
+        spare = self._console.width - sum(least) - 2 * (len(least) - 1)
+        if self._folds and spare >= 0:
             table = Table(box=None, pad_edge=False)
-            for name in names:
+            for (name, cells), width in zip(columns, least, strict=True):
+                more = min(spare, max(map(len, [name, *cells])) - width)
+                spare -= more
                 table.add_column(
                     name,
                     justify="right" if name in _RIGHT else "left",
                     overflow="fold",
                     no_wrap=name in _WHOLE,
-                    min_width=max(map(len, name.split())),
+                    width=width + more,
                 )
             for row in rows:
                 table.add_row(*map(Text, row))
@@ -181,11 +191,11 @@ class Screen:
             return
         widths = [max(len(row[n]) for row in (tuple(names), *rows)) for n in range(len(names))]
         for row in (tuple(names), *rows):
-            cells = (
+            line = (
                 cell.rjust(width) if name in _RIGHT else cell.ljust(width)
                 for name, cell, width in zip(names, row, widths, strict=True)
             )
-            self._line("  ".join(cells).rstrip())
+            self._line("  ".join(line).rstrip())
 
     def money(self, money: Money, date: str, *, complete: bool) -> None:
         """Print the money line of a run."""
@@ -229,6 +239,16 @@ class Screen:
     @property
     def _folds(self) -> bool:
         return self._console.is_terminal
+
+
+def _least_width(name: str, cells: Iterable[str]) -> int:
+    """Return the width of a column that is folded between words, and cut only in long ones."""
+    if name in _WHOLE:
+        return max(map(len, [name, *cells]))
+    words = name.split()
+    for cell in cells:
+        words += [cell] if name in _RIGHT else [word[:_LONGEST_WORD] for word in cell.split()]
+    return max(map(len, words))
 
 
 def _text(text: str) -> Text:

@@ -147,6 +147,7 @@ def fetch(target: Target, made: Made, folder: Path) -> Iterator[Output]:
     ------
     Trouble
         When a name leads out of the folder, or a file of a name is there; then none is fetched.
+        When this machine cannot write one; those before it are there.
     """
     s3: Any = target.client("s3")
     places = {output: _place(folder, output.name) for output in made.outputs}
@@ -155,8 +156,14 @@ def fetch(target: Target, made: Made, folder: Path) -> Iterator[Output]:
             raise Trouble(f"{place} is there already.", "Name an empty folder with --to.")
     bucket, _, prefix = made.uri.removeprefix("s3://").partition("/")
     for output, place in places.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(bucket, prefix + output.name, str(place))
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, prefix + output.name, str(place))
+        except OSError as error:
+            raise Trouble(
+                f"{place} can't be written: {error.strerror or error}.",
+                "Mend that, then name an empty folder with --to.",
+            ) from None
         yield output
 
 

@@ -36,6 +36,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Written:
             f"{folder / CONFIG} is there already.",
             "Add a job to it (steadyspot config shows the keys), or begin in another folder.",
         )
+    path = folder
     made: list[str] = []
     added_to: list[str] = []
     kept: list[str] = []
@@ -47,19 +48,29 @@ def write(folder: Path, files: Mapping[str, str]) -> Written:
                 (added_to if _add(path, text) else kept).append(name)
                 continue
             try:
-                with path.open("x", encoding="utf-8") as new:
-                    new.write(text)
+                _whole(path, text)
             except FileExistsError:
                 kept.append(name)
             else:
                 made.append(name)
     except OSError as error:
         raise Trouble(
-            f"{error.filename} can't be written: {error.strerror}.",
+            f"{path} can't be written: {error.strerror}.",
             "Mend that or choose another folder; what is written stays, and the same command goes "
             "on from there.",
         ) from None
     return Written(tuple(made), tuple(added_to), tuple(kept))
+
+
+def _whole(path: Path, text: str) -> None:
+    """Write a file that is not there yet; on a full disk leave nothing, not the half of it."""
+    with path.open("x", encoding="utf-8") as new:
+        try:
+            new.write(text)
+            new.flush()
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def _add(path: Path, text: str) -> bool:

@@ -161,9 +161,7 @@ def remove(
         else:
             if kept.what == BUCKET:  # No state machine is left that needs its definition.
                 empty(target.client("s3"), kept.name, PREFIX)
-            screen.say(
-                f"Kept: {_TYPES[kept.what]} {kept.name}; {kept.bill}. To delete it: {kept.command}"
-            )
+            screen.say(f"Kept: {_TYPES[kept.what]} {kept.name}; {kept.bill}.{kept.way_out}")
 
 
 def _deregister(target: Target, family: str) -> int:

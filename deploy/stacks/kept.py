@@ -29,11 +29,15 @@ _GB = 10**9
 
 @dataclass(frozen=True)
 class Kept:
-    """Something that outlives its stack; ``bytes_there`` is None where nobody could count."""
+    """Something that outlives its stack; ``bytes_there`` is None where nobody could count.
+
+    If ``here`` is true it lies in the embedded AWS of this machine, whose end it does not outlive.
+    """
 
     what: str
     name: str
     bytes_there: int | None
+    here: bool = False
 
     @property
     def command(self) -> str:
@@ -41,8 +45,15 @@ class Kept:
         return _HOW_TO_DELETE[self.what].format(name=self.name)
 
     @property
+    def way_out(self) -> str:
+        """How it is deleted by hand, as a sentence; nothing where nobody has to."""
+        return "" if self.here else f" To delete it: {self.command}"
+
+    @property
     def bill(self) -> str:
         """What is in it, and what that costs, as half a sentence."""
+        if self.here:
+            return "it ends with the embedded AWS"
         rate = f"{_GB_MONTH[self.what]:g} USD a GB and month in us-east-1"
         if self.bytes_there is None:
             return f"AWS goes on billing it, {rate}"
@@ -56,10 +67,11 @@ class Kept:
 
 def measured(target: Target, what: str, name: str) -> Kept:
     """Return what is kept, with how much lies in it, as far as AWS tells."""
+    here = target.switches is not None
     try:
-        return Kept(what, name, _bytes(target, what, name))
+        return Kept(what, name, _bytes(target, what, name), here)
     except ClientError:  # Not there any more, or not to be listed; it is removed all the same.
-        return Kept(what, name, None)
+        return Kept(what, name, None, here)
 
 
 def _bytes(target: Target, what: str, name: str) -> int | None:

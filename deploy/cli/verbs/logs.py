@@ -11,10 +11,12 @@ from steadyspot.contract import columns
 from steadyspot.deploy.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.runs.logs import LogLine
+    from steadyspot.deploy.stacks.config import Job
     from steadyspot.deploy.target import Target
 
 
@@ -95,19 +97,23 @@ def _of_all(
     target: Target, screen: Screen, since: datetime, *, machine: bool, tail: int | None
 ) -> None:
     """Show what all jobs have printed since a time, in its order; each line with its job."""
+    from steadyspot.deploy.cli.of_all import of_all
     from steadyspot.deploy.runs.logs import RunLog
 
     client = target.client("logs")
-    found = [
-        (line.at, job.name, line)
-        for job in target.config.jobs.values()
-        for line in RunLog(client, target.job(job)["LogGroup"], since).everything()
-    ]
+
+    def of_job(job: Job) -> Iterator[tuple[datetime, str, LogLine]]:
+        log = RunLog(client, target.job(job)["LogGroup"], since)
+        return ((line.at, job.name, line) for line in log.everything())
+
+    found, trouble = of_all(target.config.jobs.values(), of_job)
     found.sort(key=lambda one: one[:2])
     for _, name, line in found if tail is None else found[len(found) - min(tail, len(found)) :]:
         if machine:
             screen.json_line({columns.JOB: name, **line.as_data()})
         else:
             screen.log_line(replace(line, text=f"{name}: {line.text}"))
+    if trouble:
+        raise trouble
     if not found and not machine:
         screen.say("No job has printed anything since then.")

@@ -30,20 +30,23 @@ def command(target: Target, screen: Screen, job: str | None, most: int, machine:
     """List the last runs of all jobs or of JOB, newest first, and what came to no run."""
     from dataclasses import asdict
 
+    from steadyspot.deploy.cli.of_all import of_all
     from steadyspot.deploy.runs.listing import listed
 
     wanted = [target.config.job(job)] if job else list(target.config.jobs.values())
-    found = [line for one in wanted for line in listed(target, one, most)]
+    found, trouble = of_all(wanted, lambda one: listed(target, one, most))
     lines = sorted(found, key=lambda line: line.begun, reverse=True)[:most]
     if machine:
         screen.json([asdict(line) for line in lines])
     elif lines:
         _show(screen, lines, several=len(wanted) > 1)
-    else:
+    elif trouble is None:
         names = ", ".join(one.name for one in wanted)
         screen.say(
             f"There has been no run of {names} yet. Start one: steadyspot run {wanted[0].name}"
         )
+    if trouble:
+        raise trouble
 
 
 def _show(screen: Screen, lines: Sequence[Line], *, several: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from steadyspot.deploy.cli.of_all import of_all
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs import cost, logs, redrive, runs
 from steadyspot.deploy.runs.items import run_of
@@ -140,3 +141,28 @@ def test_redrive_all_goes_on_where_one_job_is_in_trouble(
         )
     assert ended.value.code == 1
     assert out.getvalue().splitlines() == ["night  There is no stack shop-night."]
+
+
+@pytest.mark.parametrize("machine", [False, True])
+def test_runs_of_all_are_listed_where_one_job_is_in_trouble(machine: bool) -> None:
+    target, deployed = many(), many().job
+    target.job = lambda job: _trip() if job is NIGHT else deployed(job)
+    out = io.StringIO()
+    inner = getattr(runs.command.callback, "__wrapped__")  # noqa: B009  # behind its options
+    screen = Screen(Console(file=out, width=200))
+    with pytest.raises(Trouble, match="no stack shop-night"):
+        inner(target, screen, job=None, most=20, machine=machine)
+    assert "20261125T020000Z" in out.getvalue()
+    assert "20261124T020000Z" not in out.getvalue()
+
+
+def test_what_was_found_of_all_comes_with_the_trouble_of_some() -> None:
+    found, trouble = of_all(JOBS.values(), lambda job: [job.name] if job is not NIGHT else _trip())
+    assert found == ["day"]
+    assert trouble is not None
+    assert trouble.what == "There is no stack shop-night."
+    assert of_all(JOBS.values(), lambda job: [job.name]) == (["night", "day"], None)
+
+
+def _trip() -> Any:
+    raise Trouble("There is no stack shop-night.", "Deploy first.")

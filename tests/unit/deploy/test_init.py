@@ -378,3 +378,14 @@ def test_a_name_that_no_job_may_have_is_named_itself_and_nothing_is_written(
     assert "jobs has the name" in done.output
     assert "2 to 32 lower-case letters" in done.output
     assert not (tmp_path / "here").exists()
+
+
+def test_a_full_disk_leaves_no_half_file_and_is_told_with_the_files_name(tmp_path: Path) -> None:
+    typed = f"ulimit -f 8; exec {sys.executable} -m steadyspot init here"
+    given = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", typed], cwd=tmp_path, env=given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.startswith("Error: here/steadyspot.schema.json can't be written: ")
+    assert list((tmp_path / "here").iterdir()) == []

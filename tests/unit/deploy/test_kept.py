@@ -19,7 +19,7 @@ def account(*pages: dict[str, Any], table: dict[str, Any] | None = None) -> Any:
         "s3": SimpleNamespace(get_paginator=lambda _name: listed),
         "dynamodb": SimpleNamespace(describe_table=lambda **_: {"Table": table or {}}),
     }
-    return SimpleNamespace(client=clients.__getitem__)
+    return SimpleNamespace(client=clients.__getitem__, switches=None)
 
 
 def endless() -> Iterator[dict[str, Any]]:
@@ -58,3 +58,11 @@ def test_a_bucket_is_not_listed_for_ever_and_one_that_is_gone_breaks_nothing() -
 )
 def test_what_is_left_is_told_with_what_it_costs(there: int | None, said: str) -> None:
     assert Kept(BUCKET, "b", there).bill.startswith(said)
+
+
+@pytest.mark.parametrize("what", [BUCKET, TABLE])
+def test_nothing_is_billed_on_this_machine_and_no_command_for_aws_is_named(what: str) -> None:
+    kept = Kept(what, "b", 1_000, here=True)
+    assert kept.bill == "it ends with the embedded AWS"
+    assert kept.way_out == ""
+    assert "aws " in Kept(what, "b", 1_000).way_out

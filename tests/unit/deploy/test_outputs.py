@@ -71,3 +71,21 @@ def test_a_run_that_is_not_complete_has_none() -> None:
     with pytest.raises(Trouble, match="Run k of night is not complete") as refused:
         made_by(target(Bucket()), Job("night", "i"), "k")
     assert "steadyspot runs night" in refused.value.what_to_do
+
+
+@pytest.mark.parametrize(
+    ("refused", "why"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, refused: OSError, why: str) -> None:
+    def full(*_: str) -> None:
+        raise refused
+
+    made = Made("night", "k", "s3://b/outputs/night/k/", (Output("part-1.csv", 1),))
+    with pytest.raises(Trouble) as caught:
+        list(fetch(target(Calls(download_file=full)), made, tmp_path))
+    assert caught.value.what == f"{tmp_path / 'part-1.csv'} can't be written: {why}."
+    assert "empty folder" in caught.value.what_to_do

@@ -63,3 +63,14 @@ def test_what_others_wrote_stays_as_they_wrote_it(terminal: bool) -> None:
     screen.table(("command",), [(COMMAND,)])
     screen.log_line(LogLine(datetime(2026, 11, 24, 2, tzinfo=UTC), 1, "task", COMMAND))
     assert out.getvalue().count(COMMAND) == 4
+
+
+@pytest.mark.parametrize("width", range(10, 90, 5))
+def test_no_number_of_a_table_is_cut_however_narrow_the_terminal(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, color_system=None)
+    names = ("job", "when", "runs", "Spot s", "on-demand s", "cost", "full cost", "saved")
+    row = ("night", "2026-11", "30/30", "104977", "23456", "$0.000202", "$0.000664", "70%")
+    Screen(console, console).table(names, [row])
+    said = out.getvalue().split()
+    assert [number for number in row[3:] if number not in said] == []
