@@ -17,6 +17,7 @@ from steadyspot.under_way import (
     THREAD,
     Token,
     any_begins,
+    at_large,
     below,
     handed_on,
     has_children,
@@ -63,13 +64,14 @@ def _again(over: Callable[[], bool]) -> bool:
 class Others:
     """What is known of the threads and children of a process beside its loop.
 
-    ``make``: one of the threads has begun an output by itself. ``state_waits``: a unit set aside
-    has changed ``run.state``. ``folders``: the run has folders, in which they may make something
-    unseen. ``ask`` gives the processes that speak with the run.
+    ``makers`` are threads that have begun an output by themselves. ``state_waits``: a unit set
+    aside has changed ``run.state``. ``folders``: the run has folders, in which they may make
+    something unseen. ``ask`` gives the processes that speak with the run.
     """
 
     def __init__(self, folders: bool, ask: Callable[[], Iterable[int]]) -> None:
-        self.make = self.state_waits = False
+        self.makers: set[int] = set()
+        self.state_waits = False
         self.moments = Moments()
         self._folders = folders
         self._ask = ask
@@ -103,12 +105,12 @@ class Others:
 
         As where a pool reads ahead: a task that was left running has ended without an output.
         """
-        return self._harmless and not (self.make or self._folders)
+        return self._harmless and not (self.makers or self._folders)
 
     def learn(self, seen: frozenset[Token]) -> None:
         """Tasks were seen; those that have ended and made nothing are no part of a unit's work."""
         tasks = {one for one in seen if one[0] == TASK}
-        if tasks - under_way() and not self.make and not self.speaking():
+        if tasks - under_way() and not self.makers and not self.speaking():
             self._harmless = True
 
     def speaking(self) -> list[int]:
@@ -160,7 +162,7 @@ class Aside:
             others.learn(self._seen)
             if others.are_harmless():
                 return True
-        if not at_rest or no_pools(others.speaking()):
+        if not at_rest or at_large(others.makers) or no_pools(others.speaking()):
             return False
         return all_made or not has_children_at_work()
 
@@ -170,6 +172,6 @@ class Aside:
         for one in (unit, *self.units[:1]):
             before = one.before or frozenset()
             left = now - before
-            if left and (not all_made or self._others.make or handed_on(left, before)):
+            if left and (not all_made or self._others.makers or handed_on(left, before)):
                 return False
         return True

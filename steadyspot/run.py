@@ -301,7 +301,7 @@ class Run:
             here.made = here.made or unit_of in (None, here.key)
         of_loop = here is None or here.ended or here.before is not None
         if of_loop and self._looping not in (None, threading.get_ident()):
-            self._others.make = True
+            self._others.makers.add(threading.get_ident())
         output, path = self._channel.output(name, unit_of, within)
         try:
             yield path

@@ -15,6 +15,7 @@ the standard library; a test for each kind of pool fails where a release changes
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 import sys
@@ -24,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from steadyspot.units import Process, ancestry
@@ -119,6 +120,23 @@ def has_children_at_work() -> bool:
     return any(each.pid not in of_pools and not each.name.startswith(_MANAGER) for each in children)
 
 
+def at_large(threads: Iterable[int]) -> bool:
+    """Whether any of these threads lives that is no pool's and no event loop's.
+
+    What such a one still has nobody can see, be it that it gathers or looks for work at times.
+    """
+    frames = sys._current_frames()
+    for thread in threads:
+        names = {
+            (frame.f_globals.get("__name__"), frame.f_code.co_name)
+            for frame in _stack(frames.get(thread))
+        }
+        of_pool = {module for module, _ in names} & set(_POOLS)
+        if names and not of_pool and ("asyncio.base_events", "run_forever") not in names:
+            return True
+    return False
+
+
 def below(pids: Iterable[int]) -> list[int]:
     """Those of these processes that are below this one and live."""
     return [pid for pid in pids if os.getpid() in _above(pid) and Process.of(pid).lives()]
@@ -165,7 +183,7 @@ def _thread(thread: threading.Thread, stack: list[FrameType]) -> Iterator[Token]
 
     It may have been woken, and has not come to leave its place yet.
     """
-    if _awaits_work(stack):
+    if _awaits_work(stack) or (thread.daemon and _is_timed(stack)):
         return
     place = tuple(map(_place, stack))
     yield HELPER if thread.daemon else THREAD, thread.ident, place
@@ -210,21 +228,27 @@ def handed_on(left: Iterable[Token], before: Iterable[Token]) -> bool:
 
 
 def _awaits_work(stack: list[FrameType]) -> bool:
-    """Whether a thread waits at an empty queue or a full one, or has an event loop without tasks.
-
-    Or waits for an event for some time, as what does something at times.
-    """
+    """Whether a thread waits at an empty queue or a full one, or its event loop has no tasks."""
     for frame in stack:
         place = (frame.f_globals.get("__name__"), frame.f_code.co_name)
         if place == ("queue", "get"):
             return not frame.f_locals["self"].qsize()
         if place == ("queue", "put"):
             return bool(frame.f_locals["self"].full())
-        if place == ("threading", "wait") and isinstance(frame.f_locals["self"], threading.Event):
-            return frame.f_locals["timeout"] is not None
         if place == ("asyncio.base_events", "run_forever"):
             return not sys.modules["asyncio"].all_tasks(frame.f_locals["self"])
     return False
+
+
+def _is_timed(stack: list[FrameType]) -> bool:
+    """Whether a thread waits for an event for some time, as what does something at times."""
+    places = {(frame.f_globals.get("__name__"), frame.f_code.co_qualname) for frame in stack}
+    timed = any(
+        frame.f_code.co_qualname == "Event.wait" and frame.f_locals["timeout"] is not None
+        for frame in stack
+        if frame.f_globals.get("__name__") == "threading"
+    )
+    return timed and ("threading", "Timer.run") not in places
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:
@@ -277,6 +301,18 @@ def _tasks() -> Iterator[Token]:
                 if getattr(coroutine, "cr_running", True) or not _awaits(coroutine):
                     begun = getattr(coroutine, "cr_await", None) is not None
                     yield COROUTINE, id(task), begun
+            for call in tuple(getattr(asyncio.get_running_loop(), "_scheduled", ())):
+                if not call.cancelled() and (code := _of_the_job(call._callback)):
+                    yield COROUTINE, id(code)
+
+
+def _of_the_job(callback: Any) -> CodeType | None:
+    """The code of what is to be called later, where it is the job's own and no library's."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    code: CodeType | None = getattr(callback, "__code__", None)
+    library = ("site-packages", "dist-packages", os.path.dirname(os.__file__))
+    return None if code is None or any(part in code.co_filename for part in library) else code
 
 
 def _awaits(coroutine: Any) -> bool:

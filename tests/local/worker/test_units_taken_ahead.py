@@ -71,6 +71,26 @@ def feed(kind, todo, seconds):
     for each in others: todo.put(None)
     for each in others: each.join()
 
+async def later():
+    loop = asyncio.get_running_loop()
+    for unit in units:
+        await asyncio.sleep(0.1)
+        loop.call_later(0.3, work, unit)
+    await asyncio.sleep(2)
+
+async def gently(unit):
+    await asyncio.sleep(0.2)
+    work(unit)
+
+def elsewhere():
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    todo = []
+    for unit in units:
+        time.sleep(0.1)
+        todo.append(asyncio.run_coroutine_threadsafe(gently(unit), loop))
+    for one in todo: one.result()
+
 class Shelf:
     def __init__(self): self._changed, self._units = threading.Condition(), []
     def put(self, unit):
@@ -145,6 +165,9 @@ WAYS = {
     ),
     "threads at a queue of C, slowly": "feed(threading.Thread, queue.SimpleQueue(), 0.1)",
     "threads at a queue of the job's own, slowly": "feed(threading.Thread, Shelf(), 0.1)",
+    "timers": "for unit in units: time.sleep(0.1); threading.Timer(0.3, work, [unit]).start()",
+    "calls of asyncio, later": "asyncio.run(later())",
+    "tasks in a thread": "elsewhere()",
     "child that is fed": "child(True)",
     "child that is fed at the end": "child(False)",
 }
@@ -272,6 +295,40 @@ def test_unit_that_waits_for_what_it_has_others_do_is_done_at_its_end(
         os.killpg(process.pid, signal.SIGKILL)
     done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
     assert "0" in done
+
+
+GATHERS = """
+import queue, threading, time
+from steadyspot import current_run
+
+def gathers():
+    held = []
+    while (unit := todo.get()) is not None:
+        held.append(unit)
+        if len(held) == 3:
+            for each in held:
+                with run.output(str(each)) as path: path.touch()
+            held.clear()
+            written.set()
+
+run, todo, written = current_run(), queue.Queue(), threading.Event()
+threading.Thread(target=gathers).start()
+for unit in run.remaining(range(9)):
+    time.sleep(0.01)
+    todo.put(unit)
+    if unit == 2: written.wait()
+    print("gave", unit, flush=True)
+"""
+
+
+def test_unit_that_a_thread_holds_which_has_made_outputs_is_not_done(tmp_path: Path) -> None:
+    with start(tmp_path, GATHERS) as process:
+        assert process.stdout
+        while process.stdout.readline() != "gave 4\n":
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
+    assert set(done) <= {"0", "1", "2"}
 
 
 HELPED = """
