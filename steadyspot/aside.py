@@ -98,7 +98,9 @@ class Others:
         return now | self._places
 
     def _remember(self, tokens: frozenset[Token]) -> None:
-        self._places |= {one for one in tokens if one[0] in (THREAD, HELPER)}
+        self._places |= {
+            one for one in tokens if one[0] in (THREAD, HELPER) and isinstance(one[2], tuple)
+        }
 
     def are_harmless(self) -> bool:
         """Whether what units that made something leave running is no part of their work.
@@ -110,7 +112,7 @@ class Others:
     def learn(self, seen: frozenset[Token]) -> None:
         """Tasks were seen; those that have ended and made nothing are no part of a unit's work."""
         tasks = {one for one in seen if one[0] == TASK}
-        if tasks - under_way() and not self.makers and not self.speaking():
+        if tasks and tasks - under_way() and not self.makers and not self.speaking():
             self._harmless = True
 
     def speaking(self) -> list[int]:

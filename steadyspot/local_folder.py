@@ -6,6 +6,7 @@ is done there. ``channel`` says what a run asks of it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
@@ -107,6 +108,7 @@ class FolderChannel:
             "folders": any(os.environ.get(each) for each in (Env.CHECKPOINT_DIR, Env.OUTPUT_DIR)),
         }
         self._speak()
+        atexit.register(self._fall_silent)
 
     @classmethod
     def from_environment(cls, shard: Shard) -> FolderChannel:
@@ -242,7 +244,13 @@ class FolderChannel:
         return [Process.named(each).pid for each in os.listdir(self._root / "speaking")]
 
     def _speak(self) -> None:
-        (self._root / "speaking" / str(Process.of(os.getpid()))).touch()
+        self._speaker().touch()
+
+    def _fall_silent(self) -> None:
+        self._speaker().unlink(missing_ok=True)
+
+    def _speaker(self) -> Path:
+        return self._root / "speaking" / str(Process.of(os.getpid()))
 
     def all_done(self, done: bool, at_end: bool = False, state: Sequence[Any] = ()) -> None:
         """Units set aside are done with the program, unless an exception has ended it."""

@@ -342,6 +342,6 @@ def _in_pools(stacks: dict[int, list[FrameType]]) -> Iterator[Token]:
 
 def _queued() -> Iterator[Token]:
     module = sys.modules.get("concurrent.futures.thread")
-    queues = dict(getattr(module, "_threads_queues", {})).values()
-    if any(queue.qsize() for queue in queues):
+    queues = dict(getattr(module, "_threads_queues", {}))
+    if any(thread.is_alive() and queue.qsize() for thread, queue in queues.items()):
         yield QUEUE, os.urandom(8)

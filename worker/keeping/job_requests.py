@@ -22,6 +22,9 @@ from steadyspot.worker.traces import Trace
 LOOK_SECONDS = 0.1
 """How often it is looked whether other processes have units in hand."""
 
+IN_DOUBT = 10
+"""With so many units that ended and may not be done, people are told, once."""
+
 PROGRESS_SECONDS = 5.0
 """How often progress is written where nothing else is saved."""
 
@@ -44,6 +47,7 @@ class JobRequests:
         self._saving = saving
         self._unsaved = unsaved
         self._submit = submit
+        self._said = False
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
 
     def has_folders(self) -> bool:
@@ -150,9 +154,14 @@ class JobRequests:
 
     def set_aside(self, unit: str) -> None:
         """End a unit that may not be done yet: it counts with a later mark, or at the end."""
+        in_hand = self._unsaved.in_hand
         with self._unsaved.lock:
-            self._unsaved.in_hand.set_aside(unit)
+            in_hand.set_aside(unit)
+            in_doubt = len(in_hand.aside)
         self.trace.end_unit(unit)
+        if in_doubt >= IN_DOUBT and not self._said:
+            self._said = True
+            self._saving.say_in_doubt(in_doubt)
 
     def mark(self, unit: str, state: list[Any], also: Sequence[str] = ()) -> None:
         """Count a unit in hand as done; returns once that is durable in S3 and under the fence.

@@ -55,6 +55,13 @@ def request_sha256(options: Options, identity: Identity) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
+_DOUBT = (
+    "Let the loop itself do the work of a unit before it asks for the next, or say where a unit is"
+    " done: with run.unit(unit), for each of run.undone(units)."
+)
+"""What to do where a loop leaves in doubt whether its units are done."""
+
+
 class Saving:
     """One attempt's steps. ``lost`` is called when another attempt has taken the fence.
 
@@ -452,6 +459,14 @@ class Saving:
             "Mend the job, or name in output_ignore what is none; the run begins anew then.",
         )
 
+    def say_in_doubt(self, units: int) -> None:
+        """Tell while the job runs what an interruption would cost."""
+        self._log.info(
+            "unit",
+            f"{units} units ended and may not be done, since they were taken ahead, or what they"
+            f" began still runs: an interruption now would begin them again. {_DOUBT}",
+        )
+
     def abandon(self) -> int:
         """The fence is lost: abort what surely is nobody's; how many."""
         if self.opened.exception():
@@ -476,8 +491,7 @@ class Saving:
             self._log.warning(
                 "unit",
                 f"{len(aside)} units, the first is {shown(next(iter(aside)))}, are done again: they"
-                " had ended before anything was made for them. Let the loop itself do the work of a"
-                " unit before it asks for the next; a pool takes its units from run.undone.",
+                f" were taken ahead, or what they began was still running. {_DOUBT}",
             )
         lost = self.attempt.leave(reason, exit_code, sentence, grace)
         wait(self._aborts)

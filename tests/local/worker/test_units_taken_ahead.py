@@ -370,6 +370,10 @@ if kind == "pool":
         if ahead: ahead.pop().result()
         ahead.append(pool.submit(load))
         with run.output(str(unit)) as path: path.touch()
+if kind == "pool of each":
+    def work(unit):
+        global pool
+        with ThreadPoolExecutor(2) as pool: list(pool.map(time.sleep, [0.001]))
 for unit in run.remaining(range(1_000)):
     time.sleep(0.01)
     work(unit)
@@ -377,7 +381,7 @@ for unit in run.remaining(range(1_000)):
 """
 
 
-@pytest.mark.parametrize("kind", ["log", "heartbeat", "progress", "reader", "pool"])
+@pytest.mark.parametrize("kind", ["log", "heartbeat", "progress", "reader", "pool", "pool of each"])
 def test_units_are_done_at_their_end_beside_a_helper(tmp_path: Path, kind: str) -> None:
     with start(tmp_path, HELPED, kind) as process:
         assert process.stdout
@@ -477,3 +481,12 @@ def test_stop_says_that_units_were_taken_ahead(bench: Bench) -> None:
     worker.end()
     assert f"{UNITS} units, the first is '0', are done again" in worker.said()
     assert bench.item().get("checkpoint", {}).get("units_done", 0) == 0
+
+
+def test_units_in_doubt_are_told_once_while_the_job_runs(bench: Bench) -> None:
+    text = HEAD.replace(f"range({UNITS})", "range(30)") + "    todo = list(units)\n"
+    worker = bench.start(*bench.job_file(text))
+    assert worker.end(60) == 0, worker.said()
+    (told,) = [line for line in worker.text if "may not be done" in line]
+    assert "10 units ended" in told
+    assert bench.completion()["units"] == 30
