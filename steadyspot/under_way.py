@@ -183,12 +183,11 @@ def _thread(thread: threading.Thread, stack: list[FrameType]) -> Iterator[Token]
 
     It may have been woken, and has not come to leave its place yet.
     """
-    if _awaits_work(stack) or (thread.daemon and _is_timed(stack)):
-        return
-    place = tuple(map(_place, stack))
-    yield HELPER if thread.daemon else THREAD, thread.ident, place
+    kind = HELPER if thread.daemon else THREAD
     if _runs(thread.native_id or 0):
-        yield HELPER if thread.daemon else THREAD, thread.ident, os.urandom(8)
+        yield kind, thread.ident, os.urandom(8)
+    if not _awaits_work(stack) and not (thread.daemon and _is_timed(stack)):
+        yield kind, thread.ident, tuple(map(_place, stack))
 
 
 def _place(frame: FrameType) -> Token:
@@ -235,8 +234,11 @@ def _awaits_work(stack: list[FrameType]) -> bool:
             return not frame.f_locals["self"].qsize()
         if place == ("queue", "put"):
             return bool(frame.f_locals["self"].full())
+        if place == ("asyncio.events", "_run"):  # A callback is being run.
+            return False
         if place == ("asyncio.base_events", "run_forever"):
-            return not sys.modules["asyncio"].all_tasks(frame.f_locals["self"])
+            loop = frame.f_locals["self"]
+            return not (getattr(loop, "_ready", ()) or sys.modules["asyncio"].all_tasks(loop))
     return False
 
 
