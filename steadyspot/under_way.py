@@ -3,9 +3,10 @@
 A unit of a loop may have handed its work on, in whole or in part. Whether it has, nobody says, so
 what is under way when the unit ends is compared with what was when it began. It is a look from
 outside. A thread is under way while it stands at another place of its program than before; one
-that is back where it waited, at a queue of whatever kind or for the time to pass, is not. A pool's
-own threads and children are not, only the tasks that it has. Whether a child that is fed through a
-pipe or by ``multiprocessing`` is through with what it was given, nobody can see.
+that is back where it waited, at a queue of whatever kind or for the time to pass, is not. What it
+has taken from a queue it may hold all the same, until it says ``task_done``. A pool's own threads
+and children are not, only the tasks that it has. Whether a child that is fed through a pipe or by
+``multiprocessing`` is through with what it was given, nobody can see.
 
 Pools say by no public name what they have yet to do, and to note what is submitted their modules
 would have to be replaced under the job. So this file reads names and frames that belong to
@@ -35,6 +36,7 @@ Token = tuple[object, ...]
 
 THREAD, HELPER, CHILD = "thread", "daemon thread", "child"
 TASK, QUEUE, COROUTINE = "task of a pool", "queue of a pool", "task of asyncio"
+HELD = "taken from a queue"
 """Kinds. For a thread the interpreter waits at its end, for a daemon thread it does not."""
 
 STOP_THREAD = "steadyspot-stop"
@@ -188,6 +190,14 @@ def _thread(thread: threading.Thread, stack: list[FrameType]) -> Iterator[Token]
         yield kind, thread.ident, os.urandom(8)
     if not _awaits_work(stack) and not (thread.daemon and _is_timed(stack)):
         yield kind, thread.ident, tuple(map(_place, stack))
+    for frame in stack:
+        if _is_taking(frame, "queue") and _is_the_jobs(frame.f_back and frame.f_back.f_code):
+            yield HELD, thread.ident, frame.f_locals["self"].unfinished_tasks
+
+
+def _is_taking(frame: FrameType, module: str) -> bool:
+    """Whether a frame is the call that takes something from a queue of this module."""
+    return frame.f_code.co_name == "get" and frame.f_globals.get("__name__") == module
 
 
 def _place(frame: FrameType) -> Token:
@@ -303,27 +313,49 @@ def _tasks() -> Iterator[Token]:
                 if getattr(coroutine, "cr_running", True) or not _awaits(coroutine):
                     begun = getattr(coroutine, "cr_await", None) is not None
                     yield COROUTINE, id(task), begun
+                elif held := _held(coroutine):
+                    yield HELD, id(task), held
             for call in tuple(getattr(asyncio.get_running_loop(), "_scheduled", ())):
-                if not call.cancelled() and (code := _of_the_job(call._callback)):
+                code = _code(call._callback)
+                if not call.cancelled() and _is_the_jobs(code):
                     yield COROUTINE, id(code)
 
 
-def _of_the_job(callback: Any) -> CodeType | None:
-    """The code of what is to be called later, where it is the job's own and no library's."""
+def _code(callback: Any) -> CodeType | None:
+    """The code of what is to be called later."""
     while isinstance(callback, functools.partial):
         callback = callback.func
-    code: CodeType | None = getattr(callback, "__code__", None)
+    return getattr(callback, "__code__", None)
+
+
+def _is_the_jobs(code: CodeType | None) -> bool:
+    """Whether code is the job's own and no library's."""
     library = ("site-packages", "dist-packages", os.path.dirname(os.__file__))
-    return None if code is None or any(part in code.co_filename for part in library) else code
+    return code is not None and not any(part in code.co_filename for part in library)
 
 
 def _awaits(coroutine: Any) -> bool:
     """Whether what a task of ``asyncio`` awaits is work at an empty queue."""
+    frame = _taking(coroutine)
+    return frame is not None and bool(frame.f_locals["self"].empty())
+
+
+def _held(coroutine: Any) -> int:
+    """How much a task of the job's own that awaits work has taken and not said to be done."""
+    frame = _taking(coroutine)
+    if frame is None or not (coroutine.cr_frame is frame or _is_the_jobs(coroutine.cr_code)):
+        return 0
+    return getattr(frame.f_locals["self"], "_unfinished_tasks", 0)
+
+
+def _taking(coroutine: Any) -> FrameType | None:
+    """The call in which a task of ``asyncio`` takes something from a queue."""
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        if frame.f_globals.get("__name__") == "asyncio.queues" and frame.f_code.co_name == "get":
-            return bool(frame.f_locals["self"].empty())
+        if _is_taking(frame, "asyncio.queues"):
+            taking: FrameType = frame
+            return taking
         coroutine = coroutine.cr_await
-    return False
+    return None
 
 
 def _in_pools(stacks: dict[int, list[FrameType]]) -> Iterator[Token]:

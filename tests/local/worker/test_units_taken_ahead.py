@@ -331,6 +331,68 @@ def test_unit_that_a_thread_holds_which_has_made_outputs_is_not_done(tmp_path: P
     assert set(done) <= {"0", "1", "2"}
 
 
+GATHERS_FIRST = """
+import asyncio, queue, sys, threading, time
+from steadyspot import current_run
+
+def write(held):
+    for each in held:
+        with run.output(str(each)) as path: path.touch()
+
+def gathers():
+    held = []
+    while (unit := todo.get()) is not None: held.append(unit)
+    write(held)
+
+async def gathers_too():
+    held = []
+    while (unit := await todo.get()) is not None: held.append(unit)
+    write(held)
+
+async def feeds():
+    task = asyncio.create_task(gathers_too())
+    for unit in units:
+        await asyncio.sleep(0.01)
+        await todo.put(unit)
+        await asyncio.sleep(0.01)
+        print("gave", unit, flush=True)
+    await todo.put(None)
+    await task
+
+run = current_run()
+units = run.remaining(range(9))
+if sys.argv[1] == "task":
+    todo = asyncio.Queue()
+    asyncio.run(feeds())
+else:
+    todo = queue.Queue()
+    thread = threading.Thread(target=gathers, daemon=sys.argv[1] == "daemon thread")
+    thread.start()
+    for unit in units:
+        time.sleep(0.01)
+        todo.put(unit)
+        print("gave", unit, flush=True)
+    todo.put(None)
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("others", ["thread", "daemon thread", "task"])
+def test_unit_whose_taker_has_not_said_that_it_is_through_is_not_done(
+    tmp_path: Path, others: str
+) -> None:
+    with start(tmp_path, GATHERS_FIRST, others) as process:
+        assert process.stdout
+        while process.stdout.readline() != "gave 4\n":
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    assert json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"] == {}
+
+    code, said = run_to_its_end(tmp_path, GATHERS_FIRST, others)
+    assert code == 0, said
+    assert sorted(published(tmp_path)) == [str(unit) for unit in range(9)]
+
+
 HELPED = """
 import logging, logging.handlers, queue, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
