@@ -15,7 +15,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,10 @@ class FolderChannel:
     ``speaking/``       processes that have asked for the run
     ==================  =======================================================================
 
-    A mark first names in ``done.json`` what is to be moved to ``outputs/``, and whoever finds it
-    there moves what is left to move. One lock stands before all of it. A shard has such a folder of
-    its own, below one for the number of shards: with another number, other units are its own.
+    A mark first names in ``done.json`` what is to be moved to ``outputs/`` and what to be removed
+    there, and whoever finds it does what is left of that. One lock stands before all of it. A shard
+    has such a folder of its own, below one for the number of shards: with another number, other
+    units are its own.
     """
 
     def __init__(
@@ -185,39 +186,36 @@ class FolderChannel:
             if refused := self._why_refused(unit, folder):
                 remove(folder)
                 raise RunError(refused)
-            staged = folder / "staged"
-            for path in [each for each in staged.rglob("*") if each.is_file()]:
-                self._publish(str(path), str(path.relative_to(staged)))
+            for name in _files_below(folder / "staged"):
+                self._publish(str(folder / "staged" / name), name)
             (folder / "aside").touch()
 
     def mark(self, unit: str, state: list[Any], also: list[str]) -> None:
-        state = [plain(one) for one in state]
         with self._locked() as done:
-            self._count(done, unit, state or done["state"])
-            for other in also:
-                self._count(done, other, done["state"])
+            self._count(done, [unit, *also], state)
 
-    def _count(self, done: dict[str, Any], unit: str, state: list[Any]) -> None:
-        self._check(unit)
-        folder = self._folder_of(unit)
-        staged = folder / "staged"
-        names = sorted(
-            str(path.relative_to(staged)) for path in staged.rglob("*") if path.is_file()
-        )
-        for other, made in done["units"].items():
-            if other != unit and (twice := set(made["outputs"]) & set(names)):
+    def _count(self, done: dict[str, Any], units: Sequence[str], state: Sequence[Any]) -> None:
+        """Count units as done, all at once. Raises ``RunError``, and none is in hand any more."""
+        folders = [self._folder_of(unit) for unit in units]
+        older: set[str] = set()
+        try:
+            for unit, folder in zip(units, folders, strict=True):
+                if refused := self._why_refused(unit, folder) or self._still_written(unit, folder):
+                    raise RunError(refused)
+                names = _files_below(folder / "staged")
+                _refuse_twice(unit, names, done["units"])
+                older |= {*done["units"].get(unit, {"outputs": []})["outputs"]}
+                done["units"][unit] = {"outputs": names, "attempt": self._attempt}
+        except RunError:
+            for folder in folders:
                 remove(folder)
-                raise RunError(
-                    f"The units {other} and {unit} have made an output of one name,"
-                    f" '{min(twice)}'. Name outputs by their unit; a count of the loop begins anew"
-                    " after a stop."
-                )
-        for name in set(done["units"].get(unit, {"outputs": []})["outputs"]) - set(names):
-            remove(self._root / "outputs" / name)
-        done["units"][unit] = {"outputs": names, "attempt": self._attempt}
-        done |= {"state": state, "moving": str(folder)}
+            raise
+        made = {name for unit in units for name in done["units"][unit]["outputs"]}
+        if state:
+            done["state"] = [plain(one) for one in state]
+        done |= {"moving": [str(folder) for folder in folders], "removing": sorted(older - made)}
         self._write(done)
-        self._move_outputs(done)
+        self._publish_done(done)
 
     def break_off(self, unit: str, refused: str) -> None:
         with self._locked():
@@ -258,9 +256,9 @@ class FolderChannel:
             return
         pid = os.getpid()
         with self._locked() as known:
-            for one in self._in_hand():
-                if one.aside and one.process.pid == pid:
-                    self._count(known, one.key, [plain(each) for each in state] or known["state"])
+            aside = [one.key for one in self._in_hand() if one.aside and one.process.pid == pid]
+            if aside:
+                self._count(known, aside, state)
 
     def is_stopping(self) -> bool:
         return self._told_within(0) or self._is_left()
@@ -325,14 +323,6 @@ class FolderChannel:
                 (self._folder_of(one.key) / "refused").write_text(refused)
             raise RunError(refused) from None
 
-    def _check(self, unit: str) -> None:
-        """Raise ``RunError`` where a unit may not end as done; it is in hand no more then."""
-        folder = self._folder_of(unit)
-        refused = self._why_refused(unit, folder) or self._still_written(unit, folder)
-        if refused:
-            remove(folder)
-            raise RunError(refused)
-
     def _why_refused(self, unit: str, folder: Path) -> str:
         if not folder.exists():
             return f"The unit {unit} is not in hand. Begin a unit before its mark."
@@ -372,15 +362,16 @@ class FolderChannel:
     def _folder_of(self, unit: str) -> Path:
         return self._root / "in-hand" / hashlib.sha256(unit.encode()).hexdigest()[:32]
 
-    def _move_outputs(self, done: dict[str, Any]) -> None:
-        folder = Path(done["moving"])
-        staged = folder / "staged"
-        for path in list(staged.rglob("*")):
-            if path.is_file():
-                self._publish(str(path), str(path.relative_to(staged)))
-        done["moving"] = ""
-        self._write(done)
-        remove(folder)
+    def _publish_done(self, done: dict[str, Any]) -> None:
+        """Do what a mark has named; of what is done already nothing is left to do."""
+        for name in done["removing"]:
+            remove(self._root / "outputs" / name)
+        for folder in map(Path, done["moving"]):
+            for name in _files_below(folder / "staged"):
+                self._publish(str(folder / "staged" / name), name)
+        self._write(done | {"moving": [], "removing": []})
+        for folder in done["moving"]:
+            remove(folder)
 
     def _publish(self, written: str, name: str) -> None:
         _move(written, self._root / "outputs" / name)
@@ -392,14 +383,22 @@ class FolderChannel:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = self._read()
             if done["moving"]:
-                self._move_outputs(done)
+                self._publish_done(done)
+                done = self._read()
             yield done
 
     def _read(self) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):
             done: dict[str, Any] = json.loads((self._root / "done.json").read_bytes())
             return done
-        return {"units": {}, "state": [], "moving": "", "attempt": [0, ""], "attempts": 0}
+        return {
+            "units": {},
+            "state": [],
+            "moving": [],
+            "removing": [],
+            "attempt": [0, ""],
+            "attempts": 0,
+        }
 
     def _write(self, done: dict[str, Any]) -> None:
         half = self._root / "done.json.new"
@@ -408,6 +407,20 @@ class FolderChannel:
             file.flush()
             os.fsync(file.fileno())
         os.replace(half, self._root / "done.json")
+
+
+def _files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _refuse_twice(unit: str, names: Sequence[str], done: Mapping[str, Any]) -> None:
+    """Raise ``RunError`` where an output would replace that of another unit done."""
+    for other, made in done.items():
+        if other != unit and (twice := set(made["outputs"]) & set(names)):
+            raise RunError(
+                f"The units {other} and {unit} have made an output of one name, '{min(twice)}'."
+                " Name outputs by their unit; a count of the loop begins anew after a stop."
+            )
 
 
 def _move(written: str, place: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
 import signal
 import subprocess
@@ -152,6 +154,54 @@ def test_mark_that_broke_off_is_finished_by_whoever_comes_next(tmp_path: Path) -
     assert code == 0, said
     assert "All 1 units were done before" in said
     assert published(tmp_path) == {name: name.encode() for name in "abc"}
+
+
+DIES = """
+import itertools
+import steadyspot.local_folder as local_folder
+class Killing(local_folder.FolderChannel):
+    left = int(sys.argv[1])
+    def _dies(self):
+        Killing.left -= 1
+        if Killing.left == 0: os._exit(9)
+    def _write(self, done):
+        self._dies()
+        super()._write(done)
+        self._dies()
+run._channel.__class__ = Killing
+"""
+BATCHES = """
+units = run.remaining(range(4))
+while batch := list(itertools.islice(units, 2)):
+    for unit in batch: write(str(unit))
+"""
+MADE_ANEW = """
+with run.unit(1): write(f"a-{sys.argv[1]}")
+"""
+
+
+def test_units_marked_together_are_done_together_wherever_it_is_broken_off(tmp_path: Path) -> None:
+    for moment in itertools.count(1):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        if run_to_its_end(folder, HEAD + DIES + BATCHES, str(moment))[0] == 0:
+            break
+        code, said = run_to_its_end(folder, HEAD + DIES + BATCHES, "0")
+        assert code == 0, (moment, said)
+        assert published(folder) == {name: name.encode() for name in "0123"}
+    assert moment > 4
+
+
+def test_unit_made_anew_has_its_outputs_wherever_it_is_broken_off(tmp_path: Path) -> None:
+    assert run_to_its_end(tmp_path, HEAD + DIES + MADE_ANEW, "0")[0] == 0
+    for moment in itertools.count(1):
+        code, _ = run_to_its_end(tmp_path, HEAD + DIES + MADE_ANEW, str(moment))
+        assert run_to_its_end(tmp_path, HEAD)[0] == 0
+        done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())
+        assert sorted(published(tmp_path)) == done["units"]["1"]["outputs"], moment
+        if code == 0:
+            break
+    assert moment > 2
 
 
 @pytest.mark.parametrize("work", ["write(str(unit))", "print('unit', unit)"])
