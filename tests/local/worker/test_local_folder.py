@@ -46,9 +46,13 @@ def run_to_its_end(folder: Path, job: str, *arguments: str) -> tuple[int, str]:
 
 
 def published(folder: Path) -> dict[str, bytes]:
-    outputs = folder / ".steadyspot" / "outputs"
+    """All outputs, and those that a mark has named and was killed before it moved them."""
+    root = folder / ".steadyspot"
+    done = root / "done.json"
+    moving = json.loads(done.read_text())["moving"] if done.exists() else []
     return {
         str(path.relative_to(outputs)): path.read_bytes()
+        for outputs in (root / "outputs", *(Path(each) / "staged" for each in moving))
         for path in outputs.rglob("*")
         if path.is_file()
     }
