@@ -73,8 +73,10 @@ class Forked:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
+        """Send it, as ``Popen`` does: one that ends at this very moment gets none."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
