@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,14 +46,32 @@ def run_to_its_end(folder: Path, job: str, *arguments: str) -> tuple[int, str]:
     return process.returncode, said
 
 
+def killed_behind(line: str, folder: Path, job: str, *arguments: str) -> dict[str, Any]:
+    """The units done of a job that was killed with all its processes when it had said a line."""
+    with start(folder, job, *arguments) as process:
+        assert process.stdout
+        while process.stdout.readline() != f"{line}\n":
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    return units_done(folder)
+
+
+def written_down(folder: Path) -> dict[str, Any]:
+    done = folder / ".steadyspot" / "done.json"
+    return json.loads(done.read_text()) if done.exists() else {"units": {}, "moving": []}
+
+
+def units_done(folder: Path) -> dict[str, Any]:
+    units: dict[str, Any] = written_down(folder)["units"]
+    return units
+
+
 def published(folder: Path) -> dict[str, bytes]:
     """All outputs, and those that a mark has named and was killed before it moved them."""
-    root = folder / ".steadyspot"
-    done = root / "done.json"
-    moving = json.loads(done.read_text())["moving"] if done.exists() else []
+    staged = (Path(each) / "staged" for each in written_down(folder)["moving"])
     return {
         str(path.relative_to(outputs)): path.read_bytes()
-        for outputs in (root / "outputs", *(Path(each) / "staged" for each in moving))
+        for outputs in (folder / ".steadyspot" / "outputs", *staged)
         for path in outputs.rglob("*")
         if path.is_file()
     }
@@ -201,8 +220,7 @@ def test_unit_made_anew_has_its_outputs_wherever_it_is_broken_off(tmp_path: Path
     for moment in itertools.count(1):
         code, _ = run_to_its_end(tmp_path, HEAD + DIES + MADE_ANEW, str(moment))
         assert run_to_its_end(tmp_path, HEAD)[0] == 0
-        done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())
-        assert sorted(published(tmp_path)) == done["units"]["1"]["outputs"], moment
+        assert sorted(published(tmp_path)) == units_done(tmp_path)["1"]["outputs"], moment
         if code == 0:
             break
     assert moment > 2

@@ -7,7 +7,6 @@ that end later. A unit that made nothing by itself counts only with one that did
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 from pathlib import Path
@@ -15,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.local.worker.kit import Bench
-from tests.local.worker.test_local_folder import published, run_to_its_end, start
+from tests.local.worker.test_local_folder import (
+    killed_behind,
+    published,
+    run_to_its_end,
+    start,
+    units_done,
+    written_down,
+)
 
 UNITS = 5
 HEAD = f"""
@@ -185,9 +191,7 @@ def test_unit_that_was_taken_ahead_is_not_done_before_its_work(tmp_path: Path, w
                     pass
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        written_down = tmp_path / ".steadyspot" / "done.json"
-        done = json.loads(written_down.read_text())["units"] if written_down.exists() else {}
-        assert set(done) <= set(published(tmp_path)), "done before it was made"
+        assert set(units_done(tmp_path)) <= set(published(tmp_path)), "done before it was made"
 
     code, said = run_to_its_end(tmp_path, job)
     assert code == 0, said
@@ -237,17 +241,14 @@ def test_unit_that_made_something_and_handed_on_more_is_done_when_both_are(
                 pass
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        written_down = tmp_path / ".steadyspot" / "done.json"
-        done = json.loads(written_down.read_text())["units"] if written_down.exists() else {}
-        assert {f"more {unit}" for unit in done} <= set(published(tmp_path))
+        assert {f"more {unit}" for unit in units_done(tmp_path)} <= set(published(tmp_path))
 
     code, said = run_to_its_end(tmp_path, job, own)
     assert code == 0, said
     made = published(tmp_path)
     assert {name: made.get(f"more {name}") for name in ALL} == ALL
     if own == "state":
-        state = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["state"]
-        assert state == [{"units": UNITS}]
+        assert written_down(tmp_path)["state"] == [{"units": UNITS}]
 
 
 JOINED = """
@@ -288,13 +289,7 @@ for unit in units:
 def test_unit_that_waits_for_what_it_has_others_do_is_done_at_its_end(
     tmp_path: Path, others: str
 ) -> None:
-    with start(tmp_path, JOINED, others) as process:
-        assert process.stdout
-        while process.stdout.readline() != "made 9\n":
-            assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
-    done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
-    assert "0" in done
+    assert "0" in killed_behind("made 9", tmp_path, JOINED, others)
 
 
 GATHERS = """
@@ -322,13 +317,7 @@ for unit in run.remaining(range(9)):
 
 
 def test_unit_that_a_thread_holds_which_has_made_outputs_is_not_done(tmp_path: Path) -> None:
-    with start(tmp_path, GATHERS) as process:
-        assert process.stdout
-        while process.stdout.readline() != "gave 4\n":
-            assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
-    done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
-    assert set(done) <= {"0", "1", "2"}
+    assert set(killed_behind("gave 4", tmp_path, GATHERS)) <= {"0", "1", "2"}
 
 
 GATHERS_FIRST = """
@@ -381,12 +370,7 @@ else:
 def test_unit_whose_taker_has_not_said_that_it_is_through_is_not_done(
     tmp_path: Path, others: str
 ) -> None:
-    with start(tmp_path, GATHERS_FIRST, others) as process:
-        assert process.stdout
-        while process.stdout.readline() != "gave 4\n":
-            assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
-    assert json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"] == {}
+    assert killed_behind("gave 4", tmp_path, GATHERS_FIRST, others) == {}
 
     code, said = run_to_its_end(tmp_path, GATHERS_FIRST, others)
     assert code == 0, said
@@ -445,13 +429,7 @@ for unit in run.remaining(range(1_000)):
 
 @pytest.mark.parametrize("kind", ["log", "heartbeat", "progress", "reader", "pool", "pool of each"])
 def test_units_are_done_at_their_end_beside_a_helper(tmp_path: Path, kind: str) -> None:
-    with start(tmp_path, HELPED, kind) as process:
-        assert process.stdout
-        while process.stdout.readline() != "made 29\n":
-            assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
-    done = json.loads((tmp_path / ".steadyspot" / "done.json").read_text())["units"]
-    assert "0" in done
+    assert "0" in killed_behind("made 29", tmp_path, HELPED, kind)
 
 
 EARLY = """
