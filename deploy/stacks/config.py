@@ -7,6 +7,7 @@ descriptions complete the sentence a person sees. What keys must have in common 
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import tomllib
@@ -513,7 +514,13 @@ def _broken(message: str) -> str:
     place = re.search(r" \(at (line \d+), column \d+\)$| \(at (end of document)\)$", message)
     if not place:
         return message
-    return f"{place[1] or place[2]} is no TOML: {message[: place.start()]}"
+    what = re.sub(r"\(('.+?'),?\)", _as_header, message[: place.start()])
+    return f"{place[1] or place[2]} is no TOML: {what}"
+
+
+def _as_header(names: re.Match[str]) -> str:
+    """Write a table as its header does; tomllib names it by a tuple."""
+    return f"[{'.'.join(ast.literal_eval(f'[{names[1]}]'))}]"
 
 
 FIELDS = {

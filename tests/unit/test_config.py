@@ -251,6 +251,8 @@ def test_each_budget_arrives() -> None:
         ("", "jobs is missing: it must be a table with one table [jobs.NAME] for each job"),
         ("a = 1\nb =", "end of document is no TOML: Invalid value."),
         ("a =\nb = 1", "line 1 is no TOML: Invalid value."),
+        ("[jobs]\n[jobs]", "line 2 is no TOML: Cannot declare [jobs] twice."),
+        (JOB + "[jobs.ab]", "line 3 is no TOML: Cannot declare [jobs.ab] twice."),
         ("jobs = 3", "jobs is 3, but must be a table"),
         ("[jobs.ab]", "jobs.ab.image is missing: it must be the name of an image"),
         ("[platfrom]\n" + JOB, 'the file has no key "platfrom" (did you mean platform?); allowed:'),
