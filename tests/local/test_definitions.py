@@ -14,7 +14,7 @@ from rich.console import Console
 from steadyspot.deploy.cli.many_stacks import remove_all
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.stacks.definitions import FRESH, tidy
+from steadyspot.deploy.stacks.definitions import tidy
 from steadyspot.deploy.stacks.down import inventory, remove
 from steadyspot.deploy.stacks.templates import PREFIX, job_template
 from steadyspot.deploy.stacks.up import Wanted, bring, difference, stack_of
@@ -75,8 +75,8 @@ def test_a_new_definition_is_shown_deployed_and_the_old_one_goes_once_it_is_not_
     shown = work.sfn.describe_state_machine(stateMachineArn=work.outputs["StateMachine"])
     assert '"TimeoutSeconds": 59' in shown["definition"]
 
-    assert tidy(work.target) == []
-    assert tidy(work.target, datetime.now(UTC) + 2 * FRESH) == [KEY]
+    assert tidy(work.target, datetime.now(UTC) + timedelta(minutes=59)) == []
+    assert tidy(work.target, datetime.now(UTC) + timedelta(minutes=61)) == [KEY]
     assert lying(work) == {*other(work).template.keys.values()}
     work.deploy()
     assert KEY in lying(work)
@@ -86,7 +86,7 @@ def test_what_a_stack_that_is_under_way_may_go_back_to_is_kept(work: Work) -> No
     work.s3.put_object(Bucket=work.bucket, Key=f"{PREFIX}before", Body=b"")
     backend = cloudformation_backends[work.place.aws.account_id][work.place.aws.region]
     stack = backend.get_stack(work.target.config.job_stack(work.job))
-    later = datetime.now(UTC) + FRESH + timedelta(seconds=1)
+    later = datetime.now(UTC) + timedelta(minutes=61)
     stack.status = "UPDATE_IN_PROGRESS"
     assert tidy(work.target, later) == []
     stack.status = "UPDATE_ROLLBACK_COMPLETE"

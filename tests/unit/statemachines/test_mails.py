@@ -27,6 +27,7 @@ def mails(
     within: float = 0,
     by_hand: bool = False,
     machine: Machine = MACHINE,
+    faults: dict[str, list[tuple[str, str]]] | None = None,
 ) -> list[Any]:
     """The mails of a run that meets these, then peace: subject and text."""
     left = list(offers)
@@ -37,6 +38,7 @@ def mails(
         return left.pop(0) if left and left[0] is not DROUGHT else Offer()
 
     world = RunWorld(now=START, work_seconds=3_600.0, market=market)
+    world.faults = faults or {}
     scheduled = {} if by_hand else {"scheduledTime": iso(START)[:-5] + "Z"}
     machine.run(world, {**scheduled, "finishWithinMinutes": within}, name=name)
     return [(one["Subject"], json.loads(one["Message"])["email"]) for one in world.mails]
@@ -57,6 +59,13 @@ def test_a_run_that_failed_says_what_happened_was_tried_and_is_to_be_done() -> N
     assert f"It is due at {due} UTC." in text
     for untrue in ("in time", "Outputs", "saving", "on on-demand only"):
         assert untrue not in text
+
+
+def test_a_run_that_its_queue_does_not_take_is_not_told_to_be_redriven() -> None:
+    ((subject, text),) = mails(FAILS, faults={"Park the run": [("States.Timeout", "")]})
+    assert subject.endswith(" failed: job-failed")
+    assert "\n  steadyspot logs " in text
+    assert "steadyspot redrive" not in text
 
 
 def test_a_run_that_fell_back_in_time_says_what_it_saved_and_where_its_outputs_are() -> None:
