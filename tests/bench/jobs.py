@@ -18,7 +18,7 @@ import boto3
 import botocore
 
 from steadyspot.contract import Env
-from tests.local.worker.forks import Forked
+from tests.local.forks import Forked
 from tests.local.worker.kit import ROOT, Bench
 
 WORK = """

@@ -12,16 +12,23 @@ import pytest
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.local.market import Market
 from tests.local.bench import Bench
+from tests.local.forks import Forked, ForkedContainer, Forks, forking
 from tests.local.runs import Place
 from tests.local.shop import Shop
 from tests.local.stacks import Stacks
-from tests.local.worker.forks import ForkedContainer, Forks, forking
 
 
 @pytest.fixture(scope="session")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     """Forks workers."""
-    with forking(tmp_path_factory.mktemp("forks")) as ready:
+    with forking(tmp_path_factory.mktemp("forks"), "worker") as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Forks commands."""
+    with forking(tmp_path_factory.mktemp("commands"), "command") as ready:
         yield ready
 
 
@@ -117,6 +124,12 @@ def shop(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield shop
     shop.settle()  # What a run writes while its bucket is emptied would keep it.
     shop.verb("down", "--yes", "--delete-data")
+
+
+@pytest.fixture
+def begin(shop: Shop, commands: Forks) -> Callable[..., Forked]:
+    """Begins verbs in the shop, as processes of their own."""
+    return partial(shop.begin, commands)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.config import load
 from steadyspot.deploy.target import Target, on_this_machine
+from tests.local.forks import Forked, Forks
 from tests.local.runs import NEVER_MEANWHILE, ROOT, eventually, parts
 
 NIGHT = """
@@ -77,18 +77,18 @@ class Shop:
 
         eventually(lambda: not running())
 
-    def begin(self, *words: str, terminal: int | None = None) -> subprocess.Popen[str]:
+    def begin(self, commands: Forks, *words: str, terminal: int | None = None) -> Forked:
         """Run a verb as a process of its own, as a shell would; its output is one stream.
 
-        With a terminal's descriptor that is its terminal, in a session of its own.
+        With a terminal's descriptor that is its terminal.
         """
         given = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        controlled = [] if terminal is None else ["setsid", "--ctty"]
-        return subprocess.Popen(
-            [*controlled, sys.executable, "-m", "steadyspot", *words, "--local"],
-            cwd=self.folder,
-            env={**given, "PYTHONPATH": str(ROOT)},
-            stdin=terminal,
+        return commands.start(
+            "steadyspot",
+            [*words, "--local"],
+            {**given, "PYTHONPATH": str(ROOT)},
+            self.folder,
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
             stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             text=True,

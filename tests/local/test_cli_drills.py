@@ -7,12 +7,13 @@ import os
 import pty
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from steadyspot.deploy.local.images import WORKER_IMAGE
+from tests.local.forks import Forked
 from tests.local.runs import DEADLINE_SECONDS, eventually
 from tests.local.shop import Shop, left
 
@@ -107,14 +108,16 @@ def waiting(shop: Shop) -> int:
 
 @pytest.mark.usefixtures("before")
 @pytest.mark.parametrize("name", FOUND)
-def test_a_drill_ends_well_tells_people_and_puts_everything_back(shop: Shop, name: str) -> None:
+def test_a_drill_ends_well_tells_people_and_puts_everything_back(
+    shop: Shop, begin: Callable[..., Forked], name: str
+) -> None:
     mails = len(shop.aws.outbox.mails())
     image = shop.aws.images.find(WORKER_IMAGE)
     assert image
     if name == "interrupt":  # As an image has it that is made from one with a STOPSIGNAL.
         number = signal.SIGQUIT
         shop.aws.images.register(WORKER_IMAGE, workdir=image.workdir, stop_signal=number)
-    drill = shop.begin("drill", name, "--yes")
+    drill = begin("drill", name, "--yes")
     said, _ = drill.communicate(timeout=100)
     shop.aws.images.register(WORKER_IMAGE, workdir=image.workdir)
     assert drill.returncode == 0, said
@@ -145,9 +148,9 @@ def test_a_drill_ends_well_tells_people_and_puts_everything_back(shop: Shop, nam
     ],
 )
 def test_a_signal_in_the_middle_of_a_drill_puts_everything_back(
-    shop: Shop, name: str, moment: str, stop: signal.Signals
+    shop: Shop, begin: Callable[..., Forked], name: str, moment: str, stop: signal.Signals
 ) -> None:
-    drill = shop.begin("drill", name, "--yes")
+    drill = begin("drill", name, "--yes")
     assert drill.stdout
     read_until(drill.stdout, moment)
     drill.send_signal(stop)
@@ -163,8 +166,8 @@ def test_a_signal_in_the_middle_of_a_drill_puts_everything_back(
 
 
 @pytest.mark.usefixtures("before")
-def test_sigterm_puts_everything_back_as_ctrl_c_does(shop: Shop) -> None:
-    drill = shop.begin("drill", "deregister", "--yes")
+def test_sigterm_puts_everything_back_as_ctrl_c_does(begin: Callable[..., Forked]) -> None:
+    drill = begin("drill", "deregister", "--yes")
     assert drill.stdout
     read_until(drill.stdout, "is claimed")
     drill.send_signal(signal.SIGTERM)
@@ -176,10 +179,10 @@ def test_sigterm_puts_everything_back_as_ctrl_c_does(shop: Shop) -> None:
 
 
 @pytest.mark.usefixtures("before")
-def test_terminal_that_closes_puts_everything_back(shop: Shop) -> None:
+def test_terminal_that_closes_puts_everything_back(begin: Callable[..., Forked]) -> None:
     """The kernel sends SIGHUP, and whatever is printed from then on is an error."""
     ours, its = pty.openpty()
-    drill = shop.begin("drill", "deregister", "--yes", terminal=its)
+    drill = begin("drill", "deregister", "--yes", terminal=its)
     os.close(its)
     said = b""
     while b"is claimed" not in said:
@@ -190,8 +193,10 @@ def test_terminal_that_closes_puts_everything_back(shop: Shop) -> None:
 
 
 @pytest.mark.usefixtures("before")
-def test_ctrl_c_again_while_a_copy_is_removed_waits_until_it_is_gone(shop: Shop) -> None:
-    drill = shop.begin("drill", "deregister", "--yes")
+def test_ctrl_c_again_while_a_copy_is_removed_waits_until_it_is_gone(
+    begin: Callable[..., Forked],
+) -> None:
+    drill = begin("drill", "deregister", "--yes")
     assert drill.stdout
     read_until(drill.stdout, "is claimed")
     drill.send_signal(signal.SIGINT)
@@ -203,8 +208,10 @@ def test_ctrl_c_again_while_a_copy_is_removed_waits_until_it_is_gone(shop: Shop)
     assert "Stopped by Ctrl-C; everything is put back." in said
 
 
-def test_what_a_drill_found_until_ctrl_c_is_in_its_json(shop: Shop) -> None:
-    drill = shop.begin("drill", "undeliverable", "--yes", "--json")
+def test_what_a_drill_found_until_ctrl_c_is_in_its_json(
+    shop: Shop, begin: Callable[..., Forked]
+) -> None:
+    drill = begin("drill", "undeliverable", "--yes", "--json")
     eventually(lambda: waiting(shop))
     drill.send_signal(signal.SIGINT)
     said, _ = drill.communicate(timeout=DEADLINE_SECONDS)

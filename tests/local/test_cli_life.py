@@ -19,7 +19,7 @@ import signal
 import struct
 import termios
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -29,6 +29,7 @@ from rich.console import Console
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs import check, up
 from steadyspot.deploy.cli.verbs.diff import DIFFERS
+from tests.local.forks import Forked
 from tests.local.runs import DEADLINE_SECONDS, NEVER_MEANWHILE, eventually
 from tests.local.shop import Shop
 
@@ -106,8 +107,10 @@ def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
     assert "on on-demand only the same work would have cost" in shop.verb("cost")
 
 
-def test_after_ctrl_c_in_run_the_run_goes_on_and_watch_shows_it(shop: Shop) -> None:
-    run = shop.begin("run")
+def test_after_ctrl_c_in_run_the_run_goes_on_and_watch_shows_it(
+    shop: Shop, begin: Callable[..., Forked]
+) -> None:
+    run = begin("run")
     assert run.stdout
     for line in run.stdout:
         if "is accepted" in line:
@@ -120,8 +123,10 @@ def test_after_ctrl_c_in_run_the_run_goes_on_and_watch_shows_it(shop: Shop) -> N
     assert "the execution succeeded" in shop.verb("watch", "night", key)
 
 
-def test_status_is_watched_until_ctrl_c_on_a_terminal_and_in_a_pipe(shop: Shop) -> None:
-    piped = shop.begin("status", "--watch")
+def test_status_is_watched_until_ctrl_c_on_a_terminal_and_in_a_pipe(
+    begin: Callable[..., Forked],
+) -> None:
+    piped = begin("status", "--watch")
     assert piped.stdout
     seen = list(itertools.takewhile(lambda line: "7 days of UTC" not in line, piped.stdout))
     piped.send_signal(signal.SIGINT)
@@ -133,7 +138,7 @@ def test_status_is_watched_until_ctrl_c_on_a_terminal_and_in_a_pipe(shop: Shop) 
 
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    watched = shop.begin("status", "--watch", terminal=its)
+    watched = begin("status", "--watch", terminal=its)
     os.close(its)
     shown = b""
     while b"7 days of UTC" not in shown:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.local.forks import Forks
 from tests.local.runs import ROOT
 
 CONFIG = """
@@ -17,17 +16,14 @@ expected_minutes = 1
 """
 
 
-def test_a_run_that_fails_shows_what_it_printed_and_says_what_to_do(tmp_path: Path) -> None:
+def test_a_run_that_fails_shows_what_it_printed_and_says_what_to_do(
+    commands: Forks, tmp_path: Path
+) -> None:
     (tmp_path / "steadyspot.toml").write_text(CONFIG)
     given = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "steadyspot", "run", "--local"],
-        cwd=tmp_path,
-        env={**given, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "the source is empty" in done.stdout
-    assert "what to do   Read the job's log" in done.stdout
+    environment = {**given, "PYTHONPATH": str(ROOT)}
+    run = commands.start("steadyspot", ["run", "--local"], environment, tmp_path, text=True)
+    said, complained = run.communicate()
+    assert run.returncode == 1, said + complained
+    assert "the source is empty" in said
+    assert "what to do   Read the job's log" in said

@@ -20,6 +20,7 @@ import pytest
 from steadyspot.deploy.aws.local_address import ADDRESS, read
 from steadyspot.deploy.aws.local_session import LocalSession
 from tests.local.bench import is_alive
+from tests.local.forks import Forked, Forks
 from tests.local.parts import HELD
 from tests.local.runs import DEADLINE_SECONDS, NEVER_MEANWHILE, ROOT, eventually, parts
 from tests.local.stacks import everything
@@ -46,26 +47,31 @@ stop_timeout = 5
 class Local:
     """A folder with a configuration, and the embedded AWS that runs beside it."""
 
-    def __init__(self, folder: Path, scratch: Path, ignored: str = "") -> None:
+    def __init__(self, commands: Forks, folder: Path, scratch: Path, ignored: str = "") -> None:
         """`ignored`: signals that it ignores from the start, as the shell's `trap` names them."""
+        self.commands = commands
         self.folder = folder
         self.config = folder / "steadyspot.toml"
         quick, held = parts(pause=0.2), parts(folder / "met", at=3)
-        commands = {"quick": json.dumps(quick), "held": json.dumps(held)}
-        self.config.write_text(CONFIG.format(schedule=NEVER_MEANWHILE, **commands))
+        jobs = {"quick": json.dumps(quick), "held": json.dumps(held)}
+        self.config.write_text(CONFIG.format(schedule=NEVER_MEANWHILE, **jobs))
         self.scratch = scratch
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
             "TMPDIR": str(self.scratch),
             "PYTHONPATH": str(ROOT),
         }
-        self.process = subprocess.Popen(
-            [*ignoring(ignored), sys.executable, "-m", "steadyspot", "local"],
-            cwd=folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        self.process = (
+            subprocess.Popen(
+                [*ignoring(ignored), sys.executable, "-m", "steadyspot", "local"],
+                cwd=folder,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            if ignored
+            else self.begin("local", stderr=subprocess.STDOUT)
         )
         self.address = folder / ADDRESS
         eventually(self._announced)
@@ -78,19 +84,15 @@ class Local:
 
     def verb(self, *words: str, code: int = 0) -> str:
         """Run a verb; what it printed, or what it complained of."""
-        done = self.steadyspot(*words, "--local")
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout or done.stderr
+        process = self.begin(*words, "--local")
+        said, complained = process.communicate(timeout=200)
+        assert process.returncode == code, said + complained
+        return str(said or complained)
 
-    def steadyspot(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "steadyspot", *words],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
+    def begin(self, *words: str, stderr: int = subprocess.PIPE) -> Forked:
+        """Run a command as a process of its own."""
+        return self.commands.start(
+            "steadyspot", words, self.environment, self.folder, stderr=stderr, text=True
         )
 
     def outputs(self, stack: str) -> dict[str, str]:
@@ -134,10 +136,10 @@ def ignoring(signals: str) -> list[str]:
 
 
 @contextmanager
-def running(folder: Path, ignored: str = "") -> Iterator[Local]:
+def running(commands: Forks, folder: Path, ignored: str = "") -> Iterator[Local]:
     scratch = folder / "scratch"
     scratch.mkdir()
-    local = Local(folder, scratch, ignored)
+    local = Local(commands, folder, scratch, ignored)
     try:
         yield local
     finally:
@@ -152,20 +154,14 @@ def family(process: int) -> list[int]:
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Iterator[Local]:
-    with running(tmp_path) as local:
+def local(commands: Forks, tmp_path: Path) -> Iterator[Local]:
+    with running(commands, tmp_path) as local:
         yield local
 
 
 def pages_of_what_ran(staying: Local, run_key: str) -> None:
     """Look at each page as a browser does, until Ctrl-C ends their server."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "steadyspot", "ui", "--local", "--no-open"],
-        cwd=staying.folder,
-        env=staying.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    server = staying.begin("ui", "--local", "--no-open")
     try:
         assert server.stdout is not None
         address = server.stdout.readline().split()[-1]
@@ -194,16 +190,17 @@ def pages_of_what_ran(staying: Local, run_key: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+def staying(commands: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     """One that serves more than one test."""
-    with running(tmp_path_factory.mktemp("staying")) as local:
+    with running(commands, tmp_path_factory.mktemp("staying")) as local:
         yield local
 
 
 def test_a_second_one_beside_the_same_configuration_is_refused(staying: Local) -> None:
-    second = staying.steadyspot("local")
+    second = staying.begin("local")
+    _, complained = second.communicate(timeout=DEADLINE_SECONDS)
     assert second.returncode == 1
-    assert "already runs here" in second.stderr
+    assert "already runs here" in complained
     assert staying.process.poll() is None
 
 
@@ -264,9 +261,9 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_file(local: Local) -> None:
 
 
 def test_in_the_background_of_a_script_it_ignores_ctrl_c_and_sigterm_ends_it(
-    tmp_path: Path,
+    commands: Forks, tmp_path: Path
 ) -> None:
-    with running(tmp_path, ignored="INT HUP") as local:
+    with running(commands, tmp_path, ignored="INT HUP") as local:
         local.process.send_signal(signal.SIGINT)
         local.process.send_signal(signal.SIGHUP)
         assert "Stack shop-quick" in local.verb("up", "quick")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from steadyspot.deploy.aws.local_address import Address
+from tests.local.forks import Forks
 from tests.local.worker.door import Door
-from tests.local.worker.forks import Forks
 from tests.local.worker.kit import Bench, serve_aws
 
 

@@ -29,7 +29,7 @@ from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.shards import Shard
 from steadyspot.worker.keeping.listing import Listing
-from tests.local.worker.forks import Forked, Forks
+from tests.local.forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parents[3]
 STARTED = ("env",)
@@ -255,7 +255,7 @@ class Bench:
         """Start a worker as the next launch of the run."""
         given = list(arguments), self.environment(**environment), self.folder
         if self._forks and not way and "PYTHONPATH" not in environment:
-            worker = Worker(self._forks.worker(*given))
+            worker = Worker(self._forks.start("steadyspot.worker", *given))
         else:
             worker = Worker(started(*given, way))
         self._workers.append(worker)

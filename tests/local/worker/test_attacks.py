@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from steadyspot.deploy.aws.local_address import Address
+from tests.local.forks import Forks
 from tests.local.worker.attack import KILLS, Attack, check, kill_until_complete
 from tests.local.worker.door import Door, Fault, Kind, Request
-from tests.local.worker.forks import Forks
 from tests.local.worker.jobs import JOBS
 from tests.local.worker.kit import Bench
 
