@@ -20,7 +20,7 @@ from moto.core.base_backend import BackendDict
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.deploy.collecting import collect_seldom
-from steadyspot.deploy.local import serializing
+from steadyspot.deploy.local import serializing, transactions
 from steadyspot.deploy.local.alarms import AlarmWatch
 from steadyspot.deploy.local.atomic import OneAtATime
 from steadyspot.deploy.local.cloudformation import register
@@ -197,6 +197,7 @@ class LocalAws:
         moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch
         register()
         serializing.register()
+        transactions.register()
         self._parts = [self.outbox, bus, pipes, fargate, interpreter, self.alarms, self.scheduler]
         for part in self._parts:
             part.start()
