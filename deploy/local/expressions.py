@@ -12,10 +12,10 @@ import json
 import math
 import random
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from jsonata import Jsonata
@@ -62,37 +62,44 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
         For every failure of the evaluation, an undefined result, and a result that is no JSON.
     """
     bindings = bindings_of(variables)
-    with _programs.lent(expression) as program:
+    with _lent(expression) as program:
         return result_of(expression, program, bindings)
 
 
-class _Programs:
-    """Compiled expressions that nobody uses at the moment; compiling takes up to 30 ms."""
+def fault_of(expression: str) -> str:
+    """What is wrong with an expression as it stands; empty if it can be evaluated."""
+    try:
+        with _lent(expression) as program:
+            program()
+    except Exception as error:  # the library raises whatever Python raises
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
 
-    def __init__(self) -> None:
-        self._idle: defaultdict[str, list[Program]] = defaultdict(list)
 
-    @contextmanager
-    def lent(self, expression: str) -> Iterator[Callable[[], Program]]:
-        """Lend what gives the program, with limits that begin when it is asked for."""
-        used: list[Program] = []
+@lru_cache(maxsize=400)
+def _idle(_expression: str) -> list[Program]:
+    """The programs of an expression that nobody uses at the moment; compiling takes up to 30 ms."""
+    return []
 
-        def program() -> Program:
-            idle = self._idle[expression]
-            try:
-                used.append(idle.pop())
-            except IndexError:
-                used.append(Program(expression))
-            used[0].environment.set_runtime_bounds(TIME_LIMIT_MILLISECONDS, _DEPTH_LIMIT)
-            return used[0]
 
+@contextmanager
+def _lent(expression: str) -> Iterator[Callable[[], Program]]:
+    """Lend what gives the program, with limits that begin when it is asked for."""
+    idle = _idle(expression)
+    used: list[Program] = []
+
+    def program() -> Program:
         try:
-            yield program
-        finally:
-            self._idle[expression] += used
+            used.append(idle.pop())
+        except IndexError:
+            used.append(Program(expression))
+        used[0].environment.set_runtime_bounds(TIME_LIMIT_MILLISECONDS, _DEPTH_LIMIT)
+        return used[0]
 
-
-_programs = _Programs()
+    try:
+        yield program
+    finally:
+        idle += used
 
 
 def bindings_of(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from jsonata import Jsonata
-
 from steadyspot.deploy.local.arguments import UnknownResource, call_of, faults
+from steadyspot.deploy.local.expressions import fault_of
 
 LARGEST_NUMBER: Final = 99_999_999
 """Of `TimeoutSeconds`, `Seconds` and their like; the model of Step Functions."""
@@ -302,17 +301,8 @@ def _of_expression(text: str, at: str) -> Iterator[Problem]:
     if not text.endswith("%}"):
         yield _schema("A JSONata expression must end with '%}'", at)
         return
-    if fault := _jsonata_fault(text[2:-2].strip()):
+    if fault := fault_of(text[2:-2].strip()):
         yield _schema(f"The JSONata expression is not valid: {fault}", at)
-
-
-@lru_cache(maxsize=1024)
-def _jsonata_fault(expression: str) -> str:
-    try:
-        Jsonata(expression)
-    except Exception as error:  # the library raises whatever Python raises
-        return " ".join(str(error).split()) or type(error).__name__
-    return ""
 
 
 def _unknown(value: Mapping[str, Any], allowed: tuple[str, ...], at: str) -> Iterator[Problem]:
