@@ -68,7 +68,16 @@ class _Pattern(EventPattern):
 
 def is_matched(event: dict[str, Any], pattern: dict[str, Any]) -> bool:
     """Whether a rule with this pattern is for the event."""
-    return _Pattern(json.dumps(pattern), pattern).matches_event(event)  # type: ignore[arg-type]
+    return _is_for(flattened(event), pattern)
+
+
+def flattened(event: dict[str, Any]) -> dict[str, Any]:
+    """What lies at each path of an event: once for all rules, of which there are many."""
+    return _Pattern._flatten_dict(json.loads(json.dumps(event)))
+
+
+def _is_for(flat: dict[str, Any], pattern: dict[str, Any]) -> bool:
+    return _Pattern(None, pattern)._does_event_match(flat, pattern)
 
 
 class EventBus:
@@ -111,14 +120,15 @@ class EventBus:
                 _LOG.exception("EventBridge stumbled")
 
     def _deliver_one(self, event: dict[str, Any]) -> None:
+        flat = flattened(event)
         for rule in self._rules():
             try:
-                self._deliver_by(rule, event)
+                self._deliver_by(rule, event, flat)
             except Exception:  # the others are asked all the same
                 _LOG.exception("The rule %s stumbled", rule.name)
 
-    def _deliver_by(self, rule: Rule, event: dict[str, Any]) -> None:
-        if not is_matched(event, rule.event_pattern.get_pattern()):
+    def _deliver_by(self, rule: Rule, event: dict[str, Any], flat: dict[str, Any]) -> None:
+        if not _is_for(flat, rule.event_pattern.get_pattern()):
             return
         self._count(rule)
         for target in list(rule.targets):
