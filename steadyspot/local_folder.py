@@ -9,16 +9,14 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import select
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from steadyspot.contract import Env
 from steadyspot.contract.shards import shard_key
@@ -39,8 +37,7 @@ LOOK_AGAIN_SECONDS = 1.0
 LOCAL_KEY = "local"
 
 
-@dataclass(frozen=True)
-class _Unit:
+class _Unit(NamedTuple):
     """A unit in hand, in a folder of its own: ``unit.json``, ``drafts/``, ``staged/``."""
 
     key: str
@@ -49,8 +46,7 @@ class _Unit:
     aside: bool
 
 
-@dataclass(frozen=True)
-class _Output:
+class _Output(NamedTuple):
     """An output that is being written, in a folder of its own."""
 
     name: str
@@ -360,6 +356,8 @@ class FolderChannel:
             return any(not (one.folder / "leaves").exists() for one in others)
 
     def _folder_of(self, unit: str) -> Path:
+        import hashlib  # Loads OpenSSL, which a job without units need not wait for.
+
         return self._root / "in-hand" / hashlib.sha256(unit.encode()).hexdigest()[:32]
 
     def _publish_done(self, done: dict[str, Any]) -> None:

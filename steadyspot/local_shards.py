@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -18,6 +17,10 @@ from types import FrameType
 from steadyspot.contract import ENV_PREFIX, Env
 from steadyspot.shards import Shard, whole
 from steadyspot.units import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
 
 MOST_LOCAL_SHARDS = 100
 """More processes would only wait for each other."""
@@ -86,6 +89,8 @@ class _Shards:
         self.stop = 0
 
     def start(self, command: list[str]) -> None:
+        import subprocess  # Seldom needed.
+
         me = Process.of(os.getpid())
         for number in range(self._count):
             if self.stop:

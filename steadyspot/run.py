@@ -25,13 +25,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from steadyspot import local_shards
 from steadyspot.aside import Aside, Others
 from steadyspot.channel import Channel, SocketChannel
 from steadyspot.contract import Env, Exit
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
-from steadyspot.local_folder import FolderChannel, folder_of_shards, local_folder
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
@@ -440,8 +438,12 @@ def _say_run_errors_plainly(
         sys.__excepthook__(kind, error, traceback)
 
 
-def _lead_shards() -> None:
-    """Where shards are wanted on this machine, run them to their end and leave."""
+def _local_channel() -> Channel:
+    """A run in the local folder; where shards are wanted on this machine, run them and leave."""
+    # Not needed in a container, where the job would wait for them.
+    from steadyspot import local_shards
+    from steadyspot.local_folder import FolderChannel, folder_of_shards, local_folder
+
     try:
         count = local_shards.wanted(os.environ)
         if count:
@@ -454,6 +456,7 @@ def _lead_shards() -> None:
             raise SystemExit(local_shards.lead(count, str(where)))
     except local_shards.NotHere as not_here:
         raise RunError(str(not_here)) from None
+    return FolderChannel.from_environment(_shard())
 
 
 _current: Run | None = None
@@ -472,9 +475,5 @@ def current_run() -> Run:
         if _current is None:
             sys.excepthook = _say_run_errors_plainly
             path = os.environ.get(SOCKET)
-            if not path:
-                _lead_shards()
-            _current = Run(
-                SocketChannel(path) if path else FolderChannel.from_environment(_shard())
-            )
+            _current = Run(SocketChannel(path) if path else _local_channel())
         return _current

@@ -23,11 +23,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from steadyspot.units import Process, ancestry
 
@@ -55,8 +54,7 @@ NOTHING_SECONDS = 0.001
 """What takes less has done nothing that need be kept from being done again."""
 
 
-@dataclass(frozen=True)
-class Effort:
+class Effort(NamedTuple):
     """What a thread has spent so far: seconds by the clock and of CPU, and how often it waited."""
 
     seconds: float

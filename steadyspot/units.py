@@ -11,14 +11,11 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
-from fractions import Fraction
+from functools import cache
 from pathlib import PurePath
-from typing import Any, Protocol, TypeVar
-from uuid import UUID
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 
 class NoKey(ValueError):
@@ -47,7 +44,7 @@ def key_of(unit: Any) -> str:
     if isinstance(unit, Mapping):
         pairs = sorted((key_of(name), key_of(value)) for name, value in unit.items())
         return f"{{{','.join(f'{name}:{value}' for name, value in pairs)}}}"
-    for base, text in _TEXTS.items():
+    for base, text in _texts().items():
         if isinstance(unit, base):
             return f"{base.__name__}({text(unit)})"
     raise NoKey(f"The unit {unit!r} has no stable key.")
@@ -74,22 +71,28 @@ def _key_of_scalar(unit: Any) -> str:
     return key_of(plain)
 
 
-_TEXTS: dict[type, Callable[[Any], str]] = {  # A datetime is a date, too.
-    datetime: datetime.isoformat,
-    date: date.isoformat,
-    time: time.isoformat,
-    timedelta: lambda value: f"{value.days},{value.seconds},{value.microseconds}",
-    UUID: str,
-    PurePath: lambda value: json.dumps(value.as_posix()),
-    Decimal: str,
-    Fraction: str,
-    bytes: bytes.hex,
-    complex: complex.__repr__,
-}
+@cache
+def _texts() -> dict[type, Callable[[Any], str]]:
+    """What makes a text of the types that few units have: most jobs need not wait for them."""
+    from decimal import Decimal
+    from fractions import Fraction
+    from uuid import UUID
+
+    return {  # A datetime is a date, too.
+        datetime: datetime.isoformat,
+        date: date.isoformat,
+        time: time.isoformat,
+        timedelta: lambda value: f"{value.days},{value.seconds},{value.microseconds}",
+        UUID: str,
+        PurePath: lambda value: json.dumps(value.as_posix()),
+        Decimal: str,
+        Fraction: str,
+        bytes: bytes.hex,
+        complex: complex.__repr__,
+    }
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """A process; ``started`` tells it from a later one with its number, empty where unknown."""
 
     pid: int

@@ -54,3 +54,17 @@ def test_start_costs_little_time_and_memory() -> None:
             break
     else:
         pytest.fail(f"{milliseconds} ms, where an interpreter takes {alone} ms")
+
+
+SELDOM_NEEDED = {
+    "dataclasses", "decimal", "fractions", "hashlib", "inspect", "subprocess", "uuid",
+    "steadyspot.local_folder", "steadyspot.local_shards",
+}  # fmt: skip
+API = "import sys; sys.path.append(sys.argv[1]); import steadyspot.run; print(*sys.modules)"
+
+
+def test_job_loads_with_the_api_nothing_that_is_slow_and_seldom_needed() -> None:
+    command = [sys.executable, "-IS", "-c", API, str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert SELDOM_NEEDED & set(done.stdout.split()) == set()
