@@ -20,8 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, create_loader
 from hypothesis import HealthCheck, settings
 
 from steadyspot.deploy.collecting import collect_seldom
@@ -116,17 +117,18 @@ def _keys_are_not_ignored_by_children() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _descriptions_of_services_are_read_once() -> Iterator[None]:
-    """Each session of boto3 would read them anew, which took half the time of many tests.
+    """Each session of boto3 would look for them and read them anew: half the time of many tests.
 
     botocore changes what it has read only by merging the same additions into it again. SQS is read
     anew: moto serves it by a description whose errors it has renamed.
     """
-    loader = JSONFileLoader()
+    finder, loader = create_loader(), JSONFileLoader()
     load, kept = loader.load_file, cache(loader.load_file)
 
     def read(_: JSONFileLoader, path: str) -> Any:
         return load(path) if f"{os.sep}sqs{os.sep}" in path else kept(path)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda _: finder)
         patch.setattr(JSONFileLoader, "load_file", read)
         yield
