@@ -157,11 +157,10 @@ def states_that_change(
     return tuple(change for change in changes if change.how)
 
 
-def _parts(definition: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the lines of each state, and those of what stands beside the states."""
+def _parts(definition: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return each state, and what stands beside the states."""
     beside = {key: value for key, value in definition.items() if key != "States"}
-    parts = {BESIDE_STATES: beside, **definition.get("States", {})}
-    return {name: list(_lines(part)) for name, part in parts.items()}
+    return {BESIDE_STATES: beside, **definition.get("States", {})}
 
 
 def _lines(value: Any, path: str = "") -> Iterator[str]:
@@ -179,12 +178,16 @@ def _lines(value: Any, path: str = "") -> Iterator[str]:
         yield from (f"  {line}" for line in others)
 
 
-def _difference(old: list[str] | None, new: list[str] | None) -> tuple[str, tuple[str, ...]]:
+def _difference(
+    old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> tuple[str, tuple[str, ...]]:
+    if old == new:
+        return "", ()
     if old is None:
         return "is new", ()
     if new is None:
         return "goes", ()
-    lines = tuple(_changed_lines(old, new))
+    lines = tuple(_changed_lines([*_lines(old)], [*_lines(new)]))
     return "changes" if lines else "", lines
 
 
