@@ -100,6 +100,8 @@ class Forked:
             reader.start()
         for reader in readers:
             reader.join(timeout)
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired("forked", timeout or 0)
         self.wait(timeout)
         return read.get(self.stdout), read.get(self.stderr)
 
