@@ -241,13 +241,15 @@ def children() -> list[int]:
 
 def descendants() -> list[Process]:
     """Everything below this process that has not ended yet (Linux, ``/proc``)."""
-    children: dict[int, list[Process]] = {}
+    if not children():
+        return []  # As nearly always at a job's end; a machine may have many processes to look at.
+    below: dict[int, list[Process]] = {}
     for entry in _entries("/proc"):
         if entry.isdigit() and (process := _look(entry)):
-            children.setdefault(process.parent, []).append(process)
-    found = list(children.get(os.getpid(), []))
+            below.setdefault(process.parent, []).append(process)
+    found = list(below.get(os.getpid(), []))
     for process in found:
-        found += children.get(process.pid, [])
+        found += below.get(process.pid, [])
     return found
 
 
