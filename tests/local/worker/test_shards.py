@@ -10,7 +10,7 @@ import pytest
 
 from steadyspot.contract import COMPLETION, OUTPUTS
 from steadyspot.examples.tpch_q1 import answer, data, merge, query
-from tests.local.worker.kit import ROOT, Bench, Worker, assert_said
+from tests.local.worker.kit import Bench, Worker, assert_said
 
 PARTS = 12
 LOOP = """
@@ -29,7 +29,7 @@ with run.output("sum.csv") as path:
 
 def tpch(shard: Bench, pause: str) -> Worker:
     command = [sys.executable, "-m", "examples.tpch_q1", "--parts", str(PARTS), "--pause", pause]
-    return shard.start(*command, PYTHONPATH=f"{ROOT}", TPCH_Q1_INPUT=str(shard.folder / "input"))
+    return shard.start(*command, TPCH_Q1_INPUT=str(shard.folder / "input"))
 
 
 def published(shard: Bench) -> dict[str, bytes]:
