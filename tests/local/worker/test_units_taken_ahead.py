@@ -25,9 +25,7 @@ from tests.local.worker.test_local_folder import (
 
 UNITS = 5
 HEAD = f"""
-import asyncio, itertools, multiprocessing, os, queue, subprocess, sys, threading, time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing.pool import ThreadPool
+import itertools, os, queue, subprocess, sys, threading, time
 from steadyspot import current_run
 
 def work(unit):
@@ -120,60 +118,68 @@ def started(kind):
         yield one
 
 if __name__ == "__main__":
-    multiprocessing.set_start_method("fork")
     run = current_run()
     if sys.argv[1:]:
         for line in sys.stdin: work(int(line))
         raise SystemExit
     units = run.remaining(range({UNITS}))
 """
+ASYNCIO = "import asyncio\n    "
+THREADS = "from concurrent.futures import ThreadPoolExecutor\n    "
+CHILDREN = "import multiprocessing; multiprocessing.set_start_method('fork')\n    "
+PROCESSES = f"{CHILDREN}from concurrent.futures import ProcessPoolExecutor\n    "
+"""What only some ways load: it takes longer than most of what they do."""
 WAYS = {
     "list": "for unit in list(units): work(unit)",
     "sorted": "for unit in sorted(units, reverse=True): work(unit)",
     "batches": ("while batch := list(itertools.islice(units, 2)): list(map(work, batch))"),
     "tee": "one, other = itertools.tee(units); print(sum(one)); list(map(work, other))",
     "comprehension": "todo = [unit for unit in units]; list(map(work, todo))",
-    "threads": ("with ThreadPoolExecutor(2) as pool: [pool.submit(work, unit) for unit in units]"),
+    "threads": (
+        f"{THREADS}with ThreadPoolExecutor(2) as pool: [pool.submit(work, unit) for unit in units]"
+    ),
     "busy threads": (
-        "with ThreadPoolExecutor(2) as pool: [pool.submit(busy, unit) for unit in units]"
+        f"{THREADS}with ThreadPoolExecutor(2) as pool: [pool.submit(busy, unit) for unit in units]"
     ),
     "threads, slowly": (
-        "with ThreadPoolExecutor(2) as pool:\n"
+        f"{THREADS}with ThreadPoolExecutor(2) as pool:\n"
         "        for unit in units: time.sleep(0.1); pool.submit(slowly, unit)"
     ),
     "threads, but the last": (
-        "with ThreadPoolExecutor(4) as pool:\n"
+        f"{THREADS}with ThreadPoolExecutor(4) as pool:\n"
         "        for unit in units: work(unit) if unit == 4 else pool.submit(slowly, unit)"
     ),
     "processes, slowly": (
-        "with ProcessPoolExecutor(2) as pool:\n"
+        f"{PROCESSES}with ProcessPoolExecutor(2) as pool:\n"
         "        for unit in units: time.sleep(0.1); pool.submit(slowly, unit)"
     ),
     "processes": (
-        "with ProcessPoolExecutor(2) as pool: [pool.submit(work, unit) for unit in units]"
+        f"{PROCESSES}with ProcessPoolExecutor(2) as pool:\n"
+        "        for unit in units: pool.submit(work, unit)"
     ),
     "pool": (
-        "with multiprocessing.Pool(2) as pool:\n"
+        f"{CHILDREN}with multiprocessing.Pool(2) as pool:\n"
         "        for one in [pool.apply_async(work, [unit]) for unit in units]: one.get()"
     ),
     "pool of threads": (
-        "with ThreadPool(2) as pool:\n"
+        "from multiprocessing.pool import ThreadPool\n"
+        "    with ThreadPool(2) as pool:\n"
         "        for one in [pool.apply_async(work, [unit]) for unit in units]: one.get()"
     ),
     "plain threads": "for one in list(started(threading.Thread)): one.join()",
-    "children": "for one in list(started(multiprocessing.Process)): one.join()",
-    "tasks": "asyncio.run(tasks())",
+    "children": f"{CHILDREN}for one in list(started(multiprocessing.Process)): one.join()",
+    "tasks": f"{ASYNCIO}asyncio.run(tasks())",
     "threads that are there": "feed(threading.Thread, queue.Queue(1), 0)",
     "threads that are there, slowly": "feed(threading.Thread, queue.Queue(), 0.1)",
-    "tasks that are there, slowly": "asyncio.run(feeds(0.1))",
+    "tasks that are there, slowly": f"{ASYNCIO}asyncio.run(feeds(0.1))",
     "children that are there, slowly": (
-        "feed(multiprocessing.Process, multiprocessing.Queue(), 0.1)"
+        f"{CHILDREN}feed(multiprocessing.Process, multiprocessing.Queue(), 0.1)"
     ),
     "threads at a queue of C, slowly": "feed(threading.Thread, queue.SimpleQueue(), 0.1)",
     "threads at a queue of the job's own, slowly": "feed(threading.Thread, Shelf(), 0.1)",
     "timers": "for unit in units: time.sleep(0.1); threading.Timer(0.3, work, [unit]).start()",
-    "calls of asyncio, later": "asyncio.run(later())",
-    "tasks in a thread": "elsewhere()",
+    "calls of asyncio, later": f"{ASYNCIO}asyncio.run(later())",
+    "tasks in a thread": f"{ASYNCIO}elsewhere()",
     "child that is fed": "child(True)",
     "child that is fed at the end": "child(False)",
 }
@@ -213,7 +219,7 @@ MORE = """
 """
 MORE_WAYS = {
     "pool": (
-        "with ThreadPoolExecutor(2) as pool:\n"
+        f"{THREADS}with ThreadPoolExecutor(2) as pool:\n"
         "        for unit in units: own(unit); pool.submit(more, unit)"
     ),
     "thread": ("for unit in units: own(unit); threading.Thread(target=more, args=(unit,)).start()"),
