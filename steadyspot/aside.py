@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from steadyspot.in_hand import InHand
+from steadyspot.gathering import grew, held
+from steadyspot.in_hand import Before, InHand
 from steadyspot.under_way import (
     HELPER,
     TASK,
@@ -64,17 +66,26 @@ def _again(over: Callable[[], bool]) -> bool:
 class Others:
     """What is known of the threads and children of a process beside its loop.
 
-    ``makers`` are threads that have begun an output by themselves. ``state_waits``: a unit set
+    ``makers`` are threads that have begun an output by themselves. ``writing`` are outputs that
+    are being written. ``state_waits``: a unit set
     aside has changed ``run.state``. ``folders``: the run has folders, in which they may make
-    something unseen. ``ask`` gives the processes that speak with the run.
+    something unseen. ``ask`` gives the processes that speak with the run, ``has_made`` says
+    whether anybody has made an output of a unit.
     """
 
-    def __init__(self, folders: bool, ask: Callable[[], Iterable[int]]) -> None:
+    def __init__(
+        self,
+        folders: bool,
+        ask: Callable[[], Iterable[int]],
+        has_made: Callable[[str], bool],
+    ) -> None:
         self.makers: set[int] = set()
+        self.writing: set[Path] = set()
         self.state_waits = False
         self.moments = Moments()
-        self._folders = folders
+        self.folders = folders
         self._ask = ask
+        self._has_made = has_made
         self._harmless = False
         self._places: set[Token] = set()
 
@@ -102,12 +113,18 @@ class Others:
             one for one in tokens if one[0] in (THREAD, HELPER) and isinstance(one[2], tuple)
         }
 
+    def left_something(self, unit: InHand) -> bool:
+        """Whether a unit that ends has left what a mark can keep."""
+        if unit.made or unit.took_nothing():
+            return unit.made
+        return self.folders or self._has_made(unit.key)
+
     def are_harmless(self) -> bool:
         """Whether what units that made something leave running is no part of their work.
 
         As where a pool reads ahead: a task that was left running has ended without an output.
         """
-        return self._harmless and not (self.makers or self._folders)
+        return self._harmless and not (self.makers or self.folders)
 
     def learn(self, seen: frozenset[Token]) -> None:
         """Tasks were seen; those that have ended and made nothing are no part of a unit's work."""
@@ -129,9 +146,9 @@ class Aside:
         self._all_made = True
         self._seen: frozenset[Token] = frozenset()
 
-    def begin(self) -> frozenset[Token]:
-        """What is under way as the next unit begins."""
-        return self._others.before(at_rest=not self.units)
+    def begin(self) -> Before:
+        """What is under way and held as the next unit begins."""
+        return Before(self._others.before(at_rest=not self.units), held())
 
     def add(self, unit: InHand, changed: bool) -> None:
         """Set a unit aside, which has ``changed`` the state or not."""
@@ -149,12 +166,12 @@ class Aside:
     def are_done(self, unit: InHand) -> bool:
         """Whether a unit that ends is done, and with it those set aside before it.
 
-        One that made nothing and took no time may have been taken ahead. One that made something
-        was not, but may have handed on more.
+        One that left nothing may have been taken ahead, or what it yields may lie in memory. One
+        that made something was not, but may have handed on more.
         """
         others = self._others
         all_made = unit.made and self._all_made
-        if not unit.made and unit.took_nothing():
+        if others.writing or not others.left_something(unit):
             return False
         if all_made and others.are_harmless():
             return True
@@ -166,14 +183,18 @@ class Aside:
                 return True
         if not at_rest or at_large(others.makers) or no_pools(others.speaking()):
             return False
-        return all_made or not has_children_at_work()
+        return not has_children_at_work(fed=not all_made)
 
     def _is_at_rest(self, unit: InHand, all_made: bool) -> bool:
-        """Whether nothing runs that was begun since the first, where ``all_made`` no work."""
-        now = under_way()
-        for one in (unit, *self.units[:1]):
-            before = one.before or frozenset()
-            left = now - before
-            if left and (not all_made or self._others.makers or handed_on(left, before)):
+        """Whether nobody holds more than before the first, and nothing runs that was begun since.
+
+        Where ``all_made``, no work.
+        """
+        now, holding = under_way(), held()
+        for before in (one.before for one in (unit, *self.units[:1]) if one.before):
+            left = now - before.under_way
+            if left and (not all_made or self._others.makers or handed_on(left, before.under_way)):
+                return False
+            if grew(holding, before.held):
                 return False
         return True

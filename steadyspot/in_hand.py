@@ -1,7 +1,7 @@
 """A unit in hand as the process that does it knows it: within which, and whether it may be done.
 
-Units that lie within each other are told by their context. What has begun no output and took no
-time, or has left something running, may not have been done yet. That an output belongs to the unit
+Units that lie within each other are told by their context. What has left nothing, or something
+that others still hold, may not have been done yet. That an output belongs to the unit
 of its thread or child is for the other side to find, see ``units``.
 """
 
@@ -10,19 +10,29 @@ from __future__ import annotations
 import contextvars
 import os
 import sys
+from dataclasses import dataclass
 
 from steadyspot.errors import Misused
+from steadyspot.gathering import Held
 from steadyspot.under_way import Token, effort
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was under way when a unit of a loop began, and what others held."""
+
+    under_way: frozenset[Token]
+    held: Held
 
 
 class InHand:
     """A unit in hand, as its context knows it; ``outer`` is the one it was begun within.
 
-    ``made``: an output of it was begun, or ``run.state`` changed. ``before`` is what was under way
-    when it was begun, for a unit of a loop, which may take it ahead; for another it is none.
+    ``made``: an output of it was begun, or ``run.state`` changed. ``before`` is of a unit of a
+    loop, which may take it ahead; for another it is none.
     """
 
-    def __init__(self, key: str, before: frozenset[Token] | None) -> None:
+    def __init__(self, key: str, before: Before | None) -> None:
         self.key = key
         self.pid = os.getpid()
         self.ended = self.made = False

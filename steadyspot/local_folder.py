@@ -161,8 +161,6 @@ class FolderChannel:
                     f"The unit {output.unit.key} ended before its output '{output.name}'."
                     " Wait for threads and children before a unit ends."
                 )
-            elif (output.unit.folder / "aside").exists():
-                self._publish(written, output.name)
             else:
                 _move(written, output.unit.folder / "staged" / output.name)
             remove(output.folder)
@@ -171,19 +169,17 @@ class FolderChannel:
         with self._locked():
             remove(output.folder)
 
-    def set_aside(self, unit: str) -> None:
-        """It is done with a mark that names it, or with the program.
+    def made(self, unit: str) -> bool:
+        with self._locked():
+            return bool(_files_below(self._folder_of(unit) / "staged"))
 
-        What others made while it was in hand is published at once, as if it were of no unit, and
-        what is still being written, once it is.
-        """
+    def set_aside(self, unit: str) -> None:
+        """It is done with a mark that names it, or with the program, and so are its outputs."""
         with self._locked():
             folder = self._folder_of(unit)
             if refused := self._why_refused(unit, folder):
                 remove(folder)
                 raise RunError(refused)
-            for name in _files_below(folder / "staged"):
-                self._publish(str(folder / "staged" / name), name)
             (folder / "aside").touch()
 
     def mark(self, unit: str, state: list[Any], also: list[str]) -> None:

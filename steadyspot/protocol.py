@@ -21,9 +21,11 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``"output"}``               worker's from now on
 ``{"do": "give-up",         the output will not be written
 ``"output"}``
+``{"do": "made", "unit"}``  ``made``: whether the unit in hand has an output that is written
 ``{"do": "mark", "unit",    answers when the unit's outputs, the state (if given) and its key are
 ``"state"}``                durable; only then is the unit done. So are outputs of no unit then,
-                            and units set aside whose keys are in the list ``also``
+                            and other units, in hand or set aside, whose keys are in the list
+                            ``also``: all at once
 ``{"do": "set-aside",       ends a unit that may not be done yet, such as one that was taken ahead
 ``"unit"}``                 or has handed on work: it counts with the mark that names it, or when
                             the job has ended well

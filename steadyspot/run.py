@@ -19,7 +19,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -99,7 +99,7 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        self._others = Others(channel.about["folders"], channel.speaking)
+        self._others = Others(channel.about["folders"], channel.speaking, channel.made)
         self._looping: int | None = None
         self._looped = False
         self._pid = os.getpid()
@@ -130,12 +130,12 @@ class Run:
         When the loop asks for the next unit, the one before is made durable with its outputs and
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
         the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
-        ``undone``; one that would take them from here is refused. A unit is in doubt where it left
-        something running that it began, such as a task of a pool, what it has put into a queue, or
-        a child that it feeds, and where it made no output, left ``state`` as it is, and took less
-        than a millisecond, as one taken ahead. It becomes durable with the next of its loop that is
-        not, or when the job has ended well. ``with run.unit(unit)`` in a loop over ``undone``
-        counts each at its end, whatever runs beside it.
+        ``undone``; one that would take them from here is refused. A unit is in doubt where it
+        left neither an output nor a change of ``state``, and where others may still hold something
+        of it, such as a task that it began, a thread that gathers, or an output that is open all
+        the while. It becomes durable with the next of its loop that is not, or when the job has
+        ended well. ``with run.unit(unit)`` in a loop over ``undone`` counts each at its end,
+        whatever it left and whatever runs beside it.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
@@ -216,24 +216,33 @@ class Run:
         return self._shard.own(units, with_keys(units, key))
 
     @contextlib.contextmanager
-    def unit(self, key: Hashable) -> Iterator[None]:
+    def unit(self, *keys: Hashable) -> Iterator[None]:
         """Do one unit, in any thread or process; durable when the block has ended well.
 
+        Several keys are of units that count together, as where one output holds what all of them
+        yield: ``with run.unit(*batch), run.output(name) as path``.
+
         Left by an exception, ``sys.exit`` or a ``break`` it is not done, and its outputs do not
-        count. Raises ``RunError`` where another unit in hand or done in this attempt has its key.
-        At a stop it raises ``Interrupted`` before it begins, so that a pool takes no new unit.
+        count. Raises ``RunError`` where another unit in hand or done in this attempt has its key,
+        or no key is given. At a stop it raises ``Interrupted`` before it begins, so that a pool
+        takes no new unit.
         """
-        with self._in_hand(unit_key(key), None):
+        if not keys:
+            raise RunError("There is no unit without a key. Give run.unit one key at least.")
+        *others, key = map(unit_key, keys)
+        with self._in_hand(key, None, others):
             yield
 
     @contextlib.contextmanager
-    def _in_hand(self, key: str, aside: Aside | None) -> Iterator[None]:
+    def _in_hand(self, key: str, aside: Aside | None, others: Sequence[str] = ()) -> Iterator[None]:
         """Hold a unit; one of a loop, whose work may not be done yet, goes to those ``aside``.
 
-        They are marked with the next that is done for certain.
+        They are marked with the next that is done for certain. ``others`` are marked with it, and
+        outputs are its own, not theirs.
         """
         self._leave_if_stopping()
-        self._channel.begin(key)
+        keys = [*others, key]
+        self._begin(keys)
         unit = InHand(key, aside.begin() if aside else None)
         if aside:
             self._looping = threading.get_ident()
@@ -251,9 +260,7 @@ class Run:
                 state = self._changes.unsaved()
         except BaseException as error:
             if unit.pid == os.getpid():  # A forked child leaves what is its parent's.
-                with contextlib.suppress(Exception):
-                    refused = str(error) if isinstance(error, Misused) else ""
-                    self._channel.break_off(unit.key, refused)
+                self._break_off(keys, str(error) if isinstance(error, Misused) else "")
             raise
         finally:
             self._changes.leave(unit)
@@ -266,10 +273,24 @@ class Run:
             self._channel.set_aside(key)
             aside.add(unit, changed)
             return
-        self._channel.mark(key, state, [one.key for one in aside.units] if aside else [])
+        also = [one.key for one in aside.units] if aside else []
+        self._channel.mark(key, state, [*others, *also])
         self._changes.saved(state)
         if aside:
             aside.clear()
+
+    def _begin(self, keys: Sequence[str]) -> None:
+        for count, key in enumerate(keys):
+            try:
+                self._channel.begin(key)
+            except RunError:
+                self._break_off(keys[:count])
+                raise
+
+    def _break_off(self, keys: Sequence[str], refused: str = "") -> None:
+        with contextlib.suppress(Exception):
+            for key in keys:
+                self._channel.break_off(key, refused)
 
     @contextlib.contextmanager
     def output(
@@ -301,18 +322,22 @@ class Run:
         if of_loop and self._looping not in (None, threading.get_ident()):
             self._others.makers.add(threading.get_ident())
         output, path = self._channel.output(name, unit_of, within)
+        self._others.writing.add(path)
         try:
-            yield path
-            if not path.is_file():
-                raise RunError(
-                    f"The output '{name}' is no file. Write one file to the path given;"
-                    " of a folder, make each file an output."
-                )
-        except BaseException:
-            with contextlib.suppress(RunError):
-                self._channel.give_up(output)
-            raise
-        self._channel.stage(output)
+            try:
+                yield path
+                if not path.is_file():
+                    raise RunError(
+                        f"The output '{name}' is no file. Write one file to the path given;"
+                        " of a folder, make each file an output."
+                    )
+            except BaseException:
+                with contextlib.suppress(RunError):
+                    self._channel.give_up(output)
+                raise
+            self._channel.stage(output)
+        finally:
+            self._others.writing.discard(path)
 
     def save(self) -> None:
         """Make ``state`` durable now, and the checkpoint folder as it is.

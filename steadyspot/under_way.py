@@ -28,6 +28,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from steadyspot.gathering import is_the_jobs
 from steadyspot.units import Process, ancestry
 
 Token = tuple[object, ...]
@@ -107,13 +108,13 @@ def under_way() -> frozenset[Token]:
     )
 
 
-def has_children_at_work() -> bool:
+def has_children_at_work(fed: bool) -> bool:
     """Whether children are there of whom nobody can see whether they are through with their work.
 
-    They are children of ``multiprocessing`` that are no pool's, and those that are fed.
+    They are children of ``multiprocessing`` that are no pool's and, if asked, those ``fed``.
     """
     of_pools = _of_pools()
-    if any(pid not in of_pools and _is_fed(pid) for pid in _children()):
+    if fed and any(pid not in of_pools and _is_fed(pid) for pid in _children()):
         return True
     multiprocessing = sys.modules.get("multiprocessing")
     children = multiprocessing.active_children() if multiprocessing else []
@@ -123,10 +124,16 @@ def has_children_at_work() -> bool:
 def at_large(threads: Iterable[int]) -> bool:
     """Whether any of these threads lives that is no pool's and no event loop's.
 
-    What such a one still has nobody can see, be it that it gathers or looks for work at times.
+    What such a one still has nobody can see, be it that it gathers or looks for work at times,
+    unless it waits at a queue and has said that it is through with all it was given.
     """
     frames = sys._current_frames()
     for thread in threads:
+        if any(
+            _is_taking(frame, "queue") and not frame.f_locals["self"].unfinished_tasks
+            for frame in _stack(frames.get(thread))
+        ):
+            continue
         names = {
             (frame.f_globals.get("__name__"), frame.f_code.co_name)
             for frame in _stack(frames.get(thread))
@@ -189,7 +196,7 @@ def _thread(thread: threading.Thread, stack: list[FrameType]) -> Iterator[Token]
     if not _awaits_work(stack) and not (thread.daemon and _is_timed(stack)):
         yield kind, thread.ident, tuple(map(_place, stack))
     for frame in stack:
-        if _is_taking(frame, "queue") and _is_the_jobs(frame.f_back and frame.f_back.f_code):
+        if _is_taking(frame, "queue") and is_the_jobs(frame.f_back and frame.f_back.f_code):
             yield HELD, thread.ident, frame.f_locals["self"].unfinished_tasks
 
 
@@ -315,7 +322,7 @@ def _tasks() -> Iterator[Token]:
                     yield HELD, id(task), held
             for call in tuple(getattr(asyncio.get_running_loop(), "_scheduled", ())):
                 code = _code(call._callback)
-                if not call.cancelled() and _is_the_jobs(code):
+                if not call.cancelled() and is_the_jobs(code):
                     yield COROUTINE, id(code)
 
 
@@ -324,12 +331,6 @@ def _code(callback: Any) -> CodeType | None:
     while isinstance(callback, functools.partial):
         callback = callback.func
     return getattr(callback, "__code__", None)
-
-
-def _is_the_jobs(code: CodeType | None) -> bool:
-    """Whether code is the job's own and no library's."""
-    library = ("site-packages", "dist-packages", os.path.dirname(os.__file__))
-    return code is not None and not any(part in code.co_filename for part in library)
 
 
 def _awaits(coroutine: Any) -> bool:
@@ -341,7 +342,7 @@ def _awaits(coroutine: Any) -> bool:
 def _held(coroutine: Any) -> int:
     """How much a task of the job's own that awaits work has taken and not said to be done."""
     frame = _taking(coroutine)
-    if frame is None or not (coroutine.cr_frame is frame or _is_the_jobs(coroutine.cr_code)):
+    if frame is None or not (coroutine.cr_frame is frame or is_the_jobs(coroutine.cr_code)):
         return 0
     return getattr(frame.f_locals["self"], "_unfinished_tasks", 0)
 

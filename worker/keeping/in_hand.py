@@ -206,6 +206,10 @@ class InHand:
                 self._drafts[number] = replace(draft, unit=self.loose)
         self.aside[key] = self.close(key)
 
+    def take(self, key: str) -> Unit:
+        """End a unit that is marked with another, where it was not set aside before."""
+        return self.aside.pop(key) if key in self.aside else self.close(key)
+
     def break_off(self, key: str) -> None:
         """A unit will not be marked: what was staged for it is dropped."""
         unit = self._units.pop(key, None)

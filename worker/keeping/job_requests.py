@@ -117,6 +117,12 @@ class JobRequests:
         with self._unsaved.lock:
             return self._unsaved.in_hand.unit(unit) is not None
 
+    def made(self, unit: str) -> bool:
+        """Whether a unit in hand has an output that is written."""
+        with self._unsaved.lock:
+            found = self._unsaved.in_hand.unit(unit)
+            return found is not None and bool(found.staged)
+
     def output(self, name: str, pid: int, unit: str | None = None) -> tuple[int, str]:
         """An output is being written: its number, and the path to write it to.
 
@@ -166,15 +172,15 @@ class JobRequests:
     def mark(self, unit: str, state: list[Any], also: Sequence[str] = ()) -> None:
         """Count a unit in hand as done; returns once that is durable in S3 and under the fence.
 
-        Its outputs become durable with it, those staged before that belong to no unit, and units
-        that were set aside, named in ``also``.
+        Its outputs become durable with it, those staged before that belong to no unit, and other
+        units, in hand or set aside, that are named in ``also``.
         """
-        aside = self._unsaved.in_hand.aside
+        in_hand = self._unsaved.in_hand
         try:
             with self._unsaved.lock:
-                mine = [self._unsaved.in_hand.close(unit)]
-                mine += [aside.pop(key) for key in also if key in aside]
-                loose = list(self._unsaved.in_hand.loose.staged.values())
+                mine = [in_hand.close(unit)]
+                mine += [in_hand.take(key) for key in also]
+                loose = list(in_hand.loose.staged.values())
             outputs = {each.key: self._settled(each) for each in mine}
             self._make_durable(outputs, loose, state)
         except Exception as error:

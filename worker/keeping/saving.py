@@ -56,8 +56,9 @@ def request_sha256(options: Options, identity: Identity) -> str:
 
 
 _DOUBT = (
-    "Let the loop itself do the work of a unit before it asks for the next, or say where a unit is"
-    " done: with run.unit(unit), for each of run.undone(units)."
+    "Let the loop itself do the work of a unit, and leave an output or a state of it, before it"
+    " asks for the next; or say where units are done: with run.unit(unit), for each of"
+    " run.undone(units), or run.unit(*batch) where they are written together."
 )
 """What to do where a loop leaves in doubt whether its units are done."""
 
@@ -463,8 +464,9 @@ class Saving:
         """Tell while the job runs what an interruption would cost."""
         self._log.info(
             "unit",
-            f"{units} units ended and may not be done, since they were taken ahead, or what they"
-            f" began still runs: an interruption now would begin them again. {_DOUBT}",
+            f"{units} units ended and may not be done, since they left nothing, as what is taken"
+            " ahead or kept in memory does, or others may still hold something of them: an"
+            f" interruption now would begin them again. {_DOUBT}",
         )
 
     def abandon(self) -> int:
@@ -491,7 +493,7 @@ class Saving:
             self._log.warning(
                 "unit",
                 f"{len(aside)} units, the first is {shown(next(iter(aside)))}, are done again: they"
-                f" were taken ahead, or what they began was still running. {_DOUBT}",
+                f" left nothing, or others may still have held something of them. {_DOUBT}",
             )
         lost = self.attempt.leave(reason, exit_code, sentence, grace)
         wait(self._aborts)

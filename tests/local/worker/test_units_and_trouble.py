@@ -298,26 +298,34 @@ import sys, time
 from steadyspot import current_run
 run = current_run()
 totals = run.state if "state" in sys.argv else {}
-for unit in run.remaining("abc"):
-    time.sleep(0.01)
+def count(unit):
     totals[unit] = 1
     print("counted", unit, flush=True)
     if run.attempt == 1 and unit == "c": time.sleep(60)
+if "said" in sys.argv:
+    for unit in run.undone("abc"):
+        with run.unit(unit): count(unit)
+else:
+    for unit in run.remaining("abc"):
+        time.sleep(0.01)
+        count(unit)
 with run.output("totals") as path: path.write_text(str(len(totals)))
 """
 
 
-@pytest.mark.parametrize("kept", ["state", "memory"])
-def test_what_was_kept_in_memory_alone_before_a_stop_is_told(bench: Bench, kept: str) -> None:
+@pytest.mark.parametrize("kept", ["state", "memory", "memory of units said to be done"])
+def test_what_was_kept_in_memory_alone_before_a_stop_is_made_again_or_told(
+    bench: Bench, kept: str
+) -> None:
     command = bench.job_file(TOTALS)
-    stopped = bench.start(*command, kept)
+    stopped = bench.start(*command, *kept.split())
     stopped.wait_for("counted c")
     stopped.kill_all()
     stopped.end()
 
-    worker = bench.start(*command, kept)
+    worker = bench.start(*command, *kept.split())
     assert worker.end(60) == 0, worker.said()
-    if kept == "state":
+    if "said" not in kept:
         assert bench.objects()["totals"] == b"3"
         assert "warnings" not in bench.item()
     else:

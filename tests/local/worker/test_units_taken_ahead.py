@@ -261,14 +261,18 @@ JOINED = """
 import asyncio, queue, sys, threading
 from steadyspot import current_run
 
+def make(unit):
+    with run.output(str(unit)) as path: path.touch()
+    print("made", unit, flush=True)
+
 def takes(units):
     while True:
-        print("made", units.get(), flush=True)
+        make(units.get())
         units.task_done()
 
 async def awaits(units):
     while True:
-        print("made", await units.get(), flush=True)
+        make(await units.get())
         units.task_done()
 
 async def feed():
@@ -279,7 +283,8 @@ async def feed():
         await todo.put(unit)
         await todo.join()
 
-units = current_run().remaining(range(1_000))
+run = current_run()
+units = run.remaining(range(1_000))
 if sys.argv[1] == "tasks":
     asyncio.run(feed())
 todo = queue.Queue()
@@ -384,7 +389,7 @@ def test_unit_whose_taker_has_not_said_that_it_is_through_is_not_done(
 
 
 HELPED = """
-import logging, logging.handlers, queue, sys, threading, time
+import collections, logging, logging.handlers, queue, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from steadyspot import current_run
 
@@ -396,6 +401,13 @@ def draws():
 
 def reads():
     for part in range(1_000): parts.put(time.sleep(0.001))
+
+def measures():
+    last = collections.deque(maxlen=3)
+    while True: last.append(time.sleep(0.005))
+
+def tells():
+    while True: print("said", said.get(), flush=True)
 
 def load(): time.sleep(0.03)
 
@@ -413,6 +425,11 @@ if kind == "log":
     logging.handlers.QueueListener(records, logging.NullHandler()).start()
 if kind == "heartbeat": threading.Thread(target=beats, daemon=True).start()
 if kind == "progress": work = begins_to_draw
+if kind == "metrics": threading.Thread(target=measures, daemon=True).start()
+if kind == "own log":
+    said = queue.SimpleQueue()
+    threading.Thread(target=tells, daemon=True).start()
+    work = said.put
 if kind == "reader":
     threading.Thread(target=reads, daemon=True).start()
     work = lambda unit: parts.get()
@@ -429,11 +446,19 @@ if kind == "pool of each":
 for unit in run.remaining(range(1_000)):
     time.sleep(0.01)
     work(unit)
+    if unit % 2 and kind != "pool":
+        with run.output(str(unit)) as path: path.touch()
     print("made", unit, flush=True)
 """
 
 
-@pytest.mark.parametrize("kind", ["log", "heartbeat", "progress", "reader", "pool", "pool of each"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("log", "own log", "heartbeat", "metrics", "progress", "reader"),
+        *("pool", "pool of each"),
+    ],
+)
 def test_units_are_done_at_their_end_beside_a_helper(tmp_path: Path, kind: str) -> None:
     assert "0" in killed_behind("made 29", tmp_path, HELPED, kind)
 
@@ -492,29 +517,41 @@ def test_run_whose_units_were_taken_ahead_is_never_complete_without_an_output(
 
 
 SIDE_EFFECTS = """
-import os, time
+import sys, time
 from steadyspot import current_run
 run = current_run()
-for unit in run.remaining(range(9)):
-    if unit % 3 != 2: continue
+
+def send(unit):
+    if unit % 3 != 2: return
     time.sleep(0.002)
     print("sent", unit, flush=True)
     if unit == 5 and run.attempt == 1: time.sleep(60)
+
+if sys.argv[1] == "said":
+    for unit in run.undone(range(9)):
+        with run.unit(unit): send(unit)
+else:
+    for unit in run.remaining(range(9)): send(unit)
 """
 
 
-def test_units_of_side_effects_alone_are_done_once_each(bench: Bench) -> None:
-    """Those that were passed over become durable with the next that took some time."""
-    command = bench.job_file(SIDE_EFFECTS)
+@pytest.mark.parametrize(
+    ("how", "done", "again"),
+    [("said", 5, ["sent 5", "sent 8"]), ("unsaid", 0, ["sent 2", "sent 5", "sent 8"])],
+)
+def test_units_of_side_effects_alone_are_done_once_each_where_the_job_says_so(
+    bench: Bench, how: str, done: int, again: list[str]
+) -> None:
+    command = [*bench.job_file(SIDE_EFFECTS), how]
     worker = bench.start(*command)
     worker.wait_for("sent 5")
     worker.kill_all()
     worker.end()
-    assert bench.item()["checkpoint"]["units_done"] == 3
+    assert bench.item().get("checkpoint", {}).get("units_done", 0) == done
 
-    again = bench.start(*command)
-    assert again.end(60) == 0, again.said()
-    assert [line for line in again.text if line.startswith("sent")] == ["sent 5", "sent 8"]
+    worker = bench.start(*command)
+    assert worker.end(60) == 0, worker.said()
+    assert [line for line in worker.text if line.startswith("sent")] == again
     assert bench.completion()["units"] == 9
     assert "warnings" not in bench.item()
 
