@@ -10,15 +10,14 @@ from __future__ import annotations
 import contextvars
 import os
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from steadyspot.errors import Misused
 from steadyspot.gathering import Held
 from steadyspot.under_way import Token, effort
 
 
-@dataclass(frozen=True)
-class Before:
+class Before(NamedTuple):
     """What was under way when a unit of a loop began, and what others held."""
 
     under_way: frozenset[Token]
