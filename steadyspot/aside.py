@@ -7,6 +7,7 @@ and no output: it waits until all is at rest that was begun since the first of t
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -148,7 +149,8 @@ class Aside:
 
     def begin(self) -> Before:
         """What is under way and held as the next unit begins."""
-        return Before(self._others.before(at_rest=not self.units), held())
+        now = self._others.before(at_rest=not self.units)
+        return Before(now, frozenset(sys._current_frames()), held())
 
     def add(self, unit: InHand, changed: bool) -> None:
         """Set a unit aside, which has ``changed`` the state or not."""
@@ -193,7 +195,7 @@ class Aside:
         now, holding = under_way(), held()
         for before in (one.before for one in (unit, *self.units[:1]) if one.before):
             left = now - before.under_way
-            if left and (not all_made or self._others.makers or handed_on(left, before.under_way)):
+            if left and (not all_made or self._others.makers or handed_on(left, before.threads)):
                 return False
             if grew(holding, before.held):
                 return False

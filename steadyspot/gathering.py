@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from queue import SimpleQueue
+from queue import Queue, SimpleQueue
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
@@ -118,7 +118,7 @@ def _within(value: Any) -> dict[str, Any]:
 def _size(value: object) -> int | None:
     if isinstance(value, deque) and value.maxlen is not None:
         return None  # It drops what it holds, so that nobody gathers in it.
-    if isinstance(value, SimpleQueue):
+    if isinstance(value, Queue | SimpleQueue):
         return value.qsize()
     return len(value) if isinstance(value, _CONTAINERS) else None
 

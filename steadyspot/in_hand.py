@@ -18,9 +18,10 @@ from steadyspot.under_way import Token, effort
 
 
 class Before(NamedTuple):
-    """What was under way when a unit of a loop began, and what others held."""
+    """What was under way when a unit of a loop began, the threads there were, what others held."""
 
     under_way: frozenset[Token]
+    threads: frozenset[int]
     held: Held
 
 

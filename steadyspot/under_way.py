@@ -22,7 +22,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
@@ -230,15 +230,14 @@ def _runs(native: int) -> bool:
     return stat.rpartition(b")")[2].split()[0] == b"R"
 
 
-def handed_on(left: Iterable[Token], before: Iterable[Token]) -> bool:
+def handed_on(left: Iterable[Token], threads: Collection[object]) -> bool:
     """Whether any of what is left is work by its nature, and may not only lie in the background.
 
     As do children that live on, and daemon threads that were begun meanwhile, such as the one that
-    draws a progress bar.
+    draws a progress bar; ``threads`` were there before.
     """
-    helpers = {token[1] for token in before if token[0] == HELPER}
     kinds = (THREAD, TASK, QUEUE, COROUTINE)
-    return any(one[0] in kinds or (one[0] == HELPER and one[1] in helpers) for one in left)
+    return any(one[0] in kinds or (one[0] == HELPER and one[1] in threads) for one in left)
 
 
 def _awaits_work(stack: list[FrameType]) -> bool:
