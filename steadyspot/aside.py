@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from steadyspot.gathering import grew, held
+from steadyspot.gathering import Path as Names
+from steadyspot.gathering import gathered, grew, held, held_here, holds_more
 from steadyspot.in_hand import Before, InHand
 from steadyspot.under_way import (
     HELPER,
@@ -68,25 +69,18 @@ class Others:
     """What is known of the threads and children of a process beside its loop.
 
     ``makers`` are threads that have begun an output by themselves. ``writing`` are outputs that
-    are being written. ``state_waits``: a unit set
-    aside has changed ``run.state``. ``folders``: the run has folders, in which they may make
-    something unseen. ``ask`` gives the processes that speak with the run, ``has_made`` says
-    whether anybody has made an output of a unit.
+    are being written. ``state_waits``: a unit set aside has changed ``run.state``. ``folders``: the
+    run has folders, in which they may make something unseen. ``ask`` gives the processes that
+    speak with the run.
     """
 
-    def __init__(
-        self,
-        folders: bool,
-        ask: Callable[[], Iterable[int]],
-        has_made: Callable[[str], bool],
-    ) -> None:
+    def __init__(self, folders: bool, ask: Callable[[], Iterable[int]]) -> None:
         self.makers: set[int] = set()
         self.writing: set[Path] = set()
         self.state_waits = False
         self.moments = Moments()
-        self.folders = folders
+        self._folders = folders
         self._ask = ask
-        self._has_made = has_made
         self._harmless = False
         self._places: set[Token] = set()
 
@@ -114,18 +108,12 @@ class Others:
             one for one in tokens if one[0] in (THREAD, HELPER) and isinstance(one[2], tuple)
         }
 
-    def left_something(self, unit: InHand) -> bool:
-        """Whether a unit that ends has left what a mark can keep."""
-        if unit.made or unit.took_nothing():
-            return unit.made
-        return self.folders or self._has_made(unit.key)
-
     def are_harmless(self) -> bool:
         """Whether what units that made something leave running is no part of their work.
 
         As where a pool reads ahead: a task that was left running has ended without an output.
         """
-        return self._harmless and not (self.makers or self.folders)
+        return self._harmless and not (self.makers or self._folders)
 
     def learn(self, seen: frozenset[Token]) -> None:
         """Tasks were seen; those that have ended and made nothing are no part of a unit's work."""
@@ -146,11 +134,12 @@ class Aside:
         self._others = others
         self._all_made = True
         self._seen: frozenset[Token] = frozenset()
+        self._gathered: set[Names] = set()
 
     def begin(self) -> Before:
         """What is under way and held as the next unit begins."""
         now = self._others.before(at_rest=not self.units)
-        return Before(now, frozenset(sys._current_frames()), held())
+        return Before(now, frozenset(sys._current_frames()), held(), held_here())
 
     def add(self, unit: InHand, changed: bool) -> None:
         """Set a unit aside, which has ``changed`` the state or not."""
@@ -168,12 +157,14 @@ class Aside:
     def are_done(self, unit: InHand) -> bool:
         """Whether a unit that ends is done, and with it those set aside before it.
 
-        One that left nothing may have been taken ahead, or what it yields may lie in memory. One
+        One that made nothing may have been taken ahead, or what it yields may lie in memory. One
         that made something was not, but may have handed on more.
         """
         others = self._others
         all_made = unit.made and self._all_made
-        if others.writing or not others.left_something(unit):
+        if others.writing or not (unit.made or self._was_done_here(unit)):
+            return False
+        if not all_made and self._is_gathered(unit):
             return False
         if all_made and others.are_harmless():
             return True
@@ -186,6 +177,24 @@ class Aside:
         if not at_rest or at_large(others.makers) or no_pools(others.speaking()):
             return False
         return not has_children_at_work(fed=not all_made)
+
+    def _was_done_here(self, unit: InHand) -> bool:
+        """Whether a unit that made nothing took time, in a loop that keeps nothing unseen."""
+        from steadyspot.plain_loop import is_plain  # Most jobs need none of what it loads.
+
+        return not unit.took_nothing() and is_plain()
+
+    def _is_gathered(self, unit: InHand) -> bool:
+        """Whether the loop holds more than before the first, where units that made nothing add.
+
+        Where each unit makes an output, what it adds to a list besides may be no part of any.
+        """
+        first, now = (self.units or [unit])[0].before, held_here()
+        if not first or not unit.before:
+            return False
+        if not unit.made:
+            self._gathered |= gathered(now, unit.before.here)
+        return holds_more(now, first.here, self._gathered)
 
     def _is_at_rest(self, unit: InHand, all_made: bool) -> bool:
         """Whether nobody holds more than before the first, and nothing runs that was begun since.

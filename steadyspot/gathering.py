@@ -1,9 +1,10 @@
-"""How much threads and tasks of the job's own hold, since what they gather is written later.
+"""How much a job holds in its containers, since what it gathers there is written later.
 
 A thread that gathers what units hand to it says so nowhere: it waits, as a heartbeat does. But it
-holds more than before. So the containers are measured that its program can reach: what its own
-functions call by name, and what lies within objects and functions of the job's own. A container
-that is none of Python's own, such as a table of a database in memory, is not seen.
+holds more than before, as does a loop that gathers rows. So the containers are measured that its
+program can reach: what its own functions call by name, and what lies within objects and functions
+of the job's own. A container that is none of Python's own, such as a table of a database in
+memory, is not seen.
 """
 
 from __future__ import annotations
@@ -13,17 +14,32 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO, StringIO
 from queue import Queue, SimpleQueue
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
-Held = dict[tuple[object, ...], int]
-"""Sizes of containers, by whose they are and by what names they are reached."""
+from steadyspot.in_memory import rows_in_memory
+
+Path = tuple[object, ...]
+"""Whose a container is, and by what names it is reached."""
+
+Held = dict[Path, int]
+"""Sizes of containers."""
+
+HeldHere = dict[Path, tuple[int, int]]
+"""Which containers they are, and their sizes."""
 
 _CONTAINERS = (list, dict, set, deque, bytearray)
 _DEEP = 3
 """So far it is looked into objects: a thread, its queue, what lies in that."""
+
+_FUNCTION = 1
+"""Of the flags of code (``CO_OPTIMIZED`` of ``inspect``): its variables are its own."""
+
+_OF_FRAME_ALONE = 3
+"""References to what a frame keeps of its variables: its own, ours, and that of asking."""
 
 _LIBRARY = ("site-packages", "dist-packages", os.path.dirname(os.__file__))
 
@@ -43,8 +59,36 @@ def held() -> Held:
         (whose, frame.f_code, *path): size
         for whose, frame in (*_of_threads(), *_of_tasks())
         if is_the_jobs(frame.f_code)
-        for path, size in _sizes(_named(frame), 0, set())
+        for path, _, size in _measured(_named(frame), _size)
     }
+
+
+def held_here() -> HeldHere:
+    """What the program of this thread holds; what it puts into a queue, others hold."""
+    return {
+        (frame.f_code, *path): (id(value), size)
+        for frame in _below(sys._getframe())
+        if is_the_jobs(frame.f_code)
+        for path, value, size in _measured(_named(frame), _size_here)
+    }
+
+
+def gathered(now: HeldHere, before: HeldHere) -> set[Path]:
+    """By what names more is held than before in the same container.
+
+    Another one under its name, as of rows that each unit reads anew, says nothing.
+    """
+    return {
+        path
+        for path, (which, size) in now.items()
+        if path in before and before[path][0] == which and before[path][1] < size
+    }
+
+
+def holds_more(now: HeldHere, before: HeldHere, names: Iterable[Path]) -> bool:
+    """Whether more is held by any of these names than before, in whatever container."""
+    nothing = (0, 0)
+    return any(now.get(name, nothing)[1] > before.get(name, nothing)[1] for name in names)
 
 
 def grew(now: Held, before: Held) -> bool:
@@ -55,10 +99,14 @@ def grew(now: Held, before: Held) -> bool:
 def _of_threads() -> Iterator[tuple[int, FrameType]]:
     own = threading.get_ident()
     for thread, innermost in sys._current_frames().items():
-        frame: FrameType | None = innermost
-        while frame and thread != own:
-            yield thread, frame
-            frame = frame.f_back
+        if thread != own:
+            yield from ((thread, frame) for frame in _below(innermost))
+
+
+def _below(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame:
+        yield frame
+        frame = frame.f_back
 
 
 def _of_tasks() -> Iterator[tuple[int, FrameType]]:
@@ -75,8 +123,22 @@ def _of_tasks() -> Iterator[tuple[int, FrameType]]:
 
 def _named(frame: FrameType) -> dict[str, Any]:
     """What a frame's code calls by name: what is local to it, and global."""
-    found = _globals(frame.f_code, frame.f_globals)
-    return found if frame.f_locals is frame.f_globals else found | frame.f_locals
+    return _globals(frame.f_code, frame.f_globals) | _locals(frame)
+
+
+def _locals(frame: FrameType) -> dict[str, Any]:
+    """What is local to a function, as it is now.
+
+    Before Python 3.13 the frame keeps what it is asked for here, and with it tables that the job
+    is through with, unless that is emptied again; what the job itself asked for, it has a name of.
+    """
+    if not frame.f_code.co_flags & _FUNCTION:
+        return {}
+    kept = frame.f_locals
+    found = dict(kept)
+    if sys.version_info < (3, 13) and sys.getrefcount(kept) <= _OF_FRAME_ALONE:
+        kept.clear()
+    return found
 
 
 def _globals(code: CodeType, names: dict[str, Any]) -> dict[str, Any]:
@@ -93,17 +155,22 @@ def _reached(function: FunctionType) -> dict[str, Any]:
     return found
 
 
-def _sizes(
-    named: dict[str, Any], depth: int, seen: set[int]
-) -> Iterator[tuple[tuple[str, ...], int]]:
+def _measured(
+    named: dict[str, Any],
+    measure: Callable[[object], int | None],
+    depth: int = 0,
+    seen: set[int] | None = None,
+) -> Iterator[tuple[tuple[str, ...], object, int]]:
+    """Yield by what names a container is reached, the container, and its size."""
+    seen = set() if seen is None else seen
     for name, value in list(named.items()):
-        size = _size(value)
+        size = measure(value)
         if size is not None:
-            yield (name,), size
+            yield (name,), value, size
         elif depth < _DEEP and id(value) not in seen:
             seen.add(id(value))
-            for path, each in _sizes(_within(value), depth + 1, seen):
-                yield (name, *path), each
+            for path, found, each in _measured(_within(value), measure, depth + 1, seen):
+                yield (name, *path), found, each
 
 
 def _within(value: Any) -> dict[str, Any]:
@@ -120,7 +187,16 @@ def _size(value: object) -> int | None:
         return None  # It drops what it holds, so that nobody gathers in it.
     if isinstance(value, Queue | SimpleQueue):
         return value.qsize()
+    if isinstance(value, BytesIO | StringIO):
+        return None if value.closed else value.tell()
     return len(value) if isinstance(value, _CONTAINERS) else None
+
+
+def _size_here(value: object) -> int | None:
+    if isinstance(value, Queue | SimpleQueue):
+        return None
+    size = _size(value)
+    return rows_in_memory(value) if size is None else size
 
 
 def _is_of_own_class(value: object) -> bool:

@@ -1,7 +1,7 @@
 """A unit in hand as the process that does it knows it: within which, and whether it may be done.
 
-Units that lie within each other are told by their context. What has left nothing, or something
-that others still hold, may not have been done yet. That an output belongs to the unit
+Units that lie within each other are told by their context. What was taken ahead, or
+is still held in memory or by others, may not have been done yet. That an output belongs to the unit
 of its thread or child is for the other side to find, see ``units``.
 """
 
@@ -13,16 +13,20 @@ import sys
 from typing import NamedTuple
 
 from steadyspot.errors import Misused
-from steadyspot.gathering import Held
+from steadyspot.gathering import Held, HeldHere
 from steadyspot.under_way import Token, effort
 
 
 class Before(NamedTuple):
-    """What was under way when a unit of a loop began, the threads there were, what others held."""
+    """What was under way when a unit of a loop began, the threads there were, and what was held.
+
+    By others, and ``here``, by the loop's own program.
+    """
 
     under_way: frozenset[Token]
     threads: frozenset[int]
     held: Held
+    here: HeldHere
 
 
 class InHand:

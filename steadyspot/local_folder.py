@@ -169,10 +169,6 @@ class FolderChannel:
         with self._locked():
             remove(output.folder)
 
-    def made(self, unit: str) -> bool:
-        with self._locked():
-            return bool(_files_below(self._folder_of(unit) / "staged"))
-
     def set_aside(self, unit: str) -> None:
         """It is done with a mark that names it, or with the program, and so are its outputs."""
         with self._locked():

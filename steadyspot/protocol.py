@@ -21,7 +21,6 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``"output"}``               worker's from now on
 ``{"do": "give-up",         the output will not be written
 ``"output"}``
-``{"do": "made", "unit"}``  ``made``: whether the unit in hand has an output that is written
 ``{"do": "mark", "unit",    answers when the unit's outputs, the state (if given) and its key are
 ``"state"}``                durable; only then is the unit done. So are outputs of no unit then,
                             and other units, in hand or set aside, whose keys are in the list

@@ -99,7 +99,7 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        self._others = Others(channel.about["folders"], channel.speaking, channel.made)
+        self._others = Others(channel.about["folders"], channel.speaking)
         self._looping: int | None = None
         self._looped = False
         self._pid = os.getpid()
@@ -130,12 +130,12 @@ class Run:
         When the loop asks for the next unit, the one before is made durable with its outputs and
         ``state``; it is done only then. At a stop the loop ends by ``Interrupted`` (exit 143) after
         the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
-        ``undone``; one that would take them from here is refused. A unit is in doubt where it
-        left neither an output nor a change of ``state``, and where others may still hold something
-        of it, such as a task that it began, a thread that gathers, or an output that is open all
-        the while. It becomes durable with the next of its loop that is not, or when the job has
-        ended well. ``with run.unit(unit)`` in a loop over ``undone`` counts each at its end,
-        whatever it left and whatever runs beside it.
+        ``undone``; one that would take them from here is refused. A unit is in doubt where what it
+        yields may lie in memory: in a list that the loop adds to, with a task that it began, a
+        thread that gathers, or in an output that is open all the while; and where it made nothing
+        and took less than a millisecond, as one taken ahead. It becomes durable with the next of
+        its loop that is not, or when the job has ended well. ``with run.unit(unit)`` in a loop over
+        ``undone`` counts each at its end, whatever runs beside it.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of

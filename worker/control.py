@@ -199,8 +199,6 @@ class Control:
                 )
             case "begin" | "set-aside" | "mark" | "break-off":
                 self._of_unit(request, pid)
-            case "made":
-                return {"made": self._requests.made(request.text("unit"))}
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
             case "save":

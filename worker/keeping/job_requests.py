@@ -117,12 +117,6 @@ class JobRequests:
         with self._unsaved.lock:
             return self._unsaved.in_hand.unit(unit) is not None
 
-    def made(self, unit: str) -> bool:
-        """Whether a unit in hand has an output that is written."""
-        with self._unsaved.lock:
-            found = self._unsaved.in_hand.unit(unit)
-            return found is not None and bool(found.staged)
-
     def output(self, name: str, pid: int, unit: str | None = None) -> tuple[int, str]:
         """An output is being written: its number, and the path to write it to.
 

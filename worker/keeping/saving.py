@@ -56,9 +56,9 @@ def request_sha256(options: Options, identity: Identity) -> str:
 
 
 _DOUBT = (
-    "Let the loop itself do the work of a unit, and leave an output or a state of it, before it"
-    " asks for the next; or say where units are done: with run.unit(unit), for each of"
-    " run.undone(units), or run.unit(*batch) where they are written together."
+    "Let the loop itself do the work of a unit, and leave what it yields in an output or in"
+    " run.state, before it asks for the next; or say where units are done: with run.unit(unit), for"
+    " each of run.undone(units), or run.unit(*batch) where they are written together."
 )
 """What to do where a loop leaves in doubt whether its units are done."""
 
@@ -464,9 +464,9 @@ class Saving:
         """Tell while the job runs what an interruption would cost."""
         self._log.info(
             "unit",
-            f"{units} units ended and may not be done, since they left nothing, as what is taken"
-            " ahead or kept in memory does, or others may still hold something of them: an"
-            f" interruption now would begin them again. {_DOUBT}",
+            f"{units} units ended and may not be done, since they were taken ahead, or what they"
+            " yield still lies in memory or with others: an interruption now would begin them"
+            f" again. {_DOUBT}",
         )
 
     def abandon(self) -> int:
@@ -493,7 +493,8 @@ class Saving:
             self._log.warning(
                 "unit",
                 f"{len(aside)} units, the first is {shown(next(iter(aside)))}, are done again: they"
-                f" left nothing, or others may still have held something of them. {_DOUBT}",
+                " were taken ahead, or what they yielded still lay in memory or with others."
+                f" {_DOUBT}",
             )
         lost = self.attempt.leave(reason, exit_code, sentence, grace)
         wait(self._aborts)

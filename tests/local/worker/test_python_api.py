@@ -124,10 +124,11 @@ def test_job_that_ends_early_because_it_saw_the_stop_is_not_finished(bench: Benc
 
 def test_unit_left_by_an_exception_or_a_break_is_not_done(bench: Bench) -> None:
     worker = bench.start(*bench.job_file(
+        "import time\n"
         "from steadyspot import current_run\n"
         "run = current_run()\n"
         "for part in run.remaining('abcd'):\n"
-        "    with run.output(part) as path: path.touch()\n"
+        "    time.sleep(0.01)\n"
         "    if part == 'c':\n"
         "        break\n"
         "print(run.undone('abcd'), flush=True)\n"

@@ -24,7 +24,7 @@ from tests.local.worker.test_local_folder import (
 
 UNITS = 12
 HEAD = f"""
-import asyncio, atexit, collections, csv, multiprocessing, queue, sqlite3, sys, threading, time
+import asyncio, atexit, collections, csv, io, multiprocessing, queue, sqlite3, sys, threading, time
 from steadyspot import current_run
 
 SIZE, OWN = 5, sys.argv[1] == "own"
@@ -160,6 +160,43 @@ def rows_in_a_table():
         rows = [row for row, in table.execute("select unit from rows order by unit")]
         if len(rows) == SIZE or unit == {UNITS - 1}: write(rows); table.execute("delete from rows")
 
+def rows_in_duckdb():
+    import duckdb
+    table = duckdb.connect()
+    table.execute("create table rows (unit int)")
+    for unit in each(): table.execute("insert into rows values (?)", [unit])
+    write([row for row, in table.execute("select unit from rows").fetchall()])
+
+def rows_in_a_buffer():
+    buffer = io.StringIO()
+    for unit in each(): csv.writer(buffer).writerow([unit])
+    write(buffer.getvalue().split())
+
+def rows_by_unit():
+    class Report:
+        def __init__(self): self.rows = collections.defaultdict(list)
+        def add(self, unit): self.rows[unit].append(unit)
+    report = Report()
+    for unit in each(): report.add(unit)
+    write([*report.rows])
+
+def rows_flushed_before_the_next():
+    rows = []
+    for unit in each():
+        if len(rows) == SIZE: write(rows); rows = []
+        rows.append(unit)
+    write(rows)
+
+def todo(): return run.remaining(range({UNITS}))
+def rows_of_a_comprehension(): write([unit for unit in todo() if done(unit)])
+def rows_of_a_map(): write(list(map(done, todo())))
+def rows_of_a_generator_expression(): write(sorted(done(unit) for unit in todo()))
+
+def done(unit):
+    time.sleep(0.01)
+    print("gave", unit - 1, flush=True)
+    return str(unit)
+
 def rows_in_a_file():
     with run.output("all") as path, path.open("w") as file:
         for unit in each(): csv.writer(file).writerow([unit])
@@ -193,6 +230,13 @@ IN_THE_LOOP = {
     "list": "rows_in_a_list()",
     "list until the end": "rows_until_the_end()",
     "table": "rows_in_a_table()",
+    "table of DuckDB": "rows_in_duckdb()",
+    "buffer": "rows_in_a_buffer()",
+    "dictionary of an object": "rows_by_unit()",
+    "list flushed before the next": "rows_flushed_before_the_next()",
+    "comprehension": "rows_of_a_comprehension()",
+    "map": "rows_of_a_map()",
+    "generator expression": "rows_of_a_generator_expression()",
     "file": "rows_in_a_file()",
     "generator": "rows_in_a_generator()",
 }
@@ -214,13 +258,12 @@ def test_what_units_yielded_is_written_once_after_a_kill(
 ) -> None:
     """Whether units make outputs of their ``own`` besides, or none."""
     job = f"{HEAD}{(WAYS | IN_THE_LOOP)[way]}\n"
-    for unit in (3, 6):
-        with start(tmp_path, job, own) as process:
-            assert process.stdout
-            while (line := process.stdout.readline()) and line != f"gave {unit}\n":
-                pass
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    with start(tmp_path, job, own) as process:
+        assert process.stdout
+        while (line := process.stdout.readline()) and line != "gave 6\n":
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     code, said = run_to_its_end(tmp_path, job, own)
     assert code == 0, said
@@ -253,6 +296,45 @@ def test_what_a_thread_gathers_beside_units_with_outputs_survives_a_kill_and_a_s
     del objects["completion.json"]
     assert rows(objects) == list(range(UNITS))
     assert bench.completion()["units"] == UNITS
+
+
+QUIET = """
+import collections, io, sqlite3, sys, time
+from steadyspot import current_run
+
+run = current_run()
+seen, last = dict.fromkeys(range(100)), collections.deque(maxlen=3)
+elsewhere = sqlite3.connect("elsewhere.db")
+elsewhere.execute("create table if not exists rows (unit unique)")
+
+def load(unit):
+    rows = [unit] * (unit + 1)
+    seen[unit] = len(rows)
+    last.append(unit)
+    text = io.StringIO("x" * unit)
+    with elsewhere: elsewhere.execute("insert or ignore into rows values (?)", [unit])
+    time.sleep(0.01)
+    return rows
+
+def all_at_once():
+    total = 0
+    for count, unit in enumerate(way(run.remaining(range(100)))):
+        rows = load(unit)
+        names = sorted(str(row) for row in rows if row)
+        total += len(rows)
+        print("loaded", unit, flush=True)
+
+way = {"plain": iter, "in a generator": lambda units: (unit for unit in units)}[sys.argv[1]]
+all_at_once()
+"""
+
+
+@pytest.mark.parametrize("way", ["plain", "in a generator"])
+def test_what_a_loop_makes_anew_for_each_unit_keeps_no_unit_from_being_done(
+    tmp_path: Path, way: str
+) -> None:
+    """Lists of one unit, a database in a file, values that are replaced: nothing is gathered."""
+    assert set("0123456") <= set(killed_behind("loaded 7", tmp_path, QUIET, way))
 
 
 TOGETHER = """

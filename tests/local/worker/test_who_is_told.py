@@ -156,7 +156,6 @@ def test_job_that_speaks_without_a_handler_is_told_on_its_own_channel_alone(benc
         "from steadyspot import current_run\n"
         "opening = threading.Thread(target=current_run); opening.start(); opening.join()\n"
         "for part in current_run().remaining(range(4)):\n"
-        "    with current_run().output(str(part)) as path: path.touch()\n"
         "    print('part', part, flush=True)\n"
         "    time.sleep(1)\n"
     ))  # fmt: skip
