@@ -10,7 +10,6 @@ memory, is not seen.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 from collections import deque
@@ -21,6 +20,7 @@ from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 from steadyspot.in_memory import rows_in_memory
+from steadyspot.own_code import is_in_job, is_the_jobs
 
 Path = tuple[object, ...]
 """Whose a container is, and by what names it is reached."""
@@ -32,6 +32,8 @@ HeldHere = dict[Path, tuple[int, int]]
 """Which containers they are, and their sizes."""
 
 _CONTAINERS = (list, dict, set, deque, bytearray)
+_QUEUES = (Queue, SimpleQueue)
+_BUFFERS = (BytesIO, StringIO)
 _DEEP = 3
 """So far it is looked into objects: a thread, its queue, what lies in that."""
 
@@ -40,17 +42,6 @@ _FUNCTION = 1
 
 _OF_FRAME_ALONE = 3
 """References to what a frame keeps of its variables: its own, ours, and that of asking."""
-
-_LIBRARY = ("site-packages", "dist-packages", os.path.dirname(os.__file__))
-
-
-def is_the_jobs(code: CodeType | None) -> bool:
-    """Whether code is the job's own and no library's."""
-    return code is not None and _is_own(code.co_filename)
-
-
-def _is_own(file: str) -> bool:
-    return not any(part in file for part in (*_LIBRARY, os.path.dirname(__file__)))
 
 
 def held() -> Held:
@@ -175,33 +166,32 @@ def _measured(
 
 def _within(value: Any) -> dict[str, Any]:
     """What an object of the job's own holds by name, and what a function of its own can reach."""
-    if isinstance(value, MethodType):
+    if type(value) is MethodType:
         return {"__self__": value.__self__, "__func__": value.__func__}
-    if isinstance(value, FunctionType) and is_the_jobs(value.__code__):
+    if type(value) is FunctionType and is_the_jobs(value.__code__):
         return _reached(value)
-    return vars(value) if _is_of_own_class(value) else {}
+    return getattr(value, "__dict__", {}) if _is_of_own_class(type(value)) else {}
 
 
-def _size(value: object) -> int | None:
-    if isinstance(value, deque) and value.maxlen is not None:
+def _size(value: Any) -> int | None:
+    """How much a container holds. A lazy object, which says that it is another, stays asleep."""
+    kind = type(value)
+    if issubclass(kind, deque) and value.maxlen is not None:
         return None  # It drops what it holds, so that nobody gathers in it.
-    if isinstance(value, Queue | SimpleQueue):
-        return value.qsize()
-    if isinstance(value, BytesIO | StringIO):
-        return None if value.closed else value.tell()
-    return len(value) if isinstance(value, _CONTAINERS) else None
+    if issubclass(kind, _QUEUES):
+        return int(value.qsize())
+    if issubclass(kind, _BUFFERS):
+        return None if value.closed else int(value.tell())
+    return len(value) if issubclass(kind, _CONTAINERS) else None
 
 
 def _size_here(value: object) -> int | None:
-    if isinstance(value, Queue | SimpleQueue):
+    if issubclass(type(value), _QUEUES):
         return None
     size = _size(value)
     return rows_in_memory(value) if size is None else size
 
 
-def _is_of_own_class(value: object) -> bool:
-    if isinstance(value, type) or not hasattr(value, "__dict__"):
-        return False
-    module = type(value).__module__
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return module == "__main__" or (file is not None and _is_own(file))
+def _is_of_own_class(kind: type) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return kind.__module__ == "__main__" or (file is not None and is_in_job(file))

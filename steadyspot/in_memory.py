@@ -17,7 +17,7 @@ def rows_in_memory(value: object) -> int | None:
         ("duckdb", "DuckDBPyConnection", _of_duckdb),
     ):
         kind = getattr(sys.modules.get(module), name, None)
-        if kind and isinstance(value, kind):
+        if kind and issubclass(type(value), kind):
             with contextlib.suppress(sys.modules[module].Error):  # It is closed.
                 return ask(value)
     return None

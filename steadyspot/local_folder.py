@@ -58,10 +58,12 @@ class FolderChannel:
     """A run in a local folder, for any number of processes.
 
     ==================  =======================================================================
-    ``outputs/``        what is published: a unit's outputs with its mark, others at once
+    ``outputs/``        what is published: a unit's outputs with its mark, others at once, or with
+                        the mark of units that are set aside
     ``done.json``       units done with their outputs, and the state; replaced as a whole
     ``in-hand/UNIT/``   a unit in hand: whose it is, outputs being written, those written
     ``half-made/``      outputs being written that belong to no unit
+    ``beside/``         those written that wait for units set aside, whose rows they may hold
     ``speaking/``       processes that have asked for the run
     ==================  =======================================================================
 
@@ -83,10 +85,10 @@ class FolderChannel:
         self._told = False
         self._pipe = os.fstat(self._stop[0]).st_ino
         self._told_of_done = False
-        for folder in ("half-made", "in-hand", "outputs", "speaking"):
+        for folder in ("beside", "half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
-            for kind in ("half-made", "speaking"):
+            for kind in ("beside", "half-made", "speaking"):
                 for left in (self._root / kind).iterdir():
                     if not Process.named(left.name).lives():
                         remove(left)
@@ -155,7 +157,9 @@ class FolderChannel:
         written = place_below(str(output.folder), output.name)
         with self._locked():
             if output.unit is None:
-                self._publish(written, output.name)
+                aside = [one for one in self._in_hand() if one.aside]
+                place = self._beside(aside[0].process) / "staged" if aside else self._outputs
+                _move(written, place / output.name)
             elif not output.folder.exists():
                 raise RunError(
                     f"The unit {output.unit.key} ended before its output '{output.name}'."
@@ -199,6 +203,7 @@ class FolderChannel:
                 remove(folder)
             raise
         made = {name for unit in units for name in done["units"][unit]["outputs"]}
+        folders += [self._beside(Process.of(os.getpid()))]
         if state:
             done["state"] = [plain(one) for one in state]
         done |= {"moving": [str(folder) for folder in folders], "removing": sorted(older - made)}
@@ -257,7 +262,7 @@ class FolderChannel:
             self._told_of_done = True
             what = f"{done} of {done + left}" if left else f"All {done}"
             sys.stderr.write(
-                f"{what} units were done before; their outputs are in {self._root / 'outputs'}."
+                f"{what} units were done before; their outputs are in {self._outputs}."
                 f" To begin anew, remove {self._root}.\n"
             )
 
@@ -355,16 +360,20 @@ class FolderChannel:
     def _publish_done(self, done: dict[str, Any]) -> None:
         """Do what a mark has named; of what is done already nothing is left to do."""
         for name in done["removing"]:
-            remove(self._root / "outputs" / name)
+            remove(self._outputs / name)
         for folder in map(Path, done["moving"]):
             for name in _files_below(folder / "staged"):
-                self._publish(str(folder / "staged" / name), name)
+                _move(str(folder / "staged" / name), self._outputs / name)
         self._write(done | {"moving": [], "removing": []})
         for folder in done["moving"]:
             remove(folder)
 
-    def _publish(self, written: str, name: str) -> None:
-        _move(written, self._root / "outputs" / name)
+    @property
+    def _outputs(self) -> Path:
+        return self._root / "outputs"
+
+    def _beside(self, process: Process) -> Path:
+        return self._root / "beside" / str(process)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[dict[str, Any]]:

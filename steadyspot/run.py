@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from steadyspot import own_code
 from steadyspot.aside import Aside, Others
 from steadyspot.channel import Channel, SocketChannel
 from steadyspot.contract import Env, Exit
@@ -496,6 +497,7 @@ def current_run() -> Run:
     processes, a shard each, and this one ends with them: call it early, in the main thread.
     """
     global _current
+    own_code.remember(sys._getframe(1).f_code)
     with _current_lock:
         if _current is None:
             sys.excepthook = _say_run_errors_plainly

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from steadyspot.gathering import is_the_jobs
+from steadyspot.own_code import is_the_jobs
 from steadyspot.units import Process, ancestry
 
 Token = tuple[object, ...]

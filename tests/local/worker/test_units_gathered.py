@@ -271,6 +271,76 @@ def test_what_units_yielded_is_written_once_after_a_kill(
     assert len(units_done(tmp_path)) == UNITS
 
 
+BETWEEN = """
+import time
+from steadyspot import current_run
+run, rows = current_run(), []
+
+def write():
+    with run.output(f"batch-{rows[0]}-{rows[-1]}", unit=None) as path:
+        path.write_text("\\n".join(map(str, rows)))
+
+for unit in run.remaining(range(12)):
+    time.sleep(0.01)
+    rows.append(unit)
+    if len(rows) == 5: write(); print("wrote", unit, flush=True); rows.clear()
+write()
+"""
+
+
+def test_output_of_no_unit_waits_for_units_whose_rows_it_may_hold(tmp_path: Path) -> None:
+    """As that of a thread which writes just when one unit has ended and the next not begun."""
+    job = BETWEEN.replace("rows.clear()", "time.sleep(60)")
+    assert killed_behind("wrote 4", tmp_path, job) == {}
+    assert published(tmp_path) == {}
+
+    code, said = run_to_its_end(tmp_path, BETWEEN)
+    assert code == 0, said
+    assert sorted(published(tmp_path)) == ["batch-0-4", "batch-10-11", "batch-5-9"]
+    assert not [*(tmp_path / ".steadyspot" / "beside").iterdir()]
+
+
+INSTALLED = """
+import queue, threading, time
+from steadyspot import current_run
+
+def write(run, rows):
+    with run.output("all") as path: path.write_text("\\n".join(map(str, rows)))
+
+def gather(run, todo):
+    rows = []
+    while (unit := todo.get()) is not None: rows.append(unit)
+    write(run, rows)
+
+def main(way):
+    run, rows, todo = current_run(), [], queue.SimpleQueue()
+    thread = threading.Thread(target=gather, args=(run, todo), daemon=True)
+    if way == "thread": thread.start()
+    for unit in run.remaining(range(12)):
+        time.sleep(0.01)
+        if way == "thread": todo.put(unit)
+        else: rows.append(unit)
+        print("gave", unit, flush=True)
+    if way == "thread": todo.put(None); thread.join()
+    else: write(run, rows)
+"""
+
+
+@pytest.mark.parametrize("way", ["list", "thread"])
+def test_job_that_is_installed_among_the_libraries_is_looked_at_as_any(
+    tmp_path: Path, way: str
+) -> None:
+    package = tmp_path / "site-packages" / "nightly"
+    package.mkdir(parents=True)
+    (package / "work.py").write_text(INSTALLED)
+    job = "import sys; sys.path.insert(0, 'site-packages')\nfrom nightly.work import main\n"
+    killed_behind("gave 6", tmp_path, f"{job}main(sys.argv[1])", way)
+
+    code, said = run_to_its_end(tmp_path, f"{job}main(sys.argv[1])", way)
+    assert code == 0, said
+    assert rows(published(tmp_path)) == list(range(12))
+
+
 def test_batch_of_the_loop_is_done_with_its_output(tmp_path: Path) -> None:
     job = f"{HEAD}{IN_THE_LOOP['list']}\n"
     assert sorted(killed_behind("gave 7", tmp_path, job, "none")) == ["0", "1", "2", "3", "4"]

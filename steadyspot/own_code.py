@@ -1,0 +1,37 @@
+"""Which code is the job's own: what lies in no library, and the package that asks for the run.
+
+An image may hold its job as an installed package, among the libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from types import CodeType
+
+_OURS = os.path.dirname(__file__)
+_STANDARD = os.path.dirname(os.__file__)
+_FROZEN = "<frozen "
+_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\][^/\\]+")
+
+_packages: set[str] = set()
+
+
+def remember(code: CodeType) -> None:
+    """Take the installed package of code that asks for the run for the job's, if it is in one."""
+    found = _INSTALLED.match(code.co_filename)
+    if found and not code.co_filename.startswith(_OURS):
+        _packages.add(found[0])
+
+
+def is_the_jobs(code: CodeType | None) -> bool:
+    """Whether code is the job's own and no library's."""
+    return code is not None and is_in_job(code.co_filename)
+
+
+def is_in_job(file: str) -> bool:
+    """Whether a file is of the job's own code."""
+    installed = _INSTALLED.match(file)
+    if installed and installed[0] in _packages:
+        return True
+    return not (installed or file.startswith((_STANDARD, _OURS, _FROZEN)))
