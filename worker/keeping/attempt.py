@@ -8,9 +8,10 @@ the keeper's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -122,14 +123,18 @@ class Attempt:
         commits = columns.COMMIT in item or item.get(columns.STATUS) == Status.COMMITTING
         if commits and self._finish_found(item):
             return True
+        self._abort_stale(self.ledger.open_uploads.items())
+        return False
+
+    def _abort_stale(self, uploads: Iterable[tuple[str, str]]) -> None:
+        """Abort what of these uploads, ids and keys, does not count."""
         stale = {
             upload_id: key
-            for upload_id, key in self.ledger.open_uploads.items()
+            for upload_id, key in uploads
             if not self.ledger.counts(upload_id, key.removeprefix(self.outputs))
         }
         list(self.pool.map(lambda pair: self.bucket.abort(pair[1], pair[0]), stale.items()))
         self.ledger.open_uploads = {}
-        return False
 
     def fall_back(self, why: Damaged) -> list[Output]:
         """What the checkpoint that was loaded names cannot be read: go on from the one before it.
@@ -220,8 +225,13 @@ class Attempt:
             if garbage:
                 self.bucket.delete(sorted(garbage))
 
-    def commit(self, left_behind: int = 0) -> CompletionColumn:
+    def commit(
+        self, left_behind: int = 0, withdraw: Callable[[], None] = lambda: None
+    ) -> CompletionColumn:
         """Publish everything; what the run table then says of it.
+
+        ``withdraw`` aborts what counts no more: once the commit is begun nothing can want it back,
+        and when the run is complete nobody comes who would do it.
 
         Raises ``OutputsLost`` or ``FenceLost``.
         """
@@ -230,6 +240,7 @@ class Attempt:
             record["left_behind"] = left_behind
         plan = publishing.Plan(record, self.ledger.history)
         publishing.begin(self.fence, self.bucket, self.checkpoints, plan, self._told())
+        withdraw()
         return publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)
 
     def begin_anew(self) -> list[Output]:
@@ -320,7 +331,10 @@ class Attempt:
             self._warnings.say("restore", f"{damaged.sentence} The commit is made anew.")
             self.undo(publishing.OutputsLost(set()))
             return False
-        self.ledger.history, self.ledger.units_done = plan.history, plan.record["units"]
+        older, self.ledger.history = self.ledger.history, plan.history
+        self.ledger.units_done = plan.record["units"]
+        saved = ((output.upload_id, output.key) for output in older.outputs())
+        self._abort_stale(chain(saved, self.ledger.open_uploads.items()))
         try:
             publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)
         except publishing.OutputsLost as lost:

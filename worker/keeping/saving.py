@@ -387,15 +387,13 @@ class Saving:
             )
         replaced = self._unsaved.replaced()
         try:
-            record = self.attempt.commit(left_behind)
+            return self.attempt.commit(left_behind, lambda: self.uploader.abort(replaced))
         except OutputsLost as lost:
             self.attempt.undo(lost)
             raise WorkLost(
                 f"{len(lost.names)} outputs were removed from the bucket before the commit.",
                 "Nothing to do; their units are done again.",
             ) from None
-        self.uploader.abort(replaced)
-        return record
 
     def _say_left(self, units: list[str]) -> None:
         """The job says that all is well: whether it is, somebody may want to know."""

@@ -178,6 +178,28 @@ def test_upload_written_down_as_open_is_aborted_by_the_next_attempt_and_no_other
     assert list(world.uploads) == [counted.upload_id]
 
 
+def test_what_counts_no_more_is_aborted_before_the_run_is_complete_whoever_completes_it() -> None:
+    world = new_world()
+    first = attempt(world, 10001)
+    first.open()
+    before, half_made = stage(first, "a"), first.bucket.create(f"{PREFIX}b.txt", "token")
+    first.ledger.mark("a", [before], [])
+    first.ledger.open_uploads = {half_made: f"{PREFIX}b.txt"}
+    first.save(first.ledger.snapshot())
+    first.ledger.mark("a", [stage(first, "a")], [])
+
+    def crash() -> None:
+        assert world.item["status"] == "committing"
+        raise Crash
+
+    with pytest.raises(Crash):
+        first.commit(withdraw=crash)
+    assert {before.upload_id, half_made} < set(world.uploads)
+
+    assert attempt(world, 10002).open()
+    assert (world.item["status"], world.uploads) == ("complete", {})
+
+
 def calls_until_committing() -> int:
     """How many calls an undisturbed attempt makes up to and with the write of ``committing``."""
     world = new_world()
