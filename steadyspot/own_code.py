@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from types import CodeType
 
 _OURS = os.path.dirname(__file__)
@@ -19,9 +20,9 @@ _packages: set[str] = set()
 
 def remember(code: CodeType) -> None:
     """Take the installed package of code that asks for the run for the job's, if it is in one."""
-    found = _INSTALLED.match(code.co_filename)
-    if found and not code.co_filename.startswith(_OURS):
-        _packages.add(found[0])
+    package = _package(code.co_filename)
+    if package and not code.co_filename.startswith(_OURS):
+        _packages.add(package)
 
 
 def is_the_jobs(code: CodeType | None) -> bool:
@@ -31,7 +32,17 @@ def is_the_jobs(code: CodeType | None) -> bool:
 
 def is_in_job(file: str) -> bool:
     """Whether a file is of the job's own code."""
-    installed = _INSTALLED.match(file)
-    if installed and installed[0] in _packages:
-        return True
-    return not (installed or file.startswith((_STANDARD, _OURS, _FROZEN)))
+    package = _package(file)
+    return package in _packages if package else not _is_elsewhere(file)
+
+
+@cache
+def _package(file: str) -> str:
+    """The installed package that a file lies in, empty where it lies in none."""
+    found = _INSTALLED.match(file)
+    return found[0] if found else ""
+
+
+@cache
+def _is_elsewhere(file: str) -> bool:
+    return file.startswith((_STANDARD, _OURS, _FROZEN))
