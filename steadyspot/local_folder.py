@@ -158,8 +158,10 @@ class FolderChannel:
         with self._locked():
             if output.unit is None:
                 aside = [one for one in self._in_hand() if one.aside]
-                place = self._beside(aside[0].process) / "staged" if aside else self._outputs
-                _move(written, place / output.name)
+                if aside:
+                    _move(written, self._beside(aside[0].process) / "staged" / output.name)
+                else:
+                    self._publish(written, output.name)
             elif not output.folder.exists():
                 raise RunError(
                     f"The unit {output.unit.key} ended before its output '{output.name}'."
@@ -363,10 +365,13 @@ class FolderChannel:
             remove(self._outputs / name)
         for folder in map(Path, done["moving"]):
             for name in _files_below(folder / "staged"):
-                _move(str(folder / "staged" / name), self._outputs / name)
+                self._publish(str(folder / "staged" / name), name)
         self._write(done | {"moving": [], "removing": []})
         for folder in done["moving"]:
             remove(folder)
+
+    def _publish(self, written: str, name: str) -> None:
+        _move(written, self._outputs / name)
 
     @property
     def _outputs(self) -> Path:
