@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from steadyspot.gathering import Path as Names
-from steadyspot.gathering import gathered, grew, held, held_here, holds_more
+from steadyspot.gathering import Names, gathered, grew, held, held_here, holds_more
 from steadyspot.in_hand import Before, InHand
 from steadyspot.under_way import (
     HELPER,

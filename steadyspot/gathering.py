@@ -21,14 +21,15 @@ from typing import Any
 
 from steadyspot.in_memory import rows_in_memory
 from steadyspot.own_code import is_in_job, is_the_jobs
+from steadyspot.under_way import awaited, stack_of
 
-Path = tuple[object, ...]
+Names = tuple[object, ...]
 """Whose a container is, and by what names it is reached."""
 
-Held = dict[Path, int]
+Held = dict[Names, int]
 """Sizes of containers."""
 
-HeldHere = dict[Path, tuple[int, int]]
+HeldHere = dict[Names, tuple[int, int]]
 """Which containers they are, and their sizes."""
 
 _CONTAINERS = (list, dict, set, deque, bytearray)
@@ -58,13 +59,13 @@ def held_here() -> HeldHere:
     """What the program of this thread holds; what it puts into a queue, others hold."""
     return {
         (frame.f_code, *path): (id(value), size)
-        for frame in _below(sys._getframe())
+        for frame in stack_of(sys._getframe())
         if is_the_jobs(frame.f_code)
         for path, value, size in _measured(_named(frame), _size_here)
     }
 
 
-def gathered(now: HeldHere, before: HeldHere) -> set[Path]:
+def gathered(now: HeldHere, before: HeldHere) -> set[Names]:
     """By what names more is held than before in the same container.
 
     Another one under its name, as of rows that each unit reads anew, says nothing.
@@ -76,10 +77,10 @@ def gathered(now: HeldHere, before: HeldHere) -> set[Path]:
     }
 
 
-def holds_more(now: HeldHere, before: HeldHere, names: Iterable[Path]) -> bool:
-    """Whether more is held by any of these names than before, in whatever container."""
+def holds_more(now: HeldHere, before: HeldHere, gathering: Iterable[Names]) -> bool:
+    """Whether more is held by any names of ``gathering`` than before, in whatever container."""
     nothing = (0, 0)
-    return any(now.get(name, nothing)[1] > before.get(name, nothing)[1] for name in names)
+    return any(now.get(name, nothing)[1] > before.get(name, nothing)[1] for name in gathering)
 
 
 def grew(now: Held, before: Held) -> bool:
@@ -91,13 +92,7 @@ def _of_threads() -> Iterator[tuple[int, FrameType]]:
     own = threading.get_ident()
     for thread, innermost in sys._current_frames().items():
         if thread != own:
-            yield from ((thread, frame) for frame in _below(innermost))
-
-
-def _below(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame:
-        yield frame
-        frame = frame.f_back
+            yield from ((thread, frame) for frame in stack_of(innermost))
 
 
 def _of_tasks() -> Iterator[tuple[int, FrameType]]:
@@ -105,11 +100,7 @@ def _of_tasks() -> Iterator[tuple[int, FrameType]]:
     if asyncio:
         with contextlib.suppress(RuntimeError):  # No loop is running here.
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                coroutine = task.get_coro()
-                while coroutine is not None:
-                    if frame := getattr(coroutine, "cr_frame", None):
-                        yield id(task), frame
-                    coroutine = getattr(coroutine, "cr_await", None)
+                yield from ((id(task), frame) for frame in awaited(task.get_coro()))
 
 
 def _named(frame: FrameType) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def under_way() -> frozenset[Token]:
     own = threading.get_ident()
     frames = sys._current_frames()
     frames.pop(own, None)
-    stacks = {thread: list(_stack(frame)) for thread, frame in frames.items()}
+    stacks = {thread: list(stack_of(frame)) for thread, frame in frames.items()}
     of_pools = {
         thread
         for thread, stack in stacks.items()
@@ -131,12 +131,12 @@ def at_large(threads: Iterable[int]) -> bool:
     for thread in threads:
         if any(
             _is_taking(frame, "queue") and not frame.f_locals["self"].unfinished_tasks
-            for frame in _stack(frames.get(thread))
+            for frame in stack_of(frames.get(thread))
         ):
             continue
         names = {
             (frame.f_globals.get("__name__"), frame.f_code.co_name)
-            for frame in _stack(frames.get(thread))
+            for frame in stack_of(frames.get(thread))
         }
         of_pool = {module for module, _ in names} & set(_POOLS)
         if names and not of_pool and ("asyncio.base_events", "run_forever") not in names:
@@ -167,7 +167,7 @@ def has_children() -> bool:
 
 
 def _of_pools() -> set[int]:
-    stacks = [list(_stack(frame)) for frame in sys._current_frames().values()]
+    stacks = [list(stack_of(frame)) for frame in sys._current_frames().values()]
     return _children_of_pools(_managers(), stacks)
 
 
@@ -215,7 +215,7 @@ def any_begins() -> bool:
     """Whether a thread was started and has not come to its own program yet."""
     frames = sys._current_frames()
     return any(
-        all(frame.f_globals.get("__name__") == "threading" for frame in _stack(frames[thread]))
+        all(frame.f_globals.get("__name__") == "threading" for frame in stack_of(frames[thread]))
         for thread in (each.ident or 0 for each in threading.enumerate())
         if thread in frames
     )
@@ -267,7 +267,7 @@ def _is_timed(stack: list[FrameType]) -> bool:
     return timed and ("threading", "Timer.run") not in places
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+def stack_of(frame: FrameType | None) -> Iterator[FrameType]:
     """The innermost frame, and those that called it."""
     while frame:
         yield frame
@@ -348,12 +348,14 @@ def _held(coroutine: Any) -> int:
 
 def _taking(coroutine: Any) -> FrameType | None:
     """The call in which a task of ``asyncio`` takes something from a queue."""
+    return next((one for one in awaited(coroutine) if _is_taking(one, "asyncio.queues")), None)
+
+
+def awaited(coroutine: Any) -> Iterator[FrameType]:
+    """The frame of a coroutine, and those of the coroutines that it awaits."""
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        if _is_taking(frame, "asyncio.queues"):
-            taking: FrameType = frame
-            return taking
+        yield frame
         coroutine = coroutine.cr_await
-    return None
 
 
 def _in_pools(stacks: dict[int, list[FrameType]]) -> Iterator[Token]:

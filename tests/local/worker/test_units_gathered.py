@@ -6,9 +6,6 @@ is open all the while. Each row is in the outputs once, as if nobody had disturb
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,6 @@ from tests.local.worker.test_local_folder import (
     killed_behind,
     published,
     run_to_its_end,
-    start,
     units_done,
 )
 
@@ -258,12 +254,7 @@ def test_what_units_yielded_is_written_once_after_a_kill(
 ) -> None:
     """Whether units make outputs of their ``own`` besides, or none."""
     job = f"{HEAD}{(WAYS | IN_THE_LOOP)[way]}\n"
-    with start(tmp_path, job, own) as process:
-        assert process.stdout
-        while (line := process.stdout.readline()) and line != "gave 6\n":
-            pass
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    killed_behind("gave 6", tmp_path, job, own)
 
     code, said = run_to_its_end(tmp_path, job, own)
     assert code == 0, said
