@@ -10,8 +10,8 @@ import re
 from functools import cache
 from types import CodeType
 
-_OURS = os.path.dirname(__file__)
-_STANDARD = os.path.dirname(os.__file__)
+_OURS = os.path.join(os.path.dirname(__file__), "")
+_STANDARD = os.path.join(os.path.dirname(os.__file__), "")
 _FROZEN = "<frozen "
 _INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\][^/\\]+")
 
@@ -33,7 +33,7 @@ def is_the_jobs(code: CodeType | None) -> bool:
 def is_in_job(file: str) -> bool:
     """Whether a file is of the job's own code."""
     package = _package(file)
-    return package in _packages if package else not _is_elsewhere(file)
+    return package in _packages if package else not file.startswith((_STANDARD, _OURS, _FROZEN))
 
 
 @cache
@@ -41,8 +41,3 @@ def _package(file: str) -> str:
     """The installed package that a file lies in, empty where it lies in none."""
     found = _INSTALLED.match(file)
     return found[0] if found else ""
-
-
-@cache
-def _is_elsewhere(file: str) -> bool:
-    return file.startswith((_STANDARD, _OURS, _FROZEN))
