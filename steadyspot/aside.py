@@ -126,11 +126,15 @@ class Others:
 
 
 class Aside:
-    """The units of one loop that were set aside, in order."""
+    """The units of one loop that were set aside, in order.
+
+    ``each_made``: each of the loop's units so far, set aside or not, has made something.
+    """
 
     def __init__(self, others: Others) -> None:
         self.units: list[InHand] = []
         self._others = others
+        self.each_made = True
         self._all_made = True
         self._seen: frozenset[Token] = frozenset()
         self._gathered: set[Names] = set()
@@ -160,6 +164,7 @@ class Aside:
         that made something was not, but may have handed on more.
         """
         others = self._others
+        self.each_made = self.each_made and unit.made
         all_made = unit.made and self._all_made
         if others.writing or not (unit.made or self._was_done_here(unit)):
             return False

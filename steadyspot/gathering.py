@@ -57,12 +57,17 @@ def held() -> Held:
 
 def held_here() -> HeldHere:
     """What the program of this thread holds; what it puts into a queue, others hold."""
-    return {
-        (frame.f_code, *path): (id(value), size)
-        for frame in stack_of(sys._getframe())
-        if is_the_jobs(frame.f_code)
-        for path, value, size in _measured(_named(frame), _size_here)
-    }
+    return {path: (id(value), size) for path, value, size in reached(_size_here)}
+
+
+def reached(
+    measure: Callable[[object], int | None],
+) -> Iterator[tuple[Names, object, int]]:
+    """What the program of this thread can reach of what has a measure, by its names and code."""
+    for frame in stack_of(sys._getframe()):
+        if is_the_jobs(frame.f_code):
+            for path, value, size in _measured(_named(frame), measure):
+                yield (frame.f_code, *path), value, size
 
 
 def gathered(now: HeldHere, before: HeldHere) -> set[Names]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from steadyspot.contract import Env
+from steadyspot.contract import Env, Exit
 from steadyspot.contract.shards import shard_key
 from steadyspot.errors import RunError
 from steadyspot.local_shards import LEADER
@@ -85,6 +85,7 @@ class FolderChannel:
         self._told = False
         self._pipe = os.fstat(self._stop[0]).st_ino
         self._told_of_done = False
+        self._lacking = ""
         for folder in ("beside", "half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
@@ -144,6 +145,10 @@ class FolderChannel:
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
         self._speak()
+        if self._lacking:
+            self._begin_anew()
+            sys.stderr.write(f"{name!r} {self._lacking}\n")
+            raise SystemExit(int(Exit.TRY_AGAIN))
         with self._locked():
             owner = self._owner(unit, within)
             place = owner.folder / "drafts" if owner else self._root / "half-made"
@@ -224,6 +229,13 @@ class FolderChannel:
                     (one.folder / "leaves").touch()
         while self._others_in_hand(pid):
             time.sleep(LOOK_SECONDS)
+
+    def lacks(self, names: list[str], units: int) -> None:
+        self._lacking = (
+            f"would lack what {units} units done before had left in {' and '.join(names[:2])}."
+            " Run it again: all units are done again. To go on instead, keep it in run.state, or in"
+            " an output of each unit."
+        )
 
     def save(self, state: list[Any]) -> None:
         state = [plain(one) for one in state]
@@ -370,6 +382,13 @@ class FolderChannel:
         for folder in done["moving"]:
             remove(folder)
 
+    def _begin_anew(self) -> None:
+        with self._locked() as done:
+            names = {name for unit in done["units"].values() for name in unit["outputs"]}
+            done |= {"units": {}, "removing": sorted(names)}
+            self._write(done)
+            self._publish_done(done)
+
     def _publish(self, written: str, name: str) -> None:
         _move(written, self._outputs / name)
 
@@ -386,7 +405,7 @@ class FolderChannel:
         with open(self._root / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = self._read()
-            if done["moving"]:
+            if done["moving"] or done["removing"]:
                 self._publish_done(done)
                 done = self._read()
             yield done

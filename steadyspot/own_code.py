@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from functools import cache
 from types import CodeType
 
@@ -34,6 +35,12 @@ def is_in_job(file: str) -> bool:
     """Whether a file is of the job's own code."""
     package = _package(file)
     return package in _packages if package else not file.startswith((_STANDARD, _OURS, _FROZEN))
+
+
+def files_of_job() -> list[str]:
+    """The files of the job's own modules that are loaded."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return [file for file in files if file and is_in_job(file)]
 
 
 @cache

@@ -31,6 +31,7 @@ from steadyspot.channel import Channel, SocketChannel
 from steadyspot.contract import Env, Exit
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
+from steadyspot.left_out import LeftOut
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
@@ -163,7 +164,7 @@ class Run:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
         aside = Aside(self._others)
-        skipped: list[str] = []
+        left_out = LeftOut(self._channel.lacks)
         for name, unit in self._own(units, key):
             if self._loops.get(name, loop) != loop:
                 raise RunError(
@@ -173,20 +174,27 @@ class Run:
                 )
             names.append(name)
             if name in done:
-                skipped.append(name)
+                left_out.add(name)
                 continue
             self._leave_if_stopping()
             with self._in_hand(name, aside):
                 refuse_pool()
                 thread = threading.get_ident()
-                yield unit
+                try:
+                    yield unit
+                except GeneratorExit:  # A break, or an error that ends the loop.
+                    with contextlib.suppress(RunError):
+                        left_out.loop_is_over(self.state, ran=True, each_made=aside.each_made)
+                    raise
                 if threading.get_ident() != thread:
                     raise Misused(f"A loop over units is for one in one thread. {FOR_POOLS}")
         self._loops |= dict.fromkeys(names, loop)
-        if skipped:
+        if skipped := left_out.keys:
             for part in in_parts(skipped):
                 self._channel.claim(program, [], part)
             self._channel.say_done(len(skipped), len(names) - len(skipped))
+            ran = len(names) > len(skipped)
+            left_out.loop_is_over(self.state, ran=ran, each_made=aside.each_made)
         self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:

@@ -201,6 +201,8 @@ class Control:
                 self._of_unit(request, pid)
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
+            case "lacks":
+                self._requests.lacks(request.texts("names"), int(request.number("units")))
             case "save":
                 self._requests.save(_state(request))
             case "progress":

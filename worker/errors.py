@@ -113,6 +113,13 @@ class WorkLost(WorkerError):
     reason = Reason.WORK_LOST
 
 
+class KeptInMemory(WorkerError):
+    """An output would lack what units of attempts before this one left in variables."""
+
+    exit_code = Exit.TRY_AGAIN
+    reason = Reason.KEPT_IN_MEMORY
+
+
 class Misuse(WorkerError):
     """The job broke a rule of units and outputs; until it is mended that is so in each attempt."""
 

@@ -452,6 +452,14 @@ ATTEMPTS: tuple[Cause, ...] = (
         next_step="Find out who removes uploads from the bucket, then redrive the run.",
     ),
     Cause(
+        name="kept-in-memory",
+        cause_class=CauseClass.INCOMPLETE,
+        answer=Answer.DECIDE,
+        facts=worker_reason(Reason.KEPT_IN_MEMORY),
+        sentence="An output would lack what units done before a stop had left in memory.",
+        next_step="Keep it in run.state, or in an output of each unit, then redrive the run.",
+    ),
+    Cause(
         name="try-again",
         cause_class=CauseClass.FAILED,
         answer=Answer.WAIT,

@@ -106,7 +106,7 @@ class Exit(IntEnum):
     WORKER_FAULT = 70
     """A fault of the worker's own; the log has the traceback."""
     TRY_AGAIN = 75
-    """The job asked to be tried again, or work of it was lost outside."""
+    """The job asked to be tried again, or work of it was lost."""
     FENCE_LOST = 76
     """A newer attempt has taken the run over."""
     TIMED_OUT = 124
@@ -138,6 +138,7 @@ class Reason(StrEnum):
     TIMED_OUT = "timed-out"
     TRY_AGAIN = "try-again"
     WORK_LOST = "work-lost"
+    KEPT_IN_MEMORY = "kept-in-memory"
     FAILED = "failed"
     OUT_OF_MEMORY = "out-of-memory"
     FENCE_LOST = "fence-lost"

@@ -151,6 +151,7 @@ class JobRequests:
             draft.unit.staged[draft.name] = uploader.stage(draft.name, draft.path, draft.remove)
             if older:
                 uploader.drop(older)
+        self._saving.lacking.made(draft.name)
 
     def set_aside(self, unit: str) -> None:
         """End a unit that may not be done yet: it counts with a later mark, or at the end."""
@@ -193,6 +194,11 @@ class JobRequests:
         except Exception as error:
             self._unsaved.note_trouble("", as_trouble(error))
             raise
+
+    def lacks(self, names: Sequence[str], units: int) -> None:
+        """A loop has left out so many units, and keeps what comes of units under these names."""
+        self._saving.ready.result()
+        self._saving.lacking.say(names, units)
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; written with the next save, and by itself every 5 seconds."""

@@ -22,6 +22,7 @@ from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
 from steadyspot.worker.keeping.history import Output
+from steadyspot.worker.keeping.lacking import Lacking
 from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.patience import Patience
@@ -97,6 +98,7 @@ class Saving:
         self._older: dict[str, Output] = {}
         self._share_before = self.share_gained = 0.0
         self._shared = SharedFiles()
+        self.lacking = Lacking(lambda: folders.look(set()))
         self._said_midway = self._said_shared = self._said_unrepeatable = False
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
@@ -372,15 +374,20 @@ class Saving:
             with self._unsaved.lock:
                 self._count(Mark(unit.key, made, [], [], Future()))
         self._say_left([unit for unit in left if ledger.history.unit(unit) is None])
-        self._stage_folder(self._patience.call(lambda: self._folders.look(set())))
+        folder = self._patience.call(lambda: self._folders.look(set()))
+        self._stage_folder(folder)
         self._folders.say_left_out()
         self._say_begun_anew()
         outputs = [upload.future.result() for upload in loose]
-        if outputs and not (ledger.state or ledger.keeps_files):
+        lacking = self.lacking.trouble(folder)
+        if outputs and not (lacking or ledger.state or ledger.keeps_files):
             self._say_forgotten(outputs[0].name)
         for output in outputs:
             self._take(output)
         self._check_published()
+        if lacking:
+            self._begin_anew()
+            raise lacking
         for one, other in twins(output.name for output in ledger.history.outputs()):
             self._log.warning(
                 "publish", f"Two outputs have names that look the same: {one!a} and {other!a}."
@@ -450,13 +457,17 @@ class Saving:
         if not owed:
             return
         name, why = next(iter(sorted(owed.items())))
-        with self._unsaved.lock:
-            self._unsaved.replace(self.attempt.begin_anew())
-        self._save(last=True)
+        self._begin_anew()
         raise Misuse(
             f"The output {shown(name)} cannot be published: {why} Outputs like that: {len(owed)}.",
             "Mend the job, or name in output_ignore what is none; the run begins anew then.",
         )
+
+    def _begin_anew(self) -> None:
+        """Nothing that was done counts any more."""
+        with self._unsaved.lock:
+            self._unsaved.replace(self.attempt.begin_anew())
+        self._save(last=True)
 
     def say_in_doubt(self, units: int) -> None:
         """Tell while the job runs what an interruption would cost."""

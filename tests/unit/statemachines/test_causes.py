@@ -132,6 +132,7 @@ SHAPES: list[tuple[str, tuple[str, str], str]] = [
     ("worker-fault", stopped(*ESSENTIAL, ExitCode=70), ""),
     ("misused", stopped(*ESSENTIAL, ExitCode=125), "misused"),
     ("work-lost", stopped(*ESSENTIAL, ExitCode=75), "work-lost"),
+    ("kept-in-memory", stopped(*ESSENTIAL, ExitCode=75), "kept-in-memory"),
     (
         "definition-inactive",
         refused("ECS.InvalidParameterException", "TaskDefinition is inactive"),

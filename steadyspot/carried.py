@@ -1,0 +1,90 @@
+"""What a loop over units keeps in variables, from unit to unit, for what comes after it.
+
+A resumed attempt leaves out units that were done before, and with them what they had added to a
+number, an array or a table: what the program makes of that once the loop is over lacks them. A list
+that grows keeps its units from being done, see ``gathering``; here it counts where each unit makes
+an output of its own besides.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, deque
+from collections.abc import Iterable
+from io import BytesIO, StringIO
+from types import CodeType
+
+from steadyspot.gathering import Names, gathered, held_here, reached
+from steadyspot.in_memory import rows_in_memory
+from steadyspot.own_code import is_the_jobs
+from steadyspot.program_text import Changes, Way, kept_by_loop
+from steadyspot.under_way import stack_of
+
+_GROW = (list, set, deque, bytearray, BytesIO, StringIO)
+"""Kinds of containers in which a unit leaves something by making them longer."""
+
+_PLAIN = (int, float, complex, str, bytes, tuple, frozenset, type(None))
+_MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
+_METHODS = ("__array__", "__arrow_c_array__", "__arrow_c_stream__", "digest", "partial_fit")
+"""What tells data: its type, the module of that, or what arrays, tables, hashes and models have."""
+
+
+class Carried:
+    """What the loops keep that ask for their next unit just now; ``files`` are those of the job."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self._before = held_here()
+        self._here: dict[CodeType, Changes] = {}
+        self._elsewhere: Changes = set()
+        for frame in stack_of(sys._getframe()):
+            code = frame.f_code
+            kept = kept_by_loop(code, frame.f_lasti, files) if is_the_jobs(code) else None
+            if kept:
+                self._here[code] = kept.here
+                self._elsewhere |= kept.elsewhere
+
+    def names(self, *, ran: bool, all_made: bool) -> list[str]:
+        """By what names the program holds it now.
+
+        ``ran``: units were done in this attempt. ``all_made``: each made an output, so that none
+        waited for a container that grew.
+        """
+        longer = gathered(held_here(), self._before) if all_made else set()
+        found = {
+            str(path[-1])
+            for path, value, _ in reached(_is_data)
+            if _is_kept(value, self._ways(path), ran, path in longer)
+        }
+        return sorted(found)
+
+    def _ways(self, path: Names) -> set[Way]:
+        """In what ways is changed what is reached by these names: a variable, or within it."""
+        code, *names = path
+        if len(names) == 1 and isinstance(code, CodeType):
+            return {way for name, way in self._here.get(code, set()) if name == names[0]}
+        places = names[-1], f".{names[-1]}"
+        return {way for place, way in self._elsewhere if place in places}
+
+
+def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
+    """Whether a value has what was left in it by units that this attempt has ``ran``, or others.
+
+    What a loop renews with each unit is right as soon as it has done any.
+    """
+    if not ways or Way.SUMMED in ways or (not ran and ways):
+        return bool(ways)
+    is_list = issubclass(type(value), list)
+    if issubclass(type(value), (dict, *_GROW)) or rows_in_memory(value) is not None:
+        counts = issubclass(type(value), Counter) and Way.GIVEN in ways
+        return is_longer or counts or (is_list and Way.FILLED in ways)
+    return ways != {Way.RENEWED}
+
+
+def _is_data(value: object) -> int | None:
+    """None where a value is no data, but a module, a connection, or an object of the job's."""
+    kind = type(value)
+    if issubclass(kind, type) or callable(value):
+        return None
+    is_known = issubclass(kind, (*_PLAIN, *_GROW, dict)) or kind.__module__ in _MODULES
+    has_methods = any(hasattr(kind, name) for name in _METHODS)
+    return 0 if is_known or has_methods or rows_in_memory(value) is not None else None

@@ -1,0 +1,343 @@
+"""What a loop's body changes, and what the program reads once the loop is over, by its text.
+
+A place is a name as it stands in the text, or with a dot before it an attribute, of whatever
+object. Nothing is run: what becomes of what a function is given is not followed, and an attribute
+that any method changes is one that the loop may change. What is only told, as by ``print``, does
+not count as read.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from functools import cache
+from types import CodeType
+from typing import Any, NamedTuple
+
+_TELL = {
+    *("print", "echo", "secho", "log", "debug", "info", "warn", "warning", "error", "exception"),
+    *("critical", "progress", "set_description", "set_postfix", "set_postfix_str"),
+}
+"""Functions and methods that only tell people."""
+
+_TAKE_MORE = {
+    *("add", "append", "appendleft", "execute", "executemany", "extend", "insert", "partial_fit"),
+    *("push", "put", "setdefault", "update", "write", "writelines", "writerow", "writerows"),
+}
+"""Methods by which a value takes something up."""
+
+_READ_ALL = {"vars", "pickle", "joblib", ".__dict__", ".model_dump"}
+_READ_ALL |= {place for name in ("asdict", "astuple") for place in (name, f".{name}")}
+"""What reads all attributes of a value."""
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+_WITHIN = (ast.stmt, ast.ExceptHandler, ast.match_case)
+"""What stands in the blocks of a statement."""
+
+
+class Way(Enum):
+    """How a place is changed."""
+
+    ADDED = "to a value that may depend on the one before"
+    RENEWED = "to a value that does not"
+    FILLED = "at some key or index"
+    SUMMED = "at some key or index, with what stood there"
+    GIVEN = "by a method of the value, which takes something up"
+
+
+Span = tuple[int | None, int | None, int | None, int | None]
+"""Where text stands: first and last line, first and last column."""
+
+Changes = set[tuple[str, Way]]
+"""Places, and how they are changed."""
+
+
+class Kept(NamedTuple):
+    """What a loop changes and the program reads later.
+
+    ``here``: names of the loop's own code; ``elsewhere``: attributes, and names of outer code that
+    other functions change.
+    """
+
+    here: Changes
+    elsewhere: Changes
+
+
+def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
+    """What the loop keeps whose next item is asked for by the instruction ``at``.
+
+    ``files`` are those of the job. None where there is no such loop, or no text of it.
+    """
+    own = _program(code.co_filename)
+    loop = own.loop(list(code.co_positions())[at // 2]) if own else None
+    if own is None or loop is None:
+        return None
+    others = filter(None, map(_program, {*files} - {code.co_filename}))
+    return own.kept(loop, list(others))
+
+
+@cache
+def _program(file: str) -> _Program | None:
+    lines = linecache.getlines(file)
+    try:
+        return _Program(ast.parse("".join(lines))) if lines else None
+    except (SyntaxError, ValueError):  # The file is another one since the program has begun.
+        return None
+
+
+class _Program:
+    """The text of one file."""
+
+    def __init__(self, module: ast.Module) -> None:
+        self._module = module
+        self._nodes = list(ast.walk(module))
+        self._functions = [node for node in self._nodes if isinstance(node, _FUNCTIONS)]
+        self._parents = {child: one for one in self._nodes for child in ast.iter_child_nodes(one)}
+
+    def loop(self, span: Span) -> ast.For | None:
+        """The loop whose next item is asked for; Python 3.13 tells where that comes from alone."""
+        loops = (node for node in self._nodes if isinstance(node, ast.For))
+        return next((one for one in loops if span in (_span(one), _span(one.iter))), None)
+
+    def kept(self, loop: ast.For, others: Sequence[_Program]) -> Kept:
+        """What a loop changes and the program reads later; ``others`` are the job's other files."""
+        programs = [self, *others]
+        here = elsewhere = _changed(loop.body)
+        outer: set[str] = set()
+        if any(isinstance(node, ast.Call) for node in _walk(loop.body)):
+            helpers = [one for each in programs for one in each._helpers(loop)]
+            elsewhere = here.union(*(_changed(_block(one)) for one in helpers))
+            outer = _declared(helpers)
+        here = here | {(name, way) for name, way in elsewhere if name in outer}
+        read = set().union(*(one._read() for one in programs))
+        if read & _READ_ALL:
+            read |= {place for place, _ in elsewhere}
+        return Kept(
+            {(name, way) for name, way in here if self._is_read_later(loop, name, outer)},
+            {
+                (place, way)
+                for place, way in elsewhere
+                if place in read and (place in outer or place[0] == ".")
+            },
+        )
+
+    def _helpers(self, loop: ast.For) -> list[ast.AST]:
+        """Functions that the loop may call: all that neither hold it nor are made in it."""
+        return [
+            one
+            for one in self._functions
+            if getattr(one, "name", "") != "__init__" and not self._are_within(one, loop)
+        ]
+
+    def _are_within(self, one: ast.AST, other: ast.AST) -> bool:
+        return one in self._above(other) or other in self._above(one)
+
+    def _above(self, node: ast.AST) -> Iterator[ast.AST]:
+        while node in self._parents:
+            node = self._parents[node]
+            yield node
+
+    def _is_read_later(self, loop: ast.For, name: str, outer: set[str]) -> bool:
+        """Whether a name of the loop's code is read behind it, or by a function that sees it."""
+        if _is_read(list(self._after(loop)), name):
+            return True
+        above = list(self._above(loop))
+        scope = next((one for one in above if isinstance(one, _FUNCTIONS)), self._module)
+        if name in outer | _declared([scope]):
+            scope = self._module
+        seeing = (one for one in self._functions if scope in self._above(one))
+        return any(name in _used_of_outer(one) for one in seeing if not self._are_within(one, loop))
+
+    def _after(self, loop: ast.For) -> Iterator[ast.stmt]:
+        """The statements that may follow a loop in its function, in order."""
+        yield from loop.orelse
+        node: ast.AST = loop
+        for above in self._above(loop):
+            for block in _blocks(above) or [_block(above)]:
+                at = next((at for at, one in enumerate(block) if one is node), len(block))
+                yield from block[at + 1 :]
+            if isinstance(above, _FUNCTIONS):
+                return
+            if isinstance(above, _LOOPS):
+                yield from (one for one in above.body if one is not node)
+            if isinstance(above, ast.Try):
+                yield from (*above.orelse, *above.finalbody)
+            node = above
+
+    def _read(self) -> set[str]:
+        """The places that are read anywhere, but in order to change them."""
+        statements = (node for node in self._nodes if isinstance(node, ast.stmt))
+        return {
+            place
+            for statement in statements
+            for head in _heads(statement)
+            for place in _used(head)
+            if not _only_changes(statement, place)
+        }
+
+
+def _span(node: ast.stmt | ast.expr) -> Span:
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def _changed(block: Sequence[ast.stmt]) -> Changes:
+    """What a block changes."""
+    found: Changes = set()
+    for node in _walk(block):
+        match node:
+            case ast.AugAssign(target=ast.Subscript() as changed):
+                found |= {(place, Way.SUMMED) for place in _places(changed)}
+            case ast.keyword(arg="out", value=changed):
+                found |= {(place, Way.SUMMED) for place in _places(changed)}
+            case ast.Subscript(ctx=ast.Store() | ast.Del()):
+                found |= {(place, Way.FILLED) for place in _places(node)}
+            case ast.Call(func=ast.Attribute(attr=name, value=changed)) if name in _TAKE_MORE:
+                found |= {(place, Way.GIVEN) for place in _places(changed)}
+    may_skip = any(isinstance(node, ast.Continue) for node in _walk(block))
+    for place in set().union(*map(_names_in, block)):
+        is_renewed = not may_skip and _is_read(block, place) is False
+        found.add((place, Way.RENEWED if is_renewed else Way.ADDED))
+    return found
+
+
+def _is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
+    """Whether it is read before it is renewed; none where it may be neither."""
+    for statement in block:
+        if any(place in _used(head) for head in _heads(statement)) or _adds(statement, place):
+            return True
+        if isinstance(statement, _LEAVES) or place in _renewed(statement):
+            return False
+        blocks = _blocks(statement)
+        if isinstance(statement, ast.For) and place in _names_in(statement.target):
+            blocks = blocks[1:]
+        found = [_is_read(one, place) for one in blocks]
+        if True in found:
+            return True
+        if _goes_one_way(statement) and all(one is False for one in found):
+            return False
+    return None
+
+
+def _goes_one_way(statement: ast.stmt) -> bool:
+    """Whether one of its blocks is gone through, or those that are not end all."""
+    match statement:
+        case ast.If(orelse=[_, *_]) | ast.With() | ast.AsyncWith() | ast.Try(orelse=[]):
+            return True
+    return False
+
+
+def _adds(statement: ast.stmt, place: str) -> bool:
+    return isinstance(statement, ast.AugAssign) and _place(statement.target) == place
+
+
+def _only_changes(statement: ast.AST, place: str) -> bool:
+    """Whether a statement reads a place in order to change it alone."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name, value=changed))):
+            return name in _TAKE_MORE and place in _places(changed)
+        case ast.AugAssign():
+            return place in _places(statement.target)
+        case ast.stmt():
+            return place in _renewed(statement)
+    return False
+
+
+def _renewed(statement: ast.stmt) -> set[str]:
+    """What a statement gives another value, whatever happens."""
+    match statement:
+        case ast.Assign():
+            return {name for target in statement.targets for name in _names_in(target)}
+        case ast.AnnAssign(value=ast.expr()):
+            return _names_in(statement.target)
+        case ast.With() | ast.AsyncWith():
+            given = (item.optional_vars for item in statement.items if item.optional_vars)
+            return {name for target in given for name in _names_in(target)}
+    return set()
+
+
+@cache
+def _used(node: ast.AST) -> frozenset[str]:
+    """The places whose values are used, and not in order to tell them."""
+    inner = (_used(child) for child in ast.iter_child_nodes(node))
+    match node:
+        case ast.Call(func=function) if _place(function).lstrip(".") in _TELL:
+            return frozenset()
+        case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
+            return frozenset({_place(node)}).union(*inner)
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            own = {name for one in node.generators for name in _names_in(one.target)}
+            return frozenset().union(*inner) - own | _used(node.generators[0].iter)
+    return frozenset().union(*inner)
+
+
+def _used_of_outer(function: ast.AST) -> set[str]:
+    """The names that a function uses and are not its own."""
+    block = _block(function)
+    own = {node.id for node in _walk(block) if isinstance(node, ast.Name) and _is_stored(node)}
+    own |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    return set().union(*map(_used, block)) - (own - _declared([function]))
+
+
+def _declared(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names of outer code that functions say they change."""
+    declarations = (one for one in _walk(nodes) if isinstance(one, ast.Global | ast.Nonlocal))
+    return {name for one in declarations for name in one.names}
+
+
+def _place(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(attr=name):
+            return f".{name}"
+    return ""
+
+
+def _places(node: ast.AST) -> set[str]:
+    """All places on the way to a value: of ``a.b[0]`` that of ``a`` and that of ``.b``."""
+    found: set[str] = set()
+    while isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        found |= {_place(node)} - {""}
+        node = getattr(node, "value", ast.Pass())
+    return found
+
+
+def _names_in(target: ast.AST) -> set[str]:
+    """The places that a target gives values to."""
+    return {
+        _place(node)
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name | ast.Attribute) and _is_stored(node)
+    }
+
+
+def _is_stored(node: ast.Name | ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Store)
+
+
+def _heads(statement: ast.AST) -> list[ast.AST]:
+    """What a statement holds besides blocks."""
+    return [one for one in ast.iter_child_nodes(statement) if not isinstance(one, _WITHIN)]
+
+
+def _blocks(statement: ast.AST) -> list[list[ast.stmt]]:
+    """The blocks of a statement that are not empty; what a function holds is not run here."""
+    if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
+        return []
+    parts = [statement, *(getattr(statement, "handlers", []) + getattr(statement, "cases", []))]
+    found = [getattr(one, name, []) for one in parts for name in ("body", "orelse", "finalbody")]
+    return [block for block in found if isinstance(block, list) and block]
+
+
+def _block(function: ast.AST) -> list[Any]:
+    body = getattr(function, "body", [])
+    return body if isinstance(body, list) else [body]
+
+
+def _walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for node in nodes:
+        yield from ast.walk(node)

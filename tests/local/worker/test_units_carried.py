@@ -1,0 +1,157 @@
+"""What a loop keeps in variables for what comes after it is whole after a kill, or nothing counts.
+
+A resumed attempt leaves out units, and with them what they had added up. Where an output is made of
+that, the run begins anew, so that it is never complete without it; where none is, it goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.local.worker.kit import Bench
+from tests.local.worker.test_local_folder import (
+    killed_behind,
+    published,
+    run_to_its_end,
+    units_done,
+)
+
+HEAD = """
+import os, sys, time
+from steadyspot import current_run
+
+OWN = sys.argv[1:] == ["own"]
+def write(value):
+    print("writing", flush=True)
+    if sys.argv[1:] == ["late"] and current_run().attempt == 1: time.sleep(60)
+    with current_run().output("sum") as path: path.write_text(str(value))
+
+def each():
+    for unit in current_run().remaining(range(1, 9)):
+        time.sleep(0.01)
+        if OWN:
+            with current_run().output(f"own-{unit}") as path: path.touch()
+        yield unit
+        print("gave", unit, flush=True)
+"""
+NUMBER = "total = 0\nfor unit in each(): total += unit\nwrite(total)"
+WAYS = {
+    "number": (NUMBER, "none"),
+    "number beside outputs": (NUMBER, "own"),
+    "list beside outputs": (
+        "names = []\nfor unit in each(): names.append(unit)\nwrite(names)",
+        "own",
+    ),
+    "number until it is broken off": (
+        "total = 0\nfor unit in each():\n    total += unit\n    if unit == 7: break\nwrite(total)",
+        "none",
+    ),
+}
+
+
+def undisturbed(folder: Path, job: str, *arguments: str) -> dict[str, bytes]:
+    folder.mkdir()
+    code, said = run_to_its_end(folder, job, *arguments)
+    assert code == 0, said
+    return published(folder)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_output_that_would_lack_what_units_left_in_memory_is_made_of_all_units(
+    tmp_path: Path, way: str
+) -> None:
+    text, own = WAYS[way]
+    job = f"{HEAD}{text}\n"
+    right = undisturbed(tmp_path / "undisturbed", job, own)
+    assert killed_behind("gave 5", tmp_path, job, own)
+
+    code, said = run_to_its_end(tmp_path, job, own)
+    assert code == 75, said
+    assert "Run it again: all units are done again." in said
+    assert units_done(tmp_path) == {}
+    code, said = run_to_its_end(tmp_path, job, own)
+    assert code == 0, said
+    assert published(tmp_path) == right
+
+
+def test_output_after_a_loop_of_which_nothing_was_left_is_made_of_all_units(tmp_path: Path) -> None:
+    """As where the job was killed while it wrote that."""
+    job = f"{HEAD}{NUMBER}\n"
+    right = undisturbed(tmp_path / "undisturbed", job)
+    assert len(killed_behind("writing", tmp_path, job, "late")) == 8
+
+    assert run_to_its_end(tmp_path, job, "late")[0] == 75
+    code, said = run_to_its_end(tmp_path, job, "late")
+    assert code == 0, said
+    assert published(tmp_path) == right
+
+
+HARMLESS = {
+    "only told": "count = 0\nfor unit in each(): count += 1; print(count)\nwrite('done')",
+    "no output": "total = 0\nfor unit in each(): total += unit\nsys.exit(0 if total else 1)",
+    "state": """
+run = current_run()
+total = run.state.get("total", 0)
+for unit in run.remaining(range(1, 9)):
+    time.sleep(0.01)
+    total += unit
+    run.state["total"] = total
+    print("gave", unit - 1, flush=True)
+write(total)""",
+    "checkpoint": """
+run, kept = current_run(), os.path.join(os.environ.get("STEADYSPOT_CHECKPOINT_DIR", "."), "total")
+total = int(open(kept).read()) if os.path.exists(kept) else 0
+for unit in run.remaining(range(1, 9)):
+    time.sleep(0.01)
+    total += unit
+    with open(kept, "w") as file: file.write(str(total))
+    print("gave", unit - 1, flush=True)
+write(total)""",
+}
+
+
+@pytest.mark.parametrize("way", HARMLESS)
+def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
+    bench: Bench, tmp_path: Path, way: str
+) -> None:
+    command = bench.job_file(f"{HEAD}{HARMLESS[way]}\n")
+    folder = {"STEADYSPOT_CHECKPOINT_DIR": str(tmp_path / "kept")} if way == "checkpoint" else {}
+    killed = bench.start(*command, **folder)
+    killed.wait_for("gave 5")
+    killed.kill_all()
+    killed.end()
+
+    resumed = bench.start(*command, **folder)
+    assert resumed.end() == 0, resumed.said()
+    assert "gave 1\n" not in resumed.said()
+    assert bench.completion()["units"] == 8
+    assert way in ("only told", "no output") or bench.objects()["sum"] == b"36"
+
+
+@pytest.mark.parametrize("where", ["output", "folder"])
+def test_run_that_would_be_complete_without_what_units_left_begins_anew(
+    bench: Bench, tmp_path: Path, where: str
+) -> None:
+    job = f"{HEAD}{NUMBER}\n"
+    folder = {}
+    if where == "folder":
+        job += "\nopen(os.environ['STEADYSPOT_OUTPUT_DIR'] + '/sum.txt', 'w').write(str(total))\n"
+        job = job.replace("\nwrite(total)", "")
+        folder = {"STEADYSPOT_OUTPUT_DIR": str(tmp_path / "out")}
+    command = [*bench.job_file(job), "own"]
+    killed = bench.start(*command, **folder)
+    killed.wait_for("gave 5")
+    killed.kill_all()
+    killed.end()
+
+    resumed = bench.start(*command, **folder)
+    assert resumed.end() == 75, resumed.said()
+    assert bench.item()["stop_report"]["reason"] == "kept-in-memory"
+    assert "units done before had left in 'total'" in resumed.said()
+    anew = bench.start(*command, **folder)
+    assert anew.end() == 0, anew.said()
+    outputs = bench.objects()
+    assert outputs["sum" if where == "output" else "sum.txt"] == b"36"
+    assert bench.completion()["units"] == 8

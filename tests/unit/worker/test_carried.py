@@ -1,0 +1,293 @@
+"""What a loop keeps in variables for what comes after it, as programs are written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steadyspot.carried import Carried
+
+HEAD = """
+import asyncio, collections, dataclasses, hashlib, json, time
+import numpy
+def each():
+    for unit in remaining(range(1, 9)): yield unit
+"""
+KEPT = {
+    "number": ("total = 0\nfor unit in remaining(U): total += unit\nwrite(total)", "total"),
+    "over lines": (
+        "total = 0\nfor unit in remaining(\n    U,\n):\n    total += unit\nwrite(total)",
+        "total",
+    ),
+    "with a count": (
+        "total = 0\nfor count, unit in enumerate(each()): total += unit\nwrite(total)",
+        "total",
+    ),
+    "by a name of the loop": (
+        "total, todo = 0, remaining(U)\nfor unit in todo: total += unit\nwrite(total)",
+        "total",
+    ),
+    "two on a line": (
+        "one = other = 0\nfor unit in remaining(U): one += unit\nwrite(one); write(other)",
+        "one",
+    ),
+    "broken off": (
+        "total = 0\nfor unit in each():\n    total += unit\n    if unit == 7: break\nwrite(total)",
+        "total",
+    ),
+    "returned": (
+        """
+def main():
+    total = 0
+    for unit in each(): total += unit
+    return total
+main()""",
+        "total",
+    ),
+    "of each table": (
+        """
+for table in "ab":
+    total = 0
+    for unit in each(): total += unit
+    write(total)""",
+        "total",
+    ),
+    "number of an object": (
+        """
+class Report:
+    def __init__(self): self.total = 0
+    def add(self, unit): self.total += unit
+    def text(self): return str(self.total)
+report = Report()
+for unit in each(): report.add(unit)
+write(report.text())""",
+        "total",
+    ),
+    "number of this object": (
+        """
+class Report:
+    def __init__(self): self.total, self.unit, self.calls = 0, None, 0
+    def make(self):
+        for unit in each():
+            self.unit = unit
+            self.add()
+        write(self.total)
+        print(self.calls)
+    def add(self):
+        self.calls += 1
+        self.total = self.total + self.unit
+Report().make()""",
+        "total",
+    ),
+    "dataclass": (
+        """
+@dataclasses.dataclass
+class Report: total: int = 0
+report = Report()
+for unit in each(): report.total += unit
+write(dataclasses.asdict(report))""",
+        "total",
+    ),
+    "number of outer code": (
+        """
+def main():
+    total = 0
+    def add(unit):
+        nonlocal total
+        total += unit
+    for unit in each(): add(unit)
+    write(total)
+main()""",
+        "total",
+    ),
+    "global number": (
+        """
+total = 0
+def add(unit):
+    global total
+    total += unit
+def report(): write(total)
+def main():
+    for unit in each(): add(unit)
+    report()
+main()""",
+        "total",
+    ),
+    "sums": (
+        "sums = {'a': 0}\nfor unit in each(): sums['a'] += unit\nwrite(sums)",
+        "sums",
+    ),
+    "counts": (
+        "counts = collections.Counter()\nfor unit in each(): counts.update('a')\nwrite(counts)",
+        "counts",
+    ),
+    "array": ("sums = numpy.zeros(3)\nfor unit in each(): sums += unit\nwrite(sums)", "sums"),
+    "array by a function": (
+        "sums = numpy.zeros(3)\nfor unit in each(): numpy.add(sums, unit, out=sums)\nwrite(sums)",
+        "sums",
+    ),
+    "filled array": (
+        "rows = numpy.zeros(9)\nfor unit in each(): rows[unit] = 1\nwrite(rows)",
+        "rows",
+    ),
+    "filled list": ("rows = [0] * 9\nfor unit in each(): rows[unit] = 1\nwrite(rows)", "rows"),
+    "replaced array": (
+        "rows = numpy.zeros(0)\nfor unit in each(): rows = numpy.append(rows, unit)\nwrite(rows)",
+        "rows",
+    ),
+    "hash": (
+        "found = hashlib.md5()\nfor unit in each(): found.update(b'x')\nwrite(found.digest())",
+        "found",
+    ),
+    "largest": (
+        """
+best = None
+for unit in each():
+    if not best or unit > best: best = unit
+write(best)""",
+        "best",
+    ),
+    "flag": (
+        "found = False\nfor unit in each():\n    if unit == 2: found = True\nwrite(found)",
+        "found",
+    ),
+    "errors": (
+        """
+errors = 0
+for unit in each():
+    try: write(unit)
+    except ValueError: errors += 1
+if errors: write("bad")""",
+        "errors",
+    ),
+    "skipped over": (
+        """
+last = None
+for unit in each():
+    if unit == 3: continue
+    last = unit
+write(last)""",
+        "last",
+    ),
+    "in a coroutine": (
+        """
+async def main():
+    total = 0
+    for unit in each(): total += unit
+    await asyncio.sleep(0)
+    write(total)
+asyncio.run(main())""",
+        "total",
+    ),
+    "read by a function": (
+        "total = 0\ndef end(): write(total)\nfor unit in each(): total += unit\nend()",
+        "total",
+    ),
+}
+NOT_KEPT = {
+    "only told": "count = 0\nfor unit in each(): count += 1; print(count)\nprint(f'{count} done')",
+    "of each table": (
+        "for table in 'ab':\n    total = 0\n    for unit in each(): total += unit\n    print(total)"
+    ),
+    "looked up": "prices = numpy.ones(9)\nfor unit in each(): price = prices[unit]\nwrite(prices)",
+    "made anew": """
+for unit in each():
+    try: rows = [unit]
+    except ValueError: raise
+    with open("/dev/null") as file: text = file.read()
+    if unit: size = 1
+    else: size = 2
+    names = [row for row in rows]
+rows, text, size = [1], "", 3
+write(rows, text, size, [row for row in rows])
+with open("/dev/null") as file: write(file)""",
+    "the last": "for unit in each(): last = unit * 2\nwrite(last)",
+    "now and then": """
+last = 0.0
+for unit in each():
+    if time.monotonic() - last > 60: print("alive"); last = time.monotonic()
+write("done")""",
+    "an object's own": """
+class Client:
+    def __init__(self): self.token, self.calls, self.unit = "t", 0, None
+    def send(self, unit):
+        self.calls += 1
+        self.unit = unit
+        return self.token, self.unit
+client, options = Client(), {"deep": True}
+for unit in each(): client.send((unit, options))
+print(client.calls)
+write(client.send(0), options)""",
+    "flushed": """
+rows = []
+for unit in each():
+    rows.append(unit)
+    if len(rows) == 3: write(rows); rows = []
+write(rows)""",
+    "taken one by one": "left = remaining(U)\nwhile next(left, None): pass\nwrite(left)",
+}
+
+
+def kept(
+    folder: Path, text: str, *, ran: bool = True, all_made: bool = False, name: str = "__main__"
+) -> list[str]:
+    """What a program's loop keeps, which units it does, or finds that all were done before."""
+    found: list[str] = []
+
+    def remaining(units: Iterable[int]) -> Iterator[int]:
+        carried = Carried([str(program)])
+        try:
+            yield from units if ran else ()
+        finally:
+            found.extend(carried.names(ran=ran, all_made=all_made))
+
+    program = folder / "job.py"
+    program.write_text(f"{HEAD}{text}\n")
+    given: dict[str, Any] = {"__name__": name, "U": range(1, 9), "remaining": remaining}
+    given |= {"write": lambda *_: None, "print": lambda *_: None}
+    module = type(sys)("job")
+    module.__dict__.update(given)
+    exec(compile(program.read_text(), program, "exec"), module.__dict__)
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("way", KEPT)
+def test_what_is_changed_by_the_loop_and_read_later_is_kept(tmp_path: Path, way: str) -> None:
+    text, name = KEPT[way]
+    assert kept(tmp_path, text) == [name]
+    assert name in kept(tmp_path, text, ran=False)
+
+
+@pytest.mark.parametrize("way", NOT_KEPT)
+def test_what_is_told_made_anew_or_waits_for_its_output_is_not_kept(
+    tmp_path: Path, way: str
+) -> None:
+    assert kept(tmp_path, NOT_KEPT[way]) == []
+
+
+def test_list_is_kept_where_units_were_done_although_it_grew(tmp_path: Path) -> None:
+    text = "names = []\nfor unit in each(): names.append(unit)\nwrite(names)"
+    assert kept(tmp_path, text) == []
+    assert kept(tmp_path, text, all_made=True) == ["names"]
+    assert kept(tmp_path, text, ran=False) == ["names"]
+
+
+def test_what_the_last_unit_left_is_kept_where_no_unit_was_done(tmp_path: Path) -> None:
+    assert kept(tmp_path, f"last = None\n{NOT_KEPT['the last']}", ran=False) == ["last"]
+
+
+def test_program_without_a_text_keeps_nothing_that_is_known(tmp_path: Path) -> None:
+    text = f"{HEAD}{KEPT['number'][0]}".replace("U)", "range(3))")
+    found: list[str] = []
+
+    def remaining(units: Iterable[int]) -> Iterator[int]:
+        carried = Carried([])
+        yield from units
+        found.extend(carried.names(ran=True, all_made=True))
+
+    exec(compile(text, "<string>", "exec"), {"remaining": remaining, "write": print})
+    assert found == []
