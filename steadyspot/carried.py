@@ -25,7 +25,8 @@ _GROW = (list, set, deque, bytearray, BytesIO, StringIO)
 
 _PLAIN = (int, float, complex, str, bytes, tuple, frozenset, type(None))
 _MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
-_METHODS = ("__array__", "__arrow_c_array__", "__arrow_c_stream__", "digest", "partial_fit")
+_ARRAY = "__array__"
+_METHODS = (_ARRAY, "__arrow_c_array__", "__arrow_c_stream__", "digest", "partial_fit")
 """What tells data: its type, the module of that, or what arrays, tables, hashes and models have."""
 
 
@@ -36,12 +37,14 @@ class Carried:
         self._before = held_here()
         self._here: dict[CodeType, Changes] = {}
         self._elsewhere: Changes = set()
+        self._by_units: set[str] = set()
         for frame in stack_of(sys._getframe()):
             code = frame.f_code
             kept = kept_by_loop(code, frame.f_lasti, files) if is_the_jobs(code) else None
             if kept:
                 self._here[code] = kept.here
                 self._elsewhere |= kept.elsewhere
+                self._by_units |= kept.by_units
 
     def names(self, *, ran: bool, all_made: bool) -> list[str]:
         """By what names the program holds it now.
@@ -56,6 +59,23 @@ class Carried:
             if _is_kept(value, self._ways(path), ran, path in longer)
         }
         return sorted(found)
+
+    def names_by_units(self) -> list[str]:
+        """Names of numbers, arrays and tables that units read as those before them left them.
+
+        Whether what they make depends on them cannot be told.
+        """
+        found = {
+            str(path[-1])
+            for path, value, _ in reached(_is_data)
+            if _is_amount(value) and self._is_read_by_units(path)
+        }
+        return sorted(found)
+
+    def _is_read_by_units(self, path: Names) -> bool:
+        if len(path) == 2:
+            return path[0] in self._here and path[1] in self._by_units
+        return f".{path[-1]}" in self._by_units
 
     def _ways(self, path: Names) -> set[Way]:
         """In what ways is changed what is reached by these names: a variable, or within it."""
@@ -78,6 +98,11 @@ def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
         counts = issubclass(type(value), Counter) and Way.GIVEN in ways
         return is_longer or counts or (is_list and Way.FILLED in ways)
     return ways != {Way.RENEWED}
+
+
+def _is_amount(value: object) -> bool:
+    kind = type(value)
+    return issubclass(kind, (int, float, complex)) or hasattr(kind, _ARRAY)
 
 
 def _is_data(value: object) -> int | None:

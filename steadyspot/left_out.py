@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 class LeftOut:
-    """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables."""
+    """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables.
 
-    def __init__(self, say: Callable[[list[str], int], None]) -> None:
+    By names, of how many units, and whether for units of the loop alone.
+    """
+
+    def __init__(self, say: Callable[[list[str], int, bool], None]) -> None:
         self.keys: list[str] = []
         self._say = say
         self._carried: Carried | None = None
@@ -36,9 +39,10 @@ class LeftOut:
         ``ran``: other units were done; ``each_made``: each of them made something.
         """
         if self._carried and not state and not _has_checkpoint():
-            names = self._carried.names(ran=ran, all_made=each_made)
-            if names:
-                self._say(names, len(self.keys))
+            if names := self._carried.names(ran=ran, all_made=each_made):
+                self._say(names, len(self.keys), False)
+            if ran and each_made and (names := self._carried.names_by_units()):
+                self._say(names, len(self.keys), True)
 
 
 def _has_checkpoint() -> bool:

@@ -230,9 +230,17 @@ class FolderChannel:
         while self._others_in_hand(pid):
             time.sleep(LOOK_SECONDS)
 
-    def lacks(self, names: list[str], units: int) -> None:
+    def lacks(self, names: list[str], units: int, by_units: bool) -> None:
+        kept = " and ".join(names[:2])
+        if by_units:
+            sys.stderr.write(
+                f"{units} units done before had left something in {kept}, which is read by the"
+                " units after them. If their outputs depend on it, keep it in run.state, or begin"
+                f" anew: remove {self._root}.\n"
+            )
+            return
         self._lacking = (
-            f"would lack what {units} units done before had left in {' and '.join(names[:2])}."
+            f"would lack what {units} units done before had left in {kept}."
             " Run it again: all units are done again. To go on instead, keep it in run.state, or in"
             " an output of each unit."
         )

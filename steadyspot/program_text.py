@@ -60,11 +60,12 @@ class Kept(NamedTuple):
     """What a loop changes and the program reads later.
 
     ``here``: names of the loop's own code; ``elsewhere``: attributes, and names of outer code that
-    other functions change.
+    other functions change. ``by_units``: places that a unit reads as those before it left them.
     """
 
     here: Changes
     elsewhere: Changes
+    by_units: set[str]
 
 
 def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
@@ -113,7 +114,7 @@ class _Program:
             elsewhere = here.union(*(_changed(_block(one)) for one in helpers))
             outer = _declared(helpers)
         here = here | {(name, way) for name, way in elsewhere if name in outer}
-        read = set().union(*(one._read() for one in programs))
+        read = set().union(*(_read_by([one._module]) for one in programs))
         if read & _READ_ALL:
             read |= {place for place, _ in elsewhere}
         return Kept(
@@ -123,6 +124,8 @@ class _Program:
                 for place, way in elsewhere
                 if place in read and (place in outer or place[0] == ".")
             },
+            {place for place, way in _changed(loop.body) if way is not Way.RENEWED}
+            & _read_by(loop.body),
         )
 
     def _helpers(self, loop: ast.For) -> list[ast.AST]:
@@ -168,17 +171,6 @@ class _Program:
                 yield from (*above.orelse, *above.finalbody)
             node = above
 
-    def _read(self) -> set[str]:
-        """The places that are read anywhere, but in order to change them."""
-        statements = (node for node in self._nodes if isinstance(node, ast.stmt))
-        return {
-            place
-            for statement in statements
-            for head in _heads(statement)
-            for place in _used(head)
-            if not _only_changes(statement, place)
-        }
-
 
 def _span(node: ast.stmt | ast.expr) -> Span:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
@@ -202,6 +194,27 @@ def _changed(block: Sequence[ast.stmt]) -> Changes:
         is_renewed = not may_skip and _is_read(block, place) is False
         found.add((place, Way.RENEWED if is_renewed else Way.ADDED))
     return found
+
+
+def _read_by(nodes: Iterable[ast.AST]) -> set[str]:
+    """The places that are read in them, but in order to change them, to stop or to tell."""
+    return {
+        place
+        for statement in _walk(nodes)
+        if isinstance(statement, ast.stmt) and not _only_stops(statement)
+        for head in _heads(statement)
+        for place in _used(head)
+        if not _only_changes(statement, place)
+    }
+
+
+def _only_stops(statement: ast.stmt) -> bool:
+    """Whether all that depends on a condition is that the loop is left, or something told."""
+    inner = [one for block in _blocks(statement) for one in block]
+    return isinstance(statement, ast.If) and all(
+        isinstance(one, _LEAVES) or (isinstance(one, ast.Expr) and not _used(one.value))
+        for one in inner
+    )
 
 
 def _is_read(block: Sequence[ast.stmt], place: str) -> bool | None:

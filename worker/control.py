@@ -202,7 +202,9 @@ class Control:
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
             case "lacks":
-                self._requests.lacks(request.texts("names"), int(request.number("units")))
+                by_units = "by_units" in request and bool(request.any("by_units"))
+                units = int(request.number("units"))
+                self._requests.lacks(request.texts("names"), units, by_units)
             case "save":
                 self._requests.save(_state(request))
             case "progress":

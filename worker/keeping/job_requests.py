@@ -195,10 +195,16 @@ class JobRequests:
             self._unsaved.note_trouble("", as_trouble(error))
             raise
 
-    def lacks(self, names: Sequence[str], units: int) -> None:
-        """A loop has left out so many units, and keeps what comes of units under these names."""
+    def lacks(self, names: Sequence[str], units: int, by_units: bool) -> None:
+        """A loop has left out so many units, and keeps what comes of units under these names.
+
+        ``by_units``: for units of its own, and not for what comes after it.
+        """
         self._saving.ready.result()
-        self._saving.lacking.say(names, units)
+        if by_units:
+            self._saving.say_lacking(names, units)
+        else:
+            self._saving.lacking.say(names, units)
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; written with the next save, and by itself every 5 seconds."""

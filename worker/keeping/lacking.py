@@ -22,6 +22,11 @@ class _Said:
     folder: Tree
 
 
+def kept(names: Sequence[str]) -> str:
+    """What is kept, in a sentence."""
+    return " and ".join(repr(name) for name in names[:2])
+
+
 class Lacking:
     """``look`` sees what lies in the folder for outputs."""
 
@@ -49,9 +54,8 @@ class Lacking:
         output = self._output or next(iter(new), "")
         if not output:
             return None
-        kept = " and ".join(repr(name) for name in self._said.names[:2])
         return KeptInMemory(
             f"{shown(output)} would lack what {self._said.units} units done before had left in"
-            f" {kept}, so all units are done again.",
+            f" {kept(self._said.names)}, so all units are done again.",
             "Keep it in run.state, or in an output of each unit.",
         )

@@ -130,6 +130,23 @@ def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
     assert way in ("only told", "no output") or bench.objects()["sum"] == b"36"
 
 
+def test_units_that_may_have_used_what_those_before_left_are_told_of_in_the_mail(
+    bench: Bench,
+) -> None:
+    job = "total = 0\nfor unit in each():\n    total += unit\n"
+    job += "    with current_run().output(f'{unit}') as path: path.write_text(str(total))\n"
+    command = bench.job_file(f"{HEAD}{job}")
+    killed = bench.start(*command)
+    killed.wait_for("gave 5")
+    killed.kill_all()
+    killed.end()
+
+    resumed = bench.start(*command)
+    assert resumed.end() == 0, resumed.said()
+    (warning,) = bench.item()["warnings"]
+    assert "had left something in 'total', which is read by the units after them" in warning
+
+
 @pytest.mark.parametrize("where", ["output", "folder"])
 def test_run_that_would_be_complete_without_what_units_left_begins_anew(
     bench: Bench, tmp_path: Path, where: str
