@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from functools import cache
@@ -85,9 +86,12 @@ def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
 def _program(file: str) -> _Program | None:
     lines = linecache.getlines(file)
     try:
-        return _Program(ast.parse("".join(lines))) if lines else None
-    except (SyntaxError, ValueError):  # The file is another one since the program has begun.
+        with warnings.catch_warnings(action="ignore"):  # The program has told of them itself.
+            module = ast.parse("".join(lines))
+        _used(module)  # What follows asks for parts of that.
+    except (SyntaxError, ValueError, RecursionError):  # It was changed, or has endless sums.
         return None
+    return _Program(module) if lines else None
 
 
 class _Program:

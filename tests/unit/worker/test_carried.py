@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -239,12 +239,13 @@ def kept(
     ran: bool = True,
     all_made: bool = False,
     by_units: bool = False,
+    others: Sequence[str] = (),
 ) -> list[str]:
     """What a program's loop keeps, which does units, or finds that all were done before."""
     found: list[str] = []
 
     def remaining(units: Iterable[int]) -> Iterator[int]:
-        carried = Carried([str(program)])
+        carried = Carried([str(program), *others])
         try:
             yield from units if ran else ()
         finally:
@@ -342,6 +343,24 @@ def test_list_is_kept_where_units_were_done_although_it_grew(tmp_path: Path) -> 
 
 def test_what_the_last_unit_left_is_kept_where_no_unit_was_done(tmp_path: Path) -> None:
     assert kept(tmp_path, f"last = None\n{NOT_KEPT['the last']}", ran=False) == ["last"]
+
+
+@pytest.mark.parametrize("terms", [2_000, 20_000])
+def test_endless_expression_ends_no_job(tmp_path: Path, terms: int) -> None:
+    """Python itself takes some thousands of terms; the text may have changed since."""
+    text = KEPT["number"][0]
+    program = tmp_path / "long.py"
+    program.write_text(f"long = {' + '.join(['1'] * terms)}\n")
+    assert kept(tmp_path, text, others=[str(program)]) == ["total"]
+
+
+def test_text_that_python_warns_of_is_read_in_silence(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    program = tmp_path / "pattern.py"
+    program.write_text('pattern = "\\d"\n')
+    assert kept(tmp_path, KEPT["number"][0], others=[str(program)]) == ["total"]
+    assert not recwarn.list
 
 
 def test_program_without_a_text_keeps_nothing_that_is_known(tmp_path: Path) -> None:
