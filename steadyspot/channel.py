@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from steadyspot.contract import Lacking
 from steadyspot.errors import RunError
 from steadyspot.state import plain
 
@@ -34,7 +35,7 @@ class Channel(Protocol):
     def mark(self, unit: str, state: list[Any], also: list[str]) -> None: ...
     def break_off(self, unit: str, refused: str) -> None: ...
     def await_others(self) -> None: ...
-    def lacks(self, names: list[str], units: int, by_units: bool) -> None: ...
+    def lacks(self, names: list[str], units: int, lacking: Lacking) -> None: ...
     def save(self, state: list[Any]) -> None: ...
     def progress(self, fraction: float | None, total: int | None) -> None: ...
     def all_done(self, done: bool, at_end: bool = False, state: Sequence[Any] = ()) -> None: ...
@@ -85,8 +86,8 @@ class SocketChannel:
     def await_others(self) -> None:
         self._ask({"do": "await-others"})
 
-    def lacks(self, names: list[str], units: int, by_units: bool) -> None:
-        self._ask({"do": "lacks", "names": names, "units": units, "by_units": by_units})
+    def lacks(self, names: list[str], units: int, lacking: Lacking) -> None:
+        self._ask({"do": "lacks", "names": names, "units": units, "lacking": lacking})
 
     def save(self, state: list[Any]) -> None:
         self._ask({"do": "save"} | _given(state))

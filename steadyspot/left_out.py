@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from steadyspot.contract import Env
+from steadyspot.contract import Env, Lacking
+from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
     from steadyspot.carried import Carried
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
 class LeftOut:
     """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables.
 
-    By names, of how many units, and whether for units of the loop alone.
+    By what names, of how many units, and what lacks it.
     """
 
-    def __init__(self, say: Callable[[list[str], int, bool], None]) -> None:
+    def __init__(self, say: Callable[[list[str], int, Lacking], None]) -> None:
         self.keys: list[str] = []
         self._say = say
         self._carried: Carried | None = None
@@ -28,7 +30,6 @@ class LeftOut:
         """Leave out a unit; called where the loop asks for the next one."""
         if not self.keys:
             from steadyspot.carried import Carried  # Only after a stop, and it loads a parser.
-            from steadyspot.own_code import files_of_job
 
             self._carried = Carried(files_of_job())
         self.keys.append(key)
@@ -38,11 +39,25 @@ class LeftOut:
 
         ``ran``: other units were done; ``each_made``: each of them made something.
         """
-        if self._carried and not state and not _has_checkpoint():
+        if self._carried and not keeps_itself(state):
             if names := self._carried.names(ran=ran, all_made=each_made):
-                self._say(names, len(self.keys), False)
+                self._say(names, len(self.keys), Lacking.LATER)
             if ran and each_made and (names := self._carried.names_by_units()):
-                self._say(names, len(self.keys), True)
+                self._say(names, len(self.keys), Lacking.UNITS)
+
+
+def names_of_results(asking: FrameType) -> list[str]:
+    """What the program makes something of that pools return for the units it asks for."""
+    from steadyspot.results_text import results_read
+
+    code = asking.f_code
+    found = results_read(code, asking.f_lasti) if is_the_jobs(code) else set()
+    return sorted(name or "what they returned" for name in found)
+
+
+def keeps_itself(state: object) -> bool:
+    """Whether the job keeps in its state or in a folder what it needs after a stop."""
+    return bool(state) or _has_checkpoint()
 
 
 def _has_checkpoint() -> bool:

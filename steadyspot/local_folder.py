@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from steadyspot.contract import Env, Exit
+from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.contract.shards import shard_key
 from steadyspot.errors import RunError
 from steadyspot.local_shards import LEADER
@@ -85,7 +85,7 @@ class FolderChannel:
         self._told = False
         self._pipe = os.fstat(self._stop[0]).st_ino
         self._told_of_done = False
-        self._lacking = ""
+        self._lacking: dict[Lacking, str] = {}
         for folder in ("beside", "half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
@@ -145,12 +145,10 @@ class FolderChannel:
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
         self._speak()
-        if self._lacking:
-            self._begin_anew()
-            sys.stderr.write(f"{name!r} {self._lacking}\n")
-            raise SystemExit(int(Exit.TRY_AGAIN))
         with self._locked():
             owner = self._owner(unit, within)
+        self._check_lacking(name, owner)
+        with self._locked():
             place = owner.folder / "drafts" if owner else self._root / "half-made"
             process = Process.of(os.getpid())
             folder = place / f"{process}-{os.urandom(6).hex()}"
@@ -230,20 +228,30 @@ class FolderChannel:
         while self._others_in_hand(pid):
             time.sleep(LOOK_SECONDS)
 
-    def lacks(self, names: list[str], units: int, by_units: bool) -> None:
+    def lacks(self, names: list[str], units: int, lacking: Lacking) -> None:
         kept = " and ".join(names[:2])
-        if by_units:
+        if lacking is Lacking.UNITS:
             sys.stderr.write(
                 f"{units} units done before had left something in {kept}, which is read by the"
                 " units after them. If their outputs depend on it, keep it in run.state, or begin"
                 f" anew: remove {self._root}.\n"
             )
             return
-        self._lacking = (
+        self._lacking[lacking] = (
             f"would lack what {units} units done before had left in {kept}."
             " Run it again: all units are done again. To go on instead, keep it in run.state, or in"
             " an output of each unit."
         )
+
+    def _check_lacking(self, output: str, owner: _Unit | None) -> None:
+        """Begin anew and leave where the output would lack what units done before had left."""
+        why = self._lacking.get(Lacking.LATER)
+        if owner is None:
+            why = why or self._lacking.get(Lacking.OF_NO_UNIT)
+        if why:
+            self._begin_anew()
+            sys.stderr.write(f"{output!r} {why}\n")
+            raise SystemExit(int(Exit.TRY_AGAIN))
 
     def save(self, state: list[Any]) -> None:
         state = [plain(one) for one in state]

@@ -17,7 +17,7 @@ from functools import cache
 from types import CodeType
 from typing import Any, NamedTuple
 
-_TELL = {
+TELL = {
     *("print", "echo", "secho", "log", "debug", "info", "warn", "warning", "error", "exception"),
     *("critical", "progress", "set_description", "set_postfix", "set_postfix_str"),
 }
@@ -33,7 +33,7 @@ _READ_ALL = {"vars", "pickle", "joblib", ".__dict__", ".model_dump"}
 _READ_ALL |= {place for name in ("asdict", "astuple") for place in (name, f".{name}")}
 """What reads all attributes of a value."""
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _WITHIN = (ast.stmt, ast.ExceptHandler, ast.match_case)
@@ -74,41 +74,52 @@ def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
 
     ``files`` are those of the job. None where there is no such loop, or no text of it.
     """
-    own = _program(code.co_filename)
-    loop = own.loop(list(code.co_positions())[at // 2]) if own else None
+    own = program_of(code.co_filename)
+    loop = own.loop(code, at) if own else None
     if own is None or loop is None:
         return None
-    others = filter(None, map(_program, {*files} - {code.co_filename}))
+    others = filter(None, map(program_of, {*files} - {code.co_filename}))
     return own.kept(loop, list(others))
 
 
 @cache
-def _program(file: str) -> _Program | None:
+def program_of(file: str) -> Program | None:
+    """The text of a file, none where it cannot be read or is none of Python."""
     lines = linecache.getlines(file)
     try:
         with warnings.catch_warnings(action="ignore"):  # The program has told of them itself.
             module = ast.parse("".join(lines))
-        _used(module)  # What follows asks for parts of that.
+        used(module)  # What follows asks for parts of that.
     except (SyntaxError, ValueError, RecursionError):  # It was changed, or has endless sums.
         return None
-    return _Program(module) if lines else None
+    return Program(module) if lines else None
 
 
-class _Program:
-    """The text of one file."""
+class Program:
+    """The text of one file; ``at`` is an instruction of code that was made of it."""
 
     def __init__(self, module: ast.Module) -> None:
         self._module = module
         self._nodes = list(ast.walk(module))
-        self._functions = [node for node in self._nodes if isinstance(node, _FUNCTIONS)]
+        self._functions = [node for node in self._nodes if isinstance(node, FUNCTIONS)]
         self._parents = {child: one for one in self._nodes for child in ast.iter_child_nodes(one)}
 
-    def loop(self, span: Span) -> ast.For | None:
+    def loop(self, code: CodeType, at: int) -> ast.For | None:
         """The loop whose next item is asked for; Python 3.13 tells where that comes from alone."""
+        span = list(code.co_positions())[at // 2]
         loops = (node for node in self._nodes if isinstance(node, ast.For))
         return next((one for one in loops if span in (_span(one), _span(one.iter))), None)
 
-    def kept(self, loop: ast.For, others: Sequence[_Program]) -> Kept:
+    def call(self, code: CodeType, at: int) -> tuple[ast.Call, list[Any]] | None:
+        """The call that is under way, and the block of the function or module that it stands in."""
+        span = list(code.co_positions())[at // 2]
+        for node in self._nodes:
+            if isinstance(node, ast.Call) and _span(node) == span:
+                above = (one for one in self._above(node) if isinstance(one, FUNCTIONS))
+                return node, _block(next(above, self._module))
+        return None
+
+    def kept(self, loop: ast.For, others: Sequence[Program]) -> Kept:
         """What a loop changes and the program reads later; ``others`` are the job's other files."""
         programs = [self, *others]
         here = elsewhere = _changed(loop.body)
@@ -153,7 +164,7 @@ class _Program:
         if _is_read(list(self._after(loop)), name):
             return True
         above = list(self._above(loop))
-        scope = next((one for one in above if isinstance(one, _FUNCTIONS)), self._module)
+        scope = next((one for one in above if isinstance(one, FUNCTIONS)), self._module)
         if name in outer | _declared([scope]):
             scope = self._module
         seeing = (one for one in self._functions if scope in self._above(one))
@@ -164,10 +175,10 @@ class _Program:
         yield from loop.orelse
         node: ast.AST = loop
         for above in self._above(loop):
-            for block in _blocks(above) or [_block(above)]:
+            for block in blocks_of(above) or [_block(above)]:
                 at = next((at for at, one in enumerate(block) if one is node), len(block))
                 yield from block[at + 1 :]
-            if isinstance(above, _FUNCTIONS):
+            if isinstance(above, FUNCTIONS):
                 return
             if isinstance(above, _LOOPS):
                 yield from (one for one in above.body if one is not node)
@@ -186,15 +197,15 @@ def _changed(block: Sequence[ast.stmt]) -> Changes:
     for node in _walk(block):
         match node:
             case ast.AugAssign(target=ast.Subscript() as changed):
-                found |= {(place, Way.SUMMED) for place in _places(changed)}
+                found |= {(place, Way.SUMMED) for place in places_to(changed)}
             case ast.keyword(arg="out", value=changed):
-                found |= {(place, Way.SUMMED) for place in _places(changed)}
+                found |= {(place, Way.SUMMED) for place in places_to(changed)}
             case ast.Subscript(ctx=ast.Store() | ast.Del()):
-                found |= {(place, Way.FILLED) for place in _places(node)}
+                found |= {(place, Way.FILLED) for place in places_to(node)}
             case ast.Call(func=ast.Attribute(attr=name, value=changed)) if name in _TAKE_MORE:
-                found |= {(place, Way.GIVEN) for place in _places(changed)}
+                found |= {(place, Way.GIVEN) for place in places_to(changed)}
     may_skip = any(isinstance(node, ast.Continue) for node in _walk(block))
-    for place in set().union(*map(_names_in, block)):
+    for place in set().union(*map(stored_in, block)):
         is_renewed = not may_skip and _is_read(block, place) is False
         found.add((place, Way.RENEWED if is_renewed else Way.ADDED))
     return found
@@ -205,18 +216,18 @@ def _read_by(nodes: Iterable[ast.AST]) -> set[str]:
     return {
         place
         for statement in _walk(nodes)
-        if isinstance(statement, ast.stmt) and not _only_stops(statement)
-        for head in _heads(statement)
-        for place in _used(head)
+        if isinstance(statement, ast.stmt) and not only_stops(statement)
+        for head in heads_of(statement)
+        for place in used(head)
         if not _only_changes(statement, place)
     }
 
 
-def _only_stops(statement: ast.stmt) -> bool:
+def only_stops(statement: ast.stmt) -> bool:
     """Whether all that depends on a condition is that the loop is left, or something told."""
-    inner = [one for block in _blocks(statement) for one in block]
+    inner = [one for block in blocks_of(statement) for one in block]
     return isinstance(statement, ast.If) and all(
-        isinstance(one, _LEAVES) or (isinstance(one, ast.Expr) and not _used(one.value))
+        isinstance(one, _LEAVES) or (isinstance(one, ast.Expr) and not used(one.value))
         for one in inner
     )
 
@@ -224,12 +235,12 @@ def _only_stops(statement: ast.stmt) -> bool:
 def _is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
     """Whether it is read before it is renewed; none where it may be neither."""
     for statement in block:
-        if any(place in _used(head) for head in _heads(statement)) or _adds(statement, place):
+        if any(place in used(head) for head in heads_of(statement)) or _adds(statement, place):
             return True
         if isinstance(statement, _LEAVES) or place in _renewed(statement):
             return False
-        blocks = _blocks(statement)
-        if isinstance(statement, ast.For) and place in _names_in(statement.target):
+        blocks = blocks_of(statement)
+        if isinstance(statement, ast.For) and place in stored_in(statement.target):
             blocks = blocks[1:]
         found = [_is_read(one, place) for one in blocks]
         if True in found:
@@ -248,16 +259,16 @@ def _goes_one_way(statement: ast.stmt) -> bool:
 
 
 def _adds(statement: ast.stmt, place: str) -> bool:
-    return isinstance(statement, ast.AugAssign) and _place(statement.target) == place
+    return isinstance(statement, ast.AugAssign) and place_of(statement.target) == place
 
 
 def _only_changes(statement: ast.AST, place: str) -> bool:
     """Whether a statement reads a place in order to change it alone."""
     match statement:
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name, value=changed))):
-            return name in _TAKE_MORE and place in _places(changed)
+            return name in _TAKE_MORE and place in places_to(changed)
         case ast.AugAssign():
-            return place in _places(statement.target)
+            return place in places_to(statement.target)
         case ast.stmt():
             return place in _renewed(statement)
     return False
@@ -267,27 +278,27 @@ def _renewed(statement: ast.stmt) -> set[str]:
     """What a statement gives another value, whatever happens."""
     match statement:
         case ast.Assign():
-            return {name for target in statement.targets for name in _names_in(target)}
+            return {name for target in statement.targets for name in stored_in(target)}
         case ast.AnnAssign(value=ast.expr()):
-            return _names_in(statement.target)
+            return stored_in(statement.target)
         case ast.With() | ast.AsyncWith():
             given = (item.optional_vars for item in statement.items if item.optional_vars)
-            return {name for target in given for name in _names_in(target)}
+            return {name for target in given for name in stored_in(target)}
     return set()
 
 
 @cache
-def _used(node: ast.AST) -> frozenset[str]:
+def used(node: ast.AST) -> frozenset[str]:
     """The places whose values are used, and not in order to tell them."""
-    inner = (_used(child) for child in ast.iter_child_nodes(node))
+    inner = (used(child) for child in ast.iter_child_nodes(node))
     match node:
-        case ast.Call(func=function) if _place(function).lstrip(".") in _TELL:
+        case ast.Call(func=function) if place_of(function).lstrip(".") in TELL:
             return frozenset()
         case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
-            return frozenset({_place(node)}).union(*inner)
+            return frozenset({place_of(node)}).union(*inner)
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            own = {name for one in node.generators for name in _names_in(one.target)}
-            return frozenset().union(*inner) - own | _used(node.generators[0].iter)
+            own = {name for one in node.generators for name in stored_in(one.target)}
+            return frozenset().union(*inner) - own | used(node.generators[0].iter)
     return frozenset().union(*inner)
 
 
@@ -296,7 +307,7 @@ def _used_of_outer(function: ast.AST) -> set[str]:
     block = _block(function)
     own = {node.id for node in _walk(block) if isinstance(node, ast.Name) and _is_stored(node)}
     own |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
-    return set().union(*map(_used, block)) - (own - _declared([function]))
+    return set().union(*map(used, block)) - (own - _declared([function]))
 
 
 def _declared(nodes: Iterable[ast.AST]) -> set[str]:
@@ -305,7 +316,8 @@ def _declared(nodes: Iterable[ast.AST]) -> set[str]:
     return {name for one in declarations for name in one.names}
 
 
-def _place(node: ast.AST) -> str:
+def place_of(node: ast.AST) -> str:
+    """The place that a name or an attribute stands for, empty for anything else."""
     match node:
         case ast.Name(id=name):
             return name
@@ -314,19 +326,19 @@ def _place(node: ast.AST) -> str:
     return ""
 
 
-def _places(node: ast.AST) -> set[str]:
+def places_to(node: ast.AST) -> set[str]:
     """All places on the way to a value: of ``a.b[0]`` that of ``a`` and that of ``.b``."""
     found: set[str] = set()
     while isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-        found |= {_place(node)} - {""}
+        found |= {place_of(node)} - {""}
         node = getattr(node, "value", ast.Pass())
     return found
 
 
-def _names_in(target: ast.AST) -> set[str]:
+def stored_in(target: ast.AST) -> set[str]:
     """The places that a target gives values to."""
     return {
-        _place(node)
+        place_of(node)
         for node in ast.walk(target)
         if isinstance(node, ast.Name | ast.Attribute) and _is_stored(node)
     }
@@ -336,14 +348,14 @@ def _is_stored(node: ast.Name | ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Store)
 
 
-def _heads(statement: ast.AST) -> list[ast.AST]:
+def heads_of(statement: ast.AST) -> list[ast.AST]:
     """What a statement holds besides blocks."""
     return [one for one in ast.iter_child_nodes(statement) if not isinstance(one, _WITHIN)]
 
 
-def _blocks(statement: ast.AST) -> list[list[ast.stmt]]:
+def blocks_of(statement: ast.AST) -> list[list[ast.stmt]]:
     """The blocks of a statement that are not empty; what a function holds is not run here."""
-    if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
         return []
     parts = [statement, *(getattr(statement, "handlers", []) + getattr(statement, "cases", []))]
     found = [getattr(one, name, []) for one in parts for name in ("body", "orelse", "finalbody")]

@@ -34,11 +34,11 @@ way, one reply to one request, in order; a connection of one's own for each thre
                             does not count as finished
 ``{"do": "await-others"}``  answers once no unit is in hand but those of the process itself, of the
                             ones above it, and of such as wait for that, too: it is about to give up
-``{"do": "lacks", "names",  a loop has left out so many ``units`` that were done before, and keeps
-``"units", "by_units"}``    in variables of these ``names`` what comes of units: where an output is
-                            made after that, the attempt does not count, and the run begins anew.
-                            With ``"by_units": true`` units of the loop itself may have used it, and
-                            the mail says so
+``{"do": "lacks", "names",  so many ``units`` were left out that were done before, and variables of
+``"units", "lacking"}``     these ``names`` hold what comes of units: where an output is made after
+                            that, the attempt does not count, and the run begins anew; with
+                            ``"lacking": "of-no-unit"`` only where that is no unit's. With
+                            ``"units"`` later units may have used it, and the mail says so
 ``{"do": "save",            makes the state (if given) durable, and outputs of no unit
 ``"state"}``
 ``{"do": "progress",        notes how far the job is, 0 to 1, and how many units there are

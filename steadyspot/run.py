@@ -28,10 +28,10 @@ from typing import Any, TypeVar
 from steadyspot import own_code
 from steadyspot.aside import Aside, Others
 from steadyspot.channel import Channel, SocketChannel
-from steadyspot.contract import Env, Exit
+from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
-from steadyspot.left_out import LeftOut
+from steadyspot.left_out import LeftOut, keeps_itself, names_of_results
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
@@ -139,6 +139,9 @@ class Run:
         its loop that is not, or when the job has ended well. ``with run.unit(unit)`` in a loop over
         ``undone`` counts each at its end, whatever runs beside it.
 
+        Where units were done before an interruption, and the program makes an output of what it
+        keeps in variables from unit to unit, the run begins anew: keep that in ``state``.
+
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
         these. Two units with one key are refused by a ``RunError``, also those of two loops and of
@@ -209,14 +212,18 @@ class Run:
         with ThreadPoolExecutor() as pool:
             list(pool.map(work, run.undone(parts)))
         """
-        program = this_program(sys._getframe(1))
+        caller = sys._getframe(1)
+        program = this_program(caller)
         done = set(self._channel.units())
         pairs = list(self._own(units, key))
         for part in in_parts([name for name, _ in pairs]):
             self._channel.claim(program, part, [name for name in part if name in done])
         left = [unit for name, unit in pairs if name not in done]
         if len(left) < len(pairs):
-            self._channel.say_done(len(pairs) - len(left), len(left))
+            before = len(pairs) - len(left)
+            self._channel.say_done(before, len(left))
+            if not keeps_itself(self.state) and (names := names_of_results(caller)):
+                self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
         return left
 
     def _own(

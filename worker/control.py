@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from steadyspot.contract import Lacking
 from steadyspot.protocol import MAX_LINE
 from steadyspot.worker.errors import WorkerError, WorkerFault, as_trouble
 from steadyspot.worker.keeping.job_requests import JobRequests
@@ -202,9 +203,7 @@ class Control:
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
             case "lacks":
-                by_units = "by_units" in request and bool(request.any("by_units"))
-                units = int(request.number("units"))
-                self._requests.lacks(request.texts("names"), units, by_units)
+                self._lacks(request)
             case "save":
                 self._requests.save(_state(request))
             case "progress":
@@ -219,6 +218,13 @@ class Control:
             case other:
                 raise NotUnderstood(f"there is none called {other!r}")
         return {}
+
+    def _lacks(self, request: Request) -> None:
+        lacking = request.text("lacking")
+        if lacking not in tuple(Lacking):
+            raise NotUnderstood(f"nothing lacks {lacking!r}")
+        units = int(request.number("units"))
+        self._requests.lacks(request.texts("names"), units, Lacking(lacking))
 
     def _told(self, request: Request) -> dict[str, Any]:
         """What the job is told of its run."""

@@ -150,6 +150,17 @@ class Reason(StrEnum):
     NOT_FOUND = "not-found"
 
 
+class Lacking(StrEnum):
+    """What lacks what units done before have left in a program's memory."""
+
+    LATER = "later"
+    """Outputs made after the loop."""
+    OF_NO_UNIT = "of-no-unit"
+    """Outputs that belong to no unit."""
+    UNITS = "units"
+    """Outputs of the units after them, perhaps."""
+
+
 class Capacity(StrEnum):
     """What a task runs on."""
 

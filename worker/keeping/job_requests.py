@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from steadyspot.contract import Lacking
 from steadyspot.worker.errors import Misuse, as_trouble
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.in_hand import Unit
@@ -151,7 +152,7 @@ class JobRequests:
             draft.unit.staged[draft.name] = uploader.stage(draft.name, draft.path, draft.remove)
             if older:
                 uploader.drop(older)
-        self._saving.lacking.made(draft.name)
+        self._saving.lacks.made(draft.name, of_unit=bool(draft.unit.key))
 
     def set_aside(self, unit: str) -> None:
         """End a unit that may not be done yet: it counts with a later mark, or at the end."""
@@ -195,16 +196,13 @@ class JobRequests:
             self._unsaved.note_trouble("", as_trouble(error))
             raise
 
-    def lacks(self, names: Sequence[str], units: int, by_units: bool) -> None:
-        """A loop has left out so many units, and keeps what comes of units under these names.
-
-        ``by_units``: for units of its own, and not for what comes after it.
-        """
+    def lacks(self, names: Sequence[str], units: int, lacking: Lacking) -> None:
+        """So many units were left out, and what comes of units is kept under these names."""
         self._saving.ready.result()
-        if by_units:
+        if lacking is Lacking.UNITS:
             self._saving.say_lacking(names, units)
         else:
-            self._saving.lacking.say(names, units)
+            self._saving.lacks.say(names, units, lacking)
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; written with the next save, and by itself every 5 seconds."""

@@ -1,8 +1,8 @@
-"""What outputs lack that are made once a loop has left out units of attempts before this one.
+"""What outputs lack that are made where units of attempts before this one were left out.
 
-A program says what it keeps in variables from unit to unit. What those units had left in them is
-gone, so that an output made after the loop is not what an undisturbed run would make. A loop that
-makes none costs nothing.
+A program says what it keeps in variables from unit to unit, or makes of what a pool returns. What
+those units had left there is gone, so that an output made of it is not what an undisturbed run
+would make. A program that makes none pays nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from steadyspot.contract import Lacking
 from steadyspot.worker.errors import KeptInMemory
 from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.warnings import shown
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Said:
+    """``output`` is the first that was made since then, ``folder`` what files there were."""
+
     names: Sequence[str]
     units: int
+    lacking: Lacking
     folder: Tree
+    output: str = ""
+
+    def first(self, folder: Tree) -> str:
+        """The first output that lacks something; units of a pool make files in a folder, too."""
+        if self.output or self.lacking is Lacking.OF_NO_UNIT:
+            return self.output
+        before = self.folder.entries
+        new = (name for name, seen in folder.entries.items() if before.get(name) != seen)
+        return min(new, default="")
 
 
 def kept(names: Sequence[str]) -> str:
@@ -27,35 +40,30 @@ def kept(names: Sequence[str]) -> str:
     return " and ".join(repr(name) for name in names[:2])
 
 
-class Lacking:
+class Lacks:
     """``look`` sees what lies in the folder for outputs."""
 
     def __init__(self, look: Callable[[], Tree]) -> None:
         self._look = look
-        self._said: _Said | None = None
-        self._output = ""
+        self._said: list[_Said] = []
 
-    def say(self, names: Sequence[str], units: int) -> None:
-        """A loop has left out so many units, and keeps what comes of units under these names."""
-        if names and not self._said:
-            self._said = _Said(names, units, self._look())
+    def say(self, names: Sequence[str], units: int, lacking: Lacking) -> None:
+        """So many units were left out, and what comes of units is kept under these names."""
+        self._said.append(_Said(names, units, lacking, self._look()))
 
-    def made(self, output: str) -> None:
+    def made(self, output: str, of_unit: bool) -> None:
         """An output was made."""
-        if self._said:
-            self._output = self._output or output
+        for said in self._said:
+            if said.lacking is Lacking.LATER or not of_unit:
+                said.output = said.output or output
 
     def trouble(self, folder: Tree) -> KeptInMemory | None:
-        """What to say where an output was made after that, also in the ``folder`` as it is now."""
-        if not self._said:
-            return None
-        before = self._said.folder.entries
-        new = sorted(name for name, seen in folder.entries.items() if before.get(name) != seen)
-        output = self._output or next(iter(new), "")
-        if not output:
-            return None
-        return KeptInMemory(
-            f"{shown(output)} would lack what {self._said.units} units done before had left in"
-            f" {kept(self._said.names)}, so all units are done again.",
-            "Keep it in run.state, or in an output of each unit.",
-        )
+        """What to say where an output was made that lacks something; ``folder`` is it now."""
+        for said in self._said:
+            if output := said.first(folder):
+                return KeptInMemory(
+                    f"{shown(output)} would lack what {said.units} units done before had left in"
+                    f" {kept(said.names)}, so all units are done again.",
+                    "Keep it in run.state, or in an output of each unit.",
+                )
+        return None

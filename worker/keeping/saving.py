@@ -22,7 +22,7 @@ from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
 from steadyspot.worker.keeping.history import Output
-from steadyspot.worker.keeping.lacking import Lacking, kept
+from steadyspot.worker.keeping.lacking import Lacks, kept
 from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.patience import Patience
@@ -98,7 +98,7 @@ class Saving:
         self._older: dict[str, Output] = {}
         self._share_before = self.share_gained = 0.0
         self._shared = SharedFiles()
-        self.lacking = Lacking(lambda: folders.look(set()))
+        self.lacks = Lacks(lambda: folders.look(set()))
         self._said_midway = self._said_shared = self._said_unrepeatable = False
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
@@ -379,7 +379,7 @@ class Saving:
         self._folders.say_left_out()
         self._say_begun_anew()
         outputs = [upload.future.result() for upload in loose]
-        lacking = self.lacking.trouble(folder)
+        lacking = self.lacks.trouble(folder)
         if outputs and not (lacking or ledger.state or ledger.keeps_files):
             self._say_forgotten(outputs[0].name)
         for output in outputs:

@@ -130,6 +130,69 @@ def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
     assert way in ("only told", "no output") or bench.objects()["sum"] == b"36"
 
 
+POOL = """
+from concurrent.futures import ProcessPoolExecutor, as_completed
+import multiprocessing
+
+def work(unit):
+    with current_run().unit(unit):
+        time.sleep(0.05)
+        if OWN:
+            with current_run().output(f"own-{unit}") as path: path.touch()
+    print("gave", unit, flush=True)
+    return unit
+
+if __name__ == "__main__":
+    run = current_run()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+"""
+POOLS = {
+    "results": """
+        found = list(pool.map(work, run.undone(range(1, 9))))
+    write(sum(found))""",
+    "sum": """
+        total = 0
+        for one in as_completed([pool.submit(work, unit) for unit in run.undone(range(1, 9))]):
+            total += one.result()
+    write(total)""",
+}
+
+
+@pytest.mark.parametrize("own", ["own", "none"])
+@pytest.mark.parametrize("way", POOLS)
+def test_output_that_would_lack_results_of_a_pool_is_made_of_all_units(
+    bench: Bench, way: str, own: str
+) -> None:
+    command = [*bench.job_file(f"{HEAD}{POOL}{POOLS[way]}\n"), own]
+    killed = bench.start(*command)
+    killed.wait_for("gave 4")
+    killed.kill_all()
+    killed.end()
+
+    resumed = bench.start(*command)
+    assert resumed.end() == 75, resumed.said()
+    assert bench.item()["stop_report"]["reason"] == "kept-in-memory"
+    anew = bench.start(*command)
+    assert anew.end() == 0, anew.said()
+    outputs = bench.objects()
+    assert outputs["sum"] == b"36"
+    assert len([name for name in outputs if name.startswith("own")]) == (8 if own == "own" else 0)
+
+
+def test_pool_of_which_nothing_is_made_goes_on(tmp_path: Path) -> None:
+    job = f"{HEAD}{POOL}        list(pool.map(work, run.undone(range(1, 9))))\n    write('done')\n"
+    assert len(killed_behind("gave 4", tmp_path, job, "own")) >= 4
+    code, said = run_to_its_end(tmp_path, job, "own")
+    assert code == 0, said
+    assert len(published(tmp_path)) == 9
+
+    job = f"{HEAD}{POOL}{POOLS['sum']}\n"
+    assert run_to_its_end(tmp_path, job, "own")[0] == 75
+    code, said = run_to_its_end(tmp_path, job, "own")
+    assert code == 0, said
+    assert published(tmp_path)["sum"] == b"36"
+
+
 def test_units_that_may_have_used_what_those_before_left_are_told_of_in_the_mail(
     bench: Bench,
 ) -> None:
