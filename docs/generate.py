@@ -35,7 +35,7 @@ from steadyspot.contract import (
 )
 from steadyspot.deploy.cli.main import VERBS, main
 from steadyspot.deploy.cli.verbs.diff import DIFFERS
-from steadyspot.deploy.stacks import config
+from steadyspot.deploy.stacks import config, config_file
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from steadyspot.deploy.stacks.templates import PREFIX, TEMPLATES
 from steadyspot.statemachines.cause_table import cause_table
@@ -78,7 +78,7 @@ def write() -> None:
 
 
 def _configuration() -> str:
-    schema = config.schema()
+    schema = config_file.schema()
     defaults = {"platform": _defaults(config.Platform), "jobs.NAME": _defaults(config.Job)}
     job = schema["$defs"]["job"]
     tables = {"platform": schema["properties"]["platform"], "jobs.NAME": job}

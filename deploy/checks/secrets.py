@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from steadyspot.deploy.checks.findings import Finding, Level, Looks, judged
-from steadyspot.deploy.stacks.config import is_environment
+from steadyspot.deploy.stacks.config_file import is_environment
 
 NO_SECRET = ("ResourceNotFoundException", "InvalidRequestException")
 """What Secrets Manager says of a secret that is not there, or is marked for deletion."""

@@ -205,7 +205,7 @@ def _with_target(
     @click.option("--profile", help="AWS profile.")
     @click.option(
         "--region",
-        type=Checked("stacks.config", "region_of"),
+        type=Checked("stacks.config_file", "region_of"),
         help="AWS region; else that of the configuration or the profile.",
     )
     @wraps(verb)
@@ -219,7 +219,7 @@ def _with_target(
     ) -> Any:
         from steadyspot.deploy.cli.pasting import given_words, pastable
         from steadyspot.deploy.cli.screen import Screen
-        from steadyspot.deploy.stacks.config import load
+        from steadyspot.deploy.stacks.config_file import load
         from steadyspot.deploy.target import kept_up, on_aws, on_this_machine
         from steadyspot.deploy.trouble import Trouble
 

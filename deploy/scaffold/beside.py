@@ -12,7 +12,7 @@ from typing import Any
 
 from steadyspot.contract import ENV_PREFIX
 from steadyspot.deploy.scaffold.wishes import name_from
-from steadyspot.deploy.stacks.config import schema
+from steadyspot.deploy.stacks.config_file import schema
 from steadyspot.deploy.stacks.consistency import looks_secret
 
 _READY = ("START", "HEALTHY")

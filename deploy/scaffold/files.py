@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from steadyspot.deploy.scaffold.wishes import Wish
-from steadyspot.deploy.stacks.config import schema
+from steadyspot.deploy.stacks.config_file import schema
 
 CONFIG = "steadyspot.toml"
 DOCKERFILE = "Dockerfile"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from steadyspot.deploy.stacks.config import FIELDS, parse, read_text, schema
+from steadyspot.deploy.stacks.config_file import FIELDS, parse, read_text, schema
 from steadyspot.deploy.stacks.toml_lines import lines_of
 
 

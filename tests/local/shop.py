@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from steadyspot.deploy.aws.local_address import ADDRESS, write
 from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.stacks.config import load
+from steadyspot.deploy.stacks.config_file import load
 from steadyspot.deploy.target import Target, on_this_machine
 from tests.local.forks import Forked, Forks
 from tests.local.runs import NEVER_MEANWHILE, ROOT, eventually, parts

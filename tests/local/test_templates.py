@@ -15,7 +15,8 @@ from steadyspot.contract import Env
 from steadyspot.contract.metrics import OUTCOMES
 from steadyspot.contract.options import spread
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.stacks.config import Platform, parse
+from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.worker.options import OPTIONS, Options
 from tests.local.runs import NEVER_MEANWHILE

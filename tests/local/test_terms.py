@@ -10,7 +10,7 @@ import pytest
 
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.stacks.cloudformation import Stacks
-from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.definitions import upload
 from steadyspot.deploy.stacks.up import platform_of, stack_of
 from steadyspot.deploy.target import Target

@@ -22,7 +22,8 @@ from click.testing import CliRunner, Result
 from steadyspot.deploy.aws.refusals import trouble_of
 from steadyspot.deploy.aws.sessions import PATIENCE, Patience
 from steadyspot.deploy.cli.main import main
-from steadyspot.deploy.stacks.config import Platform, parse
+from steadyspot.deploy.stacks.config import Platform
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.parameters import of_platform
 from steadyspot.deploy.stacks.templates import platform_template
 from steadyspot.deploy.target import on_aws

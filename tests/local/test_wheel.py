@@ -24,7 +24,7 @@ import steadyspot
 from steadyspot.deploy.aws.local_address import ADDRESS, write
 from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.local.aws import LocalAws
-from steadyspot.deploy.stacks.config import load
+from steadyspot.deploy.stacks.config_file import load
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_THE_PACKAGE = sorted(

@@ -104,7 +104,7 @@ CONCERNS = {
         STACKS,
     ),
     "config": (
-        ["deploy/stacks/config.py", "deploy/stacks/consistency.py"],
+        ["deploy/stacks/config_file.py", "deploy/stacks/consistency.py"],
         "tests/unit/test_config.py tests/unit/test_environments.py tests/unit/test_terms.py"
         " tests/unit/deploy/test_chains.py",
     ),

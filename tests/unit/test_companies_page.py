@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.config_file import parse
 from tests.unit.resolving import job_resources, platform_resources
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "companies.md").read_text("utf-8")

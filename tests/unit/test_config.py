@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from steadyspot.contract import CapacityMode
 from steadyspot.deploy.aws.prices import Prices
-from steadyspot.deploy.stacks import config, consistency
+from steadyspot.deploy.stacks import config_file, consistency
 from steadyspot.deploy.stacks.cloudformation import PAUSED
 from steadyspot.deploy.stacks.config import (
     Backoff,
@@ -24,9 +24,8 @@ from steadyspot.deploy.stacks.config import (
     Job,
     Platform,
     Retry,
-    load,
-    parse,
 )
+from steadyspot.deploy.stacks.config_file import load, parse
 from steadyspot.deploy.stacks.parameters import of_job, of_platform
 from tests.unit.templates import TEMPLATES
 
@@ -63,7 +62,7 @@ LEFT_TO_THE_IMAGE = {
 
 
 def keys_of_a_job() -> set[str]:
-    renamed = {attribute: key for key, attribute in config.FIELDS.items()}
+    renamed = {attribute: key for key, attribute in config_file.FIELDS.items()}
     return {renamed.get(name, name) for name in Job.__dataclass_fields__} - {"name"}
 
 

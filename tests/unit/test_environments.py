@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from steadyspot.deploy.cli.main import main
-from steadyspot.deploy.stacks.config import Config, ConfigError, parse
+from steadyspot.deploy.stacks.config import Config, ConfigError
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.settings import settings_of
 from steadyspot.deploy.target import on_aws
 from steadyspot.deploy.trouble import Trouble

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.checks.findings import Level
-from steadyspot.deploy.stacks.config import ConfigError, Platform, parse
+from steadyspot.deploy.stacks.config import ConfigError, Platform
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from tests.unit.deploy.fakes import Calls, refusal
 from tests.unit.deploy.test_checks import account, findings

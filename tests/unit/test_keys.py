@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from steadyspot.deploy.checks.findings import Level
 from steadyspot.deploy.cli.main import main
-from steadyspot.deploy.stacks.config import ConfigError, Platform, parse
+from steadyspot.deploy.stacks.config import ConfigError, Platform
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.keys import key_policy
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from tests.unit.deploy.fakes import Calls, refusal

@@ -12,7 +12,8 @@ import pytest
 from cfnlint.api import lint_file
 
 from steadyspot.deploy.stacks.cloudformation import Stacks
-from steadyspot.deploy.stacks.config import ConfigError, parse
+from steadyspot.deploy.stacks.config import ConfigError
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.marks import TAG
 from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.target import Target

@@ -10,7 +10,8 @@ import pytest
 from cfnlint.api import lint_file
 
 from steadyspot.deploy.checks.findings import Level
-from steadyspot.deploy.stacks.config import ConfigError, Egress, Platform, Sidecar, parse
+from steadyspot.deploy.stacks.config import ConfigError, Egress, Platform, Sidecar
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.up import platform_of
 from steadyspot.deploy.target import Target
 from tests.unit.deploy.test_checks import account, findings

@@ -30,12 +30,12 @@ def command(
     from dataclasses import asdict
 
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.stacks import config
+    from steadyspot.deploy.stacks import config_file
     from steadyspot.deploy.stacks.settings import settings_of
 
     screen = Screen()
     if schema:
-        screen.raw(json.dumps(config.schema(), indent=2, ensure_ascii=False) + "\n")
+        screen.raw(json.dumps(config_file.schema(), indent=2, ensure_ascii=False) + "\n")
         return
     settings = settings_of(path, environment, job)
     if machine:

@@ -61,7 +61,8 @@ def command(folder: Path, name: str | None, mail: str | None, ci: Pipeline, **be
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.scaffold.files import CONFIG, files_of
     from steadyspot.deploy.scaffold.writing import write
-    from steadyspot.deploy.stacks.config import ConfigError, parse
+    from steadyspot.deploy.stacks.config import ConfigError
+    from steadyspot.deploy.stacks.config_file import parse
     from steadyspot.deploy.trouble import Trouble
 
     wish = _wish(_name_of(folder) if name is None else name, **begin)

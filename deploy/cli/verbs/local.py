@@ -31,7 +31,7 @@ def command(
     """Keep an embedded AWS up on this machine, until Ctrl-C."""
     from steadyspot.deploy.cli.screen import Screen
     from steadyspot.deploy.local.command import stay
-    from steadyspot.deploy.stacks.config import load
+    from steadyspot.deploy.stacks.config_file import load
     from steadyspot.deploy.target import need_embedded_aws
 
     if context.invoked_subcommand is not None:

@@ -19,7 +19,7 @@ PURPOSES = ("deploy", "compare", "stacks", "operate", "read")
 def command(purpose: str, path: Path, environment: str | None) -> None:
     """Print a policy: of who deploys, compares, operates, reads; of the stacks' role; of a key."""
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.stacks.config import load
+    from steadyspot.deploy.stacks.config_file import load
     from steadyspot.deploy.stacks.keys import key_policy
     from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 

@@ -26,7 +26,7 @@ def command(host: str, repository: str, branch: str, path: Path, environment: st
     import yaml  # type: ignore[import-untyped]
 
     from steadyspot.deploy.cli.screen import Screen
-    from steadyspot.deploy.stacks.config import load
+    from steadyspot.deploy.stacks.config_file import load
     from steadyspot.deploy.stacks.pipelines import HOSTS, template
 
     made = template(load(path, environment), HOSTS[host], repository, branch)

@@ -17,7 +17,8 @@ from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.runs.chain import Link, chain_of
 from steadyspot.deploy.runs.evidence import show
 from steadyspot.deploy.runs.story import Explanation
-from steadyspot.deploy.stacks.config import Config, ConfigError, Job, Platform, parse
+from steadyspot.deploy.stacks.config import Config, ConfigError, Job, Platform
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.templates import job_template
 from steadyspot.deploy.stacks.up import stack_of
 from steadyspot.deploy.target import Target

@@ -19,7 +19,8 @@ from steadyspot.deploy.cli.main import main
 from steadyspot.deploy.scaffold.copilot import schedule_from
 from steadyspot.deploy.scaffold.files import as_toml
 from steadyspot.deploy.scaffold.wishes import COMMANDS, KINDS, name_from
-from steadyspot.deploy.stacks.config import Health, Volume, load
+from steadyspot.deploy.stacks.config import Health, Volume
+from steadyspot.deploy.stacks.config_file import load
 
 ROOT = Path(__file__).resolve().parents[3]
 COPILOT = """

@@ -19,7 +19,8 @@ from steadyspot.deploy.checks.told import told
 from steadyspot.deploy.local.cloudformation.text import parsed
 from steadyspot.deploy.local.events import is_matched
 from steadyspot.deploy.runs.telling import all_told, told_by, trials_of
-from steadyspot.deploy.stacks.config import Config, ConfigError, parse, schema
+from steadyspot.deploy.stacks.config import Config, ConfigError
+from steadyspot.deploy.stacks.config_file import parse, schema
 from steadyspot.deploy.stacks.marks import mark_of, with_mark
 from steadyspot.deploy.stacks.notify import WAYS, Notify
 from steadyspot.deploy.stacks.notify_parts import _compact, resources_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.pausing import set_paused
 from steadyspot.deploy.trouble import Trouble
 

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from steadyspot.deploy.aws.prices import Prices
 from steadyspot.deploy.money.price_list import as_setting, listed
-from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.trouble import Trouble
 
 ASKED = {

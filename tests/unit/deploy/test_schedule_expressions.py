@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from steadyspot.deploy.schedules.calendar import Timing, next_due
 from steadyspot.deploy.schedules.cron import Cron, read_cron
 from steadyspot.deploy.schedules.expressions import BadExpression, read
-from steadyspot.deploy.stacks.config import ConfigError, parse
+from steadyspot.deploy.stacks.config import ConfigError
+from steadyspot.deploy.stacks.config_file import parse
 
 TUESDAY = datetime(2026, 11, 24, tzinfo=UTC)
 JOB = '[jobs.ab]\nimage = "x"\n'

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.runs.shell import shell_command
-from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.trouble import Trouble
 from tests.unit.deploy.fakes import Calls
 

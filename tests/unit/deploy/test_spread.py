@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.deploy.stacks.config import parse
+from steadyspot.deploy.stacks.config_file import parse
 from tests.unit.resolving import job_resources
 
 JOB = """[jobs.night]

@@ -13,7 +13,8 @@ from rich.console import Console
 from steadyspot.contract.traces import trace_id
 from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.runs.traces import RunTrace, show_trace, spans_of, trace_of
-from steadyspot.deploy.stacks.config import Config, Job, Platform, parse
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.target import Target
 from steadyspot.deploy.ui.rendering import rendered
 from steadyspot.deploy.ui.run_view import run_view

@@ -21,7 +21,8 @@ from steadyspot.deploy.money.true_bill import Billed, billed_of, sentence, with_
 from steadyspot.deploy.runs.evidence import as_data, show
 from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.story import explain
-from steadyspot.deploy.stacks.config import Config, Job, Platform, parse
+from steadyspot.deploy.stacks.config import Config, Job, Platform
+from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.parameters import of_job
 from steadyspot.deploy.ui.run_view import run_view
 from tests.unit.deploy.fakes import recorded
