@@ -1,31 +1,24 @@
 """JSONata as Step Functions evaluates it: a function from an expression and its variables to JSON.
 
-jsonata-python does the language; what AWS adds (`$parse`, `$hash`, ...) and takes away (`$eval`) is
-put on top here. What an expression may see and what becomes of a failure is the interpreter's
-business.
+jsonatapy does the language; what AWS adds (`$parse`, `$hash`, ...) and takes away (`$eval`) is put
+on top here. AWS names jsonata 2.0.6 as its reference; tests hold the two equal. What an expression
+may see and what becomes of a failure is the interpreter's business.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import random
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from jsonata import Jsonata
-from jsonata.utils import Utils
+import jsonatapy
 
-from steadyspot.deploy.local.programs import Program
-
-TIME_LIMIT_MILLISECONDS = 5_000
-"""AWS stops an expression after 1 s; an interpreter in Python on a busy machine gets more."""
-
+_TIME_LIMIT_MILLISECONDS = 1_000
 _DEPTH_LIMIT = 500
 _HASHES = {
     "MD5": "md5",
@@ -34,23 +27,38 @@ _HASHES = {
     "SHA-384": "sha384",
     "SHA-512": "sha512",
 }
-
-
-_THE_SAME = {str, int, bool}
-"""Types of values that the engine has as they are."""
+_STRICTLY = """(
+    $found := (%s);
+    $found & '';  /* no text is made of a number that is not finite */
+    $found != $found and $exists($found.**[$type($) = 'function'])
+        ? $error('It comes to a function')
+        : $found
+)"""
+"""To the engine what holds a function is not even equal to itself: only then is it looked into."""
+_WITH_FRACTIONS = """(
+    $fromMillis := (function($engines) {
+        function($at, $picture, $zone)<n-s?s?:s> { $engines($at - $at %% 1, $picture, $zone) }
+    })($fromMillis);
+    %s
+)"""
+"""The engine's `$fromMillis` refuses a fraction of a millisecond, which AWS's leaves out."""
 
 
 class ExpressionError(Exception):
     """An expression failed, or came to nothing. The text is a sentence for people."""
 
 
-def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
+def evaluate(
+    expression: str, variables: Mapping[str, Any], *, moment: datetime | None = None
+) -> Any:
     """Evaluate one JSONata expression without its ``{% %}``.
 
     Parameters
     ----------
     variables
         Name without ``$`` to JSON value. None is JSON's null; what is missing is undefined.
+    moment
+        What `$now` and `$millis` tell; without it, they tell the time.
 
     Returns
     -------
@@ -61,67 +69,61 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     ExpressionError
         For every failure of the evaluation, an undefined result, and a result that is no JSON.
     """
-    bindings = bindings_of(variables)
-    with _lent(expression) as program:
-        return result_of(expression, program, bindings)
-
-
-def fault_of(expression: str) -> str:
-    """What is wrong with an expression as it stands; empty if it can be evaluated."""
-    try:
-        with _lent(expression) as program:
-            program()
-    except Exception as error:  # the library raises whatever Python raises
-        return " ".join(str(error).split()) or type(error).__name__
-    return ""
-
-
-@lru_cache(maxsize=400)
-def _idle(_expression: str) -> list[Program]:
-    """The programs of an expression that nobody uses at the moment; compiling takes up to 30 ms."""
-    return []
-
-
-@contextmanager
-def _lent(expression: str) -> Iterator[Callable[[], Program]]:
-    """Lend what gives the program, with limits that begin when it is asked for."""
-    idle = _idle(expression)
-    used: list[Program] = []
-
-    def program() -> Program:
-        try:
-            used.append(idle.pop())
-        except IndexError:
-            used.append(Program(expression))
-        used[0].environment.set_runtime_bounds(TIME_LIMIT_MILLISECONDS, _DEPTH_LIMIT)
-        return used[0]
-
-    try:
-        yield program
-    finally:
-        idle += used
-
-
-def bindings_of(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the engine binds: the functions that AWS adds, then JSON values by name."""
-    bindings: dict[str, Any] = {name: Jsonata.JLambda(f) for name, f in _FUNCTIONS.items()}
-    bindings["eval"] = None
-    bindings.update({name: to_jsonata(value) for name, value in variables.items()})
-    return bindings
-
-
-def result_of(expression: str, program: Callable[[], Jsonata], bindings: dict[str, Any]) -> Any:
-    """Return what a program comes to as JSON; every failure is an :class:`ExpressionError`."""
-    try:
-        result = program().evaluate(None, bindings)
-    except Exception as error:  # the library raises whatever Python raises, ZeroDivisionError too
-        reason = str(error) or type(error).__name__
-        raise ExpressionError(f"The JSONata expression '{expression}' failed: {reason}.") from error
-    if result is None:
+    text, failure = None, fault_of(expression)
+    if not failure:
+        functions = _FUNCTIONS if moment is None else {**_FUNCTIONS, **_telling(moment)}
+        text, failure = _come_to(expression, {"eval": None, **variables}, functions)
+    if failure:
+        raise ExpressionError(f"The JSONata expression '{expression}' failed: {failure}.")
+    if text is None:
         raise ExpressionError(
             f"The JSONata expression '{expression}' returned nothing (undefined)."
         )
-    return _to_json(result, expression)
+    return json.loads(text, parse_float=_number)
+
+
+@lru_cache(maxsize=1_000)
+def fault_of(expression: str) -> str:
+    """What is wrong with an expression as it stands; empty if it can be evaluated."""
+    try:
+        jsonatapy.compile(expression)
+    except ValueError as error:
+        return _said(error)
+    return ""
+
+
+def _come_to(
+    expression: str, bindings: dict[str, Any], functions: Mapping[str, Callable[..., Any]]
+) -> tuple[str | None, str]:
+    """The JSON that it comes to, if any, and why it failed.
+
+    A compiled expression belongs to its thread, so none may outlive the call with an exception.
+    """
+    program = _STRICTLY % expression
+    if "$fromMillis" in expression:
+        program = _WITH_FRACTIONS % program
+    try:
+        compiled = jsonatapy.compile(
+            program, timeout=_TIME_LIMIT_MILLISECONDS, max_stack_depth=_DEPTH_LIMIT
+        )
+        for name, function in functions.items():
+            compiled.register_override(name, function)
+        try:
+            return compiled.evaluate_json_or_none(None, bindings), ""
+        except OverflowError:  # a whole number that is larger than the engine takes as such
+            bindings = json.loads(json.dumps(bindings), parse_int=float)
+            return compiled.evaluate_json_or_none(None, bindings), ""
+    except Exception as error:  # the engine's, or what a value of Python cannot be made
+        return None, _said(error)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def json_value(value: Any) -> Any:
@@ -136,43 +138,15 @@ def json_value(value: Any) -> Any:
     return value
 
 
-def to_jsonata(value: Any) -> Any:
-    """Make a JSON value what the engine has it as."""
-    if type(value) in _THE_SAME:
-        return value
-    if value is None:
-        return Utils.NULL_VALUE
-    if isinstance(value, Mapping):
-        return {key: to_jsonata(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_jsonata(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # one kind of number, as in JavaScript: $string(2.0) is "2"
-    return value
+def _telling(moment: datetime) -> dict[str, Callable[..., Any]]:
+    return {
+        "now": lambda: json_value(moment),
+        "millis": lambda: round(moment.timestamp() * 1000),
+    }
 
 
-def _to_json(value: Any, expression: str) -> Any:
-    if value is Utils.NULL_VALUE or value is None:
-        return None
-    if isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ExpressionError(f"The JSONata expression '{expression}' returned no number.")
-        return int(value) if value.is_integer() else value
-    if isinstance(value, Mapping):
-        return {str(key): _to_json(item, expression) for key, item in value.items()}
-    if isinstance(value, Utils.RangeList):
-        return list(range(value.a, value.b + 1))
-    if isinstance(value, (list, tuple)):
-        return [_to_json(item, expression) for item in value]
-    raise ExpressionError(
-        f"The JSONata expression '{expression}' returned an unsupported result type."
-    )
-
-
-def _parse(text: str) -> Any:
-    return to_jsonata(json.loads(text))
+def _parse(text: str, *_: Any) -> Any:
+    return json.loads(text, parse_int=float)  # of any size, and those that are whole come out so
 
 
 def _partition(array: list[Any], size: float) -> list[Any]:
@@ -195,7 +169,7 @@ def _random(seed: int | None = None) -> float:
     return random.Random(seed).random()
 
 
-def _uuid() -> str:
+def _uuid(*_: Any) -> str:
     return str(uuid.uuid4())
 
 

@@ -16,10 +16,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
-from jsonata import Jsonata
-
 from steadyspot.deploy.local import expressions
-from steadyspot.deploy.local.programs import Program
 
 _WRAPPED = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
 
@@ -73,10 +70,9 @@ def iso(seconds: float) -> str:
 
 
 @cache
-def compiled(text: str) -> tuple[Program, list[str]]:
-    """Return an expression's program and the names that stand in it, for every machine."""
-    # Without limits: the engine does not always count its depth back; programs are kept.
-    return Program(text), sorted(set(re.findall(r"\$(\w+)", text)))
+def named_in(text: str) -> list[str]:
+    """Return the names that stand in an expression."""
+    return sorted(set(re.findall(r"\$(\w+)", text)))
 
 
 class Machine:
@@ -84,7 +80,6 @@ class Machine:
 
     def __init__(self, definition: Any) -> None:
         self._definition = definition
-        self._bound: dict[str, tuple[Any, Any]] = {}
 
     def run(
         self,
@@ -136,21 +131,9 @@ class Machine:
 
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         """Evaluate an expression without its wrapping, at a moment."""
-        program, names = compiled(text)
-        bindings = expressions.bindings_of({})
-        bindings |= {name: self._as_bound(name, variables) for name in names if name in variables}
-        bindings["millis"] = Jsonata.JLambda(lambda: round(now * 1000))
-        bindings["now"] = Jsonata.JLambda(lambda: iso(now))
-        return expressions.result_of(text, lambda: program, bindings)
-
-    def _as_bound(self, name: str, variables: Mapping[str, Any]) -> Any:
-        """A variable as the engine has it, which is made once as long as it keeps its value."""
-        value = variables[name]
-        if name == "states":  # It changes within one state.
-            return expressions.to_jsonata(value)
-        if name not in self._bound or self._bound[name][0] is not value:
-            self._bound[name] = value, expressions.to_jsonata(value)
-        return self._bound[name][1]
+        bound = {name: variables[name] for name in named_in(text) if name in variables}
+        moment = datetime.fromtimestamp(round(now, 3), UTC)
+        return expressions.evaluate(text, bound, moment=moment)
 
 
 class _Scope:

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steadyspot.deploy.local.expressions import ExpressionError, evaluate, json_value
+from steadyspot.deploy.local.expressions import ExpressionError, evaluate, fault_of, json_value
 
+EXACT = 2**53
+"""Up to it a number, which is JavaScript's, is exact."""
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers(-EXACT, EXACT) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
@@ -47,6 +49,10 @@ def test_what_is_written_as_json_can_be_parsed_again(value: Any) -> None:
         ("$floor(2.7)", "2"),
         ("$items.id", "1"),
         ("[$items.id]", "[1]"),
+        ("$fromMillis(1795485600000.9)", '"2026-11-24T02:00:00.000Z"'),
+        ("$fromMillis(-0.5, '[Y]')", '"1970"'),
+        ("[1795485600000.5].$fromMillis()", '"2026-11-24T02:00:00.000Z"'),
+        ("$map(['[1]', '2'], $parse)", "[[1], 2]"),
         ("$exists($items[0].none)", "true"),
         ("$exists($items[0].missing)", "false"),
         ("$sum([])", "0"),
@@ -75,6 +81,11 @@ def test_results_are_plain_json(expression: str, expected: str) -> None:
         "$partition([1], 0)",
         "$number('x')",
         "[1, function($x){$x}]",
+        "{'a': {'b': $sum}}",
+        "[{'a': 1 / 0}]",
+        "0 / 0",
+        "/a/",
+        "$fromMillis($missing)",
         "($again := function($n){1 + $again($n)}; $again(1))",
     ],
 )
@@ -86,6 +97,7 @@ def test_a_failure_is_a_sentence_with_the_expression_in_it(expression: str) -> N
 
 def test_a_variable_may_have_the_name_of_a_function() -> None:
     assert evaluate("$parse & $random", {"parse": "a", "random": "b"}) == "ab"
+    assert evaluate("$string & $error", {"string": "a", "error": "b"}) == "ab"
 
 
 def test_variables_are_not_changed_by_an_expression() -> None:
@@ -116,10 +128,42 @@ def test_threads_evaluate_the_same_expression_at_the_same_time() -> None:
 
 
 def test_an_expression_that_is_evaluated_again_has_the_time_of_now() -> None:
-    """Compiled expressions are kept, and the engine asks the one that is current for the time."""
-    text = "/* of this test alone */ $millis()"
-    first = evaluate(text, {})
-    evaluate("/* compiled in between, and not evaluated again */ 1", {})
+    first = evaluate("$millis()", {})
     time.sleep(0.02)
 
-    assert evaluate(text, {}) - first >= 20
+    assert evaluate("$millis()", {}) - first >= 20
+
+
+def test_a_moment_is_told_where_one_is_given() -> None:
+    moment = datetime(2026, 11, 24, 2, 0, 0, 123456, UTC)
+    told = evaluate("[$now(), $millis(), $string($millis())]", {}, moment=moment)
+    assert told == ["2026-11-24T02:00:00.123Z", 1795485600123, "1795485600123"]
+
+
+def test_a_failure_may_end_in_another_thread_than_it_began_in() -> None:
+    """What the engine compiles must be let go of where it was made."""
+    with ThreadPoolExecutor(1) as pool:
+        failed = pool.submit(evaluate, "1 + 'a'", {}).exception()
+    assert isinstance(failed, ExpressionError)
+
+
+@pytest.mark.parametrize("text", ["1; 2", "1) + (2", "1, 2", "1 /* "])
+def test_what_is_no_expression_by_itself_fails(text: str) -> None:
+    assert fault_of(text)
+    with pytest.raises(ExpressionError):
+        evaluate(text, {})
+
+
+def test_numbers_are_those_of_javascript() -> None:
+    large = 9_007_199_254_740_993
+    assert evaluate("$large", {"large": large}) == large - 1
+    larger = {"v": [None, 12345678901234567890, 2.5, -(10**19)]}
+    there = {"v": [None, 12345678901234567168, 2.5, -(10**19)]}
+    assert json.dumps(evaluate("{'v': $v}", larger)) == json.dumps(there)
+    assert json.dumps(evaluate("$parse($text)", {"text": json.dumps(larger)})) == json.dumps(there)
+    assert evaluate("10 % 3.3", {}) == 0.10000000000000053
+
+
+def test_an_expression_without_end_is_stopped() -> None:
+    with pytest.raises(ExpressionError, match="timeout"):
+        evaluate("($on := function($n) { $on($n) }; $on(1))", {})
