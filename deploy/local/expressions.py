@@ -48,8 +48,31 @@ class ExpressionError(Exception):
     """An expression failed, or came to nothing. The text is a sentence for people."""
 
 
+def compiled(
+    expression: str, moment: Callable[[], datetime] | None = None
+) -> jsonatapy.JsonataExpression:
+    """Compile an expression for the thread that asks for it; no other may even let go of it.
+
+    Where there is a ``moment``, `$now` and `$millis` tell it instead of the time.
+    """
+    program = _STRICTLY % expression
+    if "$fromMillis" in expression:
+        program = _WITH_FRACTIONS % program
+    made = jsonatapy.compile(
+        program, timeout=_TIME_LIMIT_MILLISECONDS, max_stack_depth=_DEPTH_LIMIT
+    )
+    for name, function in _FUNCTIONS.items():
+        made.register_override(name, function)
+    if moment:
+        made.register_override("now", lambda: json_value(moment()))
+        made.register_override("millis", lambda: round(moment().timestamp() * 1000))
+    return made
+
+
 def evaluate(
-    expression: str, variables: Mapping[str, Any], *, moment: datetime | None = None
+    expression: str,
+    variables: Mapping[str, Any],
+    program: Callable[[str], jsonatapy.JsonataExpression] = compiled,
 ) -> Any:
     """Evaluate one JSONata expression without its ``{% %}``.
 
@@ -57,8 +80,8 @@ def evaluate(
     ----------
     variables
         Name without ``$`` to JSON value. None is JSON's null; what is missing is undefined.
-    moment
-        What `$now` and `$millis` tell; without it, they tell the time.
+    program
+        What compiles the expression, or has kept it compiled.
 
     Returns
     -------
@@ -71,15 +94,14 @@ def evaluate(
     """
     text, failure = None, fault_of(expression)
     if not failure:
-        functions = _FUNCTIONS if moment is None else {**_FUNCTIONS, **_telling(moment)}
-        text, failure = _come_to(expression, {"eval": None, **variables}, functions)
+        text, failure = _come_to(expression, {"eval": None, **variables}, program)
     if failure:
         raise ExpressionError(f"The JSONata expression '{expression}' failed: {failure}.")
     if text is None:
         raise ExpressionError(
             f"The JSONata expression '{expression}' returned nothing (undefined)."
         )
-    return json.loads(text, parse_float=_number)
+    return _JSON.decode(text)
 
 
 @lru_cache(maxsize=1_000)
@@ -93,26 +115,21 @@ def fault_of(expression: str) -> str:
 
 
 def _come_to(
-    expression: str, bindings: dict[str, Any], functions: Mapping[str, Callable[..., Any]]
+    expression: str,
+    bindings: dict[str, Any],
+    program: Callable[[str], jsonatapy.JsonataExpression],
 ) -> tuple[str | None, str]:
     """The JSON that it comes to, if any, and why it failed.
 
-    A compiled expression belongs to its thread, so none may outlive the call with an exception.
+    It raises nothing: an error would take what is compiled along, maybe to another thread.
     """
-    program = _STRICTLY % expression
-    if "$fromMillis" in expression:
-        program = _WITH_FRACTIONS % program
     try:
-        compiled = jsonatapy.compile(
-            program, timeout=_TIME_LIMIT_MILLISECONDS, max_stack_depth=_DEPTH_LIMIT
-        )
-        for name, function in functions.items():
-            compiled.register_override(name, function)
+        made = program(expression)
         try:
-            return compiled.evaluate_json_or_none(None, bindings), ""
+            return made.evaluate_json_or_none(None, bindings), ""
         except OverflowError:  # a whole number that is larger than the engine takes as such
             bindings = json.loads(json.dumps(bindings), parse_int=float)
-            return compiled.evaluate_json_or_none(None, bindings), ""
+            return made.evaluate_json_or_none(None, bindings), ""
     except Exception as error:  # the engine's, or what a value of Python cannot be made
         return None, _said(error)
 
@@ -126,6 +143,9 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+_JSON = json.JSONDecoder(parse_float=_number)
+
+
 def json_value(value: Any) -> Any:
     """Make a value of the context object plain JSON: times become ISO text with milliseconds."""
     if isinstance(value, datetime):
@@ -136,13 +156,6 @@ def json_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [json_value(item) for item in value]
     return value
-
-
-def _telling(moment: datetime) -> dict[str, Callable[..., Any]]:
-    return {
-        "now": lambda: json_value(moment),
-        "millis": lambda: round(moment.timestamp() * 1000),
-    }
 
 
 def _parse(text: str, *_: Any) -> Any:

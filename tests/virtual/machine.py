@@ -10,11 +10,14 @@ from __future__ import annotations
 import heapq
 import json
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
+
+from jsonatapy import JsonataExpression
 
 from steadyspot.deploy.local import expressions
 
@@ -75,6 +78,25 @@ def named_in(text: str) -> list[str]:
     return sorted(set(re.findall(r"\$(\w+)", text)))
 
 
+class _Here(threading.local):
+    """What is compiled, which belongs to its thread, and the time where it is evaluated."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, JsonataExpression] = {}
+        self.now = 0.0
+
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(round(self.now, 3), UTC)
+
+    def compiled(self, text: str) -> JsonataExpression:
+        if text not in self._compiled:
+            self._compiled[text] = expressions.compiled(text, self.moment)
+        return self._compiled[text]
+
+
+_HERE = _Here()
+
+
 class Machine:
     """One state machine, ready to run executions one after the other."""
 
@@ -132,8 +154,8 @@ class Machine:
     def evaluate(self, text: str, variables: Mapping[str, Any], now: float) -> Any:
         """Evaluate an expression without its wrapping, at a moment."""
         bound = {name: variables[name] for name in named_in(text) if name in variables}
-        moment = datetime.fromtimestamp(round(now, 3), UTC)
-        return expressions.evaluate(text, bound, moment=moment)
+        _HERE.now = now
+        return expressions.evaluate(text, bound, _HERE.compiled)
 
 
 class _Scope:

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steadyspot.deploy.local.expressions import ExpressionError, evaluate, fault_of, json_value
+from steadyspot.deploy.local.expressions import (
+    ExpressionError,
+    compiled,
+    evaluate,
+    fault_of,
+    json_value,
+)
 
 EXACT = 2**53
 """Up to it a number, which is JavaScript's, is exact."""
@@ -120,6 +126,16 @@ def test_an_expression_is_evaluated_alike_however_often_it_has_failed() -> None:
         assert evaluate(down, {"deep": 50}) == 50
 
 
+def test_what_is_kept_compiled_is_evaluated_alike_however_often_it_has_failed() -> None:
+    kept = compiled(text := "$n / $missing.n & ''")
+    for n, told in ((1, ""), ("a", None), (1, ""), (None, None), (2, "")):
+        if told is None:
+            with pytest.raises(ExpressionError):
+                evaluate(text, {"n": n}, lambda _text: kept)
+        else:
+            assert evaluate(text, {"n": n}, lambda _text: kept) == told
+
+
 def test_threads_evaluate_the_same_expression_at_the_same_time() -> None:
     text = "$sum([1..$most].($ * $factor))"
     with ThreadPoolExecutor(4) as pool:
@@ -135,8 +151,10 @@ def test_an_expression_that_is_evaluated_again_has_the_time_of_now() -> None:
 
 
 def test_a_moment_is_told_where_one_is_given() -> None:
-    moment = datetime(2026, 11, 24, 2, 0, 0, 123456, UTC)
-    told = evaluate("[$now(), $millis(), $string($millis())]", {}, moment=moment)
+    given = datetime(2026, 11, 24, 2, 0, 0, 123456, UTC)
+    told = evaluate(
+        "[$now(), $millis(), $string($millis())]", {}, lambda text: compiled(text, lambda: given)
+    )
     assert told == ["2026-11-24T02:00:00.123Z", 1795485600123, "1795485600123"]
 
 
