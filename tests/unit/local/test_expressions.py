@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,7 @@ def test_a_failure_is_a_sentence_with_the_expression_in_it(expression: str) -> N
 def test_a_variable_may_have_the_name_of_a_function() -> None:
     assert evaluate("$parse & $random", {"parse": "a", "random": "b"}) == "ab"
     assert evaluate("$string & $error", {"string": "a", "error": "b"}) == "ab"
+    assert evaluate("$found & $type", {"found": "a", "type": "b"}) == "ab"
 
 
 def test_variables_are_not_changed_by_an_expression() -> None:
@@ -158,11 +160,15 @@ def test_a_moment_is_told_where_one_is_given() -> None:
     assert told == ["2026-11-24T02:00:00.123Z", 1795485600123, "1795485600123"]
 
 
-def test_a_failure_may_end_in_another_thread_than_it_began_in() -> None:
-    """What the engine compiles must be let go of where it was made."""
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ["1 + 'a'", "$parse('nope')", "$missing", "1 +"])
+def test_a_failure_may_end_in_another_thread_than_it_began_in(text: str) -> None:
+    """What the engine compiles must be let go of where it was made; it warns of what is not."""
     with ThreadPoolExecutor(1) as pool:
-        failed = pool.submit(evaluate, "1 + 'a'", {}).exception()
+        failed = pool.submit(evaluate, text, {}).exception()
     assert isinstance(failed, ExpressionError)
+    del failed
+    gc.collect()
 
 
 @pytest.mark.parametrize("text", ["1; 2", "1) + (2", "1, 2", "1 /* "])
