@@ -33,10 +33,14 @@ settings.register_profile(
 )
 settings.load_profile("steadyspot")
 
-TIDYING_SECONDS = 30.0
-"""How long what a test killed may still take to put its things away."""
-
 left_behind = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add how long what a test killed may still take to put its things away."""
+    parser.addini(
+        "tidying_seconds", "how long what is left at the end may take to go", default="30"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,7 +87,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that has left something behind."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
-    end = time.monotonic() + TIDYING_SECONDS
+    end = time.monotonic() + float(session.config.getini("tidying_seconds"))
     own = Path(tempfile.gettempdir())
     while (left := sorted(path.name for path in own.iterdir())) and time.monotonic() < end:
         time.sleep(0.1)

@@ -37,6 +37,7 @@ from moto.moto_api._internal import mock_random
 
 import steadyspot.deploy
 from steadyspot.contract import Env
+from steadyspot.contract.options import spread
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.deploy.local import container_init
@@ -44,13 +45,17 @@ from steadyspot.deploy.local.containers import Command, Container, Init
 from steadyspot.deploy.local.images import WORKER_IMAGE, Images
 from steadyspot.worker.keeping.aws import Aws
 from steadyspot.worker.keeping.patience import Patience
+from steadyspot.worker.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER_BYTES = 1 << 20
 _image = Images().find(WORKER_IMAGE)
 WORKER = _image.entrypoint if _image else ()
 """What starts a worker in a container of the embedded AWS."""
-LOADED = ("control", "keeping.keeper", "supervising.ending", "supervising.rhythm")
+LOADED = (
+    *("control", "keeping.keeper"),
+    *("supervising.ending", "supervising.rhythm", "supervising.supervisor"),
+)
 """What a worker loads only when the job runs."""
 SERVICES = (
     *("cloudformation", "cloudwatch", "dynamodb", "ecs", "events", "iam", "logs", "s3"),
@@ -324,9 +329,13 @@ class ForkedContainer(Container):
 
 
 def load_worker() -> None:
-    """Import what a worker imports, read what it reads of AWS's services, and make a session."""
+    """Import what a worker imports, read what it reads of AWS's services, and make a session.
+
+    It reads options, too: the patterns that argparse looks for are kept.
+    """
     for module in LOADED:
         importlib.import_module(f"steadyspot.worker.{module}")
+    Options(["--", "job"], spread({}))
     loader = create_loader()
     setattr(botocore.session, "create_loader", lambda _: loader)  # noqa: B010
     aws = Aws(1, 1.0, Patience(1.0, print), {"AWS_REGION": "us-east-1"})

@@ -68,7 +68,7 @@ def test_one():
 
 
 def test_a_run_fails_that_leaves_something_in_the_temporary_folder(tmp_path: Path) -> None:
-    done = session(tmp_path, LEAVES, "-n1")
+    done = session(tmp_path, LEAVES, "-n1", "-o", "tidying_seconds=0")
     assert (done.returncode, "1 passed" in done.stdout) == (1, True)
     assert done.stdout.count("left in the temporary folder: steadyspot-left-") == 1
     assert list(tmp_path.glob("steadyspot-*")) == []
