@@ -2,7 +2,8 @@
 
 moto's serializer asks each value of DynamoDB for all ten types that it could be of, by four names
 each: more than half of what a read of the run table costs here. A value has one type. The names by
-which a member of an answer may be found, and the calls that a service has, are worked out once.
+which a member of an answer may be found, the calls that a service has, and whether a name may be an
+element's, are worked out once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import xmltodict  # type: ignore[import-untyped]
 from moto.core import responses
 from moto.core.serialize import (
     SERVICE_SPECIFIC_SERIALIZERS,
@@ -18,6 +20,7 @@ from moto.core.serialize import (
     XFormedAttributePicker,
 )
 from moto.core.utils import method_names_from_class
+from xmltodict import _validate_name
 
 
 class ItemsSerializer(JSONSerializer):
@@ -59,3 +62,5 @@ def register() -> None:
     responses.XFormedAttributePicker = NamesKnown  # type: ignore[attr-defined]
     # For each request moto goes through all members of a class to see whether it has the call.
     responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
+    # Each element of an answer has a name that was looked through, letter by letter, before.
+    xmltodict._validate_name = cache(_validate_name)

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,9 @@ class Template:
     keys: Mapping[str, str] = field(default_factory=dict)
 
     def graph(self, machine: str) -> dict[str, Any]:
-        """The definition of one state machine as data."""
-        return dict(yaml.load(self.definitions[machine], _YAML))
+        """The definition of one state machine as data, of the caller's own."""
+        graph: dict[str, Any] = json.loads(_as_json(self.definitions[machine]))
+        return graph
 
 
 def platform_template(edit: Callable[[str], str] = lambda text: text) -> Template:
@@ -70,8 +72,7 @@ def platform_template(edit: Callable[[str], str] = lambda text: text) -> Templat
     definitions = _definitions_of(text)
 
     def within(location: re.Match[str]) -> str:
-        data = yaml.load(_at(location), _YAML)
-        return f"DefinitionString: |\n        {json.dumps(data, separators=(',', ':'))}"
+        return f"DefinitionString: |\n        {_as_json(_at(location))}"
 
     return Template(_LOCATION.sub(within, _NOT_SENT.sub("", text)), definitions)
 
@@ -96,6 +97,12 @@ def job_template(edit: Callable[[str], str] = lambda text: text, below: str = ""
 def key_of(definition: str) -> str:
     """Return the key in the bucket of a definition, by its content."""
     return f"{PREFIX}job-{hashlib.sha256(definition.encode()).hexdigest()}.asl.yaml"
+
+
+@lru_cache(maxsize=16)
+def _as_json(definition: str) -> str:
+    """A definition as JSON, which is read in a twentieth of the time: most jobs have the same."""
+    return json.dumps(yaml.load(definition, _YAML), separators=(",", ":"))
 
 
 def _definitions_of(text: str) -> dict[str, str]:

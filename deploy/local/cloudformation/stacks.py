@@ -6,10 +6,12 @@ happens to a stack happens within the one call, so that a stack never stays IN_P
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Change, ChangeSet, Event, Stack
+from moto.cloudformation.parsing import Export
 
 from steadyspot.deploy.local.cloudformation.parameters import plain
 from steadyspot.deploy.local.cloudformation.preview import changes
@@ -23,6 +25,7 @@ class LocalStack(Stack):
     """A stack whose changes leave events and whose failures roll back."""
 
     resource_map: Resources
+    _exports: Sequence[Export] = ()
 
     @classmethod
     def cloudformation_name_type(cls) -> str:
@@ -96,6 +99,11 @@ class LocalStack(Stack):
         """What the stack puts out, once everything is there."""
         return super().outputs if self.status.endswith(OUTPUTS_KNOWN) else None
 
+    @property
+    def exports(self) -> list[Export]:
+        """What the stack exports, as it was last put out: moto asks for all with each output."""
+        return [*self._exports]
+
     def build(self) -> None:
         """Make everything; on a failure take back what was made."""
         self.move("CREATE_IN_PROGRESS", "User Initiated")
@@ -142,6 +150,7 @@ class LocalStack(Stack):
                     message=f"Cannot export output {output.key}. "
                     "Exported values must not be empty or whitespace-only."
                 )
+        self._exports = self.output_map.exports
 
     def delete(self) -> None:
         """Remove everything that is not retained."""

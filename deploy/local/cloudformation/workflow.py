@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Self
 
 import yaml  # type: ignore[import-untyped]
@@ -118,6 +119,7 @@ def _substituted(text: str, given: Mapping[str, Any]) -> str:
     return text
 
 
+@lru_cache(maxsize=64)
 def _as_json(text: str) -> str:
     try:
         json.loads(text)
