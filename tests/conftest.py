@@ -26,6 +26,7 @@ from botocore.loaders import JSONFileLoader, create_loader
 from hypothesis import HealthCheck, settings
 
 from steadyspot.deploy.collecting import collect_seldom
+from tests.names_of_events import know_names_of_events
 from tests.order import dealt
 
 settings.register_profile(
@@ -46,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the temporary folder of this run; the processes that run its tests inherit it."""
     collect_seldom()
+    know_names_of_events()
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())

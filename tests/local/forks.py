@@ -46,6 +46,7 @@ from steadyspot.deploy.local.images import WORKER_IMAGE, Images
 from steadyspot.worker.keeping.aws import Aws
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.options import Options
+from tests.names_of_events import know_names_of_events
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER_BYTES = 1 << 20
@@ -359,6 +360,7 @@ if __name__ == "__main__":
     ending = Ending()
     address, what = sys.argv[1:]
     gc.disable()
+    know_names_of_events()
     {"worker": load_worker, "command": load_command}[what]()
     gc.enable()
     gc.collect()
