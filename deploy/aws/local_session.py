@@ -25,7 +25,7 @@ _DIRECT = Config(proxies={}, inject_host_prefix=False)
 _OF_THE_USER = ("profile", "config_file", "credentials_file")
 """What a session of botocore otherwise takes from the environment or from the home directory."""
 
-_DESCRIPTIONS = botocore.loaders.create_loader()
+DESCRIPTIONS = botocore.loaders.create_loader()
 """Reads the description of a service once for all sessions: each would take half a second."""
 
 PROCESS = "process"
@@ -37,7 +37,7 @@ class LocalSession(boto3.Session):
 
     def __init__(self, address: Address) -> None:
         bare = botocore.session.Session(dict.fromkeys(_OF_THE_USER, (None,) * 4))
-        bare.register_component("data_loader", _DESCRIPTIONS)
+        bare.register_component("data_loader", DESCRIPTIONS)
         super().__init__(
             aws_access_key_id=address.token,
             aws_secret_access_key=address.token,

@@ -14,13 +14,13 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-import moto.ecs.urls
 from moto.core.base_backend import BackendDict
 
 from steadyspot.deploy.aws.local_address import Address
 from steadyspot.deploy.aws.local_session import LocalSession
 from steadyspot.deploy.collecting import collect_seldom
 from steadyspot.deploy.local import serializing, transactions
+from steadyspot.deploy.local.ahead import ecs_paths
 from steadyspot.deploy.local.alarms import AlarmWatch
 from steadyspot.deploy.local.atomic import OneAtATime
 from steadyspot.deploy.local.cloudformation import register
@@ -194,7 +194,7 @@ class LocalAws:
         )
         FargateResponse.fargate = fargate
         # The routes name the class that answers the API of ECS; ours runs real tasks.
-        moto.ecs.urls.url_paths["{0}/$"] = FargateResponse.dispatch
+        ecs_paths["{0}/$"] = FargateResponse.dispatch
         register()
         serializing.register()
         transactions.register()
