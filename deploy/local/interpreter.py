@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import moto.stepfunctions.urls
+from jsonpath_ng.parser import parse
 from moto.core.config import default_user_config
 from moto.stepfunctions.parser import models
+from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.component.state.exec.state_map import state_map
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
@@ -81,6 +84,8 @@ class Interpreter:
         _put(environment, "VariableStore", AwsVariables)
         # The hook for an evaluator of JSONata, empty in moto; variables in JSONPath states use it.
         _put(jsonata, "_eval_jsonata", lambda expression: evaluate(expression, {}))
+        # Each state's result goes where a path says, read by this name; ours reads each path once.
+        _put(result_path, "parse", lru_cache(maxsize=256)(parse))
         # Tasks get their clients from this name; ours are made once, and have port and token.
         for name, module in list(sys.modules.items()):
             if name.startswith("moto.stepfunctions.") and hasattr(module, _CLIENT_FOR):
