@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from cfnlint.api import lint, lint_file
 
 from steadyspot.deploy.local.cloudformation.text import parsed
 from steadyspot.statemachines.render import definition
+from tests.unit.linting import lint, lint_file
 from tests.unit.templates import PATHS
 
 

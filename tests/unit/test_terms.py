@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cfnlint.api import lint_file
 
 from steadyspot.deploy.stacks.cloudformation import Stacks
 from steadyspot.deploy.stacks.config import ConfigError
@@ -18,6 +17,7 @@ from steadyspot.deploy.stacks.marks import TAG
 from steadyspot.deploy.stacks.parts import with_parts
 from steadyspot.deploy.target import Target
 from tests.unit.deploy.fakes import OLD_TEMPLATE, CloudFormation
+from tests.unit.linting import lint_file
 from tests.unit.resolving import job_resources, platform_resources
 from tests.unit.templates import PATHS, ROLES
 

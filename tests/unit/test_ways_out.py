@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import lint_file
 
 from steadyspot.deploy.checks.findings import Level
 from steadyspot.deploy.stacks.config import ConfigError, Egress, Platform, Sidecar
@@ -15,6 +14,7 @@ from steadyspot.deploy.stacks.config_file import parse
 from steadyspot.deploy.stacks.up import platform_of
 from steadyspot.deploy.target import Target
 from tests.unit.deploy.test_checks import account, findings
+from tests.unit.linting import lint_file
 from tests.unit.resolving import job_resources, platform_resources
 
 JOB = '[jobs.night]\nimage = "x:1"\n'

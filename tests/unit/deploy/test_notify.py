@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from cfnlint.api import lint
 
 from steadyspot.contract import messages
 from steadyspot.contract.states import ByMailState
@@ -31,6 +30,7 @@ from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble
 from steadyspot.statemachines.composing import FOLDER
 from tests.unit.deploy.fakes import Calls, refusal
+from tests.unit.linting import lint
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:told-AbCdEf"
 JOBS = '[jobs.night]\nimage = "x"\n[jobs.noon]\nimage = "x"\n'

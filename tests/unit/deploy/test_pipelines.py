@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from cfnlint.api import lint
 from click.testing import CliRunner
 
 from steadyspot.deploy.cli.main import main
@@ -18,6 +17,7 @@ from steadyspot.deploy.stacks.config import Config, Platform
 from steadyspot.deploy.stacks.permissions import Purpose, policy_for
 from steadyspot.deploy.stacks.pipelines import HOSTS, template
 from tests.unit.deploy.test_notify import EVERY_WAY, config, templates
+from tests.unit.linting import lint
 
 PLATFORM = Platform(name="shop", region="eu-central-1", account="123456789012")
 
