@@ -14,6 +14,7 @@ from pathlib import Path
 
 from steadyspot.gathering import Names, gathered, grew, held, held_here, holds_more
 from steadyspot.in_hand import Before, InHand
+from steadyspot.open_files import OpenFiles
 from steadyspot.under_way import (
     HELPER,
     TASK,
@@ -68,17 +69,18 @@ class Others:
     """What is known of the threads and children of a process beside its loop.
 
     ``makers`` are threads that have begun an output by themselves. ``writing`` are outputs that
-    are being written. ``state_waits``: a unit set aside has changed ``run.state``. ``folders``: the
-    run has folders, in which they may make something unseen. ``ask`` gives the processes that
-    speak with the run.
+    are being written. ``state_waits``: a unit set aside has changed ``run.state``. ``checkpoint``
+    and ``outputs`` are the run's folders, in which they may make something unseen, each empty where
+    there is none. ``ask`` gives the processes that speak with the run.
     """
 
-    def __init__(self, folders: bool, ask: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, checkpoint: str, outputs: str, ask: Callable[[], Iterable[int]]) -> None:
         self.makers: set[int] = set()
         self.writing: set[Path] = set()
         self.state_waits = False
         self.moments = Moments()
-        self._folders = folders
+        self.files = OpenFiles(checkpoint, outputs)
+        self._folders = bool(checkpoint or outputs)
         self._ask = ask
         self._harmless = False
         self._places: set[Token] = set()
@@ -142,6 +144,7 @@ class Aside:
     def begin(self) -> Before:
         """What is under way and held as the next unit begins."""
         now = self._others.before(at_rest=not self.units)
+        self._others.files.begin()
         return Before(now, frozenset(sys._current_frames()), held(), held_here())
 
     def add(self, unit: InHand, changed: bool) -> None:
@@ -166,7 +169,9 @@ class Aside:
         others = self._others
         self.each_made = self.each_made and unit.made
         all_made = unit.made and self._all_made
-        if others.writing or not (unit.made or self._was_done_here(unit)):
+        if others.writing or others.files.may_lack(unit.made):
+            return False
+        if not (unit.made or self._was_done_here(unit)):
             return False
         if not all_made and self._is_gathered(unit):
             return False

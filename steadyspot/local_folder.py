@@ -105,7 +105,7 @@ class FolderChannel:
             "attempt": done["attempts"],
             "capacity": "",
             "state": done["state"],
-            "folders": any(os.environ.get(each) for each in (Env.CHECKPOINT_DIR, Env.OUTPUT_DIR)),
+            "folders": [os.environ.get(each, "") for each in (Env.CHECKPOINT_DIR, Env.OUTPUT_DIR)],
         }
         self._speak()
         atexit.register(self._fall_silent)

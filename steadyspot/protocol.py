@@ -5,9 +5,9 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``{"ok": true, …}`` or ``{"ok": false, "error": "a sentence", "todo": "a sentence"}``.
 
 ==========================  ===================================================================
-``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, ``folders``: whether
-                            the run has a checkpoint or output folder, and ``state``: a list with
-                            what was last saved, empty where nothing was
+``{"do": "hello"}``         ``job``, ``run_key``, ``attempt``, ``capacity``, ``folders``: those for
+                            the checkpoint and for outputs, each empty where there is none, and
+                            ``state``: a list with what was last saved, empty where nothing was
 ``{"do": "units"}``         ``units``: the keys done so far, durable or set aside
 ``{"do": "claim",           units of the ``program``, and those it finds ``done`` and leaves out;
 ``"program", "units",       that is refused where another has had them in this attempt

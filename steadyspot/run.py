@@ -101,7 +101,8 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        self._others = Others(channel.about["folders"], channel.speaking)
+        checkpoint, outputs = channel.about["folders"]
+        self._others = Others(checkpoint, outputs, channel.speaking)
         self._looping: int | None = None
         self._looped = False
         self._pid = os.getpid()
@@ -269,6 +270,8 @@ class Run:
             yield
             changed = self._changes.changed()
             unit.made = unit.made or changed
+            if aside is None:
+                self._others.files.settle()
             done = aside is None or aside.are_done(unit)
             unit.check_innermost()
             self._changes.check()
@@ -369,6 +372,7 @@ class Run:
             raise
         if self._others.state_waits:
             state = []
+        self._others.files.settle()
         self._channel.save(state)
         self._changes.saved(state)
 

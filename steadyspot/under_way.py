@@ -113,12 +113,19 @@ def has_children_at_work(fed: bool) -> bool:
 
     They are children of ``multiprocessing`` that are no pool's and, if asked, those ``fed``.
     """
-    of_pools = _of_pools()
-    if fed and any(pid not in of_pools and _is_fed(pid) for pid in _children()):
+    if fed and fed_children():
         return True
+    of_pools = _of_pools()
     multiprocessing = sys.modules.get("multiprocessing")
     children = multiprocessing.active_children() if multiprocessing else []
     return any(each.pid not in of_pools and not each.name.startswith(_MANAGER) for each in children)
+
+
+def fed_children() -> list[int]:
+    """Children of this thread that are no pool's, and whose standard input is a pipe."""
+    fed = [pid for pid in _children() if _is_fed(pid)]
+    of_pools = _of_pools() if fed else set()
+    return [pid for pid in fed if pid not in of_pools]
 
 
 def at_large(threads: Iterable[int]) -> bool:

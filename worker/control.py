@@ -235,7 +235,7 @@ class Control:
                     "run_key": self._identity.run_key,
                     "attempt": self._identity.attempt,
                     "capacity": self._identity.capacity,
-                    "folders": self._requests.has_folders(),
+                    "folders": self._requests.folders(),
                     "state": self._requests.state(),
                 }
             case "speaking":

@@ -51,9 +51,9 @@ class JobRequests:
         self._said = False
         self._progress_due = time.monotonic() + PROGRESS_SECONDS
 
-    def has_folders(self) -> bool:
-        """Whether the run has folders, in which a job makes what no request tells."""
-        return self._saving.with_folders
+    def folders(self) -> list[str]:
+        """Those for the checkpoint and for outputs, in which a job makes what no request tells."""
+        return self._saving.folders
 
     def units(self) -> list[str]:
         """Keys of the units done, and of those set aside.

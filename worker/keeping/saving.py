@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -180,15 +181,16 @@ class Saving:
             self.uploader.forget(output)
 
     @property
-    def with_folders(self) -> bool:
-        """Whether the run has a checkpoint folder or an output folder."""
-        return bool(self._options.checkpoint_dir or self._options.output_dir)
+    def folders(self) -> list[str]:
+        """The checkpoint folder and the output folder, each empty where the run has none."""
+        given = self._options.checkpoint_dir, self._options.output_dir
+        return [os.path.realpath(folder) if folder else "" for folder in given]
 
     def save_waiting(self) -> None:
         """Save marks and progress that wait; with marks the folders, as they are now."""
         self.opened.result()
         self._unsaved.begin_save(self._count)
-        if not (self.with_folders and self._unsaved.counted):
+        if not (any(self.folders) and self._unsaved.counted):
             self._save(last=False)
             return
         try:

@@ -1,0 +1,206 @@
+"""Files of the run's folders that are open as a unit ends: what it wrote may not lie in them yet.
+
+A row lies in the program's buffer, in a transaction, or in what a library writes at its end, and a
+kill takes it along though its unit is done. So text that the program only adds to a file is written
+out with each unit, and whatever else is open keeps units in doubt until it is closed or committed.
+It is a look from outside, at descriptors, their locks and what lies at the begin of a file. Nothing
+is opened here: that would undo the locks of a database. A file that is opened and closed within a
+unit costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import os
+import re
+import weakref
+from collections.abc import Iterable
+from stat import S_ISREG
+from typing import NamedTuple
+
+from steadyspot.under_way import fed_children
+
+_LOG = re.compile(r"(?<![a-z])logs?(?![a-z])", re.IGNORECASE)
+"""In the name of a log, which is open all the time; a run is right whatever it lacks."""
+
+_HEAD_BYTES = 24
+_SQLITE = 0, b"SQLite format 3\0"
+_BY_TRANSACTION = ((8, b"DUCK"), (16, b"\xde\xc0\xef\xbe"))
+"""What databases have in their files, and where. DuckDB and LMDB write with each transaction."""
+
+_WRITING = {"": (1073741825, 1073742335), "-shm": (120, 120), "-wal": None, "-journal": None}
+"""Ends of names of what SQLite has open, and which bytes a transaction that writes locks there."""
+
+Stamp = tuple[int, int]
+"""Size, and time of the last change in nanoseconds."""
+
+Bytes = tuple[int, float]
+"""The first and the last of those that are locked."""
+
+_ALL = 0, float("inf")
+
+
+class _Open(NamedTuple):
+    """A file that this process has open for writing; ``locks`` are those that nobody shares."""
+
+    number: int
+    inode: int
+    path: str
+    stamp: Stamp
+    appends: bool
+    locks: tuple[Bytes, ...]
+
+
+class OpenFiles:
+    """Those below the ``checkpoint`` and the ``outputs`` folder; empty where there is none.
+
+    The folder for outputs begins empty, so that no attempt goes on with a file of several units.
+    """
+
+    def __init__(self, checkpoint: str, outputs: str) -> None:
+        self._checkpoint, self._outputs = _below(checkpoint), _below(outputs)
+        self._folders = tuple(filter(None, (self._checkpoint, self._outputs)))
+        self._pid = os.getpid()
+        self._texts: dict[int, weakref.ref[io.TextIOWrapper]] = {}
+        self._looked_for: set[tuple[int, int]] = set()
+        self._before: dict[str, Stamp] = {}
+
+    def begin(self) -> None:
+        """A unit begins."""
+        self._before = {one.path: one.stamp for one in self._open()}
+
+    def settle(self) -> None:
+        """Have what the job has written lie in its files, where that can be done for it.
+
+        Not in a fork, which would write what lay in its parent's buffers a second time.
+        """
+        files = self._open() if os.getpid() == self._pid else []
+        for text in filter(None, map(self._text, files)):
+            text.flush()
+        for path in self._mapped(files):
+            with contextlib.suppress(OSError):
+                os.utime(path)  # What is written by memory may change no time.
+
+    def may_lack(self, made: bool) -> bool:
+        """Whether what a unit wrote may not lie in a file as it ends, which ``made`` other things.
+
+        What a database with no sign of its transactions has in hand is told by that alone: nothing
+        was made, and nothing came into its file.
+        """
+        self.settle()
+        files = self._open()
+        of_sqlite = {one.path for one in files if _begins(one, _SQLITE)}
+        mapped = self._mapped(files)
+        return self._have_fed_children() or any(
+            self._lacks(one, made, of_sqlite, mapped) for one in files
+        )
+
+    def _lacks(self, one: _Open, made: bool, of_sqlite: set[str], mapped: set[str]) -> bool:
+        if _LOG.search(os.path.basename(one.path)) or (_ALL in one.locks and not one.stamp[0]):
+            return False  # A file that is only there to be locked holds nothing.
+        if not (self._checkpoint and one.path.startswith(self._checkpoint)):
+            return True
+        for end, locked in _WRITING.items():
+            if one.path.endswith(end) and one.path.removesuffix(end) in of_sqlite:
+                return any(locked and _overlap(locked, each) for each in one.locks)
+        if one.path.endswith(".wal"):
+            return False  # Its database tells.
+        if any(_begins(one, each) for each in _BY_TRANSACTION):
+            return not made and not self._has_changed(one.path)
+        return one.path not in mapped and self._text(one) is None
+
+    def _has_changed(self, database: str) -> bool:
+        """Whether a database that was open before the unit, or the log beside it, has changed."""
+        names = [database, f"{database}.wal"]
+        now = {one.path: one.stamp for one in self._open()}
+        return database in self._before and any(
+            now.get(name) != self._before.get(name) for name in names
+        )
+
+    def _open(self) -> list[_Open]:
+        found = []
+        for number in os.listdir("/proc/self/fd") if self._folders else ():
+            with contextlib.suppress(OSError):
+                path = os.readlink(f"/proc/self/fd/{number}")
+                if path.startswith(self._folders) and (one := _look(int(number), path)):
+                    found.append(one)
+        return found
+
+    def _mapped(self, files: Iterable[_Open]) -> set[str]:
+        """Which of them are written by memory, which is what others read at once."""
+        paths = {one.path for one in files}
+        if not paths:
+            return set()
+        with open("/proc/self/maps", errors="surrogateescape") as maps:
+            shared = {line.rstrip("\n").split(maxsplit=5)[-1] for line in maps if " rw-s " in line}
+        return paths & shared
+
+    def _text(self, one: _Open) -> io.TextIOWrapper | None:
+        """The program's own file object for text that is added to a file, if it is one."""
+        if not (one.appends and one.path.startswith(self._checkpoint or "\0")):
+            return None
+        if (one.number, one.inode) not in self._looked_for:
+            self._looked_for.add((one.number, one.inode))
+            for each in gc.get_objects():  # That takes its time.
+                if type(each) is io.TextIOWrapper and (number := _number(each)) is not None:
+                    self._texts[number] = weakref.ref(each)
+        text = self._texts.get(one.number, lambda: None)()
+        return text if text is not None and _number(text) == one.number else None
+
+    def _have_fed_children(self) -> bool:
+        """Whether a child has a file open that takes what it writes from a pipe."""
+        return any(
+            path.startswith(self._folders)
+            for pid in (fed_children() if self._folders else ())
+            for path in _paths(pid)
+        )
+
+
+def _below(folder: str) -> str:
+    return os.path.realpath(folder) + "/" if folder else ""
+
+
+def _paths(pid: int) -> list[str]:
+    """What a child has open."""
+    with contextlib.suppress(OSError):
+        return [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+    return []
+
+
+def _look(number: int, path: str) -> _Open | None:
+    """An open file, none where it is no regular one, or not open for writing."""
+    flags, locks = 0, []
+    with open(f"/proc/self/fdinfo/{number}") as lines:
+        for line in lines:
+            words = line.split()
+            if words[0] == "flags:":
+                flags = int(words[1], 8)
+            elif words[0] == "lock:" and "WRITE" in words:
+                locks.append((int(words[-2]), _ALL[1] if words[-1] == "EOF" else int(words[-1])))
+    seen = os.fstat(number)
+    if flags & os.O_ACCMODE == os.O_RDONLY or not S_ISREG(seen.st_mode) or not seen.st_nlink:
+        return None
+    stamp = seen.st_size, seen.st_mtime_ns
+    return _Open(number, seen.st_ino, path, stamp, bool(flags & os.O_APPEND), tuple(locks))
+
+
+def _begins(one: _Open, sign: tuple[int, bytes]) -> bool:
+    """Whether a file has these bytes at that place; one that cannot be read here has not."""
+    place, known = sign
+    with contextlib.suppress(OSError):
+        return os.pread(one.number, _HEAD_BYTES, 0)[place:].startswith(known)
+    return False
+
+
+def _overlap(one: Bytes, other: Bytes) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _number(text: io.TextIOWrapper) -> int | None:
+    """The descriptor of a file object that keeps nothing but what it writes as it is flushed."""
+    with contextlib.suppress(ValueError):  # It is closed, or detached.
+        plain = type(text.buffer) is io.BufferedWriter and type(text.buffer.raw) is io.FileIO
+        return text.fileno() if plain else None
+    return None
