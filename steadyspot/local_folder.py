@@ -13,6 +13,7 @@ import json
 import os
 import select
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,6 +66,7 @@ class FolderChannel:
     ``half-made/``      outputs being written that belong to no unit
     ``beside/``         those written that wait for units set aside, whose rows they may hold
     ``speaking/``       processes that have asked for the run
+    ``rest``            is there where units were left since the attempt is to stop
     ==================  =======================================================================
 
     A mark first names in ``done.json`` what is to be moved to ``outputs/`` and what to be removed
@@ -97,6 +99,7 @@ class FolderChannel:
             if not (attempt.lives() and attempt.pid in ancestry(os.getpid())):
                 attempt = Process.of(os.getpid())
                 done["attempts"] += 1
+                remove(self._rest)
             self._attempt = [attempt.pid, attempt.started]
             self._write(done | {"attempt": self._attempt})
         self.about = {
@@ -108,6 +111,7 @@ class FolderChannel:
             "folders": [os.environ.get(each, "") for each in (Env.CHECKPOINT_DIR, Env.OUTPUT_DIR)],
         }
         self._speak()
+        atexit.register(self._end_as_stopped)
         atexit.register(self._fall_silent)
 
     @classmethod
@@ -218,6 +222,34 @@ class FolderChannel:
     def break_off(self, unit: str, refused: str) -> None:
         with self._locked():
             remove(self._folder_of(unit))
+
+    def leave_rest(self) -> None:
+        """Note it, unless that ends the program: its main thread is refused a unit."""
+        own = self._attempt[0] == os.getpid()
+        if not (own and threading.current_thread() is threading.main_thread()):
+            self._rest.touch()
+
+    @property
+    def _rest(self) -> Path:
+        """It is there where a process of the attempt has left units for the next one."""
+        return self._root / "rest"
+
+    def _end_as_stopped(self) -> None:
+        """End the attempt by the exit code of one that was stopped, where others left units.
+
+        The first process may not have looked at how they ended. Of what it wanted called at its end
+        before it asked for the run, ``logging`` alone is.
+        """
+        first = self._attempt[0] == os.getpid()
+        if not (first and self._rest.exists()) or getattr(sys, "last_value", None) is not None:
+            return
+        sys.stderr.write("The run was stopped before all its units. Start it again to go on.\n")
+        if "logging" in sys.modules:
+            sys.modules["logging"].shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(Exit.INTERRUPTED)
 
     def await_others(self) -> None:
         pid = os.getpid()

@@ -398,6 +398,7 @@ class Run:
     def _leave_if_stopping(self) -> None:
         if not self.stopping.came():
             return
+        self._channel.leave_rest()
         if os.getpid() != self._pid or is_child_of_python():
             self._channel.await_others()
             raise NoNewUnit(

@@ -129,6 +129,7 @@ class Control:
         self._speakers = speakers
         self._fault = fault
         self._finished = False
+        self._rest_is_left = False
         self._ended_well: set[int] = set()
         self._free = threading.Semaphore(_most_connections())
 
@@ -142,9 +143,10 @@ class Control:
         By ``finish()``, whoever called it; else the first process itself must have done its loop to
         the end and then have ended by itself. Of a loop in any other process the exit code of the
         first says nothing: a merge, a second program or an orchestrator that ends 0 when it is
-        told to stop may follow. ``first`` is none where only ``finish()`` counts.
+        told to stop may follow. ``first`` is none where only ``finish()`` counts. Where a process
+        was refused a unit, nothing does: the first may not look at how its children end.
         """
-        return self._finished or first in self._ended_well
+        return not self._rest_is_left and (self._finished or first in self._ended_well)
 
     def _accept(self) -> None:
         while True:
@@ -213,7 +215,7 @@ class Control:
             case "all-done":
                 done = not request.has("done") or bool(request.any("done"))
                 self._all_done(pid, done, "at_end" in request and bool(request.any("at_end")))
-            case "is-stopping" | "wait-stop" | "await-others":
+            case "is-stopping" | "wait-stop" | "leave-rest" | "await-others":
                 return self._of_a_stop(request, pid)
             case other:
                 raise NotUnderstood(f"there is none called {other!r}")
@@ -260,6 +262,9 @@ class Control:
                 self._speakers.waits(pid)
                 self._stopping.event.wait()
                 return {"seconds_left": self._stopping.seconds_left()}
+            case "leave-rest":
+                self._rest_is_left = True
+                return {}
             case _:
                 self._requests.await_others(pid)
                 return {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.local.worker.kit import Bench
+from tests.local.worker.test_local_folder import published, run_to_its_end, start
 
 LOOP = """
 import signal, subprocess, sys, time
@@ -116,3 +118,83 @@ def test_sight_of_the_stop_takes_nothing_back_that_the_job_said_itself(bench: Be
     worker.wait_for("ready")
     worker.terminate()
     assert worker.end() == 0, worker.said()
+
+
+CHILDREN = """
+import multiprocessing, os, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from steadyspot import current_run
+
+def work(units):
+    for unit in units:
+        with current_run().unit(unit):
+            print("begun", unit, flush=True)
+            while current_run().attempt == 1 and not current_run().stopping: time.sleep(0.01)
+            with current_run().output(str(unit)) as path: path.touch()
+
+def fork(units):
+    if os.fork() == 0:
+        try: work(units)
+        finally: os._exit(1)
+
+def joined(make):
+    beside = [make(target=work, args=(units,)) for units in (left[::2], left[1::2])]
+    for one in beside: one.start()
+    for one in beside: one.join()
+
+def forks():
+    for units in (left[::2], left[1::2]): fork(units)
+    for _ in "12": os.wait()
+
+def submitted():
+    with ThreadPoolExecutor(2) as pool: [pool.submit(work, [unit]) for unit in left]
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    run = current_run()
+    left = run.undone(range(6))
+    ways = {
+        "processes": lambda: joined(multiprocessing.Process),
+        "threads": lambda: joined(threading.Thread),
+        "forks": forks,
+        "pool": submitted,
+    }
+    ways[sys.argv[1]]()
+    with run.output("merged") as path: path.touch()
+    run.finish()
+    print("said that it is through", flush=True)
+"""
+ALL = {*map(str, range(6)), "merged"}
+
+
+@pytest.mark.parametrize("way", ["processes", "threads", "forks", "pool"])
+def test_job_that_asks_nobody_how_they_ended_is_not_finished_by_a_stop(
+    bench: Bench, way: str
+) -> None:
+    command = [*bench.job_file(CHILDREN), way]
+    worker = bench.start("--drain", "50", *command, STEADYSPOT_STOP_TIMEOUT="60")
+    worker.wait_for("begun 1")
+    worker.terminate()
+    assert worker.end() == 143, worker.said()
+    assert "said that it is through" in worker.text
+    assert bench.objects() == {}
+
+    again = bench.start(*command)
+    assert again.end() == 0, again.said()
+    assert set(bench.objects()) == ALL | {"completion.json"}
+
+
+@pytest.mark.parametrize("way", ["processes", "threads", "forks", "pool"])
+def test_such_a_job_is_not_told_as_done_by_the_local_folder(tmp_path: Path, way: str) -> None:
+    with start(tmp_path, CHILDREN, way) as process:
+        assert process.stdout
+        begun = {process.stdout.readline() for _ in "12"}
+        assert begun == {"begun 0\n", "begun 1\n"}
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 143, said
+    assert "said that it is through" in said
+
+    code, said = run_to_its_end(tmp_path, CHILDREN, way)
+    assert code == 0, said
+    assert set(published(tmp_path)) == ALL
