@@ -88,6 +88,7 @@ class FolderChannel:
         self._pipe = os.fstat(self._stop[0]).st_ino
         self._told_of_done = False
         self._lacking: dict[Lacking, str] = {}
+        self._given: set[str] = set()
         for folder in ("beside", "half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with self._locked() as done:
@@ -146,6 +147,7 @@ class FolderChannel:
 
     def claim(self, program: str, units: Sequence[str], done: Sequence[str]) -> None:
         """Programs one after the other are attempts here; each says what was done before it."""
+        self._given.update(set(units) - set(done))
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
         self._speak()
@@ -241,7 +243,7 @@ class FolderChannel:
         before it asked for the run, ``logging`` alone is.
         """
         first = self._attempt[0] == os.getpid()
-        if not (first and self._rest.exists()) or getattr(sys, "last_value", None) is not None:
+        if not first or getattr(sys, "last_value", None) is not None or not self._is_rest_left():
             return
         sys.stderr.write("The run was stopped before all its units. Start it again to go on.\n")
         if "logging" in sys.modules:
@@ -250,6 +252,13 @@ class FolderChannel:
             with contextlib.suppress(Exception):
                 stream.flush()
         os._exit(Exit.INTERRUPTED)
+
+    def _is_rest_left(self) -> bool:
+        """Whether units were left by others than the main thread, or children stopped with some."""
+        with self._locked() as done:
+            self._in_hand()
+            of_others = self.is_stopping() and any(one not in done["units"] for one in self._given)
+            return of_others or self._rest.exists()
 
     def await_others(self) -> None:
         pid = os.getpid()
@@ -406,6 +415,8 @@ class FolderChannel:
                 aside = (folder / "aside").exists()
                 found.append(_Unit(begun["key"], process, folder, aside))
             else:
+                if self.is_stopping():
+                    self._rest.touch()
                 remove(folder)
         return found
 

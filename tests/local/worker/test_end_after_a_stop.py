@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -184,13 +186,16 @@ def test_job_that_asks_nobody_how_they_ended_is_not_finished_by_a_stop(
     assert set(bench.objects()) == ALL | {"completion.json"}
 
 
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["first told", "all told"])
 @pytest.mark.parametrize("way", ["processes", "threads", "forks", "pool"])
-def test_such_a_job_is_not_told_as_done_by_the_local_folder(tmp_path: Path, way: str) -> None:
+def test_such_a_job_is_not_told_as_done_by_the_local_folder(
+    tmp_path: Path, way: str, tell: Callable[[int, int], None]
+) -> None:
     with start(tmp_path, CHILDREN, way) as process:
         assert process.stdout
         begun = {process.stdout.readline() for _ in "12"}
         assert begun == {"begun 0\n", "begun 1\n"}
-        process.send_signal(signal.SIGTERM)
+        tell(process.pid, signal.SIGTERM)
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 143, said
     assert "said that it is through" in said
