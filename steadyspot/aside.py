@@ -26,6 +26,7 @@ from steadyspot.under_way import (
     handed_on,
     has_children,
     has_children_at_work,
+    in_unknown_loop,
     no_pools,
     under_way,
 )
@@ -169,7 +170,7 @@ class Aside:
         others = self._others
         self.each_made = self.each_made and unit.made
         all_made = unit.made and self._all_made
-        if others.writing or others.files.may_lack(unit.made):
+        if others.writing or others.files.may_lack(unit.made) or in_unknown_loop():
             return False
         if not (unit.made or self._was_done_here(unit)):
             return False

@@ -48,6 +48,9 @@ _POOLS = (
 )
 """Modules whose threads are a pool's own."""
 
+_COROUTINE = 0x80 | 0x200
+"""Of the flags of code (``CO_COROUTINE``, ``CO_ASYNC_GENERATOR`` of ``inspect``)."""
+
 _MANAGER = "SyncManager"
 """What a process of ``multiprocessing.Manager`` is called, which keeps values and does no work."""
 
@@ -119,6 +122,17 @@ def has_children_at_work(fed: bool) -> bool:
     multiprocessing = sys.modules.get("multiprocessing")
     children = multiprocessing.active_children() if multiprocessing else []
     return any(each.pid not in of_pools and not each.name.startswith(_MANAGER) for each in children)
+
+
+def in_unknown_loop() -> bool:
+    """Whether a coroutine called, and no loop of ``asyncio`` runs it but another, such as Trio's.
+
+    What else that one runs nobody tells.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio and asyncio._get_running_loop():
+        return False
+    return any(frame.f_code.co_flags & _COROUTINE for frame in stack_of(sys._getframe()))
 
 
 def fed_children() -> list[int]:

@@ -50,6 +50,34 @@ async def tasks():
             group.create_task(asyncio.to_thread(work, unit))
             await asyncio.sleep(0.002)
 
+class Loop:
+    # Of another library's, as Trio has one.
+    def __init__(self): self.tasks = queue.SimpleQueue()
+    def run(self, main):
+        self.tasks.put(main)
+        while not self.tasks.empty():
+            task = self.tasks.get()
+            try: task.send(None)
+            except StopIteration: continue
+            self.tasks.put(task)
+
+class Turn:
+    def __await__(self): yield
+
+async def in_a_turn(unit):
+    for _ in range(40): time.sleep(0.002); await Turn()
+    work(unit)
+
+async def begins(loop):
+    for unit in units:
+        loop.tasks.put(in_a_turn(unit))
+        time.sleep(0.002)
+        await Turn()
+
+def of_another():
+    loop = Loop()
+    loop.run(begins(loop))
+
 async def awaits(units):
     while (unit := await units.get()) is not None:
         await asyncio.sleep(0.15)
@@ -179,6 +207,7 @@ WAYS = {
     "threads at a queue of the job's own, slowly": "feed(threading.Thread, Shelf(), 0.1)",
     "timers": "for unit in units: time.sleep(0.1); threading.Timer(0.3, work, [unit]).start()",
     "calls of asyncio, later": f"{ASYNCIO}asyncio.run(later())",
+    "tasks of another event loop": "of_another()",
     "tasks in a thread": f"{ASYNCIO}elsewhere()",
     "child that is fed": "child(True)",
     "child that is fed at the end": "child(False)",
