@@ -98,7 +98,7 @@ class OpenFiles:
         )
 
     def _lacks(self, one: _Open, made: bool, of_sqlite: set[str], mapped: set[str]) -> bool:
-        if _LOG.search(os.path.basename(one.path)) or (_ALL in one.locks and not one.stamp[0]):
+        if _is_log(one) or (_ALL in one.locks and not one.stamp[0]):
             return False  # A file that is only there to be locked holds nothing.
         if not (self._checkpoint and one.path.startswith(self._checkpoint)):
             return True
@@ -184,6 +184,13 @@ def _look(number: int, path: str) -> _Open | None:
         return None
     stamp = seen.st_size, seen.st_mtime_ns
     return _Open(number, seen.st_ino, path, stamp, bool(flags & os.O_APPEND), tuple(locks))
+
+
+def _is_log(one: _Open) -> bool:
+    with contextlib.suppress(OSError):  # It may have been closed.
+        if os.fstat(2).st_ino == one.inode:
+            return True
+    return bool(_LOG.search(os.path.basename(one.path)))
 
 
 def _begins(one: _Open, sign: tuple[int, bytes]) -> bool:

@@ -12,7 +12,7 @@ from tests.local.worker.kit import Bench
 
 UNITS = list(range(9))
 HEAD = f"""
-import csv, gzip, mmap, sqlite3, subprocess, sys, time
+import csv, gzip, mmap, os, sqlite3, subprocess, sys, time
 from pathlib import Path
 from steadyspot import current_run
 
@@ -124,6 +124,7 @@ child.stdin.close(); child.wait()
 publish(rows.read_text().split())
 """
 LOGS = """
+os.dup2(os.open("out/said", os.O_WRONLY | os.O_CREAT), 2)
 with open("out/night.log", "w") as log, open("state/log.txt", "wb") as other:
     for unit in each(own=True): print(unit, file=log)
 publish(range(9))
