@@ -46,7 +46,7 @@ _OF_FRAME_ALONE = 3
 
 
 def held() -> Held:
-    """What is held by all threads but this one, and by the other tasks of its event loop."""
+    """What is held by all threads but this one, and by the other tasks of all event loops."""
     return {
         (whose, frame.f_code, *path): size
         for whose, frame in (*_of_threads(), *_of_tasks())
@@ -103,9 +103,21 @@ def _of_threads() -> Iterator[tuple[int, FrameType]]:
 def _of_tasks() -> Iterator[tuple[int, FrameType]]:
     asyncio = sys.modules.get("asyncio")
     if asyncio:
+        tasks: set[Any] = set()
+        for loop in _loops_elsewhere():
+            tasks |= asyncio.all_tasks(loop)
         with contextlib.suppress(RuntimeError):  # No loop is running here.
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                yield from ((id(task), frame) for frame in awaited(task.get_coro()))
+            tasks |= asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            yield from ((id(task), frame) for frame in awaited(task.get_coro()))
+
+
+def _loops_elsewhere() -> Iterator[Any]:
+    """Event loops that other threads run: what their tasks hold is on no stack."""
+    for _, frame in _of_threads():
+        place = frame.f_globals.get("__name__"), frame.f_code.co_name
+        if place == ("asyncio.base_events", "run_forever"):
+            yield frame.f_locals["self"]
 
 
 def _named(frame: FrameType) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How much databases in memory hold, in which a job may gather what its units yield.
 
-They are asked through a cursor of their own, which leaves alone what the job asks them.
+They are asked through a cursor of their own, which leaves alone what the job asks them. A shelf
+that writes back holds in memory what was read from it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ def rows_in_memory(value: object) -> int | None:
     for module, name, ask in (
         ("sqlite3", "Connection", _of_sqlite),
         ("duckdb", "DuckDBPyConnection", _of_duckdb),
+        ("shelve", "Shelf", _of_shelf),
     ):
         kind = getattr(sys.modules.get(module), name, None)
         if kind and issubclass(type(value), kind):
-            with contextlib.suppress(sys.modules[module].Error):  # It is closed.
-                return ask(value)
+            with contextlib.suppress(getattr(sys.modules[module], "Error", ValueError)):
+                return ask(value)  # It may be closed.
     return None
 
 
@@ -38,3 +40,9 @@ def _of_duckdb(connection: Any) -> int:
         " join duckdb_databases() using (database_oid) where path is null"
     )
     return int(asked.fetchone()[0] or 0)
+
+
+def _of_shelf(shelf: Any) -> int:
+    """Count what it writes once it is closed, and what lies in that."""
+    held = list(shelf.cache.values())
+    return len(held) + sum(len(one) for one in held if hasattr(one, "__len__"))

@@ -27,7 +27,7 @@ _LOG = re.compile(r"(?<![a-z])logs?(?![a-z])", re.IGNORECASE)
 
 _HEAD_BYTES = 24
 _SQLITE = 0, b"SQLite format 3\0"
-_BY_TRANSACTION = ((8, b"DUCK"), (16, b"\xde\xc0\xef\xbe"))
+_DATABASES = ((8, b"DUCK"), (16, b"\xde\xc0\xef\xbe"))
 """What databases have in their files, and where. DuckDB and LMDB write with each transaction."""
 
 _WRITING = {"": (1073741825, 1073742335), "-shm": (120, 120), "-wal": None, "-journal": None}
@@ -92,12 +92,16 @@ class OpenFiles:
         self.settle()
         files = self._open()
         of_sqlite = {one.path for one in files if _begins(one, _SQLITE)}
-        mapped = self._mapped(files)
+        others = {one.path for one in files if any(_begins(one, each) for each in _DATABASES)}
+        certain = self._mapped(files)
+        for path in others:
+            if made or self._has_changed(path):
+                certain |= {path, f"{path}.wal"}
         return self._have_fed_children() or any(
-            self._lacks(one, made, of_sqlite, mapped) for one in files
+            self._lacks(one, of_sqlite, certain) for one in files
         )
 
-    def _lacks(self, one: _Open, made: bool, of_sqlite: set[str], mapped: set[str]) -> bool:
+    def _lacks(self, one: _Open, of_sqlite: set[str], certain: set[str]) -> bool:
         if _is_log(one) or (_ALL in one.locks and not one.stamp[0]):
             return False  # A file that is only there to be locked holds nothing.
         if not (self._checkpoint and one.path.startswith(self._checkpoint)):
@@ -105,11 +109,7 @@ class OpenFiles:
         for end, locked in _WRITING.items():
             if one.path.endswith(end) and one.path.removesuffix(end) in of_sqlite:
                 return any(locked and _overlap(locked, each) for each in one.locks)
-        if one.path.endswith(".wal"):
-            return False  # Its database tells.
-        if any(_begins(one, each) for each in _BY_TRANSACTION):
-            return not made and not self._has_changed(one.path)
-        return one.path not in mapped and self._text(one) is None
+        return one.path not in certain and self._text(one) is None
 
     def _has_changed(self, database: str) -> bool:
         """Whether a database that was open before the unit, or the log beside it, has changed."""

@@ -20,7 +20,8 @@ from tests.local.worker.test_local_folder import (
 
 UNITS = 12
 HEAD = f"""
-import asyncio, atexit, collections, csv, io, multiprocessing, queue, sqlite3, sys, threading, time
+import asyncio, atexit, collections, csv, io, multiprocessing, queue, shelve, sqlite3
+import sys, threading, time
 from steadyspot import current_run
 
 SIZE, OWN = 5, sys.argv[1] == "own"
@@ -123,6 +124,19 @@ async def task():
     await put(None)
     await other
 
+async def task_elsewhere():
+    units, held = asyncio.Queue(), []
+    loop = asyncio.get_running_loop()
+    def feeds():
+        for unit in each(): loop.call_soon_threadsafe(units.put_nowait, unit)
+        loop.call_soon_threadsafe(units.put_nowait, None)
+    feeding = loop.run_in_executor(None, feeds)
+    while (unit := await units.get()) is not None:
+        held.append(unit)
+        if len(held) == SIZE: write(held); held = []
+    await feeding
+    if held: write(held)
+
 def ticks():
     rows, lock, over = [], threading.Lock(), threading.Event()
     def flush():
@@ -162,6 +176,12 @@ def rows_in_duckdb():
     table.execute("create table rows (unit int)")
     for unit in each(): table.execute("insert into rows values (?)", [unit])
     write([row for row, in table.execute("select unit from rows").fetchall()])
+
+def rows_in_a_shelf():
+    with shelve.open("rows", writeback=True) as shelf:
+        shelf.setdefault("units", [])
+        for unit in each(): shelf["units"].append(unit)
+        write(shelf["units"])
 
 def rows_in_a_buffer():
     buffer = io.StringIO()
@@ -221,12 +241,14 @@ WAYS = {
     "child at a queue": "child(multiprocessing.Queue())",
     "child at a pipe": "child(Piped())",
     "task": "asyncio.run(task())",
+    "task of a loop elsewhere": "asyncio.run(task_elsewhere())",
 }
 IN_THE_LOOP = {
     "list": "rows_in_a_list()",
     "list until the end": "rows_until_the_end()",
     "table": "rows_in_a_table()",
     "table of DuckDB": "rows_in_duckdb()",
+    "shelf": "rows_in_a_shelf()",
     "buffer": "rows_in_a_buffer()",
     "dictionary of an object": "rows_by_unit()",
     "list flushed before the next": "rows_flushed_before_the_next()",
