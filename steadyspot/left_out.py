@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from steadyspot.contract import Env, Lacking
+from steadyspot.contract import Lacking
 from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ class LeftOut:
             self._carried = Carried(files_of_job())
         self.keys.append(key)
 
-    def loop_is_over(self, state: object, *, ran: bool, each_made: bool) -> None:
-        """Say what is lacking from now on, unless the job keeps it in its state or in a folder.
+    def loop_is_over(self, *, kept: bool, ran: bool, each_made: bool) -> None:
+        """Say what is lacking from now on, unless it is ``kept`` by the job itself.
 
         ``ran``: other units were done; ``each_made``: each of them made something.
         """
-        if self._carried and not keeps_itself(state):
+        if self._carried and not kept:
             if names := self._carried.names(ran=ran, all_made=each_made):
                 self._say(names, len(self.keys), Lacking.LATER)
             if ran and each_made and (names := self._carried.names_by_units()):
@@ -55,15 +55,8 @@ def names_of_results(asking: FrameType) -> list[str]:
     return sorted(name or "what they returned" for name in found)
 
 
-def keeps_itself(state: object) -> bool:
-    """Whether the job keeps in its state or in a folder what it needs after a stop."""
-    return bool(state) or _has_checkpoint()
-
-
-def _has_checkpoint() -> bool:
-    folder = os.environ.get(Env.CHECKPOINT_DIR)
-    if not folder:
-        return False
+def holds_something(folder: str) -> bool:
+    """Whether there is anything in a folder, whose name may be empty."""
     with contextlib.suppress(OSError):
-        return bool(os.listdir(folder))
+        return bool(folder and os.listdir(folder))
     return False

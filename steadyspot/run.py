@@ -31,7 +31,7 @@ from steadyspot.channel import Channel, SocketChannel
 from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
-from steadyspot.left_out import LeftOut, keeps_itself, names_of_results
+from steadyspot.left_out import LeftOut, holds_something, names_of_results
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.protocol import SOCKET
@@ -101,8 +101,8 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        checkpoint, outputs = channel.about["folders"]
-        self._others = Others(checkpoint, outputs, channel.speaking)
+        self._checkpoint, outputs = channel.about["folders"]
+        self._others = Others(self._checkpoint, outputs, channel.speaking)
         self._looping: int | None = None
         self._looped = False
         self._pid = os.getpid()
@@ -188,7 +188,7 @@ class Run:
                     yield unit
                 except GeneratorExit:  # A break, or an error that ends the loop.
                     with contextlib.suppress(RunError):
-                        left_out.loop_is_over(self.state, ran=True, each_made=aside.each_made)
+                        self._loop_is_over(left_out, aside, ran=True)
                     raise
                 if threading.get_ident() != thread:
                     raise Misused(f"A loop over units is for one in one thread. {FOR_POOLS}")
@@ -197,8 +197,7 @@ class Run:
             for part in in_parts(skipped):
                 self._channel.claim(program, [], part)
             self._channel.say_done(len(skipped), len(names) - len(skipped))
-            ran = len(names) > len(skipped)
-            left_out.loop_is_over(self.state, ran=ran, each_made=aside.each_made)
+            self._loop_is_over(left_out, aside, ran=len(names) > len(skipped))
         self._looped = True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
@@ -223,9 +222,16 @@ class Run:
         if len(left) < len(pairs):
             before = len(pairs) - len(left)
             self._channel.say_done(before, len(left))
-            if not keeps_itself(self.state) and (names := names_of_results(caller)):
+            if not self._is_kept() and (names := names_of_results(caller)):
                 self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
         return left
+
+    def _loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
+        left_out.loop_is_over(kept=self._is_kept(), ran=ran, each_made=aside.each_made)
+
+    def _is_kept(self) -> bool:
+        """Whether the job keeps in its state or its folder what it needs after a stop."""
+        return bool(self.state) or holds_something(self._checkpoint)
 
     def _own(
         self, units: Iterable[T], key: Callable[[T], Hashable] | None

@@ -129,9 +129,10 @@ def in_unknown_loop() -> bool:
 
     What else that one runs nobody tells.
     """
-    asyncio = sys.modules.get("asyncio")
-    if asyncio and asyncio._get_running_loop():
-        return False
+    if "asyncio" in sys.modules:
+        with contextlib.suppress(RuntimeError):  # None of its loops runs here.
+            sys.modules["asyncio"].get_running_loop()
+            return False
     return any(frame.f_code.co_flags & _COROUTINE for frame in stack_of(sys._getframe()))
 
 

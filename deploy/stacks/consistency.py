@@ -142,9 +142,16 @@ def _faults_of_folders(job: Job) -> Iterator[tuple[str, str]]:
         for key, folder in (("checkpoint_dir", job.checkpoint_dir), ("output_dir", job.output_dir))
         if folder is not None
     }
+    scratch = Path(normpath(job.scratch_dir or "/tmp"))
     for key, folder in folders.items():
         if folder == Path("/"):
             yield key, f"is {shown(getattr(job, key))}, but must be a folder below /"
+        elif folder in (scratch, *scratch.parents):
+            yield (
+                key,
+                f"is {shown(getattr(job, key))}, but must not hold the worker's own files, which"
+                f" lie in {scratch}",
+            )
     if len(folders) == 2:
         kept, published = folders.values()
         if kept == published or kept in published.parents or published in kept.parents:

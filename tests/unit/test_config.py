@@ -388,6 +388,14 @@ backoff = { seconds = 9, cap_seconds = 3 }
             'jobs.ab.checkpoint_dir is "//work", but must lie apart from output_dir',
         ),
         (
+            JOB + 'output_dir = "/tmp"',
+            'jobs.ab.output_dir is "/tmp", but must not hold the worker\'s own files, which lie in',
+        ),
+        (
+            JOB + 'checkpoint_dir = "/work"\nscratch_dir = "/work/scratch"',
+            'jobs.ab.checkpoint_dir is "/work", but must not hold the worker\'s own files',
+        ),
+        (
             JOB + "stop_timeout = 30\ndrain_seconds = 31",
             "jobs.ab.drain_seconds is 31, but must be at most stop_timeout, which is 30",
         ),

@@ -169,6 +169,7 @@ class Supervisor:
         """Make the scratch folder and the socket, before the job is forked."""
         name = f"{self._options.scratch_dir}/steadyspot-{os.getpid()}-{os.urandom(4).hex()}"
         place = self._options.scratch_dir
+        self._check_apart(place)
         try:
             os.mkdir(name, 0o700)
             self._scratch = name
@@ -196,6 +197,21 @@ class Supervisor:
                 f"Mount a volume there, or name another folder, {other}.",
             ) from None
         self._environ[SOCKET] = address
+
+    def _check_apart(self, scratch: str) -> None:
+        """Raise ``SetupError`` where the job's folders would hold the worker's own files.
+
+        A restore would remove them, or the commit publish them.
+        """
+        own = os.path.realpath(scratch)
+        for folder in filter(None, (self._options.checkpoint_dir, self._options.output_dir)):
+            place = os.path.realpath(folder)
+            if os.path.commonpath([own, place]) == place:
+                raise SetupError(
+                    f"The folder {folder} holds the worker's own files, which lie in {scratch}.",
+                    "Give the job a folder of its own, in"
+                    f" {self._options.set_by[folder]}, or the worker one in {Env.SCRATCH_DIR}.",
+                )
 
     def _open(self) -> None:
         """Load what is slow to load, now that the job runs or has to wait for it."""

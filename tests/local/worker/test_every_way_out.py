@@ -49,6 +49,13 @@ def test_what_no_program_can_be_given(bench: Bench, variable: str, value: str, w
     assert_said(bench.start("sh", "-c", "echo ran", **{variable: value}), 125, words)
 
 
+@pytest.mark.parametrize("option", ["--checkpoint-dir", "--output-dir"])
+def test_folder_that_holds_the_workers_own_files(bench: Bench, option: str) -> None:
+    """A restore would remove its socket, and no attempt after the first could go on."""
+    worker = bench.start(option, str(bench.folder), "sh", "-c", "echo ran")
+    assert_said(worker, 125, "holds the worker's own files", option)
+
+
 def test_empty_command_of_an_image(bench: Bench) -> None:
     assert_said(bench.start("--", ""), 125, "There is no command to run")
 

@@ -101,7 +101,7 @@ for unit in run.remaining(range(1, 9)):
     print("gave", unit - 1, flush=True)
 write(total)""",
     "checkpoint": """
-run, kept = current_run(), os.path.join(os.environ.get("STEADYSPOT_CHECKPOINT_DIR", "."), "total")
+run, kept = current_run(), os.path.join(sys.argv[1], "total")
 total = int(open(kept).read()) if os.path.exists(kept) else 0
 for unit in run.remaining(range(1, 9)):
     time.sleep(0.01)
@@ -117,13 +117,14 @@ def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
     bench: Bench, tmp_path: Path, way: str
 ) -> None:
     command = bench.job_file(f"{HEAD}{HARMLESS[way]}\n")
-    folder = {"STEADYSPOT_CHECKPOINT_DIR": str(tmp_path / "kept")} if way == "checkpoint" else {}
-    killed = bench.start(*command, **folder)
+    if way == "checkpoint":
+        command = ["--checkpoint-dir", str(tmp_path / "kept"), *command, str(tmp_path / "kept")]
+    killed = bench.start(*command)
     killed.wait_for("gave 5")
     killed.kill_all()
     killed.end()
 
-    resumed = bench.start(*command, **folder)
+    resumed = bench.start(*command)
     assert resumed.end() == 0, resumed.said()
     assert "gave 1\n" not in resumed.said()
     assert bench.completion()["units"] == 8
