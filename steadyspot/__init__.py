@@ -18,7 +18,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from steadyspot.run import Run, current_run
+    from steadyspot.current import current_run
+    from steadyspot.run import Run
 
 __all__ = ["Run", "current_run"]
 __version__ = "0.1.0"
@@ -27,9 +28,9 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     # Loaded on first use: the worker needs the contract and not the API.
     if name in __all__:
-        from steadyspot import run
+        from steadyspot import current
 
-        return getattr(run, name)
+        return getattr(current, name)
     raise AttributeError(name)
 
 

@@ -22,20 +22,17 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
-from steadyspot import own_code
 from steadyspot.aside import Aside, Others
-from steadyspot.channel import Channel, SocketChannel
+from steadyspot.channel import Channel
 from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
 from steadyspot.left_out import LeftOut, holds_something, names_of_results
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
-from steadyspot.protocol import SOCKET
-from steadyspot.shards import BadShard, Shard
+from steadyspot.shards import Shard
 from steadyspot.state import State
 from steadyspot.stopping import Stopping
 from steadyspot.under_way import STOP_THREAD
@@ -80,7 +77,7 @@ class Run:
     before the unit ends. An output made outside any unit becomes durable with the next mark.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, shard: Shard) -> None:
         self._channel = channel
         self.job: str = channel.about["job"]
         self.run_key: str = channel.about["run_key"]
@@ -89,7 +86,7 @@ class Run:
         self.scheduled_time = _time(Env.SCHEDULED_TIME)
         self.deadline = _time(Env.DEADLINE)
         self.parameters: Mapping[str, Any] = json.loads(os.environ.get(Env.PARAMETERS) or "{}")
-        self._shard = _shard()
+        self._shard = shard
         self.shard: int = self._shard.number
         self.shards: int = self._shard.count
         before = json.loads(os.environ.get(Env.AFTER) or "{}")
@@ -471,62 +468,3 @@ class Run:
 def _time(variable: str) -> datetime | None:
     text = os.environ.get(variable)
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-
-def _shard() -> Shard:
-    try:
-        return Shard.read(os.environ)
-    except BadShard as bad:
-        raise RunError(str(bad)) from None
-
-
-def _say_run_errors_plainly(
-    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-) -> None:
-    """Where a ``RunError`` ends the job, its sentences say more than a traceback."""
-    if isinstance(error, RunError):
-        sys.stderr.write(f"{error}\n")
-    else:
-        sys.__excepthook__(kind, error, traceback)
-
-
-def _local_channel() -> Channel:
-    """A run in the local folder; where shards are wanted on this machine, run them and leave."""
-    # Not needed in a container, where the job would wait for them.
-    from steadyspot import local_shards
-    from steadyspot.local_folder import FolderChannel, folder_of_shards, local_folder
-
-    try:
-        count = local_shards.wanted(os.environ)
-        if count:
-            if is_child_of_python():
-                raise local_shards.NotHere(
-                    "Shards are started from the first process only. Call current_run() there,"
-                    " before it starts others."
-                )
-            where = local_folder() / folder_of_shards(count)
-            raise SystemExit(local_shards.lead(count, str(where)))
-    except local_shards.NotHere as not_here:
-        raise RunError(str(not_here)) from None
-    return FolderChannel.from_environment(_shard())
-
-
-_current: Run | None = None
-_current_lock = threading.Lock()
-
-
-def current_run() -> Run:
-    """The run this process belongs to; the same object each time.
-
-    Without the environment of Steadyspot it is a run in the local folder ``STEADYSPOT_LOCAL_DIR``
-    (``.steadyspot`` unless set). With ``STEADYSPOT_LOCAL_SHARDS=4`` the program then runs in four
-    processes, a shard each, and this one ends with them: call it early, in the main thread.
-    """
-    global _current
-    own_code.remember(sys._getframe(1).f_code)
-    with _current_lock:
-        if _current is None:
-            sys.excepthook = _say_run_errors_plainly
-            path = os.environ.get(SOCKET)
-            _current = Run(SocketChannel(path) if path else _local_channel())
-        return _current

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def lint(folder: Path) -> dict[str, str]:
 
 def test_no_import_points_the_wrong_way() -> None:
     assert lint(ROOT) == dict.fromkeys(WRONG, "KEPT")
+
+
+def test_all_that_a_job_imports_is_held_to_that() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (api,) = (one for one in contracts["contracts"] if one["id"] == "api")
+    names = {file.stem for file in (ROOT / "steadyspot").glob("*.py")} - {"__init__", "__main__"}
+    assert {f"steadyspot.{name}" for name in names} <= set(api["source_modules"])
 
 
 @pytest.fixture
