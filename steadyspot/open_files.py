@@ -33,6 +33,8 @@ _DATABASES = ((8, b"DUCK"), (16, b"\xde\xc0\xef\xbe"))
 _WRITING = {"": (1073741825, 1073742335), "-shm": (120, 120), "-wal": None, "-journal": None}
 """Ends of names of what SQLite has open, and which bytes a transaction that writes locks there."""
 
+_DESCRIPTORS = "/proc/self/fd"
+
 Stamp = tuple[int, int]
 """Size, and time of the last change in nanoseconds."""
 
@@ -120,10 +122,13 @@ class OpenFiles:
         )
 
     def _open(self) -> list[_Open]:
-        found = []
-        for number in os.listdir("/proc/self/fd") if self._folders else ():
+        """Nothing where the system does not tell, as on a Mac."""
+        found: list[_Open] = []
+        if not (self._folders and os.path.isdir(_DESCRIPTORS)):
+            return found
+        for number in os.listdir(_DESCRIPTORS):
             with contextlib.suppress(OSError):
-                path = os.readlink(f"/proc/self/fd/{number}")
+                path = os.readlink(f"{_DESCRIPTORS}/{number}")
                 if path.startswith(self._folders) and (one := _look(int(number), path)):
                     found.append(one)
         return found
