@@ -91,6 +91,8 @@ def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
 
     What a loop renews with each unit is right as soon as it has done any.
     """
+    if issubclass(type(value), _PLAIN) or type(value).__module__ in _MODULES:
+        ways = ways & {Way.ADDED, Way.RENEWED}  # Nothing can be changed within it.
     if not ways or Way.SUMMED in ways or (not ran and ways):
         return bool(ways)
     is_list = issubclass(type(value), list)

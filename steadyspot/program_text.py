@@ -1,8 +1,8 @@
 """What a loop's body changes, and what the program reads once the loop is over, by its text.
 
 A place is a name as it stands in the text, or with a dot before it an attribute, of whatever
-object. Nothing is run: what becomes of what a function is given is not followed, and an attribute
-that any method changes is one that the loop may change. What is only told, as by ``print``, does
+object. Nothing is run: an attribute that any method changes is one that the loop may change, and
+what libraries do with what they are given is not known. What is only told, as by ``print``, does
 not count as read.
 """
 
@@ -49,6 +49,10 @@ class Way(Enum):
     SUMMED = "at some key or index, with what stood there"
     GIVEN = "by a method of the value, which takes something up"
 
+
+_WITHIN_VALUE = {Way.FILLED, Way.SUMMED, Way.GIVEN}
+_DEEP = 3
+"""So far it is followed what functions hand on to others."""
 
 Span = tuple[int | None, int | None, int | None, int | None]
 """Where text stands: first and last line, first and last column."""
@@ -126,6 +130,7 @@ class Program:
         outer: set[str] = set()
         if any(isinstance(node, ast.Call) for node in _walk(loop.body)):
             helpers = [one for each in programs for one in each._helpers(loop)]
+            here = here | _Calls(helpers).changed(loop.body)
             elsewhere = here.union(*(_changed(_block(one)) for one in helpers))
             outer = _declared(helpers)
         here = here | {(name, way) for name, way in elsewhere if name in outer}
@@ -139,8 +144,7 @@ class Program:
                 for place, way in elsewhere
                 if place in read and (place in outer or place[0] == ".")
             },
-            {place for place, way in _changed(loop.body) if way is not Way.RENEWED}
-            & _read_by(loop.body),
+            {place for place, way in here if way is not Way.RENEWED} & _read_by(loop.body),
         )
 
     def _helpers(self, loop: ast.For) -> list[ast.AST]:
@@ -209,6 +213,53 @@ def _changed(block: Sequence[ast.stmt]) -> Changes:
         is_renewed = not may_skip and _is_read(block, place) is False
         found.add((place, Way.RENEWED if is_renewed else Way.ADDED))
     return found
+
+
+class _Calls:
+    """What functions of the job change within what they are given, by what stands in them."""
+
+    def __init__(self, functions: Iterable[ast.AST]) -> None:
+        self._functions: dict[str, list[ast.FunctionDef]] = {}
+        for one in functions:
+            if isinstance(one, ast.FunctionDef):
+                self._functions.setdefault(one.name, []).append(one)
+        self._known: dict[tuple[ast.FunctionDef, int], Changes] = {}
+
+    def changed(self, block: Sequence[ast.AST], depth: int = 0) -> Changes:
+        """What calls in a block change."""
+        return {
+            (place, way)
+            for call in (node for node in _walk(block) if isinstance(node, ast.Call))
+            for function in self._functions.get(place_of(call.func).lstrip("."), ())
+            for name, value in _arguments(function, call)
+            for changed, way in self._within(function, depth + 1)
+            if changed == name
+            for place in places_to(value)
+        }
+
+    def _within(self, function: ast.FunctionDef, depth: int) -> Changes:
+        """By its own names, what a function changes within values, as do those that it calls."""
+        known = self._known.get((function, depth))
+        if known is None:
+            known = _changed_within(function)
+            if depth < _DEEP:
+                known = known | self.changed(function.body, depth)
+            self._known[function, depth] = known
+        return known
+
+
+def _arguments(function: ast.FunctionDef, call: ast.Call) -> list[tuple[str, ast.expr]]:
+    """What a call gives, by the function's names for it."""
+    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+    by_place = zip(names[names[:1] == ["self"] :], call.args, strict=False)
+    return [*by_place, *((one.arg or "", one.value) for one in call.keywords)]
+
+
+def _changed_within(function: ast.FunctionDef) -> Changes:
+    """What a function changes within values, and not what it gives its own names to."""
+    names = {(place, way) for place, way in _changed(function.body) if way in _WITHIN_VALUE}
+    sums = (one.target for one in ast.walk(function) if isinstance(one, ast.AugAssign))
+    return names | {(place_of(target), Way.SUMMED) for target in sums}
 
 
 def _read_by(nodes: Iterable[ast.AST]) -> set[str]:

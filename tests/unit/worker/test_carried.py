@@ -130,6 +130,27 @@ main()""",
         "sums = numpy.zeros(3)\nfor unit in each(): numpy.add(sums, unit, out=sums)\nwrite(sums)",
         "sums",
     ),
+    "sums by a function": (
+        """
+def add(unit, sums): sums["a"] += unit
+sums = {"a": 0}
+for unit in each(): add(unit, sums)
+write(sums)""",
+        "sums",
+    ),
+    "array by functions": (
+        """
+class Job:
+    def work(self, unit, into):
+        self.add(unit, to=into)
+    def add(self, unit, to): to += unit
+def main(job):
+    sums = numpy.zeros(3)
+    for unit in each(): job.work(unit, sums)
+    return sums
+main(Job())""",
+        "sums",
+    ),
     "filled array": (
         "rows = numpy.zeros(9)\nfor unit in each(): rows[unit] = 1\nwrite(rows)",
         "rows",
@@ -205,6 +226,14 @@ for unit in each():
 rows, text, size = [1], "", 3
 write(rows, text, size, [row for row in rows])
 with open("/dev/null") as file: write(file)""",
+    "given to a function": """
+def work(unit, size, prices, options):
+    size += unit
+    options = dict(options, unit=unit)
+    return size * prices[0], options
+size, prices, options = 3, numpy.ones(9), {"deep": True}
+for unit in each(): work(unit, size, prices, options)
+write(size, prices, options)""",
     "the last": "for unit in each(): last = unit * 2\nwrite(last)",
     "now and then": """
 last = 0.0
