@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
@@ -82,8 +83,8 @@ def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
     loop = own.loop(code, at) if own else None
     if own is None or loop is None:
         return None
-    others = filter(None, map(program_of, {*files} - {code.co_filename}))
-    return own.kept(loop, list(others))
+    at_hand = {os.path.realpath(file) for file in files} - {os.path.realpath(code.co_filename)}
+    return own.kept(loop, list(filter(None, map(program_of, at_hand))))
 
 
 @cache

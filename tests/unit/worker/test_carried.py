@@ -392,6 +392,12 @@ def test_text_that_python_warns_of_is_read_in_silence(
     assert not recwarn.list
 
 
+def test_file_that_has_two_names_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    text = KEPT["number of this object"][0]
+    assert kept(tmp_path, text, others=[str(tmp_path / "link" / "job.py")]) == ["total"]
+
+
 def test_program_without_a_text_keeps_nothing_that_is_known(tmp_path: Path) -> None:
     text = f"{HEAD}{KEPT['number'][0]}".replace("U)", "range(3))")
     found: list[str] = []
