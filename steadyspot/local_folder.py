@@ -151,10 +151,12 @@ class FolderChannel:
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
         self._speak()
-        with self._locked():
+        with self._locked() as done:
             owner = self._owner(unit, within)
-        self._check_lacking(name, owner)
-        with self._locked():
+            if why := self._why_lacking(owner):
+                self._forget_units(done)
+                sys.stderr.write(f"{name!r} {why}\n")
+                raise SystemExit(int(Exit.TRY_AGAIN))
             place = owner.folder / "drafts" if owner else self._root / "half-made"
             process = Process.of(os.getpid())
             folder = place / f"{process}-{os.urandom(6).hex()}"
@@ -284,15 +286,10 @@ class FolderChannel:
             " an output of each unit."
         )
 
-    def _check_lacking(self, output: str, owner: _Unit | None) -> None:
-        """Begin anew and leave where the output would lack what units done before had left."""
-        why = self._lacking.get(Lacking.LATER)
-        if owner is None:
-            why = why or self._lacking.get(Lacking.OF_NO_UNIT)
-        if why:
-            self._begin_anew()
-            sys.stderr.write(f"{output!r} {why}\n")
-            raise SystemExit(int(Exit.TRY_AGAIN))
+    def _why_lacking(self, owner: _Unit | None) -> str:
+        """Why an output of a unit, or of none, would lack what units done before had left."""
+        of_none = self._lacking.get(Lacking.OF_NO_UNIT, "") if owner is None else ""
+        return self._lacking.get(Lacking.LATER) or of_none
 
     def save(self, state: list[Any]) -> None:
         state = [plain(one) for one in state]
@@ -441,12 +438,11 @@ class FolderChannel:
         for folder in done["moving"]:
             remove(folder)
 
-    def _begin_anew(self) -> None:
-        with self._locked() as done:
-            names = {name for unit in done["units"].values() for name in unit["outputs"]}
-            done |= {"units": {}, "removing": sorted(names)}
-            self._write(done)
-            self._publish_done(done)
+    def _forget_units(self, done: dict[str, Any]) -> None:
+        names = {name for unit in done["units"].values() for name in unit["outputs"]}
+        done |= {"units": {}, "removing": sorted(names)}
+        self._write(done)
+        self._publish_done(done)
 
     def _publish(self, written: str, name: str) -> None:
         _move(written, self._outputs / name)
