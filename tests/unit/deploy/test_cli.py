@@ -317,21 +317,20 @@ def test_help_loads_neither_boto3_nor_rich_nor_jsonschema() -> None:
 
 
 def test_help_takes_at_most_150_ms_of_processor() -> None:
-    def spent() -> float:
+    def spent(*arguments: str) -> float:
         before = os.times()
-        subprocess.run(
-            [sys.executable, "-m", "steadyspot", "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        )
+        subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, check=True)
         after = os.times()
         return (after.children_user - before.children_user) + (
             after.children_system - before.children_system
         )
 
-    # What else the machine does costs processor, too (caches); the best of some tries is its own.
-    assert any(spent() <= 0.150 for _ in range(20))
+    # What else the machine does costs processor, too (caches): a bare Python, of 20 ms on a machine
+    # that is left alone, says how much, and the best of some tries is its own.
+    assert any(
+        spent("-m", "steadyspot", "--help") <= 0.150 * max(1.0, spent("-c", "pass") / 0.020)
+        for _ in range(20)
+    )
 
 
 def test_a_shell_completes_verbs() -> None:
