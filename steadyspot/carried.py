@@ -9,19 +9,18 @@ an output of its own besides.
 from __future__ import annotations
 
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
-from io import BytesIO, StringIO
 from types import CodeType
 
-from steadyspot.gathering import Names, gathered, held_here, reached
+from steadyspot.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
 from steadyspot.in_memory import rows_in_memory
 from steadyspot.own_code import is_the_jobs
 from steadyspot.program_text import Changes, Way, kept_by_loop
 from steadyspot.under_way import stack_of
 
-_GROW = (list, set, deque, bytearray, BytesIO, StringIO)
-"""Kinds of containers in which a unit leaves something by making them longer."""
+_GROW = (*CONTAINERS, *BUFFERS)
+"""In these a unit leaves something by making them longer."""
 
 _PLAIN = (int, float, complex, str, bytes, tuple, frozenset, type(None))
 _MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
@@ -93,10 +92,10 @@ def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
     """
     if issubclass(type(value), _PLAIN) or type(value).__module__ in _MODULES:
         ways = ways & {Way.ADDED, Way.RENEWED}  # Nothing can be changed within it.
-    if not ways or Way.SUMMED in ways or (not ran and ways):
+    if not (ways and ran) or Way.SUMMED in ways:
         return bool(ways)
     is_list = issubclass(type(value), list)
-    if issubclass(type(value), (dict, *_GROW)) or rows_in_memory(value) is not None:
+    if issubclass(type(value), _GROW) or rows_in_memory(value) is not None:
         counts = issubclass(type(value), Counter) and Way.GIVEN in ways
         return is_longer or counts or (is_list and Way.FILLED in ways)
     return ways != {Way.RENEWED}
@@ -112,6 +111,6 @@ def _is_data(value: object) -> int | None:
     kind = type(value)
     if issubclass(kind, type) or callable(value):
         return None
-    is_known = issubclass(kind, (*_PLAIN, *_GROW, dict)) or kind.__module__ in _MODULES
+    is_known = issubclass(kind, (*_PLAIN, *_GROW)) or kind.__module__ in _MODULES
     has_methods = any(hasattr(kind, name) for name in _METHODS)
     return 0 if is_known or has_methods or rows_in_memory(value) is not None else None

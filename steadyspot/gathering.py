@@ -32,9 +32,9 @@ Held = dict[Names, int]
 HeldHere = dict[Names, tuple[int, int]]
 """Which containers they are, and their sizes."""
 
-_CONTAINERS = (list, dict, set, deque, bytearray)
+BUFFERS = (BytesIO, StringIO)
+CONTAINERS = (list, dict, set, deque, bytearray)
 _QUEUES = (Queue, SimpleQueue)
-_BUFFERS = (BytesIO, StringIO)
 _DEEP = 3
 """So far it is looked into objects: a thread, its queue, what lies in that."""
 
@@ -188,9 +188,9 @@ def _size(value: Any) -> int | None:
         return None  # It drops what it holds, so that nobody gathers in it.
     if issubclass(kind, _QUEUES):
         return int(value.qsize())
-    if issubclass(kind, _BUFFERS):
+    if issubclass(kind, BUFFERS):
         return None if value.closed else int(value.tell())
-    return len(value) if issubclass(kind, _CONTAINERS) else None
+    return len(value) if issubclass(kind, CONTAINERS) else None
 
 
 def _size_here(value: object) -> int | None:

@@ -96,8 +96,9 @@ class OpenFiles:
         of_sqlite = {one.path for one in files if _begins(one, _SQLITE)}
         others = {one.path for one in files if any(_begins(one, each) for each in _DATABASES)}
         certain = self._mapped(files)
+        now = {one.path: one.stamp for one in files}
         for path in others:
-            if made or self._has_changed(path):
+            if made or self._has_changed(path, now):
                 certain |= {path, f"{path}.wal"}
         return self._have_fed_children() or any(
             self._lacks(one, of_sqlite, certain) for one in files
@@ -113,10 +114,9 @@ class OpenFiles:
                 return any(locked and _overlap(locked, each) for each in one.locks)
         return one.path not in certain and self._text(one) is None
 
-    def _has_changed(self, database: str) -> bool:
+    def _has_changed(self, database: str, now: dict[str, Stamp]) -> bool:
         """Whether a database that was open before the unit, or the log beside it, has changed."""
         names = [database, f"{database}.wal"]
-        now = {one.path: one.stamp for one in self._open()}
         return database in self._before and any(
             now.get(name) != self._before.get(name) for name in names
         )

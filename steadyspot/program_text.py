@@ -24,9 +24,12 @@ TELL = {
 }
 """Functions and methods that only tell people."""
 
-_TAKE_MORE = {
-    *("add", "append", "appendleft", "execute", "executemany", "extend", "insert", "partial_fit"),
-    *("push", "put", "setdefault", "update", "write", "writelines", "writerow", "writerows"),
+GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
+"""Methods of containers that take a value up."""
+
+_TAKE_MORE = GATHER | {
+    *("execute", "executemany", "partial_fit", "push", "put"),
+    *("write", "writelines", "writerow", "writerows"),
 }
 """Methods by which a value takes something up."""
 
@@ -231,7 +234,7 @@ class _Calls:
         return {
             (place, way)
             for call in (node for node in _walk(block) if isinstance(node, ast.Call))
-            for function in self._functions.get(place_of(call.func).lstrip("."), ())
+            for function in self._functions.get(called_by(call), ())
             for name, value in _arguments(function, call)
             for changed, way in self._within(function, depth + 1)
             if changed == name
@@ -344,7 +347,7 @@ def used(node: ast.AST) -> frozenset[str]:
     """The places whose values are used, and not in order to tell them."""
     inner = (used(child) for child in ast.iter_child_nodes(node))
     match node:
-        case ast.Call(func=function) if place_of(function).lstrip(".") in TELL:
+        case ast.Call() if called_by(node) in TELL:
             return frozenset()
         case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
             return frozenset({place_of(node)}).union(*inner)
@@ -376,6 +379,11 @@ def place_of(node: ast.AST) -> str:
         case ast.Attribute(attr=name):
             return f".{name}"
     return ""
+
+
+def called_by(call: ast.Call) -> str:
+    """The name of the function or method that is called, empty where it has none."""
+    return place_of(call.func).lstrip(".")
 
 
 def places_to(node: ast.AST) -> set[str]:

@@ -14,8 +14,10 @@ from enum import IntEnum
 from types import CodeType
 
 from steadyspot.program_text import (
+    GATHER,
     TELL,
     blocks_of,
+    called_by,
     heads_of,
     only_stops,
     place_of,
@@ -29,9 +31,6 @@ _SHAPE = {
     *("list", "next", "reversed", "set", "sorted", "tuple", "zip"),
 }
 """Functions that give units where they are given units, and results where results."""
-
-_GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
-"""Methods of containers that take a value up."""
 
 _WAIT = {"gather", "get", "join", "result", "run", "shutdown", "wait", "wait_for"}
 """Functions that wait for results, where nothing is made of what they return."""
@@ -95,7 +94,7 @@ class _Flow:
             case ast.For() | ast.AsyncFor():
                 yield from self._given_by_loop(statement)
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=held, attr=name), args=args)):
-                if name in _GATHER:
+                if name in GATHER:
                     yield held, max(map(self._of, args), default=Kind.OTHER)
 
     def _given_by_loop(self, loop: ast.For | ast.AsyncFor) -> Iterator[tuple[ast.AST, Kind]]:
@@ -129,8 +128,7 @@ class _Flow:
         if isinstance(node, ast.Await):
             yield from self._made(node.value)
         elif isinstance(node, ast.Call):
-            name = place_of(node.func).lstrip(".")
-            if name in _SHAPE | _WAIT | _GATHER | TELL:
+            if called_by(node) in _SHAPE | _WAIT | GATHER | TELL:
                 return
             yield from (*node.args, *node.keywords)
             if isinstance(node.func, ast.Attribute):
@@ -146,7 +144,7 @@ class _Flow:
             case ast.With(items=items) | ast.AsyncWith(items=items):
                 entered = (item.context_expr for item in items)
                 calls = (one for one in entered if isinstance(one, ast.Call))
-                return any(place_of(one.func).lstrip(".") == "unit" for one in calls)
+                return any(called_by(one) == "unit" for one in calls)
         return False
 
     def _give(self, target: ast.AST, kind: Kind) -> None:
@@ -164,8 +162,8 @@ class _Flow:
         match node:
             case ast.Name() | ast.Attribute():
                 inner = max(inner, self.kinds.get(place_of(node), Kind.OTHER))
-            case ast.Call(func=function):
-                inner = _of_call(place_of(function).lstrip("."), inner)
+            case ast.Call():
+                inner = _of_call(called_by(node), inner)
             case ast.ListComp(elt=made) | ast.SetComp(elt=made) | ast.GeneratorExp(elt=made):
                 items = max(self._of(one.iter) for one in node.generators)
                 is_same = any(place_of(made) in stored_in(one.target) for one in node.generators)

@@ -70,7 +70,8 @@ class Saving:
 
     ``ready`` is settled when AWS can be spoken to, ``opened`` when the run is open: true where that
     finished a commit which was found, so that there is nothing to run. ``trace`` is told of saves
-    while the job runs.
+    while the job runs. ``folders`` are those for the checkpoint and for outputs, each empty where
+    the run has none.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class Saving:
         self._older: dict[str, Output] = {}
         self._share_before = self.share_gained = 0.0
         self._shared = SharedFiles()
+        given = options.checkpoint_dir, options.output_dir
+        self.folders = [os.path.realpath(folder) if folder else "" for folder in given]
         self.lacks = Lacks(lambda: folders.look(set()))
         self._said_midway = self._said_shared = self._said_unrepeatable = False
         self.save_seconds = 0.0
@@ -179,12 +182,6 @@ class Saving:
             ledger.state = mark.state
         for output in mark.outputs:
             self.uploader.forget(output)
-
-    @property
-    def folders(self) -> list[str]:
-        """The checkpoint folder and the output folder, each empty where the run has none."""
-        given = self._options.checkpoint_dir, self._options.output_dir
-        return [os.path.realpath(folder) if folder else "" for folder in given]
 
     def save_waiting(self) -> None:
         """Save marks and progress that wait; with marks the folders, as they are now."""

@@ -261,6 +261,14 @@ class Bench:
         self._workers.append(worker)
         return worker
 
+    def kill_behind(self, said: str | Sequence[str], *arguments: str, **environment: str) -> None:
+        """Start a worker, and kill it with all below it once its job has said that, in order."""
+        worker = self.start(*arguments, **environment)
+        for each in [said] if isinstance(said, str) else said:
+            worker.wait_for(each)
+        worker.kill_all()
+        worker.end()
+
     def close(self) -> None:
         """End what a failed test left running; a worker that is told to takes its job along."""
         for worker in self._workers:

@@ -75,10 +75,7 @@ def test_what_a_unit_had_changed_when_it_was_stopped_does_not_count(bench: Bench
 def test_interval_saves_nothing_in_the_midst_of_a_unit_and_says_how_to_ask(bench: Bench) -> None:
     options = ("--checkpoint-dir", "state", "--every", "0.1")
     command = bench.job_file(JOB.replace("HOW", HANGS))
-    first = bench.start(*options, *command)
-    first.wait_for("run.save()")
-    first.kill_all()
-    first.end()
+    bench.kill_behind("run.save()", *options, *command)
     _on_a_new_disk(bench)
 
     again = bench.start(*options, *command)
@@ -112,11 +109,7 @@ def test_units_that_take_no_time_change_the_folder_once(
     options = ("--checkpoint-dir", "state", "--every", "0.1")
     text = SHORT.replace("LOOP", loop).replace("MARK", mark)
     command = bench.job_file(text)
-    first = bench.start(*options, *command)
-    first.wait_for("done 20")
-    first.wait_for("run.save()")
-    first.kill_all()
-    first.end()
+    bench.kill_behind(["done 20", "run.save()"], *options, *command)
     _on_a_new_disk(bench)
 
     again = bench.start(*options, *command)

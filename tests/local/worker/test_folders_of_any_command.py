@@ -253,10 +253,7 @@ def test_only_outputs_that_were_there_at_the_counted_checkpoint_count(bench: Ben
         ' if [ $n = 3 ] && [ -z "$LAST" ]; then echo three; sleep 60; fi; done'
     )
     options = ("--output-dir", "out", "--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
-    first = bench.start(*options)
-    first.wait_for("three")
-    first.kill_all()
-    first.end()
+    bench.kill_behind("three", *options)
     shutil.rmtree(bench.folder / "out")
 
     second = bench.start(*options, LAST="1")
@@ -281,10 +278,7 @@ def test_file_that_lacks_what_a_stopped_attempt_had_added_is_told(bench: Bench, 
     """The folder for outputs is empty on the disk of the next attempt."""
     job = ADDED_TO.replace("$FROM_BEFORE", how)
     options = ("--output-dir", "out", "--checkpoint-dir", "state", "--marker", "m", "sh", "-c", job)
-    first = bench.start(*options)
-    first.wait_for("two")
-    first.kill_all()
-    first.end()
+    bench.kill_behind("two", *options)
     for folder in ("out", "state"):
         shutil.rmtree(bench.folder / folder)
 

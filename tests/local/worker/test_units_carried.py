@@ -119,10 +119,7 @@ def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
     command = bench.job_file(f"{HEAD}{HARMLESS[way]}\n")
     if way == "checkpoint":
         command = ["--checkpoint-dir", str(tmp_path / "kept"), *command, str(tmp_path / "kept")]
-    killed = bench.start(*command)
-    killed.wait_for("gave 5")
-    killed.kill_all()
-    killed.end()
+    bench.kill_behind("gave 5", *command)
 
     resumed = bench.start(*command)
     assert resumed.end() == 0, resumed.said()
@@ -165,10 +162,7 @@ def test_output_that_would_lack_results_of_a_pool_is_made_of_all_units(
     bench: Bench, way: str, own: str
 ) -> None:
     command = [*bench.job_file(f"{HEAD}{POOL}{POOLS[way]}\n"), own]
-    killed = bench.start(*command)
-    killed.wait_for("gave 4")
-    killed.kill_all()
-    killed.end()
+    bench.kill_behind("gave 4", *command)
 
     resumed = bench.start(*command)
     assert resumed.end() == 75, resumed.said()
@@ -200,10 +194,7 @@ def test_units_that_may_have_used_what_those_before_left_are_told_of_in_the_mail
     job = "total = 0\nfor unit in each():\n    total += unit\n"
     job += "    with current_run().output(f'{unit}') as path: path.write_text(str(total))\n"
     command = bench.job_file(f"{HEAD}{job}")
-    killed = bench.start(*command)
-    killed.wait_for("gave 5")
-    killed.kill_all()
-    killed.end()
+    bench.kill_behind("gave 5", *command)
 
     resumed = bench.start(*command)
     assert resumed.end() == 0, resumed.said()
@@ -222,10 +213,7 @@ def test_run_that_would_be_complete_without_what_units_left_begins_anew(
         job = job.replace("\nwrite(total)", "")
         folder = {"STEADYSPOT_OUTPUT_DIR": str(tmp_path / "out")}
     command = [*bench.job_file(job), "own"]
-    killed = bench.start(*command, **folder)
-    killed.wait_for("gave 5")
-    killed.kill_all()
-    killed.end()
+    bench.kill_behind("gave 5", *command, **folder)
 
     resumed = bench.start(*command, **folder)
     assert resumed.end() == 75, resumed.said()

@@ -364,10 +364,7 @@ def test_what_a_thread_gathers_beside_units_with_outputs_survives_a_kill_and_a_s
     bench: Bench, way: str
 ) -> None:
     command = [*bench.job_file(f"{HEAD}{WAYS[way]}\n"), "own"]
-    killed = bench.start(*command)
-    killed.wait_for("gave 3")
-    killed.kill_all()
-    killed.end()
+    bench.kill_behind("gave 3", *command)
     stopped = bench.start(*command, STEADYSPOT_STOP_TIMEOUT="1")
     stopped.wait_for("gave 6")
     stopped.terminate()
@@ -456,10 +453,7 @@ def test_units_that_are_written_together_are_done_together(tmp_path: Path) -> No
 
 def test_units_that_are_written_together_are_done_together_by_the_worker(bench: Bench) -> None:
     command = bench.job_file(TOGETHER)
-    killed = bench.start(*command)
-    killed.wait_for("wrote 5")
-    killed.kill_all()
-    killed.end()
+    bench.kill_behind("wrote 5", *command)
     assert bench.item()["checkpoint"]["units_done"] == 6
 
     worker = bench.start(*command)

@@ -520,11 +520,7 @@ def test_run_whose_units_were_taken_ahead_is_never_complete_without_an_output(
     bench: Bench, way: str
 ) -> None:
     command = bench.job_file(f"{HEAD}    {WAYS[way]}\n")
-    killed = bench.start(*command)
-    killed.wait_for("made")
-    killed.wait_for("made")
-    killed.kill_all()
-    killed.end()
+    bench.kill_behind(["made", "made"], *command)
     stopped = bench.start(*command, STEADYSPOT_STOP_TIMEOUT="1")
     stopped.wait_for("made")
     stopped.terminate()
@@ -553,10 +549,7 @@ for unit in run.remaining(range(9)):
 def test_units_of_side_effects_alone_are_done_once_each(bench: Bench) -> None:
     """Those that were passed over become durable with the next that took some time."""
     command = bench.job_file(SIDE_EFFECTS)
-    worker = bench.start(*command)
-    worker.wait_for("sent 5")
-    worker.kill_all()
-    worker.end()
+    bench.kill_behind("sent 5", *command)
     assert bench.item()["checkpoint"]["units_done"] == 3
 
     again = bench.start(*command)
