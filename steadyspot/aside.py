@@ -15,6 +15,7 @@ from pathlib import Path
 from steadyspot.gathering import Names, gathered, grew, held, held_here, holds_more
 from steadyspot.in_hand import Before, InHand
 from steadyspot.open_files import OpenFiles
+from steadyspot.open_transactions import OpenTransactions
 from steadyspot.under_way import (
     HELPER,
     TASK,
@@ -81,6 +82,7 @@ class Others:
         self.state_waits = False
         self.moments = Moments()
         self.files = OpenFiles(checkpoint, outputs)
+        self.transactions = OpenTransactions()
         self._folders = bool(checkpoint or outputs)
         self._ask = ask
         self._harmless = False
@@ -146,6 +148,7 @@ class Aside:
         """What is under way and held as the next unit begins."""
         now = self._others.before(at_rest=not self.units)
         self._others.files.begin()
+        self._others.transactions.begin()
         return Before(now, frozenset(sys._current_frames()), held(), held_here())
 
     def add(self, unit: InHand, changed: bool) -> None:
@@ -170,7 +173,9 @@ class Aside:
         others = self._others
         self.each_made = self.each_made and unit.made
         all_made = unit.made and self._all_made
-        if others.writing or others.files.may_lack(unit.made) or in_unknown_loop():
+        if others.writing or others.files.may_lack(unit.made) or others.transactions.may_lack():
+            return False
+        if in_unknown_loop():
             return False
         if not (unit.made or self._was_done_here(unit)):
             return False

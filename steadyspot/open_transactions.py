@@ -1,0 +1,166 @@
+"""Transactions of databases that are open as a unit ends, wherever the database is.
+
+What a unit gave to one is lost with a kill, as is what a session of an ORM has not sent yet. So it
+keeps units in doubt until it is committed. One in which rows were only read does not: SQLAlchemy
+says by its events what it wrote, SQLite how many rows were changed. Drivers that open a transaction
+for what is read, too, and say nothing of it, are not asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakSet
+
+from steadyspot.gathering import reached
+
+_WRITES = re.compile(r"\s*(insert|update|delete|replace|merge|copy)\b", re.IGNORECASE)
+
+
+class OpenTransactions:
+    """Those of one process, as the loop's own thread sees them."""
+
+    def __init__(self) -> None:
+        self._alchemy = _Alchemy()
+        self._changes: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """A unit begins: what was changed before it in a transaction is none of the loop's."""
+        self._alchemy.listen()
+        self._changes = {id(one): self._before(one) for one in _of_sqlite()}
+
+    def may_lack(self) -> bool:
+        """Whether what units wrote is not committed yet."""
+        return (
+            self._alchemy.may_lack()
+            or any(self._has_changed(one) for one in _of_sqlite())
+            or any(one.in_transaction() for one in _of_peewee() if not _connection_of_sqlite(one))
+            or any(one.in_atomic_block for one in _of_django())
+        )
+
+    def _before(self, connection: Any) -> int:
+        """How many rows a connection had changed before a unit did in its open transaction."""
+        now: int = connection.total_changes
+        known = self._changes.get(id(connection), now) if connection.in_transaction else now
+        return min(known, now)
+
+    def _has_changed(self, connection: Any) -> bool:
+        before = self._changes.get(id(connection), 0)
+        return bool(connection.in_transaction and connection.total_changes > before)
+
+
+class _Alchemy:
+    """What sessions and connections of SQLAlchemy have written and not committed.
+
+    It is told by the library's own events, those of all its engines and sessions.
+    """
+
+    def __init__(self) -> None:
+        self._listens: set[str] = set()
+        self._sessions: WeakSet[Any] = WeakSet()
+        self._full: WeakSet[Any] = WeakSet()
+        self._written: WeakSet[Any] = WeakSet()
+        self.listen()
+
+    def listen(self) -> None:
+        """Listen from now on, as far as it is loaded."""
+        for module, name, events in (
+            ("sqlalchemy.engine", "Engine", self._of_engines()),
+            ("sqlalchemy.orm", "Session", self._of_sessions()),
+        ):
+            kind = getattr(sys.modules.get(module), name, None)
+            if kind and name not in self._listens:
+                self._listens.add(name)
+                for event, called in events.items():
+                    sys.modules["sqlalchemy"].event.listen(kind, event, called)
+
+    def _of_engines(self) -> dict[str, Any]:
+        def executed(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+            if _WRITES.match(statement):
+                self._written.add(connection)
+
+        def ended(connection: Any, *_: Any) -> None:
+            self._written.discard(connection)
+
+        ends = ("commit", "rollback", "commit_twophase", "rollback_twophase")
+        return {"after_cursor_execute": executed} | dict.fromkeys(ends, ended)
+
+    def _of_sessions(self) -> dict[str, Any]:
+        def began(session: Any, *_: Any) -> None:
+            self._sessions.add(session)
+
+        def sent(session: Any, *_: Any) -> None:
+            self._full.discard(session)
+
+        return {
+            "after_transaction_create": began,
+            "transient_to_pending": began,
+            "after_flush": sent,
+            "after_transaction_end": sent,
+        }
+
+    def may_lack(self) -> bool:
+        self.listen()
+        for session in list(self._sessions - self._full):
+            if session.new or session.dirty or session.deleted:
+                self._full.add(session)
+        return bool(self._full) or any(
+            one.in_transaction() and not _commits_each(one) for one in list(self._written)
+        )
+
+
+def _commits_each(connection: Any) -> bool:
+    """Whether a connection of SQLAlchemy commits with each statement."""
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return True
+    with contextlib.suppress(Exception):  # Not every driver says so.
+        driver = connection.connection.dbapi_connection
+        return bool(connection.dialect.detect_autocommit_setting(driver))
+    return False
+
+
+def _of_sqlite() -> Iterator[Any]:
+    """Connections to files that this thread may use: by a name of the program, or of peewee."""
+    kind = getattr(sys.modules.get("sqlite3"), "Connection", None)
+    if kind:
+        named = (one for _, one, _ in reached(lambda value: 0 if isinstance(value, kind) else None))
+        for one in (*named, *filter(None, map(_connection_of_sqlite, _of_peewee()))):
+            with contextlib.suppress(sys.modules["sqlite3"].Error):  # It is closed, or another's.
+                if any(file for _, _, file in _plain(one).execute("pragma database_list")):
+                    yield one
+
+
+def _plain(connection: Any) -> Any:
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    return cursor
+
+
+def _connection_of_sqlite(database: Any) -> Any:
+    """The connection of a database of peewee, none where it is no open one of SQLite."""
+    if database.is_closed():
+        return None
+    connection = database.connection()
+    return connection if hasattr(connection, "total_changes") else None
+
+
+def _of_peewee() -> set[Any]:
+    """The databases that models of peewee have."""
+    model = getattr(sys.modules.get("peewee"), "Model", None)
+    found = {one._meta.database for one in _below(model)} if model else set()
+    return {one for one in found if hasattr(one, "is_closed")}
+
+
+def _below(kind: Any) -> Iterator[Any]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+def _of_django() -> list[Any]:
+    """Connections of Django that are open in this thread."""
+    connections = getattr(sys.modules.get("django.db"), "connections", None)
+    return connections.all(initialized_only=True) if connections else []
