@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Iterable
 from types import CodeType
 
+from steadyspot.contents import contents
 from steadyspot.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
 from steadyspot.in_memory import rows_in_memory
 from steadyspot.own_code import is_the_jobs
 from steadyspot.program_text import Changes, Way, kept_by_loop
+from steadyspot.read_later import Later
 from steadyspot.under_way import stack_of
 
 _GROW = (*CONTAINERS, *BUFFERS)
@@ -37,9 +39,12 @@ class Carried:
         self._here: dict[CodeType, Changes] = {}
         self._elsewhere: Changes = set()
         self._by_units: set[str] = set()
-        for frame in stack_of(sys._getframe()):
+        frames = [one for one in stack_of(sys._getframe()) if is_the_jobs(one.f_code)]
+        self._later = Later(frames, files)
+        self._contents = self._read_contents()
+        for frame in frames:
             code = frame.f_code
-            kept = kept_by_loop(code, frame.f_lasti, files) if is_the_jobs(code) else None
+            kept = kept_by_loop(code, frame.f_lasti, files)
             if kept:
                 self._here[code] = kept.here
                 self._elsewhere |= kept.elsewhere
@@ -51,13 +56,35 @@ class Carried:
         ``ran``: units were done in this attempt. ``all_made``: each made an output, so that none
         waited for a container that grew.
         """
-        longer = gathered(held_here(), self._before) if all_made else set()
+        now = held_here()
+        longer = gathered(now, self._before)
         found = {
             str(path[-1])
-            for path, value, _ in reached(_is_data)
-            if _is_kept(value, self._ways(path), ran, path in longer)
+            for path, value, _ in reached(is_data)
+            if _is_kept(value, self._ways(path), ran, all_made and path in longer)
         }
-        return sorted(found)
+        changed = self._changed() if ran else set()
+        return sorted(found | {str(path[-1]) for path in changed - (set() if all_made else longer)})
+
+    def _changed(self) -> set[Names]:
+        """By what names something holds other things than before, whoever changed it."""
+        before = self._contents
+        return {
+            path
+            for path, (which, holds) in self._read_contents().items()
+            if path in before and before[path][0] == which and before[path][1] != holds
+        }
+
+    def _read_contents(self) -> dict[Names, tuple[int, int]]:
+        """What is read later and can be changed within: which value it is, and what it holds."""
+        found = {}
+        for path, value, _ in reached(is_data):
+            is_changeable = not is_plain_value(value)
+            if is_changeable and self._later.reads_at(path):
+                holds = contents(value)
+                if holds is not None:
+                    found[path] = id(value), holds
+        return found
 
     def names_by_units(self) -> list[str]:
         """Names of numbers, arrays and tables that units read as those before them left them.
@@ -66,7 +93,7 @@ class Carried:
         """
         found = {
             str(path[-1])
-            for path, value, _ in reached(_is_data)
+            for path, value, _ in reached(is_data)
             if _is_amount(value) and self._is_read_by_units(path)
         }
         return sorted(found)
@@ -90,7 +117,7 @@ def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
 
     What a loop renews with each unit is right as soon as it has done any.
     """
-    if issubclass(type(value), _PLAIN) or type(value).__module__ in _MODULES:
+    if is_plain_value(value):
         ways = ways & {Way.ADDED, Way.RENEWED}  # Nothing can be changed within it.
     if not (ways and ran) or Way.SUMMED in ways:
         return bool(ways)
@@ -101,16 +128,21 @@ def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
     return ways != {Way.RENEWED}
 
 
+def is_plain_value(value: object) -> bool:
+    """Whether nothing can be changed within a value."""
+    return issubclass(type(value), _PLAIN) or type(value).__module__ in _MODULES
+
+
 def _is_amount(value: object) -> bool:
     kind = type(value)
     return issubclass(kind, (int, float, complex)) or hasattr(kind, _ARRAY)
 
 
-def _is_data(value: object) -> int | None:
+def is_data(value: object) -> int | None:
     """None where a value is no data, but a module, a connection, or an object of the job's."""
     kind = type(value)
     if issubclass(kind, type) or callable(value):
         return None
-    is_known = issubclass(kind, (*_PLAIN, *_GROW)) or kind.__module__ in _MODULES
+    is_known = is_plain_value(value) or issubclass(kind, (*_GROW, memoryview))
     has_methods = any(hasattr(kind, name) for name in _METHODS)
     return 0 if is_known or has_methods or rows_in_memory(value) is not None else None

@@ -12,11 +12,20 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO, StringIO
 from queue import Queue, SimpleQueue
-from types import CodeType, FrameType, FunctionType, MethodType
+from types import (
+    CodeType,
+    FrameType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 from steadyspot.in_memory import rows_in_memory
@@ -33,7 +42,7 @@ HeldHere = dict[Names, tuple[int, int]]
 """Which containers they are, and their sizes."""
 
 BUFFERS = (BytesIO, StringIO)
-CONTAINERS = (list, dict, set, deque, bytearray)
+CONTAINERS = (list, dict, set, deque, bytearray, array)
 _QUEUES = (Queue, SimpleQueue)
 _DEEP = 3
 """So far it is looked into objects: a thread, its queue, what lies in that."""
@@ -174,11 +183,40 @@ def _measured(
 
 def _within(value: Any) -> dict[str, Any]:
     """What an object of the job's own holds by name, and what a function of its own can reach."""
-    if type(value) is MethodType:
+    kind = type(value)
+    if kind is MethodType:
         return {"__self__": value.__self__, "__func__": value.__func__}
-    if type(value) is FunctionType and is_the_jobs(value.__code__):
-        return _reached(value)
-    return getattr(value, "__dict__", {}) if _is_of_own_class(type(value)) else {}
+    if kind is FunctionType and is_the_jobs(value.__code__):
+        return {**_reached(value), **value.__dict__}
+    if kind is SimpleNamespace:
+        return dict(value.__dict__)
+    if kind is ModuleType:
+        file = value.__dict__.get("__file__")
+        return _data_of(value) if file and is_in_job(file) else {}
+    if kind is type and _is_of_own_class(value):
+        return _data_of(value)
+    if not _is_of_own_class(kind):
+        return {}
+    return _data_of(kind) | _slots(value) | getattr(value, "__dict__", {})
+
+
+def _slots(value: Any) -> dict[str, Any]:
+    found = {}
+    for kind in type(value).__mro__:
+        for name, slot in kind.__dict__.items():
+            if type(slot) is MemberDescriptorType:
+                with contextlib.suppress(AttributeError):  # It has no value yet.
+                    found[name] = slot.__get__(value)
+    return found
+
+
+def _data_of(value: Any) -> dict[str, Any]:
+    """What a module or a class holds besides its code."""
+    return {
+        name: one
+        for name, one in list(value.__dict__.items())
+        if name[:2] != "__" and not isinstance(one, (FunctionType, ModuleType, type))
+    }
 
 
 def _size(value: Any) -> int | None:

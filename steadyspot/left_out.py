@@ -12,6 +12,7 @@ from steadyspot.contract import Lacking
 from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
+    from steadyspot.beside import Beside
     from steadyspot.carried import Carried
 
 
@@ -25,6 +26,7 @@ class LeftOut:
         self.keys: list[str] = []
         self._say = say
         self._carried: Carried | None = None
+        self._returned: list[str] = []
 
     def add(self, key: str) -> None:
         """Leave out a unit; called where the loop asks for the next one."""
@@ -32,6 +34,7 @@ class LeftOut:
             from steadyspot.carried import Carried  # Only after a stop, and it loads a parser.
 
             self._carried = Carried(files_of_job())
+            self._returned = _names_of_returned()
         self.keys.append(key)
 
     def loop_is_over(self, *, kept: bool, ran: bool, each_made: bool) -> None:
@@ -40,19 +43,44 @@ class LeftOut:
         ``ran``: other units were done; ``each_made``: each of them made something.
         """
         if self._carried and not kept:
-            if names := self._carried.names(ran=ran, all_made=each_made):
+            names = self._carried.names(ran=ran, all_made=each_made) + self._returned
+            if names:
                 self._say(names, len(self.keys), Lacking.LATER)
             if ran and each_made and (names := self._carried.names_by_units()):
                 self._say(names, len(self.keys), Lacking.UNITS)
 
 
 def names_of_results(asking: FrameType) -> list[str]:
-    """What the program makes something of that pools return for the units it asks for."""
-    from steadyspot.results_text import results_read
+    """What the program makes something of that pools return for the units it asks for.
 
-    code = asking.f_code
-    found = results_read(code, asking.f_lasti) if is_the_jobs(code) else set()
+    Where a function returns its units, it is the one that called it.
+    """
+    from steadyspot.results_text import results_read, returns_units
+
+    frame: FrameType | None = asking
+    found: set[str] = set()
+    while frame and is_the_jobs(frame.f_code):
+        found |= results_read(frame.f_code, frame.f_lasti)
+        is_returned = returns_units(frame.f_code, frame.f_lasti)
+        frame = frame.f_back if is_returned else None
     return sorted(name or "what they returned" for name in found)
+
+
+def beside_of(units: int) -> Beside:
+    """What the program holds as so many units are left out that it would hand to others."""
+    from steadyspot.beside import Beside
+
+    return Beside(units)
+
+
+def _names_of_returned() -> list[str]:
+    """What the program makes something of that is returned by what takes the units at once."""
+    from steadyspot.plain_loop import taken_at_once
+    from steadyspot.results_text import returned_read
+
+    frame = taken_at_once()
+    found = returned_read(frame.f_code, frame.f_lasti) if frame else set()
+    return sorted(name or "what was returned" for name in found)
 
 
 def holds_something(folder: str) -> bool:

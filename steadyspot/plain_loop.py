@@ -13,18 +13,44 @@ import sys
 from functools import lru_cache
 from types import CodeType, FrameType
 
+from steadyspot.own_code import is_the_jobs
+from steadyspot.under_way import stack_of
+
 _GENERATOR = next(flag for flag, name in dis.COMPILER_FLAG_NAMES.items() if name == "GENERATOR")
 _KEEP = {"LIST_APPEND", "SET_ADD", "MAP_ADD"}
+_COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>"}
+"""Before Python 3.12 these are called as functions are."""
 
 
 def is_plain() -> bool:
-    """Whether a ``for`` asks for the next unit, itself or through generators."""
+    """Whether a ``for`` of the job's asks for the next unit, itself or through generators.
+
+    One of a library may keep what units yield, unless the job drops what that returns.
+    """
+    frame = _taker()
+    if frame is None or not _is_for(frame.f_code, frame.f_lasti):
+        return False
+    job = next((one for one in stack_of(frame) if is_the_jobs(one.f_code)), frame)
+    return job is frame or _is_dropped(job.f_code, job.f_lasti)
+
+
+def taken_at_once() -> FrameType | None:
+    """Where the job has something else take the units than a ``for`` of its own, as ``sum``."""
+    frame = _taker()
+    if frame and is_the_jobs(frame.f_code) and _is_for(frame.f_code, frame.f_lasti):
+        return None
+    jobs = (one for one in stack_of(frame) if is_the_jobs(one.f_code))
+    return next((one for one in jobs if one.f_code.co_name not in _COMPREHENSIONS), None)
+
+
+def _taker() -> FrameType | None:
+    """What asks for the next unit, itself or through generators."""
     frame: FrameType | None = sys._getframe()
     while frame and _is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     while frame and _passes_on(frame.f_code, frame.f_lasti):
         frame = frame.f_back
-    return frame is not None and _is_for(frame.f_code, frame.f_lasti)
+    return frame
 
 
 def _is_ours(file: str) -> bool:
@@ -35,6 +61,14 @@ def _passes_on(code: CodeType, at: int) -> bool:
     """Whether a generator asks, for who asks it."""
     is_generator = bool(code.co_flags & _GENERATOR)
     return is_generator and _instruction(code, at).opname in ("FOR_ITER", "SEND")
+
+
+@lru_cache(maxsize=128)
+def _is_dropped(code: CodeType, at: int) -> bool:
+    """Whether nothing is made of what a call returns."""
+    after = [one for one in dis.get_instructions(code) if one.offset > at]
+    is_call = _instruction(code, at).opname.startswith("CALL")
+    return not is_call or after[0].opname == "POP_TOP"
 
 
 @lru_cache(maxsize=128)

@@ -12,9 +12,10 @@ import ast
 import linecache
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import cache
+from itertools import takewhile
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -33,12 +34,23 @@ _TAKE_MORE = GATHER | {
 }
 """Methods by which a value takes something up."""
 
+_CHANGE_FIRST = {
+    *("heapify", "heappop", "heappush", "heappushpop", "heapreplace", "shuffle", "pack_into"),
+    *("insort", "insort_left", "insort_right", "setitem", "iadd"),
+    *("at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"),
+}
+"""Functions of libraries that change the first value they are given."""
+
 _READ_ALL = {"vars", "pickle", "joblib", ".__dict__", ".model_dump"}
 _READ_ALL |= {place for name in ("asdict", "astuple") for place in (name, f".{name}")}
 """What reads all attributes of a value."""
 
+_REGISTER = {"callback", "finalize", "on_stop", "push", "register"}
+"""Functions and methods that are given what is to be called at an end."""
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _WITHIN = (ast.stmt, ast.ExceptHandler, ast.match_case)
 """What stands in the blocks of a statement."""
@@ -90,6 +102,12 @@ def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
     return own.kept(loop, list(filter(None, map(program_of, at_hand))))
 
 
+def added_to(files: Iterable[str]) -> set[str]:
+    """What the program gives values anywhere that may depend on those before."""
+    programs = filter(None, map(program_of, {os.path.realpath(file) for file in files}))
+    return set().union(*(one.added_to() for one in programs))
+
+
 @cache
 def program_of(file: str) -> Program | None:
     """The text of a file, none where it cannot be read or is none of Python."""
@@ -118,14 +136,71 @@ class Program:
         loops = (node for node in self._nodes if isinstance(node, ast.For))
         return next((one for one in loops if span in (_span(one), _span(one.iter))), None)
 
-    def call(self, code: CodeType, at: int) -> tuple[ast.Call, list[Any]] | None:
-        """The call that is under way, and the block of the function or module that it stands in."""
+    def statement(self, code: CodeType, at: int) -> ast.stmt | None:
+        """The innermost statement that is under way."""
+        first, last, column, end = list(code.co_positions())[at // 2]
+        if first is None or last is None:
+            return None
+        begin, over = (first, column or 0), (last, end or 0)
+        around = (
+            one
+            for one in self._nodes
+            if isinstance(one, ast.stmt)
+            and (one.lineno, one.col_offset) <= begin
+            and over <= (one.end_lineno or 0, one.end_col_offset or 0)
+        )
+        return max(around, key=lambda one: (one.lineno, one.col_offset), default=None)
+
+    def call(self, code: CodeType, at: int) -> tuple[ast.expr, list[Any]] | None:
+        """The call that is under way, and the block of the function or module it stands in."""
         span = list(code.co_positions())[at // 2]
-        for node in self._nodes:
-            if isinstance(node, ast.Call) and _span(node) == span:
-                above = (one for one in self._above(node) if isinstance(one, FUNCTIONS))
-                return node, _block(next(above, self._module))
+        calls = (node for node in self._nodes if isinstance(node, ast.Call))
+        return self._with_block(one for one in calls if _span(one) == span)
+
+    def comprehension(self, code: CodeType, at: int) -> tuple[ast.expr, list[Any]] | None:
+        """The same of a list, set or dictionary that is made; Python 3.13 tells of what alone."""
+        span = list(code.co_positions())[at // 2]
+        found = (node for node in self._nodes if isinstance(node, _COMPREHENSIONS))
+        return self._with_block(
+            one for one in found if span in (_span(one), _span(one.generators[0].iter))
+        )
+
+    def _with_block(self, nodes: Iterator[ast.expr]) -> tuple[ast.expr, list[Any]] | None:
+        for node in nodes:
+            above = (one for one in self._above(node) if isinstance(one, FUNCTIONS))
+            return node, block_of(next(above, self._module))
         return None
+
+    def around(self, code: CodeType, at: int) -> list[ast.expr]:
+        """What is called with the result of the call that is under way."""
+        found = self.call(code, at)
+        above = self._above(found[0]) if found else iter(())
+        expressions = takewhile(lambda one: not isinstance(one, ast.stmt), above)
+        return [one.func for one in expressions if isinstance(one, ast.Call)]
+
+    def after(self, statement: ast.stmt) -> list[ast.stmt]:
+        """The statements that may follow one in its function, in order."""
+        return list(self._after(statement))
+
+    def functions(self, without: Collection[ast.AST]) -> list[ast.AST]:
+        """All functions but those that stand in these statements."""
+        return [one for one in self._functions if not self._is_in(one, without)]
+
+    def added_to(self) -> set[str]:
+        """What loops and functions give values that may depend on those before."""
+        loops = (one for one in self._nodes if isinstance(one, _LOOPS))
+        blocks = (*(one.body for one in loops), *map(block_of, self._functions))
+        changes = set[tuple[str, Way]]().union(*map(_changed, blocks))
+        return {place for place, way in changes if way is Way.ADDED}
+
+    def registered(self) -> set[str]:
+        """What is given to others to be called at an end, as to ``atexit``."""
+        calls = (one for one in self._nodes if isinstance(one, ast.Call))
+        given = (one.args for one in calls if called_by(one) in _REGISTER)
+        return {place_of(one) for each in given for one in each} - {""}
+
+    def _is_in(self, node: ast.AST, statements: Collection[ast.AST]) -> bool:
+        return any(above in statements for above in self._above(node))
 
     def kept(self, loop: ast.For, others: Sequence[Program]) -> Kept:
         """What a loop changes and the program reads later; ``others`` are the job's other files."""
@@ -135,10 +210,10 @@ class Program:
         if any(isinstance(node, ast.Call) for node in _walk(loop.body)):
             helpers = [one for each in programs for one in each._helpers(loop)]
             here = here | _Calls(helpers).changed(loop.body)
-            elsewhere = here.union(*(_changed(_block(one)) for one in helpers))
+            elsewhere = here.union(*(_changed(block_of(one)) for one in helpers))
             outer = _declared(helpers)
         here = here | {(name, way) for name, way in elsewhere if name in outer}
-        read = set().union(*(_read_by([one._module]) for one in programs))
+        read = set().union(*(read_by([one._module]) for one in programs))
         if read & _READ_ALL:
             read |= {place for place, _ in elsewhere}
         return Kept(
@@ -148,7 +223,7 @@ class Program:
                 for place, way in elsewhere
                 if place in read and (place in outer or place[0] == ".")
             },
-            {place for place, way in here if way is not Way.RENEWED} & _read_by(loop.body),
+            {place for place, way in here if way is not Way.RENEWED} & read_by(loop.body),
         )
 
     def _helpers(self, loop: ast.For) -> list[ast.AST]:
@@ -169,21 +244,22 @@ class Program:
 
     def _is_read_later(self, loop: ast.For, name: str, outer: set[str]) -> bool:
         """Whether a name of the loop's code is read behind it, or by a function that sees it."""
-        if _is_read(list(self._after(loop)), name):
+        if is_read(list(self._after(loop)), name):
             return True
         above = list(self._above(loop))
         scope = next((one for one in above if isinstance(one, FUNCTIONS)), self._module)
         if name in outer | _declared([scope]):
             scope = self._module
         seeing = (one for one in self._functions if scope in self._above(one))
-        return any(name in _used_of_outer(one) for one in seeing if not self._are_within(one, loop))
+        return any(name in used_of_outer(one) for one in seeing if not self._are_within(one, loop))
 
-    def _after(self, loop: ast.For) -> Iterator[ast.stmt]:
-        """The statements that may follow a loop in its function, in order."""
-        yield from loop.orelse
-        node: ast.AST = loop
-        for above in self._above(loop):
-            for block in blocks_of(above) or [_block(above)]:
+    def _after(self, statement: ast.stmt) -> Iterator[ast.stmt]:
+        """The statements that may follow a loop in its function, in order, or another statement."""
+        if isinstance(statement, ast.For):
+            yield from statement.orelse
+        node: ast.AST = statement
+        for above in self._above(statement):
+            for block in blocks_of(above) or [block_of(above)]:
                 at = next((at for at, one in enumerate(block) if one is node), len(block))
                 yield from block[at + 1 :]
             if isinstance(above, FUNCTIONS):
@@ -212,9 +288,14 @@ def _changed(block: Sequence[ast.stmt]) -> Changes:
                 found |= {(place, Way.FILLED) for place in places_to(node)}
             case ast.Call(func=ast.Attribute(attr=name, value=changed)) if name in _TAKE_MORE:
                 found |= {(place, Way.GIVEN) for place in places_to(changed)}
+            case ast.Call(args=[changed, *_]) if called_by(node) in _CHANGE_FIRST:
+                found |= {(place, Way.GIVEN) for place in places_to(changed)}
+            case ast.Call(args=[changed, ast.Constant(value=str(name)), *_]):
+                if called_by(node) == "setattr":
+                    found.add((f".{name}", Way.ADDED))
     may_skip = any(isinstance(node, ast.Continue) for node in _walk(block))
     for place in set().union(*map(stored_in, block)):
-        is_renewed = not may_skip and _is_read(block, place) is False
+        is_renewed = not may_skip and is_read(block, place) is False
         found.add((place, Way.RENEWED if is_renewed else Way.ADDED))
     return found
 
@@ -266,7 +347,7 @@ def _changed_within(function: ast.FunctionDef) -> Changes:
     return names | {(place_of(target), Way.SUMMED) for target in sums}
 
 
-def _read_by(nodes: Iterable[ast.AST]) -> set[str]:
+def read_by(nodes: Iterable[ast.AST]) -> set[str]:
     """The places that are read in them, but in order to change them, to stop or to tell."""
     return {
         place
@@ -287,7 +368,7 @@ def only_stops(statement: ast.stmt) -> bool:
     )
 
 
-def _is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
+def is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
     """Whether it is read before it is renewed; none where it may be neither."""
     for statement in block:
         if any(place in used(head) for head in heads_of(statement)) or _adds(statement, place):
@@ -297,7 +378,7 @@ def _is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
         blocks = blocks_of(statement)
         if isinstance(statement, ast.For) and place in stored_in(statement.target):
             blocks = blocks[1:]
-        found = [_is_read(one, place) for one in blocks]
+        found = [is_read(one, place) for one in blocks]
         if True in found:
             return True
         if _goes_one_way(statement) and all(one is False for one in found):
@@ -357,9 +438,9 @@ def used(node: ast.AST) -> frozenset[str]:
     return frozenset().union(*inner)
 
 
-def _used_of_outer(function: ast.AST) -> set[str]:
+def used_of_outer(function: ast.AST) -> set[str]:
     """The names that a function uses and are not its own."""
-    block = _block(function)
+    block = block_of(function)
     own = {node.id for node in _walk(block) if isinstance(node, ast.Name) and _is_stored(node)}
     own |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
     return set().union(*map(used, block)) - (own - _declared([function]))
@@ -422,7 +503,8 @@ def blocks_of(statement: ast.AST) -> list[list[ast.stmt]]:
     return [block for block in found if isinstance(block, list) and block]
 
 
-def _block(function: ast.AST) -> list[Any]:
+def block_of(function: ast.AST) -> list[Any]:
+    """The statements of a function, the expression of a lambda."""
     body = getattr(function, "body", [])
     return body if isinstance(body, list) else [body]
 

@@ -54,35 +54,72 @@ def results_read(code: CodeType, at: int) -> set[str]:
     """
     program = program_of(code.co_filename)
     found = program.call(code, at) if program else None
-    return _results_read(*found) if found else set()
+    return _followed(*found, Kind.UNITS).names_read() if found else set()
 
 
-def _results_read(units: ast.AST, block: Sequence[ast.stmt]) -> set[str]:
-    flow = _Flow(units)
-    before: dict[str, Kind] = {}
-    while True:
-        flow.follow(block)
-        if flow.kinds == before:
-            return {name for each in flow.read(block) for name in flow.names(each)}
+def returns_units(code: CodeType, at: int) -> bool:
+    """Whether a function returns the units that a call ``at`` gives it."""
+    program = program_of(code.co_filename)
+    found = program.call(code, at) if program else None
+    return _followed(*found, Kind.UNITS).returns_units() if found else False
+
+
+def returned_read(code: CodeType, at: int) -> set[str]:
+    """As ``results_read``, of what a call or comprehension returns that takes units one by one."""
+    program = program_of(code.co_filename)
+    found = program.comprehension(code, at) or program.call(code, at) if program else None
+    if not found or _only_takes(found[0]):
+        return set()
+    return _followed(*found, Kind.RESULTS).names_read()
+
+
+def _followed(given: ast.AST, block: Sequence[ast.stmt], kind: Kind) -> _Flow:
+    flow = _Flow(given, kind, block)
+    before: dict[str, Kind] | None = None
+    while flow.kinds != before:
         before = dict(flow.kinds)
+        flow.follow(block)
+    return flow
+
+
+def _only_takes(node: ast.AST) -> bool:
+    """Whether a call gives the units themselves, as a list."""
+    return (
+        isinstance(node, ast.Call)
+        and called_by(node) in _SHAPE
+        and any(isinstance(one, ast.Call) and called_by(one) == "remaining" for one in node.args)
+    )
 
 
 class _Flow:
-    """The kinds of names, of which more become known each time a block is followed."""
+    """The kinds of names, of which more become known each time a block is followed.
 
-    def __init__(self, units: ast.AST) -> None:
+    What is ``given`` is of a ``kind`` that is known.
+    """
+
+    def __init__(self, given: ast.AST, kind: Kind, block: Sequence[ast.stmt]) -> None:
         self.kinds: dict[str, Kind] = {}
-        self._units = units
+        self._given, self._kind, self._block = given, kind, block
+
+    def names_read(self) -> set[str]:
+        """By what names something is made of results in the block."""
+        return {name for each in self.read(self._block) for name in self.names(each)}
+
+    def returns_units(self) -> bool:
+        """Whether the block returns units."""
+        nodes = (one for each in self._block for one in ast.walk(each))
+        returned = (one.value for one in nodes if isinstance(one, ast.Return) and one.value)
+        return any(self._of(one) is Kind.UNITS for one in returned)
 
     def follow(self, block: Sequence[ast.stmt]) -> None:
         """Learn what becomes of units and results in a block."""
         for statement in block:
-            for target, kind in self._given(statement):
+            for target, kind in self._gives(statement):
                 self._give(target, kind)
             for inner in blocks_of(statement):
                 self.follow(inner)
 
-    def _given(self, statement: ast.stmt) -> Iterator[tuple[ast.AST, Kind]]:
+    def _gives(self, statement: ast.stmt) -> Iterator[tuple[ast.AST, Kind]]:
         """What a statement gives a value to, and of what kind."""
         match statement:
             case ast.Assign(targets=targets, value=value):
@@ -92,12 +129,12 @@ class _Flow:
             case ast.AugAssign(target=target, value=value) if self._of(value):
                 yield target, Kind.RESULTS
             case ast.For() | ast.AsyncFor():
-                yield from self._given_by_loop(statement)
+                yield from self._gives_by_loop(statement)
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=held, attr=name), args=args)):
                 if name in GATHER:
                     yield held, max(map(self._of, args), default=Kind.OTHER)
 
-    def _given_by_loop(self, loop: ast.For | ast.AsyncFor) -> Iterator[tuple[ast.AST, Kind]]:
+    def _gives_by_loop(self, loop: ast.For | ast.AsyncFor) -> Iterator[tuple[ast.AST, Kind]]:
         """An item, and what the loop adds up: at least how many items there were."""
         kind = self._of(loop.iter)
         yield loop.target, kind
@@ -156,8 +193,8 @@ class _Flow:
 
     def _of(self, node: ast.AST) -> Kind:
         """What a value is."""
-        if node is self._units:
-            return Kind.UNITS
+        if node is self._given:
+            return self._kind
         inner = max(map(self._of, ast.iter_child_nodes(node)), default=Kind.OTHER)
         match node:
             case ast.Name() | ast.Attribute():

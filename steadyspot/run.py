@@ -22,20 +22,23 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot.aside import Aside, Others
 from steadyspot.channel import Channel
 from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
-from steadyspot.left_out import LeftOut, holds_something, names_of_results
+from steadyspot.left_out import LeftOut, beside_of, holds_something, names_of_results
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.shards import Shard
 from steadyspot.state import State
 from steadyspot.stopping import Stopping
 from steadyspot.under_way import STOP_THREAD
+
+if TYPE_CHECKING:
+    from steadyspot.beside import Beside
 
 T = TypeVar("T")
 
@@ -102,6 +105,7 @@ class Run:
         self._others = Others(self._checkpoint, outputs, channel.speaking)
         self._looping: int | None = None
         self._looped = False
+        self._beside: Beside | None = None
         self._pid = os.getpid()
         # No method: to look up who handles a signal asks for its repr, and so for that of the run.
         self._on_sigterm = lambda number, frame: self._told()
@@ -219,8 +223,10 @@ class Run:
         if len(left) < len(pairs):
             before = len(pairs) - len(left)
             self._channel.say_done(before, len(left))
-            if not self._is_kept() and (names := names_of_results(caller)):
-                self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
+            if not self._is_kept():
+                if names := names_of_results(caller):
+                    self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
+                self._beside = beside_of(before)
         return left
 
     def _loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
@@ -338,6 +344,8 @@ class Run:
             within = None if here is None or here.ended else here.key
         else:
             unit_of = "" if unit is None else unit_key(unit)
+        if self._beside and (here is None or here.ended):
+            self._beside.say(self._channel.lacks)
         if here and here.pid == os.getpid():
             here.made = here.made or unit_of in (None, here.key)
         of_loop = here is None or here.ended or here.before is not None

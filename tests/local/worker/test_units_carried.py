@@ -19,7 +19,7 @@ from tests.local.worker.test_local_folder import (
 )
 
 HEAD = """
-import os, sys, time
+import collections, heapq, os, statistics, sys, time
 from steadyspot import current_run
 
 OWN = sys.argv[1:] == ["own"]
@@ -44,6 +44,13 @@ WAYS = {
         "names = []\nfor unit in each(): names.append(unit)\nwrite(names)",
         "own",
     ),
+    "list by a library": (
+        "best = [0] * 3\nfor unit in each(): heapq.heappushpop(best, unit)\nwrite(best)",
+        "none",
+    ),
+    "sum of a generator": ("write(sum(unit for unit in each()))", "own"),
+    "comprehension": ("found = {unit: unit for unit in each()}\nwrite(found)", "own"),
+    "loop of a library": ("write(statistics.mean(each()))", "own"),
     "number until it is broken off": (
         "total = 0\nfor unit in each():\n    total += unit\n    if unit == 7: break\nwrite(total)",
         "none",
@@ -90,6 +97,7 @@ def test_output_after_a_loop_of_which_nothing_was_left_is_made_of_all_units(tmp_
 
 HARMLESS = {
     "only told": "count = 0\nfor unit in each(): count += 1; print(count)\nwrite('done')",
+    "made of nothing": "OWN = True\ncollections.deque(map(print, each()), maxlen=0)\nwrite('done')",
     "no output": "total = 0\nfor unit in each(): total += unit\nsys.exit(0 if total else 1)",
     "state": """
 run = current_run()
@@ -125,7 +133,7 @@ def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
     assert resumed.end() == 0, resumed.said()
     assert "gave 1\n" not in resumed.said()
     assert bench.completion()["units"] == 8
-    assert way in ("only told", "no output") or bench.objects()["sum"] == b"36"
+    assert way in ("only told", "no output", "made of nothing") or bench.objects()["sum"] == b"36"
 
 
 POOL = """
@@ -153,6 +161,31 @@ POOLS = {
         for one in as_completed([pool.submit(work, unit) for unit in run.undone(range(1, 9))]):
             total += one.result()
     write(total)""",
+    "list of a function": """
+        rows = []
+        def add(one): rows.append(one)
+        for one in pool.map(work, run.undone(range(1, 9))): add(one)
+    write(sum(rows))""",
+    "number of a function": """
+        total = 0
+        def add(unit):
+            global total
+            total += work(unit)
+        for unit in run.undone(range(1, 9)): add(unit)
+    write(total)""",
+    "list of units": """
+        rows = []
+        for unit in run.undone(range(1, 9)):
+            work(unit)
+            rows.append(unit)
+    write(sum(rows))""",
+    "units of a function": """
+        def todo(): return run.undone(range(1, 9))
+        found = list(pool.map(work, todo()))
+    write(sum(found))""",
+    "comprehension": """
+        found = [work(unit) for unit in run.undone(range(1, 9))]
+    write(sum(found))""",
 }
 
 
@@ -174,14 +207,37 @@ def test_output_that_would_lack_results_of_a_pool_is_made_of_all_units(
     assert len([name for name in outputs if name.startswith("own")]) == (8 if own == "own" else 0)
 
 
-def test_pool_of_which_nothing_is_made_goes_on(tmp_path: Path) -> None:
-    job = f"{HEAD}{POOL}        list(pool.map(work, run.undone(range(1, 9))))\n    write('done')\n"
+NOTHING = {
+    "waited for": """
+        list(pool.map(work, run.undone(range(1, 9))))
+    write('done')""",
+    "answers that are kept": """
+        answers = {}
+        def ask(unit): return answers.setdefault(unit, unit)
+        for unit in run.undone(range(1, 9)): work(ask(unit))
+    write('done')""",
+    "told": """
+        rows, count = [], 0
+        for unit in run.undone(range(1, 9)):
+            rows.append(work(unit))
+            count += 1
+        print(count, rows)
+    write('done')""",
+}
+
+
+@pytest.mark.parametrize("way", NOTHING)
+def test_pool_of_which_nothing_is_made_goes_on(tmp_path: Path, way: str) -> None:
+    job = f"{HEAD}{POOL}{NOTHING[way]}\n"
     assert len(killed_behind("gave 4", tmp_path, job, "own")) >= 4
     code, said = run_to_its_end(tmp_path, job, "own")
     assert code == 0, said
     assert len(published(tmp_path)) == 9
 
+
+def test_pool_whose_results_are_lacking_begins_anew_in_the_local_folder(tmp_path: Path) -> None:
     job = f"{HEAD}{POOL}{POOLS['sum']}\n"
+    assert len(killed_behind("gave 4", tmp_path, job, "own")) >= 4
     assert run_to_its_end(tmp_path, job, "own")[0] == 75
     code, said = run_to_its_end(tmp_path, job, "own")
     assert code == 0, said

@@ -12,7 +12,7 @@ import pytest
 from steadyspot.carried import Carried
 
 HEAD = """
-import asyncio, collections, dataclasses, hashlib, json, time
+import array, asyncio, atexit, collections, dataclasses, hashlib, heapq, json, struct, time, types
 import numpy
 def each():
     for unit in remaining(range(1, 9)): yield unit
@@ -151,6 +151,48 @@ def main(job):
 main(Job())""",
         "sums",
     ),
+    "array at some places": (
+        "sums = numpy.zeros(9)\nfor unit in each(): numpy.add.at(sums, unit, 1)\nwrite(sums)",
+        "sums",
+    ),
+    "attribute by name": (
+        """
+class Report: total = 0
+report = Report()
+for unit in each(): setattr(report, "total", report.total + unit)
+write(report.total)""",
+        "total",
+    ),
+    "number of a namespace": (
+        """
+report = types.SimpleNamespace(total=0)
+for unit in each(): report.total += unit
+write(report.total)""",
+        "total",
+    ),
+    "number of a class": (
+        "class Report: total = 0\nfor unit in each(): Report.total += unit\nwrite(Report.total)",
+        "total",
+    ),
+    "number of slots": (
+        """
+class Report:
+    __slots__ = ("total",)
+    def __init__(self): self.total = 0
+    def add(self, unit): self.total += unit
+report = Report()
+for unit in each(): report.add(unit)
+write(report.total)""",
+        "total",
+    ),
+    "number of a function": (
+        """
+def add(unit): add.total += unit
+add.total = 0
+for unit in each(): add(unit)
+write(add.total)""",
+        "total",
+    ),
     "filled array": (
         "rows = numpy.zeros(9)\nfor unit in each(): rows[unit] = 1\nwrite(rows)",
         "rows",
@@ -209,6 +251,96 @@ asyncio.run(main())""",
         "total",
     ),
 }
+CHANGED = {
+    "array by what it is added to": (
+        "sums = numpy.zeros(3)\nfor unit in each(): numpy.add(sums, unit, sums)\nwrite(sums)",
+        "sums",
+    ),
+    "array by another name": (
+        """
+rows = numpy.zeros((9, 2))
+for unit in each():
+    row = rows[unit]
+    row += unit
+write(rows)""",
+        "rows",
+    ),
+    "row by another name": (
+        """
+rows = {unit: [0] for unit in range(9)}
+for unit in each():
+    row = rows.get(unit)
+    row[0] = unit
+write(rows)""",
+        "rows",
+    ),
+    "rows within": (
+        "rows = [[], []]\nfor unit in each(): rows[unit % 2].append(unit)\nwrite(rows)",
+        "rows",
+    ),
+    "largest": (
+        "best = [0] * 3\nfor unit in each(): heapq.heappushpop(best, unit)\nwrite(best)",
+        "best",
+    ),
+    "largest by an object": (
+        """
+class Report:
+    def __init__(self): self.best = [0] * 3
+    def add(self, unit): heapq.heappushpop(self.best, unit)
+    def write(self): write(self.best)
+def main():
+    report = Report()
+    for unit in each(): report.add(unit)
+    report.write()
+main()""",
+        "best",
+    ),
+    "last ones": (
+        "last = collections.deque(maxlen=3)\nfor unit in each(): last.append(unit)\nwrite(last)",
+        "last",
+    ),
+    "those left": (
+        "left = {*range(20)}\nfor unit in each(): left.discard(unit)\nwrite(left)",
+        "left",
+    ),
+    "in the caller": (
+        """
+def work(best):
+    for unit in each(): heapq.heappushpop(best, unit)
+def main():
+    best = [0] * 3
+    work(best)
+    write(best)
+main()""",
+        "best",
+    ),
+    "list of outer code": (
+        """
+def main():
+    sums = [0]
+    def add(unit): sums[0] += unit
+    for unit in each(): add(unit)
+    return sums
+main()""",
+        "sums",
+    ),
+    "at the end": (
+        """
+sums = [0]
+atexit.register(lambda: write(sums))
+def add(unit): sums[0] += unit
+for unit in each(): add(unit)""",
+        "sums",
+    ),
+    "bytes": (
+        "row = bytearray(9)\nfor unit in each(): struct.pack_into('B', row, unit, 1)\nwrite(row)",
+        "row",
+    ),
+    "numbers": (
+        "rows = array.array('i', [0] * 9)\nfor unit in each(): rows[unit] = unit\nwrite(rows)",
+        "rows",
+    ),
+}
 NOT_KEPT = {
     "only told": "count = 0\nfor unit in each(): count += 1; print(count)\nprint(f'{count} done')",
     "of each table": (
@@ -251,6 +383,47 @@ client, options = Client(), {"deep": True}
 for unit in each(): client.send((unit, options))
 print(client.calls)
 write(client.send(0), options)""",
+    "answers that are kept": """
+answers = {}
+def ask(unit):
+    if unit not in answers: answers[unit] = unit * 2
+    return answers[unit]
+def main():
+    for unit in each(): write(ask(unit))
+    write("done")
+main()""",
+    "rate that is limited": """
+class Limiter:
+    def __init__(self): self.times = collections.deque(maxlen=3)
+    def wait(self):
+        if self.times and self.times[0] > 9: time.sleep(0)
+        self.times.append(time.monotonic())
+class Client:
+    def __init__(self): self.limiter = Limiter()
+    def send(self, unit):
+        self.limiter.wait()
+        return unit
+def main():
+    client = Client()
+    for unit in each(): write(client.send(unit))
+    write("done")
+main()""",
+    "buffer of each unit": """
+buffer = numpy.zeros(3)
+for unit in each():
+    numpy.multiply(unit, 2, buffer)
+    write(buffer)
+write("done")""",
+    "filled and written": """
+rows = []
+for unit in each():
+    rows.append(unit)
+    if len(rows) == 3: write(rows); rows.clear()
+if rows: write(rows)""",
+    "looked up by libraries": """
+prices, names = numpy.ones(9), {"a": [1, 2]}
+for unit in each(): write(numpy.dot(prices, prices), json.dumps(names), heapq.nlargest(1, prices))
+write(prices, names)""",
     "flushed": """
 rows = []
 for unit in each():
@@ -296,6 +469,15 @@ def test_what_is_changed_by_the_loop_and_read_later_is_kept(tmp_path: Path, way:
     text, name = KEPT[way]
     assert kept(tmp_path, text) == [name]
     assert name in kept(tmp_path, text, ran=False)
+
+
+@pytest.mark.parametrize("way", CHANGED)
+def test_what_holds_other_things_than_before_and_is_read_later_is_kept(
+    tmp_path: Path, way: str
+) -> None:
+    """Whoever has changed it, and by whatever name."""
+    text, name = CHANGED[way]
+    assert kept(tmp_path, text) == [name]
 
 
 @pytest.mark.parametrize("way", NOT_KEPT)

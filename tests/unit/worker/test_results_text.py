@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from steadyspot.results_text import results_read
+from steadyspot.results_text import results_read, returned_read
 
 READ = {
     "map": ("found = pool.map(work, undone(U))\nwrite(sum(found))", {"found"}),
@@ -177,3 +177,29 @@ def test_what_is_made_of_results_is_known_by_its_name(tmp_path: Path, way: str) 
 @pytest.mark.parametrize("way", NOT_READ)
 def test_results_that_are_waited_for_told_or_a_units_own_are_none(tmp_path: Path, way: str) -> None:
     assert results(tmp_path, NOT_READ[way]) == set()
+
+
+RETURNED = {
+    "written": ("write(take(U))", {""}),
+    "by name": ("found = take(U)\nwrite(found)", {"found"}),
+    "by a function": ("def main():\n    return take(U)\nmain()", {""}),
+    "dropped": ("take(U)", set()),
+    "told": ("found = take(U)\nprint(found, len(found))", set()),
+}
+
+
+@pytest.mark.parametrize("way", RETURNED)
+def test_what_is_made_of_all_that_units_yield_at_once_is_known(tmp_path: Path, way: str) -> None:
+    text, names = RETURNED[way]
+    found: list[set[str]] = []
+
+    def take(_: object) -> list[int]:
+        caller = sys._getframe(1)
+        found.append(returned_read(caller.f_code, caller.f_lasti))
+        return []
+
+    program = tmp_path / "job.py"
+    program.write_text(f"{text}\n")
+    given = {"run": Anything(), "write": Anything(), "remaining": Anything()}
+    exec(compile(program.read_text(), program, "exec"), given | {"take": take, "U": [1]})
+    assert found == [names]

@@ -1,0 +1,82 @@
+"""What a container, an array or a table holds, as a number that tells whether it was changed.
+
+Whoever changed it: a function of a library that was given it, a view of an array, a row that has
+another name. No code of the job's is run for it, so of an object in a list it counts which it is,
+not what it holds.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from collections import deque
+from collections.abc import Iterable
+from io import BytesIO, StringIO
+from itertools import islice
+from typing import Any
+
+_DEEP = 4
+ITEMS = 100_000
+"""So many items of a container are looked at; of a longer one every so many."""
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
+_FIXED = ("pyarrow",)
+"""Libraries whose data nobody changes."""
+
+
+def contents(value: Any) -> int | None:
+    """A number for what it holds, none where that cannot be told."""
+    kind = type(value)
+    try:
+        if issubclass(kind, (list, tuple, deque, set, frozenset, dict)):
+            return _of_items(value, _DEEP, ITEMS)
+        if issubclass(kind, StringIO):
+            return hash(value.getvalue())
+        if issubclass(kind, BytesIO):
+            return zlib.crc32(value.getbuffer())
+        return _of_library(value)
+    except Exception:  # Whatever a library raises, as where a buffer is closed or of another GPU.
+        return None
+
+
+def _of_items(value: Any, depth: int, items: int) -> int:
+    kind = type(value)
+    step = len(value) // items + 1
+    left = max(items // (len(value) + 1), 10)
+    if issubclass(kind, dict):
+        pairs = islice(dict.items(value), 0, None, step)
+        return hash((len(value), *(_of_item(one, depth, left) for pair in pairs for one in pair)))
+    found = (_of_item(one, depth, left) for one in islice(_items(value), 0, None, step))
+    if issubclass(kind, (set, frozenset)):
+        return hash((len(value), sum(found)))  # Their order is no part of them.
+    return hash((len(value), *found))
+
+
+def _items(value: Any) -> Iterable[Any]:
+    base = next(one for one in (list, tuple, deque, set, frozenset) if isinstance(value, one))
+    return base.__iter__(value)
+
+
+def _of_item(value: Any, depth: int, items: int) -> int:
+    kind = type(value)
+    if kind in _PLAIN or kind.__module__ in _MODULES:
+        return hash((kind, value))
+    if depth and kind in (list, tuple, deque, set, frozenset, dict):
+        return _of_items(value, depth - 1, items)
+    if depth and hasattr(kind, "__array__"):
+        return contents(value) or id(value)
+    return id(value)
+
+
+def _of_library(value: Any) -> int | None:
+    if type(value).__module__.partition(".")[0] in _FIXED:
+        return None
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        found = zlib.crc32(memoryview(value).cast("B"))
+    except (TypeError, ValueError):  # What is no buffer, or one of dates, tells it another way.
+        found = zlib.crc32(pickle.dumps(value, 5, buffer_callback=buffers.append))
+    for one in buffers:
+        found = zlib.crc32(one.raw(), found)
+    return found

@@ -1,0 +1,89 @@
+"""What a program reads once it is through with what it does just now, by its text.
+
+That is what follows each call that is under way, and what the functions use that are called there.
+Of those that the loop alone calls, such as one that keeps the answers it was given, nothing is read
+later. What is registered somewhere, as with ``atexit``, may be called at any time.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable, Sequence
+from types import CodeType, FrameType
+
+from steadyspot.gathering import Names
+from steadyspot.program_text import (
+    Program,
+    block_of,
+    is_read,
+    program_of,
+    read_by,
+    used,
+    used_of_outer,
+)
+
+
+class Later:
+    """What is read after what is under way in ``frames``, or by that if ``now`` is said, too.
+
+    ``files`` are those of the job, ``places`` what is read by whatever code.
+    """
+
+    def __init__(
+        self, frames: Sequence[FrameType], files: Iterable[str], *, now: bool = False
+    ) -> None:
+        self._after: dict[CodeType, list[ast.stmt]] = {}
+        programs: dict[str, Program] = {}
+        loops, blocks = set[ast.AST](), list[ast.AST]()
+        for frame in frames:
+            code = frame.f_code
+            program = program_of(code.co_filename)
+            found = program and program.statement(code, frame.f_lasti)
+            if program and found:
+                programs[os.path.realpath(code.co_filename)] = program
+                self._after[code] = [*([found] if now else ()), *program.after(found)]
+                blocks += self._after[code]
+                if isinstance(found, ast.For):
+                    loops.add(found)
+                else:
+                    blocks += program.around(code, frame.f_lasti)
+        for file in {os.path.realpath(one) for one in files} - set(programs):
+            if program := program_of(file):
+                programs[file] = program
+        functions = _called(blocks, list(programs.values()), loops)
+        self._outer = set().union(*map(used_of_outer, functions))
+        self.places = read_by([*blocks, *(one for each in functions for one in block_of(each))])
+
+    def reads(self, code: CodeType, name: str) -> bool:
+        """Whether a name of a frame's code is read later."""
+        after = self._after.get(code)
+        return after is not None and (is_read(after, name) is True or name in self._outer)
+
+    def reads_at(self, path: Names) -> bool:
+        """Whether what is reached by these names is read later."""
+        code, *names = path
+        if len(names) == 1 and isinstance(code, CodeType):
+            return self.reads(code, str(names[0]))
+        return not self.places.isdisjoint((str(names[-1]), f".{names[-1]}"))
+
+
+def _called(
+    blocks: Iterable[ast.AST], programs: Iterable[Program], loops: set[ast.AST]
+) -> list[ast.AST]:
+    """The functions that these blocks may call, by themselves or through others."""
+    left = [one for each in programs for one in each.functions(loops)]
+    names = set().union(*map(used, blocks), *(one.registered() for one in programs))
+    found: list[ast.AST] = []
+    while more := {one for one in left if _is_called(one, names)}:
+        found += more
+        left = [one for one in left if one not in more]
+        names = set().union(*(used(one) for each in more for one in block_of(each)))
+    return found
+
+
+def _is_called(function: ast.AST, names: set[str]) -> bool:
+    """Whether one of these names may be a function's; what has none may be called at any time."""
+    name = getattr(function, "name", "")
+    is_special = name.startswith("__") and name != "__init__"
+    return not name or is_special or name in names or f".{name}" in names
