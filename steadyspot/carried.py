@@ -8,6 +8,8 @@ an output of its own besides.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -16,6 +18,7 @@ from types import CodeType
 from steadyspot.contents import contents
 from steadyspot.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
 from steadyspot.in_memory import rows_in_memory
+from steadyspot.open_files import LOADED
 from steadyspot.own_code import is_the_jobs
 from steadyspot.program_text import Changes, Way, kept_by_loop
 from steadyspot.read_later import Later
@@ -110,6 +113,26 @@ class Carried:
             return {way for name, way in self._here.get(code, set()) if name == names[0]}
         places = names[-1], f".{names[-1]}"
         return {way for place, way in self._elsewhere if place in places}
+
+
+def mapped_anew(folder: str) -> list[str]:
+    """By what names the program holds arrays in files of a folder that it has made anew.
+
+    As NumPy does with ``mode="w+"``, whatever units had written there; not all arrays say that they
+    were made so. Asked before the program does any unit.
+    """
+    kind = getattr(sys.modules.get("numpy"), "memmap", None)
+    inside = os.path.join(os.path.realpath(folder), "")
+
+    def is_new(value: object) -> int | None:
+        path = value.filename if kind and isinstance(value, kind) and value.mode != "r" else None
+        if not path or not os.path.realpath(path).startswith(inside):
+            return None
+        with contextlib.suppress(OSError):
+            return 0 if os.stat(path).st_mtime > LOADED else None
+        return None
+
+    return sorted({str(path[-1]) for path, _, _ in reached(is_new)}) if kind and folder else []
 
 
 def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 class LeftOut:
     """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables.
 
-    By what names, of how many units, and what lacks it.
+    By what names, of how many units, and what lacks it. ``checkpoint`` is the run's folder for it.
     """
 
-    def __init__(self, say: Callable[[list[str], int, Lacking], None]) -> None:
+    def __init__(self, say: Callable[[list[str], int, Lacking], None], checkpoint: str) -> None:
         self.keys: list[str] = []
         self._say = say
+        self._checkpoint = checkpoint
         self._carried: Carried | None = None
         self._returned: list[str] = []
+        self._mapped: list[str] = []
 
     def add(self, key: str) -> None:
         """Leave out a unit; called where the loop asks for the next one."""
@@ -35,6 +37,7 @@ class LeftOut:
 
             self._carried = Carried(files_of_job())
             self._returned = _names_of_returned()
+            self._mapped = names_of_mapped(self._checkpoint)
         self.keys.append(key)
 
     def loop_is_over(self, *, kept: bool, ran: bool, each_made: bool) -> None:
@@ -42,12 +45,23 @@ class LeftOut:
 
         ``ran``: other units were done; ``each_made``: each of them made something.
         """
-        if self._carried and not kept:
+        if not self._carried:
+            return
+        if self._mapped:
+            self._say(self._mapped, len(self.keys), Lacking.LATER)
+        if not kept:
             names = self._carried.names(ran=ran, all_made=each_made) + self._returned
             if names:
                 self._say(names, len(self.keys), Lacking.LATER)
             if ran and each_made and (names := self._carried.names_by_units()):
                 self._say(names, len(self.keys), Lacking.UNITS)
+
+
+def names_of_mapped(checkpoint: str) -> list[str]:
+    """What was made anew in that folder, so that it lacks what units had written to it."""
+    from steadyspot.carried import mapped_anew
+
+    return mapped_anew(checkpoint)
 
 
 def names_of_results(asking: FrameType) -> list[str]:

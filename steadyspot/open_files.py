@@ -15,6 +15,7 @@ import gc
 import io
 import os
 import re
+import time
 import weakref
 from collections.abc import Iterable
 from stat import S_ISREG
@@ -32,6 +33,9 @@ _DATABASES = ((8, b"DUCK"), (16, b"\xde\xc0\xef\xbe"))
 
 _WRITING = {"": (1073741825, 1073742335), "-shm": (120, 120), "-wal": None, "-journal": None}
 """Ends of names of what SQLite has open, and which bytes a transaction that writes locks there."""
+
+LOADED = time.time()
+"""When the program began, as far as it is known here, in seconds since 1970."""
 
 _DESCRIPTORS = "/proc/self/fd"
 

@@ -29,7 +29,13 @@ from steadyspot.channel import Channel
 from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
-from steadyspot.left_out import LeftOut, beside_of, holds_something, names_of_results
+from steadyspot.left_out import (
+    LeftOut,
+    beside_of,
+    holds_something,
+    names_of_mapped,
+    names_of_results,
+)
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.shards import Shard
@@ -169,7 +175,7 @@ class Run:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
         aside = Aside(self._others)
-        left_out = LeftOut(self._channel.lacks)
+        left_out = LeftOut(self._channel.lacks, self._checkpoint)
         for name, unit in self._own(units, key):
             if self._loops.get(name, loop) != loop:
                 raise RunError(
@@ -223,6 +229,8 @@ class Run:
         if len(left) < len(pairs):
             before = len(pairs) - len(left)
             self._channel.say_done(before, len(left))
+            if names := names_of_mapped(self._checkpoint):
+                self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
             if not self._is_kept():
                 if names := names_of_results(caller):
                     self._channel.lacks(names, before, Lacking.OF_NO_UNIT)

@@ -117,6 +117,22 @@ array = numpy.load(rows, mmap_mode="r+")
 for unit in each(): array[unit] = unit
 publish(numpy.load(rows))
 """
+NEW_ARRAY = """
+import numpy
+array = numpy.lib.format.open_memmap("state/rows", mode="w+", shape=(9,), dtype=int)
+for unit in each(OWN): array[unit] = unit
+publish(numpy.load(rows))
+"""
+NEW_ARRAY_OF_BLOCKS = """
+import numpy
+array = numpy.memmap("state/rows", mode="w+", shape=(9,), dtype=int)
+for unit in run.undone(range(9)):
+    with run.unit(unit):
+        hangs(unit, "before")
+        array[unit] = unit
+array.flush()
+publish(numpy.memmap(rows, dtype=int))
+"""
 CHILD = """
 child = subprocess.Popen(["sh", "-c", "cat >> state/rows"], stdin=subprocess.PIPE, text=True)
 for unit in each(own=True): print(unit, file=child.stdin)
@@ -190,3 +206,45 @@ def test_what_units_wrote_to_an_open_file_is_there_once(
     rows = bench.objects()["rows"].decode()
     assert [int(row) for row in rows.split()] == UNITS
     assert bench.completion()["units"] == len(UNITS)
+
+
+ANEW = {
+    "array": NEW_ARRAY.replace("OWN", "False"),
+    "array, beside outputs": NEW_ARRAY.replace("OWN", "True"),
+    "array of blocks": NEW_ARRAY_OF_BLOCKS,
+}
+
+
+@pytest.mark.parametrize("way", ANEW)
+def test_run_whose_next_attempt_makes_a_mapped_array_anew_begins_anew(
+    bench: Bench, way: str
+) -> None:
+    command = [*OPTIONS, *bench.job_file(HEAD + ANEW[way]), "6", "before"]
+    for folder in ("state", "out"):
+        (bench.folder / folder).mkdir()
+    bench.kill_behind("hangs", *command)
+    assert bench.item()["checkpoint"]["units_done"] == 6
+
+    resumed = bench.start(*command)
+    assert resumed.end() == 75, resumed.said()
+    assert bench.item()["stop_report"]["reason"] == "kept-in-memory"
+    again = bench.start(*command)
+    assert again.end() == 0, again.said()
+    assert [int(row) for row in bench.objects()["rows"].split()] == UNITS
+    assert bench.completion()["units"] == len(UNITS)
+
+
+def test_array_that_is_made_once_and_mapped_again_costs_no_unit(bench: Bench) -> None:
+    made_once = NEW_ARRAY.replace("OWN", "False").replace(
+        'mode="w+", shape=(9,), dtype=int',
+        '**({"mode": "r+"} if rows.exists() else {"mode": "w+", "shape": (9,), "dtype": int})',
+    )
+    command = [*OPTIONS, *bench.job_file(HEAD + made_once), "6", "before"]
+    for folder in ("state", "out"):
+        (bench.folder / folder).mkdir()
+    bench.kill_behind("hangs", *command)
+    assert bench.item()["checkpoint"]["units_done"] == 6
+
+    resumed = bench.start(*command)
+    assert resumed.end() == 0, resumed.said()
+    assert [int(row) for row in bench.objects()["rows"].split()] == UNITS
