@@ -37,6 +37,9 @@ _WRITING = {"": (1073741825, 1073742335), "-shm": (120, 120), "-wal": None, "-jo
 LOADED = time.time()
 """When the program began, as far as it is known here, in seconds since 1970."""
 
+_NEW_BYTES = 4096
+"""A file that was just made has fewer: what its format begins with."""
+
 _DESCRIPTORS = "/proc/self/fd"
 
 Stamp = tuple[int, int]
@@ -108,9 +111,24 @@ class OpenFiles:
             self._lacks(one, of_sqlite, certain) for one in files
         )
 
+    def made_anew(self) -> list[str]:
+        """Names of files in the checkpoint folder that the program has emptied and holds open.
+
+        As ``open(path, "w")`` does, whatever units of an attempt before had written there.
+        """
+        folder = self._checkpoint
+        return sorted(
+            os.path.basename(one.path)
+            for one in (self._open() if folder else ())
+            if one.path.startswith(folder)
+            and one.stamp[0] < _NEW_BYTES
+            and one.stamp[1] > LOADED * 1e9
+            and not (one.appends or _is_log(one) or _is_lock(one))
+        )
+
     def _lacks(self, one: _Open, of_sqlite: set[str], certain: set[str]) -> bool:
-        if _is_log(one) or (_ALL in one.locks and not one.stamp[0]):
-            return False  # A file that is only there to be locked holds nothing.
+        if _is_log(one) or _is_lock(one):
+            return False
         if not (self._checkpoint and one.path.startswith(self._checkpoint)):
             return True
         for end, locked in _WRITING.items():
@@ -200,6 +218,11 @@ def _is_log(one: _Open) -> bool:
         if os.fstat(2).st_ino == one.inode:
             return True
     return bool(_LOG.search(os.path.basename(one.path)))
+
+
+def _is_lock(one: _Open) -> bool:
+    """Whether a file is only there to be locked."""
+    return _ALL in one.locks and not one.stamp[0]
 
 
 def _begins(one: _Open, sign: tuple[int, bytes]) -> bool:

@@ -112,6 +112,7 @@ class Run:
         self._looping: int | None = None
         self._looped = False
         self._beside: Beside | None = None
+        self._left_out = 0
         self._pid = os.getpid()
         # No method: to look up who handles a signal asks for its repr, and so for that of the run.
         self._on_sigterm = lambda number, frame: self._told()
@@ -229,13 +230,19 @@ class Run:
         if len(left) < len(pairs):
             before = len(pairs) - len(left)
             self._channel.say_done(before, len(left))
-            if names := names_of_mapped(self._checkpoint):
-                self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
+            self._left_out = before
+            self._say_made_anew()
             if not self._is_kept():
                 if names := names_of_results(caller):
                     self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
                 self._beside = beside_of(before)
         return left
+
+    def _say_made_anew(self) -> None:
+        """Say which files the program has made anew to which units left out had written."""
+        names = names_of_mapped(self._checkpoint) + self._others.files.made_anew()
+        if names:
+            self._channel.lacks(names, self._left_out, Lacking.OF_NO_UNIT)
 
     def _loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
         left_out.loop_is_over(kept=self._is_kept(), ran=ran, each_made=aside.each_made)
@@ -264,6 +271,9 @@ class Run:
         if not keys:
             raise RunError("There is no unit without a key. Give run.unit one key at least.")
         *others, key = map(unit_key, keys)
+        if self._left_out:
+            self._say_made_anew()
+            self._left_out = 0
         with self._in_hand(key, None, others):
             yield
 

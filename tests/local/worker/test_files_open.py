@@ -133,6 +133,15 @@ for unit in run.undone(range(9)):
 array.flush()
 publish(numpy.memmap(rows, dtype=int))
 """
+NEW_FILE_OF_BLOCKS = """
+units = run.undone(range(9))
+with OPEN as file:
+    for unit in units:
+        with run.unit(unit):
+            hangs(unit, "before")
+            print(unit, file=file)
+publish(READ)
+"""
 CHILD = """
 child = subprocess.Popen(["sh", "-c", "cat >> state/rows"], stdin=subprocess.PIPE, text=True)
 for unit in each(own=True): print(unit, file=child.stdin)
@@ -212,13 +221,17 @@ ANEW = {
     "array": NEW_ARRAY.replace("OWN", "False"),
     "array, beside outputs": NEW_ARRAY.replace("OWN", "True"),
     "array of blocks": NEW_ARRAY_OF_BLOCKS,
+    "file of blocks": NEW_FILE_OF_BLOCKS.replace("OPEN", 'rows.open("w")').replace(
+        "READ", "rows.read_text().split()"
+    ),
+    "gzip of blocks": NEW_FILE_OF_BLOCKS.replace("OPEN", 'gzip.open(rows, "wt")').replace(
+        "READ", "gzip.open(rows, 'rt').read().split()"
+    ),
 }
 
 
 @pytest.mark.parametrize("way", ANEW)
-def test_run_whose_next_attempt_makes_a_mapped_array_anew_begins_anew(
-    bench: Bench, way: str
-) -> None:
+def test_run_whose_next_attempt_makes_its_file_anew_begins_anew(bench: Bench, way: str) -> None:
     command = [*OPTIONS, *bench.job_file(HEAD + ANEW[way]), "6", "before"]
     for folder in ("state", "out"):
         (bench.folder / folder).mkdir()
