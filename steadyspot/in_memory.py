@@ -1,7 +1,7 @@
-"""How much databases in memory hold, in which a job may gather what its units yield.
+"""How much databases in memory and trees of XML hold, in which a job may gather its units' yield.
 
-They are asked through a cursor of their own, which leaves alone what the job asks them. A shelf
-that writes back holds in memory what was read from it.
+Databases are asked through a cursor of their own, which leaves alone what the job asks them. A
+shelf that writes back holds in memory what was read from it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 
 
 def rows_in_memory(value: object) -> int | None:
-    """Return how much a connection's database holds, none where it is no such or keeps a file."""
+    """Return how much a database or an element holds, none where it is no such or keeps a file."""
     for module, name, ask in (
         ("sqlite3", "Connection", _of_sqlite),
         ("duckdb", "DuckDBPyConnection", _of_duckdb),
         ("shelve", "Shelf", _of_shelf),
+        ("xml.etree.ElementTree", "Element", _of_element),
     ):
         kind = getattr(sys.modules.get(module), name, None)
         if kind and issubclass(type(value), kind):
@@ -46,3 +47,7 @@ def _of_shelf(shelf: Any) -> int:
     """Count what it writes once it is closed, and what lies in that."""
     held = list(shelf.cache.values())
     return len(held) + sum(len(one) for one in held if hasattr(one, "__len__"))
+
+
+def _of_element(element: Any) -> int:
+    return len(element)

@@ -22,6 +22,7 @@ UNITS = 12
 HEAD = f"""
 import asyncio, atexit, collections, csv, io, multiprocessing, queue, shelve, sqlite3
 import sys, threading, time
+from xml.etree import ElementTree
 from steadyspot import current_run
 
 SIZE, OWN = 5, sys.argv[1] == "own"
@@ -183,6 +184,17 @@ def rows_in_a_shelf():
         for unit in each(): shelf["units"].append(unit)
         write(shelf["units"])
 
+def rows_in_a_tree():
+    tree = ElementTree.Element("rows")
+    for unit in each(): ElementTree.SubElement(tree, "row").text = str(unit)
+    write([row.text for row in tree])
+
+def rows_in_a_module():
+    with open("report.py", "w") as file: file.write("rows = []")
+    import report
+    for unit in each(): report.rows.append(unit)
+    write(report.rows)
+
 def rows_in_a_buffer():
     buffer = io.StringIO()
     for unit in each(): csv.writer(buffer).writerow([unit])
@@ -249,6 +261,8 @@ IN_THE_LOOP = {
     "table": "rows_in_a_table()",
     "table of DuckDB": "rows_in_duckdb()",
     "shelf": "rows_in_a_shelf()",
+    "tree": "rows_in_a_tree()",
+    "module": "rows_in_a_module()",
     "buffer": "rows_in_a_buffer()",
     "dictionary of an object": "rows_by_unit()",
     "list flushed before the next": "rows_flushed_before_the_next()",
