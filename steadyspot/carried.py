@@ -1,9 +1,10 @@
 """What a loop over units keeps in variables, from unit to unit, for what comes after it.
 
 A resumed attempt leaves out units that were done before, and with them what they had added to a
-number, an array or a table: what the program makes of that once the loop is over lacks them. A list
-that grows keeps its units from being done, see ``gathering``; here it counts where each unit makes
-an output of its own besides.
+number, an array or a table: what the program makes of that once the loop is over lacks them. The
+program's text tells what its loops change, and what values hold, then and later, what others do who
+are given them. A list that grows keeps its units from being done, see ``gathering``; here it counts
+where each unit makes an output of its own besides.
 """
 
 from __future__ import annotations

@@ -72,11 +72,23 @@ def _of_item(value: Any, depth: int, items: int) -> int:
 def _of_library(value: Any) -> int | None:
     if type(value).__module__.partition(".")[0] in _FIXED:
         return None
-    buffers: list[pickle.PickleBuffer] = []
+    found = _Sum()
     try:
-        found = zlib.crc32(memoryview(value).cast("B"))
+        found.write(memoryview(value).cast("B"))
     except (TypeError, ValueError):  # What is no buffer, or one of dates, tells it another way.
-        found = zlib.crc32(pickle.dumps(value, 5, buffer_callback=buffers.append))
-    for one in buffers:
-        found = zlib.crc32(one.raw(), found)
-    return found
+        pickle.Pickler(found, 5, buffer_callback=found.take).dump(value)
+    return found.value
+
+
+class _Sum:
+    """A checksum of what is written to it, so that no second copy of a table is held."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        self.value = zlib.crc32(data, self.value)
+        return len(data)
+
+    def take(self, buffer: pickle.PickleBuffer) -> None:
+        self.write(buffer.raw())

@@ -3,8 +3,7 @@
 A thread that gathers what units hand to it says so nowhere: it waits, as a heartbeat does. But it
 holds more than before, as does a loop that gathers rows. So the containers are measured that its
 program can reach: what its own functions call by name, and what lies within objects and functions
-of the job's own. A container that is none of Python's own, such as a table of a database in
-memory, is not seen.
+of the job's own. What libraries hold is seen where ``in_memory`` knows it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A place is a name as it stands in the text, or with a dot before it an attribute, of whatever
 object. Nothing is run: an attribute that any method changes is one that the loop may change, and
-what libraries do with what they are given is not known. What is only told, as by ``print``, does
-not count as read.
+what libraries do with what they are given is known of some functions alone, by their names. What is
+only told, as by ``print``, does not count as read.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class Run:
         the unit in hand. A ``break`` leaves the unit in hand undone. A pool takes its units from
         ``undone``; one that would take them from here is refused. A unit is in doubt where what it
         yields may lie in memory: in a list that the loop adds to, with a task that it began, a
-        thread that gathers, or in an output that is open all the while; and where it made nothing
+        thread that gathers, in an output or a transaction that is open; and where it made nothing
         and took less than a millisecond, as one taken ahead. It becomes durable with the next of
         its loop that is not, or when the job has ended well. ``with run.unit(unit)`` in a loop over
         ``undone`` counts each at its end, whatever runs beside it.

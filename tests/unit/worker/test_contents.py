@@ -1,0 +1,68 @@
+"""What a value holds: the same number until somebody changes it, and another one then."""
+
+from __future__ import annotations
+
+import array
+import collections
+import io
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steadyspot.contents import ITEMS, contents
+
+CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
+    "list": ([1, 2], lambda value: value.reverse()),
+    "long list": ([0] * (3 * ITEMS), lambda value: value.append(0)),
+    "row": ({1: [[2]]}, lambda value: value[1][0].append(3)),
+    "set": ({1, 2}, lambda value: value.discard(1)),
+    "deque": (collections.deque([1], maxlen=1), lambda value: value.append(2)),
+    "text": (io.StringIO("a"), lambda value: value.write("b")),
+    "bytes": (io.BytesIO(b"a"), lambda value: value.write(b"b")),
+    "bytearray": (bytearray(2), lambda value: value.__setitem__(0, 1)),
+    "view": (memoryview(bytearray(2)), lambda value: value.__setitem__(0, 1)),
+    "numbers": (array.array("i", [1]), lambda value: value.__setitem__(0, 2)),
+    "array": (np.zeros(3), lambda value: np.add.at(value, 1, 1)),
+    "column": (np.zeros((3, 3))[:, 1], lambda value: value.fill(1)),
+    "dates": (np.zeros(3, "M8[s]"), lambda value: value.__setitem__(1, 5)),
+    "objects": (np.array([None, "a"]), lambda value: value.__setitem__(0, 5)),
+    "array in a list": ([np.zeros(3)], lambda value: value[0].fill(1)),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_contents_are_others_once_somebody_has_changed_them(kind: str) -> None:
+    value, change = CHANGES[kind]
+    before = contents(value)
+    assert before is not None
+    assert contents(value) == before
+    change(value)
+    assert contents(value) != before
+
+
+def test_order_of_a_set_is_no_part_of_it() -> None:
+    assert contents({1, 9, 17}) == contents({17, 9, 1})
+
+
+def test_nothing_is_known_of_what_cannot_be_told() -> None:
+    assert contents(threading.Lock()) is None
+    buffer = io.BytesIO()
+    buffer.close()
+    assert contents(buffer) is None
+
+
+def test_object_in_a_list_is_not_asked_what_it_holds() -> None:
+    class Asleep:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(name)
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError
+
+        __hash__ = None  # type: ignore[assignment]
+
+    value = [Asleep()]
+    assert contents(value) == contents(value) is not None
