@@ -9,14 +9,14 @@ when it asks for its units is compared with what it holds when it makes an outpu
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 
-from steadyspot.carried import is_data, is_plain_value
-from steadyspot.contents import contents
+from steadyspot.carried import OUTPUT, Told, all_places, is_data, places, told
 from steadyspot.contract import Lacking
 from steadyspot.gathering import Names, reached
 from steadyspot.own_code import files_of_job, is_the_jobs
-from steadyspot.program_text import added_to
+from steadyspot.program_text import added_to, touched_in
 from steadyspot.read_later import Later
 from steadyspot.under_way import stack_of
 
@@ -27,11 +27,31 @@ class Beside:
     def __init__(self, units: int) -> None:
         self._units = units
         self._before = _held()
+        self._not_before = 0.0
+
+    def may_hide_some(self) -> bool:
+        """Whether the units may have left something, for an output of none of them."""
+        files = files_of_job()
+        frames = [one for one in stack_of(sys._getframe()) if is_the_jobs(one.f_code)]
+        later, added, touched = Later(frames, files), added_to(files), touched_in(files)
+        return OUTPUT in later.places and any(
+            later.reads_at(path)
+            and not (added if holds is None else touched).isdisjoint(all_places(path))
+            for path, (_, holds) in self._before.items()
+        )
 
     def say(self, lacks: Callable[[list[str], int, Lacking], None]) -> None:
-        """Say what an output of no unit would lack that begins now."""
+        """Say what an output of no unit would lack that begins now, or what comes after it.
+
+        Where many are made, at most half of the time goes into that.
+        """
+        begun = time.monotonic()
+        if begun < self._not_before:
+            return
         if names := self._names():
             lacks(names, self._units, Lacking.OF_NO_UNIT)
+        ended = time.monotonic()
+        self._not_before = ended + (ended - begun)
 
     def _names(self) -> list[str]:
         """By what names it holds other things now, which the output is made of that begins."""
@@ -46,20 +66,14 @@ class Beside:
         }
         return sorted(found)
 
-    def _has_changed(self, path: Names, now: tuple[int, int | None], added: set[str]) -> bool:
+    def _has_changed(self, path: Names, now: Told, added: set[str]) -> bool:
         """Whether it holds other things, or is another value that was made of the one before."""
         before = self._before.get(path, now)
         if before[0] == now[0]:
             return before[1] != now[1]
-        return not added.isdisjoint((str(path[-1]), f".{path[-1]}"))
+        return not added.isdisjoint(places(path))
 
 
-def _held() -> dict[Names, tuple[int, int | None]]:
-    """By all names, which value it is, and what it holds; a plain one is told by itself."""
-    return {path: _told(value) for path, value, _ in reached(is_data)}
-
-
-def _told(value: object) -> tuple[int, int | None]:
-    if is_plain_value(value):
-        return contents((value,)) or 0, None
-    return id(value), contents(value)
+def _held() -> dict[Names, Told]:
+    """By all names, which value it is, and what it holds."""
+    return {path: told(value) for path, value, _ in reached(is_data)}

@@ -31,6 +31,13 @@ _GROW = (*CONTAINERS, *BUFFERS)
 _PLAIN = (int, float, complex, str, bytes, tuple, frozenset, type(None))
 _MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
 _ARRAY = "__array__"
+OUTPUT = ".output"
+
+Told = tuple[int, int | None]
+"""Which value something is, and a number for what it holds."""
+
+_OF_A_NAME = 2
+"""Parts of a path: the code, and one name in it."""
 _METHODS = (_ARRAY, "__arrow_c_array__", "__arrow_c_stream__", "digest", "partial_fit")
 """What tells data: its type, the module of that, or what arrays, tables, hashes and models have."""
 
@@ -43,6 +50,7 @@ class Carried:
         self._here: dict[CodeType, Changes] = {}
         self._elsewhere: Changes = set()
         self._by_units: set[str] = set()
+        self._touched: set[str] = set()
         frames = [one for one in stack_of(sys._getframe()) if is_the_jobs(one.f_code)]
         self._later = Later(frames, files)
         self._contents = self._read_contents()
@@ -53,6 +61,7 @@ class Carried:
                 self._here[code] = kept.here
                 self._elsewhere |= kept.elsewhere
                 self._by_units |= kept.by_units
+                self._touched |= kept.touched
 
     def names(self, *, ran: bool, all_made: bool) -> list[str]:
         """By what names the program holds it now.
@@ -70,25 +79,30 @@ class Carried:
         changed = self._changed() if ran else set()
         return sorted(found | {str(path[-1]) for path in changed - (set() if all_made else longer)})
 
+    def may_hide_some(self) -> bool:
+        """Whether something was in reach of units, for an output later, and no text shows it."""
+        return (
+            OUTPUT in self._later.places
+            and not self.names(ran=False, all_made=True)
+            and any(not self._touched.isdisjoint(all_places(path)) for path in self._contents)
+        )
+
     def _changed(self) -> set[Names]:
         """By what names something holds other things than before, whoever changed it."""
         before = self._contents
         return {
             path
-            for path, (which, holds) in self._read_contents().items()
-            if path in before and before[path][0] == which and before[path][1] != holds
+            for path, now in self._read_contents().items()
+            if path in before and _differ(before[path], now) and self._ways(path) != {Way.RENEWED}
         }
 
-    def _read_contents(self) -> dict[Names, tuple[int, int]]:
-        """What is read later and can be changed within: which value it is, and what it holds."""
-        found = {}
-        for path, value, _ in reached(is_data):
-            is_changeable = not is_plain_value(value)
-            if is_changeable and self._later.reads_at(path):
-                holds = contents(value)
-                if holds is not None:
-                    found[path] = id(value), holds
-        return found
+    def _read_contents(self) -> dict[Names, Told]:
+        """What is read later, of which no name of the loop's code alone says what it is."""
+        return {
+            path: told(value)
+            for path, value, _ in reached(is_data)
+            if self._later.reads_at(path) and (len(path) > _OF_A_NAME or not is_plain_value(value))
+        }
 
     def names_by_units(self) -> list[str]:
         """Names of numbers, arrays and tables that units read as those before them left them.
@@ -112,8 +126,29 @@ class Carried:
         code, *names = path
         if len(names) == 1 and isinstance(code, CodeType):
             return {way for name, way in self._here.get(code, set()) if name == names[0]}
-        places = names[-1], f".{names[-1]}"
-        return {way for place, way in self._elsewhere if place in places}
+        return {way for place, way in self._elsewhere if place in places(path)}
+
+
+def places(path: Names) -> set[str]:
+    """What the text may call what is reached by these names."""
+    return {str(path[-1]), f".{path[-1]}"}
+
+
+def all_places(path: Names) -> set[str]:
+    """What the text may call what is on the way to what is reached by these names."""
+    return set().union(*(places((name,)) for name in path[1:]))
+
+
+def told(value: object) -> Told:
+    """Which value it is, and what it holds; a plain one is told by itself."""
+    if is_plain_value(value):
+        return contents((value,)) or 0, None
+    return id(value), contents(value)
+
+
+def _differ(before: Told, now: Told) -> bool:
+    """Whether one value holds other things now, or a plain one is another."""
+    return before != now and (before[0] == now[0] or (before[1] is None and now[1] is None))
 
 
 def mapped_anew(folder: str) -> list[str]:

@@ -1,8 +1,7 @@
 """What a container, an array or a table holds, as a number that tells whether it was changed.
 
 Whoever changed it: a function of a library that was given it, a view of an array, a row that has
-another name. No code of the job's is run for it, so of an object in a list it counts which it is,
-not what it holds.
+another name. No code of the job's is run for it: of its objects the attributes are looked at.
 """
 
 from __future__ import annotations
@@ -15,9 +14,16 @@ from io import BytesIO, StringIO
 from itertools import islice
 from typing import Any
 
+from steadyspot.gathering import attributes, is_of_own_class
+
 _DEEP = 4
 ITEMS = 100_000
 """So many items of a container are looked at; of a longer one every so many."""
+
+LOOKED_AT = 1_000_000
+"""So many items in all are looked into."""
+
+_CONTAINERS = (list, tuple, deque, set, frozenset, dict)
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
@@ -29,8 +35,8 @@ def contents(value: Any) -> int | None:
     """A number for what it holds, none where that cannot be told."""
     kind = type(value)
     try:
-        if issubclass(kind, (list, tuple, deque, set, frozenset, dict)):
-            return _of_items(value, _DEEP, ITEMS)
+        if issubclass(kind, _CONTAINERS):
+            return _Look().of_items(value, _DEEP, ITEMS)
         if issubclass(kind, StringIO):
             return hash(value.getvalue())
         if issubclass(kind, BytesIO):
@@ -40,33 +46,43 @@ def contents(value: Any) -> int | None:
         return None
 
 
-def _of_items(value: Any, depth: int, items: int) -> int:
-    kind = type(value)
-    step = len(value) // items + 1
-    left = max(items // (len(value) + 1), 10)
-    if issubclass(kind, dict):
-        pairs = islice(dict.items(value), 0, None, step)
-        return hash((len(value), *(_of_item(one, depth, left) for pair in pairs for one in pair)))
-    found = (_of_item(one, depth, left) for one in islice(_items(value), 0, None, step))
-    if issubclass(kind, (set, frozenset)):
-        return hash((len(value), sum(found)))  # Their order is no part of them.
-    return hash((len(value), *found))
+class _Look:
+    """A look at one value, which comes to an end however much there is."""
+
+    def __init__(self) -> None:
+        self._left = LOOKED_AT
+
+    def of_items(self, value: Any, depth: int, items: int) -> int:
+        kind = type(value)
+        step = len(value) // items + 1
+        each = max(items // (len(value) + 1), 10)
+        if issubclass(kind, dict):
+            pairs = islice(dict.items(value), 0, None, step)
+            found = [self._of_item(one, depth, each) for pair in pairs for one in pair]
+            return hash((len(value), *found))
+        found = [self._of_item(one, depth, each) for one in islice(_items(value), 0, None, step)]
+        if issubclass(kind, (set, frozenset)):
+            return hash((len(value), sum(found)))  # Their order is no part of them.
+        return hash((len(value), *found))
+
+    def _of_item(self, value: Any, depth: int, items: int) -> int:
+        kind = type(value)
+        self._left -= 1
+        if kind in _PLAIN or kind.__module__ in _MODULES:
+            return hash((kind, value))
+        if depth and self._left > 0:
+            if issubclass(kind, _CONTAINERS):
+                return self.of_items(value, depth - 1, items)
+            if hasattr(kind, "__array__"):
+                return contents(value) or id(value)
+            if is_of_own_class(kind):
+                return hash((id(value), self.of_items(attributes(value), depth - 1, ITEMS)))
+        return id(value)
 
 
 def _items(value: Any) -> Iterable[Any]:
     base = next(one for one in (list, tuple, deque, set, frozenset) if isinstance(value, one))
     return base.__iter__(value)
-
-
-def _of_item(value: Any, depth: int, items: int) -> int:
-    kind = type(value)
-    if kind in _PLAIN or kind.__module__ in _MODULES:
-        return hash((kind, value))
-    if depth and kind in (list, tuple, deque, set, frozenset, dict):
-        return _of_items(value, depth - 1, items)
-    if depth and hasattr(kind, "__array__"):
-        return contents(value) or id(value)
-    return id(value)
 
 
 def _of_library(value: Any) -> int | None:

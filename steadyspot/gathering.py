@@ -192,11 +192,16 @@ def _within(value: Any) -> dict[str, Any]:
     if kind is ModuleType:
         file = value.__dict__.get("__file__")
         return _data_of(value) if file and is_in_job(file) else {}
-    if kind is type and _is_of_own_class(value):
+    if kind is type and is_of_own_class(value):
         return _data_of(value)
-    if not _is_of_own_class(kind):
+    if not is_of_own_class(kind):
         return {}
-    return _data_of(kind) | _slots(value) | getattr(value, "__dict__", {})
+    return _data_of(kind) | attributes(value)
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """What an object of the job's own holds."""
+    return _slots(value) | getattr(value, "__dict__", {})
 
 
 def _slots(value: Any) -> dict[str, Any]:
@@ -237,6 +242,7 @@ def _size_here(value: object) -> int | None:
     return rows_in_memory(value) if size is None else size
 
 
-def _is_of_own_class(kind: type) -> bool:
+def is_of_own_class(kind: type) -> bool:
+    """Whether a class is one of the job's own."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return kind.__module__ == "__main__" or (file is not None and is_in_job(file))

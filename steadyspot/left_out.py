@@ -40,6 +40,10 @@ class LeftOut:
             self._mapped = names_of_mapped(self._checkpoint)
         self.keys.append(key)
 
+    def may_hide_some(self) -> bool:
+        """Whether units may have left something that no text shows."""
+        return bool(self._carried and not self._returned and self._carried.may_hide_some())
+
     def loop_is_over(self, *, kept: bool, ran: bool, each_made: bool) -> None:
         """Say what is lacking from now on, unless it is ``kept`` by the job itself.
 

@@ -82,11 +82,13 @@ class Kept(NamedTuple):
 
     ``here``: names of the loop's own code; ``elsewhere``: attributes, and names of outer code that
     other functions change. ``by_units``: places that a unit reads as those before it left them.
+    ``touched``: all that a unit, or a function that it may call, has to do with.
     """
 
     here: Changes
     elsewhere: Changes
     by_units: set[str]
+    touched: set[str]
 
 
 def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
@@ -106,6 +108,15 @@ def added_to(files: Iterable[str]) -> set[str]:
     """What the program gives values anywhere that may depend on those before."""
     programs = filter(None, map(program_of, {os.path.realpath(file) for file in files}))
     return set().union(*(one.added_to() for one in programs))
+
+
+def touched_in(files: Iterable[str]) -> set[str]:
+    """What loops and functions of the program have to do with."""
+    programs = filter(None, map(program_of, {os.path.realpath(file) for file in files}))
+    found = set[str]()
+    for one in programs:
+        found |= one.touched_by([node for block in one.blocks() for node in block])
+    return found
 
 
 @cache
@@ -188,10 +199,26 @@ class Program:
 
     def added_to(self) -> set[str]:
         """What loops and functions give values that may depend on those before."""
-        loops = (one for one in self._nodes if isinstance(one, _LOOPS))
-        blocks = (*(one.body for one in loops), *map(block_of, self._functions))
-        changes = set[tuple[str, Way]]().union(*map(_changed, blocks))
+        changes = set[tuple[str, Way]]().union(*map(_changed, self.blocks()))
         return {place for place, way in changes if way is Way.ADDED}
+
+    def touched_by(self, nodes: Iterable[ast.AST]) -> set[str]:
+        """What they use, and of what that is made which they use."""
+        found = set().union(*map(used, nodes))
+        made = [
+            (stored_in(target), used(one.value))
+            for one in self._nodes
+            if isinstance(one, ast.Assign)
+            for target in one.targets
+        ]
+        while more := [of for names, of in made if names & found and not of <= found]:
+            found = found.union(*more)
+        return found
+
+    def blocks(self) -> list[list[Any]]:
+        """What stands in its loops and functions."""
+        loops = (one for one in self._nodes if isinstance(one, _LOOPS))
+        return [*(one.body for one in loops), *map(block_of, self._functions)]
 
     def registered(self) -> set[str]:
         """What is given to others to be called at an end, as to ``atexit``."""
@@ -206,12 +233,14 @@ class Program:
         """What a loop changes and the program reads later; ``others`` are the job's other files."""
         programs = [self, *others]
         here = elsewhere = _changed(loop.body)
+        touched = self.touched_by(loop.body)
         outer: set[str] = set()
         if any(isinstance(node, ast.Call) for node in _walk(loop.body)):
             helpers = [one for each in programs for one in each._helpers(loop)]
             here = here | _Calls(helpers).changed(loop.body)
             elsewhere = here.union(*(_changed(block_of(one)) for one in helpers))
             outer = _declared(helpers)
+            touched |= self.touched_by(one for each in helpers for one in block_of(each))
         here = here | {(name, way) for name, way in elsewhere if name in outer}
         read = set().union(*(read_by([one._module]) for one in programs))
         if read & _READ_ALL:
@@ -224,6 +253,7 @@ class Program:
                 if place in read and (place in outer or place[0] == ".")
             },
             {place for place, way in here if way is not Way.RENEWED} & read_by(loop.body),
+            touched,
         )
 
     def _helpers(self, loop: ast.For) -> list[ast.AST]:

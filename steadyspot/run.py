@@ -111,6 +111,7 @@ class Run:
         self._others = Others(self._checkpoint, outputs, channel.speaking)
         self._looping: int | None = None
         self._looped = False
+        self._again: set[str] = set()
         self._beside: Beside | None = None
         self._left_out = 0
         self._pid = os.getpid()
@@ -168,7 +169,6 @@ class Run:
         program: str,
     ) -> Iterator[T]:
         self._channel.claim(program, [], [])
-        done = set(self._channel.units())
         self._looped = False
         self._channel.all_done(False)
         total = len(units) if isinstance(units, Sized) else None
@@ -177,17 +177,9 @@ class Run:
         names: list[str] = []
         aside = Aside(self._others)
         left_out = LeftOut(self._channel.lacks, self._checkpoint)
-        for name, unit in self._own(units, key):
-            if self._loops.get(name, loop) != loop:
-                raise RunError(
-                    f"Two loops have units with the key {name}; this one would skip it."
-                    " Give this loop keys of its own, such as"
-                    " remaining(units, key=lambda unit: ('second', unit))."
-                )
-            names.append(name)
-            if name in done:
-                left_out.add(name)
-                continue
+        ran = False
+        for name, unit in self._to_do(self._own(units, key), loop, names, left_out):
+            ran = True
             self._leave_if_stopping()
             with self._in_hand(name, aside):
                 refuse_pool()
@@ -205,8 +197,43 @@ class Run:
             for part in in_parts(skipped):
                 self._channel.claim(program, [], part)
             self._channel.say_done(len(skipped), len(names) - len(skipped))
-            self._loop_is_over(left_out, aside, ran=len(names) > len(skipped))
+            self._loop_is_over(left_out, aside, ran=ran)
         self._looped = True
+
+    def _to_do(
+        self,
+        pairs: Iterator[tuple[str, T]],
+        loop: tuple[str, int],
+        names: list[str],
+        left_out: LeftOut,
+    ) -> Iterator[tuple[str, T]]:
+        """The units that are not done, by their keys; ``names`` become the keys of all.
+
+        Where all were done before, nothing shows what they left in memory for what comes now. So
+        the last is done again where that may be anything.
+        """
+        done = set(self._channel.units())
+        for name, unit in pairs:
+            if self._loops.get(name, loop) != loop:
+                raise RunError(
+                    f"Two loops have units with the key {name}; this one would skip it."
+                    " Give this loop keys of its own, such as"
+                    " remaining(units, key=lambda unit: ('second', unit))."
+                )
+            names.append(name)
+            if name in done:
+                left_out.add(name)
+            else:
+                yield name, unit
+        if left_out.keys == names and not self._is_kept() and left_out.may_hide_some():
+            yield from self._once_more([(name, unit)])
+
+    def _once_more(self, pairs: Sequence[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+        """The last of these units, unless it was done again already."""
+        name, unit = pairs[-1]
+        if name not in self._again and not is_child_of_python():
+            self._again.add(name)
+            yield name, unit
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
         """The units not done yet, for threads and processes that mark each with ``unit``.
@@ -233,9 +260,12 @@ class Run:
             self._left_out = before
             self._say_made_anew()
             if not self._is_kept():
-                if names := names_of_results(caller):
+                names = names_of_results(caller)
+                if names:
                     self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
                 self._beside = beside_of(before)
+                if not (left or names) and self._beside.may_hide_some():
+                    left = [unit for _, unit in self._once_more(pairs)]
         return left
 
     def _say_made_anew(self) -> None:

@@ -95,6 +95,106 @@ def test_output_after_a_loop_of_which_nothing_was_left_is_made_of_all_units(tmp_
     assert published(tmp_path) == right
 
 
+WITH_OUTPUTS = HEAD.replace("OWN =", "OWN = True or")
+UNSEEN = {
+    "row by another name": """
+rows = {key: {"sum": 0} for key in range(3)}
+for unit in each():
+    row = rows[unit % 3]
+    row["sum"] += unit
+write(rows)""",
+    "list in a dictionary": """
+rows = {key: [] for key in range(3)}
+for unit in each(): rows[unit % 3].append(unit)
+write(rows)""",
+    "objects in a list": """
+class Part:
+    def __init__(self): self.rows, self.total = [], 0
+parts = [Part() for _ in range(3)]
+for unit in each():
+    parts[unit % 3].total += unit
+    parts[unit % 3].rows.append(unit)
+write([(part.total, part.rows) for part in parts])""",
+    "number of a class": """
+class Report: total = 0
+for unit in each(): Report.total += unit
+write(Report.total)""",
+    "object that is replaced": """
+import dataclasses
+@dataclasses.dataclass(frozen=True)
+class Sum: total: int = 0
+found = Sum()
+for unit in each(): found = dataclasses.replace(found, total=found.total + unit)
+write(found.total)""",
+    "method by another name": """
+rows = []
+add = rows.append
+for unit in each(): add(unit)
+write(rows)""",
+    "of a library": """
+rows = []
+for unit in each(): heapq.heappush(rows, unit)
+write(rows)""",
+    "threads": """
+from concurrent.futures import ThreadPoolExecutor
+rows = collections.defaultdict(int)
+def work(unit):
+    with current_run().unit(unit): rows[unit % 3] += unit
+with ThreadPoolExecutor(2) as pool: list(pool.map(work, current_run().undone(range(1, 9))))
+write(sorted(rows.items()))""",
+}
+
+
+@pytest.mark.parametrize("way", UNSEEN)
+def test_what_no_text_shows_is_seen_as_the_last_unit_is_done_again(
+    tmp_path: Path, way: str
+) -> None:
+    job = f"{WITH_OUTPUTS}{UNSEEN[way]}\n"
+    right = undisturbed(tmp_path / "undisturbed", job)
+    assert len(killed_behind("writing", tmp_path, job, "late")) == 8
+
+    code, said = run_to_its_end(tmp_path, job, "late")
+    assert code == 75, said
+    code, said = run_to_its_end(tmp_path, job, "late")
+    assert code == 0, said
+    assert published(tmp_path) == right
+
+
+CERTAIN = {
+    "nothing is in reach": "for unit in each(): pass\nwrite('done')",
+    "no output": "rows = []\nfor unit in each(): hash((unit, *rows))\nfound = sorted(rows)",
+    "a look-up after the output": """
+names = {unit: str(unit) for unit in range(1, 9)}
+for unit in each(): pass
+write(sorted(names))""",
+}
+
+
+@pytest.mark.parametrize("way", CERTAIN)
+def test_no_unit_is_done_again_where_none_can_have_left_anything(tmp_path: Path, way: str) -> None:
+    job = f"{HEAD}{CERTAIN[way]}\nprint('writing', flush=True); time.sleep(5)\n"
+    assert len(killed_behind("writing", tmp_path, job)) == 8
+
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    assert "gave" not in said
+
+
+def test_unit_that_is_done_again_is_once_and_its_outputs_stay(tmp_path: Path) -> None:
+    """Where it shows that nothing was left, the run goes on."""
+    text = "names = {unit: str(unit) for unit in range(1, 9)}\n"
+    text += "for unit in each(): hash(names[unit]); print('name', unit)\nwrite(sorted(names))"
+    job = f"{WITH_OUTPUTS}{text}\n"
+    right = undisturbed(tmp_path / "undisturbed", job)
+    assert len(killed_behind("writing", tmp_path, job, "late")) == 8
+
+    code, said = run_to_its_end(tmp_path, job, "late")
+    assert code == 0, said
+    assert said.count("name ") == 1
+    assert "name 8" in said
+    assert published(tmp_path) == right
+
+
 HARMLESS = {
     "only told": "count = 0\nfor unit in each(): count += 1; print(count)\nwrite('done')",
     "made of nothing": "OWN = True\ncollections.deque(map(print, each()), maxlen=0)\nwrite('done')",
