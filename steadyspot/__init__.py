@@ -5,7 +5,8 @@
         with run.output(f"part-{part:05}.parquet") as path:  # whole, or not at all
             ...
 
-Comes in: a loop over units, outputs, a state (``run``, with ``loops``, ``in_hand`` and ``state``).
+Comes in: a loop over units, outputs, a state (``run``, with ``loops``, ``in_hand`` and ``state``);
+``memory`` looks at what units leave in the process alone, and so are not done.
 Goes out: words over a socket (``channel``, ``protocol``) to the supervisor in the same container,
 or into a local folder where there is none (``local_folder``). Where a run is worked off by several
 tasks, ``shards`` says which units are whose, and ``run.shard`` and ``run.shards`` which task this

@@ -13,7 +13,7 @@ import sys
 from typing import NamedTuple
 
 from steadyspot.errors import Misused
-from steadyspot.gathering import Held, HeldHere
+from steadyspot.memory.gathering import Held, HeldHere
 from steadyspot.under_way import Token, effort
 
 

@@ -24,19 +24,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from steadyspot.aside import Aside, Others
 from steadyspot.channel import Channel
 from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
-from steadyspot.left_out import (
+from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
+from steadyspot.memory.aside import Aside, Others
+from steadyspot.memory.left_out import (
     LeftOut,
     beside_of,
     holds_something,
     names_of_mapped,
     names_of_results,
 )
-from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.names import BadName, check_name
 from steadyspot.shards import Shard
 from steadyspot.state import State
@@ -44,7 +44,7 @@ from steadyspot.stopping import Stopping
 from steadyspot.under_way import STOP_THREAD
 
 if TYPE_CHECKING:
-    from steadyspot.beside import Beside
+    from steadyspot.memory.beside import Beside
 
 T = TypeVar("T")
 

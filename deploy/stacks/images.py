@@ -121,7 +121,8 @@ def worker_context() -> Iterator[Path]:
         for module in package.glob("*.py"):
             shutil.copy(module, api)
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(package / "contract", api / "contract", ignore=ignored)
+        for room in ("contract", "memory"):
+            shutil.copytree(package / room, api / room, ignore=ignored)
         shutil.copytree(package / "worker", context / "worker", ignore=ignored)
         yield context
 

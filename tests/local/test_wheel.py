@@ -34,7 +34,7 @@ PRODUCTION = """
 import importlib, pathlib, steadyspot
 root = pathlib.Path(steadyspot.__file__).parent
 extras = {"deploy/local", "deploy/ui"}
-for path in sorted([*root.glob("*.py"), *(root / "deploy").rglob("*.py")]):
+for path in sorted([*root.glob("*.py"), *root.glob("memory/*.py"), *root.glob("deploy/**/*.py")]):
     if extras.isdisjoint(map(str, path.relative_to(root).parents)) and path.name != "__main__.py":
         importlib.import_module(".".join(path.relative_to(root.parent).with_suffix("").parts))
 print("all of it")

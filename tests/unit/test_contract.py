@@ -47,7 +47,7 @@ from tests.unit.texts import texts_in
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {
-    "the API": list((ROOT / "steadyspot").glob("*.py")),
+    "the API": [*(ROOT / "steadyspot").glob("*.py"), *(ROOT / "steadyspot/memory").glob("*.py")],
     "worker": list((ROOT / "worker").rglob("*.py")),
     "deploy": list((ROOT / "deploy").rglob("*.py")),
     "statemachines": list((ROOT / "statemachines").rglob("*.py")),

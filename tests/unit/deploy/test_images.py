@@ -170,6 +170,7 @@ def test_the_workers_image_is_built_from_what_its_dockerfile_copies_and_nothing_
     assert {
         "steadyspot/run.py",
         "steadyspot/contract/logs.py",
+        "steadyspot/memory/aside.py",
         "worker/requirements.txt",
         "worker/keeping/fence.py",
     } <= context

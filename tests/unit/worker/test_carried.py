@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.carried import Carried
+from steadyspot.memory.carried import Carried
 
 HEAD = """
 import array, asyncio, atexit, collections, dataclasses, hashlib, heapq, json, struct, time, types

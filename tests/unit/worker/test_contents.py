@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steadyspot.contents import ITEMS, contents
+from steadyspot.memory.contents import ITEMS, contents
 
 CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "list": ([1, 2], lambda value: value.reverse()),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from steadyspot.results_text import results_read, returned_read
+from steadyspot.memory.results_text import results_read, returned_read
 
 READ = {
     "map": ("found = pool.map(work, undone(U))\nwrite(sum(found))", {"found"}),

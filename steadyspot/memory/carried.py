@@ -16,13 +16,13 @@ from collections import Counter
 from collections.abc import Iterable
 from types import CodeType
 
-from steadyspot.contents import contents
-from steadyspot.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
-from steadyspot.in_memory import rows_in_memory
-from steadyspot.open_files import LOADED
+from steadyspot.memory.contents import contents
+from steadyspot.memory.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
+from steadyspot.memory.in_memory import rows_in_memory
+from steadyspot.memory.open_files import LOADED
+from steadyspot.memory.program_text import Changes, Way, kept_by_loop
+from steadyspot.memory.read_later import Later
 from steadyspot.own_code import is_the_jobs
-from steadyspot.program_text import Changes, Way, kept_by_loop
-from steadyspot.read_later import Later
 from steadyspot.under_way import stack_of
 
 _GROW = (*CONTAINERS, *BUFFERS)

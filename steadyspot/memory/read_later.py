@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable, Sequence
 from types import CodeType, FrameType
 
-from steadyspot.gathering import Names
-from steadyspot.program_text import (
+from steadyspot.memory.gathering import Names
+from steadyspot.memory.program_text import (
     Program,
     block_of,
     is_read,

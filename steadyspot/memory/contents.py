@@ -14,7 +14,7 @@ from io import BytesIO, StringIO
 from itertools import islice
 from typing import Any
 
-from steadyspot.gathering import attributes, is_of_own_class
+from steadyspot.memory.gathering import attributes, is_of_own_class
 
 _DEEP = 4
 ITEMS = 100_000

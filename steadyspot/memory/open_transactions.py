@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
 
-from steadyspot.gathering import reached
+from steadyspot.memory.gathering import reached
 
 _WRITES = re.compile(r"\s*(insert|update|delete|replace|merge|copy)\b", re.IGNORECASE)
 

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from steadyspot.gathering import Names, gathered, grew, held, held_here, holds_more
 from steadyspot.in_hand import Before, InHand
-from steadyspot.open_files import OpenFiles
-from steadyspot.open_transactions import OpenTransactions
+from steadyspot.memory.gathering import Names, gathered, grew, held, held_here, holds_more
+from steadyspot.memory.open_files import OpenFiles
+from steadyspot.memory.open_transactions import OpenTransactions
 from steadyspot.under_way import (
     HELPER,
     TASK,
@@ -195,7 +195,7 @@ class Aside:
 
     def _was_done_here(self, unit: InHand) -> bool:
         """Whether a unit that made nothing took time, in a loop that keeps nothing unseen."""
-        from steadyspot.plain_loop import is_plain  # Most jobs need none of what it loads.
+        from steadyspot.memory.plain_loop import is_plain  # Most jobs need none of what it loads.
 
         return not unit.took_nothing() and is_plain()
 

@@ -27,7 +27,7 @@ from types import (
 )
 from typing import Any
 
-from steadyspot.in_memory import rows_in_memory
+from steadyspot.memory.in_memory import rows_in_memory
 from steadyspot.own_code import is_in_job, is_the_jobs
 from steadyspot.under_way import awaited, stack_of
 

@@ -12,8 +12,8 @@ from steadyspot.contract import Lacking
 from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
-    from steadyspot.beside import Beside
-    from steadyspot.carried import Carried
+    from steadyspot.memory.beside import Beside
+    from steadyspot.memory.carried import Carried
 
 
 class LeftOut:
@@ -33,7 +33,9 @@ class LeftOut:
     def add(self, key: str) -> None:
         """Leave out a unit; called where the loop asks for the next one."""
         if not self.keys:
-            from steadyspot.carried import Carried  # Only after a stop, and it loads a parser.
+            from steadyspot.memory.carried import (
+                Carried,  # Only after a stop, and it loads a parser.
+            )
 
             self._carried = Carried(files_of_job())
             self._returned = _names_of_returned()
@@ -63,7 +65,7 @@ class LeftOut:
 
 def names_of_mapped(checkpoint: str) -> list[str]:
     """What was made anew in that folder, so that it lacks what units had written to it."""
-    from steadyspot.carried import mapped_anew
+    from steadyspot.memory.carried import mapped_anew
 
     return mapped_anew(checkpoint)
 
@@ -73,7 +75,7 @@ def names_of_results(asking: FrameType) -> list[str]:
 
     Where a function returns its units, it is the one that called it.
     """
-    from steadyspot.results_text import results_read, returns_units
+    from steadyspot.memory.results_text import results_read, returns_units
 
     frame: FrameType | None = asking
     found: set[str] = set()
@@ -86,15 +88,15 @@ def names_of_results(asking: FrameType) -> list[str]:
 
 def beside_of(units: int) -> Beside:
     """What the program holds as so many units are left out that it would hand to others."""
-    from steadyspot.beside import Beside
+    from steadyspot.memory.beside import Beside
 
     return Beside(units)
 
 
 def _names_of_returned() -> list[str]:
     """What the program makes something of that is returned by what takes the units at once."""
-    from steadyspot.plain_loop import taken_at_once
-    from steadyspot.results_text import returned_read
+    from steadyspot.memory.plain_loop import taken_at_once
+    from steadyspot.memory.results_text import returned_read
 
     frame = taken_at_once()
     found = returned_read(frame.f_code, frame.f_lasti) if frame else set()

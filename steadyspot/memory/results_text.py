@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from types import CodeType
 
-from steadyspot.program_text import (
+from steadyspot.memory.program_text import (
     GATHER,
     TELL,
     blocks_of,

@@ -17,6 +17,8 @@ from steadyspot.own_code import is_the_jobs
 from steadyspot.under_way import stack_of
 
 _GENERATOR = next(flag for flag, name in dis.COMPILER_FLAG_NAMES.items() if name == "GENERATOR")
+_HERE = os.path.dirname(__file__)
+_OURS = (_HERE, os.path.dirname(_HERE))
 _KEEP = {"LIST_APPEND", "SET_ADD", "MAP_ADD"}
 _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>"}
 """Before Python 3.12 these are called as functions are."""
@@ -54,7 +56,7 @@ def _taker() -> FrameType | None:
 
 
 def _is_ours(file: str) -> bool:
-    return os.path.dirname(file) == os.path.dirname(__file__) or file == contextlib.__file__
+    return os.path.dirname(file) in _OURS or file == contextlib.__file__
 
 
 def _passes_on(code: CodeType, at: int) -> bool:

@@ -12,12 +12,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from steadyspot.carried import OUTPUT, Told, all_places, is_data, places, told
 from steadyspot.contract import Lacking
-from steadyspot.gathering import Names, reached
+from steadyspot.memory.carried import OUTPUT, Told, all_places, is_data, places, told
+from steadyspot.memory.gathering import Names, reached
+from steadyspot.memory.program_text import added_to, touched_in
+from steadyspot.memory.read_later import Later
 from steadyspot.own_code import files_of_job, is_the_jobs
-from steadyspot.program_text import added_to, touched_in
-from steadyspot.read_later import Later
 from steadyspot.under_way import stack_of
 
 
