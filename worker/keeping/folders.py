@@ -2,9 +2,9 @@
 
 A running job may write while its folder is read, so a capture copies what changed, looks again, and
 counts only when nothing moved meanwhile; after some tries the job is paused for the copy. Of a
-write that is under way while it is copied, as much may be there as after a crash. What
-cannot be read is left out and named; all else is saved. Where the bytes go, and when a capture
-counts, is decided elsewhere.
+write that is under way while it is copied, as much may be there as after a crash. What cannot be
+read, and what is half-made, is left out and named; all else is saved. Where the bytes go, and when
+a capture counts, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import contextlib
 import os
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from hashlib import sha256
 
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.contents import Moved, Span, Spool, Unreadable, read
+from steadyspot.worker.keeping.half_made import without_half_made
 from steadyspot.worker.keeping.listing import Block, File, Listing
 from steadyspot.worker.keeping.pace import Work
 from steadyspot.worker.keeping.packing import SMALL_BYTES, spans, worn
@@ -42,18 +43,25 @@ NO_FILE = "a pipe, socket or device"
 class CheckpointFolder:
     """The folder that is saved and restored as a whole.
 
-    ``spool`` is a folder for copies; ``pause`` and ``go_on`` stop the job and let it go on.
+    ``spool`` is a folder for copies; ``pause`` and ``go_on`` stop the job and let it go on;
+    ``half_made`` says which files nobody has finished, as ``without_half_made`` takes it.
     ``known`` are blocks by their SHA-256 that the last capture which was kept names; ``left_out``
     is what the last one saw and does not hold, and why.
     """
 
     def __init__(
-        self, root: str, spool: str, pause: Callable[[], None], go_on: Callable[[], None]
+        self,
+        root: str,
+        spool: str,
+        pause: Callable[[], None],
+        go_on: Callable[[], None],
+        half_made: Callable[[], Mapping[str, float]],
     ) -> None:
         self.root = root
         self._spool = Spool(spool)
         self._pause = pause
         self._go_on = go_on
+        self._half_made = half_made
         self._saved: dict[str, Captured] = {}
         self.known: dict[str, Block] = {}
         self.left_out: dict[str, str] = {}
@@ -90,7 +98,7 @@ class CheckpointFolder:
         notes of it. Raises ``OSError`` where the folder itself cannot be read, or copied.
         """
         if not running:
-            return self._entries(scan(self.root), _in_place), look()
+            return self._entries(self._whole(scan(self.root)), _in_place), look()
         copies: dict[str, tuple[Seen, list[Block | Span]]] = {}
 
         def copy(path: str, seen: Seen) -> list[Block | Span]:
@@ -102,7 +110,7 @@ class CheckpointFolder:
             before, beside = scan(self.root), look()
             _settle(before, beside)
             try:
-                captured = self._entries(before, copy)
+                captured = self._entries(self._whole(before), copy)
             except Moved:
                 continue
             if look() == beside and scan(self.root, before.entries) == before:
@@ -111,7 +119,8 @@ class CheckpointFolder:
         try:
             now, beside = scan(self.root), look()
             _settle(now, beside)
-            return self._entries(now, lambda path, seen: _as_it_is(copy, path, seen)), beside
+            whole = self._whole(now)
+            return self._entries(whole, lambda path, seen: _as_it_is(copy, path, seen)), beside
         finally:
             self._go_on()
 
@@ -129,6 +138,10 @@ class CheckpointFolder:
             if seen.kind == "file" and not (path in saved and saved[path].seen == seen)
         ]
         return Work(len(now), len(changed), sum(seen.size for seen in changed))
+
+    def _whole(self, tree: Tree) -> Tree:
+        """What was seen but for what is half-made: who makes a file has it open, or is gone."""
+        return without_half_made(tree, self.root, self._half_made())
 
     def clear_spool(self) -> None:
         """Remove the copies of a capture."""

@@ -15,6 +15,7 @@ from typing import Protocol
 from steadyspot.worker.errors import SHORTAGES, Misuse, SetupError, Short, shortage
 from steadyspot.worker.keeping.collector import no_collection
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
+from steadyspot.worker.keeping.half_made import HALF_MADE
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.listing import INLINE_BYTES, Listing
 from steadyspot.worker.keeping.output_folder import OutputFolder
@@ -35,6 +36,9 @@ class Job(Protocol):
     def go_on(self) -> None: ...
     def held_open(self, folder: str) -> set[str]:
         """Real paths below a folder that it has open for writing."""
+
+    def half_made(self) -> dict[str, float]:
+        """Files of the checkpoint folder that nobody has finished, for ``without_half_made``."""
 
 
 class SavedFolders:
@@ -63,12 +67,15 @@ class SavedFolders:
         self._listing = self._kept = Listing(())
         self._hurry = threading.Event()
         self._named: set[tuple[str, str]] = set()
+        self._said_half_made = False
         self._outputs: OutputFolder | None = None
         if options.output_dir:
             self._outputs = OutputFolder(options.output_dir, options.output_ignore, leftovers)
         self._checkpoint: CheckpointFolder | None = None
         if options.checkpoint_dir:
-            self._checkpoint = CheckpointFolder(options.checkpoint_dir, spool, job.pause, job.go_on)
+            self._checkpoint = CheckpointFolder(
+                options.checkpoint_dir, spool, job.pause, job.go_on, job.half_made
+            )
         self.work = Work()
         self.restored: tuple[float, float] | None = None
         self.unpublished: dict[str, str] = {}
@@ -131,7 +138,7 @@ class SavedFolders:
             ) from None
         finally:
             folder.clear_spool()
-        self._name_left_out(folder.left_out)
+        self._name_left_out(folder.left_out, running)
         return self._listing, outputs
 
     def _written(self, bucket: Bucket, key: Callable[[str, str], str]) -> Listing:
@@ -145,15 +152,24 @@ class SavedFolders:
             bucket.put(listing.key, listing.body)
         return listing
 
-    def _name_left_out(self, left_out: dict[str, str]) -> None:
-        """Name, once, what a checkpoint does not hold."""
-        new = {p: why for p, why in left_out.items() if ("save", p) not in self._named}
+    def _name_left_out(self, left_out: dict[str, str], running: bool) -> None:
+        """Name, once, what a checkpoint does not hold.
+
+        Half-made files are named for the first time while the job runs, and in the last one.
+        """
+        said = HALF_MADE if running and self._said_half_made else ""
+        self._said_half_made |= HALF_MADE in left_out.values()
+        new = {
+            path: why
+            for path, why in left_out.items()
+            if why != said and (why == HALF_MADE or ("save", path) not in self._named)
+        }
         self._named |= {("save", path) for path in new}
         for why in sorted(set(new.values())):
             names = sorted(path for path in new if new[path] == why)
             sentence = f"Left out of the checkpoint: {shown(names[0])}"
             sentence += f" and {len(names) - 1} more" if len(names) > 1 else ""
-            if why == NO_FILE:
+            if why in (NO_FILE, HALF_MADE):
                 self._log.warning("save", f"{sentence} ({why}).")
             else:
                 self._warnings.say("save", f"{sentence}: {why}.")

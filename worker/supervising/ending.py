@@ -185,6 +185,7 @@ class Ending:
         """The job has ended: what that means, done."""
         assert self._job.status is not None
         code = processes.exit_code(self._job.status)
+        self._telling.first_ended(code)
         finished = code == 0 and (self._grace.why is None or self._finished())
         self._end_leftovers(finished)
         self._grace.enter(Phase.SAVING)
@@ -267,7 +268,6 @@ class Ending:
         while left and processes.children():
             seconds = self._leftover_end(begun, finished) - time.monotonic()
             if seconds <= 0:
-                self._job.look_at_held()
                 break
             self._telling.go_on()
             self._loop.turn(min(LOOK_SECONDS, seconds))
@@ -281,8 +281,10 @@ class Ending:
         return min(share, longest) if finished else share
 
     def _end_children(self) -> None:
+        self._job.stop_to_kill()
         while not processes.kill_children():
             self._loop.turn(0.005)
+            self._job.stop_to_kill()
 
     def _run_on_stop(self) -> None:
         """Run the user's own command for a stop, within its share of the grace."""

@@ -12,13 +12,23 @@ import resource
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from steadyspot.contract import Exit
 from steadyspot.worker.errors import NotFound, NotRunnable, SetupError, WorkerError
 
+if TYPE_CHECKING:
+    from steadyspot.worker.supervising.half_made import HalfMade
+
 FILES = 65_536
 """So many open files are enough."""
+
+IGNORED = {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
+"""Signals that end no process which has not said what to do."""
+
+SHELLS = {"ash", "bash", "busybox", "dash", "ksh", "ksh93", "mksh", "sh", "yash", "zsh"}
+SHELL_DESCRIPTORS = 10
+"""From there on a shell keeps for itself what it has put aside."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -42,11 +52,13 @@ class JobProcess:
         command: Sequence[str],
         environment: Mapping[str, str],
         tied: bool,
+        half_made: HalfMade,
         outputs: str = "",
     ) -> None:
         """Fork. ``tied``: the job dies with a worker that is killed, as it does under PID 1.
 
-        ``outputs`` is the folder for outputs, if it has one.
+        ``half_made`` is told what the job has in hand when it is killed; ``outputs`` is the folder
+        for outputs, if it has one.
         """
         self.command = list(command)
         self.status: int | None = None
@@ -55,6 +67,7 @@ class JobProcess:
         self.killed = False
         self.held: set[str] = set()
         self._paused: set[tuple[int, int]] = set()
+        self._half_made = half_made
         self._outputs = outputs
         self._go_read, self._go_write = os.pipe()
         self._error_read, self._error_write = os.pipe()
@@ -114,7 +127,7 @@ class JobProcess:
         """End its group by SIGKILL. What has left the group is ended with all that is left."""
         if self.running and not self.killed:
             self.killed = True
-            self.look_at_held()
+            self.stop_to_kill()
             signal_group(self.pid, signal.SIGKILL)
 
     def pause(self) -> None:
@@ -141,14 +154,25 @@ class JobProcess:
                 _kill(one.pid, signal.SIGCONT)
         self._paused.clear()
 
-    def look_at_held(self) -> None:
-        """Note in ``held`` which outputs are being written by what is about to be killed."""
+    def stop_to_kill(self) -> None:
+        """Have all that is about to be killed stand still, and note what it is writing.
+
+        Outputs in ``held``. What it would begin between that look and its end, nobody would know.
+        """
+        found = descendants()
+        for one in found:
+            _kill(one.pid, signal.SIGSTOP)
+        self._half_made.note_cut(found)
         if self._outputs:
-            self.held |= self.held_open(self._outputs)
+            self.held |= held_open(self._outputs, found)
 
     def held_open(self, folder: str) -> set[str]:
         """Real paths below a folder that it, or what it started, has open for writing."""
         return held_open(folder, descendants())
+
+    def half_made(self) -> dict[str, float]:
+        """Files of the checkpoint folder that nobody has finished, as ``HalfMade.files``."""
+        return self._half_made.files()
 
     def _become(self, environment: Mapping[str, str], tied: bool, parent: int) -> None:
         os.setpgid(0, 0)
@@ -255,12 +279,22 @@ def descendants() -> list[Process]:
 
 def catches(pid: int, number: int) -> bool:
     """Whether a process has a handler of its own for a signal."""
+    return _is_in(pid, number, "SigCgt:")
+
+
+def is_ended_by(pid: int, number: int) -> bool:
+    """Whether a signal ends a process at once: it has not said what else to do."""
+    return number not in IGNORED and not _is_in(pid, number, "SigCgt:", "SigIgn:", "SigBlk:")
+
+
+def _is_in(pid: int, number: int, *sets: str) -> bool:
+    """Whether a signal is in one of these sets of a process (``/proc/PID/status``)."""
     try:
         with open(f"/proc/{pid}/status") as file:
-            caught = next(line for line in file if line.startswith("SigCgt:"))
-    except (OSError, StopIteration):
+            masks = [int(line.split()[1], 16) for line in file if line.startswith(sets)]
+    except OSError:
         return False
-    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 def reap() -> dict[int, int]:
@@ -297,6 +331,31 @@ def exit_code(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
+def files_made_by(process: Process, root: str) -> set[str]:
+    """Real paths below a folder of what a process makes by ``> file``: its standard output.
+
+    A shell puts one aside while what it calls within ``{ … } > file`` writes elsewhere. What is
+    added to (``>>``) or written over in its place (``1<> file``) is not being made.
+    """
+    below = os.path.realpath(root) + "/"
+    place = f"/proc/{process.pid}/fd"
+    made: set[str] = set()
+    for descriptor in _entries(place):
+        try:
+            path = os.readlink(f"{place}/{descriptor}")
+            if not path.startswith(below):
+                continue
+            flags = _flags(process.pid, descriptor)
+            if flags & (os.O_ACCMODE | os.O_APPEND) != os.O_WRONLY:
+                continue
+            aside = flags & os.O_CLOEXEC and int(descriptor) >= SHELL_DESCRIPTORS
+            if descriptor == "1" or (aside and _program(process.pid) in SHELLS):
+                made.add(path)
+        except OSError:
+            pass
+    return made
+
+
 def held_open(root: str, by: Iterable[Process]) -> set[str]:
     """Real paths below a folder that these processes have open for writing."""
     below = os.path.realpath(root) + "/"
@@ -305,7 +364,9 @@ def held_open(root: str, by: Iterable[Process]) -> set[str]:
         for descriptor in _entries(f"/proc/{process.pid}/fd"):
             try:
                 path = os.readlink(f"/proc/{process.pid}/fd/{descriptor}")
-                if path.startswith(below) and _writes(process.pid, descriptor):
+                if not path.startswith(below):
+                    continue
+                if _flags(process.pid, descriptor) & os.O_ACCMODE != os.O_RDONLY:
                     held.add(path)
             except OSError:
                 pass
@@ -325,12 +386,18 @@ def _kill(pid: int, number: int) -> None:
         pass  # It has just ended, or became another user's.
 
 
-def _writes(pid: int, descriptor: str) -> bool:
+def _program(pid: int) -> str:
+    """The name of the file that a process executes."""
+    return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+
+
+def _flags(pid: int, descriptor: str) -> int:
+    """With which flags a descriptor is open."""
     with open(f"/proc/{pid}/fdinfo/{descriptor}") as file:
         for line in file:
             if line.startswith("flags:"):
-                return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
-    return False
+                return int(line.split()[1], 8)
+    return os.O_RDONLY
 
 
 def oom_kills() -> int:

@@ -23,6 +23,7 @@ from steadyspot.worker.signal_names import signal_name
 from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes, signals
 from steadyspot.worker.supervising.grace import Grace, Phase
+from steadyspot.worker.supervising.half_made import HalfMade
 from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.stages import most_save_seconds
 from steadyspot.worker.supervising.telling import Telling, forward
@@ -101,14 +102,18 @@ class Supervisor:
         processes.adopt_orphans()
         self._ooms = processes.oom_kills()
         options = self._options
+        half_made = HalfMade(options.checkpoint_dir if self._identity else "")
         self._job = job = processes.JobProcess(
             options.command,
             self._environ,
             tied=os.getpid() != 1,
+            half_made=half_made,
             outputs=options.output_dir if self._identity else "",
         )
         processes.raise_file_limit()  # The job, which is forked, keeps its own.
-        self._telling = Telling(job.pid, options.audience, options.signal_job, self._speakers)
+        self._telling = Telling(
+            job.pid, options.audience, options.signal_job, self._speakers, half_made
+        )
         self._loop.inbox.catch(job.terminal)
         signals.unblock_all()
         at_once = self._identity is None or self._identity.starts_at_once

@@ -11,17 +11,29 @@ from __future__ import annotations
 from steadyspot.worker.options import Audience
 from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes
+from steadyspot.worker.supervising.half_made import HalfMade
 from steadyspot.worker.supervising.processes import Process
 
 
 class Telling:
-    """Tells the job of one stop. ``first`` is the id of its first process and of its group."""
+    """Tells the job of one stop. ``first`` is the id of its first process and of its group.
 
-    def __init__(self, first: int, audience: Audience, number: int, speakers: Speakers) -> None:
+    ``half_made`` learns before what those have in hand who may end of it.
+    """
+
+    def __init__(
+        self,
+        first: int,
+        audience: Audience,
+        number: int,
+        speakers: Speakers,
+        half_made: HalfMade,
+    ) -> None:
         self._first = first
         self._audience = audience
         self._number = number
         self._speakers = speakers
+        self._half_made = half_made
         self._told: set[tuple[int, int]] = set()
         self._spared: set[tuple[int, int]] | None = None
 
@@ -31,10 +43,18 @@ class Telling:
         if self._first not in (process.pid for process in found):
             # It ended just now, or cannot be seen since too many files are open.
             found = [Process(self._first, 0, 0, self._first)]
-        for process in found:
-            in_group = self._audience is Audience.GROUP and process.group == self._first
-            if in_group or process.pid == self._first:
-                self._tell(process)
+        # A subprocess of a unit in hand is what the unit's mark says of it.
+        spared = _below(self._speakers.speaking(), found)
+        self._half_made.note_in_hand(one for one in found if one.identity not in spared)
+        group = self._first if self._audience is Audience.GROUP else None
+        self._tell([one for one in found if one.pid == self._first or one.group == group])
+
+    def first_ended(self, code: int) -> None:
+        """The first process has ended; by the signal, or with the exit code that stands for it.
+
+        Then it may have passed that on to what it had started, as ``timeout`` does and ``make``.
+        """
+        self._half_made.judge(cut=code == 128 + self._number)
 
     def go_on(self) -> None:
         """The first process is gone: tell each that is left and is not below one that speaks.
@@ -43,20 +63,30 @@ class Telling:
         """
         left = processes.descendants()
         spared = _below(self._speakers.speaking(), left)
-        for process in left:
-            due = self._spared is None or process.identity in self._spared
-            if due and process.identity not in spared:
-                self._tell(process)
+        due = [one for one in left if self._spared is None or one.identity in self._spared]
+        self._tell([one for one in due if one.identity not in spared])
         self._spared = spared
 
-    def _tell(self, process: Process) -> None:
-        if process.identity in self._told or self._audience is Audience.NONE:
+    def _tell(self, those: list[Process]) -> None:
+        if self._audience is Audience.NONE:
             return
-        self._told.add(process.identity)
-        pid = process.pid
-        if pid in self._speakers.waiting() and not processes.catches(pid, self._number):
-            return  # It has heard already; the signal would only cut it.
-        processes.signal_process(pid, self._number)
+        new = [one for one in those if one.identity not in self._told]
+        self._told |= {one.identity for one in new}
+        waiting = self._speakers.waiting()
+        # One that waits has heard already; the signal would only cut it.
+        new = [p for p in new if p.pid not in waiting or processes.catches(p.pid, self._number)]
+        self._note(new)  # All of them: the writer's end ends the reader of a pipe, too.
+        for process in new:
+            self._note([process])  # It may have begun another file meanwhile.
+            processes.signal_process(process.pid, self._number)
+
+    def _note(self, told: list[Process]) -> None:
+        """What they have in hand. What the first ends by itself is as it wants it to be."""
+        ended = [one for one in told if processes.is_ended_by(one.pid, self._number)]
+        self._half_made.note_cut(ended)
+        self._half_made.note_doubtful(
+            one for one in told if one not in ended and one.pid != self._first
+        )
 
 
 def _below(above: set[int], table: list[Process]) -> set[tuple[int, int]]:

@@ -43,7 +43,7 @@ class Kept:
         self.bucket = FakeBucket(self.world, self._gate)
         self.root = root
         self.back = tmp_path / "back"
-        self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None)
+        self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None, dict)
         self.pool = pool
         self.sender = Sender(self.bucket, pool, lambda digest: f"blocks/{digest}")
 
@@ -60,7 +60,7 @@ class Kept:
         return listing
 
     def restore(self, listing: Listing) -> Path:
-        again = CheckpointFolder(str(self.back), "", lambda: None, lambda: None)
+        again = CheckpointFolder(str(self.back), "", lambda: None, lambda: None, dict)
         assert again.restore(Listing.read(listing.body), self.bucket, POOL)
         return self.back
 

@@ -1,0 +1,270 @@
+"""A file of the checkpoint folder that a stop or a kill meets while it is made by ``> file``.
+
+As people write such jobs: what is there is taken for done. The run ends with what an undisturbed
+one makes, and what was whole is not made again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from steadyspot.worker.keeping.half_made import HALF_MADE
+from tests.local.worker.kit import Bench, Worker, wait_until
+
+UNITS = range(1, 7)
+WORK = """#!/bin/sh
+echo "$1" >> made
+echo "$1 begins"
+if [ "$STEADYSPOT_ATTEMPT" = 1 ] && [ "$1" -ge 3 ]; then echo "holds $1" >&2; read _ < go; fi
+echo "$1 ends"
+"""
+"""What makes a unit; in the first attempt all but two of them wait in their midst."""
+
+MAKE = """
+all: $(foreach n,1 2 3 4 5 6,state/$(n).csv)
+state/%.csv:
+\t./work $* > $@
+"""
+EACH = "for i in $(seq 6); do [ -f state/$i.csv ] || ./work $i > state/$i.csv; done"
+BESIDE = "for i in $(seq 6); do [ -f state/$i.csv ] || ./work $i > state/$i.csv & done; wait"
+FUNCTION = "make_it() { ./work $1; echo more; }\n" + EACH.replace("./work", "make_it")
+ZIPPED = EACH.replace("./work $i >", "./work $i | gzip >").replace(".csv", ".csv.gz")
+SUBSHELLS = "seq 6 | xargs -P3 -I{} sh -c '[ -f state/{}.csv ] || ./work {} > state/{}.csv; true'"
+
+WAYS: dict[str, tuple[str, str, int]] = {
+    "loop": ("sh", EACH, 1),
+    "loop of bash": ("bash", EACH, 1),
+    "function": ("sh", FUNCTION, 1),
+    "function that writes elsewhere at times": (
+        "sh",
+        FUNCTION.replace("echo more", "./work $1 > /dev/null; echo more").replace(
+            "{ ./work $1;", "{ STEADYSPOT_ATTEMPT=2 ./work $1;"
+        ),
+        1,
+    ),
+    "in brackets": ("bash", EACH.replace("./work $i", "{ ./work $i; echo more; }"), 1),
+    "beside each other": ("sh", BESIDE, 4),
+    "xargs": ("sh", SUBSHELLS.replace("; true", ""), 3),
+    "xargs alone": ("sh", f"seq 6 > n; exec xargs -a n {SUBSHELLS.partition('xargs ')[2]}", 3),
+    "xargs and a shell for each": ("bash", SUBSHELLS, 3),
+    "make": ("sh", "make -j2 -f makefile all || exit; true", 2),
+    "make alone": ("sh", "exec make -j2 -f makefile all", 2),
+    "pipeline": ("sh", ZIPPED, 1),
+    "pipeline of bash": ("bash", "set -o pipefail; " + ZIPPED, 1),
+    "timeout": ("sh", f"exec timeout 1h sh -c '{EACH}'", 1),
+    "timeout of each": ("sh", EACH.replace("./work", "timeout 1h ./work"), 1),
+    "timeout of those beside": ("bash", f"exec timeout 1h sh -c '{BESIDE}'", 4),
+}
+"""Program, what it is given, and how many units are in hand at a time."""
+
+
+def command(bench: Bench, program: str, text: str) -> list[str]:
+    """Write a job down, and all that it needs; its command."""
+    work = bench.folder / "work"
+    work.write_text(WORK)
+    work.chmod(0o755)
+    os.mkfifo(bench.folder / "go")
+    (bench.folder / "makefile").write_text(MAKE)
+    return [program, "-c", text]
+
+
+OPTIONS = ("--checkpoint-dir", "state", "--marker", "marker")
+
+
+def until_in_hand(worker: Worker, units: int) -> None:
+    """As many units as the job has in hand at a time are in their midst."""
+    wait_until(lambda: sum(line.startswith("holds ") for line in worker.text) >= units)
+
+
+def save(bench: Bench) -> None:
+    """Have a checkpoint taken now."""
+    (bench.folder / "marker").touch()
+    wait_until(lambda: not (bench.folder / "marker").exists())
+
+
+def interrupt(bench: Bench, worker: Worker, how: str) -> None:
+    """Kill all there is just after a checkpoint, or stop it."""
+    if how == "saved and killed":
+        save(bench)
+        worker.kill_all()
+        worker.end()
+    else:
+        worker.terminate()
+        assert worker.end() == 143, worker.said()
+
+
+def on_another_disk(bench: Bench) -> None:
+    (bench.folder / "state").rename(bench.folder / "state-of-the-first")
+
+
+def made(folder: Path) -> Counter[int]:
+    """How often each unit was begun."""
+    return Counter(int(line) for line in (folder / "made").read_text().split())
+
+
+def contents(bench: Bench) -> dict[int, bytes]:
+    """What the folder holds, by unit."""
+    return {
+        int(path.name.partition(".")[0]): gzip.decompress(path.read_bytes())
+        if path.suffix == ".gz"
+        else path.read_bytes()
+        for path in (bench.folder / "state").iterdir()
+    }
+
+
+def expected(text: str) -> dict[int, bytes]:
+    more = "more\n" if "more" in text else ""
+    return {unit: f"{unit} begins\n{unit} ends\n{more}".encode() for unit in UNITS}
+
+
+@pytest.mark.parametrize("how", ["saved and killed", "stopped", "killed at a stop", "told as one"])
+@pytest.mark.parametrize("way", WAYS)
+def test_run_has_no_half_of_a_file(bench: Bench, way: str, how: str) -> None:
+    program, text, at_a_time = WAYS[way]
+    job = command(bench, program, text)
+    told = {
+        "killed at a stop": ("--signal", "none", "--drain", "0"),
+        "told as one": ("--signal", "group"),
+    }
+    first = bench.start(*OPTIONS, *told.get(how, ()), *job)
+    until_in_hand(first, at_a_time)
+    interrupt(bench, first, how)
+    kept, before = set(bench.saved()), made(bench.folder)
+    on_another_disk(bench)
+
+    again = bench.start(*OPTIONS, *job)
+    assert again.end() == 0, again.said()
+    assert contents(bench) == expected(text)
+    assert {name.partition(".")[0] for name in kept} == {"1", "2"}
+    after = made(bench.folder)
+    assert (after[1], after[2]) == (before[1], before[2])
+
+
+def let_go(bench: Bench) -> None:
+    """Whoever waits in the midst of a unit goes on."""
+    with (bench.folder / "go").open("w") as go:
+        go.write("\n")
+
+
+GUARDED = "[ -f state/$i.csv ] || MAKE $i > state/$i.csv"
+COUNTED = """
+i=$(cat state/done 2>/dev/null || echo 1)
+while [ $i -le 6 ]; do
+  MAKE $i > state/$i.csv
+  i=$((i + 1)); echo $i > state/done.new; mv state/done.new state/done
+  [ -z "$stop" ] || END
+done
+"""
+FINISHES = {
+    "guarded": f'for i in $(seq 6); do [ -z "$stop" ] || END; {GUARDED}; done',
+    "counted": COUNTED,
+}
+"""Loops of a shell whose trap notes the stop: the unit in hand is finished, and then it ENDs."""
+
+
+@pytest.mark.parametrize("end", ["exit", "exit 143", "{ trap - TERM; kill $$; }"])
+@pytest.mark.parametrize("maker", ["./work", "make_it"], ids=["program", "function"])
+@pytest.mark.parametrize("loop", FINISHES)
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_unit_that_a_trap_finishes_is_there(
+    bench: Bench, shell: str, loop: str, maker: str, end: str
+) -> None:
+    """How a job ends tells a shell that cut its unit from one that did not, but by exit 0 alone."""
+    text = FINISHES[loop].replace("MAKE", maker).replace("END", end)
+    text = f"make_it() {{ ./work $1; }}; trap 'stop=1; echo told >&2' TERM; {text}"
+    job = command(bench, shell, text)
+    first = bench.start(*OPTIONS, *job)
+    until_in_hand(first, 1)
+    first.terminate()
+    first.wait_for("notice")
+    let_go(bench)
+    assert first.end() == 143, first.said()
+    on_another_disk(bench)
+
+    again = bench.start(*OPTIONS, *job)
+    assert again.end() == 0, again.said()
+    (bench.folder / "state" / "done").unlink(missing_ok=True)
+    assert contents(bench) == expected(text)
+    kept = loop == "counted" or end == "exit"
+    assert made(bench.folder) == Counter(UNITS) + Counter([] if kept else [3])
+
+
+@pytest.mark.parametrize("how", ["saved and killed", "stopped"])
+@pytest.mark.parametrize("log", [">>", ">"])
+def test_log_of_the_whole_script(bench: Bench, log: str, how: str) -> None:
+    """One that is added to comes back; one that each attempt begins anew need not."""
+    text = f"exec {log} state/log; {EACH.replace('; done', ' && echo did $i; done')}"
+    job = command(bench, "sh", text)
+    first = bench.start(*OPTIONS, *job)
+    until_in_hand(first, 1)
+    interrupt(bench, first, how)
+    assert bench.saved().get("log") == (b"did 1\ndid 2\n" if log == ">>" else None)
+    on_another_disk(bench)
+
+    again = bench.start(*OPTIONS, *job)
+    assert again.end() == 0, again.said()
+    did = (bench.folder / "state" / "log").read_text()
+    before = [1, 2] if log == ">>" else []
+    assert did == "".join(f"did {unit}\n" for unit in [*before, *UNITS])
+    (bench.folder / "state" / "log").unlink()
+    assert contents(bench) == expected(text)
+
+
+WRITER = """
+import sys
+with open("state/part", HOW) as part:
+    print("first", file=part, flush=True)
+    print("holds", file=sys.stderr, flush=True)
+    open("go").read()
+"""
+IN_PLACE = "printf 'a\\nb\\n' > state/part; exec 1<> state/part; echo first; ./work 3"
+
+
+@pytest.mark.parametrize("how", ["saved and killed", "stopped"])
+@pytest.mark.parametrize("mode", ["w", "a", "in place"])
+def test_what_is_written_in_another_way_is_saved_as_far_as_it_is(
+    bench: Bench, mode: str, how: str
+) -> None:
+    """Databases and logs lie in such files, which go on from what they find."""
+    job = command(bench, "sh", IN_PLACE)
+    if mode != "in place":
+        job = bench.job_file(WRITER.replace("HOW", repr(mode)))
+    first = bench.start(*OPTIONS, *job)
+    first.wait_for("holds")
+    interrupt(bench, first, how)
+    begun = b"first\n3 begins\n" if mode == "in place" else b"first\n"
+    assert bench.saved() == {"part": begun}
+
+
+def test_half_made_files_are_named_in_the_log_and_not_in_the_mail(bench: Bench) -> None:
+    worker = bench.start(*OPTIONS, *command(bench, "sh", BESIDE))
+    until_in_hand(worker, 4)
+    for _ in range(2):
+        save(bench)
+    sentence = f"Left out of the checkpoint: '3.csv' and 3 more ({HALF_MADE})."
+    worker.wait_for(sentence)
+    assert worker.said().count(sentence) == 1
+    worker.terminate()
+    assert worker.end() == 143, worker.said()
+
+    assert worker.said().count(sentence) == 2
+    assert bench.item().get("warnings", []) == []
+
+
+def test_file_that_was_whole_and_is_made_anew_is_left_out(bench: Bench) -> None:
+    """The next attempt makes it: what it had been before is no result of this program."""
+    job = command(bench, "sh", "for i in 1 3; do ./work $i > state/1.csv; done; touch state/2.csv")
+    (bench.folder / "state").mkdir()
+    first = bench.start(*OPTIONS, "sh", "-c", "echo before > state/1.csv; exit 3")
+    assert first.end() == 3, first.said()
+    assert bench.saved() == {"1.csv": b"before\n"}
+
+    second = bench.start(*OPTIONS, *job, STEADYSPOT_ATTEMPT="1")
+    until_in_hand(second, 1)
+    interrupt(bench, second, "saved and killed")
+    assert bench.saved() == {}

@@ -1,0 +1,84 @@
+"""Which files of the checkpoint folder are half-made: nobody has finished them, or ever will.
+
+The sign of a file that is being made is narrow: ``> file`` has made it the standard output of a
+process. Databases and libraries write by other descriptors, and go on after a crash from what they
+find. Such a file is half-made while that process lives, and stays so where a stop cuts it. Who is
+told and who is killed is decided elsewhere, and so is what a half-made file means for a checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+
+from steadyspot.worker.supervising.processes import Process, descendants, files_made_by
+
+KERNEL_CLOCK = 5
+"""``CLOCK_REALTIME_COARSE``, by which a file system stamps what changes."""
+
+
+class HalfMade:
+    """Files below ``folder``, by their real paths; with an empty one there are none.
+
+    The main thread notes and the keeper's reads: what was noted is replaced, never changed.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._cut: frozenset[str] = frozenset()
+        self._doubtful: dict[str, float] = {}
+        self._in_hand: dict[tuple[int, int], set[str]] = {}
+        self._in_hand_since = 0.0
+
+    def files(self) -> dict[str, float]:
+        """Half-made files, each with the instant from which on a change beside it proves it whole.
+
+        In nanoseconds since the epoch; infinite where nothing does.
+        """
+        being_made = _all(self._made_by(descendants()))
+        # Only then: a process is noted before it is told or killed.
+        return self._doubtful | dict.fromkeys([*being_made, *self._cut], math.inf)
+
+    def note_cut(self, ended: Iterable[Process]) -> None:
+        """These are about to be ended, whatever they have in hand."""
+        self._cut |= _all(self._made_by(ended))
+
+    def note_doubtful(self, told: Iterable[Process]) -> None:
+        """These are about to be told, and end as they see fit: with what they have in hand or not.
+
+        Where something changes beside a file after that, somebody may have noted there that it is
+        whole, and to leave it out would lose it; else leaving it out costs making it again.
+        """
+        self._doubt(_all(self._made_by(told)), _now_ns())
+
+    def note_in_hand(self, left: Iterable[Process]) -> None:
+        """Another is about to be told, who may let these finish what they have in hand or not."""
+        self._in_hand, self._in_hand_since = self._made_by(left), _now_ns()
+
+    def judge(self, cut: bool) -> None:
+        """Who was told has ended; ``cut``: as a program does that has not finished its work.
+
+        What lives on has its files in hand still, or is told now.
+        """
+        in_hand, self._in_hand = self._in_hand, {}
+        if cut and in_hand:
+            living = {process.identity for process in descendants()}
+            of_living = _all({who: paths for who, paths in in_hand.items() if who in living})
+            self._doubt(_all(in_hand) - of_living, self._in_hand_since)
+
+    def _doubt(self, paths: Iterable[str], since_ns: float) -> None:
+        self._doubtful = dict.fromkeys(paths, since_ns) | self._doubtful
+
+    def _made_by(self, them: Iterable[Process]) -> dict[tuple[int, int], set[str]]:
+        if not self._folder:
+            return {}
+        return {process.identity: files_made_by(process, self._folder) for process in them}
+
+
+def _all(made: dict[tuple[int, int], set[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*made.values())
+
+
+def _now_ns() -> float:
+    return time.clock_gettime_ns(KERNEL_CLOCK)
