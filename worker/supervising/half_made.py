@@ -8,14 +8,27 @@ told and who is killed is decided elsewhere, and so is what a half-made file mea
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from steadyspot.worker.supervising.processes import Process, descendants, files_made_by
+from steadyspot.worker.supervising.processes import (
+    LAST_LOOK_SECONDS,
+    Process,
+    descendants,
+    files_made_by,
+)
+from steadyspot.worker.supervising.standstill import Standstill
 
 KERNEL_CLOCK = 5
 """``CLOCK_REALTIME_COARSE``, by which a file system stamps what changes."""
+
+ANSWER_SECONDS = 0.05
+"""How long those are held who have something in hand and may be told by who was told."""
+
+TICK_SECONDS = 0.001
+"""How often it is seen whether that clock has moved on."""
 
 
 class HalfMade:
@@ -24,12 +37,25 @@ class HalfMade:
     The main thread notes and the keeper's reads: what was noted is replaced, never changed.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, standstill: Standstill) -> None:
+        self.folder = folder
+        self._standstill = standstill
         self._cut: frozenset[str] = frozenset()
         self._doubtful: dict[str, float] = {}
         self._in_hand: dict[tuple[int, int], set[str]] = {}
         self._in_hand_since = 0.0
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """The job stands still meanwhile: what is noted is what it has in hand when it is told."""
+        if not self.folder:
+            yield
+            return
+        self._standstill.begin(LAST_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            self._standstill.end()
 
     def files(self) -> dict[str, float]:
         """Half-made files, each with the instant from which on a change beside it proves it whole.
@@ -50,11 +76,18 @@ class HalfMade:
         Where something changes beside a file after that, somebody may have noted there that it is
         whole, and to leave it out would lose it; else leaving it out costs making it again.
         """
-        self._doubt(_all(self._made_by(told)), _now_ns())
+        if paths := _all(self._made_by(told)):
+            self._doubt(paths, _next_tick_ns())
 
     def note_in_hand(self, left: Iterable[Process]) -> None:
         """Another is about to be told, who may let these finish what they have in hand or not."""
-        self._in_hand, self._in_hand_since = self._made_by(left), _now_ns()
+        self._in_hand = {who: paths for who, paths in self._made_by(left).items() if paths}
+        self._in_hand_since = _next_tick_ns() if self._in_hand else 0.0
+
+    def let_answer(self, told: Process) -> None:
+        """Where others have files in hand, let who was told pass that on before they go on."""
+        if self._in_hand:
+            self._standstill.let_answer(told, ANSWER_SECONDS)
 
     def judge(self, cut: bool) -> None:
         """Who was told has ended; ``cut``: as a program does that has not finished its work.
@@ -71,14 +104,18 @@ class HalfMade:
         self._doubtful = dict.fromkeys(paths, since_ns) | self._doubtful
 
     def _made_by(self, them: Iterable[Process]) -> dict[tuple[int, int], set[str]]:
-        if not self._folder:
+        if not self.folder:
             return {}
-        return {process.identity: files_made_by(process, self._folder) for process in them}
+        return {process.identity: files_made_by(process, self.folder) for process in them}
 
 
 def _all(made: dict[tuple[int, int], set[str]]) -> frozenset[str]:
     return frozenset[str]().union(*made.values())
 
 
-def _now_ns() -> float:
-    return time.clock_gettime_ns(KERNEL_CLOCK)
+def _next_tick_ns() -> float:
+    """An instant that no change before it bears as its stamp, and each change after it reaches."""
+    now = time.clock_gettime_ns(KERNEL_CLOCK)
+    while (tick := time.clock_gettime_ns(KERNEL_CLOCK)) == now:
+        time.sleep(TICK_SECONDS)
+    return tick

@@ -19,6 +19,7 @@ from steadyspot.worker.errors import NotFound, NotRunnable, SetupError, WorkerEr
 
 if TYPE_CHECKING:
     from steadyspot.worker.supervising.half_made import HalfMade
+    from steadyspot.worker.supervising.standstill import Standstill
 
 FILES = 65_536
 """So many open files are enough."""
@@ -27,16 +28,17 @@ IGNORED = {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
 """Signals that end no process which has not said what to do."""
 
 SHELLS = {"ash", "bash", "busybox", "dash", "ksh", "ksh93", "mksh", "sh", "yash", "zsh"}
-SHELL_DESCRIPTORS = 10
-"""From there on a shell keeps for itself what it has put aside."""
+"""What opens files to be written for its redirections alone."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
 PAUSE_SECONDS = 5.0
-PAUSE_LOOK_SECONDS = 0.001
-"""How long it may take until all that was told to stand still does, and how often that is seen."""
+"""How long a copy of a folder waits for a job to stand still."""
+
+LAST_LOOK_SECONDS = 0.5
+"""How long a stop waits for that, to see what is in hand."""
 
 
 class JobProcess:
@@ -52,6 +54,7 @@ class JobProcess:
         command: Sequence[str],
         environment: Mapping[str, str],
         tied: bool,
+        standstill: Standstill,
         half_made: HalfMade,
         outputs: str = "",
     ) -> None:
@@ -66,7 +69,7 @@ class JobProcess:
         self.began = self.ended = 0.0
         self.killed = False
         self.held: set[str] = set()
-        self._paused: set[tuple[int, int]] = set()
+        self._standstill = standstill
         self._half_made = half_made
         self._outputs = outputs
         self._go_read, self._go_write = os.pipe()
@@ -131,37 +134,22 @@ class JobProcess:
             signal_group(self.pid, signal.SIGKILL)
 
     def pause(self) -> None:
-        """Have it stand still, and all that it started, in whatever group or session.
-
-        What is started meanwhile is found by the next look; what does not stop within
-        ``PAUSE_SECONDS``, since it waits for a disk, is not waited for.
-        """
-        until = time.monotonic() + PAUSE_SECONDS
-        while time.monotonic() < until:
-            moving = [one for one in descendants() if not _stands(one)]
-            if not moving:
-                return
-            for one in moving:
-                if one.identity not in self._paused:
-                    self._paused.add(one.identity)
-                    _kill(one.pid, signal.SIGSTOP)
-            time.sleep(PAUSE_LOOK_SECONDS)
+        """Have it stand still, and all that it started."""
+        self._standstill.begin(PAUSE_SECONDS)
 
     def go_on(self) -> None:
-        """Let go on what was paused."""
-        for one in descendants():
-            if one.identity in self._paused:
-                _kill(one.pid, signal.SIGCONT)
-        self._paused.clear()
+        """Let it go on after a pause."""
+        self._standstill.end()
 
     def stop_to_kill(self) -> None:
-        """Have all that is about to be killed stand still, and note what it is writing.
+        """Have all that is about to be killed stand still for good, and note what it is writing.
 
         Outputs in ``held``. What it would begin between that look and its end, nobody would know.
         """
+        if not (self._outputs or self._half_made.folder):
+            return
+        self._standstill.begin(LAST_LOOK_SECONDS)
         found = descendants()
-        for one in found:
-            _kill(one.pid, signal.SIGSTOP)
         self._half_made.note_cut(found)
         if self._outputs:
             self.held |= held_open(self._outputs, found)
@@ -334,22 +322,22 @@ def exit_code(status: int) -> int:
 def files_made_by(process: Process, root: str) -> set[str]:
     """Real paths below a folder of what a process makes by ``> file``: its standard output.
 
-    A shell puts one aside while what it calls within ``{ … } > file`` writes elsewhere. What is
-    added to (``>>``) or written over in its place (``1<> file``) is not being made.
+    A shell has it open under other numbers, too: before it starts the program, and while what it
+    calls within ``{ … } > file`` writes elsewhere. What is added to (``>>``) or written over in its
+    place (``1<> file``) is not being made.
     """
     below = os.path.realpath(root) + "/"
-    place = f"/proc/{process.pid}/fd"
+    place = f"/proc/{process.pid}"
     made: set[str] = set()
-    for descriptor in _entries(place):
+    for descriptor in _entries(f"{place}/fd"):
         try:
-            path = os.readlink(f"{place}/{descriptor}")
+            path = os.readlink(f"{place}/fd/{descriptor}")
             if not path.startswith(below):
                 continue
             flags = _flags(process.pid, descriptor)
             if flags & (os.O_ACCMODE | os.O_APPEND) != os.O_WRONLY:
                 continue
-            aside = flags & os.O_CLOEXEC and int(descriptor) >= SHELL_DESCRIPTORS
-            if descriptor == "1" or (aside and _program(process.pid) in SHELLS):
+            if descriptor == "1" or os.path.basename(os.readlink(f"{place}/exe")) in SHELLS:
                 made.add(path)
         except OSError:
             pass
@@ -373,22 +361,16 @@ def held_open(root: str, by: Iterable[Process]) -> set[str]:
     return held
 
 
-def _stands(process: Process) -> bool:
+def lives(process: Process) -> bool:
+    """Whether a process has not ended."""
+    found = _look(str(process.pid))
+    return found is not None and found.identity == process.identity
+
+
+def stands(process: Process) -> bool:
     """Whether a process is stopped, or gone."""
     stat = _stat(str(process.pid))
     return not stat or stat[0] in "TtZX"
-
-
-def _kill(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except OSError:
-        pass  # It has just ended, or became another user's.
-
-
-def _program(pid: int) -> str:
-    """The name of the file that a process executes."""
-    return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
 
 
 def _flags(pid: int, descriptor: str) -> int:

@@ -26,6 +26,7 @@ from steadyspot.worker.supervising.grace import Grace, Phase
 from steadyspot.worker.supervising.half_made import HalfMade
 from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.stages import most_save_seconds
+from steadyspot.worker.supervising.standstill import Standstill
 from steadyspot.worker.supervising.telling import Telling, forward
 from steadyspot.worker.traces import Trace
 
@@ -102,11 +103,13 @@ class Supervisor:
         processes.adopt_orphans()
         self._ooms = processes.oom_kills()
         options = self._options
-        half_made = HalfMade(options.checkpoint_dir if self._identity else "")
+        standstill = Standstill()
+        half_made = HalfMade(options.checkpoint_dir if self._identity else "", standstill)
         self._job = job = processes.JobProcess(
             options.command,
             self._environ,
             tied=os.getpid() != 1,
+            standstill=standstill,
             half_made=half_made,
             outputs=options.output_dir if self._identity else "",
         )

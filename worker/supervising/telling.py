@@ -39,15 +39,19 @@ class Telling:
 
     def begin(self) -> None:
         """Tell the first process, or its group where the job asks for that."""
-        found = processes.descendants()
-        if self._first not in (process.pid for process in found):
-            # It ended just now, or cannot be seen since too many files are open.
-            found = [Process(self._first, 0, 0, self._first)]
-        # A subprocess of a unit in hand is what the unit's mark says of it.
-        spared = _below(self._speakers.speaking(), found)
-        self._half_made.note_in_hand(one for one in found if one.identity not in spared)
-        group = self._first if self._audience is Audience.GROUP else None
-        self._tell([one for one in found if one.pid == self._first or one.group == group])
+        if self._audience is Audience.NONE:
+            return
+        with self._half_made.looking():
+            found = processes.descendants()
+            if self._first not in (process.pid for process in found):
+                # It ended just now, or cannot be seen since too many files are open.
+                found = [Process(self._first, 0, 0, self._first)]
+            # A subprocess of a unit in hand is what the unit's mark says of it.
+            spared = _below(self._speakers.speaking(), found)
+            self._half_made.note_in_hand(one for one in found if one.identity not in spared)
+            group = self._first if self._audience is Audience.GROUP else None
+            self._tell([one for one in found if one.pid == self._first or one.group == group])
+            self._half_made.let_answer(next(one for one in found if one.pid == self._first))
 
     def first_ended(self, code: int) -> None:
         """The first process has ended; by the signal, or with the exit code that stands for it.
@@ -61,23 +65,28 @@ class Telling:
 
         Called again and again; who was spared is told once nobody above it speaks any more.
         """
-        left = processes.descendants()
-        spared = _below(self._speakers.speaking(), left)
-        due = [one for one in left if self._spared is None or one.identity in self._spared]
-        self._tell([one for one in due if one.identity not in spared])
-        self._spared = spared
-
-    def _tell(self, those: list[Process]) -> None:
         if self._audience is Audience.NONE:
             return
-        new = [one for one in those if one.identity not in self._told]
-        self._told |= {one.identity for one in new}
+        due, spared = self._due(processes.descendants())
+        if due:
+            with self._half_made.looking():
+                due, spared = self._due(processes.descendants())
+                self._tell(due)
+        self._spared = spared
+
+    def _due(self, left: list[Process]) -> tuple[list[Process], set[tuple[int, int]]]:
+        """Who is to be told now of what is left, and the identities of those who are spared."""
+        spared = _below(self._speakers.speaking(), left)
+        asked = [one for one in left if self._spared is None or one.identity in self._spared]
+        return [one for one in asked if one.identity not in spared | self._told], spared
+
+    def _tell(self, those: list[Process]) -> None:
+        self._told |= {one.identity for one in those}
         waiting = self._speakers.waiting()
         # One that waits has heard already; the signal would only cut it.
-        new = [p for p in new if p.pid not in waiting or processes.catches(p.pid, self._number)]
-        self._note(new)  # All of them: the writer's end ends the reader of a pipe, too.
-        for process in new:
-            self._note([process])  # It may have begun another file meanwhile.
+        told = [p for p in those if p.pid not in waiting or processes.catches(p.pid, self._number)]
+        self._note(told)
+        for process in told:
             processes.signal_process(process.pid, self._number)
 
     def _note(self, told: list[Process]) -> None:

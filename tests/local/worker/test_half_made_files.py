@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
+import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -59,7 +62,10 @@ WAYS: dict[str, tuple[str, str, int]] = {
     "timeout": ("sh", f"exec timeout 1h sh -c '{EACH}'", 1),
     "timeout of each": ("sh", EACH.replace("./work", "timeout 1h ./work"), 1),
     "timeout of those beside": ("bash", f"exec timeout 1h sh -c '{BESIDE}'", 4),
+    "su": ("sh", f"exec su -c '{EACH}' root", 1),
 }
+if os.getuid() != 0 or not shutil.which("su"):
+    del WAYS["su"]  # It asks for a password.
 """Program, what it is given, and how many units are in hand at a time."""
 
 
@@ -74,6 +80,10 @@ def command(bench: Bench, program: str, text: str) -> list[str]:
 
 
 OPTIONS = ("--checkpoint-dir", "state", "--marker", "marker")
+TOLD = {
+    "killed at a stop": ("--signal", "none", "--drain", "0"),
+    "told as one": ("--signal", "group"),
+}
 
 
 def until_in_hand(worker: Worker, units: int) -> None:
@@ -107,10 +117,14 @@ def made(folder: Path) -> Counter[int]:
     return Counter(int(line) for line in (folder / "made").read_text().split())
 
 
+def unit_of(name: str) -> int:
+    return int(name.partition(".")[0])
+
+
 def contents(bench: Bench) -> dict[int, bytes]:
     """What the folder holds, by unit."""
     return {
-        int(path.name.partition(".")[0]): gzip.decompress(path.read_bytes())
+        unit_of(path.name): gzip.decompress(path.read_bytes())
         if path.suffix == ".gz"
         else path.read_bytes()
         for path in (bench.folder / "state").iterdir()
@@ -127,11 +141,7 @@ def expected(text: str) -> dict[int, bytes]:
 def test_run_has_no_half_of_a_file(bench: Bench, way: str, how: str) -> None:
     program, text, at_a_time = WAYS[way]
     job = command(bench, program, text)
-    told = {
-        "killed at a stop": ("--signal", "none", "--drain", "0"),
-        "told as one": ("--signal", "group"),
-    }
-    first = bench.start(*OPTIONS, *told.get(how, ()), *job)
+    first = bench.start(*OPTIONS, *TOLD.get(how, ()), *job)
     until_in_hand(first, at_a_time)
     interrupt(bench, first, how)
     kept, before = set(bench.saved()), made(bench.folder)
@@ -140,7 +150,7 @@ def test_run_has_no_half_of_a_file(bench: Bench, way: str, how: str) -> None:
     again = bench.start(*OPTIONS, *job)
     assert again.end() == 0, again.said()
     assert contents(bench) == expected(text)
-    assert {name.partition(".")[0] for name in kept} == {"1", "2"}
+    assert set(map(unit_of, kept)) == {1, 2}
     after = made(bench.folder)
     assert (after[1], after[2]) == (before[1], before[2])
 
@@ -268,3 +278,41 @@ def test_file_that_was_whole_and_is_made_anew_is_left_out(bench: Bench) -> None:
     until_in_hand(second, 1)
     interrupt(bench, second, "saved and killed")
     assert bench.saved() == {}
+
+
+QUICK = """#!/bin/sh
+echo "$1 begins"
+sleep 0.005
+echo "$1 ends"
+"""
+MANY = {
+    "programs": "seq 100000 | xargs -P4 -I{} sh -c './work {} > state/{}.csv'",
+    "the shell itself": "for i in $(seq 100000); do"
+    " { echo $i begins; echo $i ends; } > state/$i.csv; done",
+}
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped", "killed at a stop"])
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize("many", MANY)
+def test_no_half_is_saved_at_whatever_instant(
+    bench: Bench, many: str, shell: str, how: str
+) -> None:
+    """Also where files are made faster than anybody can look."""
+    more = TOLD.get(how, ()) if how != "killed" else ("--every", "0.05")
+    job = command(bench, shell, f"echo begun >&2; {MANY[many]}")
+    (bench.folder / "work").write_text(QUICK)
+    worker = bench.start(*OPTIONS, *more, *job)
+    worker.wait_for("begun")
+    if how == "killed":
+        wait_until(lambda: bench.item().get("checkpoint"))
+    time.sleep(random.uniform(0.1, 0.4))  # Not for anything to happen: whatever happens then.
+    if how == "killed":
+        worker.kill_all()
+        worker.end()
+    else:
+        worker.terminate()
+        assert worker.end() == 143, worker.said()
+
+    saved = bench.saved()
+    assert saved == {f"{n}.csv": f"{n} begins\n{n} ends\n".encode() for n in map(unit_of, saved)}
