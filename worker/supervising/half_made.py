@@ -64,7 +64,8 @@ class HalfMade:
         """
         being_made = _all(self._made_by(descendants()))
         # Only then: a process is noted before it is told or killed.
-        return self._doubtful | dict.fromkeys([*being_made, *self._cut], math.inf)
+        in_hand = dict.fromkeys(_all(self._in_hand), self._in_hand_since)
+        return in_hand | self._doubtful | dict.fromkeys([*being_made, *self._cut], math.inf)
 
     def note_cut(self, ended: Iterable[Process]) -> None:
         """These are about to be ended, whatever they have in hand."""
@@ -81,8 +82,10 @@ class HalfMade:
 
     def note_in_hand(self, left: Iterable[Process]) -> None:
         """Another is about to be told, who may let these finish what they have in hand or not."""
-        self._in_hand = {who: paths for who, paths in self._made_by(left).items() if paths}
-        self._in_hand_since = _next_tick_ns() if self._in_hand else 0.0
+        in_hand = {who: paths for who, paths in self._made_by(left).items() if paths}
+        if in_hand:
+            self._in_hand_since = _next_tick_ns()
+        self._in_hand = in_hand
 
     def let_answer(self, told: Process) -> None:
         """Where others have files in hand, let who was told pass that on before they go on."""
@@ -94,11 +97,11 @@ class HalfMade:
 
         What lives on has its files in hand still, or is told now.
         """
-        in_hand, self._in_hand = self._in_hand, {}
-        if cut and in_hand:
+        if cut and self._in_hand:
             living = {process.identity for process in descendants()}
-            of_living = _all({who: paths for who, paths in in_hand.items() if who in living})
-            self._doubt(_all(in_hand) - of_living, self._in_hand_since)
+            of_living = _all({who: paths for who, paths in self._in_hand.items() if who in living})
+            self._doubt(_all(self._in_hand) - of_living, self._in_hand_since)
+        self._in_hand = {}
 
     def _doubt(self, paths: Iterable[str], since_ns: float) -> None:
         self._doubtful = dict.fromkeys(paths, since_ns) | self._doubtful

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import shlex
 import shutil
 import time
 from collections import Counter
@@ -202,6 +203,50 @@ def test_unit_that_a_trap_finishes_is_there(
     assert contents(bench) == expected(text)
     kept = loop == "counted" or end == "exit"
     assert made(bench.folder) == Counter(UNITS) + Counter([] if kept else [3])
+
+
+@pytest.mark.parametrize("end", ["exit", "exit 143"])
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_unit_that_is_cut_beside_a_trap_is_made_again(bench: Bench, shell: str, end: str) -> None:
+    """The whole group is told: the trap runs, and the program ends in its midst."""
+    text = FINISHES["guarded"].replace("MAKE", "./work").replace("END", end)
+    job = command(bench, shell, f"trap stop=1 TERM; {text}")
+    first = bench.start(*OPTIONS, *TOLD["told as one"], *job)
+    until_in_hand(first, 1)
+    interrupt(bench, first, "stopped")
+    on_another_disk(bench)
+
+    again = bench.start(*OPTIONS, *job)
+    assert again.end() == 0, again.said()
+    assert contents(bench) == expected(text)
+    assert made(bench.folder) == Counter(UNITS) + Counter([3])
+
+
+OF_UNITS = """
+import subprocess
+from steadyspot import current_run
+for unit in current_run().remaining(range(1, 7)):
+    subprocess.run(f"./work {unit} > state/{unit}.csv; true", shell=True, check=True)
+"""
+
+
+@pytest.mark.parametrize("above", ["{}", "sh -c '{}; true'"])
+def test_program_of_a_unit_in_hand_finishes_its_file(bench: Bench, above: str) -> None:
+    """Nobody below a job that speaks is told: the unit counts, and so does its file."""
+    python = shlex.join(bench.job_file(OF_UNITS))
+    job = command(bench, "sh", "exec " + above.format(python))
+    first = bench.start(*OPTIONS, *job)
+    until_in_hand(first, 1)
+    first.terminate()
+    first.wait_for("notice")
+    let_go(bench)
+    assert first.end() == 143, first.said()
+    on_another_disk(bench)
+
+    again = bench.start(*OPTIONS, *job)
+    assert again.end() == 0, again.said()
+    assert contents(bench) == expected(OF_UNITS)
+    assert made(bench.folder) == Counter(UNITS)
 
 
 @pytest.mark.parametrize("how", ["saved and killed", "stopped"])
