@@ -67,9 +67,18 @@ class HalfMade:
         in_hand = dict.fromkeys(_all(self._in_hand), self._in_hand_since)
         return in_hand | self._doubtful | dict.fromkeys([*being_made, *self._cut], math.inf)
 
-    def note_cut(self, ended: Iterable[Process]) -> None:
-        """These are about to be ended, whatever they have in hand."""
-        self._cut |= _all(self._made_by(ended))
+    def note_cut(self, ended: list[Process], found: list[Process]) -> None:
+        """These of all that were found are about to be ended, whatever they have in hand.
+
+        What a shell has open for a program that it waits for, that program has in hand.
+        """
+        made, parents = self._made_by(found), {one.pid: one for one in found}
+        for one in found:
+            above = parents.get(one.parent)
+            while above:
+                made.get(above.identity, set()).difference_update(made.get(one.identity, ()))
+                above = parents.get(above.parent)
+        self._cut |= frozenset[str]().union(*(made.get(one.identity, ()) for one in ended))
 
     def note_doubtful(self, told: Iterable[Process]) -> None:
         """These are about to be told, and end as they see fit: with what they have in hand or not.

@@ -150,7 +150,7 @@ class JobProcess:
             return
         self._standstill.begin(LAST_LOOK_SECONDS)
         found = descendants()
-        self._half_made.note_cut(found)
+        self._half_made.note_cut(found, found)
         if self._outputs:
             self.held |= held_open(self._outputs, found)
 

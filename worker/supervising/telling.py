@@ -50,7 +50,8 @@ class Telling:
             spared = _below(self._speakers.speaking(), found)
             self._half_made.note_in_hand(one for one in found if one.identity not in spared)
             group = self._first if self._audience is Audience.GROUP else None
-            self._tell([one for one in found if one.pid == self._first or one.group == group])
+            told = [one for one in found if one.pid == self._first or one.group == group]
+            self._tell(told, found)
             self._half_made.let_answer(next(one for one in found if one.pid == self._first))
 
     def first_ended(self, code: int) -> None:
@@ -70,8 +71,9 @@ class Telling:
         due, spared = self._due(processes.descendants())
         if due:
             with self._half_made.looking():
-                due, spared = self._due(processes.descendants())
-                self._tell(due)
+                left = processes.descendants()
+                due, spared = self._due(left)
+                self._tell(due, left)
         self._spared = spared
 
     def _due(self, left: list[Process]) -> tuple[list[Process], set[tuple[int, int]]]:
@@ -80,19 +82,20 @@ class Telling:
         asked = [one for one in left if self._spared is None or one.identity in self._spared]
         return [one for one in asked if one.identity not in spared | self._told], spared
 
-    def _tell(self, those: list[Process]) -> None:
+    def _tell(self, those: list[Process], found: list[Process]) -> None:
+        """Tell those of all that were found."""
         self._told |= {one.identity for one in those}
         waiting = self._speakers.waiting()
         # One that waits has heard already; the signal would only cut it.
         told = [p for p in those if p.pid not in waiting or processes.catches(p.pid, self._number)]
-        self._note(told)
+        self._note(told, found)
         for process in told:
             processes.signal_process(process.pid, self._number)
 
-    def _note(self, told: list[Process]) -> None:
+    def _note(self, told: list[Process], found: list[Process]) -> None:
         """What they have in hand. What the first ends by itself is as it wants it to be."""
         ended = [one for one in told if processes.is_ended_by(one.pid, self._number)]
-        self._half_made.note_cut(ended)
+        self._half_made.note_cut(ended, found)
         self._half_made.note_doubtful(
             one for one in told if one not in ended and one.pid != self._first
         )

@@ -222,6 +222,29 @@ def test_unit_that_is_cut_beside_a_trap_is_made_again(bench: Bench, shell: str, 
     assert made(bench.folder) == Counter(UNITS) + Counter([3])
 
 
+SAVES_AT_A_STOP = """
+import os, signal, sys
+def told(number, frame):
+    print("last", flush=True)
+    open("state/done", "w").write("3")
+    os._exit(0)
+signal.signal(signal.SIGTERM, told)
+print("first", flush=True)
+print("holds", file=sys.stderr, flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_file_that_a_program_finishes_when_told_is_there(bench: Bench, shell: str) -> None:
+    """The shell that waits for it ends before, and has that file open, too, where it is dash."""
+    program = shlex.join(bench.job_file(SAVES_AT_A_STOP))
+    first = bench.start(*OPTIONS, shell, "-c", f"{program} > state/3.csv; echo never")
+    first.wait_for("holds")
+    interrupt(bench, first, "stopped")
+    assert bench.saved() == {"3.csv": b"first\nlast\n", "done": b"3"}
+
+
 OF_UNITS = """
 import subprocess
 from steadyspot import current_run
