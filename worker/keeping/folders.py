@@ -62,6 +62,7 @@ class CheckpointFolder:
         self._pause = pause
         self._go_on = go_on
         self._half_made = half_made
+        self._seen: dict[str, Seen] = {}
         self._saved: dict[str, Captured] = {}
         self.known: dict[str, Block] = {}
         self.left_out: dict[str, str] = {}
@@ -98,7 +99,7 @@ class CheckpointFolder:
         notes of it. Raises ``OSError`` where the folder itself cannot be read, or copied.
         """
         if not running:
-            return self._entries(self._whole(scan(self.root)), _in_place), look()
+            return self._entries(self._whole(scan(self.root, self._seen)), _in_place), look()
         copies: dict[str, tuple[Seen, list[Block | Span]]] = {}
 
         def copy(path: str, seen: Seen) -> list[Block | Span]:
@@ -107,7 +108,7 @@ class CheckpointFolder:
             return copies[path][1]
 
         for _ in range(TRIES):
-            before, beside = scan(self.root), look()
+            before, beside = scan(self.root, self._seen), look()
             _settle(before, beside)
             try:
                 captured = self._entries(self._whole(before), copy)
@@ -117,7 +118,7 @@ class CheckpointFolder:
                 return captured, beside
         self._pause()
         try:
-            now, beside = scan(self.root), look()
+            now, beside = scan(self.root, self._seen), look()
             _settle(now, beside)
             whole = self._whole(now)
             return self._entries(whole, lambda path, seen: _as_it_is(copy, path, seen)), beside
@@ -127,11 +128,12 @@ class CheckpointFolder:
     def keep(self, captured: list[Captured], listing: Listing) -> None:
         """A capture has become durable: later ones are compared with it."""
         self._saved = {one.file.path: one for one in captured}
+        self._seen = {one.file.path: one.seen for one in captured}
         self.known = {block.sha256: block for block in listing.blocks}
 
     def pending(self) -> Work:
         """What a save would have to do now; may be called while one is under way."""
-        now, saved = scan(self.root).entries, self._saved
+        now, saved = scan(self.root, self._seen).entries, self._saved
         changed = [
             seen
             for path, seen in now.items()
@@ -155,13 +157,10 @@ class CheckpointFolder:
         Raises ``Moved`` where that does.
         """
         self.left_out = dict(tree.unreadable)
-        places = list(_places(tree.entries))
-        saved = ((path, self._same(path, seen, target)) for path, seen, target in places)
-        unchanged = {path: one for path, one in saved if one}
-        anew = worn(one.file for one in unchanged.values())
+        places = list(self._places(tree.entries))
+        anew = worn(one.file for _, _, _, one in places if one)
         captured: list[Captured] = []
-        for path, seen, target in places:
-            one = unchanged.get(path)
+        for path, seen, target, one in places:
             if one and not (one.file.pieces and one.file.pieces[0].block in anew):
                 captured.append(one)
             elif seen.kind == "other":
@@ -180,11 +179,22 @@ class CheckpointFolder:
                 captured.append(Captured(file, seen, tuple(found)))
         return captured
 
-    def _same(self, path: str, seen: Seen, target: str) -> Captured | None:
-        saved = self._saved.get(path)
-        if saved and saved.seen == seen and saved.file.target == (target or seen.target):
-            return saved
-        return None
+    def _places(self, now: dict[str, Seen]) -> Iterator[tuple[str, Seen, str, Captured | None]]:
+        """The entries in order, each with what was saved of it where that is what it is now.
+
+        Of names of one file, each but the first comes with the first as its target.
+        """
+        first: dict[tuple[int, int], str] = {}
+        for path in sorted(now):
+            seen, target = now[path], ""
+            if seen.links > 1:
+                one = first.setdefault((seen.device, seen.inode), path)
+                target = one if one != path else ""
+            saved = self._saved.get(path)
+            if saved and saved.seen == seen and saved.file.target == (target or seen.target):
+                yield path, seen, target, saved
+            else:
+                yield path, seen, target, None
 
     def _file(self, path: str, seen: Seen, target: str) -> File:
         if target:
@@ -235,16 +245,6 @@ def _settle(*trees: Tree) -> None:
     age = time.time() - newest
     if 0 <= age < SETTLED_SECONDS:
         time.sleep(SETTLED_SECONDS - age)
-
-
-def _places(now: dict[str, Seen]) -> Iterator[tuple[str, Seen, str]]:
-    """The entries in order; of names of one file, each but the first with the first as target."""
-    first: dict[tuple[int, int], str] = {}
-    for path in sorted(now):
-        seen = now[path]
-        hard = seen.kind == "file" and seen.links > 1
-        one = first.setdefault((seen.device, seen.inode), path) if hard else path
-        yield path, seen, one if one != path else ""
 
 
 def _attributes(path: str) -> tuple[tuple[str, str], ...]:

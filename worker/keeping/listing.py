@@ -86,16 +86,17 @@ class Listing:
     @cached_property
     def body(self) -> bytes:
         """The listing as JSON: blocks by number, and of each entry what differs from the usual."""
-        numbers = {block: number for number, block in enumerate(self.blocks)}
-        entries: list[list[Any]] = []
+        numbers = {block.key: number for number, block in enumerate(self.blocks)}
+        entries: list[tuple[Any, ...]] = []
         for path, kind, mode, size, mtime_ns, target, data, pieces, attributes in self.files:
-            entry: list[Any] = [path, kind, mode, size, mtime_ns]
-            if pieces:
-                entry.append([each for piece in pieces for each in (numbers[piece[0]], *piece[1:])])
+            places: list[int] = []
+            for block, start, length in pieces:
+                places += numbers[block.key], start, length
+            entry = path, kind, mode, size, mtime_ns
             if target or data or attributes:
-                entry += [[]] if not pieces else []
-                entry += [target, data, attributes]
-            entries.append(entry)
+                entries.append((*entry, places, target, data, attributes))
+            else:
+                entries.append((*entry, places) if places else entry)
         return json.dumps([self.blocks, entries], separators=(",", ":")).encode()
 
     @property

@@ -50,7 +50,8 @@ class Tree(NamedTuple):
 def scan(root: str, before: Mapping[str, Seen] = MappingProxyType({})) -> Tree:
     """Everything below. Raises ``OSError`` where the folder itself cannot be read at all.
 
-    What is as it was ``before`` is the same object, since of many files two would take much memory.
+    What is as it was ``before`` is the same object: of many files, two would take much memory, and
+    the same are quickly compared.
     """
     tree = Tree({}, {})
     folders = [""]
@@ -58,8 +59,8 @@ def scan(root: str, before: Mapping[str, Seen] = MappingProxyType({})) -> Tree:
         folder = folders.pop()
         place = os.path.join(root, folder)
         try:
-            with os.scandir(place) as found:
-                entries = list(found)
+            with os.scandir(place) as there:
+                entries = list(there)
             if not folder and entries:
                 tree.entries[""] = _seen(os.stat(place), place)
         except OSError as error:
@@ -71,12 +72,11 @@ def scan(root: str, before: Mapping[str, Seen] = MappingProxyType({})) -> Tree:
         for entry in entries:
             path = above + entry.name
             try:
-                seen = _seen(entry.stat(follow_symlinks=False), entry.path)
+                found = entry.stat(follow_symlinks=False)
+                seen = tree.entries[path] = _seen(found, entry.path, before.get(path))
             except OSError as error:
                 _note(tree, path, error)
                 continue
-            known = before.get(path)
-            tree.entries[path] = known if known is not None and known == seen else seen
             if seen.kind == "folder":
                 folders.append(path)
     return tree
@@ -97,10 +97,11 @@ def _note(tree: Tree, path: str, error: OSError) -> None:
         tree.unreadable[path] = os.strerror(error.errno or 0)
 
 
-def _seen(found: os.stat_result, path: str) -> Seen:
+def _seen(found: os.stat_result, path: str, known: Seen | None = None) -> Seen:
+    """What was found in a path; what is ``known`` of it where that is the same."""
     mode = stat.S_IMODE(found.st_mode)
     if stat.S_ISREG(found.st_mode):
-        return Seen(
+        fields = (
             "file",
             mode,
             found.st_size,
@@ -109,9 +110,13 @@ def _seen(found: os.stat_result, path: str) -> Seen:
             found.st_ino,
             found.st_dev,
             found.st_nlink,
+            "",
         )
+        return known if known is not None and known == fields else Seen(*fields)
     if stat.S_ISDIR(found.st_mode):
-        return Seen("folder", mode, 0, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-    if stat.S_ISLNK(found.st_mode):
-        return Seen("link", mode, target=os.readlink(path))
-    return Seen("other", mode)
+        seen = Seen("folder", mode, 0, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    elif stat.S_ISLNK(found.st_mode):
+        seen = Seen("link", mode, target=os.readlink(path))
+    else:
+        seen = Seen("other", mode)
+    return known if known is not None and known == seen else seen

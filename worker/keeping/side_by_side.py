@@ -44,7 +44,11 @@ class SharedFiles:
             older = known.get(path)
             if older is None:
                 self._came[path] = begun
-            elif self._came.get(path, oldest) < oldest and _differs(file, older):
+            elif (
+                older is not file
+                and self._came.get(path, oldest) < oldest
+                and _differs(file, older)
+            ):
                 found = found or path
         return found
 
