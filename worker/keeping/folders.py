@@ -62,7 +62,6 @@ class CheckpointFolder:
         self._pause = pause
         self._go_on = go_on
         self._half_made = half_made
-        self._seen: dict[str, Seen] = {}
         self._saved: dict[str, Captured] = {}
         self.known: dict[str, Block] = {}
         self.left_out: dict[str, str] = {}
@@ -99,7 +98,7 @@ class CheckpointFolder:
         notes of it. Raises ``OSError`` where the folder itself cannot be read, or copied.
         """
         if not running:
-            return self._entries(self._whole(scan(self.root, self._seen)), _in_place), look()
+            return self._entries(self._whole(scan(self.root, self._before)), _in_place), look()
         copies: dict[str, tuple[Seen, list[Block | Span]]] = {}
 
         def copy(path: str, seen: Seen) -> list[Block | Span]:
@@ -108,17 +107,17 @@ class CheckpointFolder:
             return copies[path][1]
 
         for _ in range(TRIES):
-            before, beside = scan(self.root, self._seen), look()
+            before, beside = scan(self.root, self._before), look()
             _settle(before, beside)
             try:
                 captured = self._entries(self._whole(before), copy)
             except Moved:
                 continue
-            if look() == beside and scan(self.root, before.entries) == before:
+            if look() == beside and scan(self.root, before.entries.get) == before:
                 return captured, beside
         self._pause()
         try:
-            now, beside = scan(self.root, self._seen), look()
+            now, beside = scan(self.root, self._before), look()
             _settle(now, beside)
             whole = self._whole(now)
             return self._entries(whole, lambda path, seen: _as_it_is(copy, path, seen)), beside
@@ -128,12 +127,11 @@ class CheckpointFolder:
     def keep(self, captured: list[Captured], listing: Listing) -> None:
         """A capture has become durable: later ones are compared with it."""
         self._saved = {one.file.path: one for one in captured}
-        self._seen = {one.file.path: one.seen for one in captured}
         self.known = {block.sha256: block for block in listing.blocks}
 
     def pending(self) -> Work:
         """What a save would have to do now; may be called while one is under way."""
-        now, saved = scan(self.root, self._seen).entries, self._saved
+        now, saved = scan(self.root, self._before).entries, self._saved
         changed = [
             seen
             for path, seen in now.items()
@@ -148,6 +146,11 @@ class CheckpointFolder:
     def clear_spool(self) -> None:
         """Remove the copies of a capture."""
         self._spool.clear()
+
+    def _before(self, path: str) -> Seen | None:
+        """What was seen of an entry when it was saved."""
+        saved = self._saved.get(path)
+        return saved.seen if saved else None
 
     def _entries(
         self, tree: Tree, contents: Callable[[str, Seen], list[Block | Span]]

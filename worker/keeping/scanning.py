@@ -10,8 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import NamedTuple
 
 from steadyspot.worker.errors import shortage
@@ -47,11 +46,11 @@ class Tree(NamedTuple):
     unreadable: dict[str, str]
 
 
-def scan(root: str, before: Mapping[str, Seen] = MappingProxyType({})) -> Tree:
+def scan(root: str, before: Callable[[str], Seen | None] = lambda _: None) -> Tree:
     """Everything below. Raises ``OSError`` where the folder itself cannot be read at all.
 
-    What is as it was ``before`` is the same object: of many files, two would take much memory, and
-    the same are quickly compared.
+    ``before`` gives what was seen of a path. What is as it was is the same object: of many files,
+    two would take much memory, and the same are quickly compared.
     """
     tree = Tree({}, {})
     folders = [""]
@@ -73,7 +72,7 @@ def scan(root: str, before: Mapping[str, Seen] = MappingProxyType({})) -> Tree:
             path = above + entry.name
             try:
                 found = entry.stat(follow_symlinks=False)
-                seen = tree.entries[path] = _seen(found, entry.path, before.get(path))
+                seen = tree.entries[path] = _seen(found, entry.path, before(path))
             except OSError as error:
                 _note(tree, path, error)
                 continue

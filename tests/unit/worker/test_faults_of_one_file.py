@@ -326,7 +326,7 @@ def test_run_is_never_complete_without_a_file_that_lay_there(tmp_path: Path, end
 def test_a_second_look_at_many_files_keeps_the_first_ones_entries(kept: Kept) -> None:
     before = scan(str(kept.root))
     (kept.root / "good").write_text("better")
-    now = scan(str(kept.root), before.entries)
+    now = scan(str(kept.root), before.entries.get)
 
     assert now.entries["sub/file"] is before.entries["sub/file"]
     assert now.entries["good"] == scan(str(kept.root)).entries["good"] != before.entries["good"]
