@@ -273,3 +273,21 @@ def test_a_window_is_worked_off_once(daily: Shop) -> None:
     again = shop.verb("run", "--input", '{"scheduledTime": "2026-01-01T02:00:00Z"}')
     assert "Run 20260101T020000Z was complete already: nothing was run." in again
     assert [one["note"] for one in shop.json(*window)] == ["is complete already"] * 2
+
+
+def test_after_ctrl_c_in_a_window_what_was_started_goes_on_and_it_says_how_to_follow(
+    daily: Shop, begin: Callable[..., Forked]
+) -> None:
+    window = ("--from", "2026-02-01", "--to", "2026-02-08", "--at-once", "1")
+    redrive = begin("redrive", *window)
+    assert redrive.stdout
+    for line in redrive.stdout:
+        if "is started" in line:
+            break
+    redrive.send_signal(signal.SIGINT)
+    said, _ = redrive.communicate(timeout=DEADLINE_SECONDS)
+    assert redrive.returncode == 130, said
+    assert "Stopped by Ctrl-C; what it has started goes on." in said
+    key = said.split("steadyspot watch --local night ")[1].split()[0].rstrip(".")
+    assert key.startswith("202602")
+    assert "the execution succeeded" in daily.verb("watch", "night", key)

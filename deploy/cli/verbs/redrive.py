@@ -126,9 +126,12 @@ def command(
 
     entries = _of_all(target, of_job) if every else of_job(target.config.job(job))
     shown: list[dict[str, Any]] = []
-    for entry in entries:
-        shown.append(entry)
-        tell(entry)
+    try:
+        for entry in entries:
+            shown.append(entry)
+            tell(entry)
+    except KeyboardInterrupt as stop:
+        raise _stopped(stop, target, job, shown) from None
     if run and not shown:
         raise _not_there(target.config.job(job), run)
     if machine:
@@ -138,6 +141,25 @@ def command(
         nothing = "There was no scheduled time in that window."
         screen.say(nothing if first else f"Nothing waits in the queue of {named}.")
     sys.exit(0 if all(entry.get("good", True) for entry in shown) else 1)
+
+
+def _stopped(
+    stop: KeyboardInterrupt, target: Target, job: str | None, shown: Sequence[dict[str, Any]]
+) -> BaseException:
+    """Return what says how to follow the last that was started; where none was, the stop itself."""
+    from steadyspot.deploy.trouble import Trouble, how_stopped
+
+    started = [entry for entry in shown if entry.get("execution")]
+    if not started:
+        return stop
+    last, (how, code) = started[-1], how_stopped(stop)
+    name = last.get(columns.JOB) or target.config.job(job).name
+    return Trouble(
+        f"Stopped by {how}; what it has started goes on.",
+        f"Follow the last: steadyspot watch {name} {last[columns.RUN_KEY]}."
+        " The same command takes up the rest.",
+        code,
+    )
 
 
 def _of_all(
