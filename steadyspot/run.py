@@ -150,7 +150,8 @@ class Run:
         ``undone`` counts each at its end, whatever runs beside it.
 
         Where units were done before an interruption, and the program makes an output of what it
-        keeps in variables from unit to unit, the run begins anew: keep that in ``state``.
+        keeps in variables from unit to unit, the run begins anew: keep that in ``state``. Where all
+        were done and it cannot be told, the last is done again, once.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of

@@ -17,10 +17,11 @@ from collections.abc import Iterable
 from types import CodeType
 
 from steadyspot.memory.contents import contents
+from steadyspot.memory.flow import Changes, Way
 from steadyspot.memory.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
 from steadyspot.memory.in_memory import rows_in_memory
 from steadyspot.memory.open_files import LOADED
-from steadyspot.memory.program_text import Changes, Way, kept_by_loop
+from steadyspot.memory.program_text import kept_by_loop
 from steadyspot.memory.read_later import Later
 from steadyspot.own_code import is_the_jobs
 from steadyspot.under_way import stack_of

@@ -1,9 +1,6 @@
-"""What a loop's body changes, and what the program reads once the loop is over, by its text.
+"""A program's text as a whole: what a loop changes, and what is read once it is over.
 
-A place is a name as it stands in the text, or with a dot before it an attribute, of whatever
-object. Nothing is run: an attribute that any method changes is one that the loop may change, and
-what libraries do with what they are given is known of some functions alone, by their names. What is
-only told, as by ``print``, does not count as read.
+An attribute that any method changes is one that the loop may change.
 """
 
 from __future__ import annotations
@@ -13,33 +10,24 @@ import linecache
 import os
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from enum import Enum
 from functools import cache
 from itertools import takewhile
 from types import CodeType
 from typing import Any, NamedTuple
 
-TELL = {
-    *("print", "echo", "secho", "log", "debug", "info", "warn", "warning", "error", "exception"),
-    *("critical", "progress", "set_description", "set_postfix", "set_postfix_str"),
-}
-"""Functions and methods that only tell people."""
-
-GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
-"""Methods of containers that take a value up."""
-
-_TAKE_MORE = GATHER | {
-    *("execute", "executemany", "partial_fit", "push", "put"),
-    *("write", "writelines", "writerow", "writerows"),
-}
-"""Methods by which a value takes something up."""
-
-_CHANGE_FIRST = {
-    *("heapify", "heappop", "heappush", "heappushpop", "heapreplace", "shuffle", "pack_into"),
-    *("insort", "insort_left", "insort_right", "setitem", "iadd"),
-    *("at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"),
-}
-"""Functions of libraries that change the first value they are given."""
+from steadyspot.memory.flow import Calls, Changes, Way, changed_by, is_read, read_by
+from steadyspot.memory.places import (
+    FUNCTIONS,
+    block_of,
+    blocks_of,
+    called_by,
+    declared,
+    place_of,
+    stored_in,
+    used,
+    used_of_outer,
+    walk,
+)
 
 _READ_ALL = {"vars", "pickle", "joblib", ".__dict__", ".model_dump"}
 _READ_ALL |= {place for name in ("asdict", "astuple") for place in (name, f".{name}")}
@@ -48,33 +36,11 @@ _READ_ALL |= {place for name in ("asdict", "astuple") for place in (name, f".{na
 _REGISTER = {"callback", "finalize", "on_stop", "push", "register"}
 """Functions and methods that are given what is to be called at an end."""
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
-_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
-_WITHIN = (ast.stmt, ast.ExceptHandler, ast.match_case)
-"""What stands in the blocks of a statement."""
-
-
-class Way(Enum):
-    """How a place is changed."""
-
-    ADDED = "to a value that may depend on the one before"
-    RENEWED = "to a value that does not"
-    FILLED = "at some key or index"
-    SUMMED = "at some key or index, with what stood there"
-    GIVEN = "by a method of the value, which takes something up"
-
-
-_WITHIN_VALUE = {Way.FILLED, Way.SUMMED, Way.GIVEN}
-_DEEP = 3
-"""So far it is followed what functions hand on to others."""
 
 Span = tuple[int | None, int | None, int | None, int | None]
 """Where text stands: first and last line, first and last column."""
-
-Changes = set[tuple[str, Way]]
-"""Places, and how they are changed."""
 
 
 class Kept(NamedTuple):
@@ -199,7 +165,7 @@ class Program:
 
     def added_to(self) -> set[str]:
         """What loops and functions give values that may depend on those before."""
-        changes = set[tuple[str, Way]]().union(*map(_changed, self.blocks()))
+        changes = set[tuple[str, Way]]().union(*map(changed_by, self.blocks()))
         return {place for place, way in changes if way is Way.ADDED}
 
     def touched_by(self, nodes: Iterable[ast.AST]) -> set[str]:
@@ -232,14 +198,14 @@ class Program:
     def kept(self, loop: ast.For, others: Sequence[Program]) -> Kept:
         """What a loop changes and the program reads later; ``others`` are the job's other files."""
         programs = [self, *others]
-        here = elsewhere = _changed(loop.body)
+        here = elsewhere = changed_by(loop.body)
         touched = self.touched_by(loop.body)
         outer: set[str] = set()
-        if any(isinstance(node, ast.Call) for node in _walk(loop.body)):
+        if any(isinstance(node, ast.Call) for node in walk(loop.body)):
             helpers = [one for each in programs for one in each._helpers(loop)]
-            here = here | _Calls(helpers).changed(loop.body)
-            elsewhere = here.union(*(_changed(block_of(one)) for one in helpers))
-            outer = _declared(helpers)
+            here = here | Calls(helpers).changed(loop.body)
+            elsewhere = here.union(*(changed_by(block_of(one)) for one in helpers))
+            outer = declared(helpers)
             touched |= self.touched_by(one for each in helpers for one in block_of(each))
         here = here | {(name, way) for name, way in elsewhere if name in outer}
         read = set().union(*(read_by([one._module]) for one in programs))
@@ -278,7 +244,7 @@ class Program:
             return True
         above = list(self._above(loop))
         scope = next((one for one in above if isinstance(one, FUNCTIONS)), self._module)
-        if name in outer | _declared([scope]):
+        if name in outer | declared([scope]):
             scope = self._module
         seeing = (one for one in self._functions if scope in self._above(one))
         return any(name in used_of_outer(one) for one in seeing if not self._are_within(one, loop))
@@ -303,242 +269,3 @@ class Program:
 
 def _span(node: ast.stmt | ast.expr) -> Span:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
-
-
-def _changed(block: Sequence[ast.stmt]) -> Changes:
-    """What a block changes."""
-    found: Changes = set()
-    for node in _walk(block):
-        match node:
-            case ast.AugAssign(target=ast.Subscript() as changed):
-                found |= {(place, Way.SUMMED) for place in places_to(changed)}
-            case ast.keyword(arg="out", value=changed):
-                found |= {(place, Way.SUMMED) for place in places_to(changed)}
-            case ast.Subscript(ctx=ast.Store() | ast.Del()):
-                found |= {(place, Way.FILLED) for place in places_to(node)}
-            case ast.Call(func=ast.Attribute(attr=name, value=changed)) if name in _TAKE_MORE:
-                found |= {(place, Way.GIVEN) for place in places_to(changed)}
-            case ast.Call(args=[changed, *_]) if called_by(node) in _CHANGE_FIRST:
-                found |= {(place, Way.GIVEN) for place in places_to(changed)}
-            case ast.Call(args=[changed, ast.Constant(value=str(name)), *_]):
-                if called_by(node) == "setattr":
-                    found.add((f".{name}", Way.ADDED))
-    may_skip = any(isinstance(node, ast.Continue) for node in _walk(block))
-    for place in set().union(*map(stored_in, block)):
-        is_renewed = not may_skip and is_read(block, place) is False
-        found.add((place, Way.RENEWED if is_renewed else Way.ADDED))
-    return found
-
-
-class _Calls:
-    """What functions of the job change within what they are given, by what stands in them."""
-
-    def __init__(self, functions: Iterable[ast.AST]) -> None:
-        self._functions: dict[str, list[ast.FunctionDef]] = {}
-        for one in functions:
-            if isinstance(one, ast.FunctionDef):
-                self._functions.setdefault(one.name, []).append(one)
-        self._known: dict[tuple[ast.FunctionDef, int], Changes] = {}
-
-    def changed(self, block: Sequence[ast.AST], depth: int = 0) -> Changes:
-        """What calls in a block change."""
-        return {
-            (place, way)
-            for call in (node for node in _walk(block) if isinstance(node, ast.Call))
-            for function in self._functions.get(called_by(call), ())
-            for name, value in _arguments(function, call)
-            for changed, way in self._within(function, depth + 1)
-            if changed == name
-            for place in places_to(value)
-        }
-
-    def _within(self, function: ast.FunctionDef, depth: int) -> Changes:
-        """By its own names, what a function changes within values, as do those that it calls."""
-        known = self._known.get((function, depth))
-        if known is None:
-            known = _changed_within(function)
-            if depth < _DEEP:
-                known = known | self.changed(function.body, depth)
-            self._known[function, depth] = known
-        return known
-
-
-def _arguments(function: ast.FunctionDef, call: ast.Call) -> list[tuple[str, ast.expr]]:
-    """What a call gives, by the function's names for it."""
-    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
-    by_place = zip(names[names[:1] == ["self"] :], call.args, strict=False)
-    return [*by_place, *((one.arg or "", one.value) for one in call.keywords)]
-
-
-def _changed_within(function: ast.FunctionDef) -> Changes:
-    """What a function changes within values, and not what it gives its own names to."""
-    names = {(place, way) for place, way in _changed(function.body) if way in _WITHIN_VALUE}
-    sums = (one.target for one in ast.walk(function) if isinstance(one, ast.AugAssign))
-    return names | {(place_of(target), Way.SUMMED) for target in sums}
-
-
-def read_by(nodes: Iterable[ast.AST]) -> set[str]:
-    """The places that are read in them, but in order to change them, to stop or to tell."""
-    return {
-        place
-        for statement in _walk(nodes)
-        if isinstance(statement, ast.stmt) and not only_stops(statement)
-        for head in heads_of(statement)
-        for place in used(head)
-        if not _only_changes(statement, place)
-    }
-
-
-def only_stops(statement: ast.stmt) -> bool:
-    """Whether all that depends on a condition is that the loop is left, or something told."""
-    inner = [one for block in blocks_of(statement) for one in block]
-    return isinstance(statement, ast.If) and all(
-        isinstance(one, _LEAVES) or (isinstance(one, ast.Expr) and not used(one.value))
-        for one in inner
-    )
-
-
-def is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
-    """Whether it is read before it is renewed; none where it may be neither."""
-    for statement in block:
-        if any(place in used(head) for head in heads_of(statement)) or _adds(statement, place):
-            return True
-        if isinstance(statement, _LEAVES) or place in _renewed(statement):
-            return False
-        blocks = blocks_of(statement)
-        if isinstance(statement, ast.For) and place in stored_in(statement.target):
-            blocks = blocks[1:]
-        found = [is_read(one, place) for one in blocks]
-        if True in found:
-            return True
-        if _goes_one_way(statement) and all(one is False for one in found):
-            return False
-    return None
-
-
-def _goes_one_way(statement: ast.stmt) -> bool:
-    """Whether one of its blocks is gone through, or those that are not end all."""
-    match statement:
-        case ast.If(orelse=[_, *_]) | ast.With() | ast.AsyncWith() | ast.Try(orelse=[]):
-            return True
-    return False
-
-
-def _adds(statement: ast.stmt, place: str) -> bool:
-    return isinstance(statement, ast.AugAssign) and place_of(statement.target) == place
-
-
-def _only_changes(statement: ast.AST, place: str) -> bool:
-    """Whether a statement reads a place in order to change it alone."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name, value=changed))):
-            return name in _TAKE_MORE and place in places_to(changed)
-        case ast.AugAssign():
-            return place in places_to(statement.target)
-        case ast.stmt():
-            return place in _renewed(statement)
-    return False
-
-
-def _renewed(statement: ast.stmt) -> set[str]:
-    """What a statement gives another value, whatever happens."""
-    match statement:
-        case ast.Assign():
-            return {name for target in statement.targets for name in stored_in(target)}
-        case ast.AnnAssign(value=ast.expr()):
-            return stored_in(statement.target)
-        case ast.With() | ast.AsyncWith():
-            given = (item.optional_vars for item in statement.items if item.optional_vars)
-            return {name for target in given for name in stored_in(target)}
-    return set()
-
-
-@cache
-def used(node: ast.AST) -> frozenset[str]:
-    """The places whose values are used, and not in order to tell them."""
-    inner = (used(child) for child in ast.iter_child_nodes(node))
-    match node:
-        case ast.Call() if called_by(node) in TELL:
-            return frozenset()
-        case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
-            return frozenset({place_of(node)}).union(*inner)
-        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            own = {name for one in node.generators for name in stored_in(one.target)}
-            return frozenset().union(*inner) - own | used(node.generators[0].iter)
-    return frozenset().union(*inner)
-
-
-def used_of_outer(function: ast.AST) -> set[str]:
-    """The names that a function uses and are not its own."""
-    block = block_of(function)
-    own = {node.id for node in _walk(block) if isinstance(node, ast.Name) and _is_stored(node)}
-    own |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
-    return set().union(*map(used, block)) - (own - _declared([function]))
-
-
-def _declared(nodes: Iterable[ast.AST]) -> set[str]:
-    """Names of outer code that functions say they change."""
-    declarations = (one for one in _walk(nodes) if isinstance(one, ast.Global | ast.Nonlocal))
-    return {name for one in declarations for name in one.names}
-
-
-def place_of(node: ast.AST) -> str:
-    """The place that a name or an attribute stands for, empty for anything else."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(attr=name):
-            return f".{name}"
-    return ""
-
-
-def called_by(call: ast.Call) -> str:
-    """The name of the function or method that is called, empty where it has none."""
-    return place_of(call.func).lstrip(".")
-
-
-def places_to(node: ast.AST) -> set[str]:
-    """All places on the way to a value: of ``a.b[0]`` that of ``a`` and that of ``.b``."""
-    found: set[str] = set()
-    while isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-        found |= {place_of(node)} - {""}
-        node = getattr(node, "value", ast.Pass())
-    return found
-
-
-def stored_in(target: ast.AST) -> set[str]:
-    """The places that a target gives values to."""
-    return {
-        place_of(node)
-        for node in ast.walk(target)
-        if isinstance(node, ast.Name | ast.Attribute) and _is_stored(node)
-    }
-
-
-def _is_stored(node: ast.Name | ast.Attribute) -> bool:
-    return isinstance(node.ctx, ast.Store)
-
-
-def heads_of(statement: ast.AST) -> list[ast.AST]:
-    """What a statement holds besides blocks."""
-    return [one for one in ast.iter_child_nodes(statement) if not isinstance(one, _WITHIN)]
-
-
-def blocks_of(statement: ast.AST) -> list[list[ast.stmt]]:
-    """The blocks of a statement that are not empty; what a function holds is not run here."""
-    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-        return []
-    parts = [statement, *(getattr(statement, "handlers", []) + getattr(statement, "cases", []))]
-    found = [getattr(one, name, []) for one in parts for name in ("body", "orelse", "finalbody")]
-    return [block for block in found if isinstance(block, list) and block]
-
-
-def block_of(function: ast.AST) -> list[Any]:
-    """The statements of a function, the expression of a lambda."""
-    body = getattr(function, "body", [])
-    return body if isinstance(body, list) else [body]
-
-
-def _walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    for node in nodes:
-        yield from ast.walk(node)

@@ -12,16 +12,10 @@ import os
 from collections.abc import Iterable, Sequence
 from types import CodeType, FrameType
 
+from steadyspot.memory.flow import is_read, read_by
 from steadyspot.memory.gathering import Names
-from steadyspot.memory.program_text import (
-    Program,
-    block_of,
-    is_read,
-    program_of,
-    read_by,
-    used,
-    used_of_outer,
-)
+from steadyspot.memory.places import block_of, used, used_of_outer
+from steadyspot.memory.program_text import Program, program_of
 
 
 class Later:

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from types import CodeType
 
-from steadyspot.memory.program_text import (
+from steadyspot.memory.flow import only_stops
+from steadyspot.memory.places import (
     GATHER,
     TELL,
     blocks_of,
     called_by,
     heads_of,
-    only_stops,
     place_of,
-    program_of,
     stored_in,
     used,
 )
+from steadyspot.memory.program_text import program_of
 
 _SHAPE = {
     *("batched", "chunked", "deque", "dict", "enumerate", "filter", "frozenset", "islice", "iter"),

@@ -85,6 +85,14 @@ CONCERNS = {
         ["worker/keeping/checkpoint.py"],
         of_worker("checkpoint_folder", "ledger", "own_keys", "checkpoint", "history"),
     ),
+    "memory": (
+        [
+            *("steadyspot/memory/carried.py", "steadyspot/memory/contents.py"),
+            *("steadyspot/memory/flow.py", "steadyspot/memory/program_text.py"),
+            *("steadyspot/memory/read_later.py", "steadyspot/memory/results_text.py"),
+        ],
+        of_worker("carried", "contents", "results_text"),
+    ),
     "stages": (
         ["worker/supervising/stages.py", "worker/supervising/grace.py"],
         of_worker("stages", "grace", "ending", "rhythm"),

@@ -1,0 +1,117 @@
+"""What stands in a program's text: the places that a node uses, gives values to, or leads to.
+
+A place is a name as it stands in the text, or with a dot before it an attribute, of whatever
+object. What is only told, as by ``print``, does not count as used.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+TELL = {
+    *("print", "echo", "secho", "log", "debug", "info", "warn", "warning", "error", "exception"),
+    *("critical", "progress", "set_description", "set_postfix", "set_postfix_str"),
+}
+"""Functions and methods that only tell people."""
+
+GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
+"""Methods of containers that take a value up."""
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_WITHIN = (ast.stmt, ast.ExceptHandler, ast.match_case)
+"""What stands in the blocks of a statement."""
+
+
+@cache
+def used(node: ast.AST) -> frozenset[str]:
+    """The places whose values are used, and not in order to tell them."""
+    inner = (used(child) for child in ast.iter_child_nodes(node))
+    match node:
+        case ast.Call() if called_by(node) in TELL:
+            return frozenset()
+        case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
+            return frozenset({place_of(node)}).union(*inner)
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            own = {name for one in node.generators for name in stored_in(one.target)}
+            return frozenset().union(*inner) - own | used(node.generators[0].iter)
+    return frozenset().union(*inner)
+
+
+def used_of_outer(function: ast.AST) -> set[str]:
+    """The names that a function uses and are not its own."""
+    block = block_of(function)
+    own = {node.id for node in walk(block) if isinstance(node, ast.Name) and _is_stored(node)}
+    own |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    return set().union(*map(used, block)) - (own - declared([function]))
+
+
+def declared(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names of outer code that functions say they change."""
+    declarations = (one for one in walk(nodes) if isinstance(one, ast.Global | ast.Nonlocal))
+    return {name for one in declarations for name in one.names}
+
+
+def place_of(node: ast.AST) -> str:
+    """The place that a name or an attribute stands for, empty for anything else."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(attr=name):
+            return f".{name}"
+    return ""
+
+
+def called_by(call: ast.Call) -> str:
+    """The name of the function or method that is called, empty where it has none."""
+    return place_of(call.func).lstrip(".")
+
+
+def places_to(node: ast.AST) -> set[str]:
+    """All places on the way to a value: of ``a.b[0]`` that of ``a`` and that of ``.b``."""
+    found: set[str] = set()
+    while isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        found |= {place_of(node)} - {""}
+        node = getattr(node, "value", ast.Pass())
+    return found
+
+
+def stored_in(target: ast.AST) -> set[str]:
+    """The places that a target gives values to."""
+    return {
+        place_of(node)
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name | ast.Attribute) and _is_stored(node)
+    }
+
+
+def _is_stored(node: ast.Name | ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Store)
+
+
+def heads_of(statement: ast.AST) -> list[ast.AST]:
+    """What a statement holds besides blocks."""
+    return [one for one in ast.iter_child_nodes(statement) if not isinstance(one, _WITHIN)]
+
+
+def blocks_of(statement: ast.AST) -> list[list[ast.stmt]]:
+    """The blocks of a statement that are not empty; what a function holds is not run here."""
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        return []
+    parts = [statement, *(getattr(statement, "handlers", []) + getattr(statement, "cases", []))]
+    found = [getattr(one, name, []) for one in parts for name in ("body", "orelse", "finalbody")]
+    return [block for block in found if isinstance(block, list) and block]
+
+
+def block_of(function: ast.AST) -> list[Any]:
+    """The statements of a function, the expression of a lambda."""
+    body = getattr(function, "body", [])
+    return body if isinstance(body, list) else [body]
+
+
+def walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes, and all within them."""
+    for node in nodes:
+        yield from ast.walk(node)
