@@ -33,9 +33,8 @@ class LeftOut:
     def add(self, key: str) -> None:
         """Leave out a unit; called where the loop asks for the next one."""
         if not self.keys:
-            from steadyspot.memory.carried import (
-                Carried,  # Only after a stop, and it loads a parser.
-            )
+            # Only after a stop: it loads a parser.
+            from steadyspot.memory.carried import Carried
 
             self._carried = Carried(files_of_job())
             self._returned = _names_of_returned()
