@@ -23,6 +23,7 @@ from steadyspot.memory.places import (
     place_of,
     stored_in,
     used,
+    walk,
 )
 from steadyspot.memory.program_text import program_of
 
@@ -68,7 +69,7 @@ def returned_read(code: CodeType, at: int) -> set[str]:
     """As ``results_read``, of what a call or comprehension returns that takes units one by one."""
     program = program_of(code.co_filename)
     found = program.comprehension(code, at) or program.call(code, at) if program else None
-    if not found or _only_takes(found[0]):
+    if not found or _only_takes(*found):
         return set()
     return _followed(*found, Kind.RESULTS).names_read()
 
@@ -82,13 +83,11 @@ def _followed(given: ast.AST, block: Sequence[ast.stmt], kind: Kind) -> _Flow:
     return flow
 
 
-def _only_takes(node: ast.AST) -> bool:
-    """Whether a call gives the units themselves, as a list."""
-    return (
-        isinstance(node, ast.Call)
-        and called_by(node) in _SHAPE
-        and any(isinstance(one, ast.Call) and called_by(one) == "remaining" for one in node.args)
-    )
+def _only_takes(node: ast.AST, block: Sequence[ast.stmt]) -> bool:
+    """Whether it gives the units themselves, as in a list or a batch of them."""
+    calls = (one for one in walk(block) if isinstance(one, ast.Call))
+    remaining = next((one for one in calls if called_by(one) == "remaining"), None)
+    return remaining is not None and _followed(remaining, block, Kind.UNITS).gives_units(node)
 
 
 class _Flow:
@@ -109,7 +108,11 @@ class _Flow:
         """Whether the block returns units."""
         nodes = (one for each in self._block for one in ast.walk(each))
         returned = (one.value for one in nodes if isinstance(one, ast.Return) and one.value)
-        return any(self._of(one) is Kind.UNITS for one in returned)
+        return any(map(self.gives_units, returned))
+
+    def gives_units(self, node: ast.AST) -> bool:
+        """Whether an expression gives units."""
+        return self._of(node) is Kind.UNITS
 
     def follow(self, block: Sequence[ast.stmt]) -> None:
         """Learn what becomes of units and results in a block."""

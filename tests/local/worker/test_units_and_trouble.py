@@ -314,9 +314,7 @@ with run.output("totals") as path: path.write_text(str(len(totals)))
 
 
 @pytest.mark.parametrize("kept", ["state", "memory", "memory of units said to be done"])
-def test_what_was_kept_in_memory_alone_before_a_stop_is_made_again_or_told(
-    bench: Bench, kept: str
-) -> None:
+def test_what_was_kept_in_memory_alone_before_a_stop_is_made_again(bench: Bench, kept: str) -> None:
     command = bench.job_file(TOTALS)
     stopped = bench.start(*command, *kept.split())
     stopped.wait_for("counted c")
@@ -324,11 +322,34 @@ def test_what_was_kept_in_memory_alone_before_a_stop_is_made_again_or_told(
     stopped.end()
 
     worker = bench.start(*command, *kept.split())
+    if "said" in kept:
+        assert worker.end(60) == 75, worker.said()
+        assert "'totals' would lack what 2 units done before had left" in worker.said()
+        worker = bench.start(*command, *kept.split())
     assert worker.end(60) == 0, worker.said()
-    if "said" not in kept:
-        assert bench.objects()["totals"] == b"3"
-        assert "warnings" not in bench.item()
-    else:
-        (warning,) = bench.item()["warnings"]
-        assert "2 units were done by attempts before this one and left neither" in warning
-        assert "'totals'" in warning
+    assert bench.objects()["totals"] == b"3"
+    assert "warnings" not in bench.item()
+
+
+ITERATOR = """
+import itertools, time
+from steadyspot import current_run
+run, numbers = current_run(), itertools.count()
+for unit in run.remaining("abc"):
+    time.sleep(0.01)
+    next(numbers)
+    print("counted", unit, flush=True)
+    if run.attempt == 1 and unit == "c": time.sleep(60)
+with run.output("totals") as path: path.write_text(str(next(numbers)))
+"""
+
+
+def test_where_nobody_can_see_what_units_before_a_stop_left_it_is_told(bench: Bench) -> None:
+    command = bench.job_file(ITERATOR)
+    bench.kill_behind("counted c", *command)
+
+    worker = bench.start(*command)
+    assert worker.end(60) == 0, worker.said()
+    (warning,) = bench.item()["warnings"]
+    assert "2 units were done by attempts before this one and left neither" in warning
+    assert "'totals'" in warning
