@@ -121,6 +121,16 @@ main()""",
         "sums = {'a': 0}\nfor unit in each(): sums['a'] += unit\nwrite(sums)",
         "sums",
     ),
+    "sums that functions hand on": (
+        """
+sums = {"a": 0}
+def first(rows, unit): second(rows, unit)
+def second(rows, unit): third(rows, unit)
+def third(rows, unit): rows["a"] += unit
+for unit in each(): first(sums, unit)
+write(sums)""",
+        "sums",
+    ),
     "counts": (
         "counts = collections.Counter()\nfor unit in each(): counts.update('a')\nwrite(counts)",
         "counts",
