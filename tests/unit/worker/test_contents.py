@@ -14,6 +14,14 @@ import pytest
 
 from steadyspot.memory.contents import ITEMS, contents
 
+
+class Part:
+    """An object of the job's."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+
 CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "list": ([1, 2], lambda value: value.reverse()),
     "long list": ([0] * (3 * ITEMS), lambda value: value.append(0)),
@@ -29,6 +37,11 @@ CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "column": (np.zeros((3, 3))[:, 1], lambda value: value.fill(1)),
     "dates": (np.zeros(3, "M8[s]"), lambda value: value.__setitem__(1, 5)),
     "objects": (np.array([None, "a"]), lambda value: value.__setitem__(0, 5)),
+    "number of an object in a list": ([Part(1)], lambda value: setattr(value[0], "rows", 2)),
+    "row of an object in a list": (
+        [Part({"a": [[0]]})],
+        lambda value: value[0].rows["a"][0].append(1),
+    ),
     "array in a list": ([np.zeros(3)], lambda value: value[0].fill(1)),
 }
 
@@ -45,6 +58,12 @@ def test_contents_are_others_once_somebody_has_changed_them(kind: str) -> None:
 
 def test_order_of_a_set_is_no_part_of_it() -> None:
     assert contents({1, 9, 17}) == contents({17, 9, 1})
+
+
+def test_look_at_objects_that_hold_all_others_comes_to_an_end() -> None:
+    parts: list[Part] = []
+    parts += [Part(parts) for _ in range(100_000)]
+    assert contents(parts) is not None
 
 
 def test_nothing_is_known_of_what_cannot_be_told() -> None:
