@@ -39,8 +39,9 @@ Told = tuple[int, int | None]
 
 _OF_A_NAME = 2
 """Parts of a path: the code, and one name in it."""
-_METHODS = (_ARRAY, "__arrow_c_array__", "__arrow_c_stream__", "digest", "partial_fit")
-"""What tells data: its type, the module of that, or what arrays, tables, hashes and models have."""
+_METHODS = (_ARRAY, "__arrow_c_array__", "__arrow_c_stream__", "digest", "get_obj", "partial_fit")
+"""What tells data: its type, the module of that, or what arrays, tables, hashes, models and numbers
+of several processes have."""
 
 
 class Carried:

@@ -88,6 +88,8 @@ def _items(value: Any) -> Iterable[Any]:
 def _of_library(value: Any) -> int | None:
     if type(value).__module__.partition(".")[0] in _FIXED:
         return None
+    if hasattr(type(value), "get_obj"):  # It lies in memory that processes share.
+        return zlib.crc32(memoryview(value.get_obj()).tobytes())
     found = _Sum()
     try:
         found.write(memoryview(value).cast("B"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import collections
 import io
+import multiprocessing
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,14 @@ CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "bytearray": (bytearray(2), lambda value: value.__setitem__(0, 1)),
     "view": (memoryview(bytearray(2)), lambda value: value.__setitem__(0, 1)),
     "numbers": (array.array("i", [1]), lambda value: value.__setitem__(0, 2)),
+    "number of processes": (
+        multiprocessing.Value("i", 0),
+        lambda value: setattr(value, "value", 1),
+    ),
+    "numbers of processes": (
+        multiprocessing.Array("d", 3),
+        lambda value: value.__setitem__(1, 1.0),
+    ),
     "array": (np.zeros(3), lambda value: np.add.at(value, 1, 1)),
     "column": (np.zeros((3, 3))[:, 1], lambda value: value.fill(1)),
     "dates": (np.zeros(3, "M8[s]"), lambda value: value.__setitem__(1, 5)),
