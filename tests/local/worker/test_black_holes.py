@@ -124,7 +124,8 @@ def test_sigterm_while_s3_hangs_still_leaves_within_the_grace(bench: Bench) -> N
         worker.wait_for("ready")
         wait_until(lambda: bench.item().get("fence"))
         worker.terminate()
-        assert worker.end(6) == 143
+        # The call gives up as its share of the grace ends: either may be seen first.
+        assert worker.end(6) in (143, 69), worker.said()
 
 
 def test_stop_while_waiting_for_the_fence_runs_nothing(bench: Bench) -> None:
