@@ -151,9 +151,11 @@ def test_run_has_no_half_of_a_file(bench: Bench, way: str, how: str) -> None:
     again = bench.start(*OPTIONS, *job)
     assert again.end() == 0, again.said()
     assert contents(bench) == expected(text)
-    assert set(map(unit_of, kept)) == {1, 2}
+    # Side by side, the program of a file that is whole may not have ended yet: it is made again.
+    whole = set(map(unit_of, kept))
+    assert whole == {1, 2} or (at_a_time > 1 and whole < {1, 2})
     after = made(bench.folder)
-    assert (after[1], after[2]) == (before[1], before[2])
+    assert [after[unit] for unit in whole] == [before[unit] for unit in whole]
 
 
 def let_go(bench: Bench) -> None:
