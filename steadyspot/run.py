@@ -34,7 +34,6 @@ from steadyspot.memory.left_out import (
     LeftOut,
     beside_of,
     holds_something,
-    names_of_mapped,
     names_of_results,
 )
 from steadyspot.names import BadName, check_name
@@ -177,7 +176,7 @@ class Run:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
         aside = Aside(self._others)
-        left_out = LeftOut(self._channel.lacks, self._checkpoint)
+        left_out = LeftOut(self._channel.lacks, self._others.files)
         ran = False
         for name, unit in self._to_do(self._own(units, key), loop, names, left_out):
             ran = True
@@ -226,15 +225,16 @@ class Run:
                 left_out.add(name)
             else:
                 yield name, unit
-        if left_out.keys == names and not self._is_kept() and left_out.may_hide_some():
-            yield from self._once_more([(name, unit)])
-
-    def _once_more(self, pairs: Sequence[tuple[str, T]]) -> Iterator[tuple[str, T]]:
-        """The last of these units, unless it was done again already."""
-        name, unit = pairs[-1]
-        if name not in self._again and not is_child_of_python():
-            self._again.add(name)
+        may_hide_some = left_out.keys == names and not self._is_kept() and left_out.may_hide_some()
+        if may_hide_some and self._is_done_again(name):
             yield name, unit
+
+    def _is_done_again(self, name: str) -> bool:
+        """Whether a unit that was done is to be done again, which it is once."""
+        if name in self._again or is_child_of_python():
+            return False
+        self._again.add(name)
+        return True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
         """The units not done yet, for threads and processes that mark each with ``unit``.
@@ -266,13 +266,14 @@ class Run:
                     self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
                 self._beside = beside_of(before)
                 if not (left or names) and self._beside.may_hide_some():
-                    left = [unit for _, unit in self._once_more(pairs)]
+                    name, unit = pairs[-1]
+                    left = [unit] if self._is_done_again(name) else []
         return left
 
     def _say_made_anew(self) -> None:
         """Say which files the program has made anew to which units left out had written."""
-        names = names_of_mapped(self._checkpoint) + self._others.files.made_anew()
-        if names:
+        files = self._others.files
+        if names := files.mapped_anew() + files.made_anew():
             self._channel.lacks(names, self._left_out, Lacking.OF_NO_UNIT)
 
     def _loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:

@@ -296,6 +296,11 @@ def stack_of(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+def job_stack() -> list[FrameType]:
+    """The frames of the job's own code that asks, innermost first."""
+    return [one for one in stack_of(sys._getframe()) if is_the_jobs(one.f_code)]
+
+
 def _children(native: int | None = None) -> list[int]:
     """Children that a thread has begun, this one if not said, as far as the system tells."""
     with contextlib.suppress(OSError):

@@ -8,17 +8,17 @@ when it asks for its units is compared with what it holds when it makes an outpu
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 
 from steadyspot.contract import Lacking
-from steadyspot.memory.carried import OUTPUT, Told, all_places, is_data, places, told
+from steadyspot.memory.contents import Told, is_data, told
 from steadyspot.memory.gathering import Names, reached
+from steadyspot.memory.places import places_along, places_at
 from steadyspot.memory.program_text import added_to, touched_in
 from steadyspot.memory.read_later import Later
-from steadyspot.own_code import files_of_job, is_the_jobs
-from steadyspot.under_way import stack_of
+from steadyspot.own_code import files_of_job
+from steadyspot.under_way import job_stack
 
 
 class Beside:
@@ -32,11 +32,10 @@ class Beside:
     def may_hide_some(self) -> bool:
         """Whether the units may have left something, for an output of none of them."""
         files = files_of_job()
-        frames = [one for one in stack_of(sys._getframe()) if is_the_jobs(one.f_code)]
-        later, added, touched = Later(frames, files), added_to(files), touched_in(files)
-        return OUTPUT in later.places and any(
+        later, added, touched = Later(job_stack(), files), added_to(files), touched_in(files)
+        return later.makes_output and any(
             later.reads_at(path)
-            and not (added if holds is None else touched).isdisjoint(all_places(path))
+            and not (added if holds is None else touched).isdisjoint(places_along(path))
             for path, (_, holds) in self._before.items()
         )
 
@@ -56,8 +55,7 @@ class Beside:
     def _names(self) -> list[str]:
         """By what names it holds other things now, which the output is made of that begins."""
         files = files_of_job()
-        frames = [one for one in stack_of(sys._getframe()) if is_the_jobs(one.f_code)]
-        later = Later(frames, files, now=True)
+        later = Later(job_stack(), files, now=True)
         added = added_to(files)
         found = {
             str(path[-1])
@@ -71,7 +69,7 @@ class Beside:
         before = self._before.get(path, now)
         if before[0] == now[0]:
             return before[1] != now[1]
-        return not added.isdisjoint(places(path))
+        return not added.isdisjoint(places_at(path))
 
 
 def _held() -> dict[Names, Told]:

@@ -9,39 +9,24 @@ where each unit makes an output of its own besides.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from types import CodeType
 
-from steadyspot.memory.contents import contents
+from steadyspot.memory.contents import Told, is_data, is_plain_value, told
 from steadyspot.memory.flow import Changes, Way
 from steadyspot.memory.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
 from steadyspot.memory.in_memory import rows_in_memory
-from steadyspot.memory.open_files import LOADED
+from steadyspot.memory.places import places_along, places_at
 from steadyspot.memory.program_text import kept_by_loop
 from steadyspot.memory.read_later import Later
-from steadyspot.own_code import is_the_jobs
-from steadyspot.under_way import stack_of
+from steadyspot.under_way import job_stack
 
 _GROW = (*CONTAINERS, *BUFFERS)
 """In these a unit leaves something by making them longer."""
 
-_PLAIN = (int, float, complex, str, bytes, tuple, frozenset, type(None))
-_MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
-_ARRAY = "__array__"
-OUTPUT = ".output"
-
-Told = tuple[int, int | None]
-"""Which value something is, and a number for what it holds."""
-
 _OF_A_NAME = 2
 """Parts of a path: the code, and one name in it."""
-_METHODS = (_ARRAY, "__arrow_c_array__", "__arrow_c_stream__", "digest", "get_obj", "partial_fit")
-"""What tells data: its type, the module of that, or what arrays, tables, hashes, models and numbers
-of several processes have."""
 
 
 class Carried:
@@ -53,7 +38,7 @@ class Carried:
         self._elsewhere: Changes = set()
         self._by_units: set[str] = set()
         self._touched: set[str] = set()
-        frames = [one for one in stack_of(sys._getframe()) if is_the_jobs(one.f_code)]
+        frames = job_stack()
         self._later = Later(frames, files)
         self._contents = self._read_contents()
         for frame in frames:
@@ -84,9 +69,9 @@ class Carried:
     def may_hide_some(self) -> bool:
         """Whether something was in reach of units, for an output later, and no text shows it."""
         return (
-            OUTPUT in self._later.places
+            self._later.makes_output
             and not self.names(ran=False, all_made=True)
-            and any(not self._touched.isdisjoint(all_places(path)) for path in self._contents)
+            and any(not self._touched.isdisjoint(places_along(path)) for path in self._contents)
         )
 
     def _changed(self) -> set[Names]:
@@ -128,49 +113,12 @@ class Carried:
         code, *names = path
         if len(names) == 1 and isinstance(code, CodeType):
             return {way for name, way in self._here.get(code, set()) if name == names[0]}
-        return {way for place, way in self._elsewhere if place in places(path)}
-
-
-def places(path: Names) -> set[str]:
-    """What the text may call what is reached by these names."""
-    return {str(path[-1]), f".{path[-1]}"}
-
-
-def all_places(path: Names) -> set[str]:
-    """What the text may call what is on the way to what is reached by these names."""
-    return set().union(*(places((name,)) for name in path[1:]))
-
-
-def told(value: object) -> Told:
-    """Which value it is, and what it holds; a plain one is told by itself."""
-    if is_plain_value(value):
-        return contents((value,)) or 0, None
-    return id(value), contents(value)
+        return {way for place, way in self._elsewhere if place in places_at(path)}
 
 
 def _differ(before: Told, now: Told) -> bool:
     """Whether one value holds other things now, or a plain one is another."""
     return before != now and (before[0] == now[0] or (before[1] is None and now[1] is None))
-
-
-def mapped_anew(folder: str) -> list[str]:
-    """By what names the program holds arrays in files of a folder that it has made anew.
-
-    As NumPy does with ``mode="w+"``, whatever units had written there; not all arrays say that they
-    were made so. Asked before the program does any unit.
-    """
-    kind = getattr(sys.modules.get("numpy"), "memmap", None)
-    inside = os.path.join(os.path.realpath(folder), "")
-
-    def is_new(value: object) -> int | None:
-        path = value.filename if kind and isinstance(value, kind) and value.mode != "r" else None
-        if not path or not os.path.realpath(path).startswith(inside):
-            return None
-        with contextlib.suppress(OSError):
-            return 0 if os.stat(path).st_mtime > LOADED else None
-        return None
-
-    return sorted({str(path[-1]) for path, _, _ in reached(is_new)}) if kind and folder else []
 
 
 def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
@@ -189,21 +137,6 @@ def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
     return ways != {Way.RENEWED}
 
 
-def is_plain_value(value: object) -> bool:
-    """Whether nothing can be changed within a value."""
-    return issubclass(type(value), _PLAIN) or type(value).__module__ in _MODULES
-
-
 def _is_amount(value: object) -> bool:
     kind = type(value)
-    return issubclass(kind, (int, float, complex)) or hasattr(kind, _ARRAY)
-
-
-def is_data(value: object) -> int | None:
-    """None where a value is no data, but a module, a connection, or an object of the job's."""
-    kind = type(value)
-    if issubclass(kind, type) or callable(value):
-        return None
-    is_known = is_plain_value(value) or issubclass(kind, (*_GROW, memoryview))
-    has_methods = any(hasattr(kind, name) for name in _METHODS)
-    return 0 if is_known or has_methods or rows_in_memory(value) is not None else None
+    return issubclass(kind, (int, float, complex)) or hasattr(kind, "__array__")

@@ -1,4 +1,4 @@
-"""What a container, an array or a table holds, as a number that tells whether it was changed.
+"""What is data, and what it holds, as a number that tells whether it was changed.
 
 Whoever changed it: a function of a library that was given it, a view of an array, a row that has
 another name. No code of the job's is run for it: of its objects the attributes are looked at.
@@ -14,7 +14,8 @@ from io import BytesIO, StringIO
 from itertools import islice
 from typing import Any
 
-from steadyspot.memory.gathering import attributes, is_of_own_class
+from steadyspot.memory.gathering import BUFFERS, CONTAINERS, attributes, is_of_own_class
+from steadyspot.memory.in_memory import rows_in_memory
 
 _DEEP = 4
 ITEMS = 100_000
@@ -26,9 +27,42 @@ LOOKED_AT = 1_000_000
 _CONTAINERS = (list, tuple, deque, set, frozenset, dict)
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_FROZEN = (*_PLAIN, tuple, frozenset)
 _MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
 _FIXED = ("pyarrow",)
 """Libraries whose data nobody changes."""
+
+
+_METHODS = (
+    *("__array__", "__arrow_c_array__", "__arrow_c_stream__"),
+    *("digest", "get_obj", "partial_fit"),
+)
+"""What arrays, tables, hashes, numbers of several processes and models have."""
+
+Told = tuple[int, int | None]
+"""Which value something is, and a number for what it holds."""
+
+
+def is_data(value: object) -> int | None:
+    """None where a value is no data, but a module, a connection, or an object of the job's."""
+    kind = type(value)
+    if issubclass(kind, type) or callable(value):
+        return None
+    is_known = is_plain_value(value) or issubclass(kind, (*CONTAINERS, *BUFFERS, memoryview))
+    has_methods = any(hasattr(kind, name) for name in _METHODS)
+    return 0 if is_known or has_methods or rows_in_memory(value) is not None else None
+
+
+def is_plain_value(value: object) -> bool:
+    """Whether nothing can be changed within a value."""
+    return issubclass(type(value), _FROZEN) or type(value).__module__ in _MODULES
+
+
+def told(value: object) -> Told:
+    """Which value it is, and what it holds; a plain one is told by itself."""
+    if is_plain_value(value):
+        return contents((value,)) or 0, None
+    return id(value), contents(value)
 
 
 def contents(value: Any) -> int | None:

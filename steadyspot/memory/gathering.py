@@ -29,7 +29,7 @@ from typing import Any
 
 from steadyspot.memory.in_memory import rows_in_memory
 from steadyspot.own_code import is_in_job, is_the_jobs
-from steadyspot.under_way import awaited, stack_of
+from steadyspot.under_way import awaited, job_stack, stack_of
 
 Names = tuple[object, ...]
 """Whose a container is, and by what names it is reached."""
@@ -72,10 +72,9 @@ def reached(
     measure: Callable[[object], int | None],
 ) -> Iterator[tuple[Names, object, int]]:
     """What the program of this thread can reach of what has a measure, by its names and code."""
-    for frame in stack_of(sys._getframe()):
-        if is_the_jobs(frame.f_code):
-            for path, value, size in _measured(_named(frame), measure):
-                yield (frame.f_code, *path), value, size
+    for frame in job_stack():
+        for path, value, size in _measured(_named(frame), measure):
+            yield (frame.f_code, *path), value, size
 
 
 def gathered(now: HeldHere, before: HeldHere) -> set[Names]:

@@ -28,10 +28,14 @@ def rows_in_memory(value: object) -> int | None:
 
 def _of_sqlite(connection: Any) -> int | None:
     """Count its changes: what was deleted again counts, too."""
+    return None if has_file(connection) else int(connection.total_changes)
+
+
+def has_file(connection: Any) -> bool:
+    """Whether a connection of SQLite has a file; raises its ``Error`` where that is closed."""
     cursor = connection.cursor()
     cursor.row_factory = None
-    has_file = any(file for _, _, file in cursor.execute("pragma database_list"))
-    return None if has_file else int(connection.total_changes)
+    return any(file for _, _, file in cursor.execute("pragma database_list"))
 
 
 def _of_duckdb(connection: Any) -> int:

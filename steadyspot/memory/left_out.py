@@ -14,18 +14,19 @@ from steadyspot.own_code import files_of_job, is_the_jobs
 if TYPE_CHECKING:
     from steadyspot.memory.beside import Beside
     from steadyspot.memory.carried import Carried
+    from steadyspot.memory.open_files import OpenFiles
 
 
 class LeftOut:
     """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables.
 
-    By what names, of how many units, and what lacks it. ``checkpoint`` is the run's folder for it.
+    By what names, of how many units, and what lacks it. ``files`` are those that it has open.
     """
 
-    def __init__(self, say: Callable[[list[str], int, Lacking], None], checkpoint: str) -> None:
+    def __init__(self, say: Callable[[list[str], int, Lacking], None], files: OpenFiles) -> None:
         self.keys: list[str] = []
         self._say = say
-        self._checkpoint = checkpoint
+        self._files = files
         self._carried: Carried | None = None
         self._returned: list[str] = []
         self._mapped: list[str] = []
@@ -38,7 +39,7 @@ class LeftOut:
 
             self._carried = Carried(files_of_job())
             self._returned = _names_of_returned()
-            self._mapped = names_of_mapped(self._checkpoint)
+            self._mapped = self._files.mapped_anew()
         self.keys.append(key)
 
     def may_hide_some(self) -> bool:
@@ -60,13 +61,6 @@ class LeftOut:
                 self._say(names, len(self.keys), Lacking.LATER)
             if ran and each_made and (names := self._carried.names_by_units()):
                 self._say(names, len(self.keys), Lacking.UNITS)
-
-
-def names_of_mapped(checkpoint: str) -> list[str]:
-    """What was made anew in that folder, so that it lacks what units had written to it."""
-    from steadyspot.memory.carried import mapped_anew
-
-    return mapped_anew(checkpoint)
 
 
 def names_of_results(asking: FrameType) -> list[str]:

@@ -15,12 +15,14 @@ import gc
 import io
 import os
 import re
+import sys
 import time
 import weakref
 from collections.abc import Iterable
 from stat import S_ISREG
 from typing import NamedTuple
 
+from steadyspot.memory.gathering import reached
 from steadyspot.under_way import fed_children
 
 _LOG = re.compile(r"(?<![a-z])logs?(?![a-z])", re.IGNORECASE)
@@ -125,6 +127,26 @@ class OpenFiles:
             and one.stamp[1] > LOADED * 1e9
             and not (one.appends or _is_log(one) or _is_lock(one))
         )
+
+    def mapped_anew(self) -> list[str]:
+        """By what names the program holds arrays in files of that folder that it has made anew.
+
+        As NumPy does with ``mode="w+"``, whatever units had written there; not all arrays say that
+        they were made so. Asked before the program does any unit.
+        """
+        kind = getattr(sys.modules.get("numpy"), "memmap", None)
+        if not (kind and self._checkpoint):
+            return []
+
+        def is_new(value: object) -> int | None:
+            path = value.filename if isinstance(value, kind) and value.mode != "r" else None
+            if not path or not os.path.realpath(path).startswith(self._checkpoint):
+                return None
+            with contextlib.suppress(OSError):
+                return 0 if os.stat(path).st_mtime > LOADED else None
+            return None
+
+        return sorted({str(path[-1]) for path, _, _ in reached(is_new)})
 
     def _lacks(self, one: _Open, of_sqlite: set[str], certain: set[str]) -> bool:
         if _is_log(one) or _is_lock(one):

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakSet
 
 from steadyspot.memory.gathering import reached
+from steadyspot.memory.in_memory import has_file
 
 _WRITES = re.compile(r"\s*(insert|update|delete|replace|merge|copy)\b", re.IGNORECASE)
 
@@ -68,13 +69,13 @@ class _Alchemy:
     def listen(self) -> None:
         """Listen from now on, as far as it is loaded."""
         for module, name, events in (
-            ("sqlalchemy.engine", "Engine", self._of_engines()),
-            ("sqlalchemy.orm", "Session", self._of_sessions()),
+            ("sqlalchemy.engine", "Engine", self._of_engines),
+            ("sqlalchemy.orm", "Session", self._of_sessions),
         ):
             kind = getattr(sys.modules.get(module), name, None)
             if kind and name not in self._listens:
                 self._listens.add(name)
-                for event, called in events.items():
+                for event, called in events().items():
                     sys.modules["sqlalchemy"].event.listen(kind, event, called)
 
     def _of_engines(self) -> dict[str, Any]:
@@ -129,14 +130,8 @@ def _of_sqlite() -> Iterator[Any]:
         named = (one for _, one, _ in reached(lambda value: 0 if isinstance(value, kind) else None))
         for one in (*named, *filter(None, map(_connection_of_sqlite, _of_peewee()))):
             with contextlib.suppress(sys.modules["sqlite3"].Error):  # It is closed, or another's.
-                if any(file for _, _, file in _plain(one).execute("pragma database_list")):
+                if has_file(one):
                     yield one
-
-
-def _plain(connection: Any) -> Any:
-    cursor = connection.cursor()
-    cursor.row_factory = None
-    return cursor
 
 
 def _connection_of_sqlite(database: Any) -> Any:

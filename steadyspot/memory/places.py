@@ -7,7 +7,7 @@ object. What is only told, as by ``print``, does not count as used.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -62,6 +62,16 @@ def place_of(node: ast.AST) -> str:
         case ast.Attribute(attr=name):
             return f".{name}"
     return ""
+
+
+def places_at(path: Sequence[object]) -> set[str]:
+    """What the text may call what is reached by these names."""
+    return {str(path[-1]), f".{path[-1]}"}
+
+
+def places_along(path: Sequence[object]) -> set[str]:
+    """What it may call what is on the way there, from the code on that the names stand in."""
+    return set().union(*(places_at((name,)) for name in path[1:]))
 
 
 def called_by(call: ast.Call) -> str:

@@ -66,23 +66,23 @@ def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
     loop = own.loop(code, at) if own else None
     if own is None or loop is None:
         return None
-    at_hand = {os.path.realpath(file) for file in files} - {os.path.realpath(code.co_filename)}
-    return own.kept(loop, list(filter(None, map(program_of, at_hand))))
+    here = os.path.realpath(code.co_filename)
+    return own.kept(loop, programs_of(file for file in files if os.path.realpath(file) != here))
 
 
 def added_to(files: Iterable[str]) -> set[str]:
     """What the program gives values anywhere that may depend on those before."""
-    programs = filter(None, map(program_of, {os.path.realpath(file) for file in files}))
-    return set().union(*(one.added_to() for one in programs))
+    return set().union(*(one.added_to() for one in programs_of(files)))
 
 
 def touched_in(files: Iterable[str]) -> set[str]:
     """What loops and functions of the program have to do with."""
-    programs = filter(None, map(program_of, {os.path.realpath(file) for file in files}))
-    found = set[str]()
-    for one in programs:
-        found |= one.touched_by([node for block in one.blocks() for node in block])
-    return found
+    return set().union(*(one.touched_by(one.statements()) for one in programs_of(files)))
+
+
+def programs_of(files: Iterable[str]) -> list[Program]:
+    """The texts of these files, each once."""
+    return list(filter(None, map(program_of, {os.path.realpath(file) for file in files})))
 
 
 @cache
@@ -185,6 +185,10 @@ class Program:
         """What stands in its loops and functions."""
         loops = (one for one in self._nodes if isinstance(one, _LOOPS))
         return [*(one.body for one in loops), *map(block_of, self._functions)]
+
+    def statements(self) -> list[Any]:
+        """All of these."""
+        return [one for block in self.blocks() for one in block]
 
     def registered(self) -> set[str]:
         """What is given to others to be called at an end, as to ``atexit``."""

@@ -14,14 +14,15 @@ from types import CodeType, FrameType
 
 from steadyspot.memory.flow import is_read, read_by
 from steadyspot.memory.gathering import Names
-from steadyspot.memory.places import block_of, used, used_of_outer
+from steadyspot.memory.places import block_of, places_at, used, used_of_outer
 from steadyspot.memory.program_text import Program, program_of
 
 
 class Later:
     """What is read after what is under way in ``frames``, or by that if ``now`` is said, too.
 
-    ``files`` are those of the job, ``places`` what is read by whatever code.
+    ``files`` are those of the job, ``places`` what is read by whatever code;
+    ``makes_output``: whether the program makes one by ``run.output``.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Later:
         functions = _called(blocks, list(programs.values()), loops)
         self._outer = set().union(*map(used_of_outer, functions))
         self.places = read_by([*blocks, *(one for each in functions for one in block_of(each))])
+        self.makes_output = ".output" in self.places
 
     def reads(self, code: CodeType, name: str) -> bool:
         """Whether a name of a frame's code is read later."""
@@ -59,7 +61,7 @@ class Later:
         code, *names = path
         if len(names) == 1 and isinstance(code, CodeType):
             return self.reads(code, str(names[0]))
-        return not self.places.isdisjoint((str(names[-1]), f".{names[-1]}"))
+        return not self.places.isdisjoint(places_at(path))
 
 
 def _called(

@@ -107,17 +107,22 @@ def test_a_run_is_followed_listed_explained_and_paid(shop: Shop) -> None:
     assert "on on-demand only the same work would have cost" in shop.verb("cost")
 
 
+def interrupted(process: Forked, when: str) -> str:
+    """Press Ctrl-C once a command has said so; what it says then."""
+    assert process.stdout
+    for line in process.stdout:
+        if when in line:
+            break
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 130, said
+    return str(said)
+
+
 def test_after_ctrl_c_in_run_the_run_goes_on_and_watch_shows_it(
     shop: Shop, begin: Callable[..., Forked]
 ) -> None:
-    run = begin("run")
-    assert run.stdout
-    for line in run.stdout:
-        if "is accepted" in line:
-            break
-    run.send_signal(signal.SIGINT)
-    said, _ = run.communicate(timeout=DEADLINE_SECONDS)
-    assert run.returncode == 130, said
+    said = interrupted(begin("run"), "is accepted")
     assert "Stopped by Ctrl-C; the run goes on." in said
     key = said.split("steadyspot watch --local night ")[1].split()[0].rstrip(".")
     assert "the execution succeeded" in shop.verb("watch", "night", key)
@@ -279,14 +284,7 @@ def test_after_ctrl_c_in_a_window_what_was_started_goes_on_and_it_says_how_to_fo
     daily: Shop, begin: Callable[..., Forked]
 ) -> None:
     window = ("--from", "2026-02-01", "--to", "2026-02-08", "--at-once", "1")
-    redrive = begin("redrive", *window)
-    assert redrive.stdout
-    for line in redrive.stdout:
-        if "is started" in line:
-            break
-    redrive.send_signal(signal.SIGINT)
-    said, _ = redrive.communicate(timeout=DEADLINE_SECONDS)
-    assert redrive.returncode == 130, said
+    said = interrupted(begin("redrive", *window), "is started")
     assert "Stopped by Ctrl-C; what it has started goes on." in said
     key = said.split("steadyspot watch --local night ")[1].split()[0].rstrip(".")
     assert key.startswith("202602")

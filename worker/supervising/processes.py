@@ -6,12 +6,13 @@ meets a lock held by another thread. Who decides when to go, to signal or to kil
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from steadyspot.contract import Exit
@@ -326,39 +327,38 @@ def files_made_by(process: Process, root: str) -> set[str]:
     calls within ``{ … } > file`` writes elsewhere. What is added to (``>>``) or written over in its
     place (``1<> file``) is not being made.
     """
-    below = os.path.realpath(root) + "/"
-    place = f"/proc/{process.pid}"
-    made: set[str] = set()
-    for descriptor in _entries(f"{place}/fd"):
-        try:
-            path = os.readlink(f"{place}/fd/{descriptor}")
-            if not path.startswith(below):
-                continue
-            flags = _flags(process.pid, descriptor)
-            if flags & (os.O_ACCMODE | os.O_APPEND) != os.O_WRONLY:
-                continue
-            if descriptor == "1" or os.path.basename(os.readlink(f"{place}/exe")) in SHELLS:
-                made.add(path)
-        except OSError:
-            pass
-    return made
+    how = os.O_ACCMODE | os.O_APPEND
+    return {
+        path
+        for descriptor, path, flags in _open_below(root, process)
+        if flags & how == os.O_WRONLY and (descriptor == "1" or _is_shell(process))
+    }
 
 
 def held_open(root: str, by: Iterable[Process]) -> set[str]:
     """Real paths below a folder that these processes have open for writing."""
+    return {
+        path
+        for process in by
+        for _, path, flags in _open_below(root, process)
+        if flags & os.O_ACCMODE != os.O_RDONLY
+    }
+
+
+def _open_below(root: str, process: Process) -> Iterator[tuple[str, str, int]]:
+    """What a process has open below a folder: descriptor, real path and flags of each."""
     below = os.path.realpath(root) + "/"
-    held: set[str] = set()
-    for process in by:
-        for descriptor in _entries(f"/proc/{process.pid}/fd"):
-            try:
-                path = os.readlink(f"/proc/{process.pid}/fd/{descriptor}")
-                if not path.startswith(below):
-                    continue
-                if _flags(process.pid, descriptor) & os.O_ACCMODE != os.O_RDONLY:
-                    held.add(path)
-            except OSError:
-                pass
-    return held
+    for descriptor in _entries(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(OSError):
+            path = os.readlink(f"/proc/{process.pid}/fd/{descriptor}")
+            if path.startswith(below):
+                yield descriptor, path, _flags(process.pid, descriptor)
+
+
+def _is_shell(process: Process) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.basename(os.readlink(f"/proc/{process.pid}/exe")) in SHELLS
+    return False
 
 
 def lives(process: Process) -> bool:

@@ -164,6 +164,20 @@ def let_go(bench: Bench) -> None:
         go.write("\n")
 
 
+def told_and_resumed(bench: Bench, job: list[str]) -> None:
+    """A job is told in the midst of a unit, which it finishes, and the run goes on elsewhere."""
+    first = bench.start(*OPTIONS, *job)
+    until_in_hand(first, 1)
+    first.terminate()
+    first.wait_for("notice")
+    let_go(bench)
+    assert first.end() == 143, first.said()
+    on_another_disk(bench)
+
+    again = bench.start(*OPTIONS, *job)
+    assert again.end() == 0, again.said()
+
+
 GUARDED = "[ -f state/$i.csv ] || MAKE $i > state/$i.csv"
 COUNTED = """
 i=$(cat state/done 2>/dev/null || echo 1)
@@ -191,16 +205,7 @@ def test_unit_that_a_trap_finishes_is_there(
     text = FINISHES[loop].replace("MAKE", maker).replace("END", end)
     text = f"make_it() {{ ./work $1; }}; trap 'stop=1; echo told >&2' TERM; {text}"
     job = command(bench, shell, text)
-    first = bench.start(*OPTIONS, *job)
-    until_in_hand(first, 1)
-    first.terminate()
-    first.wait_for("notice")
-    let_go(bench)
-    assert first.end() == 143, first.said()
-    on_another_disk(bench)
-
-    again = bench.start(*OPTIONS, *job)
-    assert again.end() == 0, again.said()
+    told_and_resumed(bench, job)
     (bench.folder / "state" / "done").unlink(missing_ok=True)
     assert contents(bench) == expected(text)
     kept = loop == "counted" or end == "exit"
@@ -260,16 +265,7 @@ def test_program_of_a_unit_in_hand_finishes_its_file(bench: Bench, above: str) -
     """Nobody below a job that speaks is told: the unit counts, and so does its file."""
     python = shlex.join(bench.job_file(OF_UNITS))
     job = command(bench, "sh", "exec " + above.format(python))
-    first = bench.start(*OPTIONS, *job)
-    until_in_hand(first, 1)
-    first.terminate()
-    first.wait_for("notice")
-    let_go(bench)
-    assert first.end() == 143, first.said()
-    on_another_disk(bench)
-
-    again = bench.start(*OPTIONS, *job)
-    assert again.end() == 0, again.said()
+    told_and_resumed(bench, job)
     assert contents(bench) == expected(OF_UNITS)
     assert made(bench.folder) == Counter(UNITS)
 
