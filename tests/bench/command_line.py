@@ -6,23 +6,18 @@ hour's history whose clock only the follower's own pauses move on.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
-
 from steadyspot.deploy.aws.pace import Pace
-from steadyspot.deploy.cli.screen import Screen, silent
+from steadyspot.deploy.cli.screen import silent
 from steadyspot.deploy.cli.verbs import up
 from steadyspot.deploy.local.aws import LocalAws
 from steadyspot.deploy.runs.executions import Follower
@@ -30,6 +25,7 @@ from steadyspot.deploy.stacks.config import Config, Job, Platform
 from steadyspot.deploy.stacks.up import bring, platform_of, stack_of
 from steadyspot.deploy.target import Target
 from tests.bench.report import Row, report
+from tests.local.counting import counted
 from tests.unit.deploy.fakes import BEGUN, Clock, History
 
 ROOT = Path(__file__).parents[2]
@@ -101,22 +97,8 @@ def calls_of_idle_up() -> tuple[int, str]:
         target = Target(config, aws.session())
         for stack in (platform_of(target), stack_of(target, job)):
             bring(target, stack, silent(), lambda _plan: True)
-        calls: Counter[str] = Counter()
-        session = aws.session()
-        session.events.register("before-call.*", lambda model, **_: calls.update([model.name]))
-        out = io.StringIO()
-        verb = getattr(up.command.callback, "__wrapped__")  # noqa: B009  # behind its options
-        with contextlib.suppress(SystemExit):
-            verb(
-                Target(config, session),
-                Screen(Console(file=out)),
-                job=None,
-                image=None,
-                at_once=8,
-                yes=False,
-                machine=False,
-            )
-    return calls.total(), out.getvalue()
+        calls, printed = counted(Target(config, aws.session()), up.command)
+    return calls.total(), printed
 
 
 def calls_of_following(every: float) -> tuple[int, float]:

@@ -6,10 +6,8 @@ in test_runs_command_line and test_cli_drills.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import functools
-import io
 import itertools
 import json
 import os
@@ -18,35 +16,21 @@ import re
 import signal
 import struct
 import termios
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import click
 import pytest
-from rich.console import Console
 
-from steadyspot.deploy.cli.screen import Screen
 from steadyspot.deploy.cli.verbs import check, up
 from steadyspot.deploy.cli.verbs.diff import DIFFERS
+from tests.local.counting import counted
 from tests.local.forks import Forked
 from tests.local.runs import DEADLINE_SECONDS, NEVER_MEANWHILE, eventually
 from tests.local.shop import Shop
 
 
-def counted(shop: Shop, verb: click.Command, **options: Any) -> tuple[Counter[str], str]:
-    """Run a verb on a session that counts its calls to AWS."""
-    calls: Counter[str] = Counter()
-    target, out = shop.target, io.StringIO()
-    target.session.events.register("before-call.*", lambda model, **_: calls.update([model.name]))
-    inner = getattr(verb.callback, "__wrapped__")  # noqa: B009  # the verb behind its options
-    with contextlib.suppress(SystemExit):
-        inner(target, Screen(Console(file=out)), job=None, machine=False, **options)
-    return calls, out.getvalue()
-
-
 def test_up_with_nothing_to_change_takes_at_most_ten_calls_and_says_so(shop: Shop) -> None:
-    calls, said = counted(shop, up.command, image=None, plan_file=None, yes=False, at_once=8)
+    calls, said = counted(shop.target, up.command)
     assert "Nothing to change: AWS is as the configuration says." in said
     assert 0 < calls.total() <= 10, calls
     assert "CreateChangeSet" not in calls
@@ -68,7 +52,7 @@ def test_diff_is_empty_after_up_and_names_what_a_change_would_do(shop: Shop) -> 
 
 
 def test_check_finds_nothing_bad_and_changes_nothing(shop: Shop) -> None:
-    calls, _ = counted(shop, check.command)
+    calls, _ = counted(shop.target, check.command)
     findings = shop.json("check")
     assert [f for f in findings if f["level"] == "BAD"] == []
     assert {"zones", "capacity", "mail", "night: image"} <= {f["about"] for f in findings}
