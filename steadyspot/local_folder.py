@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.contract.shards import shard_key
@@ -88,6 +88,7 @@ class FolderChannel:
         self._pipe = os.fstat(self._stop[0]).st_ino
         self._told_of_done = False
         self._lacking: dict[Lacking, str] = {}
+        self._is_begun_anew = False
         self._given: set[str] = set()
         for folder in ("beside", "half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
@@ -154,9 +155,7 @@ class FolderChannel:
         with self._locked() as done:
             owner = self._owner(unit, within)
             if why := self._why_lacking(owner):
-                self._forget_units(done)
-                sys.stderr.write(f"{name!r} {why}\n")
-                raise SystemExit(int(Exit.TRY_AGAIN))
+                self._begin_anew(done, f"{name!r} {why}")
             place = owner.folder / "drafts" if owner else self._root / "half-made"
             process = Process.of(os.getpid())
             folder = place / f"{process}-{os.urandom(6).hex()}"
@@ -241,19 +240,25 @@ class FolderChannel:
     def _end_as_stopped(self) -> None:
         """End the attempt by the exit code of one that was stopped, where others left units.
 
+        Or of one that is begun anew, where the program went on.
+
         The first process may not have looked at how they ended. Of what it wanted called at its end
         before it asked for the run, ``logging`` alone is.
         """
         first = self._attempt[0] == os.getpid()
-        if not first or getattr(sys, "last_value", None) is not None or not self._is_rest_left():
+        if not first or getattr(sys, "last_value", None) is not None:
             return
-        sys.stderr.write("The run was stopped before all its units. Start it again to go on.\n")
+        code = Exit.TRY_AGAIN if self._is_begun_anew else Exit.INTERRUPTED
+        if not self._is_begun_anew:
+            if not self._is_rest_left():
+                return
+            sys.stderr.write("The run was stopped before all its units. Start it again to go on.\n")
         if "logging" in sys.modules:
             sys.modules["logging"].shutdown()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        os._exit(Exit.INTERRUPTED)
+        os._exit(code)
 
     def _is_rest_left(self) -> bool:
         """Whether units were left by others than the main thread, or children stopped with some."""
@@ -273,18 +278,21 @@ class FolderChannel:
 
     def lacks(self, names: list[str], units: int, lacking: Lacking) -> None:
         kept = " and ".join(names[:2])
-        if lacking is Lacking.UNITS:
-            sys.stderr.write(
-                f"{units} units done before had left something in {kept}, which is read by the"
-                " units after them. If their outputs depend on it, keep it in run.state, or begin"
-                f" anew: remove {self._root}.\n"
-            )
-            return
-        self._lacking[lacking] = (
+        why = (
             f"would lack what {units} units done before had left in {kept}."
             " Run it again: all units are done again. To go on instead, keep it in run.state, or in"
             " an output of each unit."
         )
+        if lacking is Lacking.UNITS:
+            with self._locked() as done:
+                self._begin_anew(done, f"What units made {why}")
+        self._lacking[lacking] = why
+
+    def _begin_anew(self, done: dict[str, Any], why: str) -> NoReturn:
+        self._forget_units(done)
+        sys.stderr.write(f"{why}\n")
+        self._is_begun_anew = True
+        raise SystemExit(int(Exit.TRY_AGAIN))
 
     def _why_lacking(self, owner: _Unit | None) -> str:
         """Why an output of a unit, or of none, would lack what units done before had left."""

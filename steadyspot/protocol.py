@@ -40,7 +40,7 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``"units", "lacking"}``     these ``names`` hold what comes of units: where an output is made after
                             that, the attempt does not count, and the run begins anew; with
                             ``"lacking": "of-no-unit"`` only where that is no unit's. With
-                            ``"units"`` later units may have used it, and the mail says so
+                            ``"units"`` later units have read it: what they made counts as little
 ``{"do": "save",            makes the state (if given) durable, and outputs of no unit
 ``"state"}``
 ``{"do": "progress",        notes how far the job is, 0 to 1, and how many units there are

@@ -149,7 +149,8 @@ class Run:
         ``undone`` counts each at its end, whatever runs beside it.
 
         Where units were done before an interruption, and the program makes an output of what it
-        keeps in variables from unit to unit, the run begins anew: keep that in ``state``. Where all
+        keeps in variables from unit to unit, or later units read that, the run begins anew: keep
+        it in ``state``. Where all
         were done and it cannot be told, the last is done again, once.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
@@ -187,7 +188,7 @@ class Run:
                 try:
                     yield unit
                 except GeneratorExit:  # A break, or an error that ends the loop.
-                    with contextlib.suppress(RunError):
+                    with contextlib.suppress(RunError, SystemExit):
                         self._loop_is_over(left_out, aside, ran=True)
                     raise
                 if threading.get_ident() != thread:
@@ -277,7 +278,9 @@ class Run:
             self._channel.lacks(names, self._left_out, Lacking.OF_NO_UNIT)
 
     def _loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
-        left_out.loop_is_over(kept=self._is_kept(), ran=ran, each_made=aside.each_made)
+        left_out.loop_is_over(
+            kept=self._is_kept(), ran=ran, made=aside.made, each_made=aside.each_made
+        )
 
     def _is_kept(self) -> bool:
         """Whether the job keeps in its state or its folder what it needs after a stop."""

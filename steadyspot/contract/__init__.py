@@ -158,7 +158,7 @@ class Lacking(StrEnum):
     OF_NO_UNIT = "of-no-unit"
     """Outputs that belong to no unit."""
     UNITS = "units"
-    """Outputs of the units after them, perhaps."""
+    """Outputs of the units after them."""
 
 
 class Capacity(StrEnum):

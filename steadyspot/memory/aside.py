@@ -133,12 +133,14 @@ class Others:
 class Aside:
     """The units of one loop that were set aside, in order.
 
-    ``each_made``: each of the loop's units so far, set aside or not, has made something.
+    So many of the loop's units so far, set aside or not, have ``made`` something; ``each_made``:
+    all of them.
     """
 
     def __init__(self, others: Others) -> None:
         self.units: list[InHand] = []
         self._others = others
+        self.made = 0
         self.each_made = True
         self._all_made = True
         self._seen: frozenset[Token] = frozenset()
@@ -171,6 +173,7 @@ class Aside:
         that made something was not, but may have handed on more.
         """
         others = self._others
+        self.made += unit.made
         self.each_made = self.each_made and unit.made
         all_made = unit.made and self._all_made
         if others.writing or others.files.may_lack(unit.made) or others.transactions.may_lack():

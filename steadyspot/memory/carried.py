@@ -36,7 +36,6 @@ class Carried:
         self._before = held_here()
         self._here: dict[CodeType, Changes] = {}
         self._elsewhere: Changes = set()
-        self._by_units: set[str] = set()
         self._touched: set[str] = set()
         frames = job_stack()
         self._later = Later(frames, files)
@@ -47,7 +46,6 @@ class Carried:
             if kept:
                 self._here[code] = kept.here
                 self._elsewhere |= kept.elsewhere
-                self._by_units |= kept.by_units
                 self._touched |= kept.touched
 
     def names(self, *, ran: bool, all_made: bool) -> list[str]:
@@ -91,23 +89,6 @@ class Carried:
             if self._later.reads_at(path) and (len(path) > _OF_A_NAME or not is_plain_value(value))
         }
 
-    def names_by_units(self) -> list[str]:
-        """Names of numbers, arrays and tables that units read as those before them left them.
-
-        Whether what they make depends on them cannot be told.
-        """
-        found = {
-            str(path[-1])
-            for path, value, _ in reached(is_data)
-            if _is_amount(value) and self._is_read_by_units(path)
-        }
-        return sorted(found)
-
-    def _is_read_by_units(self, path: Names) -> bool:
-        if len(path) == 2:
-            return path[0] in self._here and path[1] in self._by_units
-        return f".{path[-1]}" in self._by_units
-
     def _ways(self, path: Names) -> set[Way]:
         """In what ways is changed what is reached by these names: a variable, or within it."""
         code, *names = path
@@ -135,8 +116,3 @@ def _is_kept(value: object, ways: set[Way], ran: bool, is_longer: bool) -> bool:
         counts = issubclass(type(value), Counter) and Way.GIVEN in ways
         return is_longer or counts or (is_list and Way.FILLED in ways)
     return ways != {Way.RENEWED}
-
-
-def _is_amount(value: object) -> bool:
-    kind = type(value)
-    return issubclass(kind, (int, float, complex)) or hasattr(kind, "__array__")

@@ -34,7 +34,11 @@ _CHANGE_FIRST = {
 }
 """Functions of libraries that change the first value they are given."""
 
-_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+_STOPS = (ast.Raise, ast.Break, ast.Return)
+
+_SAVE = {"commit", "flush", "save"}
+"""Methods that make durable what is there."""
 
 
 class Way(Enum):
@@ -127,33 +131,43 @@ def _changed_within(function: ast.FunctionDef) -> Changes:
     return names | {(place_of(target), Way.SUMMED) for target in sums}
 
 
-def read_by(nodes: Iterable[ast.AST]) -> set[str]:
-    """The places that are read in them, but in order to change them, to stop or to tell."""
+def read_by(nodes: Iterable[ast.AST], *, called: bool = False) -> set[str]:
+    """The places that are read in them, but in order to change them, to stop or to tell.
+
+    ``called``: a function that stops here goes on where it was called.
+    """
     return {
         place
         for statement in walk(nodes)
-        if isinstance(statement, ast.stmt) and not only_stops(statement)
+        if isinstance(statement, ast.stmt) and not only_stops(statement, called=called)
         for head in heads_of(statement)
         for place in used(head)
         if not _only_changes(statement, place)
     }
 
 
-def only_stops(statement: ast.stmt) -> bool:
+def only_stops(statement: ast.stmt, *, called: bool = False) -> bool:
     """Whether all that depends on a condition is that the loop is left, or something told."""
     inner = [one for block in blocks_of(statement) for one in block]
-    return isinstance(statement, ast.If) and all(
-        isinstance(one, _LEAVES) or (isinstance(one, ast.Expr) and not used(one.value))
-        for one in inner
-    )
+    returns = called and any(isinstance(one, ast.Return) for one in inner)
+    return isinstance(statement, ast.If) and not returns and all(map(_makes_nothing, inner))
+
+
+def _makes_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call(args=[], keywords=[]) as call) if called_by(call) in _SAVE:
+            return True
+        case ast.Expr(value=value):
+            return not used(value)
+    return isinstance(statement, (*_STOPS, ast.Import, ast.ImportFrom, ast.Pass))
 
 
 def is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
     """Whether it is read before it is renewed; none where it may be neither."""
     for statement in block:
-        if any(place in used(head) for head in heads_of(statement)) or _adds(statement, place):
+        if any(place in used(head) for head in heads_of(statement)) or adds(statement, place):
             return True
-        if isinstance(statement, _LEAVES) or place in _renewed(statement):
+        if isinstance(statement, LEAVES) or place in renewed(statement):
             return False
         blocks = blocks_of(statement)
         if isinstance(statement, ast.For) and place in stored_in(statement.target):
@@ -161,12 +175,12 @@ def is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
         found = [is_read(one, place) for one in blocks]
         if True in found:
             return True
-        if _goes_one_way(statement) and all(one is False for one in found):
+        if goes_one_way(statement) and all(one is False for one in found):
             return False
     return None
 
 
-def _goes_one_way(statement: ast.stmt) -> bool:
+def goes_one_way(statement: ast.stmt) -> bool:
     """Whether one of its blocks is gone through, or those that are not end all."""
     match statement:
         case ast.If(orelse=[_, *_]) | ast.With() | ast.AsyncWith() | ast.Try(orelse=[]):
@@ -174,7 +188,8 @@ def _goes_one_way(statement: ast.stmt) -> bool:
     return False
 
 
-def _adds(statement: ast.stmt, place: str) -> bool:
+def adds(statement: ast.stmt, place: str) -> bool:
+    """Whether a statement changes it by an operator, as ``+=`` does."""
     return isinstance(statement, ast.AugAssign) and place_of(statement.target) == place
 
 
@@ -185,12 +200,14 @@ def _only_changes(statement: ast.AST, place: str) -> bool:
             return name in _TAKE_MORE and place in places_to(changed)
         case ast.AugAssign():
             return place in places_to(statement.target)
+        case ast.Assign(targets=[ast.Subscript(value=changed, slice=key)], value=value):
+            return place in places_to(changed) and place not in used(key) | used(value)
         case ast.stmt():
-            return place in _renewed(statement)
+            return place in renewed(statement)
     return False
 
 
-def _renewed(statement: ast.stmt) -> set[str]:
+def renewed(statement: ast.stmt) -> set[str]:
     """What a statement gives another value, whatever happens."""
     match statement:
         case ast.Assign():

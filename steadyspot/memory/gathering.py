@@ -153,8 +153,11 @@ def _globals(code: CodeType, names: dict[str, Any]) -> dict[str, Any]:
 
 def _reached(function: FunctionType) -> dict[str, Any]:
     """What a function calls by name and is not its own."""
-    found = _globals(function.__code__, function.__globals__)
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    code = function.__code__
+    found = _globals(code, function.__globals__)
+    given = code.co_varnames[: code.co_argcount]
+    found |= zip(reversed(given), reversed(function.__defaults__ or ()), strict=False)
+    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         with contextlib.suppress(ValueError):  # It has no value yet.
             found[name] = cell.cell_contents

@@ -12,6 +12,7 @@ from steadyspot.contract import Lacking
 from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
+    from steadyspot.memory.among_units import AmongUnits
     from steadyspot.memory.beside import Beside
     from steadyspot.memory.carried import Carried
     from steadyspot.memory.open_files import OpenFiles
@@ -28,6 +29,7 @@ class LeftOut:
         self._say = say
         self._files = files
         self._carried: Carried | None = None
+        self._among: AmongUnits | None = None
         self._returned: list[str] = []
         self._mapped: list[str] = []
 
@@ -35,23 +37,27 @@ class LeftOut:
         """Leave out a unit; called where the loop asks for the next one."""
         if not self.keys:
             # Only after a stop: it loads a parser.
+            from steadyspot.memory.among_units import AmongUnits
             from steadyspot.memory.carried import Carried
 
-            self._carried = Carried(files_of_job())
+            files = files_of_job()
+            self._carried, self._among = Carried(files), AmongUnits(files)
             self._returned = _names_of_returned()
             self._mapped = self._files.mapped_anew()
         self.keys.append(key)
 
     def may_hide_some(self) -> bool:
         """Whether units may have left something that no text shows."""
-        return bool(self._carried and not self._returned and self._carried.may_hide_some())
+        if not (self._carried and self._among) or self._returned:
+            return False
+        return self._carried.may_hide_some() or self._among.may_hide_some()
 
-    def loop_is_over(self, *, kept: bool, ran: bool, each_made: bool) -> None:
+    def loop_is_over(self, *, kept: bool, ran: bool, made: int, each_made: bool) -> None:
         """Say what is lacking from now on, unless it is ``kept`` by the job itself.
 
-        ``ran``: other units were done; ``each_made``: each of them made something.
+        ``ran``: other units were done; so many ``made`` something, or ``each``.
         """
-        if not self._carried:
+        if not (self._carried and self._among):
             return
         if self._mapped:
             self._say(self._mapped, len(self.keys), Lacking.LATER)
@@ -59,7 +65,7 @@ class LeftOut:
             names = self._carried.names(ran=ran, all_made=each_made) + self._returned
             if names:
                 self._say(names, len(self.keys), Lacking.LATER)
-            if ran and each_made and (names := self._carried.names_by_units()):
+            if made and (names := self._among.names()):
                 self._say(names, len(self.keys), Lacking.UNITS)
 
 

@@ -17,6 +17,8 @@ TELL = {
 }
 """Functions and methods that only tell people."""
 
+_PASS_TIME = {"collect", "sleep"}
+
 GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
 """Methods of containers that take a value up."""
 
@@ -30,7 +32,7 @@ def used(node: ast.AST) -> frozenset[str]:
     """The places whose values are used, and not in order to tell them."""
     inner = (used(child) for child in ast.iter_child_nodes(node))
     match node:
-        case ast.Call() if called_by(node) in TELL:
+        case ast.Call() if called_by(node) in TELL | _PASS_TIME:
             return frozenset()
         case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
             return frozenset({place_of(node)}).union(*inner)

@@ -47,13 +47,12 @@ class Kept(NamedTuple):
     """What a loop changes and the program reads later.
 
     ``here``: names of the loop's own code; ``elsewhere``: attributes, and names of outer code that
-    other functions change. ``by_units``: places that a unit reads as those before it left them.
-    ``touched``: all that a unit, or a function that it may call, has to do with.
+    other functions change. ``touched``: all that a unit has to do with, or a
+    function that it may call.
     """
 
     here: Changes
     elsewhere: Changes
-    by_units: set[str]
     touched: set[str]
 
 
@@ -131,8 +130,11 @@ class Program:
     def call(self, code: CodeType, at: int) -> tuple[ast.expr, list[Any]] | None:
         """The call that is under way, and the block of the function or module it stands in."""
         span = list(code.co_positions())[at // 2]
-        calls = (node for node in self._nodes if isinstance(node, ast.Call))
-        return self._with_block(one for one in calls if _span(one) == span)
+        return self._with_block(one for one in self.calls() if _span(one) == span)
+
+    def calls(self) -> list[ast.Call]:
+        """All that is called anywhere."""
+        return [one for one in self._nodes if isinstance(one, ast.Call)]
 
     def comprehension(self, code: CodeType, at: int) -> tuple[ast.expr, list[Any]] | None:
         """The same of a list, set or dictionary that is made; Python 3.13 tells of what alone."""
@@ -159,9 +161,20 @@ class Program:
         """The statements that may follow one in its function, in order."""
         return list(self._after(statement))
 
-    def functions(self, without: Collection[ast.AST]) -> list[ast.AST]:
-        """All functions but those that stand in these statements."""
-        return [one for one in self._functions if not self._is_in(one, without)]
+    def functions(self, without: Collection[ast.AST]) -> dict[ast.AST, str]:
+        """All functions but those that stand in these statements, and by what name each is called.
+
+        By that of its class where it makes its objects, by none where others call it, as operators.
+        """
+        return {
+            one: self._called_as(one) for one in self._functions if not self._is_in(one, without)
+        }
+
+    def _called_as(self, function: ast.AST) -> str:
+        name = getattr(function, "name", "")
+        if name == "__init__":
+            return getattr(self._parents[function], "name", "")
+        return "" if name.startswith("__") else name
 
     def added_to(self) -> set[str]:
         """What loops and functions give values that may depend on those before."""
@@ -192,8 +205,7 @@ class Program:
 
     def registered(self) -> set[str]:
         """What is given to others to be called at an end, as to ``atexit``."""
-        calls = (one for one in self._nodes if isinstance(one, ast.Call))
-        given = (one.args for one in calls if called_by(one) in _REGISTER)
+        given = (one.args for one in self.calls() if called_by(one) in _REGISTER)
         return {place_of(one) for each in given for one in each} - {""}
 
     def _is_in(self, node: ast.AST, statements: Collection[ast.AST]) -> bool:
@@ -222,7 +234,6 @@ class Program:
                 for place, way in elsewhere
                 if place in read and (place in outer or place[0] == ".")
             },
-            {place for place, way in here if way is not Way.RENEWED} & read_by(loop.body),
             touched,
         )
 

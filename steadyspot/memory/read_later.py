@@ -46,7 +46,7 @@ class Later:
         for file in {os.path.realpath(one) for one in files} - set(programs):
             if program := program_of(file):
                 programs[file] = program
-        functions = _called(blocks, list(programs.values()), loops)
+        functions = called_from(blocks, list(programs.values()), loops)
         self._outer = set().union(*map(used_of_outer, functions))
         self.places = read_by([*blocks, *(one for each in functions for one in block_of(each))])
         self.makes_output = ".output" in self.places
@@ -64,22 +64,20 @@ class Later:
         return not self.places.isdisjoint(places_at(path))
 
 
-def _called(
+def called_from(
     blocks: Iterable[ast.AST], programs: Iterable[Program], loops: set[ast.AST]
 ) -> list[ast.AST]:
     """The functions that these blocks may call, by themselves or through others."""
-    left = [one for each in programs for one in each.functions(loops)]
+    left = {one: name for each in programs for one, name in each.functions(loops).items()}
     names = set().union(*map(used, blocks), *(one.registered() for one in programs))
     found: list[ast.AST] = []
-    while more := {one for one in left if _is_called(one, names)}:
+    while more := {one for one, name in left.items() if _is_called(name, names)}:
         found += more
-        left = [one for one in left if one not in more]
+        left = {one: name for one, name in left.items() if one not in more}
         names = set().union(*(used(one) for each in more for one in block_of(each)))
     return found
 
 
-def _is_called(function: ast.AST, names: set[str]) -> bool:
-    """Whether one of these names may be a function's; what has none may be called at any time."""
-    name = getattr(function, "name", "")
-    is_special = name.startswith("__") and name != "__init__"
-    return not name or is_special or name in names or f".{name}" in names
+def _is_called(name: str, names: set[str]) -> bool:
+    """Whether what is called by a name is among these; what has none may be called at any time."""
+    return not name or name in names or f".{name}" in names

@@ -199,10 +199,7 @@ class JobRequests:
     def lacks(self, names: Sequence[str], units: int, lacking: Lacking) -> None:
         """So many units were left out, and what comes of units is kept under these names."""
         self._saving.ready.result()
-        if lacking is Lacking.UNITS:
-            self._saving.say_lacking(names, units)
-        else:
-            self._saving.lacks.say(names, units, lacking)
+        self._saving.lacks.say(names, units, lacking)
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; written with the next save, and by itself every 5 seconds."""

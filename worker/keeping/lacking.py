@@ -27,12 +27,15 @@ class _Said:
     output: str = ""
 
     def first(self, folder: Tree) -> str:
-        """The first output that lacks something; units of a pool make files in a folder, too."""
+        """What lacks something; units of a pool make files in a folder, too."""
+        if self.lacking is Lacking.UNITS:
+            return "What units made"
         if self.output or self.lacking is Lacking.OF_NO_UNIT:
-            return self.output
+            return self.output and shown(self.output)
         before = self.folder.entries
         new = (name for name, seen in folder.entries.items() if before.get(name) != seen)
-        return min(new, default="")
+        name = min(new, default="")
+        return name and shown(name)
 
 
 def kept(names: Sequence[str]) -> str:
@@ -62,7 +65,7 @@ class Lacks:
         for said in self._said:
             if output := said.first(folder):
                 return KeptInMemory(
-                    f"{shown(output)} would lack what {said.units} units done before had left in"
+                    f"{output} would lack what {said.units} units done before had left in"
                     f" {kept(said.names)}, so all units are done again.",
                     "Keep it in run.state, or in an output of each unit.",
                 )

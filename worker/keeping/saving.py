@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.commit import OutputsLost
 from steadyspot.worker.keeping.fence import Fence
 from steadyspot.worker.keeping.history import Output
-from steadyspot.worker.keeping.lacking import Lacks, kept
+from steadyspot.worker.keeping.lacking import Lacks
 from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.patience import Patience
@@ -445,14 +445,6 @@ class Saving:
                 f" {shown(output)}, if it was to be there. Keep it in run.state or in an output of"
                 " the unit.",
             )
-
-    def say_lacking(self, names: Sequence[str], units: int) -> None:
-        """Units of the loop may have used what is gone; whether they have, nobody can tell."""
-        self._warnings.say(
-            "unit",
-            f"{units} units done before had left something in {kept(names)}, which is read by the"
-            " units after them. If their outputs depend on it, they lack it: keep it in run.state.",
-        )
 
     def _check_published(self) -> None:
         """A run is not complete without a file that lay in the folder for outputs.

@@ -351,20 +351,6 @@ def test_pool_whose_results_are_lacking_begins_anew_in_the_local_folder(tmp_path
     assert published(tmp_path)["sum"] == b"36"
 
 
-def test_units_that_may_have_used_what_those_before_left_are_told_of_in_the_mail(
-    bench: Bench,
-) -> None:
-    job = "total = 0\nfor unit in each():\n    total += unit\n"
-    job += "    with current_run().output(f'{unit}') as path: path.write_text(str(total))\n"
-    command = bench.job_file(f"{HEAD}{job}")
-    bench.kill_behind("gave 5", *command)
-
-    resumed = bench.start(*command)
-    assert resumed.end() == 0, resumed.said()
-    (warning,) = bench.item()["warnings"]
-    assert "had left something in 'total', which is read by the units after them" in warning
-
-
 @pytest.mark.parametrize("where", ["output", "folder"])
 def test_run_that_would_be_complete_without_what_units_left_begins_anew(
     bench: Bench, tmp_path: Path, where: str

@@ -450,7 +450,6 @@ def kept(
     *,
     ran: bool = True,
     all_made: bool = False,
-    by_units: bool = False,
     others: Sequence[str] = (),
 ) -> list[str]:
     """What a program's loop keeps, which does units, or finds that all were done before."""
@@ -461,8 +460,7 @@ def kept(
         try:
             yield from units if ran else ()
         finally:
-            names = carried.names(ran=ran, all_made=all_made)
-            found.extend(carried.names_by_units() if by_units else names)
+            found.extend(carried.names(ran=ran, all_made=all_made))
 
     program = folder / "job.py"
     program.write_text(f"{HEAD}{text}\n")
@@ -495,64 +493,6 @@ def test_what_is_told_made_anew_or_waits_for_its_output_is_not_kept(
     tmp_path: Path, way: str
 ) -> None:
     assert kept(tmp_path, NOT_KEPT[way]) == []
-
-
-BY_UNITS = {
-    "sum so far": (
-        "total = 0\nfor unit in each():\n    total += unit\n    write(total)",
-        ["total"],
-    ),
-    "one before": (
-        """
-before = None
-for unit in each():
-    now = numpy.ones(3) * unit
-    if before is not None: write(now - before)
-    before = now""",
-        ["before"],
-    ),
-    "head": (
-        "first = True\nfor unit in each():\n    if first: write('head')\n    first = False",
-        ["first"],
-    ),
-    "sum so far of an object": (
-        """
-class Report:
-    def __init__(self): self.total = 0
-report = Report()
-for unit in each():
-    report.total += unit
-    write(report.total)""",
-        ["total"],
-    ),
-    "only told": ("n = 0\nfor unit in each():\n    n += 1\n    if n % 2: print(n, unit)", []),
-    "too many errors": (
-        "errors = 0\nfor unit in each():\n    errors += 1\n    if errors > 99: raise ValueError",
-        [],
-    ),
-    "made anew": ("for unit in each():\n    size = unit * 2\n    write(size)", []),
-    "another's of that name": (
-        """
-def make(total):
-    total = 0
-    for unit in each():
-        total += unit
-        print(total)
-total = 3
-make(total)
-write(total)""",
-        [],
-    ),
-    "text": ("token = 't'\nfor unit in each():\n    token = token.lower()\n    write(token)", []),
-}
-
-
-@pytest.mark.parametrize("way", BY_UNITS)
-def test_amount_that_a_unit_reads_as_those_before_left_it_is_known(
-    tmp_path: Path, way: str
-) -> None:
-    text, names = BY_UNITS[way]
-    assert kept(tmp_path, text, by_units=True) == names
 
 
 def test_list_is_kept_where_units_were_done_although_it_grew(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""What units of a loop read as those before them left it, so that none may be left out.
+
+A number that goes on from unit to unit, the rows that were seen already, the one before, random
+numbers that were seeded once: a resumed attempt begins with none of it, and what its units make is
+not what they would make in an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable
+from types import CodeType
+
+from steadyspot.memory.contents import Told, is_data, told
+from steadyspot.memory.flow import Way
+from steadyspot.memory.gathering import Names, reached
+from steadyspot.memory.places import places_at
+from steadyspot.memory.plain_loop import taken_at_once
+from steadyspot.memory.program_text import Program, program_of
+from steadyspot.memory.randomness import standing
+from steadyspot.memory.read_later import called_from
+from steadyspot.memory.unit_text import UnitText
+from steadyspot.under_way import job_stack
+
+
+class AmongUnits:
+    """What is held as loops ask for their next unit; ``files`` are those of the job."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        loops: dict[ast.For, CodeType] = {}
+        others: list[ast.AST] = []
+        programs: dict[str, Program] = {}
+        taker = taken_at_once()
+        for frame in job_stack():
+            code = frame.f_code
+            program = program_of(code.co_filename)
+            statement = program and program.statement(code, frame.f_lasti)
+            if program and statement:
+                programs[os.path.realpath(code.co_filename)] = program
+                if isinstance(statement, ast.For):
+                    loops[statement] = code
+                elif frame is taker:
+                    others.append(statement)
+        for file in {os.path.realpath(one) for one in files} - set(programs):
+            if program := program_of(file):
+                programs[file] = program
+        known = list(programs.values())
+        blocks = [one for loop in loops for one in loop.body] + others
+        self._text = UnitText(list(loops), others, called_from(blocks, known, set(loops)))
+        self._codes = set(loops.values())
+        is_seeded = self._text.seeds(node for one in known for node in one.calls())
+        self._random = standing() if is_seeded else {}
+        self._before = self._held()
+
+    def names(self) -> list[str]:
+        """By what names units have left something to those after them."""
+        now, text = self._held(), self._text
+        found = {path for path, value in now.items() if self._was_handed_on(path, value)}
+        random = standing() if self._random else {}
+        found |= {path for path, was in self._random.items() if random.get(path, was) != was}
+        return sorted(text.counted | {str(path[-1]) for path in found})
+
+    def may_hide_some(self) -> bool:
+        """Whether units may have, by the text alone."""
+        return bool(self._text.counted or self._random) or any(
+            self._is_within_another(path)
+            or any(self._text.hands_on(place) for place in self._places(path))
+            for path in self._before
+        )
+
+    def _held(self) -> dict[Names, Told]:
+        """What units may read of what is reached by name, and what it holds."""
+        return {
+            path: told(value)
+            for path, value, _ in reached(is_data)
+            if not self._places(path).isdisjoint(self._text.read)
+        }
+
+    def _places(self, path: Names) -> set[str]:
+        """What the text may call what is reached so."""
+        code, *names = path
+        if len(names) == 1:
+            return {str(names[0])} if code in self._codes else set()
+        return places_at(path)
+
+    def _is_within_another(self, path: Names) -> bool:
+        """Whether it lies in an object of which units make another each time."""
+        code, name, *within = path
+        return (
+            bool(within)
+            and code in self._codes
+            and Way.ADDED in self._text.ways({str(name)})
+            and self._text.hands_on(str(name))
+        )
+
+    def _was_handed_on(self, path: Names, now: Told) -> bool:
+        before = self._before.get(path, now)
+        if before == now:
+            return False
+        if self._is_within_another(path):
+            return True
+        places = self._places(path)
+        ways = self._text.ways(places)
+        if before[0] != now[0]:
+            ways &= {Way.ADDED}  # It is another value.
+        elif Way.RENEWED in ways and Way.ADDED not in ways:
+            return False
+        else:
+            ways = ways or {Way.GIVEN}  # By another name, or by a library.
+        return any(self._text.hands_on(place, ways) for place in places)

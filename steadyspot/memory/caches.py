@@ -1,0 +1,128 @@
+"""Which names in a program's text are of caches and records, in which no unit hands on anything.
+
+What is kept in a cache is looked up, and may be made again at any time. A record, as of settings,
+has things under keys that stand in the text; none of these is read as it was left.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from steadyspot.memory.places import place_of, used
+
+
+def is_cache(nodes: Sequence[ast.AST], place: str) -> bool:
+    """Whether things are only kept by key there and looked up, each made without the others."""
+    kept = [value for node in nodes for value in _kept_by(node, place)]
+    looked_up = sum(_is_looked_up(node, place) for node in nodes)
+    others = sum(_is_known(node, place) + len(_items_of(node, place)) for node in nodes)
+    return (
+        bool(kept and looked_up)
+        and _uses(nodes, place) == looked_up + others
+        and all(_is_made_alone(value, place) for value in kept)
+        and not _Keys.of(nodes, place).go_on()
+    )
+
+
+def is_record(nodes: Sequence[ast.AST], place: str) -> bool:
+    """Whether all in it stands under keys of the text, of which none goes on."""
+    keys = _Keys.of(nodes, place)
+    return _uses(nodes, place) == keys.uses and not keys.go_on()
+
+
+def _uses(nodes: Iterable[ast.AST], place: str) -> int:
+    return sum(_is_used(node) and place_of(node) == place for node in nodes)
+
+
+def _is_used(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
+
+
+class _Keys(NamedTuple):
+    """Keys that stand in the text: which are read, read before they are kept, kept, added to."""
+
+    uses: int
+    read: set[object]
+    read_first: set[object]
+    kept: set[object]
+    added_to: set[object]
+
+    @classmethod
+    def of(cls, nodes: Iterable[ast.AST], place: str) -> _Keys:
+        found = cls(0, set(), set(), set(), set())
+        uses = 0
+        for node in sorted(filter(_may_have_a_key, nodes), key=_stands):
+            match node:
+                case ast.AugAssign(target=ast.Subscript(value=held, slice=ast.Constant(value=key))):
+                    if place_of(held) == place:
+                        found.added_to.add(key)
+                case (
+                    ast.Subscript(value=held, slice=ast.Constant(value=key))
+                    | ast.Call(
+                        func=ast.Attribute(value=held, attr="get"),
+                        args=[ast.Constant(value=key), *_],
+                    )
+                ) if place_of(held) == place:
+                    uses += 1
+                    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+                        found.kept.add(key)
+                    else:
+                        found.read.add(key)
+                        found.read_first.update({key} - found.kept)
+        return found._replace(uses=uses)
+
+    def go_on(self) -> bool:
+        """Whether one is read as it was left."""
+        return bool(self.read & self.added_to or self.read_first & self.kept)
+
+
+def _may_have_a_key(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript | ast.Call | ast.AugAssign)
+
+
+def _stands(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def _kept_by(node: ast.AST, place: str) -> list[ast.expr]:
+    """What is kept there."""
+    match node:
+        case ast.Assign(value=value):
+            return [value for _ in _items_of(node, place)]
+        case ast.Call(func=ast.Attribute(value=held, attr="setdefault"), args=[_, value]):
+            return [value] if place_of(held) == place else []
+    return []
+
+
+def _items_of(node: ast.AST, place: str) -> list[ast.Subscript]:
+    """The items of it that a statement gives a value."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    items = (one for one in targets if isinstance(one, ast.Subscript))
+    return [one for one in items if place_of(one.value) == place]
+
+
+def _is_looked_up(node: ast.AST, place: str) -> bool:
+    match node:
+        case ast.Subscript(value=held, ctx=ast.Load()):
+            return place_of(held) == place
+        case ast.Call(func=ast.Attribute(value=held, attr="get" | "setdefault")):
+            return place_of(held) == place
+    return False
+
+
+def _is_known(node: ast.AST, place: str) -> bool:
+    """Whether it is asked whether there is something by a key."""
+    match node:
+        case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[held]):
+            return place_of(held) == place
+    return False
+
+
+def _is_made_alone(value: ast.expr, place: str) -> bool:
+    """Whether a value is made without the others of its container, and is none to be filled."""
+    match value:
+        case ast.Dict(keys=[]) | ast.List(elts=[]) | ast.Call(args=[], keywords=[]):
+            return False
+    return place not in used(value)

@@ -1,0 +1,165 @@
+"""A unit that reads what those before it left is never done without them.
+
+A resumed attempt begins with nothing of what units before a stop had left to those after them: the
+next number, the rows that were seen, where the random numbers stood. Its units would end as
+complete with other outputs than an undisturbed run makes, so the run begins anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.local.worker.kit import Bench
+from tests.local.worker.test_local_folder import (
+    killed_behind,
+    published,
+    run_to_its_end,
+    units_done,
+)
+
+HEAD = """
+import random, sys, time
+from steadyspot import current_run
+
+def put(unit, value):
+    time.sleep(0.01)
+    with current_run().output(f"{unit}.txt") as path: path.write_text(str(value))
+
+def each():
+    for unit in current_run().remaining(range(8)):
+        yield unit
+        print("gave", unit, flush=True)
+
+def rows(unit): return [(unit + row) % 9 for row in range(3)]
+"""
+WAYS = {
+    "number": """
+number = 0
+for unit in each():
+    numbered = []
+    for row in rows(unit):
+        number += 1
+        numbered.append((number, row))
+    put(unit, numbered)""",
+    "rows that were seen": """
+seen = set()
+def new(row):
+    if row in seen: return False
+    seen.add(row)
+    return True
+for unit in each(): put(unit, list(filter(new, rows(unit))))""",
+    "seeded random numbers": """
+random.seed(7)
+for unit in each(): put(unit, random.random())""",
+    "count of the loop": "for at, unit in enumerate(each()): put(unit, at)",
+    "rows before, of an object": """
+class Changes:
+    def __init__(self): self.before = None
+    def of(self, unit):
+        now = rows(unit)
+        changed = [one for one in now if one not in (self.before or ())]
+        self.before = now
+        return changed
+changes = Changes()
+for unit in each(): put(unit, changes.of(unit))""",
+    "numbers by key, in a comprehension": """
+ids = {}
+def number(row): return ids.setdefault(row, len(ids))
+done = [put(unit, [number(row) for row in rows(unit)]) for unit in each()]""",
+    "until it is broken off": """
+total = 0
+for unit in each():
+    total += unit
+    put(unit, total)
+    if unit == 7: break
+with current_run().output("end.txt") as path: path.touch()""",
+}
+
+
+def undisturbed(folder: Path, job: str) -> dict[str, bytes]:
+    folder.mkdir()
+    code, said = run_to_its_end(folder, job)
+    assert code == 0, said
+    return published(folder)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_units_that_read_what_those_before_left_are_done_with_them(
+    tmp_path: Path, way: str
+) -> None:
+    job = f"{HEAD}{WAYS[way]}\n"
+    right = undisturbed(tmp_path / "undisturbed", job)
+    killed_behind("gave 4", tmp_path, job)
+
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 75, said
+    assert "What units made would lack what" in said
+    assert units_done(tmp_path) == {}
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    assert published(tmp_path) == right
+
+
+def test_they_are_where_a_resumed_attempt_had_done_the_last_one(tmp_path: Path) -> None:
+    job = f"{HEAD}{WAYS['number']}\n"
+    right = undisturbed(tmp_path / "undisturbed", job)
+    killed_behind("gave 4", tmp_path, job)
+    killed_behind("gave 7", tmp_path, job)
+
+    assert run_to_its_end(tmp_path, job)[0] == 75
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    assert published(tmp_path) == right
+
+
+GO_ON = {
+    "cache": """
+cache = {}
+def twice(row):
+    if row not in cache: cache[row] = row * 2
+    return cache[row]
+for unit in each(): put(unit, [twice(row) for row in rows(unit)])""",
+    "order by random numbers": """
+random.seed(7)
+order = random.sample(range(8), 8)
+for unit in current_run().remaining(order):
+    put(unit, unit)
+    print("gave", len(list(filter(None, order[: order.index(unit) + 1]))), flush=True)""",
+    "progress": """
+done, begun = 0, time.time()
+for unit in each():
+    put(unit, unit)
+    done += 1
+    if done % 2: print(done, "in", time.time() - begun)""",
+}
+
+
+@pytest.mark.parametrize("way", GO_ON)
+def test_units_that_read_nothing_of_those_before_are_not_done_again(
+    tmp_path: Path, way: str
+) -> None:
+    job = f"{HEAD}{GO_ON[way]}\n"
+    killed_behind("gave 4", tmp_path, job)
+    assert len(units_done(tmp_path)) >= 3
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    assert len(published(tmp_path)) == 8
+
+
+def test_the_run_begins_anew_and_is_complete_with_what_an_undisturbed_one_makes(
+    bench: Bench,
+) -> None:
+    command = bench.job_file(f"{HEAD}{WAYS['number']}\n")
+    bench.kill_behind("gave 4", *command)
+
+    resumed = bench.start(*command)
+    assert resumed.end() == 75, resumed.said()
+    assert bench.item()["stop_report"]["reason"] == "kept-in-memory"
+    assert "What units made would lack what" in resumed.said()
+    assert "had left in 'number', so all units are done again." in resumed.said()
+    again = bench.start(*command)
+    assert again.end() == 0, again.said()
+    last = [(22, 7), (23, 8), (24, 0)]
+    assert bench.objects()["7.txt"] == str(last).encode()

@@ -1,0 +1,790 @@
+"""What units read as those before them left it, as programs are written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steadyspot.memory.among_units import AmongUnits
+
+HEAD = """
+import collections, csv, functools, io, itertools, logging, os, random, sqlite3, sys, time
+from collections import Counter, defaultdict, deque
+import numpy as np
+
+class run:
+    progress = save = staticmethod(lambda *_: None)
+    remaining = remaining
+
+U = range(10)
+def load(u): return [{"id": (u * 3 + i) % 7, "v": u * i + 1} for i in range(4)]
+def put(u, value): pass
+"""
+HANDED_ON = {
+    "number of each row": (
+        """
+n=0
+for u in run.remaining(U):
+    rows=[]
+    for r in load(u):
+        n+=1; rows.append([n,r["v"]])
+    put(u,rows)""",
+        "n",
+    ),
+    "rows that were seen": (
+        """
+seen=set()
+for u in run.remaining(U):
+    out=[]
+    for r in load(u):
+        if r["id"] in seen: continue
+        seen.add(r["id"]); out.append(r)
+    put(u,out)""",
+        "seen",
+    ),
+    "rows that a generator has seen": (
+        """
+seen=set()
+def fresh(rows):
+    for r in rows:
+        if r["id"] not in seen:
+            seen.add(r["id"]); yield r
+def main():
+    for u in run.remaining(U): put(u,list(fresh(load(u))))
+main()""",
+        "seen",
+    ),
+    "rows that an object has seen": (
+        """
+class Dedupe:
+    def __init__(self): self.seen={}
+    def new(self,r):
+        if r["id"] in self.seen: return False
+        self.seen[r["id"]]=True
+        return True
+d=Dedupe()
+for u in run.remaining(U): put(u,[r for r in load(u) if d.new(r)])""",
+        "seen",
+    ),
+    "rows before": (
+        """
+prev=None
+for u in run.remaining(U):
+    cur=load(u)
+    put(u,[r["v"]-(p["v"] if prev else 0) for r,p in zip(cur,prev or cur)])
+    prev=cur""",
+        "prev",
+    ),
+    "number before": (
+        """
+last=0.0
+for u in run.remaining(U):
+    now=float(u*u)
+    put(u,now-last)
+    last=now""",
+        "last",
+    ),
+    "numbers by key": (
+        """
+ids={}
+for u in run.remaining(U): put(u,[ids.setdefault(r["id"],len(ids)) for r in load(u)])""",
+        "ids",
+    ),
+    "numbers by key of a function": (
+        """
+ids={}
+def number(k):
+    if k not in ids: ids[k]=len(ids)+1
+    return ids[k]
+for u in run.remaining(U): put(u,[number(r["id"]) for r in load(u)])""",
+        "ids",
+    ),
+    "numbers by key of a factory": (
+        """
+ids=defaultdict(itertools.count().__next__)
+for u in run.remaining(U): put(u,[ids[r["id"]] for r in load(u)])""",
+        "ids",
+    ),
+    "seeded numbers": (
+        """
+random.seed(42)
+for u in run.remaining(U): put(u,[random.random() for _ in range(3)])""",
+        "random",
+    ),
+    "seeded in a function": (
+        """
+def setup(): random.seed(42)
+def draw(): return random.gauss(0,1)
+def main():
+    setup()
+    for u in run.remaining(U): put(u,draw())
+main()""",
+        "random",
+    ),
+    "seeded generator": (
+        """
+rng=np.random.default_rng(42)
+for u in run.remaining(U): put(u,rng.normal(size=3).tolist())""",
+        "rng",
+    ),
+    "seeded generator of an object": (
+        """
+class Sim:
+    def __init__(self): self.rng=random.Random(7)
+    def run(self,u): return self.rng.randint(0,1000)
+sim=Sim()
+for u in run.remaining(U): put(u,sim.run(u))""",
+        "rng",
+    ),
+    "seeded numbers of numpy": (
+        """
+np.random.seed(1)
+for u in run.remaining(U): put(u,np.random.normal())""",
+        "numpy.random",
+    ),
+    "list of those before": (
+        """
+history=[]
+for u in run.remaining(U):
+    history.append(u*u)
+    put(u,sum(history[-3:])/3)""",
+        "history",
+    ),
+    "the last three": (
+        """
+w=deque(maxlen=3)
+for u in run.remaining(U):
+    w.append(u*u)
+    put(u,sum(w)/len(w))""",
+        "w",
+    ),
+    "first": (
+        """
+first=True
+for u in run.remaining(U):
+    put(u,["header"] if first else []); first=False""",
+        "first",
+    ),
+    "columns of the first": (
+        """
+columns=None
+for u in run.remaining(U):
+    row={f"c{u%3}":1,"x":2}
+    if columns is None: columns=list(row)
+    put(u,[row.get(c) for c in columns])""",
+        "columns",
+    ),
+    "counts": (
+        """
+counts=Counter()
+for u in run.remaining(U):
+    for r in load(u): counts[r["id"]]+=1
+    put(u,counts.most_common(2))""",
+        "counts",
+    ),
+    "number of an object": (
+        """
+class W:
+    n=0
+    def work(self,u):
+        self.n+=1; put(u,f"{self.n}/10")
+w=W()
+for u in run.remaining(U): w.work(u)""",
+        "n",
+    ),
+    "count of the loop": (
+        """
+for i,u in enumerate(run.remaining(U)): put(u,[i,u])""",
+        "i",
+    ),
+    "count beside the loop": (
+        """
+for u,i in zip(run.remaining(U),itertools.count(100)): put(u,[i,u])""",
+        "i",
+    ),
+    "sum of an object": (
+        """
+class Account:
+    def __init__(self): self.balance=100
+account=Account()
+for u in run.remaining(U):
+    account.balance+=u
+    put(u,{"balance":account.balance})""",
+        "balance",
+    ),
+    "array": (
+        """
+m=np.eye(3)
+for u in run.remaining(U):
+    m[u%3,0]+=u
+    put(u,m.sum())""",
+        "m",
+    ),
+    "best so far": (
+        """
+best=None
+for u in run.remaining(U):
+    x=(u*7)%11
+    is_best=best is None or x<best
+    if is_best: best=x
+    put(u,is_best)""",
+        "best",
+    ),
+    "number of a closure": (
+        """
+def counter():
+    n=0
+    def step():
+        nonlocal n
+        n+=1; return n
+    return step
+step=counter()
+for u in run.remaining(U): put(u,step())""",
+        "n",
+    ),
+    "number of a default": (
+        """
+def nxt(state=[0]):
+    state[0]+=1; return state[0]
+for u in run.remaining(U): put(u,nxt())""",
+        "state",
+    ),
+    "global number": (
+        """
+n = 0
+def step():
+    global n
+    n += 1
+    return n
+def main():
+    for u in run.remaining(U): put(u, step())
+main()""",
+        "n",
+    ),
+    "number of a class": (
+        """
+class Batch:
+    number = 0
+    def __init__(self):
+        Batch.number += 1
+        self.name = f"batch {Batch.number}"
+for u in run.remaining(U): put(u, Batch().name)""",
+        "number",
+    ),
+    "number in a dictionary": (
+        """
+state = {"n": 0}
+for u in run.remaining(U):
+    state["n"] += 1
+    put(u, state["n"])""",
+        "state",
+    ),
+    "the one before in a dictionary": (
+        """
+state = {}
+for u in run.remaining(U):
+    put(u, u - state.get("last", 0))
+    state["last"] = u""",
+        "state",
+    ),
+    "the one before in a list": (
+        """
+last = [0]
+for u in run.remaining(U):
+    put(u, u - last[0])
+    last[0] = u""",
+        "last",
+    ),
+    "two numbers": (
+        """
+a, b = 0, 1
+for u in run.remaining(U):
+    a, b = b, a + b
+    put(u, a)""",
+        "a",
+    ),
+    "text": (
+        """
+text = ""
+for u in run.remaining(U):
+    text += str(u)
+    put(u, text)""",
+        "text",
+    ),
+    "object that is made of the one before": (
+        """
+class Sum:
+    def __init__(self, total): self.total = total
+    def plus(self, u): return Sum(self.total + u)
+so_far = Sum(0)
+for u in run.remaining(U):
+    so_far = so_far.plus(u)
+    put(u, so_far.total)""",
+        "total",
+    ),
+    "table so far": (
+        """
+table = np.zeros(0)
+for u in run.remaining(U):
+    table = np.concatenate([table, np.ones(u)])
+    put(u, table.mean())""",
+        "table",
+    ),
+    "best ones": (
+        """
+import heapq
+best = []
+for u in run.remaining(U):
+    heapq.heappush(best, (u * 7) % 11)
+    put(u, best[0])""",
+        "best",
+    ),
+    "who is next": (
+        """
+workers = deque("abc")
+for u in run.remaining(U):
+    workers.rotate()
+    put(u, workers[0])""",
+        "workers",
+    ),
+    "rows by another name": (
+        """
+rows = {k: {"n": 0} for k in range(3)}
+for u in run.remaining(U):
+    row = rows[u % 3]
+    row["n"] += 1
+    put(u, dict(row))""",
+        "rows",
+    ),
+    "groups": (
+        """
+groups = defaultdict(list)
+for u in run.remaining(U):
+    groups[u % 3].append(u)
+    put(u, groups[u % 3])""",
+        "groups",
+    ),
+    "rows that are skipped by a function": (
+        """
+seen = set()
+def handle(r, out):
+    if r["id"] in seen:
+        return
+    seen.add(r["id"])
+    out.append(r)
+for u in run.remaining(U):
+    out = []
+    for r in load(u): handle(r, out)
+    put(u, out)""",
+        "seen",
+    ),
+    "in a coroutine": (
+        """
+import asyncio
+async def main():
+    n = 0
+    for u in run.remaining(U):
+        await asyncio.sleep(0)
+        n += 1
+        put(u, n)
+asyncio.run(main())""",
+        "n",
+    ),
+}
+
+BY_VALUE_ALONE = {"numbers by key of a factory", "who is next", "rows by another name"}
+
+NOT_HANDED_ON = {
+    "cache of a function": """
+cache={}
+def name(k):
+    if k not in cache: cache[k]=str(k)*2
+    return cache[k]
+for u in run.remaining(U): put(u,[name(r["id"]) for r in load(u)])""",
+    "cache": """
+cache={}
+for u in run.remaining(U):
+    v=cache.get(u%3)
+    if v is None:
+        v=cache[u%3]=str(u%3)
+    put(u,v)""",
+    "cache of an object": """
+cache={}
+class Look:
+    def __init__(self): self.known={}
+    def up(self,k):
+        try: return self.known[k]
+        except KeyError:
+            found=self.known[k]=k*k
+            return found
+look=Look()
+for u in run.remaining(U): put(u,look.up(u%3))""",
+    "cache by default": """
+cache={}
+for u in run.remaining(U): put(u,cache.setdefault(u%3,str(u%3)))""",
+    "table that is loaded once": """
+table=None
+for u in run.remaining(U):
+    if table is None: table={k:str(k) for k in range(10)}
+    put(u,table[u])""",
+    "table of a function that is loaded once": """
+_table=None
+def table():
+    global _table
+    if _table is None: _table=np.arange(10)
+    return _table
+for u in run.remaining(U): put(u,int(table()[u]))""",
+    "time of the one before": """
+last=time.monotonic()
+for u in run.remaining(U):
+    wait=0.002-(time.monotonic()-last)
+    if wait>0: time.sleep(wait)
+    last=time.monotonic()
+    put(u,u)""",
+    "progress": """
+done=0; begun=time.time()
+for u in run.remaining(U):
+    put(u,u)
+    done+=1
+    if done%3==0: print(done,"done",done/(time.time()-begun),"per s")
+    run.progress(done/10)""",
+    "log": """
+log=logging.getLogger()
+rows=0
+for u in run.remaining(U):
+    r=load(u); rows+=len(r)
+    log.info("%d rows so far, %.1f on average",rows,rows/(u+1))
+    put(u,r)""",
+    "list that is emptied": """
+buf=[]
+for u in run.remaining(U):
+    for r in load(u): buf.append(r)
+    put(u,buf)
+    buf.clear()""",
+    "list that is made anew": """
+rows=[]
+for u in run.remaining(U):
+    rows=[]
+    for r in load(u): rows.append(r["v"])
+    put(u,rows)""",
+    "numbers that are not seeded": """
+for u in run.remaining(U):
+    time.sleep(random.random()/1000); put(u,u)""",
+    "seeded for each": """
+for u in run.remaining(U):
+    random.seed(u); put(u,random.random())""",
+    "generator of each": """
+def draw(u):
+    rng=np.random.default_rng((42,u)); return rng.normal()
+for u in run.remaining(U): put(u,draw(u))""",
+    "too many errors": """
+errors=0
+for u in run.remaining(U):
+    try:
+        if u==3: raise ValueError
+    except ValueError:
+        errors+=1
+        if errors>5: raise
+    put(u,u)""",
+    "tries": """
+for u in run.remaining(U):
+    for tries in range(3):
+        try: v=u*2; break
+        except OSError: time.sleep(2**tries)
+    put(u,v)""",
+    "pause": """
+pause=0.001
+for u in run.remaining(U):
+    t=time.time(); put(u,u)
+    pause=min(pause*1.1,0.002) if time.time()-t>0.01 else 0.001
+    time.sleep(pause)""",
+    "saved at times": """
+n=0
+for u in run.remaining(U):
+    put(u,u); n+=1
+    if n%4==0:
+        import gc; gc.collect(); run.save()""",
+    "calls of a model": """
+class Model:
+    def __init__(self): self.calls=0; self.w=np.arange(10)
+    def predict(self,u): self.calls+=1; return int(self.w[u])
+m=Model()
+for u in run.remaining(U): put(u,m.predict(u))
+print(m.calls)""",
+    "limit": """
+limit=int(os.environ.get("LIMIT","100")); n=0
+for u in run.remaining(U):
+    put(u,u); n+=1
+    if n>=limit: break""",
+    "count that is told": """
+for i,u in enumerate(run.remaining(U)):
+    if i%2==0: print(i,"of 10")
+    put(u,u)""",
+    "times that are told": """
+times=[]
+for u in run.remaining(U):
+    t=time.perf_counter(); put(u,u); times.append(time.perf_counter()-t)
+print(sum(times)/len(times))""",
+    "settings": """
+config={"a":1}
+os.environ["X"]="1"
+for u in run.remaining(U):
+    config["current"]=u
+    put(u,[config["a"],config["current"]])""",
+    "cache of the library": """
+from functools import lru_cache
+@lru_cache(maxsize=None)
+def sq(k): return k*k
+for u in run.remaining(U): put(u,sq(u%3))""",
+    "client": """
+class Client:
+    def __init__(self): self.calls=0; self.token=None; self.at=0
+    def get(self,u):
+        if self.token is None or time.time()-self.at>1000: self.token="t"; self.at=time.time()
+        self.calls+=1
+        return {"v":u,"ok":bool(self.token)}
+c=Client()
+for u in run.remaining(U): put(u,c.get(u))""",
+    "array that is filled by a library": """
+scratch = np.empty(3)
+for u in run.remaining(U):
+    np.multiply(np.ones(3), u, out=scratch)
+    put(u, scratch.sum())""",
+    "record that counts": """
+session = {"token": "t", "uses": 0}
+for u in run.remaining(U):
+    session["uses"] += 1
+    put(u, session["token"])""",
+    "scraper": """
+class Throttle:
+    def __init__(self,per): self.per=per; self.last=0.0; self.waited=0
+    def wait(self):
+        left=self.last+self.per-time.time()
+        if left>0:
+            time.sleep(left); self.waited+=left
+        self.last=time.time()
+class Session:
+    def __init__(self): self.headers={}; self.cookies={}; self.requests=0; self.token=None
+    def refresh(self): self.token="t"; self.headers["Authorization"]=self.token
+    def get(self,u):
+        if not self.token: self.refresh()
+        self.requests+=1; self.cookies["sid"]="x"
+        return {"url":u,"auth":self.headers["Authorization"]}
+throttle,session=Throttle(.001),Session()
+def fetch(u):
+    throttle.wait()
+    for attempt in range(3):
+        try: return session.get(u)
+        except OSError: time.sleep(2**attempt)
+    raise RuntimeError
+def main():
+    for u in run.remaining(U): put(u,fetch(u))
+    print(session.requests,throttle.waited)
+main()""",
+    "model and scratch array": """
+class Model:
+    def __init__(self): self.w=None; self.batches=0
+    def load(self): self.w=np.arange(12).reshape(3,4)
+    def predict(self,x):
+        if self.w is None: self.load()
+        self.batches+=1
+        return (self.w@x).tolist()
+model=Model()
+scratch=np.empty(4)
+for u in run.remaining(U):
+    scratch[:]=u
+    x=scratch*2
+    put(u,model.predict(x))
+print("batches",model.batches)""",
+    "statistics": """
+from dataclasses import dataclass, field
+@dataclass
+class Stats: files:int=0; rows:int=0; bad:list=field(default_factory=list)
+class Pipeline:
+    def __init__(self): self.stats=Stats(); self.current=None; self.by_day={}
+    def read(self,u):
+        self.current=u; rows=load(u); self.stats.files+=1; self.stats.rows+=len(rows)
+        return rows
+    def clean(self,rows):
+        good=[]
+        for r in rows:
+            if r["v"]<0: self.stats.bad.append(r["id"]); continue
+            good.append(dict(r,day=self.current))
+        return good
+    def run(self):
+        for u in run.remaining(U):
+            put(u,self.clean(self.read(u)))
+            logging.info("after %s: %s",u,self.stats)
+        print(self.stats.files,self.stats.rows,len(self.stats.bad))
+Pipeline().run()""",
+    "buffer that is written anew": """
+import io,csv
+buf=io.StringIO(); writer=csv.writer(buf)
+for u in run.remaining(U):
+    buf.seek(0); buf.truncate()
+    for r in load(u): writer.writerow(r.values())
+    put(u,buf.getvalue())""",
+    "parser that is reset": """
+class Parser:
+    def __init__(self): self.reset()
+    def reset(self): self.stack=[]; self.out=[]; self.n=0
+    def feed(self,r): self.n+=1; self.stack.append(r); self.out.append(self.n)
+p=Parser()
+for u in run.remaining(U):
+    p.reset()
+    for r in load(u): p.feed(r)
+    put(u,p.out)""",
+    "cache that counts": """
+class Geo:
+    def __init__(self): self.cache={}; self.hits=self.misses=0
+    def where(self,k):
+        if k in self.cache:
+            self.hits+=1
+            return self.cache[k]
+        self.misses+=1
+        found=(k*2,k*3); self.cache[k]=found
+        return found
+geo=Geo()
+for u in run.remaining(U): put(u,[geo.where(r["id"]) for r in load(u)])
+print(geo.hits,geo.misses)""",
+    "cache of records": """
+_cache={}
+def where(k):
+    try: return _cache[k]
+    except KeyError: pass
+    _cache[k]=result={"lat":k,"lon":k*2}
+    return result
+for u in run.remaining(U): put(u,[where(r["id"]) for r in load(u)])""",
+    "cache of a decorator": """
+def memoize(f):
+    memo={}
+    def inner(*args):
+        if args not in memo: memo[args]=f(*args)
+        return memo[args]
+    return inner
+@memoize
+def slow(k): return k*k
+for u in run.remaining(U): put(u,slow(u%3))""",
+    "seeded once for the order": """
+random.seed(0)
+units=list(U); random.shuffle(units)
+for u in run.remaining(units): put(u,u)""",
+    "failures": """
+failed=[]; ok=0
+for u in run.remaining(U):
+    try:
+        put(u,load(u)); ok+=1
+    except ValueError as e:
+        failed.append((u,e))
+        logging.warning("%s failed, %d so far",u,len(failed))
+        if len(failed)>3: sys.exit("too many")
+if failed: sys.exit(1)
+print(ok)""",
+    "time to go": """
+begun=time.monotonic(); sizes=[]
+for i,u in enumerate(run.remaining(U),1):
+    rows=load(u); sizes.append(len(rows)); put(u,rows)
+    took=time.monotonic()-begun
+    print(f"{i}/{len(U)} {took/i:.2f}s each, {sum(sizes)} rows")""",
+    "connection of an age": """
+import sqlite3
+class Db:
+    def __init__(self): self.con=None; self.queries=0; self.opened=0
+    def connect(self):
+        self.con=sqlite3.connect(":memory:"); self.opened=time.time()
+    def q(self,u):
+        if self.con is None or time.time()-self.opened>300: self.connect()
+        self.queries+=1
+        return self.con.execute("select ?*2",(u,)).fetchone()[0]
+db=Db()
+for u in run.remaining(U): put(u,db.q(u))""",
+    "tries of a decorator": """
+import functools
+def retry(n):
+    def deco(f):
+        @functools.wraps(f)
+        def inner(*a):
+            left=n; pause=.001
+            while True:
+                try: return f(*a)
+                except OSError:
+                    left-=1
+                    if not left: raise
+                    time.sleep(pause); pause*=2
+        return inner
+    return deco
+@retry(3)
+def get(u): return u*2
+for u in run.remaining(U): put(u,get(u))""",
+    "names of one unit": """
+for u in run.remaining(U):
+    mode="start"; out=[]; header=None
+    for r in load(u):
+        if mode=="start": header=r; mode="rows"
+        else: out.append((header["id"],r["v"]))
+    put(u,out)""",
+    "names by case": """
+for u in run.remaining(U):
+    try: v=load(u)[0]
+    except IndexError: ok=False
+    else: ok=True
+    if u%2: note="odd"
+    elif u: note="even"
+    else: note="zero"
+    put(u,[ok,note])""",
+    "names of an inner loop": """
+for u in run.remaining(U):
+    n=u
+    while n>1:
+        half=n//2; n=half
+        steps=half
+    put(u,[n])""",
+    "sum of one unit": """
+for u in run.remaining(U):
+    total=0
+    for r in load(u):
+        if r["v"]>5:
+            big=r["v"]; total+=big
+    put(u,total)""",
+}
+
+
+def handed_on(folder: Path, text: str, units: Iterable[int]) -> tuple[list[str], bool]:
+    """What a program's units leave to those after them, and whether it may be so by its text."""
+    found: list[str] = []
+    may_hide_some: list[bool] = []
+
+    def remaining(_: Iterable[int]) -> Iterator[int]:
+        among = AmongUnits([str(program)])
+        may_hide_some.append(among.may_hide_some())
+        yield from units
+        found.extend(among.names())
+
+    program = folder / "job.py"
+    program.write_text(f"{HEAD}{text.strip()}\n")
+    module = type(sys)("job")
+    given: dict[str, Any] = {"__name__": "__main__", "remaining": remaining, "print": id}
+    module.__dict__.update(given | {"print": lambda *_: None})
+    exec(compile(program.read_text(), program, "exec"), module.__dict__)
+    return found, may_hide_some == [True]
+
+
+@pytest.mark.parametrize("way", HANDED_ON)
+def test_what_a_unit_reads_as_those_before_left_it_is_known(tmp_path: Path, way: str) -> None:
+    text, name = HANDED_ON[way]
+    assert handed_on(tmp_path, text, range(6, 10)) == ([name], way not in BY_VALUE_ALONE)
+
+
+@pytest.mark.parametrize("way", HANDED_ON)
+def test_one_unit_shows_it_too(tmp_path: Path, way: str) -> None:
+    text, name = HANDED_ON[way]
+    assert handed_on(tmp_path, text, [9])[0] == [name]
+
+
+@pytest.mark.parametrize("way", NOT_HANDED_ON)
+def test_what_is_looked_up_told_or_made_anew_is_not(tmp_path: Path, way: str) -> None:
+    assert handed_on(tmp_path, NOT_HANDED_ON[way], range(6, 10))[0] == []
