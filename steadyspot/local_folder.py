@@ -24,7 +24,7 @@ from steadyspot.contract.shards import shard_key
 from steadyspot.errors import RunError
 from steadyspot.local_shards import LEADER
 from steadyspot.names import place_below
-from steadyspot.paths import remove
+from steadyspot.paths import holds_something, remove
 from steadyspot.shards import Shard
 from steadyspot.state import plain
 from steadyspot.units import Ambiguous, Process, ancestry, beside, owner
@@ -97,6 +97,10 @@ class FolderChannel:
                 for left in (self._root / kind).iterdir():
                     if not Process.named(left.name).lives():
                         remove(left)
+            if told := _to_empty(done["to_empty"]):
+                sys.stderr.write(told)
+                raise SystemExit(int(Exit.BAD_SETUP))
+            done["to_empty"] = ""
             attempt = Process(*done["attempt"])
             if not (attempt.lives() and attempt.pid in ancestry(os.getpid())):
                 attempt = Process.of(os.getpid())
@@ -289,8 +293,13 @@ class FolderChannel:
         self._lacking[lacking] = why
 
     def _begin_anew(self, done: dict[str, Any], why: str) -> NoReturn:
-        self._forget_units(done)
-        sys.stderr.write(f"{why}\n")
+        """Forget all that was done, and have the job empty what units have left it in files."""
+        folder = self.about["folders"][0]
+        names = {name for unit in done["units"].values() for name in unit["outputs"]}
+        done |= {"units": {}, "state": [], "removing": sorted(names), "to_empty": folder}
+        self._write(done)
+        self._publish_done(done)
+        sys.stderr.write(f"{why}\n{_to_empty(folder)}")
         self._is_begun_anew = True
         raise SystemExit(int(Exit.TRY_AGAIN))
 
@@ -446,12 +455,6 @@ class FolderChannel:
         for folder in done["moving"]:
             remove(folder)
 
-    def _forget_units(self, done: dict[str, Any]) -> None:
-        names = {name for unit in done["units"].values() for name in unit["outputs"]}
-        done |= {"units": {}, "removing": sorted(names)}
-        self._write(done)
-        self._publish_done(done)
-
     def _publish(self, written: str, name: str) -> None:
         _move(written, self._outputs / name)
 
@@ -484,6 +487,7 @@ class FolderChannel:
             "removing": [],
             "attempt": [0, ""],
             "attempts": 0,
+            "to_empty": "",
         }
 
     def _write(self, done: dict[str, Any]) -> None:
@@ -507,6 +511,13 @@ def _refuse_twice(unit: str, names: Sequence[str], done: Mapping[str, Any]) -> N
                 f"The units {other} and {unit} have made an output of one name, '{min(twice)}'."
                 " Name outputs by their unit; a count of the loop begins anew after a stop."
             )
+
+
+def _to_empty(folder: str) -> str:
+    """What to do where the checkpoint folder still holds what units left that are done again."""
+    if not holds_something(folder):
+        return ""
+    return f"What is in {folder} is of units that are done again: empty it first.\n"
 
 
 def _move(written: str, place: Path) -> None:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+
+
+def holds_something(folder: str) -> bool:
+    """Whether there is anything in a folder, whose name may be empty."""
+    with contextlib.suppress(OSError):
+        return bool(folder and os.listdir(folder))
+    return False
 
 
 def remove(path: str | os.PathLike[str]) -> None:

@@ -33,10 +33,10 @@ from steadyspot.memory.aside import Aside, Others
 from steadyspot.memory.left_out import (
     LeftOut,
     beside_of,
-    holds_something,
     names_of_results,
 )
 from steadyspot.names import BadName, check_name
+from steadyspot.paths import holds_something
 from steadyspot.shards import Shard
 from steadyspot.state import State
 from steadyspot.stopping import Stopping

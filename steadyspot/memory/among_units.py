@@ -7,56 +7,42 @@ not what they would make in an undisturbed run.
 
 from __future__ import annotations
 
-import ast
-import os
-from collections.abc import Iterable
-from types import CodeType
-
 from steadyspot.memory.contents import Told, is_data, told
 from steadyspot.memory.flow import Way
 from steadyspot.memory.gathering import Names, reached
 from steadyspot.memory.places import places_at
-from steadyspot.memory.plain_loop import taken_at_once
-from steadyspot.memory.program_text import Program, program_of
 from steadyspot.memory.randomness import standing
-from steadyspot.memory.read_later import called_from
+from steadyspot.memory.restored import Restored
+from steadyspot.memory.under_loops import UnderLoops
 from steadyspot.memory.unit_text import UnitText
-from steadyspot.under_way import job_stack
 
 
 class AmongUnits:
-    """What is held as loops ask for their next unit; ``files`` are those of the job."""
+    """What is held as loops ask for their next unit.
 
-    def __init__(self, files: Iterable[str]) -> None:
-        loops: dict[ast.For, CodeType] = {}
-        others: list[ast.AST] = []
-        programs: dict[str, Program] = {}
-        taker = taken_at_once()
-        for frame in job_stack():
-            code = frame.f_code
-            program = program_of(code.co_filename)
-            statement = program and program.statement(code, frame.f_lasti)
-            if program and statement:
-                programs[os.path.realpath(code.co_filename)] = program
-                if isinstance(statement, ast.For):
-                    loops[statement] = code
-                elif frame is taker:
-                    others.append(statement)
-        for file in {os.path.realpath(one) for one in files} - set(programs):
-            if program := program_of(file):
-                programs[file] = program
-        known = list(programs.values())
-        blocks = [one for loop in loops for one in loop.body] + others
-        self._text = UnitText(list(loops), others, called_from(blocks, known, set(loops)))
-        self._codes = set(loops.values())
-        is_seeded = self._text.seeds(node for one in known for node in one.calls())
-        self._random = standing() if is_seeded else {}
+    Where the job keeps something itself, what was ``restored`` does not count.
+    """
+
+    def __init__(self, running: UnderLoops, restored: Restored) -> None:
+        loops, others = list(running.loops), running.others
+        self._text = UnitText(loops, others, running.functions)
+        self._codes = set(running.loops.values())
+        self._restored = restored
+        calls = (node for one in running.programs for node in one.calls())
+        self._random = standing() if self._text.seeds(calls) else {}
         self._before = self._held()
 
-    def names(self) -> list[str]:
-        """By what names units have left something to those after them."""
+    def names(self, *, kept: bool = False) -> list[str]:
+        """By what names units have left something to those after them.
+
+        ``kept``: the job keeps something.
+        """
         now, text = self._held(), self._text
-        found = {path for path, value in now.items() if self._was_handed_on(path, value)}
+        found = {
+            path
+            for path, value in now.items()
+            if self._was_handed_on(path, value) and not (kept and self._restored.has(path))
+        }
         random = standing() if self._random else {}
         found |= {path for path, was in self._random.items() if random.get(path, was) != was}
         return sorted(text.counted | {str(path[-1]) for path in found})

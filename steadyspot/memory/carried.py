@@ -20,6 +20,7 @@ from steadyspot.memory.in_memory import rows_in_memory
 from steadyspot.memory.places import places_along, places_at
 from steadyspot.memory.program_text import kept_by_loop
 from steadyspot.memory.read_later import Later
+from steadyspot.memory.restored import Restored
 from steadyspot.under_way import job_stack
 
 _GROW = (*CONTAINERS, *BUFFERS)
@@ -30,9 +31,13 @@ _OF_A_NAME = 2
 
 
 class Carried:
-    """What the loops keep that ask for their next unit just now; ``files`` are those of the job."""
+    """What the loops keep that ask for their next unit just now; ``files`` are those of the job.
 
-    def __init__(self, files: Iterable[str]) -> None:
+    Where the job keeps something itself, what was ``restored`` does not count.
+    """
+
+    def __init__(self, files: Iterable[str], restored: Restored) -> None:
+        self._restored = restored
         self._before = held_here()
         self._here: dict[CodeType, Changes] = {}
         self._elsewhere: Changes = set()
@@ -48,21 +53,23 @@ class Carried:
                 self._elsewhere |= kept.elsewhere
                 self._touched |= kept.touched
 
-    def names(self, *, ran: bool, all_made: bool) -> list[str]:
+    def names(self, *, ran: bool, all_made: bool, kept: bool = False) -> list[str]:
         """By what names the program holds it now.
 
         ``ran``: units were done in this attempt. ``all_made``: each made an output, so that none
-        waited for a container that grew.
+        waited for a container that grew. ``kept``: the job keeps something.
         """
         now = held_here()
         longer = gathered(now, self._before)
         found = {
-            str(path[-1])
+            path
             for path, value, _ in reached(is_data)
             if _is_kept(value, self._ways(path), ran, all_made and path in longer)
         }
         changed = self._changed() if ran else set()
-        return sorted(found | {str(path[-1]) for path in changed - (set() if all_made else longer)})
+        found |= changed - (set() if all_made else longer)
+        lost = (path for path in found if not (kept and self._restored.has(path)))
+        return sorted({str(path[-1]) for path in lost})
 
     def may_hide_some(self) -> bool:
         """Whether something was in reach of units, for an output later, and no text shows it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -39,9 +37,13 @@ class LeftOut:
             # Only after a stop: it loads a parser.
             from steadyspot.memory.among_units import AmongUnits
             from steadyspot.memory.carried import Carried
+            from steadyspot.memory.restored import Restored
+            from steadyspot.memory.under_loops import UnderLoops
 
             files = files_of_job()
-            self._carried, self._among = Carried(files), AmongUnits(files)
+            running = UnderLoops(files)
+            restored = Restored(running)
+            self._carried, self._among = Carried(files, restored), AmongUnits(running, restored)
             self._returned = _names_of_returned()
             self._mapped = self._files.mapped_anew()
         self.keys.append(key)
@@ -53,20 +55,20 @@ class LeftOut:
         return self._carried.may_hide_some() or self._among.may_hide_some()
 
     def loop_is_over(self, *, kept: bool, ran: bool, made: int, each_made: bool) -> None:
-        """Say what is lacking from now on, unless it is ``kept`` by the job itself.
+        """Say what is lacking from now on.
 
-        ``ran``: other units were done; so many ``made`` something, or ``each``.
+        ``kept``: the job keeps something itself. ``ran``: other units were done; so many ``made``
+        something, or ``each``.
         """
         if not (self._carried and self._among):
             return
         if self._mapped:
             self._say(self._mapped, len(self.keys), Lacking.LATER)
-        if not kept:
-            names = self._carried.names(ran=ran, all_made=each_made) + self._returned
-            if names:
-                self._say(names, len(self.keys), Lacking.LATER)
-            if made and (names := self._among.names()):
-                self._say(names, len(self.keys), Lacking.UNITS)
+        names = self._carried.names(ran=ran, all_made=each_made, kept=kept)
+        if names := names + ([] if kept else self._returned):
+            self._say(names, len(self.keys), Lacking.LATER)
+        if made and (names := self._among.names(kept=kept)):
+            self._say(names, len(self.keys), Lacking.UNITS)
 
 
 def names_of_results(asking: FrameType) -> list[str]:
@@ -100,10 +102,3 @@ def _names_of_returned() -> list[str]:
     frame = taken_at_once()
     found = returned_read(frame.f_code, frame.f_lasti) if frame else set()
     return sorted(name or "what was returned" for name in found)
-
-
-def holds_something(folder: str) -> bool:
-    """Whether there is anything in a folder, whose name may be empty."""
-    with contextlib.suppress(OSError):
-        return bool(folder and os.listdir(folder))
-    return False

@@ -208,6 +208,14 @@ class Program:
         given = (one.args for one in self.calls() if called_by(one) in _REGISTER)
         return {place_of(one) for each in given for one in each} - {""}
 
+    def statements_beside(self, others: Collection[ast.AST]) -> Iterator[ast.stmt]:
+        """The statements that neither hold one of the others nor stand in one."""
+        holding = {above for one in others for above in self._above(one)}
+        for node in self._nodes:
+            is_beside = node not in holding and node not in others
+            if isinstance(node, ast.stmt) and is_beside and not self._is_in(node, others):
+                yield node
+
     def _is_in(self, node: ast.AST, statements: Collection[ast.AST]) -> bool:
         return any(above in statements for above in self._above(node))
 

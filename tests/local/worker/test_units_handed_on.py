@@ -163,3 +163,107 @@ def test_the_run_begins_anew_and_is_complete_with_what_an_undisturbed_one_makes(
     assert again.end() == 0, again.said()
     last = [(22, 7), (23, 8), (24, 0)]
     assert bench.objects()["7.txt"] == str(last).encode()
+
+
+KEPT_BESIDE = {
+    "state": "run.state['last'] = unit",
+    "folder": "open(os.environ['STEADYSPOT_CHECKPOINT_DIR'] + '/log.txt', 'a').write(f'{unit},')",
+}
+COUNTED = """
+import os
+run = current_run()
+number = total = 0
+for unit in each():
+    number += 1
+    total += unit
+    {keep}
+    put(unit, number)
+put("total", total)
+if 'STEADYSPOT_CHECKPOINT_DIR' in os.environ:
+    put("log", open(os.environ['STEADYSPOT_CHECKPOINT_DIR'] + '/log.txt').read())"""
+
+
+@pytest.mark.parametrize("where", KEPT_BESIDE)
+def test_what_a_job_keeps_of_another_thing_does_not_count(
+    bench: Bench, tmp_path: Path, where: str
+) -> None:
+    command = bench.job_file(HEAD + COUNTED.format(keep=KEPT_BESIDE[where]))
+    of_attempts = [
+        {"STEADYSPOT_CHECKPOINT_DIR": str(tmp_path / f"kept-{each}")} if where == "folder" else {}
+        for each in range(3)
+    ]
+    bench.kill_behind("gave 4", *command, **of_attempts[0])
+
+    resumed = bench.start(*command, **of_attempts[1])
+    assert resumed.end() == 75, resumed.said()
+    again = bench.start(*command, **of_attempts[2])
+    assert again.end() == 0, again.said()
+    outputs = bench.objects()
+    assert outputs["7.txt"] == b"8"
+    assert outputs["total.txt"] == b"28"
+    if where == "folder":
+        assert outputs["log.txt"] == b"0,1,2,3,4,5,6,7,"
+
+
+RESTORED = """
+import json, os
+run = current_run()
+path = os.environ.get("STEADYSPOT_CHECKPOINT_DIR", "") + "/kept.json"
+class Kept:
+    def __init__(self): self.number = self.total = 0
+    def restore(self):
+        self.number, self.total = {restore}
+    def keep(self, unit):
+        self.number += 1
+        self.total += unit
+        {keep}
+kept = Kept()
+kept.restore()
+for unit in each():
+    kept.keep(unit)
+    put(unit, kept.number)
+put("total", kept.total)"""
+WAYS_TO_RESTORE = {
+    "state": {
+        "restore": "run.state.get('kept', (0, 0))",
+        "keep": "run.state['kept'] = [self.number, self.total]",
+    },
+    "folder": {
+        "restore": "json.load(open(path)) if os.path.exists(path) else (0, 0)",
+        "keep": "json.dump([self.number, self.total], open(path, 'w'))",
+    },
+}
+
+
+@pytest.mark.parametrize("where", WAYS_TO_RESTORE)
+def test_what_a_job_reads_back_goes_on(bench: Bench, tmp_path: Path, where: str) -> None:
+    command = bench.job_file(HEAD + RESTORED.format(**WAYS_TO_RESTORE[where]))
+    of_attempts = [
+        {"STEADYSPOT_CHECKPOINT_DIR": str(tmp_path / f"kept-{each}")} if where == "folder" else {}
+        for each in range(2)
+    ]
+    bench.kill_behind("gave 4", *command, **of_attempts[0])
+
+    resumed = bench.start(*command, **of_attempts[1])
+    assert resumed.end() == 0, resumed.said()
+    outputs = bench.objects()
+    assert outputs["7.txt"] == b"8"
+    assert outputs["total.txt"] == b"28"
+
+
+def test_a_folder_is_emptied_before_its_units_are_done_again(tmp_path: Path) -> None:
+    """Without AWS nobody but its owner may empty it."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    head = f"import os\nos.environ['STEADYSPOT_CHECKPOINT_DIR'] = {str(kept)!r}\n"
+    job = head + HEAD + COUNTED.format(keep=KEPT_BESIDE["folder"])
+    killed_behind("gave 4", tmp_path, job)
+
+    for code in (75, 125):
+        ended, said = run_to_its_end(tmp_path, job)
+        assert ended == code, said
+        assert f"What is in {kept} is of units that are done again: empty it first." in said
+    (kept / "log.txt").unlink()
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    assert published(tmp_path)["log.txt"] == b"0,1,2,3,4,5,6,7,"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from steadyspot.memory.among_units import AmongUnits
+from steadyspot.memory.restored import Restored
+from steadyspot.memory.under_loops import UnderLoops
 
 HEAD = """
 import collections, csv, functools, io, itertools, logging, os, random, sqlite3, sys, time
@@ -759,7 +761,8 @@ def handed_on(folder: Path, text: str, units: Iterable[int]) -> tuple[list[str],
     may_hide_some: list[bool] = []
 
     def remaining(_: Iterable[int]) -> Iterator[int]:
-        among = AmongUnits([str(program)])
+        running = UnderLoops([str(program)])
+        among = AmongUnits(running, Restored(running))
         may_hide_some.append(among.may_hide_some())
         yield from units
         found.extend(among.names())

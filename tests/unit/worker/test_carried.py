@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from steadyspot.memory.carried import Carried
+from steadyspot.memory.restored import Restored
+from steadyspot.memory.under_loops import UnderLoops
 
 HEAD = """
 import array, asyncio, atexit, collections, dataclasses, hashlib, heapq, json, struct, time, types
@@ -456,7 +458,7 @@ def kept(
     found: list[str] = []
 
     def remaining(units: Iterable[int]) -> Iterator[int]:
-        carried = Carried([str(program), *others])
+        carried = Carried(files := [str(program), *others], Restored(UnderLoops(files)))
         try:
             yield from units if ran else ()
         finally:
@@ -535,7 +537,7 @@ def test_program_without_a_text_keeps_nothing_that_is_known(tmp_path: Path) -> N
     found: list[str] = []
 
     def remaining(units: Iterable[int]) -> Iterator[int]:
-        carried = Carried([])
+        carried = Carried([], Restored(UnderLoops([])))
         yield from units
         found.extend(carried.names(ran=True, all_made=True))
 
