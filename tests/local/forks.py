@@ -150,6 +150,19 @@ class Streams:
             os.close(number)
 
 
+PROGRAM = """#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as ended:
+    ended.connect({address!r})
+    order = [{module!r}, sys.argv[1:], dict(os.environ), os.getcwd()]
+    socket.send_fds(ended, [json.dumps(order).encode()], [0, 1, 2])
+    ended.recv(32)
+    code = int(ended.recv(32))
+sys.exit(code if code >= 0 else 128 - code)
+"""
+"""A program that has what it is given forked, and ends as that does; no signal goes through."""
+
+
 class Forks:
     """The process that forks, seen from the tests."""
 
@@ -179,6 +192,11 @@ class Forks:
         mode = "r" if text else "rb"
         _, *ours = (None if one is None else os.fdopen(one, mode) for one in streams.ours)
         return Forked(ended, *ours)
+
+    def program(self, path: Path, module: str) -> None:
+        """Write a program that runs the module, for what starts it by its name, as a shell does."""
+        path.write_text(PROGRAM.format(python=sys.executable, address=self._address, module=module))
+        path.chmod(0o755)
 
     def init(self, owner: socket.socket, printed: int) -> Forked:
         """Fork the init of a container of the embedded AWS whose first process is a worker."""
@@ -283,6 +301,8 @@ class Ending:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None or (isinstance(error, SystemExit) and error.code is None):
             self._code = 0
+        elif isinstance(error, KeyboardInterrupt):
+            self._code = -signal.SIGINT
         elif isinstance(error, SystemExit) and isinstance(error.code, int):
             self._code = error.code
 
@@ -290,6 +310,9 @@ class Ending:
         if self._code is not None:
             sys.stdout.flush()
             sys.stderr.flush()
+            if self._code < 0:
+                signal.signal(-self._code, signal.SIG_DFL)
+                signal.raise_signal(-self._code)
             os._exit(self._code)
 
 

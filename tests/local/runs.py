@@ -103,9 +103,9 @@ class Place:
         config = Config(Path("steadyspot.toml"), self.platform, named, notify=self.notify)
         return Target(config, self.session)
 
-    def bring(self, stack: Wanted) -> None:
-        """Deploy one stack as `steadyspot up --yes` does."""
-        bring(self.target(), stack, self.screen, lambda _plan: True)
+    def bring(self, stack: Wanted, target: Target | None = None) -> None:
+        """Deploy one stack as `steadyspot up --yes` does, by a target that may know some of it."""
+        bring(target or self.target(), stack, self.screen, lambda _plan: True)
 
     def job(self, *command: str, template: Callable[[str], str] | None = None, **more: Any) -> Work:
         """Deploy a job under a name of its own; ``template`` makes another template of ours."""
@@ -163,7 +163,7 @@ class Work:
         self.job = replace(self.job, **changes)
         self.target = self.place.target(self.job)
         if template is None:
-            self.place.bring(stack_of(self.target, self.job))
+            self.place.bring(stack_of(self.target, self.job), self.target)
         else:
             self._create(job_template(template))
         self.__dict__.pop("outputs", None)

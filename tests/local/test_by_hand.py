@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT
 
 import pytest
 
+from tests.local.forks import Forks
 from tests.local.runs import DEADLINE_SECONDS, NEVER_MEANWHILE, ROOT, eventually
 
 PAGE = ROOT / "docs" / "how-to" / "by_hand.md"
@@ -46,9 +48,12 @@ def but_for_figures(line: str) -> str:
 
 
 @pytest.mark.timeout(400)
-def test_what_the_page_says_to_type_does_what_it_says(tmp_path: Path) -> None:
+def test_what_the_page_says_to_type_does_what_it_says(commands: Forks, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    commands.program(programs / "steadyspot", "steadyspot")
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "HOME": str(tmp_path),
         "TMPDIR": os.environ["TMPDIR"],
@@ -56,8 +61,8 @@ def test_what_the_page_says_to_type_does_what_it_says(tmp_path: Path) -> None:
     first, *others = blocks()
     assert NIGHTLY in first
     typed(first.replace(NIGHTLY, NEVER_MEANWHILE), tmp_path, environment)
-    local = subprocess.Popen(
-        ["steadyspot", "local"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
+    local = commands.start(
+        "steadyspot", ["local"], environment, tmp_path, stdout=DEVNULL, stderr=STDOUT
     )
     try:
         eventually((tmp_path / ADDRESS).exists)

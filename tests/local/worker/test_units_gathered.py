@@ -20,7 +20,7 @@ from tests.local.worker.test_local_folder import (
 
 UNITS = 12
 HEAD = f"""
-import asyncio, atexit, collections, csv, io, multiprocessing, queue, shelve, sqlite3
+import atexit, collections, csv, io, multiprocessing, queue, shelve, sqlite3
 import sys, threading, time
 from xml.etree import ElementTree
 from steadyspot import current_run
@@ -252,8 +252,8 @@ WAYS = {
     "thread that writes at times": "ticks()",
     "child at a queue": "child(multiprocessing.Queue())",
     "child at a pipe": "child(Piped())",
-    "task": "asyncio.run(task())",
-    "task of a loop elsewhere": "asyncio.run(task_elsewhere())",
+    "task": "import asyncio; asyncio.run(task())",
+    "task of a loop elsewhere": "import asyncio; asyncio.run(task_elsewhere())",
 }
 IN_THE_LOOP = {
     "list": "rows_in_a_list()",
