@@ -2,8 +2,8 @@
 
 What a unit gave to one is lost with a kill, as is what a session of an ORM has not sent yet. So it
 keeps units in doubt until it is committed. One in which rows were only read does not: SQLAlchemy
-says by its events what it wrote, SQLite how many rows were changed. Drivers that open a transaction
-for what is read, too, and say nothing of it, are not asked.
+says by its events what it wrote, SQLite how many rows were changed. Of other drivers the program's
+text tells, see ``drivers``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
 
+from steadyspot.memory.drivers import Drivers
 from steadyspot.memory.gathering import reached
 from steadyspot.memory.in_memory import has_file
 
@@ -26,6 +27,7 @@ class OpenTransactions:
 
     def __init__(self) -> None:
         self._alchemy = _Alchemy()
+        self._drivers = Drivers()
         self._changes: dict[int, int] = {}
 
     def begin(self) -> None:
@@ -40,6 +42,7 @@ class OpenTransactions:
             or any(self._has_changed(one) for one in _of_sqlite())
             or any(one.in_transaction() for one in _of_peewee() if not _connection_of_sqlite(one))
             or any(one.in_atomic_block for one in _of_django())
+            or self._drivers.may_lack()
         )
 
     def _before(self, connection: Any) -> int:
