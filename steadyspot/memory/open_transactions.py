@@ -2,8 +2,8 @@
 
 What a unit gave to one is lost with a kill, as is what a session of an ORM has not sent yet. So it
 keeps units in doubt until it is committed. One in which rows were only read does not: SQLAlchemy
-says by its events what it wrote, SQLite how many rows were changed. Of other drivers the program's
-text tells, see ``drivers``.
+says by its events what it wrote, SQLite how many rows were changed, LMDB which transaction writes.
+Of other drivers the program's text tells, see ``drivers``.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class OpenTransactions:
             or any(self._has_changed(one) for one in _of_sqlite())
             or any(one.in_transaction() for one in _of_peewee() if not _connection_of_sqlite(one))
             or any(one.in_atomic_block for one in _of_django())
+            or _has_open_of_lmdb()
             or self._drivers.may_lack()
         )
 
@@ -156,6 +157,28 @@ def _below(kind: Any) -> Iterator[Any]:
     for one in kind.__subclasses__():
         yield one
         yield from _below(one)
+
+
+def _has_open_of_lmdb() -> bool:
+    """Whether a transaction that writes is open that the program has by name, with its database.
+
+    It has the number after that of the last one that was committed; one that reads has an older.
+    """
+    lmdb: Any = sys.modules.get("lmdb")
+    if not hasattr(lmdb, "Transaction"):
+        return False
+    kinds = lmdb.Environment, lmdb.Transaction
+    last, under_way = set(), set()
+    found: list[Any] = [
+        one for _, one, _ in reached(lambda value: 0 if type(value) in kinds else None)
+    ]
+    for one in found:
+        with contextlib.suppress(lmdb.Error):  # It is closed.
+            if type(one) is lmdb.Transaction:
+                under_way.add(one.id())
+            else:
+                last.add(one.info()["last_txnid"])
+    return not under_way.isdisjoint(number + 1 for number in last)
 
 
 def _of_django() -> list[Any]:

@@ -1,7 +1,8 @@
 """A transaction that is open over many units, in a database wherever it is: as libraries do it.
 
 What they have not committed, or not even sent, is gone after a kill; so the units wait for it.
-SQLAlchemy, peewee and Django live in an environment of their own, as in ``test_stops_of_servers``.
+SQLAlchemy, peewee, Django and LMDB live in an environment of their own, as in
+``test_stops_of_servers``.
 """
 
 from __future__ import annotations
@@ -74,6 +75,14 @@ class Row(models.Model):
     class Meta: app_label, db_table = "rows", "rows"
 if not connection.introspection.table_names():
     with connection.schema_editor() as schema: schema.create_model(Row)
+"""
+LMDB = """
+import lmdb
+database = lmdb.open("FOLDER/rows")
+def add(unit, to): to.put(str(unit).encode(), b"")
+def publish():
+    with database.begin() as every, run.output("rows") as path:
+        path.write_text(" ".join(key.decode() for key, _ in every.cursor()))
 """
 
 WAYS = {
@@ -167,6 +176,25 @@ with database.atomic():
         f"{DJANGO}with transaction.atomic():\n    for unit in each(): Row(unit=unit).save()",
         0,
     ),
+    "LMDB": (
+        f"""{LMDB}
+with database.begin(write=True) as one:
+    for unit in each(True): add(unit, one)""",
+        0,
+    ),
+    "LMDB, each committed": (
+        f"""{LMDB}
+for unit in each(True):
+    with database.begin(write=True) as one: add(unit, one)""",
+        6,
+    ),
+    "LMDB that is read all through": (
+        f"""{LMDB}
+with database.begin() as first:
+    for unit in each(True):
+        with database.begin(write=True) as one: add(unit, one)""",
+        6,
+    ),
     "Django, each committed": (f"{DJANGO}for unit in each(): Row(unit=unit).save()", 6),
 }
 """Ways, each with how many of six units are done when the seventh begins."""
@@ -189,7 +217,8 @@ def test_what_units_gave_to_a_session_is_there_once_in_the_checkpoint_folder(
 
 def check(bench: Bench, way: str, folder: str) -> None:
     text, done = WAYS[way]
-    if "SQLite" not in way and not (LIBRARIES / "sqlalchemy").is_dir():
+    library = "lmdb" if "LMDB" in way else "sqlalchemy"
+    if "SQLite" not in way and not (LIBRARIES / library).is_dir():
         pytest.skip("there are no libraries: make tests/programs/.venv/.synced")
     (bench.folder / folder).mkdir()
     job = f"{HEAD}{text}\npublish()\n".replace("FOLDER", folder)
