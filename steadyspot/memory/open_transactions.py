@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from weakref import WeakSet
 
@@ -25,8 +25,8 @@ _WRITES = re.compile(r"\s*(insert|update|delete|replace|merge|copy)\b", re.IGNOR
 class OpenTransactions:
     """Those of one process, as the loop's own thread sees them."""
 
-    def __init__(self) -> None:
-        self._alchemy = _Alchemy()
+    def __init__(self, alchemy: _Alchemy | None = None) -> None:
+        self._alchemy = alchemy or _Alchemy()
         self._drivers = Drivers()
         self._changes: dict[int, int] = {}
 
@@ -35,15 +35,27 @@ class OpenTransactions:
         self._alchemy.listen()
         self._changes = {id(one): self._before(one) for one in _of_sqlite()}
 
+    def of_block(self) -> OpenTransactions:
+        """The same for a unit that begins now, and is done where its block ends."""
+        found = OpenTransactions(self._alchemy)
+        found.begin()
+        return found
+
     def may_lack(self) -> bool:
-        """Whether what units wrote is not committed yet."""
+        """Whether what units wrote may not be committed yet."""
+        return self._have_written(_of_sqlite()) or self._drivers.may_lack()
+
+    def lack(self) -> bool:
+        """Whether something was written that is not committed, as far as that is certain."""
+        return self._have_written(one for one in _of_sqlite() if not _is_always_open(one))
+
+    def _have_written(self, of_sqlite: Iterable[Any]) -> bool:
         return (
             self._alchemy.may_lack()
-            or any(self._has_changed(one) for one in _of_sqlite())
+            or any(map(self._has_changed, of_sqlite))
             or any(one.in_transaction() for one in _of_peewee() if not _connection_of_sqlite(one))
             or any(one.in_atomic_block for one in _of_django())
             or _has_open_of_lmdb()
-            or self._drivers.may_lack()
         )
 
     def _before(self, connection: Any) -> int:
@@ -136,6 +148,11 @@ def _of_sqlite() -> Iterator[Any]:
             with contextlib.suppress(sys.modules["sqlite3"].Error):  # It is closed, or another's.
                 if has_file(one):
                     yield one
+
+
+def _is_always_open(connection: Any) -> bool:
+    """Whether a new transaction is begun with each commit, so that none tells what was written."""
+    return getattr(connection, "autocommit", None) is False
 
 
 def _connection_of_sqlite(database: Any) -> Any:

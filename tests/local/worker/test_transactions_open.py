@@ -35,6 +35,13 @@ def publish():
     rows = sqlite3.connect("FOLDER/rows").execute("select unit from rows order by unit")
     with run.output("rows") as path: path.write_text(" ".join(str(row) for row, in rows))
 """
+HEAD_OF_BLOCKS = f"""
+from contextlib import closing
+UNITS = {UNITS}
+def blocks():
+    for unit in run.undone(UNITS):
+        with run.unit(unit): yield unit
+"""
 SQLITE = """
 database = sqlite3.connect("FOLDER/rows")
 database.execute("create table if not exists rows (unit integer primary key)")
@@ -215,11 +222,15 @@ def test_what_units_gave_to_a_session_is_there_once_in_the_checkpoint_folder(
     check(bench, way, "state")
 
 
-def check(bench: Bench, way: str, folder: str) -> None:
-    text, done = WAYS[way]
+def skip_without(way: str) -> None:
     library = "lmdb" if "LMDB" in way else "sqlalchemy"
     if "SQLite" not in way and not (LIBRARIES / library).is_dir():
         pytest.skip("there are no libraries: make tests/programs/.venv/.synced")
+
+
+def check(bench: Bench, way: str, folder: str) -> None:
+    text, done = WAYS[way]
+    skip_without(way)
     (bench.folder / folder).mkdir()
     job = f"{HEAD}{text}\npublish()\n".replace("FOLDER", folder)
     command = bench.job_file(job)
@@ -235,3 +246,76 @@ def check(bench: Bench, way: str, folder: str) -> None:
     assert again.end() == 0, again.said()
     assert [int(row) for row in bench.objects()["rows"].split()] == UNITS
     assert bench.completion()["units"] == len(UNITS)
+
+
+BLOCKS = {
+    "SQLite": (f"{SQLITE}for unit in blocks(): add(unit)\ndatabase.commit()", True),
+    "SQLite, each committed": (
+        f"""{SQLITE}
+for unit in blocks():
+    with database: add(unit)
+    database.execute("select unit from rows").fetchall()""",
+        False,
+    ),
+    "SQLite of each thread": (
+        """
+from concurrent.futures import ThreadPoolExecutor
+import threading
+begun = threading.Barrier(3)
+sqlite3.connect("FOLDER/rows").execute("create table rows (unit)")
+def work(unit):
+    with run.unit(unit):
+        begun.wait(60)
+        with closing(sqlite3.connect("FOLDER/rows", timeout=60)) as database, database:
+            database.execute("insert into rows values (?)", [unit])
+with ThreadPoolExecutor(3) as pool: list(pool.map(work, run.undone(UNITS)))""",
+        False,
+    ),
+    "session": (
+        f"{SQLALCHEMY}for unit in blocks(): session.add(Row(unit=unit))\nsession.commit()",
+        True,
+    ),
+    "session of each": (
+        f"""{SQLALCHEMY}
+for unit in blocks():
+    with Session(engine) as session, session.begin(): session.add(Row(unit=unit))""",
+        False,
+    ),
+    "peewee": (
+        f"{PEEWEE}with database.atomic():\n    for unit in blocks(): Row.create(unit=unit)",
+        True,
+    ),
+    "peewee, each committed": (
+        f"""{PEEWEE}
+for unit in blocks():
+    with database.atomic(): Row.create(unit=unit)""",
+        False,
+    ),
+    "Django": (
+        f"{DJANGO}with transaction.atomic():\n    for unit in blocks(): Row(unit=unit).save()",
+        True,
+    ),
+    "LMDB": (
+        f"""{LMDB}
+with database.begin(write=True) as one:
+    for unit in blocks(): add(unit, one)""",
+        True,
+    ),
+}
+"""Ways, each with whether a transaction is open as the blocks of its units end."""
+
+
+@pytest.mark.parametrize("way", BLOCKS)
+def test_block_of_a_unit_that_ends_before_its_rows_are_committed_is_told_once(
+    bench: Bench, way: str
+) -> None:
+    text, told = BLOCKS[way]
+    skip_without(way)
+    (bench.folder / "elsewhere").mkdir()
+    job = f"{HEAD}{HEAD_OF_BLOCKS}{text}\npublish()\n".replace("FOLDER", "elsewhere")
+    run = bench.start(*bench.job_file(job))
+    assert run.end() == 0, run.said()
+    assert [int(row) for row in bench.objects()["rows"].split()] == UNITS
+    warnings = bench.item().get("warnings", [])
+    open_then = "The unit '0' ended while a transaction was open in which it had written."
+    assert [open_then in warning for warning in warnings] == [True] * told
