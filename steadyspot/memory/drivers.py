@@ -91,7 +91,8 @@ class Drivers:
             return None
 
         paths = [path for path, _, _ in reached(is_open)]
-        return bool(paths) and any(is_among(path, self._names()) for path in paths)
+        written = self._names() if paths else frozenset[Name]()
+        return any(is_among(path, written) for path in paths)
 
     def _names(self) -> frozenset[Name]:
         """What units write to. A module that a unit has loaded may write, too."""
