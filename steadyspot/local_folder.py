@@ -303,6 +303,13 @@ class FolderChannel:
         self._is_begun_anew = True
         raise SystemExit(int(Exit.TRY_AGAIN))
 
+    def uncommitted(self, unit: str) -> None:
+        sys.stderr.write(
+            f"The unit {unit} ended while a transaction was open in which it had written. It is"
+            " done, so that an interruption before the commit loses those rows: commit before the"
+            " block of run.unit ends.\n"
+        )
+
     def _why_lacking(self, owner: _Unit | None) -> str:
         """Why an output of a unit, or of none, would lack what units done before had left."""
         of_none = self._lacking.get(Lacking.OF_NO_UNIT, "") if owner is None else ""

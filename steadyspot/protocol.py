@@ -32,6 +32,8 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``"unit"}``                 begun again. With a sentence in ``refused`` the job broke a rule with
                             it, or with none where that is empty: however it ends, the attempt
                             does not count as finished
+``{"do": "uncommitted",     the unit in hand ends while what it wrote lies in an open transaction:
+``"unit"}``                 a kill before the commit would lose that, and the mail says so
 ``{"do": "leave-rest"}``    a process begins no more unit of those it has, since the attempt is to
                             stop: exit 0 does not count as finished, whatever else is said
 ``{"do": "await-others"}``  answers once no unit is in hand but those of the process itself, of the

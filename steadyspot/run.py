@@ -35,6 +35,7 @@ from steadyspot.memory.left_out import (
     beside_of,
     names_of_results,
 )
+from steadyspot.memory.open_transactions import OpenTransactions
 from steadyspot.names import BadName, check_name
 from steadyspot.paths import holds_something
 from steadyspot.shards import Shard
@@ -113,6 +114,8 @@ class Run:
         self._again: set[str] = set()
         self._beside: Beside | None = None
         self._left_out = 0
+        self._blocks: set[InHand] = set()
+        self._said_uncommitted = False
         self._pid = os.getpid()
         # No method: to look up who handles a signal asks for its repr, and so for that of the run.
         self._on_sigterm = lambda number, frame: self._told()
@@ -327,13 +330,18 @@ class Run:
             self._looping = threading.get_ident()
         token = UNIT.set(unit)
         state: list[Any] = []
+        transactions = None
         try:
+            if not aside:
+                self._blocks.add(unit)
+                transactions = self._others.transactions.of_block()
             self._changes.begin(unit)
             yield
             changed = self._changes.changed()
             unit.made = unit.made or changed
-            if aside is None:
+            if transactions:
                 self._others.files.settle()
+                self._say_uncommitted(unit, transactions)
             done = aside is None or aside.are_done(unit)
             unit.check_innermost()
             self._changes.check()
@@ -345,6 +353,7 @@ class Run:
             raise
         finally:
             self._changes.leave(unit)
+            self._blocks.discard(unit)
             unit.ended = True
             with contextlib.suppress(ValueError):
                 UNIT.reset(token)
@@ -359,6 +368,16 @@ class Run:
         self._changes.saved(state)
         if aside:
             aside.clear()
+
+    def _say_uncommitted(self, unit: InHand, transactions: OpenTransactions) -> None:
+        """Say, once, that a unit ends before what it wrote is committed.
+
+        Where others are in hand beside it, a transaction may be theirs.
+        """
+        alone = self._blocks == {unit} and unit.pid == os.getpid()
+        if alone and not self._said_uncommitted and transactions.lack():
+            self._said_uncommitted = True
+            self._channel.uncommitted(unit.key)
 
     def _begin(self, keys: Sequence[str]) -> None:
         for count, key in enumerate(keys):

@@ -200,7 +200,7 @@ class Control:
                 self._requests.claim(
                     pid, request.text("program"), request.texts("units"), request.texts("done")
                 )
-            case "begin" | "set-aside" | "mark" | "break-off":
+            case "begin" | "set-aside" | "mark" | "break-off" | "uncommitted":
                 self._of_unit(request, pid)
             case "output" | "stage" | "give-up":
                 return self._of_output(request, pid)
@@ -276,6 +276,8 @@ class Control:
                 self._requests.begin(unit, pid)
             case "set-aside":
                 self._requests.set_aside(unit)
+            case "uncommitted":
+                self._requests.uncommitted(unit)
             case "mark":
                 also = request.texts("also") if "also" in request else []
                 self._requests.mark(unit, _state(request), also)

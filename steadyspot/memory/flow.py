@@ -100,7 +100,7 @@ class Calls:
             (place, way)
             for call in (node for node in walk(block) if isinstance(node, ast.Call))
             for function in self._functions.get(called_by(call), ())
-            for name, value in _arguments(function, call)
+            for name, value in arguments(function, call)
             for changed, way in self._within(function, depth + 1)
             if changed == name
             for place in places_to(value)
@@ -117,10 +117,12 @@ class Calls:
         return known
 
 
-def _arguments(function: ast.FunctionDef, call: ast.Call) -> list[tuple[str, ast.expr]]:
+def arguments(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call
+) -> list[tuple[str, ast.expr]]:
     """What a call gives, by the function's names for it."""
     names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
-    by_place = zip(names[names[:1] == ["self"] :], call.args, strict=False)
+    by_place = zip(names[names[:1] in (["self"], ["cls"]) :], call.args, strict=False)
     return [*by_place, *((one.arg or "", one.value) for one in call.keywords)]
 
 

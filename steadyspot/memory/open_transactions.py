@@ -2,8 +2,8 @@
 
 What a unit gave to one is lost with a kill, as is what a session of an ORM has not sent yet. So it
 keeps units in doubt until it is committed. One in which rows were only read does not: SQLAlchemy
-says by its events what it wrote, SQLite how many rows were changed. Drivers that open a transaction
-for what is read, too, and say nothing of it, are not asked.
+says by its events what it wrote, SQLite how many rows were changed, LMDB which transaction writes.
+Of other drivers the program's text tells, see ``drivers``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from weakref import WeakSet
 
+from steadyspot.memory.drivers import Drivers
 from steadyspot.memory.gathering import reached
 from steadyspot.memory.in_memory import has_file
 
@@ -24,8 +25,9 @@ _WRITES = re.compile(r"\s*(insert|update|delete|replace|merge|copy)\b", re.IGNOR
 class OpenTransactions:
     """Those of one process, as the loop's own thread sees them."""
 
-    def __init__(self) -> None:
-        self._alchemy = _Alchemy()
+    def __init__(self, alchemy: _Alchemy | None = None) -> None:
+        self._alchemy = alchemy or _Alchemy()
+        self._drivers = Drivers()
         self._changes: dict[int, int] = {}
 
     def begin(self) -> None:
@@ -33,13 +35,27 @@ class OpenTransactions:
         self._alchemy.listen()
         self._changes = {id(one): self._before(one) for one in _of_sqlite()}
 
+    def of_block(self) -> OpenTransactions:
+        """The same for a unit that begins now, and is done where its block ends."""
+        found = OpenTransactions(self._alchemy)
+        found.begin()
+        return found
+
     def may_lack(self) -> bool:
-        """Whether what units wrote is not committed yet."""
+        """Whether what units wrote may not be committed yet."""
+        return self._have_written(_of_sqlite()) or self._drivers.may_lack()
+
+    def lack(self) -> bool:
+        """Whether something was written that is not committed, as far as that is certain."""
+        return self._have_written(one for one in _of_sqlite() if not _is_always_open(one))
+
+    def _have_written(self, of_sqlite: Iterable[Any]) -> bool:
         return (
             self._alchemy.may_lack()
-            or any(self._has_changed(one) for one in _of_sqlite())
+            or any(map(self._has_changed, of_sqlite))
             or any(one.in_transaction() for one in _of_peewee() if not _connection_of_sqlite(one))
             or any(one.in_atomic_block for one in _of_django())
+            or _has_open_of_lmdb()
         )
 
     def _before(self, connection: Any) -> int:
@@ -134,6 +150,11 @@ def _of_sqlite() -> Iterator[Any]:
                     yield one
 
 
+def _is_always_open(connection: Any) -> bool:
+    """Whether a new transaction is begun with each commit, so that none tells what was written."""
+    return getattr(connection, "autocommit", None) is False
+
+
 def _connection_of_sqlite(database: Any) -> Any:
     """The connection of a database of peewee, none where it is no open one of SQLite."""
     if database.is_closed():
@@ -153,6 +174,28 @@ def _below(kind: Any) -> Iterator[Any]:
     for one in kind.__subclasses__():
         yield one
         yield from _below(one)
+
+
+def _has_open_of_lmdb() -> bool:
+    """Whether a transaction that writes is open that the program has by name, with its database.
+
+    It has the number after that of the last one that was committed; one that reads has an older.
+    """
+    lmdb: Any = sys.modules.get("lmdb")
+    if not hasattr(lmdb, "Transaction"):
+        return False
+    kinds = lmdb.Environment, lmdb.Transaction
+    last, under_way = set(), set()
+    found: list[Any] = [
+        one for _, one, _ in reached(lambda value: 0 if type(value) in kinds else None)
+    ]
+    for one in found:
+        with contextlib.suppress(lmdb.Error):  # It is closed.
+            if type(one) is lmdb.Transaction:
+                under_way.add(one.id())
+            else:
+                last.add(one.info()["last_txnid"])
+    return not under_way.isdisjoint(number + 1 for number in last)
 
 
 def _of_django() -> list[Any]:

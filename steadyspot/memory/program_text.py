@@ -102,14 +102,14 @@ class Program:
 
     def __init__(self, module: ast.Module) -> None:
         self._module = module
-        self._nodes = list(ast.walk(module))
-        self._functions = [node for node in self._nodes if isinstance(node, FUNCTIONS)]
-        self._parents = {child: one for one in self._nodes for child in ast.iter_child_nodes(one)}
+        self.nodes = list(ast.walk(module))
+        self._functions = [node for node in self.nodes if isinstance(node, FUNCTIONS)]
+        self._parents = {child: one for one in self.nodes for child in ast.iter_child_nodes(one)}
 
     def loop(self, code: CodeType, at: int) -> ast.For | None:
         """The loop whose next item is asked for; Python 3.13 tells where that comes from alone."""
         span = list(code.co_positions())[at // 2]
-        loops = (node for node in self._nodes if isinstance(node, ast.For))
+        loops = (node for node in self.nodes if isinstance(node, ast.For))
         return next((one for one in loops if span in (_span(one), _span(one.iter))), None)
 
     def statement(self, code: CodeType, at: int) -> ast.stmt | None:
@@ -120,7 +120,7 @@ class Program:
         begin, over = (first, column or 0), (last, end or 0)
         around = (
             one
-            for one in self._nodes
+            for one in self.nodes
             if isinstance(one, ast.stmt)
             and (one.lineno, one.col_offset) <= begin
             and over <= (one.end_lineno or 0, one.end_col_offset or 0)
@@ -134,26 +134,26 @@ class Program:
 
     def calls(self) -> list[ast.Call]:
         """All that is called anywhere."""
-        return [one for one in self._nodes if isinstance(one, ast.Call)]
+        return [one for one in self.nodes if isinstance(one, ast.Call)]
 
     def comprehension(self, code: CodeType, at: int) -> tuple[ast.expr, list[Any]] | None:
         """The same of a list, set or dictionary that is made; Python 3.13 tells of what alone."""
         span = list(code.co_positions())[at // 2]
-        found = (node for node in self._nodes if isinstance(node, _COMPREHENSIONS))
+        found = (node for node in self.nodes if isinstance(node, _COMPREHENSIONS))
         return self._with_block(
             one for one in found if span in (_span(one), _span(one.generators[0].iter))
         )
 
     def _with_block(self, nodes: Iterator[ast.expr]) -> tuple[ast.expr, list[Any]] | None:
         for node in nodes:
-            above = (one for one in self._above(node) if isinstance(one, FUNCTIONS))
+            above = (one for one in self.above(node) if isinstance(one, FUNCTIONS))
             return node, block_of(next(above, self._module))
         return None
 
     def around(self, code: CodeType, at: int) -> list[ast.expr]:
         """What is called with the result of the call that is under way."""
         found = self.call(code, at)
-        above = self._above(found[0]) if found else iter(())
+        above = self.above(found[0]) if found else iter(())
         expressions = takewhile(lambda one: not isinstance(one, ast.stmt), above)
         return [one.func for one in expressions if isinstance(one, ast.Call)]
 
@@ -186,7 +186,7 @@ class Program:
         found = set().union(*map(used, nodes))
         made = [
             (stored_in(target), used(one.value))
-            for one in self._nodes
+            for one in self.nodes
             if isinstance(one, ast.Assign)
             for target in one.targets
         ]
@@ -196,7 +196,7 @@ class Program:
 
     def blocks(self) -> list[list[Any]]:
         """What stands in its loops and functions."""
-        loops = (one for one in self._nodes if isinstance(one, _LOOPS))
+        loops = (one for one in self.nodes if isinstance(one, _LOOPS))
         return [*(one.body for one in loops), *map(block_of, self._functions)]
 
     def statements(self) -> list[Any]:
@@ -210,14 +210,14 @@ class Program:
 
     def statements_beside(self, others: Collection[ast.AST]) -> Iterator[ast.stmt]:
         """The statements that neither hold one of the others nor stand in one."""
-        holding = {above for one in others for above in self._above(one)}
-        for node in self._nodes:
+        holding = {above for one in others for above in self.above(one)}
+        for node in self.nodes:
             is_beside = node not in holding and node not in others
             if isinstance(node, ast.stmt) and is_beside and not self._is_in(node, others):
                 yield node
 
     def _is_in(self, node: ast.AST, statements: Collection[ast.AST]) -> bool:
-        return any(above in statements for above in self._above(node))
+        return any(above in statements for above in self.above(node))
 
     def kept(self, loop: ast.For, others: Sequence[Program]) -> Kept:
         """What a loop changes and the program reads later; ``others`` are the job's other files."""
@@ -226,7 +226,7 @@ class Program:
         touched = self.touched_by(loop.body)
         outer: set[str] = set()
         if any(isinstance(node, ast.Call) for node in walk(loop.body)):
-            helpers = [one for each in programs for one in each._helpers(loop)]
+            helpers = [one for each in programs for one in each.helpers(loop)]
             here = here | Calls(helpers).changed(loop.body)
             elsewhere = here.union(*(changed_by(block_of(one)) for one in helpers))
             outer = declared(helpers)
@@ -245,7 +245,7 @@ class Program:
             touched,
         )
 
-    def _helpers(self, loop: ast.For) -> list[ast.AST]:
+    def helpers(self, loop: ast.For) -> list[ast.AST]:
         """Functions that the loop may call: all that neither hold it nor are made in it."""
         return [
             one
@@ -254,9 +254,9 @@ class Program:
         ]
 
     def _are_within(self, one: ast.AST, other: ast.AST) -> bool:
-        return one in self._above(other) or other in self._above(one)
+        return one in self.above(other) or other in self.above(one)
 
-    def _above(self, node: ast.AST) -> Iterator[ast.AST]:
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
         while node in self._parents:
             node = self._parents[node]
             yield node
@@ -265,11 +265,11 @@ class Program:
         """Whether a name of the loop's code is read behind it, or by a function that sees it."""
         if is_read(list(self._after(loop)), name):
             return True
-        above = list(self._above(loop))
+        above = list(self.above(loop))
         scope = next((one for one in above if isinstance(one, FUNCTIONS)), self._module)
         if name in outer | declared([scope]):
             scope = self._module
-        seeing = (one for one in self._functions if scope in self._above(one))
+        seeing = (one for one in self._functions if scope in self.above(one))
         return any(name in used_of_outer(one) for one in seeing if not self._are_within(one, loop))
 
     def _after(self, statement: ast.stmt) -> Iterator[ast.stmt]:
@@ -277,7 +277,7 @@ class Program:
         if isinstance(statement, ast.For):
             yield from statement.orelse
         node: ast.AST = statement
-        for above in self._above(statement):
+        for above in self.above(statement):
             for block in blocks_of(above) or [block_of(above)]:
                 at = next((at for at, one in enumerate(block) if one is node), len(block))
                 yield from block[at + 1 :]

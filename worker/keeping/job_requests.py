@@ -201,6 +201,11 @@ class JobRequests:
         self._saving.ready.result()
         self._saving.lacks.say(names, units, lacking)
 
+    def uncommitted(self, unit: str) -> None:
+        """A unit ends while what it wrote lies in an open transaction."""
+        self._saving.ready.result()
+        self._saving.say_uncommitted(unit)
+
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; written with the next save, and by itself every 5 seconds."""
         unsaved = self._unsaved

@@ -104,6 +104,7 @@ class Saving:
         self.folders = [os.path.realpath(folder) if folder else "" for folder in given]
         self.lacks = Lacks(lambda: folders.look(set()))
         self._said_midway = self._said_shared = self._said_unrepeatable = False
+        self._said_uncommitted = False
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
         self.opened: Future[bool] = Future()
@@ -444,6 +445,17 @@ class Saving:
                 f" output nor a state, the first is {shown(units[0])}: what they yielded is not in"
                 f" {shown(output)}, if it was to be there. Keep it in run.state or in an output of"
                 " the unit.",
+            )
+
+    def say_uncommitted(self, unit: str) -> None:
+        """Say, once, that a unit has ended before its rows were committed."""
+        if not self._said_uncommitted:
+            self._said_uncommitted = True
+            self._warnings.say(
+                "unit",
+                f"The unit {shown(unit)} ended while a transaction was open in which it had"
+                " written. It is done, so that an interruption before the commit loses those rows:"
+                " commit before the block of run.unit ends.",
             )
 
     def _check_published(self) -> None:

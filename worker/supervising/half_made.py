@@ -1,9 +1,10 @@
 """Which files of the checkpoint folder are half-made: nobody has finished them, or ever will.
 
 The sign of a file that is being made is narrow: ``> file`` has made it the standard output of a
-process. Databases and libraries write by other descriptors, and go on after a crash from what they
-find. Such a file is half-made while that process lives, and stays so where a stop cuts it. Who is
-told and who is killed is decided elsewhere, and so is what a half-made file means for a checkpoint.
+process, or a program that is known to make files as a whole has it open. Databases and libraries
+write by other descriptors, and go on after a crash from what they find. Such a file is half-made
+while that process lives, and stays so where a stop cuts it. Who is told and who is killed is
+decided elsewhere, and so is what a half-made file means for a checkpoint.
 """
 
 from __future__ import annotations

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import resource
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from steadyspot.contract import Exit
@@ -30,6 +32,12 @@ IGNORED = {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
 
 SHELLS = {"ash", "bash", "busybox", "dash", "ksh", "ksh93", "mksh", "sh", "yash", "zsh"}
 """What opens files to be written for its redirections alone."""
+
+MAKERS = {"bzip2", "cp", "curl", "gzip", "openssl", "tar", "tee", "wget", "xz", "zstd"}
+"""What opens a file to make it as a whole, and keeps nothing in it that it goes on from."""
+
+GOES_ON = re.compile(rb"--continue|-[a-zA-Z]*C")
+"""What ``curl`` is given where it goes on from a file that is there, by its first letters."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -324,14 +332,16 @@ def files_made_by(process: Process, root: str) -> set[str]:
     """Real paths below a folder of what a process makes by ``> file``: its standard output.
 
     A shell has it open under other numbers, too: before it starts the program, and while what it
-    calls within ``{ … } > file`` writes elsewhere. What is added to (``>>``) or written over in its
-    place (``1<> file``) is not being made.
+    calls within ``{ … } > file`` writes elsewhere. So have those that copy, pack or fetch a file by
+    its name. What is added to (``>>``) or written over in its place (``1<> file``) is not being
+    made.
     """
     how = os.O_ACCMODE | os.O_APPEND
     return {
         path
         for descriptor, path, flags in _open_below(root, process)
-        if flags & how == os.O_WRONLY and (descriptor == "1" or _is_shell(process))
+        if flags & how == os.O_WRONLY
+        and (descriptor == "1" or _is_shell(process) or _is_maker(process))
     }
 
 
@@ -353,6 +363,15 @@ def _open_below(root: str, process: Process) -> Iterator[tuple[str, str, int]]:
             path = os.readlink(f"/proc/{process.pid}/fd/{descriptor}")
             if path.startswith(below):
                 yield descriptor, path, _flags(process.pid, descriptor)
+
+
+def _is_maker(process: Process) -> bool:
+    """Whether a program makes files as a whole, by its name and what it was given."""
+    with contextlib.suppress(OSError):
+        name = Path(f"/proc/{process.pid}/comm").read_text(errors="replace").strip()
+        given = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[1:]
+        return name in MAKERS and not (name == "curl" and any(map(GOES_ON.match, given)))
+    return False
 
 
 def _is_shell(process: Process) -> bool:

@@ -60,6 +60,9 @@ WAYS: dict[str, tuple[str, str, int]] = {
     "make alone": ("sh", "exec make -j2 -f makefile all", 2),
     "pipeline": ("sh", ZIPPED, 1),
     "pipeline of bash": ("bash", "set -o pipefail; " + ZIPPED, 1),
+    "tee": ("sh", EACH.replace("$i > state", "$i | tee state").replace("; done", " >&2; done"), 1),
+    "cp": ("sh", EACH.replace("$i > state", "$i | cp /dev/stdin state"), 1),
+    "curl": ("sh", EACH.replace("$i >", "$i | curl -s file:///dev/stdin -o"), 1),
     "timeout": ("sh", f"exec timeout 1h sh -c '{EACH}'", 1),
     "timeout of each": ("sh", EACH.replace("./work", "timeout 1h ./work"), 1),
     "timeout of those beside": ("bash", f"exec timeout 1h sh -c '{BESIDE}'", 4),
@@ -67,6 +70,8 @@ WAYS: dict[str, tuple[str, str, int]] = {
 }
 if os.getuid() != 0 or not shutil.which("su"):
     del WAYS["su"]  # It asks for a password.
+if not shutil.which("curl"):
+    del WAYS["curl"]
 """Program, what it is given, and how many units are in hand at a time."""
 
 
@@ -315,6 +320,19 @@ def test_what_is_written_in_another_way_is_saved_as_far_as_it_is(
     interrupt(bench, first, how)
     begun = b"first\n3 begins\n" if mode == "in place" else b"first\n"
     assert bench.saved() == {"part": begun}
+
+
+@pytest.mark.parametrize(
+    "program", ["tee -a state/part", "curl -sSC - -o state/part file:///dev/stdin"]
+)
+def test_program_that_goes_on_from_its_file_finds_it(bench: Bench, program: str) -> None:
+    if not shutil.which(program.split(maxsplit=1)[0]):
+        pytest.skip("there is no such program")
+    first = bench.start(*OPTIONS, *command(bench, "sh", f"./work 3 | {program}"))
+    first.wait_for("holds")
+    wait_until((bench.folder / "state" / "part").exists)
+    interrupt(bench, first, "saved and killed")
+    assert set(bench.saved()) == {"part"}
 
 
 def test_half_made_files_are_named_in_the_log_and_not_in_the_mail(bench: Bench) -> None:

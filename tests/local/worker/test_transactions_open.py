@@ -1,7 +1,8 @@
 """A transaction that is open over many units, in a database wherever it is: as libraries do it.
 
 What they have not committed, or not even sent, is gone after a kill; so the units wait for it.
-SQLAlchemy, peewee and Django live in an environment of their own, as in ``test_stops_of_servers``.
+SQLAlchemy, peewee, Django and LMDB live in an environment of their own, as in
+``test_stops_of_servers``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ def each(own=False):
 def publish():
     rows = sqlite3.connect("FOLDER/rows").execute("select unit from rows order by unit")
     with run.output("rows") as path: path.write_text(" ".join(str(row) for row, in rows))
+"""
+HEAD_OF_BLOCKS = f"""
+from contextlib import closing
+UNITS = {UNITS}
+def blocks():
+    for unit in run.undone(UNITS):
+        with run.unit(unit): yield unit
 """
 SQLITE = """
 database = sqlite3.connect("FOLDER/rows")
@@ -74,6 +82,14 @@ class Row(models.Model):
     class Meta: app_label, db_table = "rows", "rows"
 if not connection.introspection.table_names():
     with connection.schema_editor() as schema: schema.create_model(Row)
+"""
+LMDB = """
+import lmdb
+database = lmdb.open("FOLDER/rows")
+def add(unit, to): to.put(str(unit).encode(), b"")
+def publish():
+    with database.begin() as every, run.output("rows") as path:
+        path.write_text(" ".join(key.decode() for key, _ in every.cursor()))
 """
 
 WAYS = {
@@ -167,6 +183,25 @@ with database.atomic():
         f"{DJANGO}with transaction.atomic():\n    for unit in each(): Row(unit=unit).save()",
         0,
     ),
+    "LMDB": (
+        f"""{LMDB}
+with database.begin(write=True) as one:
+    for unit in each(True): add(unit, one)""",
+        0,
+    ),
+    "LMDB, each committed": (
+        f"""{LMDB}
+for unit in each(True):
+    with database.begin(write=True) as one: add(unit, one)""",
+        6,
+    ),
+    "LMDB that is read all through": (
+        f"""{LMDB}
+with database.begin() as first:
+    for unit in each(True):
+        with database.begin(write=True) as one: add(unit, one)""",
+        6,
+    ),
     "Django, each committed": (f"{DJANGO}for unit in each(): Row(unit=unit).save()", 6),
 }
 """Ways, each with how many of six units are done when the seventh begins."""
@@ -187,10 +222,15 @@ def test_what_units_gave_to_a_session_is_there_once_in_the_checkpoint_folder(
     check(bench, way, "state")
 
 
+def skip_without(way: str) -> None:
+    library = "lmdb" if "LMDB" in way else "sqlalchemy"
+    if "SQLite" not in way and not (LIBRARIES / library).is_dir():
+        pytest.skip("there are no libraries: make tests/programs/.venv/.synced")
+
+
 def check(bench: Bench, way: str, folder: str) -> None:
     text, done = WAYS[way]
-    if "SQLite" not in way and not (LIBRARIES / "sqlalchemy").is_dir():
-        pytest.skip("there are no libraries: make tests/programs/.venv/.synced")
+    skip_without(way)
     (bench.folder / folder).mkdir()
     job = f"{HEAD}{text}\npublish()\n".replace("FOLDER", folder)
     command = bench.job_file(job)
@@ -206,3 +246,76 @@ def check(bench: Bench, way: str, folder: str) -> None:
     assert again.end() == 0, again.said()
     assert [int(row) for row in bench.objects()["rows"].split()] == UNITS
     assert bench.completion()["units"] == len(UNITS)
+
+
+BLOCKS = {
+    "SQLite": (f"{SQLITE}for unit in blocks(): add(unit)\ndatabase.commit()", True),
+    "SQLite, each committed": (
+        f"""{SQLITE}
+for unit in blocks():
+    with database: add(unit)
+    database.execute("select unit from rows").fetchall()""",
+        False,
+    ),
+    "SQLite of each thread": (
+        """
+from concurrent.futures import ThreadPoolExecutor
+import threading
+begun = threading.Barrier(3)
+sqlite3.connect("FOLDER/rows").execute("create table rows (unit)")
+def work(unit):
+    with run.unit(unit):
+        begun.wait(60)
+        with closing(sqlite3.connect("FOLDER/rows", timeout=60)) as database, database:
+            database.execute("insert into rows values (?)", [unit])
+with ThreadPoolExecutor(3) as pool: list(pool.map(work, run.undone(UNITS)))""",
+        False,
+    ),
+    "session": (
+        f"{SQLALCHEMY}for unit in blocks(): session.add(Row(unit=unit))\nsession.commit()",
+        True,
+    ),
+    "session of each": (
+        f"""{SQLALCHEMY}
+for unit in blocks():
+    with Session(engine) as session, session.begin(): session.add(Row(unit=unit))""",
+        False,
+    ),
+    "peewee": (
+        f"{PEEWEE}with database.atomic():\n    for unit in blocks(): Row.create(unit=unit)",
+        True,
+    ),
+    "peewee, each committed": (
+        f"""{PEEWEE}
+for unit in blocks():
+    with database.atomic(): Row.create(unit=unit)""",
+        False,
+    ),
+    "Django": (
+        f"{DJANGO}with transaction.atomic():\n    for unit in blocks(): Row(unit=unit).save()",
+        True,
+    ),
+    "LMDB": (
+        f"""{LMDB}
+with database.begin(write=True) as one:
+    for unit in blocks(): add(unit, one)""",
+        True,
+    ),
+}
+"""Ways, each with whether a transaction is open as the blocks of its units end."""
+
+
+@pytest.mark.parametrize("way", BLOCKS)
+def test_block_of_a_unit_that_ends_before_its_rows_are_committed_is_told_once(
+    bench: Bench, way: str
+) -> None:
+    text, told = BLOCKS[way]
+    skip_without(way)
+    (bench.folder / "elsewhere").mkdir()
+    job = f"{HEAD}{HEAD_OF_BLOCKS}{text}\npublish()\n".replace("FOLDER", "elsewhere")
+    run = bench.start(*bench.job_file(job))
+    assert run.end() == 0, run.said()
+    assert [int(row) for row in bench.objects()["rows"].split()] == UNITS
+    warnings = bench.item().get("warnings", [])
+    open_then = "The unit '0' ended while a transaction was open in which it had written."
+    assert [open_then in warning for warning in warnings] == [True] * told
