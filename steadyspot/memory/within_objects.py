@@ -69,6 +69,7 @@ def way_into(kind: type) -> Callable[[Any], Parts]:
         ),
         ("mmap", "mmap", _of_buffer),
         ("matplotlib.transforms", "TransformNode", _of_nothing),
+        ("pyarrow.lib", "NativeFile", _of_file),
         ("lxml.etree", "_ElementTree", lambda one: (one.getroot(),)),
         ("lxml.etree", "_Element", _of_element),
     ):

@@ -15,7 +15,7 @@ from steadyspot.memory.under_loops import UnderLoops
 
 HEAD = """
 import array, asyncio, atexit, collections, concurrent.futures, configparser, dataclasses, hashlib
-import heapq, itertools, json, logging, struct, time, types, xml.dom.minidom
+import heapq, itertools, json, logging, struct, tempfile, time, types, xml.dom.minidom
 import numpy
 def each():
     for unit in remaining(range(1, 9)): yield unit
@@ -365,6 +365,13 @@ for unit in each(): root.appendChild(tree.createElement("unit"))
 write(tree.toxml())""",
         "tree",
     ),
+    "file that is closed": (
+        """
+with tempfile.NamedTemporaryFile("w") as rows:
+    for unit in each(): rows.write(str(unit))
+write("done")""",
+        "rows",
+    ),
     "generator": (
         """
 def summed():
@@ -494,6 +501,10 @@ for unit in each():
     log.warning("%s", unit)
 write(*pool.map(str, [0]), log.name)
 pool.shutdown()""",
+    "pool that is ended": """
+with concurrent.futures.ThreadPoolExecutor() as pool:
+    for unit in each(): write(*pool.map(str, [unit]))
+write("done")""",
     "numbers of units": """
 numbers = itertools.count()
 for unit in each(): print(next(numbers), unit)
