@@ -39,7 +39,7 @@ _AT_WORK = (
     *(("threading", "Thread"), ("socket", "socket"), ("ssl", "SSLContext")),
     *(("logging", "Logger"), ("logging", "LoggerAdapter"), ("logging", "Handler")),
     *(("subprocess", "Popen"), ("multiprocessing.process", "BaseProcess")),
-    *(("asyncio", "AbstractEventLoop"), ("sqlite3", "Connection")),
+    *(("asyncio", "AbstractEventLoop"), ("asyncio", "Queue"), ("contextlib", "_BaseExitStack")),
 )
 KEEPING = type(cache(lambda: None))
 """What a function is that gives again what it has given once."""

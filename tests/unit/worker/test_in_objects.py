@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import configparser
+import contextlib
 import contextvars
 import ctypes
 import functools
@@ -165,7 +167,15 @@ def test_what_is_at_work_is_not_told(tmp_path: Path) -> None:
         zipfile.ZipFile(tmp_path / "a.zip") as archive,
     ):
         thread, logger = threading.Thread(), logging.getLogger("a")
-        for one in (pool, rows, log, device, archive, logger, thread, Client().calls):
+        workers: tuple[object, ...] = (
+            pool,
+            thread,
+            logger,
+            asyncio.Queue(),
+            contextlib.ExitStack(),
+            Client().calls,
+        )
+        for one in (rows, log, device, archive, *workers):
             assert contents(collections.UserList([one])) is None
 
 
