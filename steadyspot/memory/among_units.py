@@ -7,9 +7,11 @@ not what they would make in an undisturbed run.
 
 from __future__ import annotations
 
-from steadyspot.memory.contents import Told, is_data, told
+import io
+
+from steadyspot.memory.contents import Told, all_told, is_data
 from steadyspot.memory.flow import Way
-from steadyspot.memory.gathering import Names, reached
+from steadyspot.memory.gathering import Names
 from steadyspot.memory.places import places_at
 from steadyspot.memory.randomness import standing
 from steadyspot.memory.restored import Restored
@@ -57,11 +59,11 @@ class AmongUnits:
 
     def _held(self) -> dict[Names, Told]:
         """What units may read of what is reached by name, and what it holds."""
-        return {
-            path: told(value)
-            for path, value, _ in reached(is_data)
-            if not self._places(path).isdisjoint(self._text.read)
-        }
+        return all_told(
+            lambda path, value: (
+                not self._places(path).isdisjoint(self._text.read) and _may_hand_on(value)
+            )
+        )
 
     def _places(self, path: Names) -> set[str]:
         """What the text may call what is reached so."""
@@ -95,3 +97,12 @@ class AmongUnits:
         else:
             ways = ways or {Way.GIVEN}  # By another name, or by a library.
         return any(self._text.hands_on(place, ways) for place in places)
+
+
+def _may_hand_on(value: object) -> bool:
+    """Whether it is data, or something that units take the next one from.
+
+    Other objects of libraries change as they are used, as by what they look up once.
+    """
+    is_iterator = hasattr(type(value), "__next__") and not isinstance(value, io.IOBase)
+    return is_iterator or is_data(value) is not None

@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable
 
 from steadyspot.contract import Lacking
-from steadyspot.memory.contents import Told, is_data, told
-from steadyspot.memory.gathering import Names, reached
+from steadyspot.memory.contents import Told, all_told
+from steadyspot.memory.gathering import Names
 from steadyspot.memory.places import places_along, places_at
 from steadyspot.memory.program_text import added_to, touched_in
 from steadyspot.memory.read_later import Later
+from steadyspot.memory.within_objects import pyplot
 from steadyspot.own_code import files_of_job
 from steadyspot.under_way import job_stack
 
@@ -74,4 +75,4 @@ class Beside:
 
 def _held() -> dict[Names, Told]:
     """By all names, which value it is, and what it holds."""
-    return {path: told(value) for path, value, _ in reached(is_data)}
+    return all_told(lambda path, value: value is not pyplot())

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterable
 from types import CodeType
 
-from steadyspot.memory.contents import Told, is_data, is_plain_value, told
+from steadyspot.memory.contents import Told, all_told, is_data, is_plain_value, may_reach
 from steadyspot.memory.flow import Changes, Way
 from steadyspot.memory.gathering import BUFFERS, CONTAINERS, Names, gathered, held_here, reached
 from steadyspot.memory.in_memory import rows_in_memory
+from steadyspot.memory.in_objects import may_be_read
 from steadyspot.memory.places import places_along, places_at
 from steadyspot.memory.program_text import kept_by_loop
 from steadyspot.memory.read_later import Later
@@ -76,7 +77,10 @@ class Carried:
         return (
             self._later.makes_output
             and not self.names(ran=False, all_made=True)
-            and any(not self._touched.isdisjoint(places_along(path)) for path in self._contents)
+            and (
+                any(not self._touched.isdisjoint(places_along(path)) for path in self._contents)
+                or may_reach(self._touched, self._later.reads_at)
+            )
         )
 
     def _changed(self) -> set[Names]:
@@ -90,11 +94,14 @@ class Carried:
 
     def _read_contents(self) -> dict[Names, Told]:
         """What is read later, of which no name of the loop's code alone says what it is."""
-        return {
-            path: told(value)
-            for path, value, _ in reached(is_data)
-            if self._later.reads_at(path) and (len(path) > _OF_A_NAME or not is_plain_value(value))
-        }
+        places = self._later.places
+        return all_told(
+            lambda path, value: (
+                self._later.reads_at(path)
+                and may_be_read(value, places)
+                and (len(path) > _OF_A_NAME or not is_plain_value(value))
+            )
+        )
 
     def _ways(self, path: Names) -> set[Way]:
         """In what ways is changed what is reached by these names: a variable, or within it."""

@@ -6,16 +6,25 @@ another name. No code of the job's is run for it: of its objects the attributes 
 
 from __future__ import annotations
 
-import pickle
-import zlib
+import contextlib
 from collections import deque
-from collections.abc import Iterable
-from io import BytesIO, StringIO
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from steadyspot.memory.gathering import BUFFERS, CONTAINERS, attributes, is_of_own_class
+from steadyspot.memory.checksums import checksum, has_checksum
+from steadyspot.memory.gathering import (
+    BUFFERS,
+    CONTAINERS,
+    Names,
+    attributes,
+    is_of_own_class,
+    reached,
+)
 from steadyspot.memory.in_memory import rows_in_memory
+from steadyspot.memory.in_objects import held_by, is_object
+from steadyspot.memory.places import places_along
+from steadyspot.memory.within_objects import plain_items
 
 _DEEP = 4
 ITEMS = 100_000
@@ -24,20 +33,14 @@ ITEMS = 100_000
 LOOKED_AT = 1_000_000
 """So many items in all are looked into."""
 
+_WITHIN_ITEM = 1_000
+"""So many objects are looked at of one that is an item, at least."""
+
 _CONTAINERS = (list, tuple, deque, set, frozenset, dict)
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _FROZEN = (*_PLAIN, tuple, frozenset)
 _MODULES = ("datetime", "decimal", "fractions", "pathlib", "uuid")
-_FIXED = ("pyarrow",)
-"""Libraries whose data nobody changes."""
-
-
-_METHODS = (
-    *("__array__", "__arrow_c_array__", "__arrow_c_stream__"),
-    *("digest", "get_obj", "partial_fit"),
-)
-"""What arrays, tables, hashes, numbers of several processes and models have."""
 
 Told = tuple[int, int | None]
 """Which value something is, and a number for what it holds."""
@@ -49,8 +52,7 @@ def is_data(value: object) -> int | None:
     if issubclass(kind, type) or callable(value):
         return None
     is_known = is_plain_value(value) or issubclass(kind, (*CONTAINERS, *BUFFERS, memoryview))
-    has_methods = any(hasattr(kind, name) for name in _METHODS)
-    return 0 if is_known or has_methods or rows_in_memory(value) is not None else None
+    return 0 if is_known or has_checksum(kind) or rows_in_memory(value) is not None else None
 
 
 def is_plain_value(value: object) -> bool:
@@ -68,16 +70,46 @@ def told(value: object) -> Told:
 def contents(value: Any) -> int | None:
     """A number for what it holds, none where that cannot be told."""
     kind = type(value)
-    try:
-        if issubclass(kind, _CONTAINERS):
-            return _Look().of_items(value, _DEEP, ITEMS)
-        if issubclass(kind, StringIO):
-            return hash(value.getvalue())
-        if issubclass(kind, BytesIO):
-            return zlib.crc32(value.getbuffer())
-        return _of_library(value)
-    except Exception:  # Whatever a library raises, as where a buffer is closed or of another GPU.
-        return None
+    if is_data(value) is None:
+        return held_by(value)
+    if not issubclass(kind, _CONTAINERS):
+        return checksum(value)
+    with contextlib.suppress(Exception):  # Whatever a class of a container raises.
+        return _Look().of_items(value, _DEEP, ITEMS)
+    return None
+
+
+def all_told(is_asked: Callable[[Names, object], bool]) -> dict[Names, Told]:
+    """By all names asked for, which values they are, and what those hold.
+
+    Of a library's object that is at work nothing is told.
+    """
+    known: dict[int, Told] = {}
+    found: dict[Names, Told] = {}
+    for path, value, _ in reached(_may_hold):
+        if is_asked(path, value):
+            one = known[id(value)] = known.get(id(value)) or told(value)
+            if one[1] is not None or is_data(value) is not None:
+                found[path] = one
+    return found
+
+
+def may_reach(touched: set[str], is_read: Callable[[Names], bool]) -> bool:
+    """Whether what has to do with places ``touched`` may leave something in an object read later.
+
+    Objects of libraries lie within each other: a sheet in its book, a plot in its figure.
+    """
+    objects = [path for path, value, _ in reached(_as_object) if held_by(value) is not None]
+    by_names = (not touched.isdisjoint(places_along(path)) for path in objects)
+    return any(map(is_read, objects)) and any(by_names)
+
+
+def _as_object(value: object) -> int | None:
+    return 0 if is_object(value) and is_data(value) is None else None
+
+
+def _may_hold(value: object) -> int | None:
+    return 0 if is_object(value) or is_data(value) is not None else None
 
 
 class _Look:
@@ -94,7 +126,9 @@ class _Look:
             pairs = islice(dict.items(value), 0, None, step)
             found = [self._of_item(one, depth, each) for pair in pairs for one in pair]
             return hash((len(value), *found))
-        found = [self._of_item(one, depth, each) for one in islice(_items(value), 0, None, step)]
+        found = [
+            self._of_item(one, depth, each) for one in islice(plain_items(value), 0, None, step)
+        ]
         if issubclass(kind, (set, frozenset)):
             return hash((len(value), sum(found)))  # Their order is no part of them.
         return hash((len(value), *found))
@@ -107,40 +141,12 @@ class _Look:
         if depth and self._left > 0:
             if issubclass(kind, _CONTAINERS):
                 return self.of_items(value, depth - 1, items)
-            if hasattr(kind, "__array__"):
-                return contents(value) or id(value)
+            if has_checksum(kind):
+                return checksum(value) or id(value)
             if is_of_own_class(kind):
                 return hash((id(value), self.of_items(attributes(value), depth - 1, ITEMS)))
+            if is_object(value):
+                most = max(items, _WITHIN_ITEM)
+                self._left -= most
+                return hash((id(value), held_by(value, most)))
         return id(value)
-
-
-def _items(value: Any) -> Iterable[Any]:
-    base = next(one for one in (list, tuple, deque, set, frozenset) if isinstance(value, one))
-    return base.__iter__(value)
-
-
-def _of_library(value: Any) -> int | None:
-    if type(value).__module__.partition(".")[0] in _FIXED:
-        return None
-    if hasattr(type(value), "get_obj"):  # It lies in memory that processes share.
-        return zlib.crc32(memoryview(value.get_obj()).tobytes())
-    found = _Sum()
-    try:
-        found.write(memoryview(value).cast("B"))
-    except (TypeError, ValueError):  # What is no buffer, or one of dates, tells it another way.
-        pickle.Pickler(found, 5, buffer_callback=found.take).dump(value)
-    return found.value
-
-
-class _Sum:
-    """A checksum of what is written to it, so that no second copy of a table is held."""
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def write(self, data: bytes | memoryview) -> int:
-        self.value = zlib.crc32(data, self.value)
-        return len(data)
-
-    def take(self, buffer: pickle.PickleBuffer) -> None:
-        self.write(buffer.raw())

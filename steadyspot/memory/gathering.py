@@ -14,6 +14,7 @@ import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from io import BytesIO, StringIO
 from queue import Queue, SimpleQueue
 from types import (
@@ -95,6 +96,16 @@ def holds_more(now: HeldHere, before: HeldHere, gathering: Iterable[Names]) -> b
     return any(now.get(name, nothing)[1] > before.get(name, nothing)[1] for name in gathering)
 
 
+def others_reach(value: object) -> bool:
+    """Whether the job's code in another thread calls a value by name."""
+    return any(
+        one is value
+        for _, frame in _of_threads()
+        if is_the_jobs(frame.f_code)
+        for _, one, _ in _measured(_named(frame), lambda one: 0 if one is value else None)
+    )
+
+
 def grew(now: Held, before: Held) -> bool:
     """Whether anybody holds more than before."""
     return any(size > before.get(path, 0) for path, size in now.items())
@@ -129,10 +140,10 @@ def _loops_elsewhere() -> Iterator[Any]:
 
 def _named(frame: FrameType) -> dict[str, Any]:
     """What a frame's code calls by name: what is local to it, and global."""
-    return _globals(frame.f_code, frame.f_globals) | _locals(frame)
+    return _globals(frame.f_code, frame.f_globals) | locals_of(frame)
 
 
-def _locals(frame: FrameType) -> dict[str, Any]:
+def locals_of(frame: FrameType) -> dict[str, Any]:
     """What is local to a function, as it is now.
 
     Before Python 3.13 the frame keeps what it is asked for here, and with it tables that the job
@@ -176,7 +187,8 @@ def _measured(
         size = measure(value)
         if size is not None:
             yield (name,), value, size
-        elif depth < _DEEP and id(value) not in seen:
+        may_hold_more = size is None or is_of_own_class(type(value))
+        if may_hold_more and depth < _DEEP and id(value) not in seen:
             seen.add(id(value))
             for path, found, each in _measured(_within(value), measure, depth + 1, seen):
                 yield (name, *path), found, each
@@ -203,17 +215,27 @@ def _within(value: Any) -> dict[str, Any]:
 
 def attributes(value: Any) -> dict[str, Any]:
     """What an object of the job's own holds."""
-    return _slots(value) | getattr(value, "__dict__", {})
+    return slots(value) | getattr(value, "__dict__", {})
 
 
-def _slots(value: Any) -> dict[str, Any]:
+def slots(value: Any) -> dict[str, Any]:
+    """What an object holds by the slots of its classes."""
+    kind: Any = type(value)
     found = {}
-    for kind in type(value).__mro__:
-        for name, slot in kind.__dict__.items():
-            if type(slot) is MemberDescriptorType:
-                with contextlib.suppress(AttributeError):  # It has no value yet.
-                    found[name] = slot.__get__(value)
+    for name, slot in _slots_of(kind):
+        with contextlib.suppress(AttributeError):  # It has no value yet.
+            found[name] = slot.__get__(value)
     return found
+
+
+@lru_cache(maxsize=512)
+def _slots_of(kind: Any) -> list[tuple[str, Any]]:
+    return [
+        (name, one)
+        for each in kind.__mro__
+        for name, one in each.__dict__.items()
+        if type(one) is MemberDescriptorType
+    ]
 
 
 def _data_of(value: Any) -> dict[str, Any]:

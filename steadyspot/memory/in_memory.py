@@ -18,6 +18,7 @@ def rows_in_memory(value: object) -> int | None:
         ("duckdb", "DuckDBPyConnection", _of_duckdb),
         ("shelve", "Shelf", _of_shelf),
         ("xml.etree.ElementTree", "Element", _of_element),
+        ("lxml.etree", "_Element", _of_element),
     ):
         kind = getattr(sys.modules.get(module), name, None)
         if kind and issubclass(type(value), kind):

@@ -125,7 +125,7 @@ class OpenFiles:
             if one.path.startswith(folder)
             and one.stamp[0] < _NEW_BYTES
             and one.stamp[1] > LOADED * 1e9
-            and not (one.appends or _is_log(one) or _is_lock(one))
+            and not (one.appends or is_log(one.path, one.inode) or _is_lock(one))
         )
 
     def mapped_anew(self) -> list[str]:
@@ -149,7 +149,7 @@ class OpenFiles:
         return sorted({str(path[-1]) for path, _, _ in reached(is_new)})
 
     def _lacks(self, one: _Open, of_sqlite: set[str], certain: set[str]) -> bool:
-        if _is_log(one) or _is_lock(one):
+        if is_log(one.path, one.inode) or _is_lock(one):
             return False
         if not (self._checkpoint and one.path.startswith(self._checkpoint)):
             return True
@@ -235,11 +235,12 @@ def _look(number: int, path: str) -> _Open | None:
     return _Open(number, seen.st_ino, path, stamp, bool(flags & os.O_APPEND), tuple(locks))
 
 
-def _is_log(one: _Open) -> bool:
+def is_log(path: str, inode: int) -> bool:
+    """Whether a file is a log, or what the standard error goes to."""
     with contextlib.suppress(OSError):  # It may have been closed.
-        if os.fstat(2).st_ino == one.inode:
+        if os.fstat(2).st_ino == inode:
             return True
-    return bool(_LOG.search(os.path.basename(one.path)))
+    return bool(_LOG.search(os.path.basename(path)))
 
 
 def _is_lock(one: _Open) -> bool:

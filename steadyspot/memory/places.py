@@ -19,6 +19,9 @@ TELL = {
 
 _PASS_TIME = {"collect", "sleep"}
 
+_END = {"close"}
+"""Functions that only end what they are given, as that of a figure does."""
+
 GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
 """Methods of containers that take a value up."""
 
@@ -34,6 +37,8 @@ def used(node: ast.AST) -> frozenset[str]:
     match node:
         case ast.Call() if called_by(node) in TELL | _PASS_TIME:
             return frozenset()
+        case ast.Call() if called_by(node) in _END:
+            return used(node.func)
         case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
             return frozenset({place_of(node)}).union(*inner)
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():

@@ -161,6 +161,13 @@ class Program:
         """The statements that may follow one in its function, in order."""
         return list(self._after(statement))
 
+    def ended_after(self, statement: ast.stmt) -> set[str]:
+        """Names of what the blocks ``with`` around a statement end, as a file that is closed."""
+        within = takewhile(lambda one: not isinstance(one, FUNCTIONS), self.above(statement))
+        blocks = (one for one in within if isinstance(one, ast.With | ast.AsyncWith))
+        given = (item.optional_vars for one in blocks for item in one.items)
+        return {name for target in given if target for name in stored_in(target)}
+
     def functions(self, without: Collection[ast.AST]) -> dict[ast.AST, str]:
         """All functions but those that stand in these statements, and by what name each is called.
 

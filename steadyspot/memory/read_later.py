@@ -1,6 +1,7 @@
 """What a program reads once it is through with what it does just now, by its text.
 
-That is what follows each call that is under way, and what the functions use that are called there.
+That is what follows each call that is under way, what the functions use that are called there, and
+what a block ``with`` ends then, as a file or a workbook.
 Of those that the loop alone calls, such as one that keeps the answers it was given, nothing is read
 later. What is registered somewhere, as with ``atexit``, may be called at any time.
 """
@@ -29,6 +30,7 @@ class Later:
         self, frames: Sequence[FrameType], files: Iterable[str], *, now: bool = False
     ) -> None:
         self._after: dict[CodeType, list[ast.stmt]] = {}
+        self._ended: dict[CodeType, set[str]] = {}
         programs: dict[str, Program] = {}
         loops, blocks = set[ast.AST](), list[ast.AST]()
         for frame in frames:
@@ -38,6 +40,7 @@ class Later:
             if program and found:
                 programs[os.path.realpath(code.co_filename)] = program
                 self._after[code] = [*([found] if now else ()), *program.after(found)]
+                self._ended[code] = program.ended_after(found)
                 blocks += self._after[code]
                 if isinstance(found, ast.For):
                     loops.add(found)
@@ -54,7 +57,9 @@ class Later:
     def reads(self, code: CodeType, name: str) -> bool:
         """Whether a name of a frame's code is read later."""
         after = self._after.get(code)
-        return after is not None and (is_read(after, name) is True or name in self._outer)
+        if after is None:
+            return False
+        return is_read(after, name) is True or name in self._outer | self._ended[code]
 
     def reads_at(self, path: Names) -> bool:
         """Whether what is reached by these names is read later."""

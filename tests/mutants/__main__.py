@@ -89,9 +89,10 @@ CONCERNS = {
         [
             *("steadyspot/memory/carried.py", "steadyspot/memory/contents.py"),
             *("steadyspot/memory/flow.py", "steadyspot/memory/program_text.py"),
+            *("steadyspot/memory/in_objects.py", "steadyspot/memory/within_objects.py"),
             *("steadyspot/memory/read_later.py", "steadyspot/memory/results_text.py"),
         ],
-        of_worker("carried", "contents", "results_text"),
+        of_worker("carried", "contents", "in_objects", "results_text"),
     ),
     "stages": (
         ["worker/supervising/stages.py", "worker/supervising/grace.py"],

@@ -14,7 +14,8 @@ from steadyspot.memory.restored import Restored
 from steadyspot.memory.under_loops import UnderLoops
 
 HEAD = """
-import array, asyncio, atexit, collections, dataclasses, hashlib, heapq, json, struct, time, types
+import array, asyncio, atexit, collections, concurrent.futures, configparser, dataclasses, hashlib
+import heapq, itertools, json, logging, struct, tempfile, time, types, xml.dom.minidom
 import numpy
 def each():
     for unit in remaining(range(1, 9)): yield unit
@@ -348,6 +349,51 @@ for unit in each(): add(unit)""",
         "row = bytearray(9)\nfor unit in each(): struct.pack_into('B', row, unit, 1)\nwrite(row)",
         "row",
     ),
+    "settings": (
+        """
+rows = configparser.ConfigParser()
+rows["units"] = {}
+for unit in each(): rows["units"][str(unit)] = "done"
+with open("/dev/null", "w") as file: rows.write(file)""",
+        "rows",
+    ),
+    "document by its root": (
+        """
+tree = xml.dom.minidom.Document()
+root = tree.appendChild(tree.createElement("units"))
+for unit in each(): root.appendChild(tree.createElement("unit"))
+write(tree.toxml())""",
+        "tree",
+    ),
+    "file that is closed": (
+        """
+with tempfile.NamedTemporaryFile("w") as rows:
+    for unit in each(): rows.write(str(unit))
+write("done")""",
+        "rows",
+    ),
+    "generator": (
+        """
+def summed():
+    total = 0
+    while True: total += yield total
+sums = summed()
+next(sums)
+for unit in each(): sums.send(unit)
+write(sums.send(0))""",
+        "sums",
+    ),
+    "object of the job's by a library's class": (
+        """
+class Rows(collections.UserDict):
+    def put(self, unit): self[unit] = unit
+rows = Rows()
+def main():
+    for unit in each(): rows.put(unit)
+    write(dict(rows))
+main()""",
+        "rows",
+    ),
     "numbers": (
         "rows = array.array('i', [0] * 9)\nfor unit in each(): rows[unit] = unit\nwrite(rows)",
         "rows",
@@ -442,6 +488,34 @@ for unit in each():
     rows.append(unit)
     if len(rows) == 3: write(rows); rows = []
 write(rows)""",
+    "looked up in an object": """
+settings = configparser.ConfigParser()
+settings.read_string("[a]\\nb = c")
+for unit in each(): write(settings["a"]["b"], settings.get("a", "none", fallback=unit))
+write(settings["a"]["b"])""",
+    "pool and log": """
+pool = concurrent.futures.ThreadPoolExecutor()
+log = logging.getLogger("job")
+for unit in each():
+    write(*pool.map(str, [unit]))
+    log.warning("%s", unit)
+write(*pool.map(str, [0]), log.name)
+pool.shutdown()""",
+    "pool that is ended": """
+with concurrent.futures.ThreadPoolExecutor() as pool:
+    for unit in each(): write(*pool.map(str, [unit]))
+write("done")""",
+    "numbers of units": """
+numbers = itertools.count()
+for unit in each(): print(next(numbers), unit)
+write("done")""",
+    "document of each": """
+for unit in each():
+    tree = xml.dom.minidom.Document()
+    tree.appendChild(tree.createElement("unit"))
+    write(tree)
+tree = xml.dom.minidom.Document()
+write(tree)""",
     "taken one by one": "left = remaining(U)\nwhile next(left, None): pass\nwrite(left)",
 }
 
