@@ -35,6 +35,7 @@ from steadyspot.memory.left_out import (
     beside_of,
     names_of_results,
 )
+from steadyspot.memory.looking import UNKNOWN, looking
 from steadyspot.memory.open_transactions import OpenTransactions
 from steadyspot.names import BadName, check_name
 from steadyspot.paths import holds_something
@@ -44,6 +45,8 @@ from steadyspot.stopping import Stopping
 from steadyspot.under_way import STOP_THREAD
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from steadyspot.memory.beside import Beside
 
 T = TypeVar("T")
@@ -265,14 +268,25 @@ class Run:
             self._left_out = before
             self._say_made_anew()
             if not self._is_kept():
-                names = names_of_results(caller)
-                if names:
-                    self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
-                self._beside = beside_of(before)
-                if not (left or names) and self._beside.may_hide_some():
-                    name, unit = pairs[-1]
-                    left = [unit] if self._is_done_again(name) else []
+                with looking(lambda: self._channel.lacks(UNKNOWN, before, Lacking.OF_NO_UNIT)):
+                    left = self._with_hidden(caller, pairs, left)
         return left
+
+    def _with_hidden(
+        self, caller: FrameType, pairs: Sequence[tuple[str, T]], left: list[T]
+    ) -> list[T]:
+        """The units ``left``, or the last of all where none is and those may have left something.
+
+        What the program makes of what those that are left out have yielded is said to be lacking.
+        """
+        before = len(pairs) - len(left)
+        if names := names_of_results(caller):
+            self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
+        self._beside = beside_of(before)
+        name, unit = pairs[-1]
+        if left or names or not self._beside.may_hide_some() or not self._is_done_again(name):
+            return left
+        return [unit]
 
     def _say_made_anew(self) -> None:
         """Say which files the program has made anew to which units left out had written."""

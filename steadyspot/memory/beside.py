@@ -14,6 +14,7 @@ from collections.abc import Callable
 from steadyspot.contract import Lacking
 from steadyspot.memory.contents import Told, all_told
 from steadyspot.memory.gathering import Names
+from steadyspot.memory.looking import UNKNOWN, looking
 from steadyspot.memory.places import places_along, places_at
 from steadyspot.memory.program_text import added_to, touched_in
 from steadyspot.memory.read_later import Later
@@ -48,7 +49,10 @@ class Beside:
         begun = time.monotonic()
         if begun < self._not_before:
             return
-        if names := self._names():
+        names = list[str]()
+        with looking(lambda: names.extend(UNKNOWN)):
+            names += self._names()
+        if names:
             lacks(names, self._units, Lacking.OF_NO_UNIT)
         ended = time.monotonic()
         self._not_before = ended + (ended - begun)

@@ -214,8 +214,11 @@ def _within(value: Any) -> dict[str, Any]:
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """What an object of the job's own holds."""
-    return slots(value) | getattr(value, "__dict__", {})
+    """What an object of the job's own holds; no code of the job's is run for it."""
+    found = slots(value)
+    with contextlib.suppress(AttributeError):
+        found |= object.__getattribute__(value, "__dict__")
+    return found
 
 
 def slots(value: Any) -> dict[str, Any]:

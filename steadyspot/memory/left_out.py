@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from steadyspot.contract import Lacking
+from steadyspot.memory.looking import UNKNOWN, looking
 from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
@@ -19,40 +20,30 @@ if TYPE_CHECKING:
 class LeftOut:
     """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables.
 
-    By what names, of how many units, and what lacks it. ``files`` are those that it has open.
+    By what names, of how many units, and what lacks it. ``files`` are those that it has open. A
+    program that cannot be looked at ends by that as little as it ends complete.
     """
 
     def __init__(self, say: Callable[[list[str], int, Lacking], None], files: OpenFiles) -> None:
         self.keys: list[str] = []
         self._say = say
         self._files = files
-        self._carried: Carried | None = None
-        self._among: AmongUnits | None = None
-        self._returned: list[str] = []
-        self._mapped: list[str] = []
+        self._kept: _Kept | None = None
+        self._is_unclear = False
 
     def add(self, key: str) -> None:
         """Leave out a unit; called where the loop asks for the next one."""
         if not self.keys:
-            # Only after a stop: it loads a parser.
-            from steadyspot.memory.among_units import AmongUnits
-            from steadyspot.memory.carried import Carried
-            from steadyspot.memory.restored import Restored
-            from steadyspot.memory.under_loops import UnderLoops
-
-            files = files_of_job()
-            running = UnderLoops(files)
-            restored = Restored(running)
-            self._carried, self._among = Carried(files, restored), AmongUnits(running, restored)
-            self._returned = _names_of_returned()
-            self._mapped = self._files.mapped_anew()
+            with looking(self._give_up):
+                self._kept = _Kept.now(self._files)
         self.keys.append(key)
 
     def may_hide_some(self) -> bool:
         """Whether units may have left something that no text shows."""
-        if not (self._carried and self._among) or self._returned:
-            return False
-        return self._carried.may_hide_some() or self._among.may_hide_some()
+        found = list[bool]()
+        with looking(self._give_up):
+            found.append(self._kept is not None and self._kept.may_hide_some())
+        return any(found)
 
     def loop_is_over(self, *, kept: bool, ran: bool, made: int, each_made: bool) -> None:
         """Say what is lacking from now on.
@@ -60,15 +51,59 @@ class LeftOut:
         ``kept``: the job keeps something itself. ``ran``: other units were done; so many ``made``
         something, or ``each``.
         """
-        if not (self._carried and self._among):
-            return
-        if self._mapped:
-            self._say(self._mapped, len(self.keys), Lacking.LATER)
-        names = self._carried.names(ran=ran, all_made=each_made, kept=kept)
-        if names := names + ([] if kept else self._returned):
-            self._say(names, len(self.keys), Lacking.LATER)
-        if made and (names := self._among.names(kept=kept)):
-            self._say(names, len(self.keys), Lacking.UNITS)
+        lacking = dict[Lacking, list[str]]()
+        with looking(self._give_up):
+            if self._kept:
+                lacking[Lacking.LATER] = self._kept.later(kept=kept, ran=ran, each_made=each_made)
+                lacking[Lacking.UNITS] = self._kept.by_units(kept=kept) if made else []
+        if self._is_unclear:
+            lacking[Lacking.LATER] = UNKNOWN
+            lacking[Lacking.UNITS] = UNKNOWN if made else []
+        for which, names in lacking.items():
+            if names:
+                self._say(names, len(self.keys), which)
+
+    def _give_up(self) -> None:
+        self._is_unclear = True
+
+
+class _Kept(NamedTuple):
+    """What a program held and was about to do as it asked for the first unit that is left out."""
+
+    carried: Carried
+    among: AmongUnits
+    returned: list[str]
+    mapped: list[str]
+
+    @classmethod
+    def now(cls, files: OpenFiles) -> _Kept:
+        # Only after a stop: it loads a parser.
+        from steadyspot.memory.among_units import AmongUnits
+        from steadyspot.memory.carried import Carried
+        from steadyspot.memory.restored import Restored
+        from steadyspot.memory.under_loops import UnderLoops
+
+        of_job = files_of_job()
+        running = UnderLoops(of_job)
+        restored = Restored(running)
+        return cls(
+            Carried(of_job, restored),
+            AmongUnits(running, restored),
+            _names_of_returned(),
+            files.mapped_anew(),
+        )
+
+    def may_hide_some(self) -> bool:
+        return not self.returned and (self.carried.may_hide_some() or self.among.may_hide_some())
+
+    def later(self, *, kept: bool, ran: bool, each_made: bool) -> list[str]:
+        """What outputs after the loop would lack."""
+        names = self.carried.names(ran=ran, all_made=each_made, kept=kept)
+        return self.mapped + names + ([] if kept else self.returned)
+
+    def by_units(self, *, kept: bool) -> list[str]:
+        """What outputs of units would lack."""
+        return self.among.names(kept=kept)
 
 
 def names_of_results(asking: FrameType) -> list[str]:
