@@ -91,8 +91,10 @@ class Drivers:
             return None
 
         paths = [path for path, _, _ in reached(is_open)]
-        written = self._names() if paths else frozenset[Name]()
-        return any(is_among(path, written) for path in paths)
+        try:
+            return any(is_among(path, self._names()) for path in paths)
+        except Exception:  # A text that cannot be followed may write.
+            return True
 
     def _names(self) -> frozenset[Name]:
         """What units write to. A module that a unit has loaded may write, too."""

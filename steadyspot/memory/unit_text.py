@@ -66,6 +66,7 @@ class UnitText:
         self._nodes = list(walk(statements))
         self._own = own
         self._functions = functions
+        self._followed: set[str] = set()
         self.counted = {name for loop in loops for name in _counted(loop)} & self.read
         self._given = {name for loop in loops for name in stored_in(loop.target)}
         self._given |= {arg.arg for one in functions for arg in _arguments(one)}
@@ -119,27 +120,24 @@ class UnitText:
     def _emptied(self, statement: ast.stmt) -> set[str]:
         """What a statement empties or fills anew, itself or by a function that it calls."""
         match statement:
-            case ast.Expr(value=ast.Call(args=given, keywords=[ast.keyword("out", held), *_])):
-                return {place_of(held)}.difference(*map(used, given))
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name, value=held))):
-                if name in _EMPTY:
-                    return {place_of(held)}
-                return self._renewed_by(name)
-            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
-                return self._renewed_by(name)
-            case ast.Assign(targets=[ast.Subscript(value=held, slice=ast.Slice(None, None))]):
-                return {place_of(held)} - used(statement.value)
-        return set()
+            case ast.Expr(value=ast.Call() as call):
+                return _cleared(statement) | self._renewed_by(called_by(call))
+        return _cleared(statement)
 
     def _renewed_by(self, name: str) -> set[str]:
-        called = [one for one in self._functions if getattr(one, "name", "") == name]
-        return {
+        if name in self._followed:  # It calls itself.
+            return set()
+        self._followed.add(name)
+        blocks = [block_of(one) for one in self._functions if getattr(one, "name", "") == name]
+        found = {
             place
-            for one in called
-            for statement in block_of(one)
-            for place in renewed(statement)
-            if self._is_renewed(block_of(one), place)
+            for block in blocks
+            for statement in block
+            for place in renewed(statement) | self._emptied(statement)
+            if self._is_renewed(block, place)
         }
+        self._followed.discard(name)
+        return found
 
     def _stores(self, place: str) -> Iterator[tuple[ast.stmt, ast.expr | None]]:
         """The statements that give a place another value, and that."""
@@ -174,6 +172,17 @@ class UnitText:
             statement in guarded and value is not None and used(value).isdisjoint(self._given)
             for statement, value in stores
         )
+
+
+def _cleared(statement: ast.stmt) -> set[str]:
+    match statement:
+        case ast.Expr(value=ast.Call(args=given, keywords=[ast.keyword("out", held), *_])):
+            return {place_of(held)}.difference(*map(used, given))
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name, value=held))):
+            return {place_of(held)} if name in _EMPTY else set()
+        case ast.Assign(targets=[ast.Subscript(value=held, slice=ast.Slice(None, None))]):
+            return {place_of(held)} - used(statement.value)
+    return set()
 
 
 def _is_of(place: str, outer: set[str]) -> bool:

@@ -87,12 +87,14 @@ CONCERNS = {
     ),
     "memory": (
         [
-            *("steadyspot/memory/carried.py", "steadyspot/memory/contents.py"),
-            *("steadyspot/memory/flow.py", "steadyspot/memory/program_text.py"),
-            *("steadyspot/memory/in_objects.py", "steadyspot/memory/within_objects.py"),
-            *("steadyspot/memory/read_later.py", "steadyspot/memory/results_text.py"),
+            f"steadyspot/memory/{name}.py"
+            for name in (
+                *("among_units", "caches", "carried", "contents", "flow", "in_objects"),
+                *("program_text", "read_later", "restored", "results_text", "unit_text"),
+                "within_objects",
+            )
         ],
-        of_worker("carried", "contents", "in_objects", "results_text"),
+        of_worker("among_units", "carried", "contents", "in_objects", "results_text"),
     ),
     "stages": (
         ["worker/supervising/stages.py", "worker/supervising/grace.py"],

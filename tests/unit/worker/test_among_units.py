@@ -556,6 +556,33 @@ scratch = np.empty(3)
 for u in run.remaining(U):
     np.multiply(np.ones(3), u, out=scratch)
     put(u, scratch.sum())""",
+    "parser that is cleared": """
+class Parser:
+    def __init__(self): self.rows, self.n = [], 0
+    def reset(self):
+        self.rows.clear()
+        self.n = 0
+    def feed(self, r):
+        self.n += 1
+        self.rows.append((self.n, r))
+parser = Parser()
+def work(u):
+    parser.reset()
+    for r in load(u): parser.feed(r)
+    put(u, parser.rows)
+for u in run.remaining(U): work(u)""",
+    "functions that call themselves": """
+depth = 0
+def walk(u):
+    global depth
+    if u: walk(u - 1)
+    depth = u
+def walk_on(u):
+    walk_on(u - 1) if u else None
+    walk(u)
+for u in run.remaining(U):
+    walk_on(u)
+    put(u, depth)""",
     "record that counts": """
 session = {"token": "t", "uses": 0}
 for u in run.remaining(U):

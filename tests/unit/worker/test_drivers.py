@@ -6,16 +6,22 @@ know what. With the drivers themselves it is tried in ``test_transactions_of_dri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from steadyspot.memory.drivers import Drivers
 
+DRIVER = "driver_of_no_job"
+
 
 class Cursor:
+    __module__ = DRIVER
+
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
@@ -37,6 +43,8 @@ class Cursor:
 
 
 class Connection(Cursor):
+    __module__ = DRIVER
+
     def __init__(self) -> None:
         self.is_open = False
         self.connection = self
@@ -48,7 +56,7 @@ class Connection(Cursor):
         self.is_open = False
 
 
-KNOWN = ((__name__, "Connection", lambda one: one.is_open),)
+KNOWN = ((DRIVER, "Connection", lambda one: one.is_open),)
 READ = "select day from days where day = %s"
 HEAD = f"""
 READ, WRITE = {READ!r}, "insert into days values (%s)"
@@ -166,10 +174,18 @@ for day in days: source.execute("select 1"); print("Update of days: insert it")"
 }
 
 
-def ends(folder: Path, text: str) -> list[bool]:
+@pytest.fixture(autouse=True)
+def _driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that programs have loaded."""
+    module = ModuleType(DRIVER)
+    module.__dict__["Connection"] = Connection
+    monkeypatch.setitem(sys.modules, DRIVER, module)
+
+
+def ends(folder: Path, text: str, files: Callable[[], list[str]] | None = None) -> list[bool]:
     """Whether rows may be lacking as each of the program's two units ends."""
     program = folder / "job.py"
-    drivers = Drivers(KNOWN, lambda: [str(program)])
+    drivers = Drivers(KNOWN, files or (lambda: [str(program)]))
     found: list[bool] = []
 
     def days() -> Iterator[int]:
@@ -215,3 +231,10 @@ def test_sql_that_no_text_spells_out_may_write_where_the_program_does(
 source, query = connect(), open(__file__).read()
 for day in days: source.execute(query)"""
     assert ends(tmp_path, more + text) == [doubt, doubt]
+
+
+def test_text_that_cannot_be_followed_may_write(tmp_path: Path) -> None:
+    def files() -> list[str]:
+        raise RecursionError
+
+    assert ends(tmp_path, HEAD + ONLY_READ["here"], files) == [True, True]
