@@ -18,19 +18,31 @@ _SOURCES = re.compile(r"\.?_*(checkpoint|connect|fetch|load|open|read|restore|re
 
 
 class Restored:
-    """What is given a value, or changed, by what reads something and is no unit's."""
+    """What is given a value, or changed, by what reads something and is no unit's.
+
+    So may whatever is given anything but constants, as the path of a mapped file.
+    """
 
     def __init__(self, running: UnderLoops) -> None:
         self._functions = {
             name: one for each in running.programs for one, name in each.functions(()).items()
         }
         of_units = {*running.blocks, *running.functions}
+        of_units |= {
+            one for each in running.programs for loop in running.loops for one in each.after(loop)
+        }
         self._places = {
             place
             for each in running.programs
             for statement in each.statements_beside(of_units)
-            if self._reads(statement)
+            if self._reads(statement) or _is_made_of_something(statement)
             for place in _given_by(statement)
+        }
+        self._places |= {
+            place
+            for each in running.programs
+            for loop in running.loops
+            for place in each.ended_after(loop)
         }
 
     def has(self, path: Names) -> bool:
@@ -51,6 +63,15 @@ class Restored:
 
 def _used_in(function: ast.AST) -> set[str]:
     return set().union(*map(used, block_of(function)))
+
+
+def _is_made_of_something(statement: ast.stmt) -> bool:
+    """Whether a value is made by a call that is given more than constants."""
+    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    if not isinstance(value, ast.Call):
+        return False
+    given = [*value.args, *(one.value for one in value.keywords)]
+    return any(not name.isupper() for name in set[str]().union(*map(used, given)))
 
 
 def _given_by(statement: ast.stmt) -> Iterator[str]:

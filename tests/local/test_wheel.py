@@ -235,7 +235,8 @@ def test_so_are_jobs_of_other_kinds(
         pytest.skip(f"there is no {program} here")
     run(str(plain.bin / "steadyspot"), "init", "--kind", kind, where=tmp_path)
     path = tmp_path / "steadyspot.toml"
-    local_aws.images.offer([load(path).job().image], tmp_path)
+    image = load(path).job().image
+    local_aws.images.offer([image], tmp_path)
     write(tmp_path / ADDRESS, local_aws.address)
 
     def here(*words: str) -> str:
@@ -248,6 +249,7 @@ def test_so_are_jobs_of_other_kinds(
         assert_interrupted_and_finished(here("drill", "interrupt"))
     finally:
         here("down", "--delete-data")
+        local_aws.images.register(image)  # As it was, since the folder goes with this test.
 
 
 def assert_interrupted_and_finished(said: str) -> None:

@@ -88,7 +88,7 @@ def test_few_bytes_travel_in_the_listing_until_there_are_more(kept: Kept) -> Non
 @pytest.mark.parametrize("running", [True, False], ids=["running", "ended"])
 def test_of_a_large_file_only_blocks_that_changed_are_sent(kept: Kept, running: bool) -> None:
     large = kept.root / "base"
-    large.write_bytes(os.urandom(3 * BLOCK_BYTES + 1_000_000))
+    large.write_bytes(os.urandom(3 * BLOCK_BYTES + 1_000_000).replace(b"!", b"?"))
     assert sent(kept, running)[1] == 4
 
     with large.open("r+b") as file:
