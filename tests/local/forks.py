@@ -301,8 +301,6 @@ class Ending:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None or (isinstance(error, SystemExit) and error.code is None):
             self._code = 0
-        elif isinstance(error, KeyboardInterrupt):
-            self._code = -signal.SIGINT
         elif isinstance(error, SystemExit) and isinstance(error.code, int):
             self._code = error.code
 
@@ -310,9 +308,6 @@ class Ending:
         if self._code is not None:
             sys.stdout.flush()
             sys.stderr.flush()
-            if self._code < 0:
-                signal.signal(-self._code, signal.SIG_DFL)
-                signal.raise_signal(-self._code)
             os._exit(self._code)
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import PIPE, STDOUT
 
 import pytest
 
 from steadyspot.deploy.local.aws import AlreadyRunning, LocalAws
 from tests.local.bench import is_alive, until
-from tests.local.forks import Forked, Forks
-from tests.local.runs import ROOT
 
 OWNER = """
 import sys, time
@@ -43,13 +42,6 @@ finally:
 """
 
 
-def begin(commands: Forks, folder: Path, program: str, *words: str, stderr: int = PIPE) -> Forked:
-    """Run a program in a process of its own."""
-    (folder / "program.py").write_text(program)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return commands.start("program", words, environment, folder, stderr=stderr, text=True)
-
-
 def content(path: Path) -> str:
     return path.read_text().strip() if path.exists() else ""
 
@@ -75,9 +67,13 @@ def mark(tmp_path: Path) -> Iterator[Path]:
     ids=["Ctrl-C", "Ctrl-C without stop", "SIGTERM", "crash"],
 )
 def test_nothing_is_left_of_tasks_whose_owner_is_gone(
-    commands: Forks, mark: Path, how: signal.Signals, manner: str
+    mark: Path, how: signal.Signals, manner: str
 ) -> None:
-    owner = begin(commands, mark.parent, OWNER, str(mark), manner, stderr=STDOUT)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(mark), manner],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     mark.with_suffix(".owner").write_text(str(owner.pid))
     folder = Path(until(lambda: content(mark.with_suffix(".folder"))))
     until(mark.with_suffix(".up").exists)
@@ -87,10 +83,10 @@ def test_nothing_is_left_of_tasks_whose_owner_is_gone(
     output, _ = owner.communicate(timeout=90)
     until(lambda: not any(is_alive(process) for process in processes))
     until(lambda: not folder.exists())
-    expected = "KeyboardInterrupt" if how is signal.SIGINT else ""
+    expected = b"KeyboardInterrupt" if how is signal.SIGINT else b""
     assert output.strip().endswith(expected)
     if not expected:
-        assert output == ""
+        assert output == b""
 
 
 def test_a_second_one_in_the_same_process_is_refused(local_aws: LocalAws) -> None:
@@ -113,10 +109,12 @@ print('twice')
 
 
 def test_it_starts_empty_again_after_it_was_stopped_beside_another_copy(
-    local_aws: LocalAws, commands: Forks, tmp_path: Path
+    local_aws: LocalAws,
 ) -> None:
-    done = begin(commands, tmp_path, TWICE)
-    assert (*done.communicate(timeout=110), done.returncode) == ("twice\n", "", 0)
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE], capture_output=True, text=True, check=False, timeout=110
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("twice\n", "", 0)
     assert local_aws.session().client("sqs").list_queues()["ResponseMetadata"]
 
 

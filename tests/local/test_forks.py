@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,14 +32,3 @@ def test_it_is_as_one_that_is_started(commands: Forks, tmp_path: Path) -> None:
     assert (forked.returncode, started.returncode, complained) == (3, 3, "")
     assert said.splitlines()[1:] == expected.splitlines()[1:] == ["a thread", "the end"]
     assert json.loads(said.splitlines()[0]) == json.loads(expected.splitlines()[0])
-
-
-def test_it_ends_by_ctrl_c_as_one_that_is_started(commands: Forks, tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
-    forked = commands.start("program", [], dict(os.environ), tmp_path, text=True)
-    assert forked.stdout
-    assert forked.stdout.readline() == "up\n"
-    forked.send_signal(signal.SIGINT)
-    _, complained = forked.communicate(timeout=60)
-    assert forked.returncode == -signal.SIGINT
-    assert complained.endswith("\nKeyboardInterrupt\n")
