@@ -95,7 +95,7 @@ def test_worker_below_another_stopsignal_stops_as_by_sigterm(bench: Bench) -> No
     bench.printed(arn, "ready")
     bench.ecs.stop_task(cluster=bench.cluster, task=arn)
     assert bench.stopped(arn)["containers"][0]["exitCode"] == 143
-    assert "told to stop" in bench.lines(arn)
+    assert "told to stop" in "".join(bench.lines(arn))
 
 
 def test_sigterm_goes_to_the_first_process_only(bench: Bench) -> None:
@@ -126,7 +126,7 @@ def test_after_the_stop_timeout_everything_is_killed_wherever_it_went(bench: Ben
     assert (task["executionStoppedAt"] - task["stoppingAt"]).total_seconds() >= 2
     assert not is_alive(away)
     assert not is_alive(me)
-    assert "told to stop" in bench.lines(arn)
+    assert "told to stop" in "".join(bench.lines(arn))
 
 
 def test_a_frozen_first_process_is_killed_after_the_stop_timeout(bench: Bench) -> None:
