@@ -252,11 +252,13 @@ class FolderChannel:
         first = self._attempt[0] == os.getpid()
         if not first or getattr(sys, "last_value", None) is not None:
             return
-        code = Exit.TRY_AGAIN if self._is_begun_anew else Exit.INTERRUPTED
-        if not self._is_begun_anew:
-            if not self._is_rest_left():
-                return
+        if self._is_begun_anew:
+            code = Exit.TRY_AGAIN
+        elif self._is_rest_left():
+            code = Exit.INTERRUPTED
             sys.stderr.write("The run was stopped before all its units. Start it again to go on.\n")
+        else:
+            return
         if "logging" in sys.modules:
             sys.modules["logging"].shutdown()
         for stream in (sys.stdout, sys.stderr):

@@ -30,11 +30,7 @@ from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.memory.aside import Aside, Others
-from steadyspot.memory.left_out import (
-    LeftOut,
-    beside_of,
-    names_of_results,
-)
+from steadyspot.memory.left_out import LeftOut, beside_of, names_of_results
 from steadyspot.memory.looking import UNKNOWN, looking
 from steadyspot.memory.open_transactions import OpenTransactions
 from steadyspot.names import BadName, check_name
@@ -156,8 +152,7 @@ class Run:
 
         Where units were done before an interruption, and the program makes an output of what it
         keeps in variables from unit to unit, or later units read that, the run begins anew: keep
-        it in ``state``. Where all
-        were done and it cannot be told, the last is done again, once.
+        it in ``state``. Where all were done and it cannot be told, the last is done again, once.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of

@@ -86,6 +86,11 @@ def called_by(call: ast.Call) -> str:
     return place_of(call.func).lstrip(".")
 
 
+def given_to(call: ast.Call) -> list[ast.expr]:
+    """What a call gives, by place and by name."""
+    return [*call.args, *(one.value for one in call.keywords)]
+
+
 def places_to(node: ast.AST) -> set[str]:
     """All places on the way to a value: of ``a.b[0]`` that of ``a`` and that of ``.b``."""
     found: set[str] = set()

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import takewhile
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from steadyspot.memory.flow import Calls, Changes, Way, changed_by, is_read, read_by
@@ -82,6 +82,30 @@ def touched_in(files: Iterable[str]) -> set[str]:
 def programs_of(files: Iterable[str]) -> list[Program]:
     """The texts of these files, each once."""
     return list(filter(None, map(program_of, {os.path.realpath(file) for file in files})))
+
+
+class UnderWay(NamedTuple):
+    """A statement that is under way, the frame that runs it, and the text it stands in."""
+
+    frame: FrameType
+    program: Program
+    statement: ast.stmt
+
+
+def under_way_in(
+    frames: Iterable[FrameType], files: Iterable[str]
+) -> tuple[list[UnderWay], list[Program]]:
+    """What is under way in ``frames``, and the texts of these and of ``files``, each once."""
+    found: list[UnderWay] = []
+    programs: dict[str, Program] = {}
+    for frame in frames:
+        program = program_of(frame.f_code.co_filename)
+        statement = program and program.statement(frame.f_code, frame.f_lasti)
+        if program and statement:
+            programs[os.path.realpath(frame.f_code.co_filename)] = program
+            found.append(UnderWay(frame, program, statement))
+    others = {os.path.realpath(file) for file in files} - set(programs)
+    return found, [*programs.values(), *programs_of(others)]
 
 
 @cache

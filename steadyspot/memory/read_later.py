@@ -9,14 +9,13 @@ later. What is registered somewhere, as with ``atexit``, may be called at any ti
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Iterable, Sequence
 from types import CodeType, FrameType
 
 from steadyspot.memory.flow import is_read, read_by
 from steadyspot.memory.gathering import Names
 from steadyspot.memory.places import block_of, places_at, used, used_of_outer
-from steadyspot.memory.program_text import Program, program_of
+from steadyspot.memory.program_text import Program, under_way_in
 
 
 class Later:
@@ -31,25 +30,18 @@ class Later:
     ) -> None:
         self._after: dict[CodeType, list[ast.stmt]] = {}
         self._ended: dict[CodeType, set[str]] = {}
-        programs: dict[str, Program] = {}
         loops, blocks = set[ast.AST](), list[ast.AST]()
-        for frame in frames:
+        under_way, programs = under_way_in(frames, files)
+        for frame, program, statement in under_way:
             code = frame.f_code
-            program = program_of(code.co_filename)
-            found = program and program.statement(code, frame.f_lasti)
-            if program and found:
-                programs[os.path.realpath(code.co_filename)] = program
-                self._after[code] = [*([found] if now else ()), *program.after(found)]
-                self._ended[code] = program.ended_after(found)
-                blocks += self._after[code]
-                if isinstance(found, ast.For):
-                    loops.add(found)
-                else:
-                    blocks += program.around(code, frame.f_lasti)
-        for file in {os.path.realpath(one) for one in files} - set(programs):
-            if program := program_of(file):
-                programs[file] = program
-        functions = called_from(blocks, list(programs.values()), loops)
+            self._after[code] = [*([statement] if now else ()), *program.after(statement)]
+            self._ended[code] = program.ended_after(statement)
+            blocks += self._after[code]
+            if isinstance(statement, ast.For):
+                loops.add(statement)
+            else:
+                blocks += program.around(code, frame.f_lasti)
+        functions = called_from(blocks, programs, loops)
         self._outer = set().union(*map(used_of_outer, functions))
         self.places = read_by([*blocks, *(one for each in functions for one in block_of(each))])
         self.makes_output = ".output" in self.places

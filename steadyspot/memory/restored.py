@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from steadyspot.memory.flow import changed_by
 from steadyspot.memory.gathering import Names
-from steadyspot.memory.places import block_of, places_at, stored_in, used
+from steadyspot.memory.places import block_of, given_to, places_at, stored_in, used
 from steadyspot.memory.under_loops import UnderLoops
 
 _SOURCES = re.compile(r"\.?_*(checkpoint|connect|fetch|load|open|read|restore|resume|state)")
@@ -70,8 +70,8 @@ def _is_made_of_something(statement: ast.stmt) -> bool:
     value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
     if not isinstance(value, ast.Call):
         return False
-    given = [*value.args, *(one.value for one in value.keywords)]
-    return any(not name.isupper() for name in set[str]().union(*map(used, given)))
+    names = set[str]().union(*map(used, given_to(value)))
+    return any(not name.isupper() for name in names)
 
 
 def _given_by(statement: ast.stmt) -> Iterator[str]:

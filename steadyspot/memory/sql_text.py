@@ -20,6 +20,7 @@ from steadyspot.memory.places import (
     block_of,
     called_by,
     declared,
+    given_to,
     place_of,
     stored_in,
     walk,
@@ -160,7 +161,7 @@ class _Text:
 
     def _gives(self, call: ast.Call) -> tuple[bool | None, ast.expr]:
         """Whether a call gives SQL that writes, none where no text tells; and to what."""
-        given = _given(call)
+        given = given_to(call)
         if isinstance(call.func, ast.Attribute):
             if called_by(call) in _WRITE:
                 return True, call.func.value
@@ -206,7 +207,7 @@ class _Text:
                 yield {(function.name, name)}, self._names(value)
             others = (function.args.vararg, function.args.kwarg)
             yield {(function.name, one.arg) for one in others if one}, everything
-        for place in map(place_of, _given(call)):
+        for place in map(place_of, given_to(call)):
             for function in self._defined.get(place.lstrip("."), ()):
                 yield {(function.name, name) for name in _parameters(function)}, everything
 
@@ -219,7 +220,7 @@ class _Text:
                 return {("", name)}
             case ast.Call(func=ast.Attribute(attr=name, value=value)):
                 method = {("", name)} if name in self._defined else set()
-                return method.union(*map(self._names, (value, *_given(node))))
+                return method.union(*map(self._names, (value, *given_to(node))))
         return set[Name]().union(*map(self._names, ast.iter_child_nodes(node)))
 
     def _whose(self, node: ast.Name) -> str:
@@ -294,10 +295,6 @@ def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]
         case ast.Tuple(elts=targets), ast.Tuple(elts=values) if len(targets) == len(values):
             return list(zip(targets, values, strict=True))
     return [(target, value)]
-
-
-def _given(call: ast.Call) -> list[ast.expr]:
-    return [*call.args, *(one.value for one in call.keywords)]
 
 
 def _parameters(function: ast.AST) -> set[str]:

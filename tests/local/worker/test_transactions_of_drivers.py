@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -16,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.worker.kit import ROOT, Bench, served
+from tests.local.worker.kit import Bench, served
+from tests.local.worker.test_transactions_open import LIBRARIES, LOOP, UNITS
 
-PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-LIBRARIES = ROOT / "tests" / "programs" / ".venv" / "lib" / PYTHON / "site-packages"
 NOBODY = 65534
 """A server of Postgres refuses root."""
 
@@ -57,22 +55,7 @@ with subprocess.Popen(start, stderr=subprocess.PIPE, cwd=folder, env=path, **oth
 """A server that ends when its input does."""
 
 NEEDED = {"postgres": "usr/lib/postgresql/*/bin/initdb", "mariadb": "usr/bin/mariadb-install-db"}
-UNITS = list(range(9))
-HEAD = f"""
-import sys, time
-sys.path.append({str(LIBRARIES)!r})
-from steadyspot import current_run
-
-run = current_run()
-
-def each(own=False):
-    for unit in run.remaining({UNITS}):
-        if run.attempt == 1 and unit == 6: print("hangs", flush=True); time.sleep(60)
-        time.sleep(0.002)
-        yield unit
-        if own:
-            with run.output(f"own-{{unit}}") as path: path.touch()
-
+HEAD = f"""{LOOP}
 def tables(connection):
     cursor = connection.cursor()
     if run.attempt == 1:

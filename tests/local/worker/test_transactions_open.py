@@ -16,8 +16,8 @@ from tests.local.worker.kit import ROOT, Bench
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LIBRARIES = ROOT / "tests" / "programs" / ".venv" / "lib" / PYTHON / "site-packages"
 UNITS = list(range(9))
-HEAD = f"""
-import sqlite3, sys, time
+LOOP = f"""
+import sys, time
 sys.path.append({str(LIBRARIES)!r})
 from steadyspot import current_run
 
@@ -30,7 +30,9 @@ def each(own=False):
         yield unit
         if own:
             with run.output(f"own-{{unit}}") as path: path.touch()
-
+"""
+HEAD = f"""{LOOP}
+import sqlite3
 def publish():
     rows = sqlite3.connect("FOLDER/rows").execute("select unit from rows order by unit")
     with run.output("rows") as path: path.write_text(" ".join(str(row) for row, in rows))

@@ -18,6 +18,7 @@ from tests.local.worker.test_local_folder import (
     run_to_its_end,
     units_done,
 )
+from tests.local.worker.test_units_carried import undisturbed
 
 HEAD = """
 import random, sys, time
@@ -76,13 +77,6 @@ for unit in each():
     if unit == 7: break
 with current_run().output("end.txt") as path: path.touch()""",
 }
-
-
-def undisturbed(folder: Path, job: str) -> dict[str, bytes]:
-    folder.mkdir()
-    code, said = run_to_its_end(folder, job)
-    assert code == 0, said
-    return published(folder)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -183,15 +177,18 @@ if 'STEADYSPOT_CHECKPOINT_DIR' in os.environ:
     put("log", open(os.environ['STEADYSPOT_CHECKPOINT_DIR'] + '/log.txt').read())"""
 
 
+def folder_of_attempt(folder: Path, where: str, attempt: int) -> dict[str, str]:
+    """Each attempt of a task has an empty one, as that of a container is."""
+    kept = folder / f"kept-{attempt}"
+    return {"STEADYSPOT_CHECKPOINT_DIR": str(kept)} if where == "folder" else {}
+
+
 @pytest.mark.parametrize("where", KEPT_BESIDE)
 def test_what_a_job_keeps_of_another_thing_does_not_count(
     bench: Bench, tmp_path: Path, where: str
 ) -> None:
     command = bench.job_file(HEAD + COUNTED.format(keep=KEPT_BESIDE[where]))
-    of_attempts = [
-        {"STEADYSPOT_CHECKPOINT_DIR": str(tmp_path / f"kept-{each}")} if where == "folder" else {}
-        for each in range(3)
-    ]
+    of_attempts = [folder_of_attempt(tmp_path, where, each) for each in range(3)]
     bench.kill_behind("gave 4", *command, **of_attempts[0])
 
     resumed = bench.start(*command, **of_attempts[1])
@@ -238,10 +235,7 @@ WAYS_TO_RESTORE = {
 @pytest.mark.parametrize("where", WAYS_TO_RESTORE)
 def test_what_a_job_reads_back_goes_on(bench: Bench, tmp_path: Path, where: str) -> None:
     command = bench.job_file(HEAD + RESTORED.format(**WAYS_TO_RESTORE[where]))
-    of_attempts = [
-        {"STEADYSPOT_CHECKPOINT_DIR": str(tmp_path / f"kept-{each}")} if where == "folder" else {}
-        for each in range(2)
-    ]
+    of_attempts = [folder_of_attempt(tmp_path, where, each) for each in range(2)]
     bench.kill_behind("gave 4", *command, **of_attempts[0])
 
     resumed = bench.start(*command, **of_attempts[1])
