@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from steadyspot.deploy.local.aws import LocalAws
+from steadyspot.deploy.local.cloudformation.backend import LocalCloudFormation
 from tests.local.runs import eventually
 
 STACKS, ROLES = 8, 40
@@ -49,3 +50,13 @@ def test_stacks_are_made_and_removed_at_once(local_aws: LocalAws) -> None:
         eventually(lambda: come_to({"CREATE_COMPLETE"}))
         list(pool.map(lambda one: cloudformation.delete_stack(StackName=one), stacks))
         eventually(lambda: come_to({"DELETE_COMPLETE"}))
+
+
+def test_a_look_at_stacks_sees_those_that_were_there_when_it_began() -> None:
+    stacks = LocalCloudFormation("eu-central-1", "1" * 12)
+    for found in (stacks.stacks, stacks.deleted_stacks, stacks.exports, stacks.change_sets):
+        of_any: dict[str, Any] = found
+        of_any |= {"one": 1, "other": 2}
+        for at, look in enumerate((of_any.__iter__, of_any.keys, of_any.values, of_any.items)):
+            seen = [of_any.update({f"{at}-{len(of_any)}": 0}) for _ in look()]
+            assert len(seen) == 2 + 2 * (2**at - 1)

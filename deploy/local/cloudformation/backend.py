@@ -29,8 +29,29 @@ NO_CHANGES = (
 )
 
 
+class Changing(dict[str, Any]):
+    """What is looked through while other threads add to it and take from it: as it was at first."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().__iter__()))
+
+    def keys(self) -> list[str]:  # type: ignore[override]
+        return list(super().keys())
+
+    def values(self) -> list[Any]:  # type: ignore[override]
+        return list(super().values())
+
+    def items(self) -> list[tuple[str, Any]]:  # type: ignore[override]
+        return list(super().items())
+
+
 class LocalCloudFormation(CloudFormationBackend):
     """The API's backend, with stacks and change sets of ours."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.stacks, self.deleted_stacks = Changing(), Changing()
+        self.exports, self.change_sets = Changing(), Changing()
 
     @property
     def _url_module(self) -> ModuleType:
