@@ -24,6 +24,8 @@ class Channel(Protocol):
     """What a run needs from the supervisor, or from the local folder that stands in for it."""
 
     about: dict[str, Any]
+    folder: Path
+    """Where its own files lie."""
 
     def units(self) -> list[str]: ...
     def begin(self, unit: str) -> None: ...
@@ -54,6 +56,7 @@ class SocketChannel:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.folder = Path(path).parent
         self._local = threading.local()
         self.about = self._ask({"do": "hello"})
 

@@ -78,7 +78,8 @@ class FolderChannel:
     def __init__(
         self, root: Path, shard: Shard | None = None, leader: Process | None = None
     ) -> None:
-        self._root, self._leader = root, leader
+        self.folder = self._root = root
+        self._leader = leader
         run_key = LOCAL_KEY
         if shard and shard.count > 1:
             run_key = shard_key(LOCAL_KEY, shard.number)
@@ -289,9 +290,11 @@ class FolderChannel:
             " Run it again: all units are done again. To go on instead, keep it in run.state, or in"
             " an output of each unit."
         )
-        if lacking is Lacking.UNITS:
+        if lacking is Lacking.IF_FAILED and getattr(sys, "last_value", None) is None:
+            return
+        if lacking in (Lacking.UNITS, Lacking.IF_FAILED):
             with self._locked() as done:
-                self._begin_anew(done, f"What units made {why}")
+                self._begin_anew(done, f"What was made {why}")
         self._lacking[lacking] = why
 
     def _begin_anew(self, done: dict[str, Any], why: str) -> NoReturn:
@@ -339,7 +342,8 @@ class FolderChannel:
 
     def all_done(self, done: bool, at_end: bool = False, state: Sequence[Any] = ()) -> None:
         """Units set aside are done with the program, unless an exception has ended it."""
-        if not (done and at_end) or getattr(sys, "last_value", None) is not None:
+        ended = done and at_end and getattr(sys, "last_value", None) is None
+        if not ended or self._is_begun_anew:
             return
         pid = os.getpid()
         with self._locked() as known:

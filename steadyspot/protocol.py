@@ -42,7 +42,8 @@ way, one reply to one request, in order; a connection of one's own for each thre
 ``"units", "lacking"}``     these ``names`` hold what comes of units: where an output is made after
                             that, the attempt does not count, and the run begins anew; with
                             ``"lacking": "of-no-unit"`` only where that is no unit's. With
-                            ``"units"`` later units have read it: what they made counts as little
+                            ``"units"`` later units have read it: what was made counts as little;
+                            with ``"if-failed"`` nothing does, should the job end with another code
 ``{"do": "save",            makes the state (if given) durable, and outputs of no unit
 ``"state"}``
 ``{"do": "progress",        notes how far the job is, 0 to 1, and how many units there are

@@ -25,13 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from steadyspot.channel import Channel
-from steadyspot.contract import Env, Exit, Lacking
+from steadyspot.contract import Env, Exit
 from steadyspot.errors import Interrupted, Misused, NoNewUnit, RunError
 from steadyspot.in_hand import UNIT, InHand, is_child_of_python
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
+from steadyspot.memory.after_stop import AfterStop
 from steadyspot.memory.aside import Aside, Others
-from steadyspot.memory.left_out import LeftOut, beside_of, names_of_results
-from steadyspot.memory.looking import UNKNOWN, looking
 from steadyspot.memory.open_transactions import OpenTransactions
 from steadyspot.names import BadName, check_name
 from steadyspot.paths import holds_something
@@ -41,9 +40,7 @@ from steadyspot.stopping import Stopping
 from steadyspot.under_way import STOP_THREAD
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from steadyspot.memory.beside import Beside
+    from steadyspot.memory.left_out import LeftOut
 
 T = TypeVar("T")
 
@@ -106,13 +103,11 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        self._checkpoint, outputs = channel.about["folders"]
-        self._others = Others(self._checkpoint, outputs, channel.speaking)
+        self._checkpoint, self._outputs = channel.about["folders"]
+        self._others = Others((self._checkpoint, self._outputs), channel.folder, channel.speaking)
         self._looping: int | None = None
         self._looped = False
-        self._again: set[str] = set()
-        self._beside: Beside | None = None
-        self._left_out = 0
+        self._after_stop = AfterStop(channel, self._others, self._is_kept)
         self._blocks: set[InHand] = set()
         self._said_uncommitted = False
         self._pid = os.getpid()
@@ -178,7 +173,7 @@ class Run:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
         aside = Aside(self._others)
-        left_out = LeftOut(self._channel.lacks, self._others.files)
+        left_out = self._after_stop.of_loop()
         ran = False
         for name, unit in self._to_do(self._own(units, key), loop, names, left_out):
             ran = True
@@ -190,7 +185,7 @@ class Run:
                     yield unit
                 except GeneratorExit:  # A break, or an error that ends the loop.
                     with contextlib.suppress(RunError, SystemExit):
-                        self._loop_is_over(left_out, aside, ran=True)
+                        self._after_stop.loop_is_over(left_out, aside, ran=True)
                     raise
                 if threading.get_ident() != thread:
                     raise Misused(f"A loop over units is for one in one thread. {FOR_POOLS}")
@@ -199,7 +194,7 @@ class Run:
             for part in in_parts(skipped):
                 self._channel.claim(program, [], part)
             self._channel.say_done(len(skipped), len(names) - len(skipped))
-            self._loop_is_over(left_out, aside, ran=ran)
+            self._after_stop.loop_is_over(left_out, aside, ran=ran)
         self._looped = True
 
     def _to_do(
@@ -227,16 +222,8 @@ class Run:
                 left_out.add(name)
             else:
                 yield name, unit
-        may_hide_some = left_out.keys == names and not self._is_kept() and left_out.may_hide_some()
-        if may_hide_some and self._is_done_again(name):
+        if left_out.keys == names and self._after_stop.may_hide_some(left_out, name):
             yield name, unit
-
-    def _is_done_again(self, name: str) -> bool:
-        """Whether a unit that was done is to be done again, which it is once."""
-        if name in self._again or is_child_of_python():
-            return False
-        self._again.add(name)
-        return True
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:
         """The units not done yet, for threads and processes that mark each with ``unit``.
@@ -258,41 +245,8 @@ class Run:
             self._channel.claim(program, part, [name for name in part if name in done])
         left = [unit for name, unit in pairs if name not in done]
         if len(left) < len(pairs):
-            before = len(pairs) - len(left)
-            self._channel.say_done(before, len(left))
-            self._left_out = before
-            self._say_made_anew()
-            if not self._is_kept():
-                with looking(lambda: self._channel.lacks(UNKNOWN, before, Lacking.OF_NO_UNIT)):
-                    left = self._with_hidden(caller, pairs, left)
+            return self._after_stop.of_pool(caller, pairs, left)
         return left
-
-    def _with_hidden(
-        self, caller: FrameType, pairs: Sequence[tuple[str, T]], left: list[T]
-    ) -> list[T]:
-        """The units ``left``, or the last of all where none is and those may have left something.
-
-        What the program makes of what those that are left out have yielded is said to be lacking.
-        """
-        before = len(pairs) - len(left)
-        if names := names_of_results(caller):
-            self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
-        self._beside = beside_of(before)
-        name, unit = pairs[-1]
-        if left or names or not self._beside.may_hide_some() or not self._is_done_again(name):
-            return left
-        return [unit]
-
-    def _say_made_anew(self) -> None:
-        """Say which files the program has made anew to which units left out had written."""
-        files = self._others.files
-        if names := files.mapped_anew() + files.made_anew():
-            self._channel.lacks(names, self._left_out, Lacking.OF_NO_UNIT)
-
-    def _loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
-        left_out.loop_is_over(
-            kept=self._is_kept(), ran=ran, made=aside.made, each_made=aside.each_made
-        )
 
     def _is_kept(self) -> bool:
         """Whether the job keeps in its state or its folder what it needs after a stop."""
@@ -318,9 +272,7 @@ class Run:
         if not keys:
             raise RunError("There is no unit without a key. Give run.unit one key at least.")
         *others, key = map(unit_key, keys)
-        if self._left_out:
-            self._say_made_anew()
-            self._left_out = 0
+        self._after_stop.unit_of_pool_begins()
         with self._in_hand(key, None, others):
             yield
 
@@ -340,6 +292,8 @@ class Run:
         token = UNIT.set(unit)
         state: list[Any] = []
         transactions = None
+        outside = self._others.outside
+        outside.unit_begins(unit)
         try:
             if not aside:
                 self._blocks.add(unit)
@@ -363,6 +317,7 @@ class Run:
         finally:
             self._changes.leave(unit)
             self._blocks.discard(unit)
+            outside.unit_ends(unit)
             unit.ended = True
             with contextlib.suppress(ValueError):
                 UNIT.reset(token)
@@ -425,8 +380,9 @@ class Run:
             within = None if here is None or here.ended else here.key
         else:
             unit_of = "" if unit is None else unit_key(unit)
-        if self._beside and (here is None or here.ended):
-            self._beside.say(self._channel.lacks)
+        of_none = here is None or here.ended
+        if of_none:
+            self._after_stop.output_begins()
         if here and here.pid == os.getpid():
             here.made = here.made or unit_of in (None, here.key)
         of_loop = here is None or here.ended or here.before is not None
@@ -442,6 +398,8 @@ class Run:
                         f"The output '{name}' is no file. Write one file to the path given;"
                         " of a folder, make each file an output."
                     )
+                if of_none:
+                    self._after_stop.output_ends()
             except BaseException:
                 with contextlib.suppress(RunError):
                     self._channel.give_up(output)
@@ -507,6 +465,9 @@ class Run:
         it says nothing, and an exit code that is not 0 counts for nothing anyway. A process that
         ends otherwise (``os._exit``, a signal, another program by ``exec``) never gets here.
         """
+        if os.getpid() == self._pid:
+            with contextlib.suppress(RunError, SystemExit):
+                self._after_stop.program_ends(self._outputs)
         ours = signal.getsignal(signal.SIGTERM) == self._on_sigterm
         if self._looped and ours and not self.stopping.seen and os.getpid() == self._pid:
             with contextlib.suppress(RunError):

@@ -114,7 +114,7 @@ class WorkLost(WorkerError):
 
 
 class KeptInMemory(WorkerError):
-    """An output would lack what units of attempts before this one left in variables."""
+    """What units of attempts before this one left in variables, or in other files, is lacking."""
 
     exit_code = Exit.TRY_AGAIN
     reason = Reason.KEPT_IN_MEMORY

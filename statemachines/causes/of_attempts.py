@@ -456,8 +456,9 @@ ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INCOMPLETE,
         answer=Answer.DECIDE,
         facts=worker_reason(Reason.KEPT_IN_MEMORY),
-        sentence="An output would lack what units done before a stop had left in memory.",
-        next_step="Keep it in run.state, or in an output of each unit, then redrive the run.",
+        sentence="What units done before a stop had left in memory or in other files is lacking.",
+        next_step="Keep it in run.state, in the checkpoint folder, or in an output of each unit,"
+        " then redrive the run.",
     ),
     Cause(
         name="try-again",

@@ -151,14 +151,16 @@ class Reason(StrEnum):
 
 
 class Lacking(StrEnum):
-    """What lacks what units done before have left in a program's memory."""
+    """What lacks what units done before have left in memory, or in files that are not kept."""
 
     LATER = "later"
     """Outputs made after the loop."""
     OF_NO_UNIT = "of-no-unit"
     """Outputs that belong to no unit."""
     UNITS = "units"
-    """Outputs of the units after them."""
+    """Outputs of the units after them, or others that were made already."""
+    IF_FAILED = "if-failed"
+    """All, should the job fail: it looks for what they have left."""
 
 
 class Capacity(StrEnum):

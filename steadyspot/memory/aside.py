@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from steadyspot.in_hand import Before, InHand
+from steadyspot.memory.files_outside import FilesOutside
 from steadyspot.memory.gathering import Names, gathered, grew, held, held_here, holds_more
 from steadyspot.memory.open_files import OpenFiles
 from steadyspot.memory.open_transactions import OpenTransactions
@@ -76,14 +77,17 @@ class Others:
     there is none. ``ask`` gives the processes that speak with the run.
     """
 
-    def __init__(self, checkpoint: str, outputs: str, ask: Callable[[], Iterable[int]]) -> None:
+    def __init__(
+        self, folders: tuple[str, str], own: Path, ask: Callable[[], Iterable[int]]
+    ) -> None:
         self.makers: set[int] = set()
         self.writing: set[Path] = set()
         self.state_waits = False
         self.moments = Moments()
-        self.files = OpenFiles(checkpoint, outputs)
+        self.files = OpenFiles(*folders)
+        self.outside = FilesOutside((*folders, str(own)))
         self.transactions = OpenTransactions()
-        self._folders = bool(checkpoint or outputs)
+        self._folders = any(folders)
         self._ask = ask
         self._harmless = False
         self._places: set[Token] = set()

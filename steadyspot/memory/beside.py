@@ -13,10 +13,12 @@ from collections.abc import Callable
 
 from steadyspot.contract import Lacking
 from steadyspot.memory.contents import Told, all_told
+from steadyspot.memory.files_left import FilesLeft
+from steadyspot.memory.files_named import FilesNamed
 from steadyspot.memory.gathering import Names
 from steadyspot.memory.looking import UNKNOWN, looking
 from steadyspot.memory.places import places_along, places_at
-from steadyspot.memory.program_text import added_to, touched_in
+from steadyspot.memory.program_text import added_to, programs_of, touched_in
 from steadyspot.memory.read_later import Later
 from steadyspot.memory.within_objects import pyplot
 from steadyspot.own_code import files_of_job
@@ -26,8 +28,9 @@ from steadyspot.under_way import job_stack
 class Beside:
     """What the program held as it asked for units, of which so many were left out."""
 
-    def __init__(self, units: int) -> None:
+    def __init__(self, units: int, left: FilesLeft) -> None:
         self._units = units
+        self._left = left
         self._before = _held()
         self._not_before = 0.0
 
@@ -35,10 +38,14 @@ class Beside:
         """Whether the units may have left something, for an output of none of them."""
         files = files_of_job()
         later, added, touched = Later(job_stack(), files), added_to(files), touched_in(files)
-        return later.makes_output and any(
-            later.reads_at(path)
-            and not (added if holds is None else touched).isdisjoint(places_along(path))
-            for path, (_, holds) in self._before.items()
+        statements = (one for each in programs_of(files) for one in each.statements())
+        return FilesNamed(later).may_hide_some(statements, self._left) or (
+            later.makes_output
+            and any(
+                later.reads_at(path)
+                and not (added if holds is None else touched).isdisjoint(places_along(path))
+                for path, (_, holds) in self._before.items()
+            )
         )
 
     def say(self, lacks: Callable[[list[str], int, Lacking], None]) -> None:
@@ -67,7 +74,7 @@ class Beside:
             for path, now in _held().items()
             if self._has_changed(path, now, added) and later.reads_at(path)
         }
-        return sorted(found)
+        return sorted(found.union(FilesNamed(later).read(self._left, kept=False)))
 
     def _has_changed(self, path: Names, now: Told, added: set[str]) -> bool:
         """Whether it holds other things, or is another value that was made of the one before."""

@@ -34,7 +34,8 @@ _OF_A_NAME = 2
 class Carried:
     """What the loops keep that ask for their next unit just now; ``files`` are those of the job.
 
-    Where the job keeps something itself, what was ``restored`` does not count.
+    ``later`` is what the program reads once they are over. Where the job keeps something itself,
+    what was ``restored`` does not count.
     """
 
     def __init__(self, files: Iterable[str], restored: Restored) -> None:
@@ -44,7 +45,7 @@ class Carried:
         self._elsewhere: Changes = set()
         self._touched: set[str] = set()
         frames = job_stack()
-        self._later = Later(frames, files)
+        self.later = Later(frames, files)
         self._contents = self._read_contents()
         for frame in frames:
             code = frame.f_code
@@ -75,11 +76,11 @@ class Carried:
     def may_hide_some(self) -> bool:
         """Whether something was in reach of units, for an output later, and no text shows it."""
         return (
-            self._later.makes_output
+            self.later.makes_output
             and not self.names(ran=False, all_made=True)
             and (
                 any(not self._touched.isdisjoint(places_along(path)) for path in self._contents)
-                or may_reach(self._touched, self._later.reads_at)
+                or may_reach(self._touched, self.later.reads_at)
             )
         )
 
@@ -94,10 +95,10 @@ class Carried:
 
     def _read_contents(self) -> dict[Names, Told]:
         """What is read later, of which no name of the loop's code alone says what it is."""
-        places = self._later.places
+        places = self.later.places
         return all_told(
             lambda path, value: (
-                self._later.reads_at(path)
+                self.later.reads_at(path)
                 and may_be_read(value, places)
                 and (len(path) > _OF_A_NAME or not is_plain_value(value))
             )

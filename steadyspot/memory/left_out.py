@@ -12,22 +12,25 @@ from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
     from steadyspot.memory.among_units import AmongUnits
+    from steadyspot.memory.aside import Others
     from steadyspot.memory.beside import Beside
     from steadyspot.memory.carried import Carried
-    from steadyspot.memory.open_files import OpenFiles
+    from steadyspot.memory.files_left import FilesLeft
+    from steadyspot.memory.files_named import FilesNamed
+    from steadyspot.memory.under_loops import UnderLoops
 
 
 class LeftOut:
     """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables.
 
-    By what names, of how many units, and what lacks it. ``files`` are those that it has open. A
-    program that cannot be looked at ends by that as little as it ends complete.
+    By what names, of how many units, and what lacks it. ``others`` knows its files. A program that
+    cannot be looked at ends by that as little as it ends complete.
     """
 
-    def __init__(self, say: Callable[[list[str], int, Lacking], None], files: OpenFiles) -> None:
+    def __init__(self, say: Callable[[list[str], int, Lacking], None], others: Others) -> None:
         self.keys: list[str] = []
         self._say = say
-        self._files = files
+        self._others = others
         self._kept: _Kept | None = None
         self._is_unclear = False
 
@@ -35,7 +38,8 @@ class LeftOut:
         """Leave out a unit; called where the loop asks for the next one."""
         if not self.keys:
             with looking(self._give_up):
-                self._kept = _Kept.now(self._files)
+                self._kept = _Kept.now(self._others)
+            self._others.outside.listen(1)
         self.keys.append(key)
 
     def may_hide_some(self) -> bool:
@@ -51,6 +55,8 @@ class LeftOut:
         ``kept``: the job keeps something itself. ``ran``: other units were done; so many ``made``
         something, or ``each``.
         """
+        self._others.outside.listen(len(self.keys))
+        self._others.outside.left.loop_ends()
         lacking = dict[Lacking, list[str]]()
         with looking(self._give_up):
             if self._kept:
@@ -72,38 +78,51 @@ class _Kept(NamedTuple):
 
     carried: Carried
     among: AmongUnits
+    running: UnderLoops
+    named: FilesNamed
+    others: Others
     returned: list[str]
     mapped: list[str]
 
     @classmethod
-    def now(cls, files: OpenFiles) -> _Kept:
+    def now(cls, others: Others) -> _Kept:
         # Only after a stop: it loads a parser.
         from steadyspot.memory.among_units import AmongUnits
         from steadyspot.memory.carried import Carried
+        from steadyspot.memory.files_named import FilesNamed
         from steadyspot.memory.restored import Restored
         from steadyspot.memory.under_loops import UnderLoops
 
         of_job = files_of_job()
         running = UnderLoops(of_job)
         restored = Restored(running)
+        carried = Carried(of_job, restored)
         return cls(
-            Carried(of_job, restored),
+            carried,
             AmongUnits(running, restored),
+            running,
+            FilesNamed(carried.later),
+            others,
             _names_of_returned(),
-            files.mapped_anew(),
+            others.files.mapped_anew(),
         )
 
     def may_hide_some(self) -> bool:
-        return not self.returned and (self.carried.may_hide_some() or self.among.may_hide_some())
+        return not self.returned and (
+            self.carried.may_hide_some()
+            or self.among.may_hide_some()
+            or self.named.may_hide_some(self.running.statements, self.others.outside.left)
+        )
 
     def later(self, *, kept: bool, ran: bool, each_made: bool) -> list[str]:
         """What outputs after the loop would lack."""
         names = self.carried.names(ran=ran, all_made=each_made, kept=kept)
+        names += self.named.read(self.others.outside.left, kept=kept) if ran else []
         return self.mapped + names + ([] if kept else self.returned)
 
     def by_units(self, *, kept: bool) -> list[str]:
         """What outputs of units would lack."""
-        return self.among.names(kept=kept)
+        return self.among.names(kept=kept) + self.others.outside.handed_on(kept=kept)
 
 
 def names_of_results(asking: FrameType) -> list[str]:
@@ -122,11 +141,11 @@ def names_of_results(asking: FrameType) -> list[str]:
     return sorted(name or "what they returned" for name in found)
 
 
-def beside_of(units: int) -> Beside:
+def beside_of(units: int, left: FilesLeft) -> Beside:
     """What the program holds as so many units are left out that it would hand to others."""
     from steadyspot.memory.beside import Beside
 
-    return Beside(units)
+    return Beside(units, left)
 
 
 def _names_of_returned() -> list[str]:

@@ -29,9 +29,13 @@ _LOG = re.compile(r"(?<![a-z])logs?(?![a-z])", re.IGNORECASE)
 """In the name of a log, which is open all the time; a run is right whatever it lacks."""
 
 _HEAD_BYTES = 24
+_GDBM = (0x13579ACD, 0x13579ACE, 0x13579ACF)
 _SQLITE = 0, b"SQLite format 3\0"
 _DATABASES = ((8, b"DUCK"), (16, b"\xde\xc0\xef\xbe"))
 """What databases have in their files, and where. DuckDB and LMDB write with each transaction."""
+
+_ARRAYS = ((0, b"\x89HDF\r\n\x1a\n"), *((0, sign.to_bytes(4, sys.byteorder)) for sign in _GDBM))
+"""HDF5, and what ``dbm`` makes with GDBM."""
 
 _WRITING = {"": (1073741825, 1073742335), "-shm": (120, 120), "-wal": None, "-journal": None}
 """Ends of names of what SQLite has open, and which bytes a transaction that writes locks there."""
@@ -42,7 +46,8 @@ LOADED = time.time()
 _NEW_BYTES = 4096
 """A file that was just made has fewer: what its format begins with."""
 
-_DESCRIPTORS = "/proc/self/fd"
+DESCRIPTORS = "/proc/self/fd"
+"""What this process has open."""
 
 Stamp = tuple[int, int]
 """Size, and time of the last change in nanoseconds."""
@@ -168,11 +173,11 @@ class OpenFiles:
     def _open(self) -> list[_Open]:
         """Nothing where the system does not tell, as on a Mac."""
         found: list[_Open] = []
-        if not (self._folders and os.path.isdir(_DESCRIPTORS)):
+        if not (self._folders and os.path.isdir(DESCRIPTORS)):
             return found
-        for number in os.listdir(_DESCRIPTORS):
+        for number in os.listdir(DESCRIPTORS):
             with contextlib.suppress(OSError):
-                path = os.readlink(f"{_DESCRIPTORS}/{number}")
+                path = os.readlink(f"{DESCRIPTORS}/{number}")
                 if path.startswith(self._folders) and (one := _look(int(number), path)):
                     found.append(one)
         return found
@@ -243,6 +248,11 @@ def is_log(path: str, inode: int) -> bool:
     return bool(_LOG.search(os.path.basename(path)))
 
 
+def is_database(number: int) -> bool:
+    """Whether a descriptor is of a database, or of an array that is written as one is."""
+    return any(_has(number, sign) for sign in (_SQLITE, *_DATABASES, *_ARRAYS))
+
+
 def _is_lock(one: _Open) -> bool:
     """Whether a file is only there to be locked."""
     return _ALL in one.locks and not one.stamp[0]
@@ -250,9 +260,13 @@ def _is_lock(one: _Open) -> bool:
 
 def _begins(one: _Open, sign: tuple[int, bytes]) -> bool:
     """Whether a file has these bytes at that place; one that cannot be read here has not."""
+    return _has(one.number, sign)
+
+
+def _has(number: int, sign: tuple[int, bytes]) -> bool:
     place, known = sign
     with contextlib.suppress(OSError):
-        return os.pread(one.number, _HEAD_BYTES, 0)[place:].startswith(known)
+        return os.pread(number, _HEAD_BYTES, 0)[place:].startswith(known)
     return False
 
 

@@ -19,8 +19,8 @@ TELL = {
 
 _PASS_TIME = {"collect", "sleep"}
 
-_END = {"close"}
-"""Functions that only end what they are given, as that of a figure does."""
+_END = {"cleanup", "close", "rmtree", "unlink"}
+"""Functions that only end what they are given, as that of a figure does, or remove it."""
 
 GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
 """Methods of containers that take a value up."""

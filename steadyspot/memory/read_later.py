@@ -21,8 +21,8 @@ from steadyspot.memory.program_text import Program, under_way_in
 class Later:
     """What is read after what is under way in ``frames``, or by that if ``now`` is said, too.
 
-    ``files`` are those of the job, ``places`` what is read by whatever code;
-    ``makes_output``: whether the program makes one by ``run.output``.
+    ``files`` are those of the job, ``statements`` what is run then, ``places`` what that
+    reads, by whatever code; ``makes_output``: whether the program makes one by ``run.output``.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class Later:
                 blocks += program.around(code, frame.f_lasti)
         functions = called_from(blocks, programs, loops)
         self._outer = set().union(*map(used_of_outer, functions))
-        self.places = read_by([*blocks, *(one for each in functions for one in block_of(each))])
+        self.statements = [*blocks, *(one for each in functions for one in block_of(each))]
+        self.places = read_by(self.statements)
         self.makes_output = ".output" in self.places
 
     def reads(self, code: CodeType, name: str) -> bool:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 from types import CodeType
 
+from steadyspot.memory.places import block_of
 from steadyspot.memory.plain_loop import taken_at_once
 from steadyspot.memory.program_text import under_way_in
 from steadyspot.memory.read_later import called_from
@@ -31,3 +32,8 @@ class UnderLoops:
                 self.others.append(statement)
         self.blocks = [one for loop in self.loops for one in loop.body] + self.others
         self.functions = called_from(self.blocks, self.programs, set(self.loops))
+
+    @property
+    def statements(self) -> list[ast.AST]:
+        """All that is run for a unit."""
+        return [*self.blocks, *(one for each in self.functions for one in block_of(each))]

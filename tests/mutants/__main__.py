@@ -89,7 +89,8 @@ CONCERNS = {
         [
             f"steadyspot/memory/{name}.py"
             for name in (
-                *("among_units", "caches", "carried", "contents", "flow", "in_objects"),
+                *("among_units", "caches", "carried", "contents", "files_left", "files_named"),
+                *("files_outside", "flow", "in_objects"),
                 *("program_text", "read_later", "restored", "results_text", "unit_text"),
                 "within_objects",
             )

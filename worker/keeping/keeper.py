@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from steadyspot.contract import Reason
-from steadyspot.worker.errors import WorkerError, WorkerFault, as_trouble
+from steadyspot.worker.errors import KeptInMemory, WorkerError, WorkerFault, as_trouble
 from steadyspot.worker.keeping.aws import Aws
 from steadyspot.worker.keeping.in_hand import InHand
 from steadyspot.worker.keeping.job_requests import JobRequests
@@ -156,6 +156,12 @@ class Keeper:
         with self._unsaved.lock:
             self._unsaved.closed = True
         return self.submit(lambda: self.saving.commit(left_behind))
+
+    def begin_anew_where_lacking(self) -> Future[KeptInMemory | None]:
+        """The job has failed: why all its units are done again, if they are."""
+        with self._unsaved.lock:
+            self._unsaved.closed = True
+        return self.submit(self.saving.begin_anew_where_lacking)
 
     def leave(
         self, report: Callable[[], tuple[Reason, int, str]], grace: Callable[[], dict[str, float]]

@@ -28,8 +28,10 @@ class _Said:
 
     def first(self, folder: Tree) -> str:
         """What lacks something; units of a pool make files in a folder, too."""
+        if self.lacking is Lacking.IF_FAILED:
+            return ""
         if self.lacking is Lacking.UNITS:
-            return "What units made"
+            return "What was made"
         if self.output or self.lacking is Lacking.OF_NO_UNIT:
             return self.output and shown(self.output)
         before = self.folder.entries
@@ -64,9 +66,20 @@ class Lacks:
         """What to say where an output was made that lacks something; ``folder`` is it now."""
         for said in self._said:
             if output := said.first(folder):
-                return KeptInMemory(
-                    f"{output} would lack what {said.units} units done before had left in"
-                    f" {kept(said.names)}, so all units are done again.",
-                    "Keep it in run.state, or in an output of each unit.",
-                )
+                return _trouble(f"{output} would lack", said)
         return None
+
+    def why_failed(self) -> KeptInMemory | None:
+        """What to say where the job has failed, if that may be for what it lacks."""
+        for said in self._said:
+            if said.lacking is Lacking.IF_FAILED:
+                return _trouble("The job failed and had looked for", said)
+        return None
+
+
+def _trouble(what: str, said: _Said) -> KeptInMemory:
+    return KeptInMemory(
+        f"{what} what {said.units} units done before had left in {kept(said.names)}, so all units"
+        " are done again.",
+        "Keep it in run.state, in the checkpoint folder, or in an output of each unit.",
+    )

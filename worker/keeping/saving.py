@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from steadyspot.contract import Reason, checkpoint_prefix, output_prefix
 from steadyspot.names import twins
-from steadyspot.worker.errors import FenceLost, Misuse, WorkerError, WorkLost, as_trouble
+from steadyspot.worker.errors import (
+    FenceLost,
+    KeptInMemory,
+    Misuse,
+    WorkerError,
+    WorkLost,
+    as_trouble,
+)
 from steadyspot.worker.keeping.attempt import About, Attempt
 from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.commit import OutputsLost
@@ -473,6 +480,13 @@ class Saving:
             f"The output {shown(name)} cannot be published: {why} Outputs like that: {len(owed)}.",
             "Mend the job, or name in output_ignore what is none; the run begins anew then.",
         )
+
+    def begin_anew_where_lacking(self) -> KeptInMemory | None:
+        """The job has failed: why all units are done again, if they are."""
+        lacking = self.lacks.why_failed()
+        if lacking:
+            self._begin_anew()
+        return lacking
 
     def _begin_anew(self) -> None:
         """Nothing that was done counts any more."""

@@ -201,7 +201,7 @@ class Ending:
             if self._options.on_stop:
                 self._run_on_stop()
             return self._save_and_leave(self._stopped())
-        return self._save_and_leave(self._failed(code))
+        return self._save_and_leave(self._lacking() or self._failed(code))
 
     def leave(self, outcome: Outcome) -> int:
         """The last stage: say it, send what was measured, leave nothing behind; the exit code."""
@@ -243,6 +243,14 @@ class Ending:
         if code == Exit.TRY_AGAIN:
             return Outcome(code, Reason.TRY_AGAIN, "The job asks to be tried again (exit 75).")
         return Outcome(code, Reason.FAILED, f"The job ended with exit code {code}.")
+
+    def _lacking(self) -> Outcome | None:
+        """The job may have failed for what units that were left out had written elsewhere."""
+        if self._keeper is None:
+            return None
+        found = self._ask(self._keeper.begin_anew_where_lacking())
+        error = found.result() if found.done() and not found.exception() else None
+        return Outcome.of(error) if error else None
 
     # Doing it.
 

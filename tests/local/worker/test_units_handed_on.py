@@ -89,7 +89,7 @@ def test_units_that_read_what_those_before_left_are_done_with_them(
 
     code, said = run_to_its_end(tmp_path, job)
     assert code == 75, said
-    assert "What units made would lack what" in said
+    assert "What was made would lack what" in said
     assert units_done(tmp_path) == {}
     code, said = run_to_its_end(tmp_path, job)
     assert code == 0, said
@@ -151,7 +151,7 @@ def test_the_run_begins_anew_and_is_complete_with_what_an_undisturbed_one_makes(
     resumed = bench.start(*command)
     assert resumed.end() == 75, resumed.said()
     assert bench.item()["stop_report"]["reason"] == "kept-in-memory"
-    assert "What units made would lack what" in resumed.said()
+    assert "What was made would lack what" in resumed.said()
     assert "had left in 'number', so all units are done again." in resumed.said()
     again = bench.start(*command)
     assert again.end() == 0, again.said()

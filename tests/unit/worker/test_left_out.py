@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from steadyspot.contract import Lacking
+from steadyspot.memory.aside import Others
 from steadyspot.memory.left_out import LeftOut
 from steadyspot.memory.open_files import OpenFiles
 
@@ -16,9 +19,15 @@ class _Unreadable(OpenFiles):
         raise LookupError("of a library")
 
 
+def _others() -> Others:
+    others = Others(("", ""), Path("/nowhere"), list)
+    others.files = _Unreadable("", "")
+    return others
+
+
 def test_what_cannot_be_looked_at_is_lacking(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[tuple[list[str], int, Lacking]] = []
-    left_out = LeftOut(lambda *what: said.append(what), _Unreadable("", ""))
+    left_out = LeftOut(lambda *what: said.append(what), _others())
     for key in "ab":
         left_out.add(key)
     assert not left_out.may_hide_some()
@@ -31,6 +40,6 @@ def test_what_cannot_be_looked_at_is_lacking(capsys: pytest.CaptureFixture[str])
 
 def test_loop_that_leaves_nothing_out_is_not_looked_at() -> None:
     said: list[tuple[list[str], int, Lacking]] = []
-    left_out = LeftOut(lambda *what: said.append(what), _Unreadable("", ""))
+    left_out = LeftOut(lambda *what: said.append(what), _others())
     left_out.loop_is_over(kept=False, ran=True, made=1, each_made=True)
     assert said == []

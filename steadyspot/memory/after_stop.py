@@ -1,0 +1,118 @@
+"""What a resumed attempt lacks of units that it leaves out, and when that is said.
+
+A loop says it as it ends, a pool and files elsewhere as an output is made, and the rest the end of
+the program. A program that leaves out no unit pays nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, TypeVar
+
+from steadyspot.contract import Lacking
+from steadyspot.in_hand import is_child_of_python
+from steadyspot.memory.left_out import LeftOut, beside_of, names_of_results
+from steadyspot.memory.looking import UNKNOWN, looking
+
+if TYPE_CHECKING:
+    from steadyspot.channel import Channel
+    from steadyspot.memory.aside import Aside, Others
+    from steadyspot.memory.beside import Beside
+
+T = TypeVar("T")
+
+
+class AfterStop:
+    """``is_kept``: whether the job keeps in its state or its folder what it needs after a stop."""
+
+    def __init__(self, channel: Channel, others: Others, is_kept: Callable[[], bool]) -> None:
+        self._channel = channel
+        self._others = others
+        self._is_kept = is_kept
+        self._again: set[str] = set()
+        self._beside: Beside | None = None
+        self._of_pool = 0
+
+    def of_loop(self) -> LeftOut:
+        """The units that a loop leaves out, none yet."""
+        return LeftOut(self._channel.lacks, self._others)
+
+    def may_hide_some(self, left_out: LeftOut, name: str) -> bool:
+        """Whether a loop is to do its last unit again, which was done as all others: it is once.
+
+        Nothing shows what they left in memory or in files for what comes now.
+        """
+        return not self._is_kept() and left_out.may_hide_some() and self._is_done_again(name)
+
+    def loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
+        """Say what is lacking from now on."""
+        left_out.loop_is_over(
+            kept=self._is_kept(), ran=ran, made=aside.made, each_made=aside.each_made
+        )
+
+    def of_pool(self, caller: FrameType, pairs: Sequence[tuple[str, T]], left: list[T]) -> list[T]:
+        """The units ``left`` of a pool, or the last where none is that may have left something.
+
+        What the program makes of what those that are left out have yielded is said to be lacking.
+        """
+        before = self._of_pool = len(pairs) - len(left)
+        self._channel.say_done(before, len(left))
+        self._others.outside.listen(before, of_pool=True)
+        self._say_made_anew()
+        if self._is_kept():
+            return left
+        with looking(lambda: self._channel.lacks(UNKNOWN, before, Lacking.OF_NO_UNIT)):
+            if names := names_of_results(caller):
+                self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
+            self._beside = beside_of(before, self._others.outside.left)
+            name, unit = pairs[-1]
+            may_hide_some = not (left or names) and self._beside.may_hide_some()
+            if may_hide_some and self._is_done_again(name):
+                return [unit]
+        return left
+
+    def unit_of_pool_begins(self) -> None:
+        """The first time it is looked again which files the program has made anew by now."""
+        if self._of_pool:
+            self._say_made_anew()
+            self._of_pool = 0
+
+    def output_begins(self) -> None:
+        """An output of no unit begins: say what it lacks, or what comes after it."""
+        if self._beside:
+            self._beside.say(self._channel.lacks)
+        self._say_read(Lacking.LATER)
+
+    def output_ends(self) -> None:
+        """It is made, of what the program has read by now."""
+        self._say_read(Lacking.UNITS)
+
+    def program_ends(self, outputs: str) -> None:
+        """Say what files in the folder for ``outputs`` lack, and for what the program may fail."""
+        outside = self._others.outside
+        if outside.units:
+            if outside.left.has_newer(outputs):
+                self._say_read(Lacking.UNITS)
+            if missed := outside.missed(getattr(sys, "last_value", None)):
+                self._channel.lacks(missed, outside.units, Lacking.IF_FAILED)
+
+    def _say_read(self, lacking: Lacking) -> None:
+        """Say which files the program has read that units before the stop had left elsewhere."""
+        outside = self._others.outside
+        if names := outside.read_later(kept=self._is_kept()):
+            self._channel.lacks(names, outside.units, lacking)
+
+    def _say_made_anew(self) -> None:
+        """Say which files the program has made anew to which units left out had written."""
+        files = self._others.files
+        if names := files.mapped_anew() + files.made_anew():
+            self._channel.lacks(names, self._of_pool, Lacking.OF_NO_UNIT)
+
+    def _is_done_again(self, name: str) -> bool:
+        """Whether a unit that was done is to be done again, which it is once."""
+        if name in self._again or is_child_of_python():
+            return False
+        self._again.add(name)
+        return True

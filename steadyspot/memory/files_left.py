@@ -1,0 +1,184 @@
+"""Which files outside the run's folders units of this attempt have left, by the system's times.
+
+So it does not matter who wrote them: the job's own code, a library or another program. A file of
+the image, one on a volume that other containers share, a log and what can be looked up again count
+for nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from functools import cache
+from glob import iglob
+from itertools import islice
+from pathlib import Path
+
+from steadyspot.memory.births import made_at
+from steadyspot.memory.open_files import DESCRIPTORS, is_database, is_log
+
+FILES = 10_000
+"""So many files of a folder are looked at."""
+
+_TICK_SECONDS = 0.02
+"""File systems stamp by the tick of a clock, which is behind by as much at most."""
+
+_PAUSE_SECONDS = 1.0
+"""So often a tick is waited for, at most."""
+
+_SYSTEM = ("/proc/", "/sys/", "/dev/")
+_OF_NETWORKS = ("ceph", "cifs", "fuse", "lustre", "nfs", "smb")
+"""Kinds of file systems, by how their names begin."""
+
+_NO_WORK = re.compile(r"^\.|^(.*[-_.])?_*caches?([-_.].*|__)?$", re.IGNORECASE)
+"""Names of files and folders in which lies what can be looked up again."""
+
+_WORDS = re.compile(r"[\s'\"(){}<>|&;=,:@]+")
+_PATTERN = re.compile(r"[*?\[]")
+
+Left = tuple[str, bool]
+"""The path of a file that units have left, and whether it was there before any was left out."""
+
+
+class FilesLeft:
+    """``folders`` are the run's, of which each name may be empty.
+
+    ``own`` are files that the program itself wrote while no unit was in hand, ``of_pool`` whether
+    other processes may do units, so that nobody tells when the last one has ended.
+    """
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self.own: set[str] = set()
+        self.of_pool = False
+        self._folders = tuple(os.path.realpath(one) + "/" for one in folders if one)
+        self._since = 0
+        self._over = 0
+        self._waited = 0.0
+
+    def begin(self) -> None:
+        """Units are left out from now on; what was written before has an older stamp."""
+        time.sleep(_TICK_SECONDS)
+        self._since = time.time_ns()
+        self._folders += tuple(_shared_folders())
+
+    def unit_ends(self) -> None:
+        """A unit of this process has ended."""
+        self._over = time.time_ns()
+
+    def loop_ends(self) -> None:
+        """What is written from now on has a younger stamp than what units wrote."""
+        if time.monotonic() >= self._waited + _PAUSE_SECONDS:
+            time.sleep(_TICK_SECONDS)
+            self._waited = time.monotonic()
+
+    def find(self, path: str) -> Left | None:
+        """What units have left at a path, if they were the last to change it."""
+        path = os.path.abspath(path)
+        return self._told(path) if self._is_left(path) else None
+
+    def below(self, text: str, folder: str = "") -> Iterator[Left]:
+        """What units have left where words of a text say: at a path, in a folder, by a pattern."""
+        for word in _WORDS.split(text):
+            if word.strip("./") or word == "..":
+                path = os.path.join(folder, word)
+                yield from filter(None, map(self.find, islice(_files_at(path), FILES)))
+
+    def databases(self) -> Iterator[str]:
+        """Those that the program has open, and are none of the run's."""
+        for number in os.listdir(DESCRIPTORS) if os.path.isdir(DESCRIPTORS) else ():
+            with contextlib.suppress(OSError):
+                path = os.readlink(f"{DESCRIPTORS}/{number}")
+                if is_database(int(number)) and not path.startswith(self._folders):
+                    yield path
+
+    def databases_left(self) -> Iterator[Left]:
+        """Those of them that units have changed, or what lies beside them and is newer."""
+        for path in self.databases() if self._since else ():
+            beside = (path, f"{path}-wal", f"{path}.wal")
+            if any(map(self._is_left, beside)) and (left := self._told(path)):
+                yield left
+
+    def has_newer(self, folder: str) -> bool:
+        """Whether a file in a folder was changed since the last unit ended."""
+        return any(os.stat(path).st_ctime_ns >= self._over for path in _files_in(folder))
+
+    def was_there(self, path: str) -> bool:
+        """Whether nobody has changed a file since units were left out."""
+        return os.stat(path).st_ctime_ns < self._since
+
+    def may_have_been(self, path: str) -> bool:
+        """Whether units would have left a file there that is not: others of its kind they have.
+
+        Or whether the folder is of this attempt.
+        """
+        folder = os.path.dirname(path)
+        made = made_at(folder)
+        if made is None or self._is_other(path, 0):
+            return False
+        end = os.path.splitext(path)[1]
+        beside = (one.path for one in os.scandir(folder) if one.name.endswith(end))
+        return made >= _program_began() or any(map(self.find, islice(beside, FILES)))
+
+    def _told(self, path: str) -> Left | None:
+        """None where it was there before the program began, as in the image."""
+        made = made_at(os.path.realpath(path))
+        if made is None or made >= self._since:
+            return path, False
+        return (path, True) if made >= _program_began() else None
+
+    def _is_left(self, path: str) -> bool:
+        try:
+            seen = os.stat(path)
+        except OSError:
+            return False
+        changed = seen.st_ctime_ns
+        over = self._over or (changed if self.of_pool else 0)
+        is_file = stat.S_ISREG(seen.st_mode) and self._since <= changed <= over
+        return is_file and not self._is_other(path, seen.st_ino)
+
+    def _is_other(self, path: str, inode: int) -> bool:
+        """Whether it is no file of work: the run's, the program's own, a log, a cache."""
+        if path in self.own or path.startswith(_SYSTEM) or is_log(path, inode):
+            return True
+        real = os.path.realpath(path)
+        return real.startswith(self._folders) or any(map(_NO_WORK.search, real.split("/")))
+
+
+@cache
+def _program_began() -> float:
+    """Nanoseconds since 1970 at which this process was started, or a moment earlier.
+
+    By ``proc(5)``, which counts in ticks since the system was.
+    """
+    with open("/proc/self/stat", "rb") as file:
+        ticks = int(file.read().rpartition(b")")[2].split()[19])
+    seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return (time.time() - seconds - _TICK_SECONDS) * 1e9
+
+
+def _shared_folders() -> Iterator[str]:
+    """Folders of file systems that outlive a container, as those of EFS."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            place, kind = line.split()[4], line.partition(" - ")[2]
+            if place != "/" and kind.startswith(_OF_NETWORKS):
+                yield f"{place}/"
+
+
+def _files_at(path: str) -> Iterator[str]:
+    if _PATTERN.search(path):
+        yield from iglob(path, recursive=True)
+    elif os.path.isdir(path):
+        yield from _files_in(path)
+    else:
+        yield path
+
+
+def _files_in(folder: str) -> Iterator[str]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [one for one in folders if not _NO_WORK.search(one)]
+        yield from (os.path.join(place, name) for name in names)

@@ -1,0 +1,127 @@
+"""Which files a program reads by its text and the values that this names, also within libraries.
+
+A database, a table or a program is given a path that stands in the text or in a variable, and reads
+it by itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterable
+
+from steadyspot.memory.contents import is_data
+from steadyspot.memory.files_left import FilesLeft
+from steadyspot.memory.gathering import reached
+from steadyspot.memory.in_objects import is_object
+from steadyspot.memory.places import called_by, given_to, walk
+from steadyspot.memory.read_later import Later
+
+_READS = re.compile(
+    r"_*(open|read|load|scan|i?glob|rglob|iterdir|listdir|walk|connect|execute|sql|query|run|call"
+    r"|check_|Popen|system|copy|move|rename|replace|make_archive|from_?file|memmap|imread|File$"
+    r"|Dataset$|concat|merge|extract|upload|put_file)"
+)
+_WRITES = re.compile(
+    r"_*(open|write|to_|save|dump|copy|move|rename|connect|execute|sql|query|insert|run|call"
+    r"|check_|Popen|system|extract|download|url_?retrieve|fetch|imwrite|imsave|to_?file|tofile"
+    r"|sink_|create_dataset|export|File$|Dataset$|mkdir|touch|put|add|append)"
+)
+"""Functions and methods that may read or write a file, by how their names begin."""
+
+_PATH_LENGTH = 4096
+
+
+class FilesNamed:
+    """``later`` is what the program reads once it is through with what it does just now."""
+
+    def __init__(self, later: Later) -> None:
+        self._later = later
+
+    def read(self, left: FilesLeft, *, kept: bool) -> list[str]:
+        """By what names it reads files that units have left, as ``FilesOutside`` does."""
+        found = {
+            os.path.basename(path)
+            for text in _texts(self._later.statements)
+            for path, before in left.below(text)
+            if not (before and kept)
+        }
+        if self._reads_an_object() or _uses(self._later.statements, _READS, "wxa"):
+            found |= {
+                os.path.basename(path)
+                for path, before in left.databases_left()
+                if not (before and kept)
+            }
+        found |= {
+            str(path[-1])
+            for path, value, _ in reached(_is_path)
+            if self._later.reads_at(path)
+            for _, before in left.below(_path(value))
+            if not (before and kept)
+        }
+        return sorted(found)
+
+    def may_hide_some(self, of_units: Iterable[ast.AST], left: FilesLeft) -> bool:
+        """Whether what units run may leave something in a file that is read for an output later."""
+        if not self._later.makes_output:
+            return False
+        if self._reads_an_object() and any(left.databases()):
+            return True
+        reads = _uses(self._later.statements, _READS, "wxa") or self._reads_a_path()
+        return reads and _uses(of_units, _WRITES, "r")
+
+    def _reads_a_path(self) -> bool:
+        return any(
+            self._later.reads_at(path) and os.path.lexists(_path(value))
+            for path, value, _ in reached(_is_path)
+        )
+
+    def _reads_an_object(self) -> bool:
+        """Whether an object of a library is read later, which may be what holds a file."""
+        return any(self._later.reads_at(path) for path, _, _ in reached(_as_object))
+
+
+def _uses(nodes: Iterable[ast.AST], names: re.Pattern[str], other_modes: str) -> bool:
+    calls = (node for node in walk(nodes) if isinstance(node, ast.Call))
+    return any(
+        names.match(called_by(call)) and not _mode(call).startswith(tuple(other_modes))
+        for call in calls
+    )
+
+
+def _mode(call: ast.Call) -> str:
+    """What a file is opened for, empty where no constant says it."""
+    if called_by(call) != open.__name__:
+        return ""
+    modes = (one.value for one in given_to(call) if isinstance(one, ast.Constant))
+    return next((one for one in modes if one in _MODES), "")
+
+
+_MODES = {f"{how}{more}" for how in "rwxa" for more in ("", "b", "t", "+", "b+", "+b")}
+
+
+def _texts(nodes: Iterable[ast.AST]) -> set[str]:
+    return {
+        node.value
+        for node in walk(nodes)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def _as_object(value: object) -> int | None:
+    return 0 if is_object(value) and is_data(value) is None else None
+
+
+def _is_path(value: object) -> int | None:
+    return 0 if _path(value) else None
+
+
+def _path(value: object) -> str:
+    """The path that a value is, or that of a temporary file or folder; empty for anything else."""
+    if type(value).__module__ == "tempfile":
+        value = getattr(value, "name", "")
+    if isinstance(value, str | os.PathLike):
+        text = os.fspath(value)
+        return text if isinstance(text, str) and len(text) < _PATH_LENGTH else ""
+    return ""
