@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -24,8 +25,11 @@ from steadyspot.memory.open_files import DESCRIPTORS, is_database, is_log
 FILES = 10_000
 """So many files of a folder are looked at."""
 
+_STAMPING = 5
+"""The clock that file systems stamp by (``CLOCK_REALTIME_COARSE`` of Linux)."""
+
 _TICK_SECONDS = 0.02
-"""File systems stamp by the tick of a clock, which is behind by as much at most."""
+"""That is behind by as much at most."""
 
 _PAUSE_SECONDS = 1.0
 """So often a tick is waited for, at most."""
@@ -34,7 +38,7 @@ _SYSTEM = ("/proc/", "/sys/", "/dev/")
 _OF_NETWORKS = ("ceph", "cifs", "fuse", "lustre", "nfs", "smb")
 """Kinds of file systems, by how their names begin."""
 
-_NO_WORK = re.compile(r"^\.|^(.*[-_.])?_*caches?([-_.].*|__)?$", re.IGNORECASE)
+_NO_WORK = re.compile(r"^\.|^(.*[-_.])?(py)?caches?([-_.].*|__)?$", re.IGNORECASE)
 """Names of files and folders in which lies what can be looked up again."""
 
 _WORDS = re.compile(r"[\s'\"(){}<>|&;=,:@]+")
@@ -62,7 +66,7 @@ class FilesLeft:
     def begin(self) -> None:
         """Units are left out from now on; what was written before has an older stamp."""
         time.sleep(_TICK_SECONDS)
-        self._since = time.time_ns()
+        self._since = stamping_clock()
         self._folders += tuple(_shared_folders())
 
     def unit_ends(self) -> None:
@@ -146,6 +150,11 @@ class FilesLeft:
             return True
         real = os.path.realpath(path)
         return real.startswith(self._folders) or any(map(_NO_WORK.search, real.split("/")))
+
+
+def stamping_clock() -> int:
+    """Nanoseconds since 1970 that a file gets which is written just now; no later one gets less."""
+    return time.clock_gettime_ns(_STAMPING) if sys.platform == "linux" else time.time_ns()
 
 
 @cache

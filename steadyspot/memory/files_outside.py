@@ -13,7 +13,6 @@ import os
 import stat
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from glob import iglob
 from itertools import islice
@@ -21,11 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from steadyspot.in_hand import UNIT, InHand
-from steadyspot.memory.files_left import FILES, FilesLeft
+from steadyspot.memory.files_left import FILES, FilesLeft, stamping_clock
 from steadyspot.memory.looking import UNKNOWN
-
-_COARSE = 5
-"""The clock that file systems stamp by (``CLOCK_REALTIME_COARSE`` of Linux)."""
 
 _OFTEN = 2
 """What so many units have left in one file and later ones read is handed on; else it is a cache."""
@@ -56,7 +52,7 @@ class FilesOutside:
         self.left.of_pool |= of_pool
         if not self.units:
             self.left.begin()
-            sys.addaudithook(self._hear)
+            sys.addaudithook(self.hear)
         self.units = max(self.units, units)
 
     def unit_begins(self, unit: InHand) -> None:
@@ -64,7 +60,7 @@ class FilesOutside:
         if self.units:
             self._in_hand.add(unit)
             self._number += 1
-            self._begun = time.clock_gettime_ns(_COARSE) if unit.before else 0
+            self._begun = stamping_clock() if unit.before else 0
 
     def unit_ends(self, unit: InHand) -> None:
         """It has ended."""
@@ -99,7 +95,8 @@ class FilesOutside:
         names = set(map(os.path.basename, self._missed))
         return sorted(name for name in names if any(name in one for one in said))
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Take note of an event."""
         hear = _EVENTS.get(event)
         if hear is None or getattr(self._here, "looks", False):
             return

@@ -8,6 +8,7 @@ import pytest
 
 from steadyspot.contract import Lacking
 from steadyspot.memory.aside import Others
+from steadyspot.memory.files_outside import FilesOutside
 from steadyspot.memory.left_out import LeftOut
 from steadyspot.memory.open_files import OpenFiles
 
@@ -19,9 +20,16 @@ class _Unreadable(OpenFiles):
         raise LookupError("of a library")
 
 
+class _Deaf(FilesOutside):
+    """Adds nothing to this process that would stay there."""
+
+    def listen(self, units: int, *, of_pool: bool = False) -> None:
+        self.units = units
+
+
 def _others() -> Others:
     others = Others(("", ""), Path("/nowhere"), list)
-    others.files = _Unreadable("", "")
+    others.files, others.outside = _Unreadable("", ""), _Deaf(())
     return others
 
 
