@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import json
 import os
 import select
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from steadyspot.contract import Env, Exit, Lacking
 from steadyspot.contract.shards import shard_key
 from steadyspot.errors import RunError
+from steadyspot.local_record import LocalRecord, files_below, move, refuse_twice
 from steadyspot.local_shards import LEADER
 from steadyspot.names import place_below
 from steadyspot.paths import holds_something, remove
@@ -69,10 +69,8 @@ class FolderChannel:
     ``rest``            is there where units were left since the attempt is to stop
     ==================  =======================================================================
 
-    A mark first names in ``done.json`` what is to be moved to ``outputs/`` and what to be removed
-    there, and whoever finds it does what is left of that. One lock stands before all of it. A shard
-    has such a folder of its own, below one for the number of shards: with another number, other
-    units are its own.
+    The lock of ``done.json`` stands before all of it. A shard has such a folder of its own, below
+    one for the number of shards: with another number, other units are its own.
     """
 
     def __init__(
@@ -84,6 +82,7 @@ class FolderChannel:
         if shard and shard.count > 1:
             run_key = shard_key(LOCAL_KEY, shard.number)
             self._root = root / folder_of_shards(shard.count) / run_key
+        self._record = LocalRecord(self._root)
         self._stop = os.pipe()
         self._told = False
         self._pipe = os.fstat(self._stop[0]).st_ino
@@ -93,7 +92,7 @@ class FolderChannel:
         self._given: set[str] = set()
         for folder in ("beside", "half-made", "in-hand", "outputs", "speaking"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
-        with self._locked() as done:
+        with self._record.locked() as done:
             for kind in ("beside", "half-made", "speaking"):
                 for left in (self._root / kind).iterdir():
                     if not Process.named(left.name).lives():
@@ -108,7 +107,7 @@ class FolderChannel:
                 done["attempts"] += 1
                 remove(self._rest)
             self._attempt = [attempt.pid, attempt.started]
-            self._write(done | {"attempt": self._attempt})
+            self._record.replace(done | {"attempt": self._attempt})
         self.about = {
             "job": "local",
             "run_key": run_key,
@@ -128,11 +127,11 @@ class FolderChannel:
         return cls(local_folder(), shard, leader)
 
     def units(self) -> list[str]:
-        with self._locked() as done:
+        with self._record.locked() as done:
             return [*done["units"], *(one.key for one in self._in_hand() if one.aside)]
 
     def begin(self, unit: str) -> None:
-        with self._locked() as done:
+        with self._record.locked() as done:
             for other in self._in_hand():
                 if other.key == unit:
                     raise RunError(
@@ -157,7 +156,7 @@ class FolderChannel:
 
     def output(self, name: str, unit: str | None, within: str | None) -> tuple[_Output, Path]:
         self._speak()
-        with self._locked() as done:
+        with self._record.locked() as done:
             owner = self._owner(unit, within)
             if why := self._why_lacking(owner):
                 self._begin_anew(done, f"{name!r} {why}")
@@ -170,29 +169,29 @@ class FolderChannel:
 
     def stage(self, output: _Output) -> None:
         written = place_below(str(output.folder), output.name)
-        with self._locked():
+        with self._record.locked():
             if output.unit is None:
                 aside = [one for one in self._in_hand() if one.aside]
                 if aside:
-                    _move(written, self._beside(aside[0].process) / "staged" / output.name)
+                    move(written, self._beside(aside[0].process) / "staged" / output.name)
                 else:
-                    self._publish(written, output.name)
+                    move(written, self._record.outputs / output.name)
             elif not output.folder.exists():
                 raise RunError(
                     f"The unit {output.unit.key} ended before its output '{output.name}'."
                     " Wait for threads and children before a unit ends."
                 )
             else:
-                _move(written, output.unit.folder / "staged" / output.name)
+                move(written, output.unit.folder / "staged" / output.name)
             remove(output.folder)
 
     def give_up(self, output: _Output) -> None:
-        with self._locked():
+        with self._record.locked():
             remove(output.folder)
 
     def set_aside(self, unit: str) -> None:
         """It is done with a mark that names it, or with the program, and so are its outputs."""
-        with self._locked():
+        with self._record.locked():
             folder = self._folder_of(unit)
             if refused := self._why_refused(unit, folder):
                 remove(folder)
@@ -200,7 +199,7 @@ class FolderChannel:
             (folder / "aside").touch()
 
     def mark(self, unit: str, state: list[Any], also: list[str]) -> None:
-        with self._locked() as done:
+        with self._record.locked() as done:
             self._count(done, [unit, *also], state)
 
     def _count(self, done: dict[str, Any], units: Sequence[str], state: Sequence[Any]) -> None:
@@ -211,8 +210,8 @@ class FolderChannel:
             for unit, folder in zip(units, folders, strict=True):
                 if refused := self._why_refused(unit, folder) or self._still_written(unit, folder):
                     raise RunError(refused)
-                names = _files_below(folder / "staged")
-                _refuse_twice(unit, names, done["units"])
+                names = files_below(folder / "staged")
+                refuse_twice(unit, names, done["units"])
                 older |= {*done["units"].get(unit, {"outputs": []})["outputs"]}
                 done["units"][unit] = {"outputs": names, "attempt": self._attempt}
         except RunError:
@@ -224,11 +223,11 @@ class FolderChannel:
         if state:
             done["state"] = [plain(one) for one in state]
         done |= {"moving": [str(folder) for folder in folders], "removing": sorted(older - made)}
-        self._write(done)
-        self._publish_done(done)
+        self._record.replace(done)
+        self._record.publish(done)
 
     def break_off(self, unit: str, refused: str) -> None:
-        with self._locked():
+        with self._record.locked():
             remove(self._folder_of(unit))
 
     def leave_rest(self) -> None:
@@ -269,14 +268,14 @@ class FolderChannel:
 
     def _is_rest_left(self) -> bool:
         """Whether units were left by others than the main thread, or children stopped with some."""
-        with self._locked() as done:
+        with self._record.locked() as done:
             self._in_hand()
             of_others = self.is_stopping() and any(one not in done["units"] for one in self._given)
             return of_others or self._rest.exists()
 
     def await_others(self) -> None:
         pid = os.getpid()
-        with self._locked():
+        with self._record.locked():
             for one in self._in_hand():
                 if one.process.pid == pid:
                     (one.folder / "leaves").touch()
@@ -293,7 +292,7 @@ class FolderChannel:
         if lacking is Lacking.IF_FAILED and getattr(sys, "last_value", None) is None:
             return
         if lacking in (Lacking.UNITS, Lacking.IF_FAILED):
-            with self._locked() as done:
+            with self._record.locked() as done:
                 self._begin_anew(done, f"What was made {why}")
         self._lacking[lacking] = why
 
@@ -302,8 +301,8 @@ class FolderChannel:
         folder = self.about["folders"][0]
         names = {name for unit in done["units"].values() for name in unit["outputs"]}
         done |= {"units": {}, "state": [], "removing": sorted(names), "to_empty": folder}
-        self._write(done)
-        self._publish_done(done)
+        self._record.replace(done)
+        self._record.publish(done)
         sys.stderr.write(f"{why}\n{_to_empty(folder)}")
         self._is_begun_anew = True
         raise SystemExit(int(Exit.TRY_AGAIN))
@@ -322,8 +321,8 @@ class FolderChannel:
 
     def save(self, state: list[Any]) -> None:
         state = [plain(one) for one in state]
-        with self._locked() as done:
-            self._write(done | {"state": state or done["state"]})
+        with self._record.locked() as done:
+            self._record.replace(done | {"state": state or done["state"]})
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         pass
@@ -346,7 +345,7 @@ class FolderChannel:
         if not ended or self._is_begun_anew:
             return
         pid = os.getpid()
-        with self._locked() as known:
+        with self._record.locked() as known:
             aside = [one.key for one in self._in_hand() if one.aside and one.process.pid == pid]
             if aside:
                 self._count(known, aside, state)
@@ -360,7 +359,7 @@ class FolderChannel:
             self._told_of_done = True
             what = f"{done} of {done + left}" if left else f"All {done}"
             sys.stderr.write(
-                f"{what} units were done before; their outputs are in {self._outputs}."
+                f"{what} units were done before; their outputs are in {self._record.outputs}."
                 f" To begin anew, remove {self._root}.\n"
             )
 
@@ -448,7 +447,7 @@ class FolderChannel:
         return found
 
     def _others_in_hand(self, pid: int) -> bool:
-        with self._locked():
+        with self._record.locked():
             others = beside((one for one in self._in_hand() if not one.aside), pid)
             return any(not (one.folder / "leaves").exists() for one in others)
 
@@ -457,73 +456,8 @@ class FolderChannel:
 
         return self._root / "in-hand" / hashlib.sha256(unit.encode()).hexdigest()[:32]
 
-    def _publish_done(self, done: dict[str, Any]) -> None:
-        """Do what a mark has named; of what is done already nothing is left to do."""
-        for name in done["removing"]:
-            remove(self._outputs / name)
-        for folder in map(Path, done["moving"]):
-            for name in _files_below(folder / "staged"):
-                self._publish(str(folder / "staged" / name), name)
-        self._write(done | {"moving": [], "removing": []})
-        for folder in done["moving"]:
-            remove(folder)
-
-    def _publish(self, written: str, name: str) -> None:
-        _move(written, self._outputs / name)
-
-    @property
-    def _outputs(self) -> Path:
-        return self._root / "outputs"
-
     def _beside(self, process: Process) -> Path:
         return self._root / "beside" / str(process)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[dict[str, Any]]:
-        """Hold the lock of the folder; what is done, a mark that broke off finished."""
-        with open(self._root / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            done = self._read()
-            if done["moving"] or done["removing"]:
-                self._publish_done(done)
-                done = self._read()
-            yield done
-
-    def _read(self) -> dict[str, Any]:
-        with contextlib.suppress(FileNotFoundError):
-            done: dict[str, Any] = json.loads((self._root / "done.json").read_bytes())
-            return done
-        return {
-            "units": {},
-            "state": [],
-            "moving": [],
-            "removing": [],
-            "attempt": [0, ""],
-            "attempts": 0,
-            "to_empty": "",
-        }
-
-    def _write(self, done: dict[str, Any]) -> None:
-        half = self._root / "done.json.new"
-        with open(half, "w") as file:
-            file.write(json.dumps(done))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(half, self._root / "done.json")
-
-
-def _files_below(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def _refuse_twice(unit: str, names: Sequence[str], done: Mapping[str, Any]) -> None:
-    """Raise ``RunError`` where an output would replace that of another unit done."""
-    for other, made in done.items():
-        if other != unit and (twice := set(made["outputs"]) & set(names)):
-            raise RunError(
-                f"The units {other} and {unit} have made an output of one name, '{min(twice)}'."
-                " Name outputs by their unit; a count of the loop begins anew after a stop."
-            )
 
 
 def _to_empty(folder: str) -> str:
@@ -531,17 +465,6 @@ def _to_empty(folder: str) -> str:
     if not holds_something(folder):
         return ""
     return f"What is in {folder} is of units that are done again: empty it first.\n"
-
-
-def _move(written: str, place: Path) -> None:
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(written, place)
-    except OSError as error:
-        raise RunError(
-            f"The output cannot be put at {place}: {error.strerror}."
-            " Give it a name that a folder can hold, and that is no folder of another output."
-        ) from None
 
 
 def local_folder() -> Path:

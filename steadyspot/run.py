@@ -16,7 +16,6 @@ import atexit
 import contextlib
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
@@ -35,6 +34,7 @@ from steadyspot.memory.open_transactions import OpenTransactions
 from steadyspot.names import BadName, check_name
 from steadyspot.paths import holds_something
 from steadyspot.shards import Shard
+from steadyspot.sigterm import Sigterm
 from steadyspot.state import State
 from steadyspot.stopping import Stopping
 from steadyspot.under_way import STOP_THREAD
@@ -111,10 +111,9 @@ class Run:
         self._blocks: set[InHand] = set()
         self._said_uncommitted = False
         self._pid = os.getpid()
-        # No method: to look up who handles a signal asks for its repr, and so for that of the run.
-        self._on_sigterm = lambda number, frame: self._told()
+        self._sigterm = Sigterm(self._told)
         if not is_child_of_python():
-            self._catch_sigterm()
+            self._sigterm.catch()
         atexit.register(self._say_at_end)
         threading.Thread(target=self._watch, name=STOP_THREAD, daemon=True).start()
 
@@ -468,37 +467,12 @@ class Run:
         if os.getpid() == self._pid:
             with contextlib.suppress(RunError, SystemExit):
                 self._after_stop.program_ends(self._outputs)
-        ours = signal.getsignal(signal.SIGTERM) == self._on_sigterm
+        ours = self._sigterm.is_caught()
         if self._looped and ours and not self.stopping.seen and os.getpid() == self._pid:
             with contextlib.suppress(RunError):
                 waits = self._others.state_waits
                 state = self._changes.unsaved() if waits else []
                 self._channel.all_done(True, at_end=True, state=state)
-
-    def _catch_sigterm(self) -> None:
-        """Have SIGTERM end the loop after the unit in hand, in this process and not in its forks.
-
-        SIGTERM waits while a fork is made, so that none is lost before the fork ends by it again.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            return
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            return
-        signal.signal(signal.SIGTERM, self._on_sigterm)
-        masks = threading.local()
-
-        def hold() -> None:
-            masks.old = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-
-        def release() -> None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, masks.old)
-
-        def forget() -> None:
-            if signal.getsignal(signal.SIGTERM) == self._on_sigterm:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            release()
-
-        os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
     def _told(self) -> None:
         self.stopping.flag = True

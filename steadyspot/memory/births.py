@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 from functools import cache
@@ -23,6 +22,8 @@ def made_at(path: str) -> int | None:
 
     By ``statx`` of Linux, whose answer's layout is part of the kernel's interface (``statx(2)``).
     """
+    import ctypes  # Only after a stop: it takes a while to load.
+
     ask = _statx()
     answer = ctypes.create_string_buffer(_BYTES)
     if ask is None or ask(_OF_THIS_FOLDER, os.fsencode(path), _NO_LINK, _BIRTH, answer):
@@ -35,4 +36,6 @@ def made_at(path: str) -> int | None:
 
 @cache
 def _statx() -> Any:
+    import ctypes
+
     return getattr(ctypes.CDLL(None), "statx", None)

@@ -162,12 +162,11 @@ def test_unit_made_anew_replaces_what_an_earlier_attempt_made_of_it(tmp_path: Pa
 def test_mark_that_broke_off_is_finished_by_whoever_comes_next(tmp_path: Path) -> None:
     """Killed between the decision and the move of the second output."""
     job = HEAD + (
-        "import steadyspot.local_folder as local_folder\n"
-        "class Killing(local_folder.FolderChannel):\n"
-        "    def _publish(self, written, name):\n"
-        "        if name == 'b' and run.attempt == 1: os._exit(9)\n"
-        "        super()._publish(written, name)\n"
-        "run._channel.__class__ = Killing\n"
+        "import steadyspot.local_record as local_record\n"
+        "def move(written, place, move=local_record.move):\n"
+        "    if place.name == 'b' and run.attempt == 1: os._exit(9)\n"
+        "    move(written, place)\n"
+        "local_record.move = move\n"
         "for unit in run.remaining('x'):\n"
         "    for name in 'abc': write(name)\n"
     )
@@ -181,17 +180,17 @@ def test_mark_that_broke_off_is_finished_by_whoever_comes_next(tmp_path: Path) -
 
 DIES = """
 import itertools
-import steadyspot.local_folder as local_folder
-class Killing(local_folder.FolderChannel):
+from steadyspot.local_record import LocalRecord
+class Killing(LocalRecord):
     left = int(sys.argv[1])
     def _dies(self):
         Killing.left -= 1
         if Killing.left == 0: os._exit(9)
-    def _write(self, done):
+    def replace(self, done):
         self._dies()
-        super()._write(done)
+        super().replace(done)
         self._dies()
-run._channel.__class__ = Killing
+run._channel._record.__class__ = Killing
 """
 BATCHES = """
 units = run.remaining(range(4))
