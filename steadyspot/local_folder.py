@@ -286,8 +286,8 @@ class FolderChannel:
         kept = " and ".join(names[:2])
         why = (
             f"would lack what {units} units done before had left in {kept}."
-            " Run it again: all units are done again. To go on instead, keep it in run.state, or in"
-            " an output of each unit."
+            " Run it again: all units are done again. To go on instead, keep it in run.state, in"
+            " the checkpoint folder, or in an output of each unit."
         )
         if lacking is Lacking.IF_FAILED and getattr(sys, "last_value", None) is None:
             return

@@ -145,8 +145,9 @@ class Run:
         ``undone`` counts each at its end, whatever runs beside it.
 
         Where units were done before an interruption, and the program makes an output of what it
-        keeps in variables from unit to unit, or later units read that, the run begins anew: keep
-        it in ``state``. Where all were done and it cannot be told, the last is done again, once.
+        keeps in variables or in files elsewhere from unit to unit, or later units read that, the
+        run begins anew: keep it in ``state``. Where all were done and it cannot be told, the last
+        is done again, once.
 
         ``key`` makes a unit's stable key; without it the unit itself must be a text, a number, a
         date or time, an Enum, a UUID, a path, a scalar of numpy or pandas, or a list or tuple of
@@ -221,7 +222,7 @@ class Run:
                 left_out.add(name)
             else:
                 yield name, unit
-        if left_out.keys == names and self._after_stop.may_hide_some(left_out, name):
+        if names and left_out.keys == names and self._after_stop.may_hide_some(left_out, name):
             yield name, unit
 
     def undone(self, units: Iterable[T], key: Callable[[T], Hashable] | None = None) -> list[T]:

@@ -101,7 +101,7 @@ class AfterStop:
     def _say_read(self, lacking: Lacking) -> None:
         """Say which files the program has read that units before the stop had left elsewhere."""
         outside = self._others.outside
-        if names := outside.read_later(kept=self._is_kept()):
+        if outside.units and (names := outside.read_later(kept=self._is_kept())):
             self._channel.lacks(names, outside.units, lacking)
 
     def _say_made_anew(self) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 _METHODS = (
     *("__array__", "__array_interface__", "__arrow_c_array__", "__arrow_c_stream__"),
-    *("hexdigest", "get_obj", "partial_fit"),
+    *("hexdigest", "get_obj", "partial_fit", "_getvalue"),
 )
-"""What arrays, tables, hashes, numbers of several processes and models have."""
+"""What arrays, tables, hashes, numbers and lists of several processes, and models have."""
 
 _FIXED = ("pyarrow",)
 """Libraries whose data nobody changes."""
@@ -40,6 +40,8 @@ def _of_library(value: Any) -> int | None:
         return None
     if hasattr(type(value), "get_obj"):  # It lies in memory that processes share.
         return zlib.crc32(memoryview(value.get_obj()).tobytes())
+    if hasattr(type(value), "_getvalue"):  # Of a manager, which gives a copy.
+        return zlib.crc32(pickle.dumps(value._getvalue()))
     if hasattr(type(value), "hexdigest"):
         return hash(value.digest())
     found = _Sum()

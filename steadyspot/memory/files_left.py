@@ -86,7 +86,7 @@ class FilesLeft:
 
     def below(self, text: str, folder: str = "") -> Iterator[Left]:
         """What units have left where words of a text say: at a path, in a folder, by a pattern."""
-        for word in _WORDS.split(text):
+        for word in _WORDS.split(os.path.expandvars(text)):
             if word.strip("./") or word == "..":
                 path = os.path.join(folder, word)
                 yield from filter(None, map(self.find, islice(_files_at(path), FILES)))

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from steadyspot.memory.contents import is_data
 from steadyspot.memory.files_left import FilesLeft
+from steadyspot.memory.files_outside import FilesOutside
 from steadyspot.memory.gathering import reached
 from steadyspot.memory.in_objects import is_object
 from steadyspot.memory.places import called_by, given_to, walk
@@ -29,6 +30,10 @@ _WRITES = re.compile(
     r"|sink_|create_dataset|export|File$|Dataset$|mkdir|touch|put|add|append)"
 )
 """Functions and methods that may read or write a file, by how their names begin."""
+
+_SELECTS = re.compile(r"\b(select|returning|or\s+ignore)\b", re.IGNORECASE)
+_BEGINS_ANEW = re.compile(r"\b(create\s+or\s+replace|drop|truncate)\b", re.IGNORECASE)
+"""Words of SQL by which rows of others are read, and by which none of them are left."""
 
 _PATH_LENGTH = 4096
 
@@ -61,6 +66,14 @@ class FilesNamed:
             if not (before and kept)
         }
         return sorted(found)
+
+    def handed_on(
+        self, outside: FilesOutside, of_units: Iterable[ast.AST], *, kept: bool
+    ) -> list[str]:
+        """By what names units may read in a database what those before them have left."""
+        sql = "\n".join(_texts(of_units))
+        reads = _SELECTS.search(sql) and not _BEGINS_ANEW.search(sql)
+        return outside.databases_again(kept=kept) if reads else []
 
     def may_hide_some(self, of_units: Iterable[ast.AST], left: FilesLeft) -> bool:
         """Whether what units run may leave something in a file that is read for an output later."""

@@ -44,6 +44,8 @@ class FilesOutside:
         self._handed: dict[str, set[int]] = {}
         self._read: dict[str, bool] = {}
         self._missed: set[str] = set()
+        self._open_at_first: set[str] = set()
+        self._connected_again: dict[str, bool] = {}
         self._here = threading.local()
         self._is_unclear = False
 
@@ -52,6 +54,7 @@ class FilesOutside:
         self.left.of_pool |= of_pool
         if not self.units:
             self.left.begin()
+            self._open_at_first = set(self.left.databases())
             sys.addaudithook(self.hear)
         self.units = max(self.units, units)
 
@@ -84,6 +87,18 @@ class FilesOutside:
             os.path.basename(path)
             for path, units in self._handed.items()
             if len(units) >= _OFTEN and not (kept and path in self._brought_back)
+        )
+
+    def databases_again(self, *, kept: bool) -> list[str]:
+        """Names of databases to which units have come that those before them have changed."""
+        found = {
+            path: before
+            for path, before in self.left.databases_left()
+            if path in self._open_at_first
+        }
+        found |= self._connected_again
+        return sorted(
+            os.path.basename(path) for path, before in found.items() if not (before and kept)
         )
 
     def missed(self, error: BaseException | None) -> list[str]:
@@ -176,8 +191,11 @@ class FilesOutside:
             self._give(os.fsdecode(command), "")
 
     def _connected(self, database: Any) -> None:
+        path = os.fsdecode(database).removeprefix("file:")
         if not self._in_unit():
-            self._give(os.fsdecode(database).removeprefix("file:"), "")
+            self._give(path, "")
+        elif self._begun:
+            self._connected_again |= dict(self.left.below(path))
 
     def _renamed(self, source: Any, target: Any, *_folders: int) -> None:
         if self._in_unit():

@@ -122,7 +122,9 @@ class _Kept(NamedTuple):
 
     def by_units(self, *, kept: bool) -> list[str]:
         """What outputs of units would lack."""
-        return self.among.names(kept=kept) + self.others.outside.handed_on(kept=kept)
+        outside = self.others.outside
+        in_databases = self.named.handed_on(outside, self.running.statements, kept=kept)
+        return self.among.names(kept=kept) + outside.handed_on(kept=kept) + in_databases
 
 
 def names_of_results(asking: FrameType) -> list[str]:

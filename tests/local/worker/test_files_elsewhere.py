@@ -135,6 +135,20 @@ for unit in each():
     number = json.loads(last.read_text()) + 1 if last.exists() else 0
     last.write_text(json.dumps(number))
     put(unit, number)""",
+    "rows that were seen, in a database": """
+rows = sqlite3.connect(disk / "seen.db")
+rows.execute("create table seen (row unique)")
+def new(row):
+    with rows: return rows.execute("insert or ignore into seen values (?)", [row]).rowcount > 0
+for unit in each(): put(unit, [row for row in (unit % 3, unit % 2 + 5) if new(row)])""",
+    "rows that were seen, in a database for each unit": """
+def new(row):
+    with sqlite3.connect(disk / "seen.db") as rows:
+        rows.execute("create table if not exists seen (row)")
+        found = rows.execute("select * from seen where row = ?", [row]).fetchall()
+        if not found: rows.execute("insert into seen values (?)", [row])
+    return not found
+for unit in each(): put(unit, [row for row in (unit % 3, unit % 2 + 5) if new(row)])""",
 }
 
 
@@ -189,6 +203,19 @@ put("all", [file.read_text() for file in disk.glob("*.csv")])""",
 for unit in each(): put(unit, unit)
 subprocess.run(f"echo report > {disk}/report", shell=True, check=True)
 put("all", (disk / "report").read_text())""",
+    "a database that is made anew for each unit": """
+rows = duckdb.connect(str(disk / "rows.duckdb"))
+for unit in each():
+    rows.execute(f"create or replace table rows as select {unit} as unit")
+    put(unit, rows.execute("select * from rows").fetchall())
+put("all", "done")""",
+    "a database that units only write": """
+numbers = sqlite3.connect(disk / "numbers.db")
+numbers.execute("create table numbers (unit)")
+for unit in each():
+    with numbers: numbers.execute("insert into numbers values (?)", [unit])
+    put(unit, unit)
+with run.output("all.txt") as path: path.write_text("done")""",
     "a program that reads nothing of it": """
 os.chdir(disk)
 for unit in each():

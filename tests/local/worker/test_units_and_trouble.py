@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -332,20 +333,27 @@ def test_what_was_kept_in_memory_alone_before_a_stop_is_made_again(bench: Bench,
 
 
 ELSEWHERE = """
-import tempfile, time
+import subprocess, sys, time
 from steadyspot import current_run
-run, place = current_run(), tempfile.gettempdir() + "/" + str(time.time())
+run = current_run()
+def places(what, unit=""): return subprocess.check_output(["sh", sys.argv[1], what, unit])
 for unit in run.remaining("abc"):
     time.sleep(0.01)
-    with open(place, "a") as file: file.write(unit)
+    places("add", unit)
     print("counted", unit, flush=True)
     if run.attempt == 1 and unit == "c": time.sleep(60)
-with run.output("totals") as path: path.write_text(open(place).read())
+with run.output("totals") as path: path.write_bytes(places("show"))
 """
 
 
-def test_where_nobody_can_see_what_units_before_a_stop_left_it_is_told(bench: Bench) -> None:
-    command = bench.job_file(ELSEWHERE)
+def test_where_nobody_can_see_what_units_before_a_stop_left_it_is_told(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Another program alone knows where it is."""
+    program, place = tmp_path / "places.sh", tmp_path / "hidden"
+    place.mkdir()
+    program.write_text(f"cd {place}; case $1 in add) echo $2 >> all;; show) cat all;; esac")
+    command = [*bench.job_file(ELSEWHERE), str(program)]
     bench.kill_behind("counted c", *command)
 
     worker = bench.start(*command)

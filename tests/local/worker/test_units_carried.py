@@ -238,6 +238,7 @@ def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
 
 POOL = """
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 import multiprocessing
 
 def work(unit):
@@ -251,6 +252,8 @@ def work(unit):
 total = multiprocessing.Value("i", 0)
 def add(unit):
     with total.get_lock(): total.value += work(unit)
+
+def gather(found, unit): found.append(work(unit))
 
 if __name__ == "__main__":
     run = current_run()
@@ -293,6 +296,10 @@ POOLS = {
     "number of processes": """
         list(pool.map(add, run.undone(range(1, 9))))
     write(total.value)""",
+    "list of a manager": """
+        found = multiprocessing.Manager().list()
+        list(pool.map(partial(gather, found), run.undone(range(1, 9))))
+    write(sum(found))""",
 }
 
 

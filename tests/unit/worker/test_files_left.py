@@ -98,11 +98,13 @@ def test_text_names_what_is_left(disk: Path, text: str) -> None:
     assert list(left.below(text.format(disk / "other"))) == []
 
 
-def test_text_names_what_is_left_in_a_folder(disk: Path) -> None:
+def test_text_names_what_is_left_in_a_folder(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = disk / "part-1.csv"
     left = left_by(disk, lambda: part.write_text("1"))
     assert list(left.below("select * from 'part-*.csv'", str(disk)))
     assert not list(left.below("/ . ./ ''", str(disk)))
+    monkeypatch.setenv("WORK", str(disk))
+    assert list(left.below("cat $WORK/*.csv | sort"))
 
 
 def test_database_that_is_open_is_left_with_what_lies_beside_it(disk: Path) -> None:
