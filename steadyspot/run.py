@@ -380,9 +380,8 @@ class Run:
             within = None if here is None or here.ended else here.key
         else:
             unit_of = "" if unit is None else unit_key(unit)
-        of_none = here is None or here.ended
-        if of_none:
-            self._after_stop.output_begins()
+        of_unit = None if here is None or here.ended else here
+        self._after_stop.output_begins(of_unit)
         if here and here.pid == os.getpid():
             here.made = here.made or unit_of in (None, here.key)
         of_loop = here is None or here.ended or here.before is not None
@@ -398,8 +397,7 @@ class Run:
                         f"The output '{name}' is no file. Write one file to the path given;"
                         " of a folder, make each file an output."
                     )
-                if of_none:
-                    self._after_stop.output_ends()
+                self._after_stop.output_ends(of_unit)
             except BaseException:
                 with contextlib.suppress(RunError):
                     self._channel.give_up(output)

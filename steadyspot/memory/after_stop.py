@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from steadyspot.contract import Lacking
-from steadyspot.in_hand import is_child_of_python
+from steadyspot.in_hand import InHand, is_child_of_python
 from steadyspot.memory.left_out import LeftOut, beside_of, names_of_results
 from steadyspot.memory.looking import UNKNOWN, looking
 
@@ -79,15 +79,20 @@ class AfterStop:
             self._say_made_anew()
             self._of_pool = 0
 
-    def output_begins(self) -> None:
-        """An output of no unit begins: say what it lacks, or what comes after it."""
-        if self._beside:
-            self._beside.say(self._channel.lacks)
-        self._say_read(Lacking.LATER)
+    def output_begins(self, unit: InHand | None) -> None:
+        """An output of a unit begins, or of none: say what it lacks, or what comes after it.
 
-    def output_ends(self) -> None:
+        Those of a pool's units are made beside what others read.
+        """
+        if self._beside and unit is None:
+            self._beside.say(self._channel.lacks)
+        if unit is None or unit.before:
+            self._say_read(Lacking.LATER)
+
+    def output_ends(self, unit: InHand | None) -> None:
         """It is made, of what the program has read by now."""
-        self._say_read(Lacking.UNITS)
+        if unit is None or unit.before:
+            self._say_read(Lacking.UNITS)
 
     def program_ends(self, outputs: str) -> None:
         """Say what files in the folder for ``outputs`` lack, and for what the program may fail."""

@@ -60,7 +60,7 @@ class FilesLeft:
         self.of_pool = False
         self._folders = tuple(os.path.realpath(one) + "/" for one in folders if one)
         self._since = 0
-        self._over = 0
+        self._over = self._ended = 0
         self._waited = 0.0
 
     def begin(self) -> None:
@@ -75,6 +75,7 @@ class FilesLeft:
 
     def loop_ends(self) -> None:
         """What is written from now on has a younger stamp than what units wrote."""
+        self._ended = self._over
         if time.monotonic() >= self._waited + _PAUSE_SECONDS:
             time.sleep(_TICK_SECONDS)
             self._waited = time.monotonic()
@@ -87,9 +88,16 @@ class FilesLeft:
     def below(self, text: str, folder: str = "") -> Iterator[Left]:
         """What units have left where words of a text say: at a path, in a folder, by a pattern."""
         for word in _WORDS.split(os.path.expandvars(text)):
-            if word.strip("./") or word == "..":
+            if word.strip("./*"):
                 path = os.path.join(folder, word)
                 yield from filter(None, map(self.find, islice(_files_at(path), FILES)))
+
+    def absent(self, text: str, folder: str = "") -> Iterator[str]:
+        """Paths that stand in a text, where there is nothing."""
+        for word in islice(_WORDS.split(os.path.expandvars(text)), FILES):
+            path = os.path.abspath(os.path.join(folder, word))
+            if {".", "/"} & set(word.strip("./")) and not os.path.lexists(path):
+                yield path
 
     def databases(self) -> Iterator[str]:
         """Those that the program has open, and are none of the run's."""
@@ -113,6 +121,10 @@ class FilesLeft:
     def was_there(self, path: str) -> bool:
         """Whether nobody has changed a file since units were left out."""
         return os.stat(path).st_ctime_ns < self._since
+
+    def is_of_ended_loop(self, path: str) -> bool:
+        """Whether nobody has changed a file since the last loop ended."""
+        return os.stat(path).st_ctime_ns <= self._ended
 
     def may_have_been(self, path: str) -> bool:
         """Whether units would have left a file there that is not: others of its kind they have.

@@ -16,6 +16,7 @@ from steadyspot.memory.files_left import FilesLeft
 from steadyspot.memory.files_outside import FilesOutside
 from steadyspot.memory.gathering import reached
 from steadyspot.memory.in_objects import is_object
+from steadyspot.memory.paths_named import path_of, texts_of
 from steadyspot.memory.places import called_by, given_to, walk
 from steadyspot.memory.read_later import Later
 
@@ -35,8 +36,6 @@ _SELECTS = re.compile(r"\b(select|returning|or\s+ignore)\b", re.IGNORECASE)
 _BEGINS_ANEW = re.compile(r"\b(create\s+or\s+replace|drop|truncate)\b", re.IGNORECASE)
 """Words of SQL by which rows of others are read, and by which none of them are left."""
 
-_PATH_LENGTH = 4096
-
 
 class FilesNamed:
     """``later`` is what the program reads once it is through with what it does just now."""
@@ -48,7 +47,7 @@ class FilesNamed:
         """By what names it reads files that units have left, as ``FilesOutside`` does."""
         found = {
             os.path.basename(path)
-            for text in _texts(self._later.statements)
+            for text in texts_of(self._later.statements, self._values())
             for path, before in left.below(text)
             if not (before and kept)
         }
@@ -58,13 +57,6 @@ class FilesNamed:
                 for path, before in left.databases_left()
                 if not (before and kept)
             }
-        found |= {
-            str(path[-1])
-            for path, value, _ in reached(_is_path)
-            if self._later.reads_at(path)
-            for _, before in left.below(_path(value))
-            if not (before and kept)
-        }
         return sorted(found)
 
     def handed_on(
@@ -84,9 +76,19 @@ class FilesNamed:
         reads = _uses(self._later.statements, _READS, "wxa") or self._reads_a_path()
         return reads and _uses(of_units, _WRITES, "r")
 
+    def _values(self) -> dict[str, object]:
+        """By places, the paths and dictionaries there; of two of one name the innermost code's.
+
+        A place that is given another value later has none.
+        """
+        found: dict[str, object] = {}
+        for (_, *names), value, _ in reached(lambda one: 0 if type(one) is dict else _is_path(one)):
+            found.setdefault(f".{names[-1]}" if names[1:] else str(names[0]), value)
+        return {place: value for place, value in found.items() if place not in self._later.given}
+
     def _reads_a_path(self) -> bool:
         return any(
-            self._later.reads_at(path) and os.path.lexists(_path(value))
+            self._later.reads_at(path) and os.path.lexists(path_of(value))
             for path, value, _ in reached(_is_path)
         )
 
@@ -127,14 +129,4 @@ def _as_object(value: object) -> int | None:
 
 
 def _is_path(value: object) -> int | None:
-    return 0 if _path(value) else None
-
-
-def _path(value: object) -> str:
-    """The path that a value is, or that of a temporary file or folder; empty for anything else."""
-    if type(value).__module__ == "tempfile":
-        value = getattr(value, "name", "")
-    if isinstance(value, str | os.PathLike):
-        text = os.fspath(value)
-        return text if isinstance(text, str) and len(text) < _PATH_LENGTH else ""
-    return ""
+    return 0 if path_of(value) else None

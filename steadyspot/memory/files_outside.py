@@ -103,12 +103,14 @@ class FilesOutside:
 
     def missed(self, error: BaseException | None) -> list[str]:
         """Names of files that units would have left, and for want of which a program has failed."""
-        said = list[str]()
+        said = ""
         while error and len(said) < FILES:
-            said.append(str(error))
+            said += f"{error}\n"
             error = error.__cause__ or error.__context__
+        for path in self.left.absent(said):
+            self._miss(path)
         names = set(map(os.path.basename, self._missed))
-        return sorted(name for name in names if any(name in one for one in said))
+        return sorted(name for name in names if name in said)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take note of an event."""
@@ -152,6 +154,8 @@ class FilesOutside:
     def _read_in_unit(self, path: str) -> None:
         if self.left.was_there(path):
             self._brought_back.add(path)
+        elif self.left.is_of_ended_loop(path):
+            self._note(path)
         elif self._begun and self.left.find(path):
             writer, changed = self._writers.get(path, 0), os.stat(path).st_mtime_ns
             if 0 < writer < self._number or (not writer and changed < self._begun):
@@ -206,10 +210,8 @@ class FilesOutside:
     def _give(self, text: str, folder: str) -> None:
         """A program or a database is given a text with paths in it."""
         self._read |= dict(self.left.below(text, folder))
-        for word in text.split():
-            path = os.path.join(folder, word.strip("'\""))
-            if "." in word and not os.path.lexists(path):
-                self._miss(os.path.abspath(path))
+        for path in self.left.absent(text, folder):
+            self._miss(path)
 
     def _miss(self, path: str) -> None:
         if self.left.may_have_been(path):

@@ -19,7 +19,7 @@ TELL = {
 
 _PASS_TIME = {"collect", "sleep"}
 
-_END = {"cleanup", "close", "rmtree", "unlink"}
+END = {"cleanup", "close", "rmtree", "unlink"}
 """Functions that only end what they are given, as that of a figure does, or remove it."""
 
 GATHER = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
@@ -37,7 +37,7 @@ def used(node: ast.AST) -> frozenset[str]:
     match node:
         case ast.Call() if called_by(node) in TELL | _PASS_TIME:
             return frozenset()
-        case ast.Call() if called_by(node) in _END:
+        case ast.Call() if called_by(node) in END:
             return used(node.func)
         case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):
             return frozenset({place_of(node)}).union(*inner)

@@ -14,15 +14,16 @@ from types import CodeType, FrameType
 
 from steadyspot.memory.flow import is_read, read_by
 from steadyspot.memory.gathering import Names
-from steadyspot.memory.places import block_of, places_at, used, used_of_outer
+from steadyspot.memory.places import block_of, places_at, stored_in, used, used_of_outer
 from steadyspot.memory.program_text import Program, under_way_in
 
 
 class Later:
     """What is read after what is under way in ``frames``, or by that if ``now`` is said, too.
 
-    ``files`` are those of the job, ``statements`` what is run then, ``places`` what that
-    reads, by whatever code; ``makes_output``: whether the program makes one by ``run.output``.
+    ``files`` are those of the job. ``statements`` is what runs then, ``places`` what that reads, by
+    whatever code, and ``given`` what gets another value in the code that is under way;
+    ``makes_output``: whether the program makes one by ``run.output``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Later:
                 blocks += program.around(code, frame.f_lasti)
         functions = called_from(blocks, programs, loops)
         self._outer = set().union(*map(used_of_outer, functions))
+        self.given = set[str]().union(*map(stored_in, blocks))
         self.statements = [*blocks, *(one for each in functions for one in block_of(each))]
         self.places = read_by(self.statements)
         self.makes_output = ".output" in self.places

@@ -95,6 +95,12 @@ os.chdir(disk)
 for unit in each(): duckdb.sql(f"copy (select {unit} as unit) to 'part-{unit}.parquet'")
 with run.output("all.csv") as path:
     duckdb.sql(f"copy (select unit from 'part-*.parquet' order by unit) to '{path}'")""",
+    "parts that DuckDB reads by their names": """
+settings = {"work": str(disk)}
+def place(unit): return f"{settings['work']}/{unit}.parquet"
+for unit in each(): duckdb.sql(f"copy (select {unit} as unit) to '{place(unit)}'")
+rows = duckdb.read_parquet([place(unit) for unit in range(8)])
+with run.output("all.csv") as path: rows.order("unit").write_csv(str(path))""",
     "an archive": """
 whole = disk / "all.zip"
 for unit in each():
@@ -182,6 +188,15 @@ for unit in each():
     with run.output(f"{unit}.txt") as path: shutil.copy(disk / f"{unit}", path)
 shutil.rmtree(disk)
 put("all", "done")""",
+    "a folder of work in which another file is made then": """
+for unit in each():
+    page = os.path.join(disk, f"{unit}.csv")
+    Path(page).write_text(f"unit\\n{unit}\\n")
+    put(unit, duckdb.sql(f"select * from '{page}'").fetchall())
+print("worked in", disk)
+last = os.path.join(disk, "all.csv")
+duckdb.sql(f"copy (select 8 as units) to '{last}'")
+with run.output("all.txt") as path: shutil.copy(last, path)""",
     "a cache": """
 def twice(number):
     known = disk / f"{number}.json"
