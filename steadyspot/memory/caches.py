@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from steadyspot.memory.places import place_of, used
+from steadyspot.memory.places import called_by, place_of, used
 
 
 def is_cache(nodes: Sequence[ast.AST], place: str) -> bool:
@@ -30,6 +30,31 @@ def is_record(nodes: Sequence[ast.AST], place: str) -> bool:
     """Whether all in it stands under keys of the text, of which none goes on."""
     keys = _Keys.of(nodes, place)
     return _uses(nodes, place) == keys.uses and not keys.go_on()
+
+
+def is_of_folders(nodes: Sequence[ast.AST], place: str) -> bool:
+    """Whether it only says of which folders it is known that they are there."""
+    asked = [one for one in nodes if isinstance(one, ast.If) and _is_known(one.test, place)]
+    added = sum(_is_added_to(node, place) for node in nodes)
+    return (
+        bool(asked)
+        and _uses(nodes, place) == len(asked) + added
+        and all(_makes_a_folder(one) for each in asked for one in [*each.body, *each.orelse])
+    )
+
+
+def _makes_a_folder(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call() as call):
+            return called_by(call) in {"add", "makedirs", "mkdir"}
+    return False
+
+
+def _is_added_to(node: ast.AST, place: str) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=held, attr="add")):
+            return place_of(held) == place
+    return False
 
 
 def _uses(nodes: Iterable[ast.AST], place: str) -> int:

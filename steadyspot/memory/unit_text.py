@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from steadyspot.memory.caches import is_cache, is_record
+from steadyspot.memory.caches import is_cache, is_of_folders, is_record
 from steadyspot.memory.flow import (
     LEAVES,
     Calls,
@@ -82,7 +82,7 @@ class UnitText:
             return False
         if any(self._is_renewed(block, place) for block in self._own):
             return False
-        if is_cache(self._nodes, place) or is_record(self._nodes, place):
+        if any(one(self._nodes, place) for one in (is_cache, is_of_folders, is_record)):
             return False
         return not (self._is_clock(place) or self._is_made_once(place))
 

@@ -48,6 +48,16 @@ for u in run.remaining(U):
     put(u,out)""",
         "seen",
     ),
+    "folders of which only the first unit makes more": (
+        """
+made=set()
+for u in run.remaining(U):
+    new=0
+    if u%3 not in made:
+        os.makedirs("/proc/self/fd",exist_ok=True); made.add(u%3); new=1
+    put(u,new)""",
+        "made",
+    ),
     "rows that a generator has seen": (
         """
 seen=set()
@@ -680,6 +690,13 @@ class Geo:
 geo=Geo()
 for u in run.remaining(U): put(u,[geo.where(r["id"]) for r in load(u)])
 print(geo.hits,geo.misses)""",
+    "folders that were made": """
+made=set()
+for u in run.remaining(U):
+    if u%3 not in made:
+        os.makedirs("/proc/self/fd",exist_ok=True)
+        made.add(u%3)
+    put(u,u)""",
     "cache of records": """
 _cache={}
 def where(k):
