@@ -15,12 +15,21 @@ Secrets are named by a reference that CloudFormation resolves, and stand in no t
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from steadyspot.contract import messages
 from steadyspot.deploy.stacks.notify import Notify
+from steadyspot.deploy.stacks.resources import (
+    NOTHING,
+    allow,
+    compact,
+    here,
+    lines_of,
+    of_kind,
+    queue_policy,
+    role_for,
+)
 
 PLACE = "# here: who is told"
 """Where the resources go in ``platform.yaml``."""
@@ -29,18 +38,12 @@ SOURCE = "steadyspot.${AWS::StackName}"
 TOLD = "Run told"
 """Their type; the detail is the notification."""
 
-_ARN = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
-_TAGS = {"Ref": "!Ref", "Fn::GetAtt": "!GetAtt", "Fn::Sub": "!Sub", "Fn::If": "!If"}
-_PLAIN = re.compile(r"[A-Za-z][\w-]*((\.|::?)\w[\w-]*)*", re.ASCII)
-_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-"""Texts that YAML takes for something else."""
-_NOTHING = {"Ref": "AWS::NoValue"}
 _TOPIC = {"Fn::If": ["OwnTopic", {"Ref": "Topic"}, {"Ref": "TopicArn"}]}
 _ENCRYPTED = {
     "SqsManagedSseEnabled": {"Fn::If": ["HasKey", False, True]},
-    "KmsMasterKeyId": {"Fn::If": ["HasKey", {"Ref": "Key"}, _NOTHING]},
+    "KmsMasterKeyId": {"Fn::If": ["HasKey", {"Ref": "Key"}, NOTHING]},
 }
-_MAY_USE_THE_KEY = {"ManagedPolicyArns": [{"Fn::If": ["HasKey", {"Ref": "KeyPolicy"}, _NOTHING]}]}
+_MAY_USE_THE_KEY = {"ManagedPolicyArns": [{"Fn::If": ["HasKey", {"Ref": "KeyPolicy"}, NOTHING]}]}
 _IS_TRIED = {
     "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 43_200},
     "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Untold", "Arn"]}},
@@ -109,21 +112,9 @@ def with_notify(entries: Iterable[Notify], text: str) -> str:
     """
     assert text.count(PLACE) == 1
     resources = resources_of([*entries])
-    lines = [line for name, one in resources.items() for line in _lines(name, one)]
+    lines = [line for name, one in resources.items() for line in lines_of(name, one)]
     whole = text.replace(PLACE, "\n".join([PLACE, *lines]))
     return f"{whole}  ByMail: {{Value: !Ref ByMail}}\n" if "ByMail" in resources else whole
-
-
-def _lines(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a resource; a state machine has lines, since its definition is put in for one."""
-    properties = resource["Properties"]
-    if "DefinitionS3Location" not in properties:
-        yield f"  {name}: {_compact(resource)}"
-        return
-    yield from (f"  {name}:", f"    Type: {resource['Type']}", "    Properties:")
-    for key, value in properties.items():
-        is_path = key == "DefinitionS3Location"
-        yield f"      {key}: {value if is_path else _compact(value)}"
 
 
 def resources_of(entries: list[Notify]) -> dict[str, Any]:
@@ -140,7 +131,7 @@ def resources_of(entries: list[Notify]) -> dict[str, Any]:
     if any(_connection(one) == _NO_KEY and one.webhook == "slack" for one in webhooks):
         found["NoKey"] = _connected(_NO_KEY)
     if any(one.chat for one in entries):
-        found["ChatRole"] = _role("chatbot.amazonaws.com", None)
+        found["ChatRole"] = role_for("chatbot.amazonaws.com", None)
     ways = {"mail": _mail, "topic": _topic, "chat": _chat, "webhook": _webhook}
     for entry in entries:
         if entry.way in ways:
@@ -158,7 +149,7 @@ def heartbeats_of(job: str, entries: Iterable[Notify]) -> Iterator[str]:
     for entry in told:
         found |= _heartbeat(entry)
     for name, resource in found.items():
-        yield f"{name}: {_compact(resource)}"
+        yield f"{name}: {compact(resource)}"
 
 
 # --- the ways -----------------------------------------------------------------------------------
@@ -198,7 +189,7 @@ def _mail(entry: Notify) -> Iterator[tuple[str, Any]]:
     chosen = filter_of(entry)
     yield (
         entry.identity,
-        _resource(
+        of_kind(
             "SNS::Subscription",
             TopicArn=_TOPIC,
             Protocol="email",
@@ -230,7 +221,7 @@ def _chat(entry: Notify) -> Iterator[tuple[str, Any]]:
             "TeamId": chat["team"],
             "TeamsChannelId": chat["channel"],
         }
-    yield entry.identity, _resource(kind, **common, **ids)
+    yield entry.identity, of_kind(kind, **common, **ids)
 
 
 def _webhook(entry: Notify) -> Iterator[tuple[str, Any]]:
@@ -330,7 +321,7 @@ def _connected(key: Mapping[str, str], body: Mapping[str, str] | None = None) ->
                 {"Key": name, "Value": value, "IsValueSecret": True} for name, value in body.items()
             ]
         }
-    return _resource("Events::Connection", AuthorizationType="API_KEY", AuthParameters=auth)
+    return of_kind("Events::Connection", AuthorizationType="API_KEY", AuthParameters=auth)
 
 
 def _destination(entry: Notify, endpoint: str) -> Iterator[tuple[str, Any]]:
@@ -342,7 +333,7 @@ def _destination(entry: Notify, endpoint: str) -> Iterator[tuple[str, Any]]:
         yield connection, _connected(_connection(entry), body)
     yield (
         f"{entry.identity}Url",
-        _resource(
+        of_kind(
             "Events::ApiDestination",
             ConnectionArn={"Fn::GetAtt": [connection, "Arn"]},
             HttpMethod="POST",
@@ -364,7 +355,7 @@ def _told(detail: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _rule(pattern: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
-    return _resource("Events::Rule", EventPattern=pattern, Targets=[{"Id": "told", **target}])
+    return of_kind("Events::Rule", EventPattern=pattern, Targets=[{"Id": "told", **target}])
 
 
 def _onto_the_bus() -> dict[str, Any]:
@@ -373,27 +364,27 @@ def _onto_the_bus() -> dict[str, Any]:
     Others may publish whatever they like to a topic that was there before: of that one, only
     notifications are taken.
     """
-    queue, bus = {"Fn::GetAtt": ["Told", "Arn"]}, _here("events", "event-bus/default")
-    role = _role(
+    queue, bus = {"Fn::GetAtt": ["Told", "Arn"]}, here("events", "event-bus/default")
+    role = role_for(
         "pipes.amazonaws.com",
         None,
-        _allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], queue),
-        _allow("events:PutEvents", bus),
+        allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], queue),
+        allow("events:PutEvents", bus),
     )
     return {
-        "Told": _resource("SQS::Queue", MessageRetentionPeriod=86_400, **_ENCRYPTED),
-        "ToldPolicy": _queue_policy("Told", "sns.amazonaws.com", _TOPIC),
-        "ToldSubscription": _resource(
+        "Told": of_kind("SQS::Queue", MessageRetentionPeriod=86_400, **_ENCRYPTED),
+        "ToldPolicy": queue_policy("Told", "sns.amazonaws.com", _TOPIC),
+        "ToldSubscription": of_kind(
             "SNS::Subscription",
             TopicArn=_TOPIC,
             Protocol="sqs",
             Endpoint=queue,
             RawMessageDelivery=True,
-            FilterPolicy={"Fn::If": ["OwnTopic", _NOTHING, {messages.OUTCOME: [{"exists": True}]}]},
+            FilterPolicy={"Fn::If": ["OwnTopic", NOTHING, {messages.OUTCOME: [{"exists": True}]}]},
         )
         | {"DependsOn": ["ToldPolicy"]},
         "PipeRole": role | {"Properties": {**role["Properties"], **_MAY_USE_THE_KEY}},
-        "ToldPipe": _resource(
+        "ToldPipe": of_kind(
             "Pipes::Pipe",
             Source=queue,
             Target=bus,
@@ -417,11 +408,11 @@ def _undelivered() -> dict[str, Any]:
         "to see it work: steadyspot notify --test. docs/runbooks/untold.md"
     )
     return {
-        "Untold": _resource("SQS::Queue", MessageRetentionPeriod=1_209_600, **_ENCRYPTED),
-        "UntoldPolicy": _queue_policy(
-            "Untold", "events.amazonaws.com", _here("events", "rule/${AWS::StackName}-*")
+        "Untold": of_kind("SQS::Queue", MessageRetentionPeriod=1_209_600, **_ENCRYPTED),
+        "UntoldPolicy": queue_policy(
+            "Untold", "events.amazonaws.com", here("events", "rule/${AWS::StackName}-*")
         ),
-        "UntoldAlarm": _resource(
+        "UntoldAlarm": of_kind(
             "CloudWatch::Alarm",
             AlarmName={"Fn::Sub": "${AWS::StackName}-untold"},
             AlarmDescription={"Fn::Sub": alarm},
@@ -442,13 +433,13 @@ def _undelivered() -> dict[str, Any]:
 def _by_mail(senders: list[str]) -> dict[str, Any]:
     """Return the machine that sends mails, in a role that may send from these addresses alone."""
     addresses = dict.fromkeys(one for sender in senders for one in (sender, sender.split("@")[1]))
-    identities = [_here("ses", f"identity/{one}") for one in addresses]
-    may_send = _allow("ses:SendEmail", identities)
-    role = _role(
+    identities = [here("ses", f"identity/{one}") for one in addresses]
+    may_send = allow("ses:SendEmail", identities)
+    role = role_for(
         "states.amazonaws.com",
-        _here("states", "stateMachine:${AWS::StackName}-ByMail"),
+        here("states", "stateMachine:${AWS::StackName}-ByMail"),
         {**may_send, "Condition": {"StringEquals": {"ses:FromAddress": senders}}},
-        _allow("sqs:SendMessage", {"Fn::GetAtt": ["Untold", "Arn"]}),
+        allow("sqs:SendMessage", {"Fn::GetAtt": ["Untold", "Arn"]}),
     )
     policies = [{"Ref": "LogDelivery"}, *_MAY_USE_THE_KEY["ManagedPolicyArns"]]
     logs = {"CloudWatchLogsLogGroup": {"LogGroupArn": {"Fn::GetAtt": ["MachinesLog", "Arn"]}}}
@@ -462,7 +453,7 @@ def _by_mail(senders: list[str]) -> dict[str, Any]:
                 "Tags": [{"Key": "Job", "Value": "ByMail"}],
             }
         },
-        "ByMail": _resource(
+        "ByMail": of_kind(
             "StepFunctions::StateMachine",
             StateMachineName={"Fn::Sub": "${AWS::StackName}-ByMail"},
             RoleArn={"Fn::GetAtt": ["ByMailRole", "Arn"]},
@@ -488,91 +479,11 @@ def _by_mail(senders: list[str]) -> dict[str, Any]:
     }
 
 
-def _queue_policy(queue: str, service: str, source: Any) -> dict[str, Any]:
-    arn = {"Fn::GetAtt": [queue, "Arn"]}
-    statements = [
-        {
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "sqs:*",
-            "Resource": arn,
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        },
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-            "Condition": {"ArnLike": {"aws:SourceArn": source}},
-        },
-    ]
-    document = {"Version": "2012-10-17", "Statement": statements}
-    return _resource("SQS::QueuePolicy", Queues=[{"Ref": queue}], PolicyDocument=document)
-
-
 def _caller(entries: Iterable[Notify], rules: str, *, posts: bool = False) -> dict[str, Any]:
     """Return the role in which rules call what the entries name, and nothing else."""
     called = [{"Fn::GetAtt": [f"{one.identity}Url", "Arn"]} for one in entries]
     may = [
-        *([_allow("events:InvokeApiDestination", called)] if called else []),
-        *([_allow("states:StartExecution", {"Ref": "ByMail"})] if posts else []),
+        *([allow("events:InvokeApiDestination", called)] if called else []),
+        *([allow("states:StartExecution", {"Ref": "ByMail"})] if posts else []),
     ]
-    return _role("events.amazonaws.com", _here("events", rules), *may)
-
-
-def _role(service: str, source: Any, *statements: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the role of a service, for what ``source`` names, else for what the account has."""
-    if source:
-        condition: dict[str, Any] = {"ArnLike": {"aws:SourceArn": source}}
-    else:
-        condition = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    policy = {
-        "PolicyName": "tell",
-        "PolicyDocument": {"Version": "2012-10-17", "Statement": [*statements]},
-    }
-    return _resource(
-        "IAM::Role",
-        Path={"Ref": "RolePath"},
-        PermissionsBoundary={
-            "Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]
-        },
-        AssumeRolePolicyDocument={
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": service},
-                    "Action": "sts:AssumeRole",
-                    # Amazon Q Developer says nothing of for whom it acts.
-                    **({} if service.startswith("chatbot") else {"Condition": condition}),
-                }
-            ],
-        },
-        **({"Policies": [policy]} if statements else {}),
-    )
-
-
-def _allow(action: str | list[str], resource: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": action, "Resource": resource}
-
-
-def _resource(kind: str, **properties: Any) -> dict[str, Any]:
-    return {"Type": f"AWS::{kind}", "Properties": properties}
-
-
-def _compact(value: Any) -> str:
-    """Return YAML on one line, in as few bytes as may be: a template has few to spare."""
-    if isinstance(value, Mapping):
-        name = next(iter(value), None)
-        if name in _TAGS and len(value) == 1:
-            inner = value[name]
-            return f"{_TAGS[name]} {_compact('.'.join(inner) if name == 'Fn::GetAtt' else inner)}"
-        return f"{{{','.join(f'{_compact(key)}: {_compact(one)}' for key, one in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{','.join(map(_compact, value))}]"
-    is_plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS
-    return str(value) if is_plain else json.dumps(value)
-
-
-def _here(service: str, resource: str) -> dict[str, str]:
-    return {"Fn::Sub": _ARN % (service, resource)}
+    return role_for("events.amazonaws.com", here("events", rules), *may)

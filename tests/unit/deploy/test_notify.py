@@ -22,7 +22,8 @@ from steadyspot.deploy.stacks.config import Config, ConfigError
 from steadyspot.deploy.stacks.config_file import parse, schema
 from steadyspot.deploy.stacks.marks import mark_of, with_mark
 from steadyspot.deploy.stacks.notify import WAYS, Notify
-from steadyspot.deploy.stacks.notify_parts import _compact, resources_of
+from steadyspot.deploy.stacks.notify_parts import resources_of
+from steadyspot.deploy.stacks.resources import compact
 from steadyspot.deploy.stacks.rights import OF_TYPES
 from steadyspot.deploy.stacks.templates import LARGEST_BYTES
 from steadyspot.deploy.stacks.up import platform_of, stack_of
@@ -421,7 +422,7 @@ def test_what_is_written_short_is_read_as_what_it_was() -> None:
     hard = {word: [word, {"Ref": word}, {}, {word: 1}, True, None, 0.5] for word in words}
     resources = [hard, *resources_of([*config(EVERY_WAY).notify, *config(BY_SES).notify]).values()]
     for one in resources:
-        assert parsed(f"it: {_compact(one)}")["it"] == parsed(f"it: {json.dumps(one)}")["it"]
+        assert parsed(f"it: {compact(one)}")["it"] == parsed(f"it: {json.dumps(one)}")["it"]
 
 
 def test_more_entries_than_a_template_holds_are_refused_with_what_to_do() -> None:
