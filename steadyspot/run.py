@@ -103,8 +103,8 @@ class Run:
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._loops: dict[str, tuple[str, int]] = {}
-        self._checkpoint, self._outputs = channel.about["folders"]
-        self._others = Others((self._checkpoint, self._outputs), channel.folder, channel.speaking)
+        self._checkpoint, outputs = channel.about["folders"]
+        self._others = Others((self._checkpoint, outputs), channel.folder, channel.speaking)
         self._looping: int | None = None
         self._looped = False
         self._after_stop = AfterStop(channel, self._others, self._is_kept)
@@ -465,7 +465,7 @@ class Run:
         """
         if os.getpid() == self._pid:
             with contextlib.suppress(RunError, SystemExit):
-                self._after_stop.program_ends(self._outputs)
+                self._after_stop.program_ends()
         ours = self._sigterm.is_caught()
         if self._looped and ours and not self.stopping.seen and os.getpid() == self._pid:
             with contextlib.suppress(RunError):

@@ -44,13 +44,16 @@ class AfterStop:
 
         Nothing shows what they left in memory or in files for what comes now.
         """
-        return not self._is_kept() and left_out.may_hide_some() and self._is_done_again(name)
+        with self._others.outside.deaf():
+            may_hide_some = not self._is_kept() and left_out.may_hide_some()
+        return may_hide_some and self._is_done_again(name)
 
     def loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
         """Say what is lacking from now on."""
-        left_out.loop_is_over(
-            kept=self._is_kept(), ran=ran, made=aside.made, each_made=aside.each_made
-        )
+        with self._others.outside.deaf():
+            left_out.loop_is_over(
+                kept=self._is_kept(), ran=ran, made=aside.made, each_made=aside.each_made
+            )
 
     def of_pool(self, caller: FrameType, pairs: Sequence[tuple[str, T]], left: list[T]) -> list[T]:
         """The units ``left`` of a pool, or the last where none is that may have left something.
@@ -63,7 +66,8 @@ class AfterStop:
         self._say_made_anew()
         if self._is_kept():
             return left
-        with looking(lambda: self._channel.lacks(UNKNOWN, before, Lacking.OF_NO_UNIT)):
+        unclear = looking(lambda: self._channel.lacks(UNKNOWN, before, Lacking.OF_NO_UNIT))
+        with self._others.outside.deaf(), unclear:
             if names := names_of_results(caller):
                 self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
             self._beside = beside_of(before, self._others.outside.left)
@@ -85,7 +89,8 @@ class AfterStop:
         Those of a pool's units are made beside what others read.
         """
         if self._beside and unit is None:
-            self._beside.say(self._channel.lacks)
+            with self._others.outside.deaf():
+                self._beside.say(self._channel.lacks)
         if unit is None or unit.before:
             self._say_read(Lacking.LATER)
 
@@ -94,11 +99,13 @@ class AfterStop:
         if unit is None or unit.before:
             self._say_read(Lacking.UNITS)
 
-    def program_ends(self, outputs: str) -> None:
-        """Say what files in the folder for ``outputs`` lack, and for what the program may fail."""
+    def program_ends(self) -> None:
+        """Say what files in the folder for outputs lack, and for what the program may fail."""
         outside = self._others.outside
         if outside.units:
-            if outside.left.has_newer(outputs):
+            with outside.deaf():
+                is_made = outside.left.has_newer_outputs()
+            if is_made:
                 self._say_read(Lacking.UNITS)
             if missed := outside.missed(getattr(sys, "last_value", None)):
                 self._channel.lacks(missed, outside.units, Lacking.IF_FAILED)

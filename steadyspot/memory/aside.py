@@ -72,9 +72,10 @@ class Others:
     """What is known of the threads and children of a process beside its loop.
 
     ``makers`` are threads that have begun an output by themselves. ``writing`` are outputs that
-    are being written. ``state_waits``: a unit set aside has changed ``run.state``. ``checkpoint``
-    and ``outputs`` are the run's folders, in which they may make something unseen, each empty where
-    there is none. ``ask`` gives the processes that speak with the run.
+    are being written. ``state_waits``: a unit set aside has changed ``run.state``. ``folders`` are
+    the run's, for the checkpoint and for outputs, in which they may make something unseen, each
+    empty where there is none; in ``own`` lies what the run itself needs. ``ask`` gives the
+    processes that speak with the run.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Others:
         self.state_waits = False
         self.moments = Moments()
         self.files = OpenFiles(*folders)
-        self.outside = FilesOutside((*folders, str(own)))
+        self.outside = FilesOutside((folders[0], str(own)), folders[1])
         self.transactions = OpenTransactions()
         self._folders = any(folders)
         self._ask = ask

@@ -37,7 +37,8 @@ class Beside:
     def may_hide_some(self) -> bool:
         """Whether the units may have left something, for an output of none of them."""
         files = files_of_job()
-        later, added, touched = Later(job_stack(), files), added_to(files), touched_in(files)
+        later = Later(job_stack(), files, folder=self._left.has_outputs)
+        added, touched = added_to(files), touched_in(files)
         statements = (one for each in programs_of(files) for one in each.statements())
         return FilesNamed(later).may_hide_some(statements, self._left) or (
             later.makes_output

@@ -35,17 +35,17 @@ class Carried:
     """What the loops keep that ask for their next unit just now; ``files`` are those of the job.
 
     ``later`` is what the program reads once they are over. Where the job keeps something itself,
-    what was ``restored`` does not count.
+    what was ``restored`` does not count. ``folder``: there is one for outputs.
     """
 
-    def __init__(self, files: Iterable[str], restored: Restored) -> None:
+    def __init__(self, files: Iterable[str], restored: Restored, *, folder: bool = False) -> None:
         self._restored = restored
         self._before = held_here()
         self._here: dict[CodeType, Changes] = {}
         self._elsewhere: Changes = set()
         self._touched: set[str] = set()
         frames = job_stack()
-        self.later = Later(frames, files)
+        self.later = Later(frames, files, folder=folder)
         self._contents = self._read_contents()
         for frame in frames:
             code = frame.f_code

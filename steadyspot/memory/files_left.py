@@ -49,16 +49,18 @@ Left = tuple[str, bool]
 
 
 class FilesLeft:
-    """``folders`` are the run's, of which each name may be empty.
+    """``folders`` are the run's whose files come back after a stop; each name may be empty.
 
+    Those for ``outputs`` do not: that folder begins empty with each attempt, if there is one.
     ``own`` are files that the program itself wrote while no unit was in hand, ``of_pool`` whether
     other processes may do units, so that nobody tells when the last one has ended.
     """
 
-    def __init__(self, folders: Iterable[str]) -> None:
+    def __init__(self, folders: Iterable[str], outputs: str = "") -> None:
         self.own: set[str] = set()
         self.of_pool = False
         self._folders = tuple(os.path.realpath(one) + "/" for one in folders if one)
+        self._outputs = os.path.realpath(outputs) if outputs else ""
         self._since = 0
         self._over = self._ended = 0
         self._waited = 0.0
@@ -85,11 +87,16 @@ class FilesLeft:
         path = os.path.abspath(path)
         return self._told(path) if self._is_left(path) else None
 
-    def below(self, text: str, folder: str = "") -> Iterator[Left]:
-        """What units have left where words of a text say: at a path, in a folder, by a pattern."""
+    def below(self, text: str, folder: str = "", *, whole: bool = True) -> Iterator[Left]:
+        """What units have left where words of a text say: at a path, in a folder, by a pattern.
+
+        Not ``whole``: of the folder for outputs its name says nothing, since all write there.
+        """
         for word in _WORDS.split(os.path.expandvars(text)):
             if word.strip("./*"):
                 path = os.path.join(folder, word)
+                if not whole and self._outputs and os.path.realpath(path) == self._outputs:
+                    continue
                 yield from filter(None, map(self.find, islice(_files_at(path), FILES)))
 
     def absent(self, text: str, folder: str = "") -> Iterator[str]:
@@ -114,9 +121,15 @@ class FilesLeft:
             if any(map(self._is_left, beside)) and (left := self._told(path)):
                 yield left
 
-    def has_newer(self, folder: str) -> bool:
-        """Whether a file in a folder was changed since the last unit ended."""
-        return any(os.stat(path).st_ctime_ns >= self._over for path in _files_in(folder))
+    @property
+    def has_outputs(self) -> bool:
+        """Whether there is a folder for outputs."""
+        return bool(self._outputs)
+
+    def has_newer_outputs(self) -> bool:
+        """Whether a file in the folder for outputs was changed since the last unit ended."""
+        newest = (os.stat(path).st_ctime_ns for path in _files_in(self._outputs))
+        return any(changed >= self._over for changed in newest)
 
     def was_there(self, path: str) -> bool:
         """Whether nobody has changed a file since units were left out."""

@@ -48,7 +48,7 @@ class FilesNamed:
         found = {
             os.path.basename(path)
             for text in texts_of(self._later.statements, self._values())
-            for path, before in left.below(text)
+            for path, before in left.below(text, whole=False)
             if not (before and kept)
         }
         if self._reads_an_object() or _uses(self._later.statements, _READS, "wxa"):

@@ -9,11 +9,12 @@ so that this has to be found by name, see ``files_named``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from glob import iglob
 from itertools import islice
 from pathlib import Path
@@ -28,15 +29,15 @@ _OFTEN = 2
 
 
 class FilesOutside:
-    """``folders`` are the run's, of which each name may be empty.
+    """``folders`` and ``outputs`` are the run's, as ``FilesLeft`` takes them.
 
     ``units``: so many were left out, by one loop or pool; 0 where it is not listened. ``left`` are
     the files that units leave.
     """
 
-    def __init__(self, folders: Iterable[str]) -> None:
+    def __init__(self, folders: Iterable[str], outputs: str = "") -> None:
         self.units = 0
-        self.left = FilesLeft(folders)
+        self.left = FilesLeft(folders, outputs)
         self._in_hand: set[InHand] = set()
         self._number = self._begun = 0
         self._writers: dict[str, int] = {}
@@ -115,17 +116,25 @@ class FilesOutside:
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take note of an event."""
         hear = _EVENTS.get(event)
-        if hear is None or getattr(self._here, "looks", False):
+        if hear is None or getattr(self._here, "is_deaf", False):
             return
-        self._here.looks = True
+        with self.deaf():
+            try:
+                hear(self, *arguments)
+            except (OSError, TypeError, ValueError):  # The program's own call says it, too.
+                pass
+            except Exception:
+                self._is_unclear = True
+
+    @contextlib.contextmanager
+    def deaf(self) -> Iterator[None]:
+        """What is done in this thread meanwhile is not the program's."""
+        before = getattr(self._here, "is_deaf", False)
+        self._here.is_deaf = True
         try:
-            hear(self, *arguments)
-        except (OSError, TypeError, ValueError):  # The program's own call says it, too.
-            pass
-        except Exception:
-            self._is_unclear = True
+            yield
         finally:
-            self._here.looks = False
+            self._here.is_deaf = before
 
     def _in_unit(self) -> bool:
         """Whether a unit does what is heard, which a loop's may do in any thread."""

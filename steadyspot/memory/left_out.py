@@ -39,7 +39,7 @@ class LeftOut:
         if not self.keys:
             with looking(self._give_up):
                 self._kept = _Kept.now(self._others)
-            self._others.outside.listen(1)
+                self._others.outside.listen(1)
         self.keys.append(key)
 
     def may_hide_some(self) -> bool:
@@ -55,11 +55,11 @@ class LeftOut:
         ``kept``: the job keeps something itself. ``ran``: other units were done; so many ``made``
         something, or ``each``.
         """
-        self._others.outside.listen(len(self.keys))
-        self._others.outside.left.loop_ends()
         lacking = dict[Lacking, list[str]]()
         with looking(self._give_up):
             if self._kept:
+                self._others.outside.listen(len(self.keys))
+                self._others.outside.left.loop_ends()
                 lacking[Lacking.LATER] = self._kept.later(kept=kept, ran=ran, each_made=each_made)
                 lacking[Lacking.UNITS] = self._kept.by_units(kept=kept) if made else []
         if self._is_unclear:
@@ -96,7 +96,7 @@ class _Kept(NamedTuple):
         of_job = files_of_job()
         running = UnderLoops(of_job)
         restored = Restored(running)
-        carried = Carried(of_job, restored)
+        carried = Carried(of_job, restored, folder=others.outside.left.has_outputs)
         return cls(
             carried,
             AmongUnits(running, restored),

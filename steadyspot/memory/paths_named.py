@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from steadyspot.memory.places import END, TELL, called_by, place_of
+from steadyspot.memory.places import END, TELL, called_by, given_to, place_of
 
 _UNKNOWN = "*"
 _JOIN = {"join", "joinpath"}
@@ -19,6 +20,7 @@ _SAME = {"Path", "PurePath", "absolute", "abspath", "fspath", "realpath", "resol
 
 _READ_NOTHING = END | TELL | {"exists", "isdir", "isfile", "makedirs", "mkdir"}
 _ENVIRONMENT = {"environ", ".environ"}
+_READS_A_FOLDER = re.compile(r"_*(collect|concat|dataset|load|merge|open_dataset|read|scan)")
 _PATH_LENGTH = 4096
 _MANY_LETTERS = 3
 """So many that are known of a name say what is meant."""
@@ -52,6 +54,9 @@ def texts_of(nodes: Iterable[ast.AST], values: Values) -> set[str]:
 def _texts(node: ast.AST, values: Values) -> Iterator[str]:
     if isinstance(node, ast.Call) and called_by(node) in _READ_NOTHING:
         return
+    if isinstance(node, ast.Call) and _READS_A_FOLDER.match(called_by(node)):
+        folders = (_resolved(one, values) for one in given_to(node))
+        yield from (f"{one}/{_UNKNOWN}" for one in folders if one != _UNKNOWN)
     text = _resolved(node, values)
     if text != _UNKNOWN:
         if _UNKNOWN not in text or "/" in text or len(text) > _MANY_LETTERS:

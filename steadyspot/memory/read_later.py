@@ -23,11 +23,16 @@ class Later:
 
     ``files`` are those of the job. ``statements`` is what runs then, ``places`` what that reads, by
     whatever code, and ``given`` what gets another value in the code that is under way;
-    ``makes_output``: whether the program makes one by ``run.output``.
+    ``makes_output``: whether the program makes one by ``run.output``, or may in a ``folder``.
     """
 
     def __init__(
-        self, frames: Sequence[FrameType], files: Iterable[str], *, now: bool = False
+        self,
+        frames: Sequence[FrameType],
+        files: Iterable[str],
+        *,
+        now: bool = False,
+        folder: bool = False,
     ) -> None:
         self._after: dict[CodeType, list[ast.stmt]] = {}
         self._ended: dict[CodeType, set[str]] = {}
@@ -47,7 +52,7 @@ class Later:
         self.given = set[str]().union(*map(stored_in, blocks))
         self.statements = [*blocks, *(one for each in functions for one in block_of(each))]
         self.places = read_by(self.statements)
-        self.makes_output = ".output" in self.places
+        self.makes_output = folder or ".output" in self.places
 
     def reads(self, code: CodeType, name: str) -> bool:
         """Whether a name of a frame's code is read later."""

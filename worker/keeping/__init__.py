@@ -9,6 +9,6 @@ without what is ``half_made``, sent by ``sending`` as ``packing`` says, describe
 brought back by ``restoring``; ``uploads`` carries the bytes, through ``own``, which knows no other
 run's keys, to what ``store`` says of S3 and DynamoDB and ``aws`` speaks to; what comes back is held
 against its form by ``read_back``; what units ``side_by_side`` cannot keep right in a folder is
-told. Goes out: objects, and the run's item. Its biggest drawback: one thread, so a slow save delays
-the next mark.
+told, as are the other ``sentences`` that are no error. Goes out: objects, and the run's item. Its
+biggest drawback: one thread, so a slow save delays the next mark.
 """

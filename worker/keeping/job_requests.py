@@ -163,7 +163,7 @@ class JobRequests:
         self.trace.end_unit(unit)
         if in_doubt >= IN_DOUBT and not self._said:
             self._said = True
-            self._saving.say_in_doubt(in_doubt)
+            self._saving.sentences.in_doubt(in_doubt)
 
     def mark(self, unit: str, state: list[Any], also: Sequence[str] = ()) -> None:
         """Count a unit in hand as done; returns once that is durable in S3 and under the fence.
@@ -204,7 +204,7 @@ class JobRequests:
     def uncommitted(self, unit: str) -> None:
         """A unit ends while what it wrote lies in an open transaction."""
         self._saving.ready.result()
-        self._saving.say_uncommitted(unit)
+        self._saving.sentences.uncommitted(unit)
 
     def progress(self, fraction: float | None, total: int | None) -> None:
         """Note how far the job is; written with the next save, and by itself every 5 seconds."""

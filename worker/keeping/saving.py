@@ -36,6 +36,7 @@ from steadyspot.worker.keeping.own import OwnBucket
 from steadyspot.worker.keeping.patience import Patience
 from steadyspot.worker.keeping.saved_folders import SavedFolders
 from steadyspot.worker.keeping.scanning import Tree
+from steadyspot.worker.keeping.sentences import Sentences
 from steadyspot.worker.keeping.side_by_side import SharedFiles, unrepeatable
 from steadyspot.worker.keeping.store import Bucket, Clients
 from steadyspot.worker.keeping.unsaved import Mark, Unsaved
@@ -64,21 +65,13 @@ def request_sha256(options: Options, identity: Identity) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
-_DOUBT = (
-    "Let the loop itself do the work of a unit, and leave what it yields in an output or in"
-    " run.state, before it asks for the next; or say where units are done: with run.unit(unit), for"
-    " each of run.undone(units), or run.unit(*batch) where they are written together."
-)
-"""What to do where a loop leaves in doubt whether its units are done."""
-
-
 class Saving:
     """One attempt's steps. ``lost`` is called when another attempt has taken the fence.
 
     ``ready`` is settled when AWS can be spoken to, ``opened`` when the run is open: true where that
     finished a commit which was found, so that there is nothing to run. ``trace`` is told of saves
-    while the job runs. ``folders`` are those for the checkpoint and for outputs, each empty where
-    the run has none.
+    while the job runs, ``sentences`` what people are to hear of units. ``folders`` are those for
+    the checkpoint and for outputs, each empty where the run has none.
     """
 
     def __init__(
@@ -110,8 +103,7 @@ class Saving:
         given = options.checkpoint_dir, options.output_dir
         self.folders = [os.path.realpath(folder) if folder else "" for folder in given]
         self.lacks = Lacks(lambda: folders.look(set()))
-        self._said_midway = self._said_shared = self._said_unrepeatable = False
-        self._said_uncommitted = False
+        self.sentences = Sentences(log, warnings)
         self.save_seconds = 0.0
         self.ready: Future[None] = Future()
         self.opened: Future[bool] = Future()
@@ -240,7 +232,8 @@ class Saving:
             units_before = None if in_hand.undone else in_hand.begun
             oldest = in_hand.oldest_beside() if marks else 0
         if units_before is None and not asked:
-            self._say_midway(running)
+            if self._options.checkpoint_dir:
+                self.sentences.midway(running=running)
             return False
         ledger = self.attempt.ledger
         attempt = self.attempt
@@ -255,7 +248,8 @@ class Saving:
             return False
         changed = files is not None and files is not ledger.files
         if files is not None and changed:
-            self._say_shared(self._shared.look(ledger.files, files, in_hand.begun, oldest))
+            if name := self._shared.look(ledger.files, files, in_hand.begun, oldest):
+                self.sentences.shared(name)
             with self._unsaved.lock:
                 ledger.files = files
         stages = marks or between_units
@@ -265,43 +259,6 @@ class Saving:
         if changed:
             self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
         return True
-
-    def _say_shared(self, name: str) -> None:
-        """Say, once, that units change a file side by side."""
-        if name and not self._said_shared:
-            self._said_shared = True
-            self._warnings.say(
-                "save",
-                f"Units side by side change {shown(name)} in the checkpoint folder, which is saved"
-                " with the mark of each: after an interruption, what one that is done again had"
-                " changed in it may stand there twice. Have each write a file of its own, of the"
-                " same name when it is done again, or an output.",
-            )
-
-    def _say_unrepeatable(self, name: str) -> None:
-        """Say, once, that units make files side by side under names that no attempt makes again."""
-        if name and not self._said_unrepeatable:
-            self._said_unrepeatable = True
-            self._warnings.say(
-                "publish",
-                f"Units side by side make files such as {shown(name)} in the folder for outputs,"
-                " which counts with the mark of each: after an interruption, what one that is done"
-                " again had written may be published twice. Name files by their unit, or make them"
-                " by run.output.",
-            )
-
-    def _say_midway(self, running: bool) -> None:
-        """Say, once while the job runs, why the checkpoint folder is not saved."""
-        if not self._options.checkpoint_dir or (running and self._said_midway):
-            return
-        self._said_midway = True
-        self._log.info(
-            "save",
-            "The checkpoint folder is saved with a unit's mark, and not in the midst of one, nor"
-            " after one that ended before anything was made for it: what was changed in it since"
-            " is done again. Where the job can go on from what lies there, it asks for that:"
-            " run.save(), or the marker.",
-        )
 
     def _key_of(self, kind: str, sha256: str) -> str:
         """An attempt that was thought dead must not delete what another has put: its own fence."""
@@ -313,8 +270,8 @@ class Saving:
         ``beside``: a unit was in hand beside those that are marked.
         """
         new, gone = self._folders.changed(seen)
-        if beside:
-            self._say_unrepeatable(unrepeatable(new))
+        if beside and (name := unrepeatable(new)):
+            self.sentences.unrepeatable(name)
         with self._unsaved.lock:
             for name in gone:
                 self._unsaved.replace(self.attempt.ledger.take_away(name))
@@ -380,7 +337,7 @@ class Saving:
             made = [upload.future.result() for upload in unit.staged.values()]
             with self._unsaved.lock:
                 self._count(Mark(unit.key, made, [], [], Future()))
-        self._say_left([unit for unit in left if ledger.history.unit(unit) is None])
+        self.sentences.left([unit for unit in left if ledger.history.unit(unit) is None])
         folder = self._patience.call(lambda: self._folders.look(set()))
         self._stage_folder(folder)
         self._folders.say_left_out()
@@ -409,15 +366,6 @@ class Saving:
                 "Nothing to do; their units are done again.",
             ) from None
 
-    def _say_left(self, units: list[str]) -> None:
-        """The job says that all is well: whether it is, somebody may want to know."""
-        if units:
-            self._warnings.say(
-                "unit",
-                f"{len(units)} units were begun and not done, the first is {shown(units[0])}: what"
-                " was made in them is not published. The job ended with 0 all the same.",
-            )
-
     def _say_begun_anew(self) -> None:
         """A file that is added to all through the run lacks what a stopped attempt had added."""
         counts = self.attempt.ledger.history.output
@@ -426,14 +374,7 @@ class Saving:
             for name, older in sorted(self._older.items())
             if counts(name) and not self._folders.goes_on(older)
         ]
-        if names:
-            self._warnings.say(
-                "publish",
-                f"{len(names)} files in the folder for outputs lack what an attempt before this one"
-                f" had written to them, the first is {shown(names[0])}. That folder is empty when"
-                " an attempt begins: keep a file that is added to in the checkpoint folder, and"
-                " copy it at the end.",
-            )
+        self.sentences.begun_anew(names)
 
     def _say_forgotten(self, output: str) -> None:
         """Units of earlier attempts left nothing that can be in an output made after the loop.
@@ -445,25 +386,7 @@ class Saving:
         units = [unit for unit in history.units() if unit not in marked]
         if set(units) - set(history.units_without_outputs()):
             return
-        if units:
-            self._warnings.say(
-                "unit",
-                f"{len(units)} units were done by attempts before this one and left neither an"
-                f" output nor a state, the first is {shown(units[0])}: what they yielded is not in"
-                f" {shown(output)}, if it was to be there. Keep it in run.state or in an output of"
-                " the unit.",
-            )
-
-    def say_uncommitted(self, unit: str) -> None:
-        """Say, once, that a unit has ended before its rows were committed."""
-        if not self._said_uncommitted:
-            self._said_uncommitted = True
-            self._warnings.say(
-                "unit",
-                f"The unit {shown(unit)} ended while a transaction was open in which it had"
-                " written. It is done, so that an interruption before the commit loses those rows:"
-                " commit before the block of run.unit ends.",
-            )
+        self.sentences.forgotten(units, output)
 
     def _check_published(self) -> None:
         """A run is not complete without a file that lay in the folder for outputs.
@@ -494,15 +417,6 @@ class Saving:
             self._unsaved.replace(self.attempt.begin_anew())
         self._save(last=True)
 
-    def say_in_doubt(self, units: int) -> None:
-        """Tell while the job runs what an interruption would cost."""
-        self._log.info(
-            "unit",
-            f"{units} units ended and may not be done, since they were taken ahead, or what they"
-            " yield still lies in memory or with others: an interruption now would begin them"
-            f" again. {_DOUBT}",
-        )
-
     def abandon(self) -> int:
         """The fence is lost: abort what surely is nobody's; how many."""
         if self.opened.exception():
@@ -523,13 +437,7 @@ class Saving:
         """Report why the attempt stops; the seconds of work lost."""
         if self.opened.exception():
             return 0.0
-        if aside := self._unsaved.in_hand.aside:
-            self._log.warning(
-                "unit",
-                f"{len(aside)} units, the first is {shown(next(iter(aside)))}, are done again: they"
-                " were taken ahead, or what they yielded still lay in memory or with others."
-                f" {_DOUBT}",
-            )
+        self.sentences.done_again([*self._unsaved.in_hand.aside])
         lost = self.attempt.leave(reason, exit_code, sentence, grace)
         wait(self._aborts)
         return lost

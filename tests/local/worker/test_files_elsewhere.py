@@ -296,20 +296,47 @@ def test_run_begins_anew_in_a_container(bench: Bench, way: str) -> None:
     assert all(str(unit).encode() in bench.objects()["all.txt"] for unit in range(8))
 
 
-def test_file_in_the_folder_for_outputs_is_made_of_all_units(bench: Bench, tmp_path: Path) -> None:
-    way = WAYS["parts by a pattern"].replace(
-        'put("all", rows)',
-        'Path(os.environ["STEADYSPOT_OUTPUT_DIR"], "all.txt").write_text("".join(rows))',
-    )
-    command = bench.job_file(f"{HEAD}{way}\n")
-    folder = {"STEADYSPOT_OUTPUT_DIR": str(tmp_path / "out")}
-    bench.kill_behind("gave 4", *command, **folder)
+IN_FOLDER = {
+    "of parts elsewhere": """
+for unit in each(): (disk / f"{unit}.csv").write_text(f"{unit}\\n")
+rows = [part.read_text() for part in sorted(disk.glob("*.csv"))]
+(out / "all.txt").write_text("".join(rows))""",
+    "of parts in it": """
+for unit in each(): (out / f"{unit}.csv").write_text(f"{unit}\\n")
+rows = [part.read_text() for part in sorted(out.glob("*.csv"))]
+(out / "all.txt").write_text("".join(rows))""",
+    "of parts in it that a library reads": """
+for unit in each(): duckdb.sql(f"copy (select {unit} as unit) to '{out}/{unit}.parquet'")
+rows = duckdb.sql(f"from read_parquet('{out}/*.parquet') order by unit")
+rows.write_csv(str(out / "all.txt"), header=False)""",
+    "of parts in it by another program": """
+for unit in each(): (out / f"{unit}.csv").write_text(f"{unit}\\n")
+subprocess.run(["sh", "-c", "cd $0; cat *.csv > all.txt", out], check=True)""",
+    "of nothing in it": """
+for unit in each(): (out / f"{unit}.csv").write_text(f"{unit}\\n")
+def finish(folder): Path(folder, "all.txt").write_text("done")
+finish(out)""",
+}
 
-    resumed = bench.start(*command, **folder)
-    assert resumed.end() == 75, resumed.said()
-    again = bench.start(*command, **folder)
-    assert again.end() == 0, again.said()
-    assert bench.objects()["all.txt"] == b"0\n1\n2\n3\n4\n5\n6\n7\n"
+
+@pytest.mark.parametrize("line", ["gave 4", "over"])
+@pytest.mark.parametrize("way", IN_FOLDER)
+def test_file_in_the_folder_for_outputs_is_made_of_all_units(
+    bench: Bench, tmp_path: Path, way: str, line: str
+) -> None:
+    """That folder is empty as an attempt begins."""
+    head = "import os, pathlib\nout = pathlib.Path(os.environ['STEADYSPOT_OUTPUT_DIR'])\n"
+    command = bench.job_file(f"{head}{HEAD}{IN_FOLDER[way]}\n")
+    folders = [{"STEADYSPOT_OUTPUT_DIR": str(tmp_path / f"out-{each}")} for each in range(3)]
+    bench.kill_behind(line, *command, **folders[0])
+
+    resumed = bench.start(*command, **folders[1])
+    assert resumed.end() == (0 if way == "of nothing in it" else 75), resumed.said()
+    if way != "of nothing in it":
+        again = bench.start(*command, **folders[2])
+        assert again.end() == 0, again.said()
+        assert bench.objects()["all.txt"] == b"0\n1\n2\n3\n4\n5\n6\n7\n"
+    assert bench.completion()["units"] == 8
 
 
 def test_failure_of_the_jobs_own_loses_no_unit(bench: Bench, tmp_path: Path) -> None:
