@@ -114,17 +114,16 @@ class FilesOutside:
         return sorted(name for name in names if name in said)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take note of an event."""
-        hear = _EVENTS.get(event)
-        if hear is None or getattr(self._here, "is_deaf", False):
-            return
-        with self.deaf():
-            try:
-                hear(self, *arguments)
-            except (OSError, TypeError, ValueError):  # The program's own call says it, too.
-                pass
-            except Exception:
-                self._is_unclear = True
+        """Take note of an event; whatever comes of that, the program goes on."""
+        try:
+            hear = _EVENTS.get(event)
+            if hear is not None and not getattr(self._here, "is_deaf", False):
+                with self.deaf():
+                    hear(self, *arguments)
+        except (OSError, TypeError, ValueError):  # Its own call says it, too.
+            pass
+        except Exception:
+            self._is_unclear = True
 
     @contextlib.contextmanager
     def deaf(self) -> Iterator[None]:
