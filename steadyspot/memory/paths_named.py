@@ -56,16 +56,21 @@ def _texts(node: ast.AST, values: Values) -> Iterator[str]:
         return
     if isinstance(node, ast.Call) and _READS_A_FOLDER.match(called_by(node)):
         folders = (_resolved(one, values) for one in given_to(node))
-        yield from (f"{one}/{_UNKNOWN}" for one in folders if one != _UNKNOWN)
+        yield from (f"{one}/{_UNKNOWN}" for one in folders if _says_something(one))
     text = _resolved(node, values)
     if text != _UNKNOWN:
-        if _UNKNOWN not in text or "/" in text or len(text) > _MANY_LETTERS:
+        if _says_something(text):
             yield text
         return
     if isinstance(node, ast.Attribute) and _resolved(node.value, values) != _UNKNOWN:
         return
     for child in ast.iter_child_nodes(node):
         yield from _texts(child, values)
+
+
+def _says_something(text: str) -> bool:
+    is_known = _UNKNOWN not in text or "/" in text or len(text) > _MANY_LETTERS
+    return is_known and text != _UNKNOWN
 
 
 def _resolved(node: ast.AST, values: Values) -> str:
