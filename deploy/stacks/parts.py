@@ -22,6 +22,7 @@ from steadyspot.deploy.stacks.config import Egress, Job, Platform, Schedule, Sid
 from steadyspot.deploy.stacks.image_names import ECR, lies_elsewhere
 from steadyspot.deploy.stacks.notify import Notify
 from steadyspot.deploy.stacks.notify_parts import heartbeats_of
+from steadyspot.deploy.stacks.resources import arn_of, here
 
 NOWHERE = Platform()
 _PLACE = re.compile(r"^( *)# here: (.+)$", re.MULTILINE)
@@ -39,7 +40,6 @@ _OF_HISTORY = {
         {"Type": "AWS_OWNED_KEY"},
     ]
 }
-_PARTITION_AND_PLACE = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
 
 
 def with_parts(job: Job, text: str, home: Platform = NOWHERE, notify: Iterable[Notify] = ()) -> str:
@@ -331,7 +331,7 @@ def _starts_after_others(job: Job) -> Iterator[str]:
         "Queue: !Ref Queue",
         f"After: {','.join(job.after)}",
     )
-    machines = [_here("states", f"stateMachine:${{Platform}}-{other}") for other in job.after]
+    machines = [here("states", f"stateMachine:${{Platform}}-{other}") for other in job.after]
     pattern = {
         "source": ["aws.states"],
         "detail-type": ["Step Functions Execution Status Change"],
@@ -379,7 +379,7 @@ def _with_export(text: str, name: str) -> dict[str, Any]:
 def _runs_of_others(job: Job) -> Iterator[dict[str, Any]]:
     """Yield the policy by which it is seen whether runs of the jobs before have finished."""
     if job.after:
-        table = f"arn:{_PARTITION_AND_PLACE % 'dynamodb'}:table/${{Table}}"
+        table = arn_of("dynamodb", "table/${Table}")
         statement = {
             "Sid": "RunsOfOthers",
             "Effect": "Allow",
@@ -405,7 +405,7 @@ def _of_task_role(job: Job) -> Iterator[str]:
                 "elasticfilesystem:ClientMount",
                 *([] if volume.read_only else ["elasticfilesystem:ClientWrite"]),
             ],
-            "Resource": _here("elasticfilesystem", f"file-system/{volume.efs}"),
+            "Resource": here("elasticfilesystem", f"file-system/{volume.efs}"),
             **_through(volume.access_point),
         }
         for number, volume in enumerate(one for one in job.volumes.values() if one.efs)
@@ -429,7 +429,7 @@ def _of_task_role(job: Job) -> Iterator[str]:
 def _through(access_point: str | None) -> dict[str, Any]:
     if access_point is None:
         return {}
-    arn = _here("elasticfilesystem", f"access-point/{access_point}")
+    arn = here("elasticfilesystem", f"access-point/{access_point}")
     return {"Condition": {"ArnEquals": {"elasticfilesystem:AccessPointArn": arn}}}
 
 
@@ -460,7 +460,7 @@ def _start_policies(job: Job, home: Platform) -> Iterator[dict[str, Any]]:
                 "Sid": f"Decrypt{service.title()}",
                 "Effect": "Allow",
                 "Action": "kms:Decrypt",
-                "Resource": _here("kms", "key/*"),
+                "Resource": here("kms", "key/*"),
                 "Condition": {
                     "StringEquals": {
                         f"kms:EncryptionContext:{context}": of_service,
@@ -504,7 +504,3 @@ def _pulls(job: Job, home: Platform) -> Iterator[dict[str, Any]]:
 def _policy(name: str, statements: list[dict[str, Any]]) -> dict[str, Any]:
     document = {"Version": "2012-10-17", "Statement": statements}
     return {"PolicyName": name, "PolicyDocument": document}
-
-
-def _here(service: str, resource: str) -> dict[str, str]:
-    return {"Fn::Sub": f"arn:{_PARTITION_AND_PLACE % service}:{resource}"}

@@ -40,9 +40,7 @@ def role_for(service: str, source: Any, *statements: Mapping[str, Any]) -> dict[
     return of_kind(
         "IAM::Role",
         Path={"Ref": "RolePath"},
-        PermissionsBoundary={
-            "Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]
-        },
+        PermissionsBoundary={"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, NOTHING]},
         AssumeRolePolicyDocument={
             "Version": "2012-10-17",
             "Statement": [
@@ -85,7 +83,12 @@ def compact(value: Any) -> str:
 
 def here(service: str, resource: str) -> dict[str, str]:
     """Return the ARN of a service's resource in the stack's account and region."""
-    return {"Fn::Sub": _ARN % (service, resource)}
+    return {"Fn::Sub": arn_of(service, resource)}
+
+
+def arn_of(service: str, resource: str) -> str:
+    """Return the same as a text, in which CloudFormation puts in what it knows."""
+    return _ARN % (service, resource)
 
 
 def queue_policy(queue: str, service: str, source: Any) -> dict[str, Any]:

@@ -102,10 +102,10 @@ class AfterStop:
     def program_ends(self) -> None:
         """Say what files in the folder for outputs lack, and for what the program may fail."""
         outside = self._others.outside
-        if outside.units:
-            with outside.deaf():
-                is_made = outside.left.has_newer_outputs()
-            if is_made:
+        if not outside.units:
+            return
+        with outside.deaf():
+            if outside.left.has_newer_outputs():
                 self._say_read(Lacking.UNITS)
             if missed := outside.missed(getattr(sys, "last_value", None)):
                 self._channel.lacks(missed, outside.units, Lacking.IF_FAILED)

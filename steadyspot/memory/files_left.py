@@ -21,6 +21,7 @@ from pathlib import Path
 
 from steadyspot.memory.births import made_at
 from steadyspot.memory.open_files import DESCRIPTORS, is_database, is_log
+from steadyspot.units import Process
 
 FILES = 10_000
 """So many files of a folder are looked at."""
@@ -46,6 +47,14 @@ _PATTERN = re.compile(r"[*?\[]")
 
 Left = tuple[str, bool]
 """The path of a file that units have left, and whether it was there before any was left out."""
+
+
+def names_of(left: Iterable[Left], *, kept: bool) -> list[str]:
+    """What files that units have left are called, in order.
+
+    ``kept``: the job keeps something, and may have brought back what was there before.
+    """
+    return sorted({os.path.basename(path) for path, before in left if not (before and kept)})
 
 
 class FilesLeft:
@@ -186,10 +195,9 @@ def stamping_clock() -> int:
 def _program_began() -> float:
     """Nanoseconds since 1970 at which this process was started, or a moment earlier.
 
-    By ``proc(5)``, which counts in ticks since the system was.
+    The system counts in ticks since it was itself, see ``proc(5)``.
     """
-    with open("/proc/self/stat", "rb") as file:
-        ticks = int(file.read().rpartition(b")")[2].split()[19])
+    ticks = int(Process.of(os.getpid()).started)
     seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return (time.time() - seconds - _TICK_SECONDS) * 1e9
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 
 from steadyspot.memory.contents import is_data
-from steadyspot.memory.files_left import FilesLeft
+from steadyspot.memory.files_left import FilesLeft, names_of
 from steadyspot.memory.files_outside import FilesOutside
 from steadyspot.memory.gathering import reached
 from steadyspot.memory.in_objects import is_object
@@ -32,6 +32,9 @@ _WRITES = re.compile(
 )
 """Functions and methods that may read or write a file, by how their names begin."""
 
+_MODES = {f"{how}{more}" for how in "rwxa" for more in ("", "b", "t", "+", "b+", "+b")}
+"""What a file may be opened for."""
+
 _SELECTS = re.compile(r"\b(select|returning|or\s+ignore)\b", re.IGNORECASE)
 _BEGINS_ANEW = re.compile(r"\b(create\s+or\s+replace|drop|truncate)\b", re.IGNORECASE)
 """Words of SQL by which rows of others are read, and by which none of them are left."""
@@ -45,19 +48,14 @@ class FilesNamed:
 
     def read(self, left: FilesLeft, *, kept: bool) -> list[str]:
         """By what names it reads files that units have left, as ``FilesOutside`` does."""
-        found = {
-            os.path.basename(path)
+        found = [
+            one
             for text in texts_of(self._later.statements, self._values())
-            for path, before in left.below(text, whole=False)
-            if not (before and kept)
-        }
-        if self._reads_an_object() or _uses(self._later.statements, _READS, "wxa"):
-            found |= {
-                os.path.basename(path)
-                for path, before in left.databases_left()
-                if not (before and kept)
-            }
-        return sorted(found)
+            for one in left.below(text, whole=False)
+        ]
+        if self._reads_an_object() or self._reads_a_file():
+            found += left.databases_left()
+        return names_of(found, kept=kept)
 
     def handed_on(
         self, outside: FilesOutside, of_units: Iterable[ast.AST], *, kept: bool
@@ -73,7 +71,7 @@ class FilesNamed:
             return False
         if self._reads_an_object() and any(left.databases()):
             return True
-        reads = _uses(self._later.statements, _READS, "wxa") or self._reads_a_path()
+        reads = self._reads_a_file() or self._reads_a_path()
         return reads and _uses(of_units, _WRITES, "r")
 
     def _values(self) -> dict[str, object]:
@@ -86,7 +84,12 @@ class FilesNamed:
             found.setdefault(f".{names[-1]}" if names[1:] else str(names[0]), value)
         return {place: value for place, value in found.items() if place not in self._later.given}
 
+    def _reads_a_file(self) -> bool:
+        """Whether a function is called later that may read one."""
+        return _uses(self._later.statements, _READS, "wxa")
+
     def _reads_a_path(self) -> bool:
+        """Whether a path is read later where there is something."""
         return any(
             self._later.reads_at(path) and os.path.lexists(path_of(value))
             for path, value, _ in reached(_is_path)
@@ -111,9 +114,6 @@ def _mode(call: ast.Call) -> str:
         return ""
     modes = (one.value for one in given_to(call) if isinstance(one, ast.Constant))
     return next((one for one in modes if one in _MODES), "")
-
-
-_MODES = {f"{how}{more}" for how in "rwxa" for more in ("", "b", "t", "+", "b+", "+b")}
 
 
 def _texts(nodes: Iterable[ast.AST]) -> set[str]:

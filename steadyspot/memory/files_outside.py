@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from steadyspot.in_hand import UNIT, InHand
-from steadyspot.memory.files_left import FILES, FilesLeft, stamping_clock
+from steadyspot.memory.files_left import FILES, FilesLeft, names_of, stamping_clock
 from steadyspot.memory.looking import UNKNOWN
 
 _OFTEN = 2
@@ -73,14 +73,8 @@ class FilesOutside:
             self.left.unit_ends()
 
     def read_later(self, *, kept: bool) -> list[str]:
-        """Names of files that units have left and the program has read since.
-
-        ``kept``: the job keeps something, and may have brought them back before its loop.
-        """
-        found = {
-            os.path.basename(path) for path, before in self._read.items() if not (before and kept)
-        }
-        return UNKNOWN if self._is_unclear else sorted(found)
+        """Names of files that units have left and the program has read since."""
+        return UNKNOWN if self._is_unclear else names_of(self._read.items(), kept=kept)
 
     def handed_on(self, *, kept: bool) -> list[str]:
         """Names of files in which each unit of a loop reads what those before it have left."""
@@ -92,15 +86,8 @@ class FilesOutside:
 
     def databases_again(self, *, kept: bool) -> list[str]:
         """Names of databases to which units have come that those before them have changed."""
-        found = {
-            path: before
-            for path, before in self.left.databases_left()
-            if path in self._open_at_first
-        }
-        found |= self._connected_again
-        return sorted(
-            os.path.basename(path) for path, before in found.items() if not (before and kept)
-        )
+        left = (one for one in self.left.databases_left() if one[0] in self._open_at_first)
+        return names_of([*left, *self._connected_again.items()], kept=kept)
 
     def missed(self, error: BaseException | None) -> list[str]:
         """Names of files that units would have left, and for want of which a program has failed."""
@@ -117,9 +104,12 @@ class FilesOutside:
         """Take note of an event; whatever comes of that, the program goes on."""
         try:
             hear = _EVENTS.get(event)
-            if hear is not None and not getattr(self._here, "is_deaf", False):
-                with self.deaf():
-                    hear(self, *arguments)
+            if hear is None or getattr(self._here, "is_deaf", False):
+                return
+            if event in _OF_NO_UNIT and self._in_unit():
+                return
+            with self.deaf():
+                hear(self, *arguments)
         except (OSError, TypeError, ValueError):  # Its own call says it, too.
             pass
         except Exception:
@@ -172,35 +162,30 @@ class FilesOutside:
     def _listed(self, folder: Any) -> None:
         caller = sys._getframe(2)
         module, name = str(caller.f_globals.get("__name__")), caller.f_code.co_name
-        if isinstance(folder, int) or self._in_unit() or module in ("glob", "shutil"):
+        if isinstance(folder, int) or module in ("glob", "shutil"):
             return
         if module.startswith("pathlib") and name != "iterdir":
             return  # For a pattern, which is heard by itself.
-        for entry in islice(os.scandir(os.fsdecode(folder or ".")), FILES):
-            self._note(entry.path)
+        there = os.scandir(os.fsdecode(folder or "."))
+        self._note(*(entry.path for entry in islice(there, FILES)))
 
     def _matched(self, pattern: Any, recursive: bool, root: Any, _folder: object) -> None:
-        root = os.fsdecode(root or "")
-        if not self._in_unit():
-            found = iglob(os.path.join(root, os.fsdecode(pattern)), recursive=recursive)
-            self._note(*islice(found, FILES))
+        path = os.path.join(os.fsdecode(root or ""), os.fsdecode(pattern))
+        self._note(*islice(iglob(path, recursive=recursive), FILES))
 
     def _matched_below(self, folder: Path, pattern: str) -> None:
-        if not self._in_unit():
-            self._note(*map(str, islice(folder.glob(pattern), FILES)))
+        self._note(*map(str, islice(folder.glob(pattern), FILES)))
 
     def _matched_deep(self, folder: Path, pattern: str) -> None:
         self._matched_below(folder, f"**/{pattern}")
 
     def _ran(self, _program: Any, arguments: Any, folder: Any, _environment: object) -> None:
-        if not self._in_unit():
-            words = [arguments] if isinstance(arguments, str | bytes | os.PathLike) else arguments
-            for word in [*words, *([folder] if folder else [])]:
-                self._give(os.fsdecode(word), os.fsdecode(folder or ""))
+        words = [arguments] if isinstance(arguments, str | bytes | os.PathLike) else arguments
+        for word in [*words, *([folder] if folder else [])]:
+            self._give(os.fsdecode(word), os.fsdecode(folder or ""))
 
     def _ran_in_shell(self, command: Any) -> None:
-        if not self._in_unit():
-            self._give(os.fsdecode(command), "")
+        self._give(os.fsdecode(command), "")
 
     def _connected(self, database: Any) -> None:
         path = os.fsdecode(database).removeprefix("file:")
@@ -252,3 +237,6 @@ _EVENTS: dict[str, Callable[..., None]] = {
     "sqlite3.connect": FilesOutside._connected,
 }
 """What Python tells of, and who is to hear it."""
+
+_OF_NO_UNIT = set(_EVENTS) - {open.__name__, "os.rename", "os.link", "sqlite3.connect"}
+"""What is not heard while a unit does it: it may look for anything there."""

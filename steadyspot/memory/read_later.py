@@ -50,7 +50,7 @@ class Later:
         functions = called_from(blocks, programs, loops)
         self._outer = set().union(*map(used_of_outer, functions))
         self.given = set[str]().union(*map(stored_in, blocks))
-        self.statements = [*blocks, *(one for each in functions for one in block_of(each))]
+        self.statements = with_functions(blocks, functions)
         self.places = read_by(self.statements)
         self.makes_output = folder or ".output" in self.places
 
@@ -67,6 +67,11 @@ class Later:
         if len(names) == 1 and isinstance(code, CodeType):
             return self.reads(code, str(names[0]))
         return not self.places.isdisjoint(places_at(path))
+
+
+def with_functions(blocks: Iterable[ast.AST], functions: Iterable[ast.AST]) -> list[ast.AST]:
+    """What runs where these blocks do, which call these functions."""
+    return [*blocks, *(one for each in functions for one in block_of(each))]
 
 
 def called_from(

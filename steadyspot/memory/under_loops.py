@@ -6,10 +6,9 @@ import ast
 from collections.abc import Iterable
 from types import CodeType
 
-from steadyspot.memory.places import block_of
 from steadyspot.memory.plain_loop import taken_at_once
 from steadyspot.memory.program_text import under_way_in
-from steadyspot.memory.read_later import called_from
+from steadyspot.memory.read_later import called_from, with_functions
 from steadyspot.under_way import job_stack
 
 
@@ -36,4 +35,4 @@ class UnderLoops:
     @property
     def statements(self) -> list[ast.AST]:
         """All that is run for a unit."""
-        return [*self.blocks, *(one for each in self.functions for one in block_of(each))]
+        return with_functions(self.blocks, self.functions)

@@ -28,25 +28,25 @@ class Sentences:
 
     def shared(self, name: str) -> None:
         """Units change a file side by side."""
-        if self._is_first("shared"):
-            self._warnings.say(
-                "save",
-                f"Units side by side change {shown(name)} in the checkpoint folder, which is saved"
-                " with the mark of each: after an interruption, what one that is done again had"
-                " changed in it may stand there twice. Have each write a file of its own, of the"
-                " same name when it is done again, or an output.",
-            )
+        self._warn_once(
+            "shared",
+            "save",
+            f"Units side by side change {shown(name)} in the checkpoint folder, which is saved"
+            " with the mark of each: after an interruption, what one that is done again had"
+            " changed in it may stand there twice. Have each write a file of its own, of the"
+            " same name when it is done again, or an output.",
+        )
 
     def unrepeatable(self, name: str) -> None:
         """Units make files side by side under names that no attempt makes again."""
-        if self._is_first("unrepeatable"):
-            self._warnings.say(
-                "publish",
-                f"Units side by side make files such as {shown(name)} in the folder for outputs,"
-                " which counts with the mark of each: after an interruption, what one that is done"
-                " again had written may be published twice. Name files by their unit, or make them"
-                " by run.output.",
-            )
+        self._warn_once(
+            "unrepeatable",
+            "publish",
+            f"Units side by side make files such as {shown(name)} in the folder for outputs,"
+            " which counts with the mark of each: after an interruption, what one that is done"
+            " again had written may be published twice. Name files by their unit, or make them"
+            " by run.output.",
+        )
 
     def midway(self, *, running: bool) -> None:
         """The checkpoint folder is not saved; once while the job is ``running``."""
@@ -61,13 +61,13 @@ class Sentences:
 
     def uncommitted(self, unit: str) -> None:
         """A unit has ended before its rows were committed."""
-        if self._is_first("uncommitted"):
-            self._warnings.say(
-                "unit",
-                f"The unit {shown(unit)} ended while a transaction was open in which it had"
-                " written. It is done, so that an interruption before the commit loses those rows:"
-                " commit before the block of run.unit ends.",
-            )
+        self._warn_once(
+            "uncommitted",
+            "unit",
+            f"The unit {shown(unit)} ended while a transaction was open in which it had"
+            " written. It is done, so that an interruption before the commit loses those rows:"
+            " commit before the block of run.unit ends.",
+        )
 
     def in_doubt(self, units: int) -> None:
         """Tell while the job runs what an interruption would cost."""
@@ -118,6 +118,10 @@ class Sentences:
                 " an attempt begins: keep a file that is added to in the checkpoint folder, and"
                 " copy it at the end.",
             )
+
+    def _warn_once(self, kind: str, event: str, sentence: str) -> None:
+        if self._is_first(kind):
+            self._warnings.say(event, sentence)
 
     def _is_first(self, kind: str) -> bool:
         is_first = kind not in self._said
