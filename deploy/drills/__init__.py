@@ -1,9 +1,9 @@
 """Drills, by name: what each announces, and what it does.
 
-``faults`` causes faults, on a job or on a throwaway copy (``copies``); ``meeting`` has two runs
-meet, in ``many`` several make one work; ``rehearsal`` asks Step Functions and runs nothing;
-``stage`` is what both work with. Its biggest drawback: AWS cannot be
-made to refuse capacity, so on AWS that fault is rehearsed only.
+``faults`` causes faults, on a job or on a throwaway copy (``copies``); ``same_outputs`` compares
+what a job makes with a stop and without; ``meeting`` has two runs meet, in ``many`` several make
+one work; ``rehearsal`` asks Step Functions and runs nothing; ``stage`` is what all work with. Its
+biggest drawback: AWS cannot be made to refuse capacity, so on AWS that fault is rehearsed only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from steadyspot.deploy.drills import faults as trouble
 from steadyspot.deploy.drills import many, meeting, rehearsal
+from steadyspot.deploy.drills.same_outputs import same_outputs
 from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 
 
@@ -20,13 +21,15 @@ from steadyspot.deploy.drills.stage import Observation, Observations, Stage
 class Drill:
     """A drill, with the sentence ``announces`` that people read before it begins.
 
-    If ``on_copy`` is true it works on a throwaway copy of the job, else on the job itself. If
-    ``free`` is true it runs nothing and costs nothing.
+    If ``on_copy`` is true it works on a throwaway copy of the job, else on the job itself, which
+    it has do its work so many ``times`` at most. If ``free`` is true it runs nothing and costs
+    nothing.
     """
 
     announces: str
     run: Callable[[Stage], Observations]
     on_copy: bool = False
+    times: int = 2
     free: bool = False
 
 
@@ -35,6 +38,12 @@ DRILLS: dict[str, Drill] = {
         "It runs {job} for real and stops its first attempt as a Spot reclaim does, by the "
         "image's own signal.",
         trouble.interrupt,
+    ),
+    "same-outputs": Drill(
+        "It runs {job} for real twice, stops the second run in its midst as a Spot reclaim does, "
+        "and compares what the two have published.",
+        same_outputs,
+        times=3,
     ),
     "no-capacity": Drill(
         "Local: it runs {job} for real while Spot is refused twice. On AWS, which cannot be "

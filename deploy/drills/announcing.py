@@ -20,7 +20,7 @@ def announcement(drill: Drill, job: Job, prices: Prices, *, here: bool) -> list[
             "removed again."
         )
     else:
-        minutes = 2 * job.expected_minutes
+        minutes = drill.times * job.expected_minutes
     if here:
         return lines
     lines.append(

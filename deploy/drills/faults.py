@@ -20,12 +20,11 @@ from steadyspot.deploy.drills.copies import Copy, throwaway
 from steadyspot.deploy.drills.stage import TASK_SECONDS, Observation, Observations, Stage, told_of
 from steadyspot.deploy.drills.topic_listener import Ear, listening
 from steadyspot.deploy.drills.undisturbed import undisturbed
-from steadyspot.deploy.runs.logs import RunLog
 from steadyspot.deploy.trouble import Trouble
 
 RECLAIM_REASON = "Your Spot Task was interrupted."
 """What AWS says when it takes Spot capacity back; StopTask takes any reason."""
-UNDELIVERED_SECONDS, LOG_SECONDS = 420.0, 60.0
+UNDELIVERED_SECONDS = 420.0
 _SLEEPS = ("python", "-c", "import time; time.sleep(86400)")
 _DEAF_AT_FIRST = (
     "python",
@@ -69,16 +68,9 @@ def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Observation]:
 
 def _told(stage: Stage, task: str) -> Observation:
     """Return which signal the worker took as a stop: what the image has AWS send."""
-    log = RunLog(stage.target.client("logs"), stage.outputs["LogGroup"])
-    signals: list[str] = []
-
-    def heard() -> bool:
-        for line in log.news(task):
-            signals.extend([line.more[logs.SIGNAL]] if logs.SIGNAL in line.more else [])
-        return bool(signals)
-
-    if stage.until(heard, LOG_SECONDS):
-        return Observation(f"the worker took {signals[0]}, which its image has sent, as a stop")
+    if line := stage.said(task, logs.SIGNAL):
+        signal = line.more[logs.SIGNAL]
+        return Observation(f"the worker took {signal}, which its image has sent, as a stop")
     return Observation("no signal that is a stop reached the worker", good=False)
 
 

@@ -16,13 +16,14 @@ from steadyspot.deploy.aws.pace import Pace
 from steadyspot.deploy.drills.topic_listener import Ear
 from steadyspot.deploy.runs.executions import Follower, start
 from steadyspot.deploy.runs.history import Moment
+from steadyspot.deploy.runs.logs import LogLine, RunLog
 from steadyspot.deploy.runs.records import RunRecord
 from steadyspot.deploy.runs.redrive import Redrive, redrive_of
 from steadyspot.deploy.stacks.config import Job
 from steadyspot.deploy.target import Target
 from steadyspot.deploy.trouble import Trouble
 
-TASK_SECONDS, MAIL_SECONDS = 300.0, 120.0
+TASK_SECONDS, MAIL_SECONDS, LOG_SECONDS = 300.0, 120.0, 60.0
 _LOOK_SECONDS = 3.0
 
 
@@ -126,6 +127,17 @@ class Stage:
             "No task of the run came to run.",
             f"See why: steadyspot explain {self.job.name} {key}.",
         )
+
+    def said(self, task: str, key: str) -> LogLine | None:
+        """Return the worker's first line with this key in a task's log, waiting for it."""
+        log = RunLog(self.target.client("logs"), self.outputs["LogGroup"])
+        found: list[LogLine] = []
+
+        def heard() -> bool:
+            found.extend(line for line in log.news(task) if key in line.more)
+            return bool(found)
+
+        return found[0] if self.until(heard, LOG_SECONDS) else None
 
     def redrive(self) -> Redrive:
         """Return what redrives the job's queue."""

@@ -36,13 +36,15 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 class LogLine:
     """One line: the task's id and the number of its attempt, 0 if unknown; ``at`` aware UTC.
 
-    ``more`` is what an event of the worker's adds to each line's keys.
+    ``sentence`` is the worker's own, empty in a line of the job's, and ``more`` is what its event
+    adds to each line's keys.
     """
 
     at: datetime
     attempt: int
     task: str
     text: str
+    sentence: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
@@ -78,29 +80,31 @@ def since_of(text: str) -> datetime:
 
 def line_of(event: Mapping[str, Any], attempt: int = 0) -> LogLine:
     """Return an event of CloudWatch Logs as a line; pure."""
-    text, more = _read(event["message"].rstrip("\n"))
+    text, sentence, more = _read(event["message"].rstrip("\n"))
     return LogLine(
         at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
         attempt=attempt,
         task=event.get("logStreamName", "").rsplit("/", 1)[-1],
         text=text,
+        sentence=sentence,
         more=more,
     )
 
 
-def _read(message: str) -> tuple[str, dict[str, Any]]:
+def _read(message: str) -> tuple[str, str, dict[str, Any]]:
     if not message.startswith("{"):
-        return message, {}
+        return message, "", {}
     try:
         parsed = json.loads(message)
     except json.JSONDecodeError:
-        return message, {}
+        return message, "", {}
     if not isinstance(parsed, dict) or not _is_of_the_worker(parsed):
-        return message, {}
+        return message, "", {}
     level = "" if parsed[logs.LEVEL] == "info" else f"{parsed[logs.LEVEL]}: "
     more = {name: value for name, value in parsed.items() if name not in logs.EVERY_LINE}
     added = "".join(f" {name}={value}" for name, value in more.items())
-    return f"worker: {level}{parsed[logs.MESSAGE]}{added}", more
+    sentence = parsed[logs.MESSAGE]
+    return f"worker: {level}{sentence}{added}", sentence, more
 
 
 def _is_of_the_worker(line: Mapping[str, Any]) -> bool:

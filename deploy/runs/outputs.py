@@ -6,12 +6,13 @@ job: none may lead out of the folder, and no file that is there is overwritten.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from steadyspot.contract import output_prefix
+from steadyspot.contract import COMPLETION, output_prefix
 from steadyspot.contract.shards import shards_prefix
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.records import RunRecord
@@ -117,6 +118,12 @@ def opened(target: Target, run: RunRecord, name: str) -> Iterator[bytes]:
         raise _no_output(run, name) from None
     pieces: Iterator[bytes] = body.iter_chunks()
     return pieces
+
+
+def hashes(target: Target, run: RunRecord) -> dict[str, str]:
+    """Return the SHA-256 of each output of a run of one task that is complete, by its name."""
+    record = json.loads(b"".join(opened(target, run, COMPLETION)))
+    return {output["name"]: output["sha256"] for output in record["outputs"]}
 
 
 def _no_output(run: RunRecord, name: str) -> Trouble:

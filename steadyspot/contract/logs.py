@@ -16,5 +16,8 @@ EVERY_LINE = (AT, LEVEL, EVENT, MESSAGE, JOB, RUN_KEY, ATTEMPT, EXECUTION)
 SIGNAL = "signal"
 """The name of the signal by which a task was told to stop, in the line of its ``notice``."""
 
+REASON = "reason"
+"""Why an attempt ends, in the line of its ``leave``."""
+
 METRICS = "_aws"
 """First key of a line in CloudWatch's embedded metric format, which is for machines alone."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from steadyspot.contract import Exit, Reason
+from steadyspot.contract import Exit, Reason, logs
 from steadyspot.contract import metrics as names
 from steadyspot.worker import telemetry
 from steadyspot.worker.errors import (
@@ -211,7 +211,7 @@ class Ending:
         write(
             "leave",
             outcome.sentence,
-            reason=outcome.reason or "finished",
+            **{logs.REASON: outcome.reason or "finished"},
             exit_code=outcome.code,
             seconds=round(time.time() - self._began, 3),
             **outcome.details,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CAUSES = {
     "interrupt": "a stop in the midst of an attempt, as a reclaim is",
+    "same-outputs": "the same; compares outputs with an undisturbed run's",
     "no-capacity": "Spot that is refused",
     "slow-launch": "a launch that is accepted and never starts",
     "overlap": "two runs that meet",
@@ -32,7 +33,7 @@ CAUSES = {
 }
 """What each drill causes, by its name."""
 
-OF_ONE_TASK = ("interrupt", "no-capacity")
+OF_ONE_TASK = ("interrupt", "same-outputs", "no-capacity")
 """Drills of the job itself that follow the attempts of its run."""
 
 
