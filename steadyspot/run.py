@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from steadyspot.in_hand import UNIT, InHand, is_child_of_python
 from steadyspot.loops import FOR_POOLS, in_parts, refuse_pool, this_program, unit_key, with_keys
 from steadyspot.memory.after_stop import AfterStop
 from steadyspot.memory.aside import Aside, Others
+from steadyspot.memory.looked_ahead import LookedAhead
 from steadyspot.memory.open_transactions import OpenTransactions
 from steadyspot.names import BadName, check_name
 from steadyspot.paths import holds_something
@@ -107,6 +109,7 @@ class Run:
         self._others = Others((self._checkpoint, outputs), channel.folder, channel.speaking)
         self._looping: int | None = None
         self._looped = False
+        self._looked_ahead = LookedAhead()
         self._after_stop = AfterStop(channel, self._others, self._is_kept)
         self._blocks: set[InHand] = set()
         self._said_uncommitted = False
@@ -156,7 +159,10 @@ class Run:
         """
         caller = sys._getframe(1)
         place = caller.f_code.co_filename, caller.f_lineno
-        return self._remaining(units, key, place, this_program(caller))
+        itself: list[weakref.ref[Iterator[T]]] = []  # Known once there is one.
+        taken = self._remaining(units, key, place, this_program(caller), itself)
+        itself.append(weakref.ref(taken))
+        return taken
 
     def _remaining(
         self,
@@ -164,6 +170,7 @@ class Run:
         key: Callable[[T], Hashable] | None,
         loop: tuple[str, int],
         program: str,
+        itself: Sequence[weakref.ref[Iterator[T]]],
     ) -> Iterator[T]:
         self._channel.claim(program, [], [])
         self._looped = False
@@ -172,7 +179,7 @@ class Run:
         if total is not None:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
-        aside = Aside(self._others)
+        aside = Aside(self._others, lambda: self._looked_ahead.at(loop, itself[0]()))
         left_out = self._after_stop.of_loop()
         ran = False
         for name, unit in self._to_do(self._own(units, key), loop, names, left_out):

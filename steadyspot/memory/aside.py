@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from steadyspot.in_hand import Before, InHand
@@ -139,12 +140,14 @@ class Aside:
     """The units of one loop that were set aside, in order.
 
     So many of the loop's units so far, set aside or not, have ``made`` something; ``each_made``:
-    all of them.
+    all of them. ``looks_ahead`` tells whether the loop takes a unit before it is through with the
+    one before; it is asked once.
     """
 
-    def __init__(self, others: Others) -> None:
+    def __init__(self, others: Others, looks_ahead: Callable[[], bool]) -> None:
         self.units: list[InHand] = []
         self._others = others
+        self._looks_ahead = cache(looks_ahead)
         self.made = 0
         self.each_made = True
         self._all_made = True
@@ -183,7 +186,7 @@ class Aside:
         all_made = unit.made and self._all_made
         if others.writing or others.files.may_lack(unit.made) or others.transactions.may_lack():
             return False
-        if in_unknown_loop():
+        if in_unknown_loop() or self._looks_ahead():
             return False
         if not (unit.made or self._was_done_here(unit)):
             return False

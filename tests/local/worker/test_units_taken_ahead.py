@@ -233,6 +233,45 @@ def test_unit_that_was_taken_ahead_is_not_done_before_its_work(tmp_path: Path, w
     assert published(tmp_path) == ALL
 
 
+LOOKS_AHEAD = {
+    "groups": """
+    for group, members in itertools.groupby(units, key=lambda unit: unit // 2):
+        made(str(group), list(members))
+""",
+    "groups of what is counted": """
+    counted = itertools.groupby(enumerate(units), key=lambda one: one[1] // 2)
+    for group, members in counted: made(str(group), [unit for _, unit in members])
+""",
+    "pairs": """
+    for pair in itertools.pairwise(units): made("-".join(map(str, pair)), pair)
+""",
+}
+OF_WHAT_WAS_BEFORE = """
+    def made(name, members):
+        time.sleep(0.05)
+        with run.output(name) as path: path.write_text(str([*members]))
+        print("made", name, flush=True)
+"""
+
+
+@pytest.mark.parametrize("way", LOOKS_AHEAD)
+def test_units_of_a_loop_that_looks_ahead_are_done_when_all_are(tmp_path: Path, way: str) -> None:
+    """Its output is made of units before the one in hand, and lacks none after a kill."""
+    job = f"{HEAD}{OF_WHAT_WAS_BEFORE}{LOOKS_AHEAD[way]}"
+    with start(tmp_path, job) as process:
+        assert process.stdout
+        for _ in range(2):
+            while not process.stdout.readline().startswith("made"):
+                pass
+        os.killpg(process.pid, signal.SIGKILL)
+    code, said = run_to_its_end(tmp_path, job)
+    assert code == 0, said
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    assert run_to_its_end(undisturbed, job)[0] == 0
+    assert published(tmp_path) == published(undisturbed)
+
+
 MORE = """
     def more(unit):
         time.sleep(0.6)
