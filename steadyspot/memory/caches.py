@@ -1,27 +1,32 @@
 """Which names in a program's text are of caches and records, in which no unit hands on anything.
 
-What is kept in a cache is looked up, and may be made again at any time. A record, as of settings,
+What is kept in a cache is looked up, and may be made again at any time; what a loop takes, as the
+first row of each customer, may not. A record, as of settings,
 has things under keys that stand in the text; none of these is read as it was left.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from steadyspot.memory.places import called_by, place_of, used
 
 
-def is_cache(nodes: Sequence[ast.AST], place: str) -> bool:
-    """Whether things are only kept by key there and looked up, each made without the others."""
-    kept = [value for node in nodes for value in _kept_by(node, place)]
+def is_cache(nodes: Sequence[ast.AST], place: str, taken: Set[str]) -> bool:
+    """Whether things are only kept by key there and looked up, each made without the others.
+
+    ``taken`` are the names under which loops take what they go through.
+    """
+    kept = [one for node in nodes for one in _kept_by(node, place)]
     looked_up = sum(_is_looked_up(node, place) for node in nodes)
     others = sum(_is_known(node, place) + len(_items_of(node, place)) for node in nodes)
     return (
         bool(kept and looked_up)
         and _uses(nodes, place) == looked_up + others
-        and all(_is_made_alone(value, place) for value in kept)
+        and all(_is_made_alone(value, place) for _, value in kept)
+        and not any(_is_taken(key, value, taken) for key, value in kept)
         and not _Keys.of(nodes, place).go_on()
     )
 
@@ -111,13 +116,13 @@ def _stands(node: ast.AST) -> tuple[int, int]:
     return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
-def _kept_by(node: ast.AST, place: str) -> list[ast.expr]:
-    """What is kept there."""
+def _kept_by(node: ast.AST, place: str) -> list[tuple[ast.expr, ast.expr]]:
+    """What is kept there, each with its key."""
     match node:
         case ast.Assign(value=value):
-            return [value for _ in _items_of(node, place)]
-        case ast.Call(func=ast.Attribute(value=held, attr="setdefault"), args=[_, value]):
-            return [value] if place_of(held) == place else []
+            return [(item.slice, value) for item in _items_of(node, place)]
+        case ast.Call(func=ast.Attribute(value=held, attr="setdefault"), args=[key, value]):
+            return [(key, value)] if place_of(held) == place else []
     return []
 
 
@@ -143,6 +148,17 @@ def _is_known(node: ast.AST, place: str) -> bool:
         case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[held]):
             return place_of(held) == place
     return False
+
+
+def _is_taken(key: ast.expr, value: ast.expr, taken: Set[str]) -> bool:
+    """Whether a value is what a loop takes, or a part of it, and the key does not say it all."""
+    if any(isinstance(one, ast.Call) for one in ast.walk(value)):
+        return False
+    if ast.dump(key) == ast.dump(value) or (
+        isinstance(key, ast.Name | ast.Tuple) and used(value) <= used(key)
+    ):
+        return False
+    return not taken.isdisjoint(used(value))
 
 
 def _is_made_alone(value: ast.expr, place: str) -> bool:

@@ -42,6 +42,8 @@ _SEEDED = {"Random", "RandomState", "default_rng", "seed"}
 _EMPTY = {"clear", "fill", "seek", "truncate"}
 """Methods after which nothing is there of what was before."""
 
+_TAKE = (ast.For, ast.AsyncFor, ast.comprehension)
+
 _ENTERED = (ast.For, ast.AsyncFor, ast.While, ast.Try)
 """Statements whose first block is taken to be gone through."""
 
@@ -68,6 +70,8 @@ class UnitText:
         self._functions = functions
         self._followed: set[str] = set()
         self.counted = {name for loop in loops for name in _counted(loop)} & self.read
+        takes = (one for one in (*loops, *self._nodes) if isinstance(one, _TAKE))
+        self._taken = {name for loop in takes for name in stored_in(loop.target)}
         self._given = {name for loop in loops for name in stored_in(loop.target)}
         self._given |= {arg.arg for one in functions for arg in _arguments(one)}
         self._given |= {name for one in statements for name in stored_in(one)}
@@ -82,7 +86,9 @@ class UnitText:
             return False
         if any(self._is_renewed(block, place) for block in self._own):
             return False
-        if any(one(self._nodes, place) for one in (is_cache, is_of_folders, is_record)):
+        if is_cache(self._nodes, place, self._taken):
+            return False
+        if is_of_folders(self._nodes, place) or is_record(self._nodes, place):
             return False
         return not (self._is_clock(place) or self._is_made_once(place))
 

@@ -37,6 +37,25 @@ for u in run.remaining(U):
     put(u,rows)""",
         "n",
     ),
+    "first unit of each key": (
+        """
+first={}
+for u in run.remaining(U):
+    k=u%5
+    if k not in first: first[k]=u
+    put(u,first[k])""",
+        "first",
+    ),
+    "first row of each customer": (
+        """
+class State: pass
+s=State(); s.by_id={}
+for u in run.remaining(U):
+    put(u,[s.by_id.setdefault(r["id"],r["v"]) for r in load(u)])
+    for r in load(u):
+        if r["id"] not in s.by_id: s.by_id[r["id"]]=(u,r["v"])""",
+        "by_id",
+    ),
     "rows that were seen": (
         """
 seen=set()
@@ -424,6 +443,14 @@ for u in run.remaining(U):
     if v is None:
         v=cache[u%3]=str(u%3)
     put(u,v)""",
+    "cache of what its key says": """
+squares,names={},{}
+for u in run.remaining(U):
+    for r in load(u):
+        k=r["id"]
+        if k not in squares: squares[k]=k*k
+        if (k,u) not in names: names[k,u]=f"{k} of {u}"
+    put(u,squares[0]+len(names[0,u]) if 0 in squares and (0,u) in names else 0)""",
     "cache of an object": """
 cache={}
 class Look:
