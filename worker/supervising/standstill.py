@@ -33,17 +33,21 @@ class Standstill:
     def begin(self, longest_seconds: float) -> None:
         """Return when all stands still, or by then: some may wait for a disk.
 
-        What is started meanwhile is found by the next look.
+        A parent that moves yet sees its child stop, which a shell with job control takes for its
+        end. So parents come first, as far as there is time. What is started meanwhile is found by
+        the next look.
         """
         with self._lock:
             self._asked += 1
-        until = time.monotonic() + longest_seconds
+        begun = time.monotonic()
         while moving := [one for one in descendants() if not stands(one)]:
+            waited = time.monotonic() - begun
+            parents = {one.pid for one in moving} if 2 * waited < longest_seconds else set()
             for one in moving:
-                if one.identity not in self._stopped:
+                if one.identity not in self._stopped and one.parent not in parents:
                     self._stopped.add(one.identity)
                     signal_process(one.pid, signal.SIGSTOP)
-            if time.monotonic() >= until:
+            if waited >= longest_seconds:
                 return
             time.sleep(LOOK_SECONDS)
 
