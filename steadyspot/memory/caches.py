@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from steadyspot.memory.places import called_by, place_of, used
 
+_DROP = {"clear", "move_to_end", "pop", "popitem"}
+"""Methods after which there is less in a cache, or what is in it is sorted by its last use."""
+
 
 def is_cache(nodes: Sequence[ast.AST], place: str, taken: Set[str]) -> bool:
     """Whether things are only kept by key there and looked up, each made without the others.
@@ -22,6 +25,7 @@ def is_cache(nodes: Sequence[ast.AST], place: str, taken: Set[str]) -> bool:
     kept = [one for node in nodes for one in _kept_by(node, place)]
     looked_up = sum(_is_looked_up(node, place) for node in nodes)
     others = sum(_is_known(node, place) + len(_items_of(node, place)) for node in nodes)
+    others += sum(_drops(node, place) + _is_bounded(node, place) for node in nodes)
     return (
         bool(kept and looked_up)
         and _uses(nodes, place) == looked_up + others
@@ -147,6 +151,31 @@ def _is_known(node: ast.AST, place: str) -> bool:
     match node:
         case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[held]):
             return place_of(held) == place
+    return False
+
+
+def _drops(node: ast.AST, place: str) -> bool:
+    """Whether a statement only takes something out of it, or sorts it by its last use."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=held, attr=name))):
+            return name in _DROP and place_of(held) == place
+    return False
+
+
+def _is_bounded(node: ast.AST, place: str) -> bool:
+    """Whether it is asked how much there is, only to take something out of it."""
+    match node:
+        case (
+            ast.If(
+                test=ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[held])),
+                body=body,
+                orelse=[],
+            )
+            | ast.While(
+                test=ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[held])), body=body
+            )
+        ):
+            return place_of(held) == place and all(_drops(one, place) for one in body)
     return False
 
 

@@ -37,6 +37,14 @@ for u in run.remaining(U):
     put(u,rows)""",
         "n",
     ),
+    "number of what is kept": (
+        """
+kept={}
+for u in run.remaining(U):
+    if u%7 not in kept: kept[u%7]=str(u%7)
+    if len(kept)>3: put(u,kept[u%7])""",
+        "kept",
+    ),
     "first unit of each key": (
         """
 first={}
@@ -443,6 +451,24 @@ for u in run.remaining(U):
     if v is None:
         v=cache[u%3]=str(u%3)
     put(u,v)""",
+    "cache that is emptied when it is full": """
+cache={}
+def name(k):
+    if k in cache: return cache[k]
+    if len(cache)>=5: cache.clear()
+    cache[k]=str(k)*2
+    return cache[k]
+for u in run.remaining(U): put(u,[name(r["id"]) for r in load(u)])""",
+    "cache of what was used last": """
+class Names:
+    def __init__(self): self.last=collections.OrderedDict()
+    def of(self,k):
+        if k in self.last: self.last.move_to_end(k); return self.last[k]
+        v=self.last[k]=str(k)*2
+        while len(self.last)>4: self.last.popitem(last=False)
+        return v
+names=Names()
+for u in run.remaining(U): put(u,names.of(u%6))""",
     "cache of what its key says": """
 squares,names={},{}
 for u in run.remaining(U):
