@@ -234,6 +234,19 @@ def test_unit_that_is_cut_beside_a_trap_is_made_again(bench: Bench, shell: str, 
     assert made(bench.folder) == Counter(UNITS) + Counter([3])
 
 
+IN_THE_BACKGROUND = "(echo begins; echo holds >&2; exec sleep 60) > state/3.csv & p=$!; wait $p"
+"""A file whose program a trap can end."""
+
+
+def test_file_whose_program_was_ended_by_one_that_is_killed_is_left_out(bench: Bench) -> None:
+    """The trap that ended it does more than its share of the grace has room for."""
+    text = f"trap 'kill $p; wait $p; sleep 60' TERM; {IN_THE_BACKGROUND}"
+    first = bench.start(*OPTIONS, "--drain", "1", "bash", "-c", text)
+    first.wait_for("holds")
+    interrupt(bench, first, "stopped")
+    assert bench.saved() == {}
+
+
 SAVES_AT_A_STOP = """
 import os, signal, sys
 def told(number, frame):
