@@ -21,6 +21,7 @@ from steadyspot.contract import Exit
 from steadyspot.worker.errors import NotFound, NotRunnable, SetupError, WorkerError
 
 if TYPE_CHECKING:
+    from steadyspot.worker.keeping.half_made import Proof
     from steadyspot.worker.supervising.half_made import HalfMade
     from steadyspot.worker.supervising.standstill import Standstill
 
@@ -167,9 +168,13 @@ class JobProcess:
         """Real paths below a folder that it, or what it started, has open for writing."""
         return held_open(folder, descendants())
 
-    def half_made(self) -> dict[str, float]:
+    def half_made(self) -> dict[str, Proof]:
         """Files of the checkpoint folder that nobody has finished, as ``HalfMade.files``."""
         return self._half_made.files()
+
+    def end_proofs(self) -> None:
+        """What changes from now on is not its doing, as ``HalfMade.end_proofs``."""
+        self._half_made.end_proofs()
 
     def _become(self, environment: Mapping[str, str], tied: bool, parent: int) -> None:
         os.setpgid(0, 0)

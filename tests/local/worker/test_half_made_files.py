@@ -247,6 +247,36 @@ def test_file_whose_program_was_ended_by_one_that_is_killed_is_left_out(bench: B
     assert bench.saved() == {}
 
 
+NO_NOTES = {
+    "log of the end": (
+        "timeout 1h bash -c",
+        f"trap 'echo bye >> state/log' EXIT; {IN_THE_BACKGROUND}",
+    ),
+    "log of a trap": (
+        "bash -c",
+        f"trap 'kill $p; echo bye >> state/run.log; exit 143' TERM; {IN_THE_BACKGROUND}",
+    ),
+    "file removed": (
+        "bash -c",
+        "echo $$ > state/run.pid; touch state/running;"
+        f" trap 'kill $p; rm state/run*; exit 143' TERM; {IN_THE_BACKGROUND}",
+    ),
+    "command for a stop": ("timeout 1h bash -c", IN_THE_BACKGROUND),
+}
+"""What changes beside a half-made file at a stop, and says nothing of what is done."""
+
+
+@pytest.mark.parametrize("what", NO_NOTES)
+def test_what_is_no_note_proves_no_file_whole(bench: Bench, what: str) -> None:
+    program, text = NO_NOTES[what]
+    more = ("--on-stop", "date > state/stopped") if what == "command for a stop" else ()
+    first = bench.start(*OPTIONS, *more, *program.split(), text)
+    first.wait_for("holds")
+    interrupt(bench, first, "stopped")
+    assert "3.csv" not in bench.saved()
+    assert ("stopped" in bench.saved()) == bool(more)
+
+
 SAVES_AT_A_STOP = """
 import os, signal, sys
 def told(number, frame):
