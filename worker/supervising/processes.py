@@ -289,6 +289,11 @@ def is_ended_by(pid: int, number: int) -> bool:
     return number not in IGNORED and not _is_in(pid, number, "SigCgt:", "SigIgn:", "SigBlk:")
 
 
+def is_about_to_end(pid: int, number: int) -> bool:
+    """Whether a process that stands still ends of a signal before it does anything else."""
+    return _is_in(pid, number, "SigPnd:", "ShdPnd:") and is_ended_by(pid, number)
+
+
 def _is_in(pid: int, number: int, *sets: str) -> bool:
     """Whether a signal is in one of these sets of a process (``/proc/PID/status``)."""
     try:

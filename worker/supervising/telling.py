@@ -55,6 +55,8 @@ class Telling:
             told = [one for one in found if one.pid == self._first or one.group == group]
             self._tell(told, found)
             self._half_made.let_answer(next(one for one in found if one.pid == self._first))
+            passed_on = [one for one in found if processes.is_about_to_end(one.pid, self._number)]
+            self._half_made.note_cut(passed_on, found)
 
     def first_ended(self, code: int) -> None:
         """The first process has ended; by the signal, or with the exit code that stands for it.

@@ -11,6 +11,8 @@ import os
 import random
 import shlex
 import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from steadyspot.worker.keeping.half_made import HALF_MADE
-from tests.local.worker.kit import Bench, Worker, wait_until
+from tests.local.worker.kit import ROOT, Bench, Worker, wait_until
 
 UNITS = range(1, 7)
 WORK = """#!/bin/sh
@@ -275,6 +277,48 @@ def test_what_is_no_note_proves_no_file_whole(bench: Bench, what: str) -> None:
     interrupt(bench, first, "stopped")
     assert "3.csv" not in bench.saved()
     assert ("stopped" in bench.saved()) == bool(more)
+
+
+PASSED_ON = """
+import os, signal, subprocess, time
+from steadyspot.worker.keeping.half_made import Proof
+from steadyspot.worker.options import Audience
+from steadyspot.worker.speakers import Speakers
+from steadyspot.worker.supervising.half_made import HalfMade
+from steadyspot.worker.supervising.processes import adopt_orphans, descendants, stands
+from steadyspot.worker.supervising.standstill import Standstill
+from steadyspot.worker.supervising.telling import Telling
+
+adopt_orphans()
+half_made = HalfMade(".", Standstill())
+shell = subprocess.Popen(["sh", "-c", "trap 'exit 0' TERM; sleep 60 > x & wait"])
+while not half_made.files():
+    time.sleep(0.001)
+program = descendants()[1]
+os.kill(program.pid, signal.SIGSTOP)
+while not stands(program):
+    time.sleep(0.001)
+os.kill(program.pid, signal.SIGTERM)
+telling = Telling(shell.pid, Audience.FIRST, signal.SIGTERM, Speakers(), half_made)
+telling.begin()
+os.kill(program.pid, signal.SIGCONT)
+telling.first_ended(shell.wait())
+os.waitpid(program.pid, 0)
+assert half_made.files() == {os.path.realpath("x"): Proof()}, half_made.files()
+"""
+
+
+def test_file_whose_program_is_told_by_who_was_told_is_cut(tmp_path: Path) -> None:
+    """It is seen before the program ends of that; no note, and no exit code, makes it whole."""
+    done = subprocess.run(
+        [sys.executable, "-c", PASSED_ON],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 SAVES_AT_A_STOP = """
