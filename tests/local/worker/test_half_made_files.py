@@ -409,17 +409,54 @@ def test_what_is_written_in_another_way_is_saved_as_far_as_it_is(
     assert bench.saved() == {"part": begun}
 
 
-@pytest.mark.parametrize(
-    "program", ["tee -a state/part", "curl -sSC - -o state/part file:///dev/stdin"]
-)
-def test_program_that_goes_on_from_its_file_finds_it(bench: Bench, program: str) -> None:
+def saved_in_the_midst(bench: Bench, program: str) -> dict[str, bytes]:
+    """What is saved while a program is fed the begin of its file."""
     if not shutil.which(program.split(maxsplit=1)[0]):
         pytest.skip("there is no such program")
     first = bench.start(*OPTIONS, *command(bench, "sh", f"./work 3 | {program}"))
     first.wait_for("holds")
-    wait_until((bench.folder / "state" / "part").exists)
+    wait_until(lambda: any((bench.folder / "state").iterdir()))
     interrupt(bench, first, "saved and killed")
-    assert set(bench.saved()) == {"part"}
+    return bench.saved()
+
+
+CURL = "curl {} -o state/part file:///dev/stdin"
+
+
+@pytest.mark.parametrize("program", ["tee -a state/part", CURL.format("-sSC -")])
+def test_program_that_goes_on_from_its_file_finds_it(bench: Bench, program: str) -> None:
+    assert set(saved_in_the_midst(bench, program)) == {"part"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        CURL.format("-sHContent-Type:x"),
+        CURL.format("-s -uCarl:x"),
+        "curl -s --output-dir state -oCities.csv file:///dev/stdin",
+        "dd of=state/part bs=1",
+    ],
+)
+def test_program_that_is_given_something_like_that_makes_its_file(
+    bench: Bench, program: str
+) -> None:
+    assert saved_in_the_midst(bench, program) == {}
+
+
+@pytest.mark.parametrize("how", ["conv=notrunc", "conv=fsync,notrunc"])
+@pytest.mark.parametrize("end", ["saved and killed", "stopped"])
+def test_file_that_dd_changes_in_its_place_is_saved(bench: Bench, how: str, end: str) -> None:
+    text = f"head -c 20 /dev/zero > state/image; ./work 3 | dd of=state/image bs=1 {how}"
+    first = bench.start(*OPTIONS, *command(bench, "sh", text))
+    first.wait_for("holds")
+    wait_until(lambda: b"3 begins" in (bench.folder / "state" / "image").read_bytes())
+    interrupt(bench, first, end)
+    assert b"3 begins" in bench.saved()["image"]
+
+
+def test_file_that_a_shell_makes_for_dd_is_left_out(bench: Bench) -> None:
+    """Nothing that was there before is in it, whatever ``dd`` would leave as it is."""
+    assert saved_in_the_midst(bench, "dd conv=notrunc > state/part") == {}
 
 
 def test_half_made_files_are_named_in_the_log_and_not_in_the_mail(bench: Bench) -> None:
