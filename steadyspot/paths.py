@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+
+_LOG = re.compile(r"(?<![a-z])logs?(?![a-z])", re.IGNORECASE)
+
+
+def is_log_name(path: str) -> bool:
+    """Whether a file is a log by its name: one is added to all the time, and right in part."""
+    return bool(_LOG.search(os.path.basename(path)))
 
 
 def holds_something(folder: str) -> bool:

@@ -14,7 +14,6 @@ import contextlib
 import gc
 import io
 import os
-import re
 import sys
 import time
 import weakref
@@ -23,10 +22,8 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from steadyspot.memory.gathering import reached
+from steadyspot.paths import is_log_name
 from steadyspot.under_way import fed_children
-
-_LOG = re.compile(r"(?<![a-z])logs?(?![a-z])", re.IGNORECASE)
-"""In the name of a log, which is open all the time; a run is right whatever it lacks."""
 
 _HEAD_BYTES = 24
 _GDBM = (0x13579ACD, 0x13579ACE, 0x13579ACF)
@@ -245,7 +242,7 @@ def is_log(path: str, inode: int) -> bool:
     with contextlib.suppress(OSError):  # It may have been closed.
         if os.fstat(2).st_ino == inode:
             return True
-    return bool(_LOG.search(os.path.basename(path)))
+    return is_log_name(path)
 
 
 def is_database(number: int) -> bool:

@@ -20,7 +20,7 @@ from hashlib import sha256
 
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.contents import Moved, Span, Spool, Unreadable, read
-from steadyspot.worker.keeping.half_made import without_half_made
+from steadyspot.worker.keeping.half_made import Proof, without_half_made
 from steadyspot.worker.keeping.listing import Block, File, Listing
 from steadyspot.worker.keeping.pace import Work
 from steadyspot.worker.keeping.packing import SMALL_BYTES, spans, worn
@@ -55,7 +55,7 @@ class CheckpointFolder:
         spool: str,
         pause: Callable[[], None],
         go_on: Callable[[], None],
-        half_made: Callable[[], Mapping[str, float]],
+        half_made: Callable[[], Mapping[str, Proof]],
     ) -> None:
         self.root = root
         self._spool = Spool(spool)

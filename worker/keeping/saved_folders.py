@@ -15,7 +15,7 @@ from typing import Protocol
 from steadyspot.worker.errors import SHORTAGES, Misuse, SetupError, Short, shortage
 from steadyspot.worker.keeping.collector import no_collection
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
-from steadyspot.worker.keeping.half_made import HALF_MADE
+from steadyspot.worker.keeping.half_made import HALF_MADE, Proof
 from steadyspot.worker.keeping.history import Output
 from steadyspot.worker.keeping.listing import INLINE_BYTES, Listing
 from steadyspot.worker.keeping.output_folder import OutputFolder
@@ -37,7 +37,7 @@ class Job(Protocol):
     def held_open(self, folder: str) -> set[str]:
         """Real paths below a folder that it has open for writing."""
 
-    def half_made(self) -> dict[str, float]:
+    def half_made(self) -> dict[str, Proof]:
         """Files of the checkpoint folder that nobody has finished, for ``without_half_made``."""
 
 

@@ -296,6 +296,7 @@ class Ending:
 
     def _run_on_stop(self) -> None:
         """Run the user's own command for a stop, within its share of the grace."""
+        self._job.end_proofs()
         self._log.info("on-stop", "The command for a stop runs.", command=self._options.on_stop)
         shell = ["/bin/sh", "-c", self._options.on_stop]
         pid = os.posix_spawn(

@@ -10,10 +10,10 @@ decided elsewhere, and so is what a half-made file means for a checkpoint.
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Iterable, Iterator
 
+from steadyspot.worker.keeping.half_made import Proof
 from steadyspot.worker.supervising.processes import (
     LAST_LOOK_SECONDS,
     Process,
@@ -42,7 +42,7 @@ class HalfMade:
         self.folder = folder
         self._standstill = standstill
         self._cut: frozenset[str] = frozenset()
-        self._doubtful: dict[str, float] = {}
+        self._doubtful: dict[str, Proof] = {}
         self._in_hand: dict[tuple[int, int], set[str]] = {}
         self._in_hand_since = 0.0
 
@@ -58,15 +58,12 @@ class HalfMade:
         finally:
             self._standstill.end()
 
-    def files(self) -> dict[str, float]:
-        """Half-made files, each with the instant from which on a change beside it proves it whole.
-
-        In nanoseconds since the epoch; infinite where nothing does.
-        """
+    def files(self) -> dict[str, Proof]:
+        """Half-made files, each with when a change beside it proves it whole."""
         being_made = _all(self._made_by(descendants()))
         # Only then: a process is noted before it is told or killed.
-        in_hand = dict.fromkeys(_all(self._in_hand), self._in_hand_since)
-        return in_hand | self._doubtful | dict.fromkeys([*being_made, *self._cut], math.inf)
+        in_hand = dict.fromkeys(_all(self._in_hand), Proof(self._in_hand_since))
+        return in_hand | self._doubtful | dict.fromkeys([*being_made, *self._cut], Proof())
 
     def note_cut(self, ended: list[Process], found: list[Process]) -> None:
         """These of all that were found are about to be ended, whatever they have in hand.
@@ -113,8 +110,14 @@ class HalfMade:
             self._doubt(_all(self._in_hand) - of_living, self._in_hand_since)
         self._in_hand = {}
 
+    def end_proofs(self) -> None:
+        """The job has ended: what changes from now on is the work of others, and proves nothing."""
+        if self._doubtful:
+            now = _next_tick_ns()
+            self._doubtful = {path: Proof(p.since_ns, now) for path, p in self._doubtful.items()}
+
     def _doubt(self, paths: Iterable[str], since_ns: float) -> None:
-        self._doubtful = dict.fromkeys(paths, since_ns) | self._doubtful
+        self._doubtful = dict.fromkeys(paths, Proof(since_ns)) | self._doubtful
 
     def _made_by(self, them: Iterable[Process]) -> dict[tuple[int, int], set[str]]:
         if not self.folder:

@@ -21,6 +21,7 @@ from steadyspot.contract import Exit
 from steadyspot.worker.errors import NotFound, NotRunnable, SetupError, WorkerError
 
 if TYPE_CHECKING:
+    from steadyspot.worker.keeping.half_made import Proof
     from steadyspot.worker.supervising.half_made import HalfMade
     from steadyspot.worker.supervising.standstill import Standstill
 
@@ -36,8 +37,14 @@ SHELLS = {"ash", "bash", "busybox", "dash", "ksh", "ksh93", "mksh", "sh", "yash"
 MAKERS = {"bzip2", "cp", "curl", "gzip", "openssl", "tar", "tee", "wget", "xz", "zstd"}
 """What opens a file to make it as a whole, and keeps nothing in it that it goes on from."""
 
-GOES_ON = re.compile(rb"--continue|-[a-zA-Z]*C")
-"""What ``curl`` is given where it goes on from a file that is there, by its first letters."""
+GOES_ON = re.compile(rb"--continue|-[aBfgGiIjJklLMnNOpqRsSvVZ01346#:]*C")
+"""What ``curl`` is given where it goes on from a file that is there, by its first letters.
+
+Before the ``C`` only flags can stand: behind an option with a value, the rest is that.
+"""
+
+PATCHES = re.compile(rb"(?s)(?=.*\0of=).*\0conv=([^\0]*,)?notrunc")
+"""In what ``dd`` is given, each behind a zero, where it changes a part of a file in its place."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -167,9 +174,13 @@ class JobProcess:
         """Real paths below a folder that it, or what it started, has open for writing."""
         return held_open(folder, descendants())
 
-    def half_made(self) -> dict[str, float]:
+    def half_made(self) -> dict[str, Proof]:
         """Files of the checkpoint folder that nobody has finished, as ``HalfMade.files``."""
         return self._half_made.files()
+
+    def end_proofs(self) -> None:
+        """What changes from now on is not its doing, as ``HalfMade.end_proofs``."""
+        self._half_made.end_proofs()
 
     def _become(self, environment: Mapping[str, str], tied: bool, parent: int) -> None:
         os.setpgid(0, 0)
@@ -284,6 +295,11 @@ def is_ended_by(pid: int, number: int) -> bool:
     return number not in IGNORED and not _is_in(pid, number, "SigCgt:", "SigIgn:", "SigBlk:")
 
 
+def is_about_to_end(pid: int, number: int) -> bool:
+    """Whether a process that stands still ends of a signal before it does anything else."""
+    return _is_in(pid, number, "SigPnd:", "ShdPnd:") and is_ended_by(pid, number)
+
+
 def _is_in(pid: int, number: int, *sets: str) -> bool:
     """Whether a signal is in one of these sets of a process (``/proc/PID/status``)."""
     try:
@@ -333,15 +349,19 @@ def files_made_by(process: Process, root: str) -> set[str]:
 
     A shell has it open under other numbers, too: before it starts the program, and while what it
     calls within ``{ … } > file`` writes elsewhere. So have those that copy, pack or fetch a file by
-    its name. What is added to (``>>``) or written over in its place (``1<> file``) is not being
-    made.
+    its name. What is added to (``>>``) or written over in its place (``1<> file``, a ``dd`` that
+    leaves the rest as it is) is not being made.
     """
     how = os.O_ACCMODE | os.O_APPEND
     return {
         path
         for descriptor, path, flags in _open_below(root, process)
         if flags & how == os.O_WRONLY
-        and (descriptor == "1" or _is_shell(process) or _is_maker(process))
+        and (
+            (descriptor == "1" and not _patches(process))
+            or _is_shell(process)
+            or _is_maker(process)
+        )
     }
 
 
@@ -367,11 +387,24 @@ def _open_below(root: str, process: Process) -> Iterator[tuple[str, str, int]]:
 
 def _is_maker(process: Process) -> bool:
     """Whether a program makes files as a whole, by its name and what it was given."""
+    name, given = _program(process)
+    goes_on = name == "curl" and any(map(GOES_ON.match, given.split(b"\0")))
+    return name in MAKERS and not goes_on
+
+
+def _patches(process: Process) -> bool:
+    """Whether a program changes its standard output in its place, which it has opened itself."""
+    name, given = _program(process)
+    return name == "dd" and PATCHES.match(given) is not None
+
+
+def _program(process: Process) -> tuple[str, bytes]:
+    """The name of what a process runs, and what it was given, each argument behind a zero."""
     with contextlib.suppress(OSError):
         name = Path(f"/proc/{process.pid}/comm").read_text(errors="replace").strip()
-        given = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[1:]
-        return name in MAKERS and not (name == "curl" and any(map(GOES_ON.match, given)))
-    return False
+        given = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        return name, given[given.find(b"\0") :]
+    return "", b""
 
 
 def _is_shell(process: Process) -> bool:

@@ -8,6 +8,8 @@ after the telling is not told: it is part of what those who were told do about i
 
 from __future__ import annotations
 
+import signal
+
 from steadyspot.worker.options import Audience
 from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes
@@ -53,13 +55,16 @@ class Telling:
             told = [one for one in found if one.pid == self._first or one.group == group]
             self._tell(told, found)
             self._half_made.let_answer(next(one for one in found if one.pid == self._first))
+            passed_on = [one for one in found if processes.is_about_to_end(one.pid, self._number)]
+            self._half_made.note_cut(passed_on, found)
 
     def first_ended(self, code: int) -> None:
         """The first process has ended; by the signal, or with the exit code that stands for it.
 
-        Then it may have passed that on to what it had started, as ``timeout`` does and ``make``.
+        Then it may have passed that on to what it had started, as ``timeout`` does and ``make``,
+        and so may one that was killed after that, before it could end.
         """
-        self._half_made.judge(cut=code == 128 + self._number)
+        self._half_made.judge(cut=code in (128 + self._number, 128 + signal.SIGKILL))
 
     def go_on(self) -> None:
         """The first process is gone: tell each that is left and is not below one that speaks.

@@ -11,6 +11,8 @@ import os
 import random
 import shlex
 import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from steadyspot.worker.keeping.half_made import HALF_MADE
-from tests.local.worker.kit import Bench, Worker, wait_until
+from tests.local.worker.kit import ROOT, Bench, Worker, wait_until
 
 UNITS = range(1, 7)
 WORK = """#!/bin/sh
@@ -234,6 +236,91 @@ def test_unit_that_is_cut_beside_a_trap_is_made_again(bench: Bench, shell: str, 
     assert made(bench.folder) == Counter(UNITS) + Counter([3])
 
 
+IN_THE_BACKGROUND = "(echo begins; echo holds >&2; exec sleep 60) > state/3.csv & p=$!; wait $p"
+"""A file whose program a trap can end."""
+
+
+def test_file_whose_program_was_ended_by_one_that_is_killed_is_left_out(bench: Bench) -> None:
+    """The trap that ended it does more than its share of the grace has room for."""
+    text = f"trap 'kill $p; wait $p; sleep 60' TERM; {IN_THE_BACKGROUND}"
+    first = bench.start(*OPTIONS, "--drain", "1", "bash", "-c", text)
+    first.wait_for("holds")
+    interrupt(bench, first, "stopped")
+    assert bench.saved() == {}
+
+
+NO_NOTES = {
+    "log of the end": (
+        "timeout 1h bash -c",
+        f"trap 'echo bye >> state/log' EXIT; {IN_THE_BACKGROUND}",
+    ),
+    "log of a trap": (
+        "bash -c",
+        f"trap 'kill $p; echo bye >> state/run.log; exit 143' TERM; {IN_THE_BACKGROUND}",
+    ),
+    "file removed": (
+        "bash -c",
+        "echo $$ > state/run.pid; touch state/running;"
+        f" trap 'kill $p; rm state/run*; exit 143' TERM; {IN_THE_BACKGROUND}",
+    ),
+    "command for a stop": ("timeout 1h bash -c", IN_THE_BACKGROUND),
+}
+"""What changes beside a half-made file at a stop, and says nothing of what is done."""
+
+
+@pytest.mark.parametrize("what", NO_NOTES)
+def test_what_is_no_note_proves_no_file_whole(bench: Bench, what: str) -> None:
+    program, text = NO_NOTES[what]
+    more = ("--on-stop", "date > state/stopped") if what == "command for a stop" else ()
+    first = bench.start(*OPTIONS, *more, *program.split(), text)
+    first.wait_for("holds")
+    interrupt(bench, first, "stopped")
+    assert "3.csv" not in bench.saved()
+    assert ("stopped" in bench.saved()) == bool(more)
+
+
+PASSED_ON = """
+import os, signal, subprocess, time
+from steadyspot.worker.keeping.half_made import Proof
+from steadyspot.worker.options import Audience
+from steadyspot.worker.speakers import Speakers
+from steadyspot.worker.supervising.half_made import HalfMade
+from steadyspot.worker.supervising.processes import adopt_orphans, descendants, stands
+from steadyspot.worker.supervising.standstill import Standstill
+from steadyspot.worker.supervising.telling import Telling
+
+adopt_orphans()
+half_made = HalfMade(".", Standstill())
+shell = subprocess.Popen(["sh", "-c", "trap 'exit 0' TERM; sleep 60 > x & wait"])
+while not half_made.files():
+    time.sleep(0.001)
+program = descendants()[1]
+os.kill(program.pid, signal.SIGSTOP)
+while not stands(program):
+    time.sleep(0.001)
+os.kill(program.pid, signal.SIGTERM)
+telling = Telling(shell.pid, Audience.FIRST, signal.SIGTERM, Speakers(), half_made)
+telling.begin()
+os.kill(program.pid, signal.SIGCONT)
+telling.first_ended(shell.wait())
+os.waitpid(program.pid, 0)
+assert half_made.files() == {os.path.realpath("x"): Proof()}, half_made.files()
+"""
+
+
+def test_file_whose_program_is_told_by_who_was_told_is_cut(tmp_path: Path) -> None:
+    """It is seen before the program ends of that; no note, and no exit code, makes it whole."""
+    done = subprocess.run(
+        [sys.executable, "-c", PASSED_ON],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 SAVES_AT_A_STOP = """
 import os, signal, sys
 def told(number, frame):
@@ -322,17 +409,54 @@ def test_what_is_written_in_another_way_is_saved_as_far_as_it_is(
     assert bench.saved() == {"part": begun}
 
 
-@pytest.mark.parametrize(
-    "program", ["tee -a state/part", "curl -sSC - -o state/part file:///dev/stdin"]
-)
-def test_program_that_goes_on_from_its_file_finds_it(bench: Bench, program: str) -> None:
+def saved_in_the_midst(bench: Bench, program: str) -> dict[str, bytes]:
+    """What is saved while a program is fed the begin of its file."""
     if not shutil.which(program.split(maxsplit=1)[0]):
         pytest.skip("there is no such program")
     first = bench.start(*OPTIONS, *command(bench, "sh", f"./work 3 | {program}"))
     first.wait_for("holds")
-    wait_until((bench.folder / "state" / "part").exists)
+    wait_until(lambda: any((bench.folder / "state").iterdir()))
     interrupt(bench, first, "saved and killed")
-    assert set(bench.saved()) == {"part"}
+    return bench.saved()
+
+
+CURL = "curl {} -o state/part file:///dev/stdin"
+
+
+@pytest.mark.parametrize("program", ["tee -a state/part", CURL.format("-sSC -")])
+def test_program_that_goes_on_from_its_file_finds_it(bench: Bench, program: str) -> None:
+    assert set(saved_in_the_midst(bench, program)) == {"part"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        CURL.format("-sHContent-Type:x"),
+        CURL.format("-s -uCarl:x"),
+        "curl -s --output-dir state -oCities.csv file:///dev/stdin",
+        "dd of=state/part bs=1",
+    ],
+)
+def test_program_that_is_given_something_like_that_makes_its_file(
+    bench: Bench, program: str
+) -> None:
+    assert saved_in_the_midst(bench, program) == {}
+
+
+@pytest.mark.parametrize("how", ["conv=notrunc", "conv=fsync,notrunc"])
+@pytest.mark.parametrize("end", ["saved and killed", "stopped"])
+def test_file_that_dd_changes_in_its_place_is_saved(bench: Bench, how: str, end: str) -> None:
+    text = f"head -c 20 /dev/zero > state/image; ./work 3 | dd of=state/image bs=1 {how}"
+    first = bench.start(*OPTIONS, *command(bench, "sh", text))
+    first.wait_for("holds")
+    wait_until(lambda: b"3 begins" in (bench.folder / "state" / "image").read_bytes())
+    interrupt(bench, first, end)
+    assert b"3 begins" in bench.saved()["image"]
+
+
+def test_file_that_a_shell_makes_for_dd_is_left_out(bench: Bench) -> None:
+    """Nothing that was there before is in it, whatever ``dd`` would leave as it is."""
+    assert saved_in_the_midst(bench, "dd conv=notrunc > state/part") == {}
 
 
 def test_half_made_files_are_named_in_the_log_and_not_in_the_mail(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from typing import Any
 
+from steadyspot.worker.keeping.half_made import Proof
 from steadyspot.worker.keeping.store import (
     Condition,
     ConditionFailed,
@@ -194,7 +195,7 @@ class IdleJob:
     def held_open(self, folder: str) -> set[str]:
         return set()
 
-    def half_made(self) -> dict[str, float]:
+    def half_made(self) -> dict[str, Proof]:
         return {}
 
 
