@@ -8,6 +8,8 @@ import zlib
 from io import BytesIO, StringIO
 from typing import Any
 
+from steadyspot.memory.in_memory import checksum_of_rows
+
 _METHODS = (
     *("__array__", "__array_interface__", "__arrow_c_array__", "__arrow_c_stream__"),
     *("hexdigest", "get_obj", "partial_fit", "_getvalue"),
@@ -36,6 +38,8 @@ def checksum(value: Any) -> int | None:
 
 
 def _of_library(value: Any) -> int | None:
+    if (rows := checksum_of_rows(value)) is not None:
+        return rows
     if type(value).__module__.partition(".")[0] in _FIXED:
         return None
     if hasattr(type(value), "get_obj"):  # It lies in memory that processes share.
