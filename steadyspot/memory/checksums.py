@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 import zlib
@@ -18,6 +19,9 @@ _METHODS = (
 
 _FIXED = ("pyarrow",)
 """Libraries whose data nobody changes."""
+
+_OBJECTS = "O"
+"""The format of a buffer that says which objects it holds, and not what lies in them."""
 
 
 def has_checksum(kind: type) -> bool:
@@ -53,9 +57,14 @@ def _of_library(value: Any) -> int | None:
         lxml.ElementTree(value).write(found)
         return found.value
     try:
-        found.write(memoryview(value).cast("B"))
+        view = memoryview(value)
+        found.write(view.cast("B"))
     except (TypeError, ValueError):  # What is no buffer, or one of dates, tells it another way.
-        pickle.Pickler(found, 5, buffer_callback=found.take).dump(value)
+        found.copy(value)
+    else:
+        if view.format == _OBJECTS:
+            with contextlib.suppress(Exception):  # Some of them may be copied by nobody.
+                found.copy(value)
     return found.value
 
 
@@ -75,5 +84,8 @@ class _Sum:
         self.value = zlib.crc32(data, self.value)
         return len(data)
 
-    def take(self, buffer: pickle.PickleBuffer) -> None:
+    def copy(self, value: Any) -> None:
+        pickle.Pickler(self, 5, buffer_callback=self._take).dump(value)
+
+    def _take(self, buffer: pickle.PickleBuffer) -> None:
         self.write(buffer.raw())

@@ -38,6 +38,12 @@ def of_duckdb() -> duckdb.DuckDBPyConnection:
     return duckdb.connect().execute('create table "a row" as select -1 as "a number"')
 
 
+def of_lists(*others: object) -> Any:
+    value = np.empty(1 + len(others), object)
+    value[:] = [[], *others]
+    return value
+
+
 CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "list": ([1, 2], lambda value: value.reverse()),
     "long list": ([0] * (3 * ITEMS), lambda value: value.append(0)),
@@ -61,6 +67,11 @@ CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "column": (np.zeros((3, 3))[:, 1], lambda value: value.fill(1)),
     "dates": (np.zeros(3, "M8[s]"), lambda value: value.__setitem__(1, 5)),
     "objects": (np.array([None, "a"]), lambda value: value.__setitem__(0, 5)),
+    "list in an array": (of_lists(), lambda value: value[0].append(1)),
+    "list in an array beside what cannot be copied": (
+        of_lists(threading.Lock()),
+        lambda value: value.__setitem__(0, 5),
+    ),
     "number of an object in a list": ([Part(1)], lambda value: setattr(value[0], "rows", 2)),
     "row of an object in a list": (
         [Part({"a": [[0]]})],
