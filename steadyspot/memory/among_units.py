@@ -10,8 +10,10 @@ from __future__ import annotations
 import io
 
 from steadyspot.memory.contents import Told, all_told, is_data
+from steadyspot.memory.files_named import reads_rows_of_others
 from steadyspot.memory.flow import Way
 from steadyspot.memory.gathering import Names
+from steadyspot.memory.in_memory import is_database
 from steadyspot.memory.places import places_at
 from steadyspot.memory.randomness import standing
 from steadyspot.memory.restored import Restored
@@ -30,6 +32,7 @@ class AmongUnits:
         self._text = UnitText(loops, others, running.functions)
         self._codes = set(running.loops.values())
         self._restored = restored
+        self._reads_rows = reads_rows_of_others(running.statements)
         calls = (node for one in running.programs for node in one.calls())
         self._random = standing() if self._text.seeds(calls) else {}
         self._before = self._held()
@@ -61,9 +64,19 @@ class AmongUnits:
         """What units may read of what is reached by name, and what it holds."""
         return all_told(
             lambda path, value: (
-                not self._places(path).isdisjoint(self._text.read) and _may_hand_on(value)
+                not self._places(path).isdisjoint(self._text.read) and self._may_hand_on(value)
             )
         )
+
+    def _may_hand_on(self, value: object) -> bool:
+        """Whether it is data, or something that units take the next one from.
+
+        Other objects of libraries change as they are used, as by what they look up once.
+        """
+        if is_database(value):
+            return self._reads_rows
+        is_iterator = hasattr(type(value), "__next__") and not isinstance(value, io.IOBase)
+        return is_iterator or is_data(value) is not None
 
     def _places(self, path: Names) -> set[str]:
         """What the text may call what is reached so."""
@@ -97,12 +110,3 @@ class AmongUnits:
         else:
             ways = ways or {Way.GIVEN}  # By another name, or by a library.
         return any(self._text.hands_on(place, ways) for place in places)
-
-
-def _may_hand_on(value: object) -> bool:
-    """Whether it is data, or something that units take the next one from.
-
-    Other objects of libraries change as they are used, as by what they look up once.
-    """
-    is_iterator = hasattr(type(value), "__next__") and not isinstance(value, io.IOBase)
-    return is_iterator or is_data(value) is not None

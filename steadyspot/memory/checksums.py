@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 import zlib
 from io import BytesIO, StringIO
 from typing import Any
+
+from steadyspot.memory.in_memory import checksum_of_rows
 
 _METHODS = (
     *("__array__", "__array_interface__", "__arrow_c_array__", "__arrow_c_stream__"),
@@ -16,6 +19,9 @@ _METHODS = (
 
 _FIXED = ("pyarrow",)
 """Libraries whose data nobody changes."""
+
+_OBJECTS = "O"
+"""The format of a buffer that says which objects it holds, and not what lies in them."""
 
 
 def has_checksum(kind: type) -> bool:
@@ -36,6 +42,8 @@ def checksum(value: Any) -> int | None:
 
 
 def _of_library(value: Any) -> int | None:
+    if (rows := checksum_of_rows(value)) is not None:
+        return rows
     if type(value).__module__.partition(".")[0] in _FIXED:
         return None
     if hasattr(type(value), "get_obj"):  # It lies in memory that processes share.
@@ -49,9 +57,14 @@ def _of_library(value: Any) -> int | None:
         lxml.ElementTree(value).write(found)
         return found.value
     try:
-        found.write(memoryview(value).cast("B"))
+        view = memoryview(value)
+        found.write(view.cast("B"))
     except (TypeError, ValueError):  # What is no buffer, or one of dates, tells it another way.
-        pickle.Pickler(found, 5, buffer_callback=found.take).dump(value)
+        found.copy(value)
+    else:
+        if view.format == _OBJECTS:
+            with contextlib.suppress(Exception):  # Some of them may be copied by nobody.
+                found.copy(value)
     return found.value
 
 
@@ -71,5 +84,8 @@ class _Sum:
         self.value = zlib.crc32(data, self.value)
         return len(data)
 
-    def take(self, buffer: pickle.PickleBuffer) -> None:
+    def copy(self, value: Any) -> None:
+        pickle.Pickler(self, 5, buffer_callback=self._take).dump(value)
+
+    def _take(self, buffer: pickle.PickleBuffer) -> None:
         self.write(buffer.raw())

@@ -49,10 +49,12 @@ Told = tuple[int, int | None]
 def is_data(value: object) -> int | None:
     """None where a value is no data, but a module, a connection, or an object of the job's."""
     kind = type(value)
+    if rows_in_memory(value) is not None:
+        return 0
     if issubclass(kind, type) or callable(value):
         return None
     is_known = is_plain_value(value) or issubclass(kind, (*CONTAINERS, *BUFFERS, memoryview))
-    return 0 if is_known or has_checksum(kind) or rows_in_memory(value) is not None else None
+    return 0 if is_known or has_checksum(kind) else None
 
 
 def is_plain_value(value: object) -> bool:

@@ -36,8 +36,16 @@ _MODES = {f"{how}{more}" for how in "rwxa" for more in ("", "b", "t", "+", "b+",
 """What a file may be opened for."""
 
 _SELECTS = re.compile(r"\b(select|returning|or\s+ignore)\b", re.IGNORECASE)
-_BEGINS_ANEW = re.compile(r"\b(create\s+or\s+replace|drop|truncate)\b", re.IGNORECASE)
+_BEGINS_ANEW = re.compile(
+    r"\b(create\s+or\s+replace|drop|truncate)\b|\bdelete\s+from\s+[\w.\"]+\s*(;|\Z)", re.IGNORECASE
+)
 """Words of SQL by which rows of others are read, and by which none of them are left."""
+
+
+def reads_rows_of_others(of_units: Iterable[ast.AST]) -> bool:
+    """Whether SQL that units run reads what others of them may have left in a database."""
+    sql = _texts(of_units)
+    return any(map(_SELECTS.search, sql)) and not any(map(_BEGINS_ANEW.search, sql))
 
 
 class FilesNamed:
@@ -61,9 +69,7 @@ class FilesNamed:
         self, outside: FilesOutside, of_units: Iterable[ast.AST], *, kept: bool
     ) -> list[str]:
         """By what names units may read in a database what those before them have left."""
-        sql = "\n".join(_texts(of_units))
-        reads = _SELECTS.search(sql) and not _BEGINS_ANEW.search(sql)
-        return outside.databases_again(kept=kept) if reads else []
+        return outside.databases_again(kept=kept) if reads_rows_of_others(of_units) else []
 
     def may_hide_some(self, of_units: Iterable[ast.AST], left: FilesLeft) -> bool:
         """Whether what units run may leave something in a file that is read for an output later."""

@@ -263,7 +263,7 @@ def _size(value: Any) -> int | None:
 
 
 def _size_here(value: object) -> int | None:
-    if issubclass(type(value), _QUEUES):
+    if issubclass(type(value), (*_QUEUES, ModuleType)):
         return None
     size = _size(value)
     return rows_in_memory(value) if size is None else size

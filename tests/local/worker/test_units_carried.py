@@ -19,7 +19,7 @@ from tests.local.worker.test_local_folder import (
 )
 
 HEAD = """
-import collections, heapq, os, statistics, sys, time
+import collections, duckdb, heapq, numpy, os, statistics, sys, time
 from steadyspot import current_run
 
 OWN = sys.argv[1:] == ["own"]
@@ -47,6 +47,21 @@ WAYS = {
     "list by a library": (
         "best = [0] * 3\nfor unit in each(): heapq.heappushpop(best, unit)\nwrite(best)",
         "none",
+    ),
+    "row of DuckDB itself": (
+        """
+duckdb.execute("create table total as select 0 as units")
+for unit in each(): duckdb.execute("update total set units = units + ?", [unit])
+write(duckdb.sql("select units from total").fetchone())""",
+        "own",
+    ),
+    "list in an array of objects": (
+        """
+rows = numpy.empty(3, object)
+for at in range(3): rows[at] = []
+for unit in each(): rows[unit % 3].append(unit)
+write(rows.tolist())""",
+        "own",
     ),
     "sum of a generator": ("write(sum(unit for unit in each()))", "own"),
     "comprehension": ("found = {unit: unit for unit in each()}\nwrite(found)", "own"),

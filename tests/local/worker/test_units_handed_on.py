@@ -21,7 +21,7 @@ from tests.local.worker.test_local_folder import (
 from tests.local.worker.test_units_carried import undisturbed
 
 HEAD = """
-import random, sys, time
+import random, sqlite3, sys, time
 from steadyspot import current_run
 
 def put(unit, value):
@@ -50,6 +50,12 @@ def new(row):
     if row in seen: return False
     seen.add(row)
     return True
+for unit in each(): put(unit, list(filter(new, rows(unit))))""",
+    "rows that a database in memory has": """
+seen = sqlite3.connect(":memory:")
+seen.execute("create table seen (row primary key)")
+def new(row):
+    return seen.execute("insert or ignore into seen values (?)", (row,)).rowcount
 for unit in each(): put(unit, list(filter(new, rows(unit))))""",
     "seeded random numbers": """
 random.seed(7)

@@ -16,6 +16,7 @@ from steadyspot.memory.under_loops import UnderLoops
 HEAD = """
 import collections, csv, functools, io, itertools, logging, os, random, sqlite3, sys, time
 from collections import Counter, defaultdict, deque
+import duckdb
 import numpy as np
 
 class run:
@@ -141,6 +142,38 @@ def number(k):
     return ids[k]
 for u in run.remaining(U): put(u,[number(r["id"]) for r in load(u)])""",
         "ids",
+    ),
+    "rows that a database in memory has seen": (
+        """
+con=sqlite3.connect(":memory:"); con.execute("create table seen(id primary key)")
+for u in run.remaining(U):
+    ids=[(r["id"],) for r in load(u)]
+    put(u,[con.execute("insert or ignore into seen values(?)",one).rowcount for one in ids])""",
+        "con",
+    ),
+    "rows of a cursor": (
+        """
+cur=sqlite3.connect(":memory:").cursor(); cur.execute("create table t(v)")
+for u in run.remaining(U):
+    cur.execute("insert into t values(?)",(u,))
+    put(u,cur.execute("select sum(v) from t").fetchone())""",
+        "cur",
+    ),
+    "rows of DuckDB": (
+        """
+con=duckdb.connect(); con.execute("create table t as select 0 v")
+for u in run.remaining(U):
+    con.execute("update t set v=v+1")
+    put(u,con.execute("select v from t").fetchone())""",
+        "con",
+    ),
+    "rows of DuckDB itself": (
+        """
+duckdb.sql("create or replace table of_units as select 0 v")
+for u in run.remaining(U):
+    duckdb.execute("update of_units set v=v+1")
+    put(u,duckdb.sql("select v from of_units").fetchone())""",
+        "duckdb",
     ),
     "numbers by key of a factory": (
         """
@@ -789,6 +822,26 @@ for i,u in enumerate(run.remaining(U),1):
     rows=load(u); sizes.append(len(rows)); put(u,rows)
     took=time.monotonic()-begun
     print(f"{i}/{len(U)} {took/i:.2f}s each, {sum(sizes)} rows")""",
+    "rows in memory of each unit": """
+con=sqlite3.connect(":memory:"); con.execute("create table t(v)")
+for u in run.remaining(U):
+    con.execute("delete from t")
+    con.executemany("insert into t values(?)",[(r["v"],) for r in load(u)])
+    put(u,con.execute("select sum(v) from t").fetchone())""",
+    "table of DuckDB of each unit": """
+con=duckdb.connect()
+for u in run.remaining(U):
+    con.execute(f"create or replace table t as select range*{u} v from range(5)")
+    put(u,con.execute("select sum(v) from t").fetchone())""",
+    "rows that units look up in memory": """
+con=sqlite3.connect(":memory:"); con.execute("create table t(u,v)")
+con.executemany("insert into t values(?,?)",[(u%5,u) for u in range(20)])
+for u in run.remaining(U): put(u,con.execute("select v from t where u=?",(u,)).fetchall())""",
+    "rows that units leave in memory": """
+con=sqlite3.connect(":memory:"); con.execute("create table t(v)")
+for u in run.remaining(U):
+    put(u,load(u))
+    with con: con.execute("insert into t values(?)",(u,))""",
     "connection of an age": """
 import sqlite3
 class Db:

@@ -15,13 +15,27 @@ from steadyspot.memory.under_loops import UnderLoops
 
 HEAD = """
 import array, asyncio, atexit, collections, concurrent.futures, configparser, dataclasses, hashlib
-import heapq, itertools, json, logging, struct, tempfile, time, types, xml.dom.minidom
-import numpy
+import heapq, itertools, json, logging, sqlite3, struct, tempfile, time, types, xml.dom.minidom
+import duckdb, numpy
 def each():
     for unit in remaining(range(1, 9)): yield unit
 """
 KEPT = {
     "number": ("total = 0\nfor unit in remaining(U): total += unit\nwrite(total)", "total"),
+    "rows of DuckDB": (
+        """
+con = duckdb.connect(); con.execute("create table t as select 0 v")
+for unit in each(): con.execute("update t set v = v + 1")
+write(con.execute("select v from t").fetchone())""",
+        "con",
+    ),
+    "rows of DuckDB itself": (
+        """
+duckdb.sql("create or replace table of_loop as select 0 v")
+for unit in each(): duckdb.execute("update of_loop set v = v + 1")
+write(duckdb.sql("select v from of_loop").fetchone())""",
+        "duckdb",
+    ),
     "over lines": (
         "total = 0\nfor unit in remaining(\n    U,\n):\n    total += unit\nwrite(total)",
         "total",
@@ -573,6 +587,16 @@ def test_what_is_told_made_anew_or_waits_for_its_output_is_not_kept(
 
 def test_list_is_kept_where_units_were_done_although_it_grew(tmp_path: Path) -> None:
     text = "names = []\nfor unit in each(): names.append(unit)\nwrite(names)"
+    assert kept(tmp_path, text) == []
+    assert kept(tmp_path, text, all_made=True) == ["names"]
+    assert kept(tmp_path, text, ran=False) == ["names"]
+
+
+def test_rows_in_memory_are_kept_where_units_were_done_although_they_grew(tmp_path: Path) -> None:
+    text = """
+names = sqlite3.connect(":memory:"); names.execute("create table t (v)")
+for unit in each(): names.execute("insert into t values (?)", (unit,))
+write(names.execute("select sum(v) from t").fetchone())"""
     assert kept(tmp_path, text) == []
     assert kept(tmp_path, text, all_made=True) == ["names"]
     assert kept(tmp_path, text, ran=False) == ["names"]

@@ -6,14 +6,18 @@ import array
 import collections
 import io
 import multiprocessing
+import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
 from steadyspot.memory.contents import ITEMS, contents
+from steadyspot.memory.in_memory import ROWS
 
 
 class Part:
@@ -21,6 +25,23 @@ class Part:
 
     def __init__(self, rows: Any) -> None:
         self.rows = rows
+
+
+def of_sqlite(rows: int = 1) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:")
+    database.execute('create table "a row" (number)')
+    database.executemany('insert into "a row" values (?)', ([-1] for _ in range(rows)))
+    return database
+
+
+def of_duckdb() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect().execute('create table "a row" as select -1 as "a number"')
+
+
+def of_lists(*others: object) -> Any:
+    value = np.empty(1 + len(others), object)
+    value[:] = [[], *others]
+    return value
 
 
 CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
@@ -46,10 +67,28 @@ CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "column": (np.zeros((3, 3))[:, 1], lambda value: value.fill(1)),
     "dates": (np.zeros(3, "M8[s]"), lambda value: value.__setitem__(1, 5)),
     "objects": (np.array([None, "a"]), lambda value: value.__setitem__(0, 5)),
+    "list in an array": (of_lists(), lambda value: value[0].append(1)),
+    "list in an array beside what cannot be copied": (
+        of_lists(threading.Lock()),
+        lambda value: value.__setitem__(0, 5),
+    ),
     "number of an object in a list": ([Part(1)], lambda value: setattr(value[0], "rows", 2)),
     "row of an object in a list": (
         [Part({"a": [[0]]})],
         lambda value: value[0].rows["a"][0].append(1),
+    ),
+    "row of SQLite": (of_sqlite(), lambda value: value.execute('update "a row" set number = -2')),
+    "row of SQLite by a cursor": (
+        of_sqlite().cursor(),
+        lambda value: value.execute('insert into "a row" values (2)'),
+    ),
+    "last of many rows of SQLite": (
+        of_sqlite(ROWS + 2),
+        lambda value: value.execute(f'update "a row" set number = 2 where rowid = {ROWS + 1}'),
+    ),
+    "row of DuckDB": (
+        of_duckdb(),
+        lambda value: value.execute('update "a row" set "a number" = 2'),
     ),
     "array in a list": ([np.zeros(3)], lambda value: value[0].fill(1)),
 }
@@ -94,3 +133,24 @@ def test_object_in_a_list_is_not_asked_what_it_holds() -> None:
 
     value = [Asleep()]
     assert contents(value) == contents(value) is not None
+
+
+def test_rows_that_are_gone_again_are_no_part_of_a_database() -> None:
+    database = of_sqlite()
+    before = contents(database)
+    database.execute('insert into "a row" values (2)')
+    database.execute('delete from "a row" where number = 2')
+    assert contents(database) == before
+
+
+def test_rows_in_a_file_are_not_looked_at(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "rows.db")
+    database.execute("create table rows (number)")
+    assert contents(database) is None
+
+
+def test_a_look_at_rows_leaves_alone_what_is_asked_for() -> None:
+    for database in (of_sqlite(3), of_duckdb()):
+        asked = database.execute('select * from "a row"')
+        assert contents(database) is not None
+        assert asked.fetchone() == (-1,)
