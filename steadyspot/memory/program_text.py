@@ -170,8 +170,7 @@ class Program:
 
     def _with_block(self, nodes: Iterator[ast.expr]) -> tuple[ast.expr, list[Any]] | None:
         for node in nodes:
-            above = (one for one in self.above(node) if isinstance(one, FUNCTIONS))
-            return node, block_of(next(above, self._module))
+            return node, block_of(self._scope(node))
         return None
 
     def around(self, code: CodeType, at: int) -> list[ast.expr]:
@@ -224,6 +223,21 @@ class Program:
         while more := [of for names, of in made if names & found and not of <= found]:
             found = found.union(*more)
         return found
+
+    def values_of(self, name: str, seen_by: ast.AST) -> list[ast.expr]:
+        """What a name is given that code sees, in its own function or outside of all."""
+        scopes = {self._scope(seen_by), self._module}
+        return [
+            one.value
+            for one in self.nodes
+            if isinstance(one, ast.Assign)
+            and name in {place_of(target) for target in one.targets}
+            and self._scope(one) in scopes
+        ]
+
+    def _scope(self, node: ast.AST) -> ast.AST:
+        above = (one for one in self.above(node) if isinstance(one, FUNCTIONS))
+        return next(above, self._module)
 
     def blocks(self) -> list[list[Any]]:
         """What stands in its loops and functions."""
@@ -296,8 +310,7 @@ class Program:
         """Whether a name of the loop's code is read behind it, or by a function that sees it."""
         if is_read(list(self._after(loop)), name):
             return True
-        above = list(self.above(loop))
-        scope = next((one for one in above if isinstance(one, FUNCTIONS)), self._module)
+        scope = self._scope(loop)
         if name in outer | declared([scope]):
             scope = self._module
         seeing = (one for one in self._functions if scope in self.above(one))
