@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from copy import deepcopy
 
 from steadyspot.memory.places import called_by, given_to, place_of, stored_in, used, walk
-from steadyspot.memory.program_text import Program
+from steadyspot.memory.program_text import ASK, Loop, Program
 
 _LAZY = {
     *("map", "filter", "zip", "zip_longest", "starmap", "filterfalse", "takewhile", "dropwhile"),
@@ -24,24 +24,45 @@ _DEEP = 3
 """So far names in a head are followed to what has units."""
 
 
-def run_by_head(loop: ast.For, program: Program, functions: Collection[str]) -> list[ast.stmt]:
+def run_by_head(loop: Loop, program: Program, functions: Collection[str]) -> list[ast.stmt]:
     """What the head of a loop runs for each unit, where ``functions`` of the job have such names.
 
     Each as a statement of its own.
     """
+    if isinstance(loop, ast.While):
+        named = (one for one in ast.walk(loop.test) if isinstance(one, ast.NamedExpr))
+        return [ast.Assign(targets=[one.target], value=one.value) for one in named]
     head = _Names(program, loop).visit(deepcopy(loop.iter))
     return [ast.Expr(value=one) for one in _run(head, functions)]
 
 
-def counted_by_head(loop: ast.For, program: Program) -> set[str]:
+def counted_by_head(loop: Loop, program: Program) -> set[str]:
     """Names that a head gives what begins again with each attempt, as a count does."""
+    if isinstance(loop, ast.While):
+        return set()
     return _counted(_Names(program, loop).visit(deepcopy(loop.iter)), loop.target)
+
+
+def taken_by(loop: Loop) -> set[str]:
+    """Names that a loop gives its units."""
+    if isinstance(loop, ast.For):
+        return stored_in(loop.target)
+    return {
+        name
+        for one in ast.walk(loop)
+        if isinstance(one, ast.Assign | ast.NamedExpr) and _asks(one.value)
+        for name in stored_in(one)
+    }
+
+
+def _asks(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and called_by(node) in ASK
 
 
 class _Names(ast.NodeTransformer):
     """Puts in place of names what the loop's code has given them once, where that has units."""
 
-    def __init__(self, program: Program, loop: ast.For, depth: int = _DEEP) -> None:
+    def __init__(self, program: Program, loop: Loop, depth: int = _DEEP) -> None:
         self._program, self._loop, self._depth = program, loop, depth
 
     def visit_Call(self, node: ast.Call) -> ast.AST:

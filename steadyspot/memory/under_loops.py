@@ -8,7 +8,7 @@ from types import CodeType
 
 from steadyspot.memory.loop_heads import counted_by_head, run_by_head
 from steadyspot.memory.plain_loop import taken_at_once
-from steadyspot.memory.program_text import under_way_in
+from steadyspot.memory.program_text import Loop, under_way_in
 from steadyspot.memory.read_later import called_from, with_functions
 from steadyspot.under_way import job_stack
 
@@ -22,19 +22,19 @@ class UnderLoops:
     """
 
     def __init__(self, files: Iterable[str]) -> None:
-        self.loops: dict[ast.For, CodeType] = {}
+        self.loops: dict[Loop, CodeType] = {}
         self.blocks: list[list[ast.stmt]] = []
         self.counted = set[str]()
         taker = taken_at_once()
         under_way, self.programs = under_way_in(job_stack(), files)
         named = {name for one in self.programs for name in one.functions(()).values()}
-        for frame, program, statement in under_way:
-            if isinstance(statement, ast.For):
-                if statement not in self.loops:
-                    head = run_by_head(statement, program, named)
-                    self.blocks.append([*head, *statement.body])
-                    self.counted |= counted_by_head(statement, program)
-                self.loops[statement] = frame.f_code
+        for frame, program, statement, loop in under_way:
+            if loop:
+                if loop not in self.loops:
+                    head = run_by_head(loop, program, named)
+                    self.blocks.append([*head, *loop.body])
+                    self.counted |= counted_by_head(loop, program)
+                self.loops[loop] = frame.f_code
             elif frame is taker:
                 self.blocks.append([statement])
         self.functions = called_from(self.own, self.programs, set(self.loops))

@@ -22,6 +22,7 @@ from steadyspot.memory.flow import (
     read_by,
     renewed,
 )
+from steadyspot.memory.loop_heads import taken_by
 from steadyspot.memory.places import (
     arguments_of,
     block_of,
@@ -70,9 +71,9 @@ class UnitText:
         self._functions = functions
         self._followed: set[str] = set()
         self.counted = running.counted & self.read
-        takes = (one for one in (*running.loops, *self._nodes) if isinstance(one, _TAKE))
-        self._taken = {name for loop in takes for name in stored_in(loop.target)}
-        self._given = {name for loop in running.loops for name in stored_in(loop.target)}
+        self._given = set[str]().union(*map(taken_by, running.loops))
+        takes = (one for one in self._nodes if isinstance(one, _TAKE))
+        self._taken = self._given.union(*(stored_in(one.target) for one in takes))
         self._given |= {arg.arg for one in functions for arg in arguments_of(one)}
         self._given |= {name for one in statements for name in stored_in(one)}
 

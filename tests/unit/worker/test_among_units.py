@@ -234,6 +234,44 @@ for i,(name,u) in enumerate(zip(names,todo)): put(u,name)""",
 for u,n in ((u,i*2) for i,u in enumerate(run.remaining(U))): put(u,n)""",
         "n",
     ),
+    "number where next is asked": (
+        """
+it=run.remaining(U); n=0
+while True:
+    u=next(it,None)
+    if u is None: break
+    n+=u; put(u,n)""",
+        "n",
+    ),
+    "number until there is no next": (
+        """
+def main():
+    it=iter(run.remaining(U)); n=0
+    while True:
+        try: u=next(it)
+        except StopIteration: break
+        n+=u
+        put(u,n)
+main()""",
+        "n",
+    ),
+    "rows where the condition asks": (
+        """
+it=run.remaining(U); seen=set(); u=None
+while (u:=next(it,None)) is not None:
+    put(u,[r for r in load(u) if r["id"] not in seen])
+    seen.update(r["id"] for r in load(u))""",
+        "seen",
+    ),
+    "count of what is asked": (
+        """
+it=enumerate(run.remaining(U))
+while True:
+    try: n,u=next(it)
+    except StopIteration: break
+    put(u,n)""",
+        "it",
+    ),
     "seeded numbers": (
         """
 random.seed(42)
@@ -521,7 +559,12 @@ asyncio.run(main())""",
     ),
 }
 
-BY_VALUE_ALONE = {"numbers by key of a factory", "who is next", "rows by another name"}
+BY_VALUE_ALONE = {
+    "count of what is asked",
+    "numbers by key of a factory",
+    "who is next",
+    "rows by another name",
+}
 
 NOT_HANDED_ON = {
     "cache of a function": """
@@ -749,6 +792,41 @@ def rows(units):
         yield u,len(before)
         del before[-1]
 for u,n in rows(run.remaining(U)): put(u,u)""",
+    "next that is asked": """
+def main():
+    it=iter(run.remaining(U)); u=None; n=0; cache={}
+    while (u:=next(it,None)) is not None:
+        u=u*2
+        if u%3 not in cache: cache[u%3]=str(u%3)
+        rows=[]
+        for r in load(u): rows.append(r)
+        put(u,[rows,cache[u%3]])
+        n+=1
+        print(n)
+main()""",
+    "next that is asked of a generator": """
+def each():
+    it=run.remaining(U); u=None
+    while True:
+        try: u=next(it)
+        except StopIteration: return
+        print(u)
+        yield u
+todo=map(str,each()); u=v=None; count=0
+while True:
+    v=next(todo,None)
+    if v is None: break
+    if v=="7": continue
+    count+=1
+    put(v,v)
+    if count%2: print(count)""",
+    "first of each table": """
+for table in "ab":
+    it=run.remaining(U); rows=[table]
+    first=next(it,None)
+    rows.append(first)
+    for u in it: put(u,table)
+    put(table,rows)""",
     "parser that is cleared": """
 class Parser:
     def __init__(self): self.rows, self.n = [], 0
