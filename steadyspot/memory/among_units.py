@@ -28,8 +28,7 @@ class AmongUnits:
     """
 
     def __init__(self, running: UnderLoops, restored: Restored) -> None:
-        loops, others = list(running.loops), running.others
-        self._text = UnitText(loops, others, running.functions)
+        self._text = UnitText(running)
         self._codes = set(running.loops.values())
         self._restored = restored
         self._reads_rows = reads_rows_of_others(running.statements)

@@ -44,6 +44,8 @@ def used(node: ast.AST) -> frozenset[str]:
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             own = {name for one in node.generators for name in stored_in(one.target)}
             return frozenset().union(*inner) - own | used(node.generators[0].iter)
+        case ast.Lambda(args=given, body=body):
+            return used(body) - {one.arg for one in arguments_of(node)} | used(given)
     return frozenset().union(*inner)
 
 
@@ -51,8 +53,13 @@ def used_of_outer(function: ast.AST) -> set[str]:
     """The names that a function uses and are not its own."""
     block = block_of(function)
     own = {node.id for node in walk(block) if isinstance(node, ast.Name) and _is_stored(node)}
-    own |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    own |= {one.arg for one in arguments_of(function)}
     return set().union(*map(used, block)) - (own - declared([function]))
+
+
+def arguments_of(function: ast.AST) -> list[ast.arg]:
+    """What it is given by name, and functions within it are."""
+    return [one for one in ast.walk(function) if isinstance(one, ast.arg)]
 
 
 def declared(nodes: Iterable[ast.AST]) -> set[str]:

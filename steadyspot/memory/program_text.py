@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import takewhile
+from itertools import chain, takewhile
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -38,6 +38,11 @@ _REGISTER = {"callback", "finalize", "on_stop", "push", "register"}
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+
+ASK = {"__next__", "next"}
+"""Functions and methods that ask for the next unit."""
+
+Loop = ast.For | ast.While
 
 Span = tuple[int | None, int | None, int | None, int | None]
 """Where text stands: first and last line, first and last column."""
@@ -85,11 +90,15 @@ def programs_of(files: Iterable[str]) -> list[Program]:
 
 
 class UnderWay(NamedTuple):
-    """A statement that is under way, the frame that runs it, and the text it stands in."""
+    """A statement that is under way, the frame that runs it, and the text it stands in.
+
+    Where it asks for the next unit of a ``loop`` it is that.
+    """
 
     frame: FrameType
     program: Program
     statement: ast.stmt
+    loop: Loop | None
 
 
 def under_way_in(
@@ -103,7 +112,10 @@ def under_way_in(
         statement = program and program.statement(frame.f_code, frame.f_lasti)
         if program and statement:
             programs[os.path.realpath(frame.f_code.co_filename)] = program
-            found.append(UnderWay(frame, program, statement))
+            loop = program.loop(frame.f_code, frame.f_lasti)
+            if loop is None and isinstance(statement, ast.For):
+                loop = statement
+            found.append(UnderWay(frame, program, loop or statement, loop))
     others = {os.path.realpath(file) for file in files} - set(programs)
     return found, [*programs.values(), *programs_of(others)]
 
@@ -130,11 +142,29 @@ class Program:
         self._functions = [node for node in self.nodes if isinstance(node, FUNCTIONS)]
         self._parents = {child: one for one in self.nodes for child in ast.iter_child_nodes(one)}
 
-    def loop(self, code: CodeType, at: int) -> ast.For | None:
-        """The loop whose next item is asked for; Python 3.13 tells where that comes from alone."""
+    def loop(self, code: CodeType, at: int) -> Loop | None:
+        """The loop whose next item is asked for; Python 3.13 tells where that comes from alone.
+
+        Where ``next`` is called it is the innermost around it, unless that makes what is asked.
+        """
         span = list(code.co_positions())[at // 2]
         loops = (node for node in self.nodes if isinstance(node, ast.For))
-        return next((one for one in loops if span in (_span(one), _span(one.iter))), None)
+        asked = (one for one in self.calls() if called_by(one) in ASK and _span(one) == span)
+        return next(
+            chain(
+                (one for one in loops if span in (_span(one), _span(one.iter))),
+                (loop for one in asked if (loop := self._loop_of(one))),
+            ),
+            None,
+        )
+
+    def _loop_of(self, asking: ast.Call) -> Loop | None:
+        within = takewhile(lambda one: not isinstance(one, FUNCTIONS), self.above(asking))
+        loop = next((one for one in within if isinstance(one, ast.For | ast.While)), None)
+        if loop is None:
+            return None
+        made = set[str]().union(*map(stored_in, loop.body))
+        return None if made & used((asking.args or [asking.func])[0]) else loop
 
     def statement(self, code: CodeType, at: int) -> ast.stmt | None:
         """The innermost statement that is under way."""
@@ -170,8 +200,7 @@ class Program:
 
     def _with_block(self, nodes: Iterator[ast.expr]) -> tuple[ast.expr, list[Any]] | None:
         for node in nodes:
-            above = (one for one in self.above(node) if isinstance(one, FUNCTIONS))
-            return node, block_of(next(above, self._module))
+            return node, block_of(self._scope(node))
         return None
 
     def around(self, code: CodeType, at: int) -> list[ast.expr]:
@@ -225,6 +254,21 @@ class Program:
             found = found.union(*more)
         return found
 
+    def values_of(self, name: str, seen_by: ast.AST) -> list[ast.expr]:
+        """What a name is given that code sees, in its own function or outside of all."""
+        scopes = {self._scope(seen_by), self._module}
+        return [
+            one.value
+            for one in self.nodes
+            if isinstance(one, ast.Assign)
+            and name in {place_of(target) for target in one.targets}
+            and self._scope(one) in scopes
+        ]
+
+    def _scope(self, node: ast.AST) -> ast.AST:
+        above = (one for one in self.above(node) if isinstance(one, FUNCTIONS))
+        return next(above, self._module)
+
     def blocks(self) -> list[list[Any]]:
         """What stands in its loops and functions."""
         loops = (one for one in self.nodes if isinstance(one, _LOOPS))
@@ -250,7 +294,7 @@ class Program:
     def _is_in(self, node: ast.AST, statements: Collection[ast.AST]) -> bool:
         return any(above in statements for above in self.above(node))
 
-    def kept(self, loop: ast.For, others: Sequence[Program]) -> Kept:
+    def kept(self, loop: Loop, others: Sequence[Program]) -> Kept:
         """What a loop changes and the program reads later; ``others`` are the job's other files."""
         programs = [self, *others]
         here = elsewhere = changed_by(loop.body)
@@ -276,7 +320,7 @@ class Program:
             touched,
         )
 
-    def helpers(self, loop: ast.For) -> list[ast.AST]:
+    def helpers(self, loop: Loop) -> list[ast.AST]:
         """Functions that the loop may call: all that neither hold it nor are made in it."""
         return [
             one
@@ -292,12 +336,11 @@ class Program:
             node = self._parents[node]
             yield node
 
-    def _is_read_later(self, loop: ast.For, name: str, outer: set[str]) -> bool:
+    def _is_read_later(self, loop: Loop, name: str, outer: set[str]) -> bool:
         """Whether a name of the loop's code is read behind it, or by a function that sees it."""
         if is_read(list(self._after(loop)), name):
             return True
-        above = list(self.above(loop))
-        scope = next((one for one in above if isinstance(one, FUNCTIONS)), self._module)
+        scope = self._scope(loop)
         if name in outer | declared([scope]):
             scope = self._module
         seeing = (one for one in self._functions if scope in self.above(one))
@@ -305,7 +348,7 @@ class Program:
 
     def _after(self, statement: ast.stmt) -> Iterator[ast.stmt]:
         """The statements that may follow a loop in its function, in order, or another statement."""
-        if isinstance(statement, ast.For):
+        if isinstance(statement, Loop):
             yield from statement.orelse
         node: ast.AST = statement
         for above in self.above(statement):

@@ -38,13 +38,13 @@ class Later:
         self._ended: dict[CodeType, set[str]] = {}
         loops, blocks = set[ast.AST](), list[ast.AST]()
         under_way, programs = under_way_in(frames, files)
-        for frame, program, statement in under_way:
+        for frame, program, statement, loop in under_way:
             code = frame.f_code
             self._after[code] = [*([statement] if now else ()), *program.after(statement)]
             self._ended[code] = program.ended_after(statement)
             blocks += self._after[code]
-            if isinstance(statement, ast.For):
-                loops.add(statement)
+            if loop:
+                loops.add(loop)
             else:
                 blocks += program.around(code, frame.f_lasti)
         functions = called_from(blocks, programs, loops)

@@ -27,7 +27,7 @@ class Restored:
         self._functions = {
             name: one for each in running.programs for one, name in each.functions(()).items()
         }
-        of_units = {*running.blocks, *running.functions}
+        of_units = {*running.own, *running.functions}
         of_units |= {
             one for each in running.programs for loop in running.loops for one in each.after(loop)
         }

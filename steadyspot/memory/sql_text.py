@@ -25,7 +25,7 @@ from steadyspot.memory.places import (
     stored_in,
     walk,
 )
-from steadyspot.memory.program_text import Program, program_of, programs_of
+from steadyspot.memory.program_text import Loop, Program, program_of, programs_of
 
 _WRITES = re.compile(
     r"\b(?:(?:insert|replace)\s+(?:\w+\s+)*?into|update\s[^;]*?\bset|delete\s+from|merge\s+into"
@@ -84,7 +84,7 @@ def is_among(path: Sequence[object], names: frozenset[Name]) -> bool:
     )
 
 
-def _loops(stack: Sequence[At], programs: Sequence[Program]) -> list[tuple[Program, ast.For]]:
+def _loops(stack: Sequence[At], programs: Sequence[Program]) -> list[tuple[Program, Loop]]:
     """The loops that ask for their next, innermost first."""
     under_way = [(program_of(os.path.realpath(code.co_filename)), code, at) for code, at in stack]
     return [
@@ -94,7 +94,7 @@ def _loops(stack: Sequence[At], programs: Sequence[Program]) -> list[tuple[Progr
     ]
 
 
-def _body(program: Program, loop: ast.For) -> list[ast.AST]:
+def _body(program: Program, loop: Loop) -> list[ast.AST]:
     """What a loop does, and what is open all through it."""
     around = (one for one in program.above(loop) if isinstance(one, ast.With | ast.AsyncWith))
     return [*loop.body, *(item for one in around for item in one.items)]

@@ -6,33 +6,45 @@ import ast
 from collections.abc import Iterable
 from types import CodeType
 
+from steadyspot.memory.loop_heads import counted_by_head, run_by_head
 from steadyspot.memory.plain_loop import taken_at_once
-from steadyspot.memory.program_text import under_way_in
+from steadyspot.memory.program_text import Loop, under_way_in
 from steadyspot.memory.read_later import called_from, with_functions
 from steadyspot.under_way import job_stack
 
 
 class UnderLoops:
-    """``loops`` with the code they stand in, and ``others`` that take units at once.
+    """``loops`` with the code they stand in, beside which others take units at once.
 
-    ``blocks`` are what these run for a unit, ``functions`` what that may call. ``programs`` are all
-    texts of the job, whose ``files`` these are.
+    ``blocks`` are what each of these runs for a unit, ``functions`` what that may call, and
+    ``counted`` names of what begins again in each attempt beside units. ``programs`` are all texts
+    of the job, whose ``files`` these are.
     """
 
     def __init__(self, files: Iterable[str]) -> None:
-        self.loops: dict[ast.For, CodeType] = {}
-        self.others: list[ast.stmt] = []
+        self.loops: dict[Loop, CodeType] = {}
+        self.blocks: list[list[ast.stmt]] = []
+        self.counted = set[str]()
         taker = taken_at_once()
         under_way, self.programs = under_way_in(job_stack(), files)
-        for frame, _, statement in under_way:
-            if isinstance(statement, ast.For):
-                self.loops[statement] = frame.f_code
+        named = {name for one in self.programs for name in one.functions(()).values()}
+        for frame, program, statement, loop in under_way:
+            if loop:
+                if loop not in self.loops:
+                    head = run_by_head(loop, program, named)
+                    self.blocks.append([*head, *loop.body])
+                    self.counted |= counted_by_head(loop, program)
+                self.loops[loop] = frame.f_code
             elif frame is taker:
-                self.others.append(statement)
-        self.blocks = [one for loop in self.loops for one in loop.body] + self.others
-        self.functions = called_from(self.blocks, self.programs, set(self.loops))
+                self.blocks.append([statement])
+        self.functions = called_from(self.own, self.programs, set(self.loops))
+
+    @property
+    def own(self) -> list[ast.stmt]:
+        """What stands in all blocks."""
+        return [one for block in self.blocks for one in block]
 
     @property
     def statements(self) -> list[ast.AST]:
         """All that is run for a unit."""
-        return with_functions(self.blocks, self.functions)
+        return with_functions(self.own, self.functions)

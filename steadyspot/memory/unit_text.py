@@ -1,15 +1,15 @@
 """What each unit of a loop reads as those before it left it, by the text of what it runs.
 
-That is the body of the loop, and the functions that it may call. What is read in order to wait, to
-stop or to tell counts as little as what a unit looks up again or makes anew: a cache, the time, a
-table that is loaded once, a buffer that is emptied first.
+That is the body of the loop, what its head gives to ``map`` and the like, and the functions that
+these may call. What is read in order to wait, to stop or to tell counts as little as what a unit
+looks up again or makes anew: a cache, the time, a table that is loaded once, a buffer that is
+emptied first.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from steadyspot.memory.caches import is_cache, is_of_folders, is_record
 from steadyspot.memory.flow import (
@@ -22,7 +22,9 @@ from steadyspot.memory.flow import (
     read_by,
     renewed,
 )
+from steadyspot.memory.loop_heads import taken_by
 from steadyspot.memory.places import (
+    arguments_of,
     block_of,
     blocks_of,
     called_by,
@@ -34,6 +36,7 @@ from steadyspot.memory.places import (
     used_of_outer,
     walk,
 )
+from steadyspot.memory.under_loops import UnderLoops
 
 _CLOCKS = {"monotonic", "now", "perf_counter", "process_time", "time", "today", "utcnow"}
 _SEEDED = {"Random", "RandomState", "default_rng", "seed"}
@@ -49,12 +52,10 @@ _ENTERED = (ast.For, ast.AsyncFor, ast.While, ast.Try)
 
 
 class UnitText:
-    """What units run: the ``loops`` under way, what else takes units, and what these may call."""
+    """What units run: the loops under way, what else takes units, and what these may call."""
 
-    def __init__(
-        self, loops: Sequence[ast.For], others: Sequence[ast.AST], functions: Sequence[ast.AST]
-    ) -> None:
-        own: list[list[Any]] = [*(loop.body for loop in loops), *([one] for one in others)]
+    def __init__(self, running: UnderLoops) -> None:
+        own, functions = running.blocks, running.functions
         self.read = set[str]().union(*map(read_by, own))
         self._changes = set[tuple[str, Way]]().union(*map(changed_by, own))
         for one in functions:
@@ -69,11 +70,11 @@ class UnitText:
         self._own = own
         self._functions = functions
         self._followed: set[str] = set()
-        self.counted = {name for loop in loops for name in _counted(loop)} & self.read
-        takes = (one for one in (*loops, *self._nodes) if isinstance(one, _TAKE))
-        self._taken = {name for loop in takes for name in stored_in(loop.target)}
-        self._given = {name for loop in loops for name in stored_in(loop.target)}
-        self._given |= {arg.arg for one in functions for arg in _arguments(one)}
+        self.counted = running.counted & self.read
+        self._given = set[str]().union(*map(taken_by, running.loops))
+        takes = (one for one in self._nodes if isinstance(one, _TAKE))
+        self._taken = self._given.union(*(stored_in(one.target) for one in takes))
+        self._given |= {arg.arg for one in functions for arg in arguments_of(one)}
         self._given |= {name for one in statements for name in stored_in(one)}
 
     def hands_on(self, place: str, ways: Iterable[Way] | None = None) -> bool:
@@ -200,31 +201,7 @@ def _is_seeded(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and called_by(node) in _SEEDED and bool(node.args)
 
 
-def _arguments(function: ast.AST) -> list[ast.arg]:
-    return [one for one in ast.walk(function) if isinstance(one, ast.arg)]
-
-
 def _defaults(function: ast.AST) -> set[str]:
     """Its own names for what it is given where nobody gives it another."""
     given = getattr(function, "args", ast.arguments([], [], None, [], [], None, []))
     return {one.arg for one in given.args[len(given.args) - len(given.defaults) :]}
-
-
-def _counted(loop: ast.For) -> set[str]:
-    """What a loop takes beside its units, from where an attempt begins to count."""
-    match loop:
-        case ast.For(
-            iter=ast.Call(func=ast.Name(id="enumerate")), target=ast.Tuple(elts=[count, _])
-        ):
-            return stored_in(count)
-        case ast.For(
-            iter=ast.Call(func=ast.Name(id="zip"), args=args), target=ast.Tuple(elts=targets)
-        ):
-            pairs = zip(args, targets, strict=False)
-            return {
-                name
-                for given, target in pairs
-                if isinstance(given, ast.Call) and called_by(given) in ("count", "range")
-                for name in stored_in(target)
-            }
-    return set()

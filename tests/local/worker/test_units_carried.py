@@ -40,6 +40,13 @@ NUMBER = "total = 0\nfor unit in each(): total += unit\nwrite(total)"
 WAYS = {
     "number": (NUMBER, "none"),
     "number beside outputs": (NUMBER, "own"),
+    "number where next is asked": (
+        """
+total, left = 0, each()
+while (unit := next(left, None)) is not None: total += unit
+write(total)""",
+        "own",
+    ),
     "list beside outputs": (
         "names = []\nfor unit in each(): names.append(unit)\nwrite(names)",
         "own",

@@ -61,6 +61,13 @@ for unit in each(): put(unit, list(filter(new, rows(unit))))""",
 random.seed(7)
 for unit in each(): put(unit, random.random())""",
     "count of the loop": "for at, unit in enumerate(each()): put(unit, at)",
+    "function in the head": """
+seen = set()
+def known(unit):
+    was = unit % 5 in seen
+    seen.add(unit % 5)
+    return unit, was
+for unit, was in map(known, each()): put(unit, was)""",
     "rows before, of an object": """
 class Changes:
     def __init__(self): self.before = None

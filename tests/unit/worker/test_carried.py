@@ -48,6 +48,35 @@ write(duckdb.sql("select v from of_loop").fetchone())""",
         "total, todo = 0, remaining(U)\nfor unit in todo: total += unit\nwrite(total)",
         "total",
     ),
+    "asked by next": (
+        """
+total, left = 0, remaining(U)
+while True:
+    unit = next(left, None)
+    if unit is None: break
+    total += unit
+write(total)""",
+        "total",
+    ),
+    "asked until there is none": (
+        """
+def main():
+    total, left = 0, iter(remaining(U))
+    while True:
+        try: unit = next(left)
+        except StopIteration: break
+        total += unit
+    write(total)
+main()""",
+        "total",
+    ),
+    "asked by the condition": (
+        """
+total, left = 0, map(int, remaining(U))
+while (unit := next(left, None)) is not None: total += unit
+else: write(total)""",
+        "total",
+    ),
     "two on a line": (
         "one = other = 0\nfor unit in remaining(U): one += unit\nwrite(one); write(other)",
         "one",
@@ -530,6 +559,22 @@ for unit in each():
     write(tree)
 tree = xml.dom.minidom.Document()
 write(tree)""",
+    "told one by one": """
+left, count, price = remaining(U), 0, 2
+while True:
+    try: unit = next(left)
+    except StopIteration: break
+    count += 1
+    twice = unit * price
+    print(count, twice)
+print(count)
+write(price)""",
+    "answers kept one by one": """
+left, answers = remaining(U), {}
+while (unit := next(left, None)) is not None:
+    if unit not in answers: answers[unit] = unit * 2
+    write(answers[unit])
+write("done")""",
     "taken one by one": "left = remaining(U)\nwhile next(left, None): pass\nwrite(left)",
 }
 
