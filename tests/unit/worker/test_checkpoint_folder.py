@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +17,7 @@ from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import Damaged
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
 from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
+from steadyspot.worker.keeping.packing import DATA_BYTES, SMALL_BYTES
 from steadyspot.worker.keeping.restoring import restore
 from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.sending import Sender
@@ -43,7 +46,12 @@ class Kept:
         self.bucket = FakeBucket(self.world, self._gate)
         self.root = root
         self.back = tmp_path / "back"
-        self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None, dict)
+        self.pauses = 0
+        self.mapped: set[str] = set()
+        self.look: Callable[[], Tree] = nothing
+        self.folder = CheckpointFolder(
+            str(root), str(spool), self._pause, lambda: None, dict, lambda: self.mapped
+        )
         self.pool = pool
         self.sender = Sender(self.bucket, pool, lambda digest: f"blocks/{digest}")
 
@@ -51,16 +59,27 @@ class Kept:
         self.calls.append(name)
         return call()
 
+    def _pause(self) -> None:
+        self.pauses += 1
+
     def save(self, running: bool = True) -> Listing:
-        captured, _ = self.folder.capture(running, nothing, self.pool)
+        captured, _ = self.folder.capture(running, self.look, self.pool)
         captured = self.sender.send(captured, self.folder.known, self.folder.left_out)
         self.folder.clear_spool()
         listing = Listing(one.file for one in captured)
         self.folder.keep(captured, listing)
         return listing
 
+    def content(self, listing: Listing, path: str) -> bytes:
+        """A file's bytes as the bucket has them."""
+        (file,) = [file for file in listing.files if file.path == path]
+        return b64decode(file.data) + b"".join(
+            self.world.objects[piece.block.key][0][piece.start : piece.start + piece.size]
+            for piece in file.pieces
+        )
+
     def restore(self, listing: Listing) -> Path:
-        again = CheckpointFolder(str(self.back), "", lambda: None, lambda: None, dict)
+        again = CheckpointFolder(str(self.back), "", lambda: None, lambda: None, dict, set)
         assert again.restore(Listing.read(listing.body), self.bucket, POOL)
         return self.back
 
@@ -291,3 +310,79 @@ def test_restore_takes_away_what_was_not_saved(root: Path) -> None:
     found = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     assert found == ["kept", "new", "new/file"]
     assert (root / "kept").read_bytes() == b"x"
+
+
+# What is mapped into memory: its times do not tell.
+
+
+@pytest.fixture
+def mapped(root: Path) -> Iterator[mmap.mmap]:
+    """A file of the folder, mapped, with its page written and so dirty."""
+    path = root / "mapped"
+    path.write_bytes(bytes(SMALL_BYTES))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[:4] = b"zero"
+        yield memory
+
+
+def test_mapped_file_is_read_anew_until_one_save_after_it_is_mapped_no_more(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    kept = Kept(root, tmp_path)
+    for number, is_mapped in enumerate((True, True, False)):
+        kept.mapped = {f"{root}/mapped"} if is_mapped else set()
+        mapped[:4] = b"%04d" % number
+        assert kept.content(kept.save(), "mapped")[:4] == b"%04d" % number
+    kept.calls.clear()
+    mapped[:4] = b"unseen"[:4]
+    kept.save()
+    assert kept.calls == []
+
+
+def test_mapped_file_that_did_not_change_is_not_sent_again(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    (root / "small").write_bytes(os.urandom(DATA_BYTES + 1))
+    kept = Kept(root, tmp_path)
+    kept.mapped = {f"{root}/mapped", f"{root}/small"}
+    first = kept.save()
+    kept.calls.clear()
+    assert kept.save().files == first.files
+    assert kept.calls == []
+
+
+def test_mapped_file_that_changes_while_the_folder_is_copied_is_copied_again(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    kept = Kept(root, tmp_path)
+    kept.mapped = {f"{root}/mapped"}
+    looks: list[int] = []
+
+    def look() -> Tree:
+        looks.append(len(looks))
+        if len(looks) == 2:
+            mapped[:4] = b"last"
+        return nothing()
+
+    kept.look = look
+    assert kept.content(kept.save(), "mapped")[:4] == b"last"
+    assert kept.pauses == 0
+
+
+def test_job_is_paused_where_a_mapped_file_never_stands_still(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    kept = Kept(root, tmp_path)
+    kept.mapped = {f"{root}/mapped"}
+    looks: list[int] = []
+
+    def look() -> Tree:
+        looks.append(len(looks))
+        if not kept.pauses:
+            mapped[:4] = b"%04d" % len(looks)
+        return nothing()
+
+    kept.look = look
+    listing = kept.save()
+    assert kept.pauses == 1
+    assert kept.content(listing, "mapped")[:4] == mapped[:4]
