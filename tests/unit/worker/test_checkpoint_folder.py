@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import random
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import Damaged
+from steadyspot.worker.keeping.contents import PAGE_BYTES, fill
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
 from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
 from steadyspot.worker.keeping.packing import DATA_BYTES, SMALL_BYTES
@@ -147,6 +149,55 @@ def test_hard_links_stay_one_file(root: Path, tmp_path: Path) -> None:
 
     assert (back / "also").samefile(back / "z" / "first")
     assert (back / "also").read_text() == "one"
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_sparse_file_takes_no_more_room_than_it_did(
+    root: Path, tmp_path: Path, running: bool
+) -> None:
+    """Neither in the folder that it comes back to, nor as a copy of a save."""
+    large, small, empty = root / "large", root / "small", root / "empty"
+    with large.open("wb") as file:
+        file.truncate(40 << 20)
+        for at, data in ((9 << 20, b"within"), ((20 << 20) - 3, b"across"), ((40 << 20) - 1, b"!")):
+            file.seek(at)
+            file.write(data)
+    with small.open("wb") as file:
+        file.write(b"begin")
+        file.truncate(100_000)
+    empty.touch(0o640)
+    os.truncate(empty, 50_000)
+    large.chmod(0o604)
+    os.utime(large, (1e9, 1e9))
+    os.link(large, root / "name")
+    kept = Kept(root, tmp_path)
+    captured, _ = kept.folder.capture(running, nothing, POOL)
+    for copies in (tmp_path / "spool").iterdir():
+        assert copies.stat().st_blocks * 512 < 1 << 20
+    kept.sender.send(captured, {}, {})
+
+    back = kept.restore(kept.save(running))
+    for before, after in ((path, back / path.name) for path in (large, small, empty)):
+        assert after.read_bytes() == before.read_bytes()
+        assert after.stat().st_blocks <= before.stat().st_blocks + 16  # For what describes it.
+        assert after.stat().st_mode == before.stat().st_mode
+        assert after.stat().st_mtime == before.stat().st_mtime
+    assert (back / "name").samefile(back / "large")
+
+
+@pytest.mark.parametrize("at", [0, 1, PAGE_BYTES - 1, PAGE_BYTES, PAGE_BYTES + 1])
+def test_bytes_and_zeros_stand_where_they_are_to(tmp_path: Path, at: int) -> None:
+    """Whatever pages of the file they fill, in part or whole."""
+    chance = random.Random(at)
+    for size in (0, 1, 7, PAGE_BYTES - 1, PAGE_BYTES, 2 * PAGE_BYTES + 1, 20 * PAGE_BYTES):
+        data = bytearray(size)
+        for _ in range(chance.randrange(4)):
+            start = chance.randrange(size or 1)
+            data[start : start + 1] = b"x" * min(1, size)
+        with (tmp_path / "file").open("wb") as file:
+            file.truncate(at + size + 5)
+            fill(file.fileno(), memoryview(data), at)
+        assert (tmp_path / "file").read_bytes() == bytes(at) + data + bytes(5)
 
 
 def test_links_are_kept_as_they_are_and_not_followed(root: Path, tmp_path: Path) -> None:
