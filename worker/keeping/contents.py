@@ -2,6 +2,7 @@
 
 A file is opened through no link and without waiting for a pipe that has taken its place, and read
 as far as it was seen, never further. What is not as it was seen is told from what cannot be read.
+Where bytes are written, runs of zeros are left as holes, so that a sparse file takes no more room.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from steadyspot.worker.errors import shortage
 from steadyspot.worker.keeping.scanning import GONE
+
+PAGE_BYTES = 4 << 10
+"""What file systems give room to, or none."""
+
+ZEROS = bytes(PAGE_BYTES)
 
 
 class Moved(Exception):
@@ -50,6 +57,30 @@ def read(span: Span) -> bytes:
                 raise Moved
             data += more
     return data
+
+
+def fill(number: int, data: bytes | memoryview, at: int) -> None:
+    """Write bytes to where a file has only zeros yet, and is as long as it is to be."""
+    whole = memoryview(data)
+    for start, end in _filled(whole, at):
+        left = whole[start:end]
+        while left:
+            done = os.pwrite(number, left, at + end - len(left))
+            left = left[done:]
+
+
+def _filled(data: memoryview, at: int) -> Iterator[tuple[int, int]]:
+    """From where to where there is more than zeros, by whole pages of a file that has it ``at``."""
+    edges = [0, *range(PAGE_BYTES - at % PAGE_BYTES, len(data), PAGE_BYTES), len(data)]
+
+    def is_empty(page: tuple[int, int]) -> bool:
+        start, end = page
+        return ZEROS.startswith(data[start:end])
+
+    for empty, run in groupby(pairwise(edges), is_empty):
+        if not empty:
+            pages = list(run)
+            yield pages[0][0], pages[-1][1]
 
 
 @contextlib.contextmanager
@@ -91,9 +122,8 @@ class Spool:
             if self._number < 0:
                 self._number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             start, self._size = self._size, self._size + len(data)
-        done = 0
-        while done < len(data):
-            done += os.pwrite(self._number, data[done:] if done else data, start + done)
+            os.ftruncate(self._number, self._size)
+        fill(self._number, data, start)
         return Span(self._path, start, len(data))
 
     def clear(self) -> None:

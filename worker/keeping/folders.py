@@ -1,10 +1,11 @@
 """The folder of any command that is saved as a whole and restored.
 
 A running job may write while its folder is read, so a capture copies what changed, looks again, and
-counts only when nothing moved meanwhile; after some tries the job is paused for the copy. Of a
-write that is under way while it is copied, as much may be there as after a crash. What cannot be
-read, and what is half-made, is left out and named; all else is saved. Where the bytes go, and when
-a capture counts, is decided elsewhere.
+counts only when nothing moved meanwhile; after some tries the job is paused for the copy. A file's
+times tell whether it moved, but not while it is mapped into memory to be written: it is read at
+each save then, and at the first one after. Of a write that is under way while it is copied, as much
+may be there as after a crash. What cannot be read, and what is half-made, is left out and named;
+all else is saved. Where the bytes go, and when a capture counts, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from steadyspot.worker.keeping.listing import Block, File, Listing
 from steadyspot.worker.keeping.pace import Work
 from steadyspot.worker.keeping.packing import SMALL_BYTES, spans, worn
 from steadyspot.worker.keeping.restoring import restore
-from steadyspot.worker.keeping.scanning import Seen, Tree, scan
+from steadyspot.worker.keeping.scanning import Seen, Tree, names_of, scan
 from steadyspot.worker.keeping.sending import Captured, why_not
 from steadyspot.worker.keeping.store import Bucket
 from steadyspot.worker.keeping.together import together
@@ -44,7 +45,8 @@ class CheckpointFolder:
     """The folder that is saved and restored as a whole.
 
     ``spool`` is a folder for copies; ``pause`` and ``go_on`` stop the job and let it go on;
-    ``half_made`` says which files nobody has finished, as ``without_half_made`` takes it.
+    ``half_made`` says which files nobody has finished, as ``without_half_made`` takes it;
+    ``mapped`` gives real paths of those that are mapped into memory to be written.
     ``known`` are blocks by their SHA-256 that the last capture which was kept names; ``left_out``
     is what the last one saw and does not hold, and why.
     """
@@ -56,12 +58,16 @@ class CheckpointFolder:
         pause: Callable[[], None],
         go_on: Callable[[], None],
         half_made: Callable[[], Mapping[str, Proof]],
+        mapped: Callable[[], set[str]],
     ) -> None:
         self.root = root
         self._spool = Spool(spool)
         self._pause = pause
         self._go_on = go_on
         self._half_made = half_made
+        self._ask_mapped = mapped
+        self._mapped: set[str] = set()
+        self._mapped_since: set[str] = set()
         self._saved: dict[str, Captured] = {}
         self.known: dict[str, Block] = {}
         self.left_out: dict[str, str] = {}
@@ -98,11 +104,11 @@ class CheckpointFolder:
         notes of it. Raises ``OSError`` where the folder itself cannot be read, or copied.
         """
         if not running:
-            return self._entries(self._whole(scan(self.root, self._before)), _in_place), look()
+            return self._entries(self._whole(scan(self.root, self._before)), self._in_place), look()
         copies: dict[str, tuple[Seen, list[Block | Span]]] = {}
 
         def copy(path: str, seen: Seen) -> list[Block | Span]:
-            if path not in copies or copies[path][0] != seen:
+            if path in self._mapped or path not in copies or copies[path][0] != seen:
                 copies[path] = seen, self._copied(path, seen.size, pool)
             return copies[path][1]
 
@@ -113,7 +119,8 @@ class CheckpointFolder:
                 captured = self._entries(self._whole(before), copy)
             except Moved:
                 continue
-            if look() == beside and scan(self.root, before.entries.get) == before:
+            still = look() == beside and scan(self.root, before.entries.get) == before
+            if still and self._mapped_is(copies, pool):
                 return captured, beside
         self._pause()
         try:
@@ -128,6 +135,7 @@ class CheckpointFolder:
         """A capture has become durable: later ones are compared with it."""
         self._saved = {one.file.path: one for one in captured}
         self.known = {block.sha256: block for block in listing.blocks}
+        self._mapped_since = self._mapped
 
     def pending(self) -> Work:
         """What a save would have to do now; may be called while one is under way."""
@@ -160,6 +168,7 @@ class CheckpointFolder:
         Raises ``Moved`` where that does.
         """
         self.left_out = dict(tree.unreadable)
+        self._look_at_mapped(tree.entries)
         places = list(self._places(tree.entries))
         anew = worn(one.file for _, _, _, one in places if one)
         captured: list[Captured] = []
@@ -173,7 +182,7 @@ class CheckpointFolder:
             else:
                 file = one.file if one else self._file(path, seen, "")
                 try:
-                    found = contents(os.path.join(self.root, path), seen)
+                    found = contents(path, seen)
                 except Unreadable as trouble:
                     if one is None:
                         self.left_out[path] = trouble.why
@@ -194,10 +203,38 @@ class CheckpointFolder:
                 one = first.setdefault((seen.device, seen.inode), path)
                 target = one if one != path else ""
             saved = self._saved.get(path)
-            if saved and saved.seen == seen and saved.file.target == (target or seen.target):
+            if (
+                saved
+                and saved.seen == seen
+                and saved.file.target == (target or seen.target)
+                and path not in self._mapped_since
+            ):
                 yield path, seen, target, saved
             else:
                 yield path, seen, target, None
+
+    def _look_at_mapped(self, now: dict[str, Seen]) -> None:
+        """Note what is mapped, after the look that saw ``now`` and before a file is read.
+
+        What is mapped only later is told by its times, and what was dropped in between is written
+        no more.
+        """
+        real = os.path.realpath(self.root)
+        self._mapped = names_of((os.path.relpath(path, real) for path in self._ask_mapped()), now)
+        self._mapped_since = self._mapped_since | self._mapped
+
+    def _mapped_is(
+        self, copies: Mapping[str, tuple[Seen, list[Block | Span]]], pool: Executor
+    ) -> bool:
+        """Whether what is mapped still is as it was copied."""
+        tasks = [
+            partial(_is_same, span, content)
+            for path in self._mapped & copies.keys()
+            for span, content in zip(
+                self._spans(path, copies[path][0].size), copies[path][1], strict=True
+            )
+        ]
+        return all(together(pool, tasks))
 
     def _file(self, path: str, seen: Seen, target: str) -> File:
         if target:
@@ -215,18 +252,31 @@ class CheckpointFolder:
 
     def _copied(self, path: str, size: int, pool: Executor) -> list[Block | Span]:
         """Copies of a file's bytes, of a large one but for the blocks that are known."""
+        of_file = self._spans(path, size)
         if size < SMALL_BYTES:
-            return [self._spool.add(read(span)) for span in spans(path, size)]
+            return [self._spool.add(read(span)) for span in of_file]
 
         def copied(span: Span) -> Block | Span:
             data = read(span)
             return self.known.get(sha256(data).hexdigest()) or self._spool.add(data)
 
-        return together(pool, [partial(copied, span) for span in spans(path, size)])
+        return together(pool, [partial(copied, span) for span in of_file])
+
+    def _in_place(self, path: str, seen: Seen) -> list[Block | Span]:
+        return [*self._spans(path, seen.size)]
+
+    def _spans(self, path: str, size: int) -> list[Span]:
+        return spans(os.path.join(self.root, path), size)
 
 
-def _in_place(path: str, seen: Seen) -> list[Block | Span]:
-    return [*spans(path, seen.size)]
+def _is_same(span: Span, copied: Block | Span) -> bool:
+    try:
+        data = read(span)
+    except (Moved, Unreadable):
+        return False
+    if isinstance(copied, Block):
+        return sha256(data).hexdigest() == copied.sha256
+    return data == read(copied)
 
 
 def _as_it_is(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from steadyspot.names import BadName, check_name
-from steadyspot.worker.keeping.scanning import Seen, Tree, look, scan
+from steadyspot.worker.keeping.scanning import Seen, Tree, look, names_of, scan
 
 COMPARED_BYTES = 64 << 20
 
@@ -34,13 +35,16 @@ class OutputFolder:
         self._leftovers = leftovers
         self._staged: dict[str, Seen] = {}
 
-    def look(self, held: set[str]) -> Tree:
+    def look(self, held: Callable[[], set[str]]) -> Tree:
         """The finished outputs, and what would be one but cannot be published.
 
-        ``held`` are paths still open for writing. Raises ``OSError`` where the folder itself cannot
-        be read.
+        ``held`` gives real paths that can still be written, and is asked once the folder was looked
+        at: of what is mapped only then, the first write is told by its times. Raises ``OSError``
+        where the folder itself cannot be read.
         """
         tree = scan(self.root)
+        real = os.path.realpath(self.root)
+        unfinished = names_of((os.path.relpath(path, real) for path in held()), tree.entries)
         unreadable = {p: why for p, why in tree.unreadable.items() if not self._is_ignored(p)}
         outputs = Tree({}, unreadable)
         for path, seen in tree.entries.items():
@@ -48,7 +52,7 @@ class OutputFolder:
                 seen.kind != "file"
                 or self._is_ignored(path)
                 or self._is_left_over(path, seen)
-                or os.path.realpath(self.path(path)) in held
+                or path in unfinished
             ):
                 continue
             try:

@@ -20,6 +20,7 @@ from functools import partial
 
 from steadyspot.paths import remove
 from steadyspot.worker.keeping.checkpoint import Damaged
+from steadyspot.worker.keeping.contents import fill
 from steadyspot.worker.keeping.listing import Block, File, Piece
 from steadyspot.worker.keeping.packing import BLOCK_BYTES
 from steadyspot.worker.keeping.store import Bucket
@@ -273,7 +274,8 @@ class _Hand:
         self._tree.go_on()
         number = self._open(file, os.O_CREAT | os.O_EXCL)
         try:
-            _write(number, data, 0)
+            os.ftruncate(number, file.size)
+            fill(number, data, 0)
             _dress(number, file)
         finally:
             os.close(number)
@@ -289,7 +291,7 @@ class _Hand:
     def add(self, file: File, at: int, data: bytes | memoryview) -> None:
         number = self._open(file, 0)
         try:
-            _write(number, data, at)
+            fill(number, data, at)
         finally:
             os.close(number)
 
@@ -336,13 +338,6 @@ def _fetched(bucket: Bucket, block: Block, go_on: Callable[[], None]) -> memoryv
             "Nothing need be done: the attempt goes on from the checkpoint before it.",
         )
     return memoryview(sink.data)
-
-
-def _write(number: int, data: bytes | memoryview, at: int) -> None:
-    left = memoryview(data)
-    while left:
-        done = os.pwrite(number, left, at)
-        left, at = left[done:], at + done
 
 
 def _dress(number: int, file: File) -> None:

@@ -35,7 +35,10 @@ class Job(Protocol):
     def pause(self) -> None: ...
     def go_on(self) -> None: ...
     def held_open(self, folder: str) -> set[str]:
-        """Real paths below a folder that it has open for writing."""
+        """Real paths below a folder that it can still write into: open, or mapped into memory."""
+
+    def mapped(self, folder: str) -> set[str]:
+        """Those of them that are mapped into memory, whose times need not tell of a write."""
 
     def half_made(self) -> dict[str, Proof]:
         """Files of the checkpoint folder that nobody has finished, for ``without_half_made``."""
@@ -74,7 +77,12 @@ class SavedFolders:
         self._checkpoint: CheckpointFolder | None = None
         if options.checkpoint_dir:
             self._checkpoint = CheckpointFolder(
-                options.checkpoint_dir, spool, job.pause, job.go_on, job.half_made
+                options.checkpoint_dir,
+                spool,
+                job.pause,
+                job.go_on,
+                job.half_made,
+                lambda: job.mapped(options.checkpoint_dir),
             )
         self.work = Work()
         self.restored: tuple[float, float] | None = None
@@ -126,7 +134,7 @@ class SavedFolders:
         try:
             with no_collection():
                 captured, outputs = folder.capture(running, lambda: self.look(held), pool)
-                changed = [one.file.size for one in captured if one.contents]
+                changed = [one.file.size for one in captured if one.is_to_be_sent]
                 self.work = Work(len(captured), len(changed), sum(changed))
                 self._captured = sender.send(captured, folder.known, folder.left_out)
                 self._listing = self._written(bucket, key)
@@ -181,7 +189,7 @@ class SavedFolders:
             if self._checkpoint:
                 work = work.plus(self._checkpoint.pending())
             if self._outputs:
-                new, _ = self._outputs.changed(self._outputs.look(set()).entries)
+                new, _ = self._outputs.changed(self._outputs.look(set).entries)
                 work = work.plus(_work_of(new))
         except OSError:
             pass  # A save will say it.
@@ -196,17 +204,16 @@ class SavedFolders:
     def look(self, held: set[str] | None) -> Tree:
         """The finished files in the folder for outputs, and what cannot be published.
 
-        ``held`` are files still open for writing; none: the job is asked.
+        ``held`` are files that were still being written; none: the job is asked.
         """
-        if self._outputs is None:
+        folder = self._outputs
+        if folder is None:
             return Tree({}, {})
-        if held is None:
-            held = self._job.held_open(self._outputs.root)
         try:
-            return self._outputs.look(held)
+            return folder.look(lambda: self._job.held_open(folder.root) if held is None else held)
         except OSError as error:
             raise _unreadable(
-                f"The folder {self._outputs.root} cannot be read: {error.strerror}.",
+                f"The folder {folder.root} cannot be read: {error.strerror}.",
                 "Let the worker read the folder for outputs.",
                 error,
             ) from None

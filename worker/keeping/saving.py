@@ -256,8 +256,7 @@ class Saving:
         changed = (stages and self._stage_folder(seen, beside=oldest > 0)) or changed
         self._save(last=not running, changed=changed)
         self._folders.keep()
-        if changed:
-            self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
+        self.save_seconds = max(self.save_seconds, time.monotonic() - begun)
         return True
 
     def _key_of(self, kind: str, sha256: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from steadyspot.worker.errors import shortage
@@ -87,6 +87,19 @@ def look(path: str) -> Seen | None:
         return _seen(os.lstat(path), path)
     except OSError:
         return None
+
+
+def names_of(paths: Iterable[str], entries: Mapping[str, Seen]) -> set[str]:
+    """Those of the paths that are entries, and each other name there of the same files."""
+    found = {path for path in paths if path in entries}
+    linked = {(seen.device, seen.inode) for path in found if (seen := entries[path]).links > 1}
+    if linked:
+        found |= {
+            path
+            for path, seen in entries.items()
+            if seen.links > 1 and (seen.device, seen.inode) in linked
+        }
+    return found
 
 
 def _note(tree: Tree, path: str, error: OSError) -> None:

@@ -36,6 +36,11 @@ class Captured:
     seen: Seen
     contents: tuple[Block | Span, ...] = ()
 
+    @property
+    def is_to_be_sent(self) -> bool:
+        """Whether it has bytes that the bucket may not have."""
+        return any(isinstance(content, Span) for content in self.contents)
+
 
 class _Sent(NamedTuple):
     """Where bytes of an entry, by its number in the capture, are now, or ``why`` they are not."""
@@ -74,7 +79,7 @@ class Sender:
         if sum(sizes) <= DATA_BYTES:
             tasks.append(partial(_inline, small))
         else:
-            tasks += [partial(self._pack, [small[n] for n in pack]) for pack in packs(sizes)]
+            tasks += [partial(self._pack, [small[n] for n in pack], known) for pack in packs(sizes)]
         sent: dict[int, list[_Sent]] = {}
         for each in chain.from_iterable(together(self._pool, tasks)):
             sent.setdefault(each.number, []).append(each)
@@ -96,14 +101,14 @@ class Sender:
             return [_Sent(number, why=why_not(trouble))]
         return [_Sent(number, Piece(self._put(data, known), 0, len(data)))]
 
-    def _pack(self, small: list[tuple[int, Span]]) -> list[_Sent]:
+    def _pack(self, small: list[tuple[int, Span]], known: Mapping[str, Block]) -> list[_Sent]:
         failed: list[_Sent] = []
         places: list[tuple[int, int, int]] = []
         pack = BytesIO()  # Its bytes are held once, since many packs are sent at a time.
         for number, data in _read_each(small, failed):
             places.append((number, pack.tell(), len(data)))
             pack.write(data)
-        block = self._put(pack.getvalue(), {})
+        block = self._put(pack.getvalue(), known)
         return failed + [_Sent(number, Piece(block, at, size)) for number, at, size in places]
 
     def _put(self, data: bytes, known: Mapping[str, Block]) -> Block:

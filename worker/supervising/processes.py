@@ -46,6 +46,9 @@ Before the ``C`` only flags can stand: behind an option with a value, the rest i
 PATCHES = re.compile(rb"(?s)(?=.*\0of=).*\0conv=([^\0]*,)?notrunc")
 """In what ``dd`` is given, each behind a zero, where it changes a part of a file in its place."""
 
+WRITES_MAPPED = rb"^\S+ .w.s \S+ \S+ \S+ +(%b.*)$"
+"""A line of ``/proc/PID/maps`` of a file below a folder that is mapped shared and to be written."""
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -171,8 +174,12 @@ class JobProcess:
             self.held |= held_open(self._outputs, found)
 
     def held_open(self, folder: str) -> set[str]:
-        """Real paths below a folder that it, or what it started, has open for writing."""
+        """Real paths below a folder that it, or what it started, can still write into."""
         return held_open(folder, descendants())
+
+    def mapped(self, folder: str) -> set[str]:
+        """Those of them that are mapped into memory to be written, as ``mapped``."""
+        return mapped(folder, descendants())
 
     def half_made(self) -> dict[str, Proof]:
         """Files of the checkpoint folder that nobody has finished, as ``HalfMade.files``."""
@@ -366,13 +373,32 @@ def files_made_by(process: Process, root: str) -> set[str]:
 
 
 def held_open(root: str, by: Iterable[Process]) -> set[str]:
-    """Real paths below a folder that these processes have open for writing."""
-    return {
+    """Real paths below a folder that these processes have open, or mapped, for writing."""
+    found = list(by)
+    opened = {
         path
-        for process in by
+        for process in found
         for _, path, flags in _open_below(root, process)
         if flags & os.O_ACCMODE != os.O_RDONLY
     }
+    return opened | mapped(root, found)
+
+
+def mapped(root: str, by: Iterable[Process]) -> set[str]:
+    """Real paths below a folder that these processes have mapped to write into the file.
+
+    A file may be written so once its descriptor is closed, and its times do not move while the page
+    that is written has not gone to the disk. The first write to a page by a new mapping moves them.
+    """
+    below = os.fsencode(os.path.realpath(root) + "/").replace(b"\n", rb"\012")
+    found: set[bytes] = set()
+    for process in by:
+        maps = b""
+        with contextlib.suppress(OSError):
+            maps = Path(f"/proc/{process.pid}/maps").read_bytes()
+        if below in maps:  # Of few processes, and a server has thousands of lines.
+            found.update(re.findall(WRITES_MAPPED % re.escape(below), maps, re.MULTILINE))
+    return {os.fsdecode(path.replace(rb"\012", b"\n")) for path in found}
 
 
 def _open_below(root: str, process: Process) -> Iterator[tuple[str, str, int]]:

@@ -195,6 +195,9 @@ class IdleJob:
     def held_open(self, folder: str) -> set[str]:
         return set()
 
+    def mapped(self, folder: str) -> set[str]:
+        return set()
+
     def half_made(self) -> dict[str, Proof]:
         return {}
 

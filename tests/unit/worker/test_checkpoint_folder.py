@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import random
 import stat
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -13,8 +16,10 @@ import pytest
 
 from steadyspot.worker.errors import SetupError
 from steadyspot.worker.keeping.checkpoint import Damaged
+from steadyspot.worker.keeping.contents import PAGE_BYTES, fill
 from steadyspot.worker.keeping.folders import NO_FILE, CheckpointFolder
 from steadyspot.worker.keeping.listing import Block, File, Listing, Piece
+from steadyspot.worker.keeping.packing import DATA_BYTES, SMALL_BYTES
 from steadyspot.worker.keeping.restoring import restore
 from steadyspot.worker.keeping.scanning import Tree
 from steadyspot.worker.keeping.sending import Sender
@@ -43,7 +48,12 @@ class Kept:
         self.bucket = FakeBucket(self.world, self._gate)
         self.root = root
         self.back = tmp_path / "back"
-        self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None, dict)
+        self.pauses = 0
+        self.mapped: set[str] = set()
+        self.look: Callable[[], Tree] = nothing
+        self.folder = CheckpointFolder(
+            str(root), str(spool), self._pause, lambda: None, dict, lambda: self.mapped
+        )
         self.pool = pool
         self.sender = Sender(self.bucket, pool, lambda digest: f"blocks/{digest}")
 
@@ -51,16 +61,27 @@ class Kept:
         self.calls.append(name)
         return call()
 
+    def _pause(self) -> None:
+        self.pauses += 1
+
     def save(self, running: bool = True) -> Listing:
-        captured, _ = self.folder.capture(running, nothing, self.pool)
+        captured, _ = self.folder.capture(running, self.look, self.pool)
         captured = self.sender.send(captured, self.folder.known, self.folder.left_out)
         self.folder.clear_spool()
         listing = Listing(one.file for one in captured)
         self.folder.keep(captured, listing)
         return listing
 
+    def content(self, listing: Listing, path: str) -> bytes:
+        """A file's bytes as the bucket has them."""
+        (file,) = [file for file in listing.files if file.path == path]
+        return b64decode(file.data) + b"".join(
+            self.world.objects[piece.block.key][0][piece.start : piece.start + piece.size]
+            for piece in file.pieces
+        )
+
     def restore(self, listing: Listing) -> Path:
-        again = CheckpointFolder(str(self.back), "", lambda: None, lambda: None, dict)
+        again = CheckpointFolder(str(self.back), "", lambda: None, lambda: None, dict, set)
         assert again.restore(Listing.read(listing.body), self.bucket, POOL)
         return self.back
 
@@ -128,6 +149,55 @@ def test_hard_links_stay_one_file(root: Path, tmp_path: Path) -> None:
 
     assert (back / "also").samefile(back / "z" / "first")
     assert (back / "also").read_text() == "one"
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_sparse_file_takes_no_more_room_than_it_did(
+    root: Path, tmp_path: Path, running: bool
+) -> None:
+    """Neither in the folder that it comes back to, nor as a copy of a save."""
+    large, small, empty = root / "large", root / "small", root / "empty"
+    with large.open("wb") as file:
+        file.truncate(40 << 20)
+        for at, data in ((9 << 20, b"within"), ((20 << 20) - 3, b"across"), ((40 << 20) - 1, b"!")):
+            file.seek(at)
+            file.write(data)
+    with small.open("wb") as file:
+        file.write(b"begin")
+        file.truncate(100_000)
+    empty.touch(0o640)
+    os.truncate(empty, 50_000)
+    large.chmod(0o604)
+    os.utime(large, (1e9, 1e9))
+    os.link(large, root / "name")
+    kept = Kept(root, tmp_path)
+    captured, _ = kept.folder.capture(running, nothing, POOL)
+    for copies in (tmp_path / "spool").iterdir():
+        assert copies.stat().st_blocks * 512 < 1 << 20
+    kept.sender.send(captured, {}, {})
+
+    back = kept.restore(kept.save(running))
+    for before, after in ((path, back / path.name) for path in (large, small, empty)):
+        assert after.read_bytes() == before.read_bytes()
+        assert after.stat().st_blocks <= before.stat().st_blocks + 16  # For what describes it.
+        assert after.stat().st_mode == before.stat().st_mode
+        assert after.stat().st_mtime == before.stat().st_mtime
+    assert (back / "name").samefile(back / "large")
+
+
+@pytest.mark.parametrize("at", [0, 1, PAGE_BYTES - 1, PAGE_BYTES, PAGE_BYTES + 1])
+def test_bytes_and_zeros_stand_where_they_are_to(tmp_path: Path, at: int) -> None:
+    """Whatever pages of the file they fill, in part or whole."""
+    chance = random.Random(at)
+    for size in (0, 1, 7, PAGE_BYTES - 1, PAGE_BYTES, 2 * PAGE_BYTES + 1, 20 * PAGE_BYTES):
+        data = bytearray(size)
+        for _ in range(chance.randrange(4)):
+            start = chance.randrange(size or 1)
+            data[start : start + 1] = b"x" * min(1, size)
+        with (tmp_path / "file").open("wb") as file:
+            file.truncate(at + size + 5)
+            fill(file.fileno(), memoryview(data), at)
+        assert (tmp_path / "file").read_bytes() == bytes(at) + data + bytes(5)
 
 
 def test_links_are_kept_as_they_are_and_not_followed(root: Path, tmp_path: Path) -> None:
@@ -291,3 +361,79 @@ def test_restore_takes_away_what_was_not_saved(root: Path) -> None:
     found = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     assert found == ["kept", "new", "new/file"]
     assert (root / "kept").read_bytes() == b"x"
+
+
+# What is mapped into memory: its times do not tell.
+
+
+@pytest.fixture
+def mapped(root: Path) -> Iterator[mmap.mmap]:
+    """A file of the folder, mapped, with its page written and so dirty."""
+    path = root / "mapped"
+    path.write_bytes(bytes(SMALL_BYTES))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[:4] = b"zero"
+        yield memory
+
+
+def test_mapped_file_is_read_anew_until_one_save_after_it_is_mapped_no_more(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    kept = Kept(root, tmp_path)
+    for number, is_mapped in enumerate((True, True, False)):
+        kept.mapped = {f"{root}/mapped"} if is_mapped else set()
+        mapped[:4] = b"%04d" % number
+        assert kept.content(kept.save(), "mapped")[:4] == b"%04d" % number
+    kept.calls.clear()
+    mapped[:4] = b"unseen"[:4]
+    kept.save()
+    assert kept.calls == []
+
+
+def test_mapped_file_that_did_not_change_is_not_sent_again(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    (root / "small").write_bytes(os.urandom(DATA_BYTES + 1))
+    kept = Kept(root, tmp_path)
+    kept.mapped = {f"{root}/mapped", f"{root}/small"}
+    first = kept.save()
+    kept.calls.clear()
+    assert kept.save().files == first.files
+    assert kept.calls == []
+
+
+def test_mapped_file_that_changes_while_the_folder_is_copied_is_copied_again(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    kept = Kept(root, tmp_path)
+    kept.mapped = {f"{root}/mapped"}
+    looks: list[int] = []
+
+    def look() -> Tree:
+        looks.append(len(looks))
+        if len(looks) == 2:
+            mapped[:4] = b"last"
+        return nothing()
+
+    kept.look = look
+    assert kept.content(kept.save(), "mapped")[:4] == b"last"
+    assert kept.pauses == 0
+
+
+def test_job_is_paused_where_a_mapped_file_never_stands_still(
+    root: Path, tmp_path: Path, mapped: mmap.mmap
+) -> None:
+    kept = Kept(root, tmp_path)
+    kept.mapped = {f"{root}/mapped"}
+    looks: list[int] = []
+
+    def look() -> Tree:
+        looks.append(len(looks))
+        if not kept.pauses:
+            mapped[:4] = b"%04d" % len(looks)
+        return nothing()
+
+    kept.look = look
+    listing = kept.save()
+    assert kept.pauses == 1
+    assert kept.content(listing, "mapped")[:4] == mapped[:4]

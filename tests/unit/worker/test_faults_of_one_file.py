@@ -183,7 +183,7 @@ def test_folders_that_come_and_go_do_not_hinder_a_save(kept: Kept) -> None:
             may.wait()
 
     folder = CheckpointFolder(
-        str(kept.root), str(kept.root.parent / "spool"), may.clear, may.set, dict
+        str(kept.root), str(kept.root.parent / "spool"), may.clear, may.set, dict, set
     )
     kept.folder = folder
     job = threading.Thread(target=churn)
@@ -225,7 +225,7 @@ def test_restore_is_stopped_within_a_large_file(kept: Kept) -> None:
                 received += 1 << 16
                 sink.write(data[start : start + (1 << 16)])  # type: ignore[attr-defined]
 
-    back = CheckpointFolder(str(kept.back), "", lambda: None, lambda: None, dict)
+    back = CheckpointFolder(str(kept.back), "", lambda: None, lambda: None, dict, set)
     assert not back.restore(listing, Slow(), POOL, is_stopped)  # type: ignore[arg-type]
     assert received < 4 << 20
 

@@ -29,7 +29,7 @@ class Disk:
         self.chance = random.Random(20261124)
         spool = root.parent / f"{root.name}-spool"
         spool.mkdir(parents=True)
-        self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None, dict)
+        self.folder = CheckpointFolder(str(root), str(spool), lambda: None, lambda: None, dict, set)
 
     def content(self) -> dict[str, bytes]:
         paths = [path for path in self.root.rglob("*") if path.is_file()]
