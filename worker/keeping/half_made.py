@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from steadyspot.paths import is_log_name
-from steadyspot.worker.keeping.scanning import Seen, Tree
+from steadyspot.worker.keeping.scanning import Seen, Tree, names_of
 
 HALF_MADE = "nobody had finished it"
 
@@ -37,12 +37,16 @@ class Proof(NamedTuple):
 def without_half_made(tree: Tree, root: str, half_made: Mapping[str, Proof]) -> Tree:
     """What was seen below ``root`` but for ``half_made`` files, which are named as such.
 
-    They come as real paths, each with when a note below ``root`` proves it whole.
+    They come as real paths, each with when a note below ``root`` proves it whole. Other names of
+    such a file are half-made as it is.
     """
     if not half_made:
         return tree
     real = os.path.realpath(root)
-    paths = {os.path.relpath(path, real): proof for path, proof in half_made.items()}
+    paths: dict[str, Proof] = {}
+    for path, proof in half_made.items():
+        for name in names_of([os.path.relpath(path, real)], tree.entries):
+            paths[name] = max(proof, paths.get(name, proof))
     noted = [
         seen.ctime_ns
         for path, seen in tree.entries.items()
@@ -53,11 +57,7 @@ def without_half_made(tree: Tree, root: str, half_made: Mapping[str, Proof]) -> 
         for since_ns, until_ns in set(paths.values())
         if any(since_ns <= at < until_ns for at in noted)
     }
-    out = {
-        path: HALF_MADE
-        for path, proof in paths.items()
-        if path in tree.entries and proof not in proved
-    }
+    out = {path: HALF_MADE for path, proof in paths.items() if proof not in proved}
     entries = {path: seen for path, seen in tree.entries.items() if path not in out}
     return Tree(entries, tree.unreadable | out)
 

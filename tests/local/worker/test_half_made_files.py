@@ -459,6 +459,16 @@ def test_file_that_a_shell_makes_for_dd_is_left_out(bench: Bench) -> None:
     assert saved_in_the_midst(bench, "dd conv=notrunc > state/part") == {}
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_file_of_two_names_is_half_made_by_either(bench: Bench, shell: str) -> None:
+    job = "(echo begins; ln state/a state/b; echo HOLD >&2; sleep 600) > state/a"
+    worker = bench.start("--checkpoint-dir", "state", shell, "-c", job)
+    worker.wait_for("HOLD")
+    worker.terminate()
+    assert worker.end() == 143, worker.said()
+    assert bench.saved() == {}
+
+
 def test_half_made_files_are_named_in_the_log_and_not_in_the_mail(bench: Bench) -> None:
     worker = bench.start(*OPTIONS, *command(bench, "sh", BESIDE))
     until_in_hand(worker, 4)

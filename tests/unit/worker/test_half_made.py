@@ -81,6 +81,16 @@ def test_files_in_doubt_prove_nothing_of_each_other(tmp_path: Path) -> None:
     }
 
 
+def test_each_name_of_a_half_made_file_is_left_out_and_proves_nothing(tmp_path: Path) -> None:
+    """As of a file that changes after the instant in doubt, with another name beside it."""
+    seen = Seen("file", 0o644, ctime_ns=TOLD_NS + 5, inode=7, device=1, links=3)
+    other = seen._replace(ctime_ns=1, device=2)
+    tree = _tree(c=5)
+    tree.entries.update(a=seen, b=seen, other=other)
+    assert _left_out(tree, {"a": Proof(TOLD_NS)}, tmp_path) == {"a", "b"}
+    assert _left_out(tree, {"a": Proof(TOLD_NS), "b": Proof()}, tmp_path) == {"a", "b"}
+
+
 def test_folder_is_found_by_a_link_to_it_and_what_is_gone_is_not_named(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
