@@ -114,6 +114,11 @@ class InHand:
             if unit.process.pid == pid:
                 unit.leaves = True
 
+    @property
+    def any(self) -> bool:
+        """Whether a unit was begun and has not ended; may be asked by any thread."""
+        return bool(self._units)
+
     def any_beside(self, pid: int) -> bool:
         """Whether a process that is neither this one nor above it has a unit that it may end."""
         self._bury()

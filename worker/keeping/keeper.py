@@ -189,6 +189,11 @@ class Keeper:
         return self._unsaved.trouble
 
     @property
+    def has_unit_in_hand(self) -> bool:
+        """Whether a unit was begun and has not ended."""
+        return self._unsaved.in_hand.any
+
+    @property
     def save_seconds(self) -> float:
         """What the longest save took, or one would take now as it was last looked."""
         return max(self.saving.save_seconds, self._needed_seconds)

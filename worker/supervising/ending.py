@@ -223,11 +223,11 @@ class Ending:
 
     def _stopped(self) -> Outcome:
         if self._grace.why is Reason.TIMED_OUT:
-            return Outcome(
-                Exit.TIMED_OUT, self._grace.why, "Stopped by the attempt's own time limit."
-            )
+            return Outcome(Exit.TIMED_OUT, self._grace.why, f"Stopped by {self._grace.by}.")
         return Outcome(
-            Exit.INTERRUPTED, Reason.INTERRUPTED, "Interrupted by SIGTERM before the job finished."
+            Exit.INTERRUPTED,
+            Reason.INTERRUPTED,
+            f"Interrupted by {self._grace.by} before the job finished.",
         )
 
     def _failed(self, code: int) -> Outcome:
@@ -322,7 +322,8 @@ class Ending:
         with self._trace.part(PUBLISH):
             published = self._ask(self._keeper.commit(self._left_behind))
         if not published.done():
-            sentence = "Interrupted by SIGTERM while publishing; the next attempt finishes it."
+            by = self._grace.by
+            sentence = f"Interrupted by {by} while publishing; the next attempt finishes it."
             return Outcome(Exit.INTERRUPTED, Reason.INTERRUPTED, sentence)
         if published.exception() is not None:
             return self._trouble(as_trouble(published.exception()))

@@ -30,6 +30,8 @@ from steadyspot.worker.supervising.stages import Shares, shares
 NO_END_SECONDS = 1e9
 """What is left while no stop was noticed."""
 
+OWN_LIMIT = "the attempt's own time limit"
+
 SAYING_SECONDS = 0.5
 """What a save that fails leaves for the last word."""
 
@@ -47,6 +49,7 @@ class Phase(IntEnum):
 class Grace:
     """The phase of the attempt, why it is to stop, and when each share of the grace is over.
 
+    ``by`` names what the stop came by: a signal, or ``OWN_LIMIT``.
     ``on_stop_seconds`` is the share of the command for a stop, ``drain_seconds`` the most that the
     job may have of the grace (none: all that is left). Times are monotonic.
     """
@@ -57,6 +60,7 @@ class Grace:
         self.seconds = stop_timeout_seconds
         self.phase = Phase.STARTING
         self.why: Reason | None = None
+        self.by = ""
         self.noticed = 0.0
         self._saving_began = 0.0
         self._on_stop_seconds = on_stop_seconds
@@ -69,12 +73,12 @@ class Grace:
             self._saving_began = time.monotonic()
         self.phase = max(self.phase, phase)
 
-    def begin(self, save_seconds: float, why: Reason | None = None) -> float:
+    def begin(self, by: str, save_seconds: float, why: Reason | None = None) -> float:
         """The grace begins now; seconds of the job's share. ``save_seconds``: the longest save.
 
         ``why`` is none where the job had ended by itself: the stop only limits what is left to do.
         """
-        self.noticed = time.monotonic()
+        self.by, self.noticed = by, time.monotonic()
         self._shares = shares(
             self.seconds, save_seconds, self._on_stop_seconds, self._drain_seconds
         )

@@ -19,10 +19,11 @@ from steadyspot.contract.signals import STOPS
 from steadyspot.paths import stamps
 from steadyspot.protocol import SOCKET
 from steadyspot.worker.errors import SetupError, WorkerError, as_trouble
+from steadyspot.worker.options import Audience
 from steadyspot.worker.signal_names import signal_name
 from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes, signals
-from steadyspot.worker.supervising.grace import Grace, Phase
+from steadyspot.worker.supervising.grace import OWN_LIMIT, Grace, Phase
 from steadyspot.worker.supervising.half_made import HalfMade
 from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.stages import most_save_seconds
@@ -320,14 +321,14 @@ class Supervisor:
         elif self._job.status is None:
             self._notice(Reason.INTERRUPTED, name)
         else:
-            self._grace.begin(self._save_seconds())
+            self._grace.begin(name, self._save_seconds())
             if self._keeper:
                 self._keeper.hurry(self._grace.save_end)
             self._log.info("notice", f"{name} after the job had ended; its end may take the grace.")
 
-    def _notice(self, why: Reason, what: str) -> None:
+    def _notice(self, why: Reason, by: str) -> None:
         """Tell the job, and share out the grace."""
-        drain_seconds = self._grace.begin(self._save_seconds(), why)
+        drain_seconds = self._grace.begin(by, self._save_seconds(), why)
         if drain_seconds <= 0:
             self._end_job()
         elif self._job.running:
@@ -336,16 +337,28 @@ class Supervisor:
             self._stopping.begin(self._grace.drain_end)
         if self._keeper:
             self._keeper.hurry(self._grace.save_end)
-        told = {logs.SIGNAL: what} if why is Reason.INTERRUPTED else {}
+        told = {logs.SIGNAL: by} if why is Reason.INTERRUPTED else {}
         self._log.info(
             "notice",
-            f"{what} came; the job has {drain_seconds:.1f} s to end.",
+            f"{by[0].upper()}{by[1:]} came; the job has {drain_seconds:.1f} s to end.",
             **told,
             reason=why,
             drain_seconds=round(drain_seconds, 3),
             grace_seconds=self._grace.seconds,
         )
-        self._log.info("drain", "The unit in hand may end.")
+        self._log.info("drain", self._what_now())
+
+    def _what_now(self) -> str:
+        """What becomes of the job while it has its share of the grace, for people."""
+        if self._job.killed:
+            return "The job is killed at once."
+        if not self._job.running:
+            return "The job does not begin any more."
+        if self._keeper and self._keeper.has_unit_in_hand:
+            return "The unit in hand may end."
+        if self._options.audience is Audience.NONE:
+            return "The job is sent no signal; it may end by itself."
+        return "The job is told, and may end by itself."
 
     def _save_seconds(self) -> float:
         return self._keeper.save_seconds if self._keeper else 0.0
@@ -372,7 +385,7 @@ class Supervisor:
         if self._grace.phase <= Phase.RUNNING:
             stop_at = self._stop_at()
             if stop_at is not None and now >= stop_at and self._job.status is None:
-                self._notice(Reason.TIMED_OUT, "The attempt's own time limit")
+                self._notice(Reason.TIMED_OUT, OWN_LIMIT)
         elif self._drains() and now >= self._grace.drain_end:
             self._log.warning("drain", "The job did not end in its share of the grace; killed.")
             self._end_job()

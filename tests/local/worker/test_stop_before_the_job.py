@@ -52,6 +52,7 @@ def test_an_images_own_stopsignal_breaks_a_restore_off(
     assert worker.end() == 143, worker.said()
     assert len(list((saved.folder / "state").iterdir())) < FILES
     assert "began" not in worker.text
+    assert "The job does not begin any more." in worker.said()
     item = saved.item()
     assert item["checkpoint"] == before
     assert item["stop_report"]["reason"] == "interrupted"

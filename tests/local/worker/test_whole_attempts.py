@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 
+import pytest
+
+from steadyspot.worker.signal_names import signal_name
 from tests.local.worker.kit import Bench, sha256, wait_until
 
 PARTS = """
@@ -77,6 +81,54 @@ def test_interrupted_run_resumes_behind_the_parts_done_with_the_same_result(benc
     assert bench.objects()["result.json"] == b"28"
     assert len(bench.objects()) == 10
     assert bench.open_uploads() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGRTMIN + 3])
+def test_signal_that_came_is_named_in_the_log_and_the_report(bench: Bench, number: int) -> None:
+    worker = bench.start("sh", "-c", "echo begun; exec sleep 600")
+    worker.wait_for("begun")
+    worker.process.send_signal(number)
+    assert worker.end() == 143, worker.said()
+    sentence = f"Interrupted by {signal_name(number)} before the job finished."
+    assert sentence in worker.said()
+    assert bench.item()["stop_report"]["sentence"] == sentence
+
+
+WAITS = "sleep 600 & echo begun; wait"
+UNIT = """
+import sys, time
+from steadyspot import current_run
+for unit in current_run().remaining(range(9)):
+    print("begun", flush=True)
+    current_run().stopping.wait(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "The job is told, and may end by itself."),
+        (["--drain", "0"], "The job is killed at once."),
+        (["--signal", "none", "--drain", "0.5"], "The job is sent no signal"),
+    ],
+)
+def test_log_says_what_a_stop_leaves_to_a_job_without_units(
+    bench: Bench, options: list[str], sentence: str
+) -> None:
+    worker = bench.start(*options, "sh", "-c", WAITS)
+    worker.wait_for("begun")
+    worker.terminate()
+    assert worker.end() == 143, worker.said()
+    assert sentence in worker.said()
+    assert "unit in hand" not in worker.said()
+
+
+def test_log_says_that_a_unit_in_hand_may_end(bench: Bench) -> None:
+    worker = bench.start(*bench.job_file(UNIT))
+    worker.wait_for("begun")
+    worker.terminate()
+    assert worker.end() == 143, worker.said()
+    assert "The unit in hand may end." in worker.said()
 
 
 def test_job_that_ignores_sigterm_is_killed_within_its_share(bench: Bench) -> None:

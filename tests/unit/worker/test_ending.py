@@ -38,7 +38,7 @@ def stopped(
     )
     keeper.start()
     grace = Grace(20.0, 0.0, None)
-    grace.begin(0.0, Reason.INTERRUPTED)
+    grace.begin("SIGTERM", 0.0, Reason.INTERRUPTED)
     parts = SimpleNamespace(
         options=asked,
         environ={},

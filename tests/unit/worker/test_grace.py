@@ -25,7 +25,7 @@ def test_stop_begins_the_draining_and_ends_what_is_left() -> None:
     grace.enter(Phase.RUNNING)
     assert grace.left() == NO_END_SECONDS
 
-    drain_seconds = grace.begin(0.0, Reason.INTERRUPTED)
+    drain_seconds = grace.begin("SIGTERM", 0.0, Reason.INTERRUPTED)
     assert (grace.phase, grace.why) == (Phase.DRAINING, Reason.INTERRUPTED)
     assert drain_seconds == grace.drain_end - grace.noticed
     assert grace.noticed < grace.drain_end < grace.on_stop_end < grace.noticed + 20
@@ -35,21 +35,21 @@ def test_stop_begins_the_draining_and_ends_what_is_left() -> None:
 def test_stop_after_the_jobs_own_end_only_limits_what_is_left_to_do() -> None:
     grace = Grace(20.0, 0.0, None)
     grace.enter(Phase.SAVING)
-    grace.begin(0.0)
+    grace.begin("SIGTERM", 0.0)
     assert (grace.phase, grace.why) == (Phase.SAVING, None)
     assert grace.left() < 20
 
 
 def test_a_last_save_ends_before_the_grace_so_that_its_failure_can_be_said() -> None:
     grace = Grace(20.0, 0.0, None)
-    grace.begin(0.0, Reason.INTERRUPTED)
+    grace.begin("SIGTERM", 0.0, Reason.INTERRUPTED)
     assert grace.noticed + 18 < grace.save_end < grace.noticed + 19
 
 
 def test_the_report_tells_how_much_of_the_grace_went_into_saving() -> None:
     grace = Grace(20.0, 0.0, None)
     assert grace.used() == {}
-    grace.begin(0.0, Reason.INTERRUPTED)
+    grace.begin("SIGTERM", 0.0, Reason.INTERRUPTED)
     time.sleep(0.0205)
     used = grace.used()
     assert used["grace_seconds"] == 20.0
