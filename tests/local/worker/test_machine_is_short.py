@@ -167,7 +167,7 @@ def test_stop_with_a_full_scratch_disk_saves_all_the_same(bench: Bench, small_di
     worker = bench.start(
         "--checkpoint-dir", "state", "--every", "0.2", "--scratch-dir", str(small_disk),
         "sh", "-c",
-        "head -c 3000000 /dev/zero > state/big; echo kept > state/small; echo ready; sleep 60",
+        "head -c 3000000 /dev/urandom > state/big; echo kept > state/small; echo ready; sleep 60",
     )  # fmt: skip
     worker.wait_for("No space left", 60)
     worker.terminate()
