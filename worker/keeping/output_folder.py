@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Set
 from fnmatch import fnmatchcase
 
 from steadyspot.names import BadName, check_name
 from steadyspot.worker.keeping.scanning import Seen, Tree, look, scan
 
 COMPARED_BYTES = 64 << 20
+
+UNFINISHED = (
+    "what the job left running in the background had not written it to its end. Have the first"
+    " process wait for that ('wait' in a shell)."
+)
 
 
 class OutputFolder:
@@ -34,22 +40,24 @@ class OutputFolder:
         self._leftovers = leftovers
         self._staged: dict[str, Seen] = {}
 
-    def look(self, held: set[str]) -> Tree:
+    def look(self, held: Set[str], unfinished: Set[str] = frozenset()) -> Tree:
         """The finished outputs, and what would be one but cannot be published.
 
-        ``held`` are paths still open for writing. Raises ``OSError`` where the folder itself cannot
+        ``held`` are paths still open for writing, ``unfinished`` those that were when what wrote
+        there was ended. Raises ``OSError`` where the folder itself cannot
         be read.
         """
         tree = scan(self.root)
         unreadable = {p: why for p, why in tree.unreadable.items() if not self._is_ignored(p)}
         outputs = Tree({}, unreadable)
         for path, seen in tree.entries.items():
-            if (
-                seen.kind != "file"
-                or self._is_ignored(path)
-                or self._is_left_over(path, seen)
-                or os.path.realpath(self.path(path)) in held
-            ):
+            if seen.kind != "file" or self._is_ignored(path) or self._is_left_over(path, seen):
+                continue
+            real = os.path.realpath(self.path(path))
+            if real in held:
+                continue
+            if real in unfinished:
+                outputs.unreadable[path] = UNFINISHED
                 continue
             try:
                 outputs.entries[check_name(path)] = seen

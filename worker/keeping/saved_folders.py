@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -193,17 +193,18 @@ class SavedFolders:
             self._checkpoint.keep(self._captured, self._listing)
             self._kept = self._listing
 
-    def look(self, held: set[str] | None) -> Tree:
+    def look(self, held: set[str] | None, unfinished: Set[str] = frozenset()) -> Tree:
         """The finished files in the folder for outputs, and what cannot be published.
 
-        ``held`` are files still open for writing; none: the job is asked.
+        ``held`` are files still open for writing; none: the job is asked. ``unfinished`` are those
+        that nobody will write to the end.
         """
         if self._outputs is None:
             return Tree({}, {})
         if held is None:
             held = self._job.held_open(self._outputs.root)
         try:
-            return self._outputs.look(held)
+            return self._outputs.look(held, unfinished)
         except OSError as error:
             raise _unreadable(
                 f"The folder {self._outputs.root} cannot be read: {error.strerror}.",
