@@ -44,8 +44,14 @@ HeldHere = dict[Names, tuple[int, int]]
 BUFFERS = (BytesIO, StringIO)
 CONTAINERS = (list, dict, set, deque, bytearray, array)
 _QUEUES = (Queue, SimpleQueue)
+_EMPTY = {bool, int, float, str, bytes, tuple, type, type(None), FunctionType, ModuleType}
+"""Most of what is reached is of these, and none gets longer."""
+
 _DEEP = 3
-"""So far it is looked into objects: a thread, its queue, what lies in that."""
+"""So far it is looked into all objects: a thread, its queue, what lies in that."""
+
+_OBJECTS = 300
+"""Further than that it is looked until it was into so many, first into the nearest."""
 
 _FUNCTION = 1
 """Of the flags of code (``CO_OPTIMIZED`` of ``inspect``): its variables are its own."""
@@ -176,22 +182,25 @@ def _reached(function: FunctionType) -> dict[str, Any]:
 
 
 def _measured(
-    named: dict[str, Any],
-    measure: Callable[[object], int | None],
-    depth: int = 0,
-    seen: set[int] | None = None,
-) -> Iterator[tuple[tuple[str, ...], object, int]]:
-    """Yield by what names a container is reached, the container, and its size."""
-    seen = set() if seen is None else seen
-    for name, value in list(named.items()):
-        size = measure(value)
-        if size is not None:
-            yield (name,), value, size
-        may_hold_more = size is None or is_of_own_class(type(value))
-        if may_hold_more and depth < _DEEP and id(value) not in seen:
-            seen.add(id(value))
-            for path, found, each in _measured(_within(value), measure, depth + 1, seen):
-                yield (name, *path), found, each
+    named: dict[str, Any], measure: Callable[[object], int | None]
+) -> Iterator[tuple[Names, object, int]]:
+    """Yield by what names a container is reached, the container, and its size, nearest first."""
+    left, seen = _OBJECTS, set[int]()
+    todo = deque[tuple[Names, dict[str, Any]]]([((), dict(named))])
+    while todo:
+        within, names = todo.popleft()
+        for name, value in names.items():
+            size = measure(value)
+            path = (*within, name)
+            if size is not None:
+                yield path, value, size
+            may_hold_more = size is None or is_of_own_class(type(value))
+            may_be_seen = left > 0 or len(path) <= _DEEP
+            if may_hold_more and may_be_seen and id(value) not in seen:
+                seen.add(id(value))
+                if more := _within(value):
+                    left -= 1
+                    todo.append((path, more))
 
 
 def _within(value: Any) -> dict[str, Any]:
@@ -263,7 +272,8 @@ def _size(value: Any) -> int | None:
 
 
 def _size_here(value: object) -> int | None:
-    if issubclass(type(value), (*_QUEUES, ModuleType)):
+    kind = type(value)
+    if kind in _EMPTY or issubclass(kind, _QUEUES):
         return None
     size = _size(value)
     return rows_in_memory(value) if size is None else size

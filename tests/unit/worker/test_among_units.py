@@ -83,6 +83,22 @@ d=Dedupe()
 for u in run.remaining(U): put(u,[r for r in load(u) if d.new(r)])""",
         "seen",
     ),
+    "rows that an object deep in others has seen": (
+        """
+class Dedupe:
+    def __init__(self): self.seen=set()
+    def new(self,x):
+        if x in self.seen: return False
+        self.seen.add(x); return True
+class Holds:
+    def __init__(self,held): self.held=held
+class App:
+    def __init__(self): self.held=Holds(Holds(Holds(Holds(Dedupe()))))
+    def main(self):
+        for u in run.remaining(U): put(u,self.held.held.held.held.held.new(u%5))
+App().main()""",
+        "seen",
+    ),
     "rows before": (
         """
 prev=None
