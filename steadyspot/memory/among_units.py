@@ -86,12 +86,10 @@ class AmongUnits:
 
     def _is_within_another(self, path: Names) -> bool:
         """Whether it lies in an object of which units make another each time."""
-        code, name, *within = path
-        return (
-            bool(within)
-            and code in self._codes
-            and Way.ADDED in self._text.ways({str(name)})
-            and self._text.hands_on(str(name))
+        return any(
+            Way.ADDED in self._text.ways({place}) and self._text.hands_on(place)
+            for end in range(2, len(path))
+            for place in self._places(path[:end])
         )
 
     def _was_handed_on(self, path: Names, now: Told) -> bool:

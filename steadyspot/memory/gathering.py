@@ -18,6 +18,7 @@ from functools import lru_cache
 from io import BytesIO, StringIO
 from queue import Queue, SimpleQueue
 from types import (
+    BuiltinMethodType,
     CodeType,
     FrameType,
     FunctionType,
@@ -44,8 +45,21 @@ HeldHere = dict[Names, tuple[int, int]]
 BUFFERS = (BytesIO, StringIO)
 CONTAINERS = (list, dict, set, deque, bytearray, array)
 _QUEUES = (Queue, SimpleQueue)
+_PLAIN = {bool, int, float, str, bytes, type(None)}
+_NAMELESS = {tuple, BuiltinMethodType}
+"""What lies in these has no name there."""
+
+_NEVER_LONGER = {*_PLAIN, *_NAMELESS, type, FunctionType, ModuleType}
+"""Most of what is reached is of these."""
+
 _DEEP = 3
-"""So far it is looked into objects: a thread, its queue, what lies in that."""
+"""So far it is looked into all objects: a thread, its queue, what lies in that."""
+
+_OBJECTS = 300
+"""Further than that it is looked until it was into so many, first into the nearest."""
+
+_ITEMS = 100
+"""So many items of a tuple are looked at."""
 
 _FUNCTION = 1
 """Of the flags of code (``CO_OPTIMIZED`` of ``inspect``): its variables are its own."""
@@ -168,6 +182,7 @@ def _reached(function: FunctionType) -> dict[str, Any]:
     found = _globals(code, function.__globals__)
     given = code.co_varnames[: code.co_argcount]
     found |= zip(reversed(given), reversed(function.__defaults__ or ()), strict=False)
+    found |= function.__kwdefaults__ or {}
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         with contextlib.suppress(ValueError):  # It has no value yet.
@@ -176,22 +191,41 @@ def _reached(function: FunctionType) -> dict[str, Any]:
 
 
 def _measured(
-    named: dict[str, Any],
-    measure: Callable[[object], int | None],
-    depth: int = 0,
-    seen: set[int] | None = None,
-) -> Iterator[tuple[tuple[str, ...], object, int]]:
-    """Yield by what names a container is reached, the container, and its size."""
-    seen = set() if seen is None else seen
-    for name, value in list(named.items()):
+    named: dict[str, Any], measure: Callable[[object], int | None]
+) -> Iterator[tuple[Names, object, int]]:
+    """Yield by what names a container is reached, the container, and its size, nearest first.
+
+    What has no name of its own goes by that of what it lies in, unless it is reached by another.
+    """
+    left, seen = _OBJECTS, set[int]()
+    todo = deque[tuple[Names, Any]](((name,), value) for name, value in list(named.items()))
+    nameless = deque[tuple[Names, Any]]()
+    while todo or nameless:
+        has_name = bool(todo)
+        path, value = (todo or nameless).popleft()
+        if not has_name and id(value) in seen:
+            continue
         size = measure(value)
         if size is not None:
-            yield (name,), value, size
-        may_hold_more = size is None or is_of_own_class(type(value))
-        if may_hold_more and depth < _DEEP and id(value) not in seen:
-            seen.add(id(value))
-            for path, found, each in _measured(_within(value), measure, depth + 1, seen):
-                yield (name, *path), found, each
+            yield path, value, size
+        kind = type(value)
+        if kind in _PLAIN or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if kind in _NAMELESS:
+            nameless.extend(((*path[:-1], at, path[-1]), one) for at, one in _nameless(value))
+            continue
+        may_hold_more = size is None or is_of_own_class(kind)
+        if may_hold_more and (left > 0 or len(path) <= _DEEP) and (within := _within(value)):
+            left -= 1
+            todo.extend(((*path, name), one) for name, one in within.items())
+
+
+def _nameless(value: Any) -> list[tuple[object, Any]]:
+    """What a tuple holds, and whose method a function is."""
+    if type(value) is BuiltinMethodType:
+        return [("__self__", value.__self__)]
+    return [(at, one) for at, one in enumerate(value[:_ITEMS]) if type(one) not in _PLAIN]
 
 
 def _within(value: Any) -> dict[str, Any]:
@@ -210,6 +244,8 @@ def _within(value: Any) -> dict[str, Any]:
         return _data_of(value)
     if not is_of_own_class(kind):
         return {}
+    if issubclass(kind, tuple):
+        return dict(zip(getattr(kind, "_fields", ()), tuple.__iter__(value), strict=False))
     return _data_of(kind) | attributes(value)
 
 
@@ -263,7 +299,8 @@ def _size(value: Any) -> int | None:
 
 
 def _size_here(value: object) -> int | None:
-    if issubclass(type(value), (*_QUEUES, ModuleType)):
+    kind = type(value)
+    if kind in _NEVER_LONGER or issubclass(kind, _QUEUES):
         return None
     size = _size(value)
     return rows_in_memory(value) if size is None else size

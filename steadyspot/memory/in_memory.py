@@ -11,11 +11,13 @@ import sys
 import zlib
 from collections.abc import Callable
 from itertools import islice
+from types import ModuleType
 from typing import Any
 
 ROWS = 100_000
 """So many rows of a table of SQLite are looked at."""
 
+_BUILTINS = int.__module__
 _ROWS_SUMMED = 10_000_000
 """So many rows has a table at most that DuckDB sums."""
 
@@ -61,6 +63,8 @@ def _of_databases(sqlite: _Ask, duckdb: _Ask) -> tuple[tuple[str, str, _Ask], ..
 
 
 def _asked(value: object, *ways: tuple[str, str, _Ask]) -> int | None:
+    if type(value).__module__ == _BUILTINS and not isinstance(value, ModuleType):
+        return None  # As most are that are asked for.
     value = _database_of(value)
     for module, name, ask in ways:
         kind = getattr(sys.modules.get(module), name, None)

@@ -204,4 +204,7 @@ def _is_seeded(node: ast.AST) -> bool:
 def _defaults(function: ast.AST) -> set[str]:
     """Its own names for what it is given where nobody gives it another."""
     given = getattr(function, "args", ast.arguments([], [], None, [], [], None, []))
-    return {one.arg for one in given.args[len(given.args) - len(given.defaults) :]}
+    by_name = zip(given.kwonlyargs, given.kw_defaults, strict=True)
+    return {one.arg for one in given.args[len(given.args) - len(given.defaults) :]} | {
+        one.arg for one, default in by_name if default
+    }

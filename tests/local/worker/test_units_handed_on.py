@@ -78,6 +78,17 @@ class Changes:
         return changed
 changes = Changes()
 for unit in each(): put(unit, changes.of(unit))""",
+    "number of an object in a tuple": """
+class Number:
+    def __init__(self): self.last = 0
+    def of(self, unit):
+        self.last += 1
+        return self.last
+class Steps:
+    def __init__(self, *steps): self.steps = steps
+    def of(self, unit): return [step.of(unit) for step in self.steps]
+steps = Steps(Number())
+for unit in each(): put(unit, steps.of(unit))""",
     "numbers by key, in a comprehension": """
 ids = {}
 def number(row): return ids.setdefault(row, len(ids))

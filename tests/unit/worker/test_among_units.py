@@ -110,6 +110,89 @@ d=Dedupe()
 for u in run.remaining(U): put(u,[r for r in load(u) if d.new(r)])""",
         "seen",
     ),
+    "rows that an object deep in others has seen": (
+        """
+class Dedupe:
+    def __init__(self): self.seen=set()
+    def new(self,x):
+        if x in self.seen: return False
+        self.seen.add(x); return True
+class Holds:
+    def __init__(self,held): self.held=held
+class App:
+    def __init__(self): self.held=Holds(Holds(Holds(Holds(Dedupe()))))
+    def main(self):
+        for u in run.remaining(U): put(u,self.held.held.held.held.held.new(u%5))
+App().main()""",
+        "seen",
+    ),
+    "number of an object in a tuple": (
+        """
+class Seq:
+    def __init__(self): self.n=0
+    def next(self): self.n+=1; return self.n
+def setup(): return Seq(),"x"
+pair=setup()
+for u in run.remaining(U): put(u,pair[0].next())""",
+        "n",
+    ),
+    "rows that a step of several has seen": (
+        """
+class Dedupe:
+    def __init__(self): self.seen=set()
+    def run(self,x):
+        new=x not in self.seen
+        self.seen.add(x)
+        return new
+class Pipe:
+    def __init__(self,*stages): self.stages=stages
+    def run(self,x): return [one.run(x) for one in self.stages]
+pipe=Pipe(Dedupe())
+for u in run.remaining(U): put(u,pipe.run(u%5))""",
+        "seen",
+    ),
+    "rows in a named tuple": (
+        """
+Both=collections.namedtuple("Both","seen other")
+both=Both(set(),1)
+for u in run.remaining(U):
+    put(u,u%5 in both.seen)
+    both.seen.add(u%5)""",
+        "seen",
+    ),
+    "numbers by key of what a function is given by name": (
+        """
+def number(k,*,_ids={}):
+    if k not in _ids: _ids[k]=len(_ids)
+    return _ids[k]
+for u in run.remaining(U): put(u,number(u*7%10))""",
+        "_ids",
+    ),
+    "rows by methods of a set": (
+        """
+def dedupe():
+    seen=set()
+    return seen.add,seen.__contains__
+add,known=dedupe()
+for u in run.remaining(U):
+    new=not known(u%5); add(u%5)
+    put(u,new)""",
+        "add",
+    ),
+    "object that is replaced": (
+        """
+import dataclasses
+@dataclasses.dataclass(frozen=True)
+class State: n:int=0
+class Job:
+    def __init__(self): self.s=State()
+    def main(self):
+        for u in run.remaining(U):
+            self.s=dataclasses.replace(self.s,n=self.s.n+1)
+            put(u,self.s.n)
+Job().main()""",
+        "n",
+    ),
     "rows before": (
         """
 prev=None
@@ -597,6 +680,7 @@ BY_VALUE_ALONE = {
     "numbers by key of a factory",
     "who is next",
     "rows by another name",
+    "rows by methods of a set",
 }
 
 NOT_HANDED_ON = {
@@ -1050,6 +1134,37 @@ con=sqlite3.connect(":memory:"); con.execute("create table t(v)")
 for u in run.remaining(U):
     put(u,load(u))
     with con: con.execute("insert into t values(?)",(u,))""",
+    "object that each unit makes": """
+class Item:
+    def __init__(self,u): self.u=u; self.rows=[]
+class Job:
+    def main(self):
+        for u in run.remaining(U):
+            self.item=Item(u)
+            self.item.rows.append(u)
+            put(u,self.item.rows)
+job=Job(); job.item=None; job.main()""",
+    "count of a step that is told": """
+class Step:
+    def __init__(self): self.count=0
+    def run(self,x): self.count+=1; return x
+steps=(Step(),Step())
+for u in run.remaining(U): put(u,[one.run(u) for one in steps])
+print(steps[0].count)""",
+    "rows by a method of what each unit empties": """
+rows=[]; add=rows.append
+for u in run.remaining(U):
+    rows.clear()
+    for r in load(u): add(r)
+    put(u,rows)""",
+    "methods of a cache": """
+cache={}
+get,keep=cache.get,cache.__setitem__
+def of(k):
+    v=get(k)
+    if v is None: v=k*2; keep(k,v)
+    return v
+for u in run.remaining(U): put(u,[of(r["id"]) for r in load(u)])""",
     "connection of an age": """
 import sqlite3
 class Db:
