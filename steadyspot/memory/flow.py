@@ -203,10 +203,24 @@ def _only_changes(statement: ast.AST, place: str) -> bool:
         case ast.AugAssign():
             return place in places_to(statement.target)
         case ast.Assign(targets=[ast.Subscript(value=changed, slice=key)], value=value):
-            return place in places_to(changed) and place not in used(key) | used(value)
+            is_alone = place not in used(key) and _only_adds(value, place)
+            return place in places_to(changed) and is_alone
         case ast.stmt():
             return place in renewed(statement)
     return False
+
+
+def _only_adds(value: ast.expr, place: str) -> bool:
+    """Whether a place is read at most to add to what stands in it: ``sums.get(key, 0) + 1``."""
+    match value:
+        case ast.BinOp(left=before, right=added):
+            return _only_adds(before, place) and place not in used(added)
+        case (
+            ast.Subscript(value=held, slice=key)
+            | ast.Call(func=ast.Attribute(value=held, attr="get"), args=[key, *_])
+        ) if place_of(held) == place:
+            return place not in used(key)
+    return place not in used(value)
 
 
 def renewed(statement: ast.stmt) -> set[str]:
