@@ -13,6 +13,7 @@ from steadyspot.memory.places import (
     GATHER,
     blocks_of,
     called_by,
+    given_to,
     heads_of,
     place_of,
     places_to,
@@ -39,6 +40,14 @@ _STOPS = (ast.Raise, ast.Break, ast.Return)
 
 _SAVE = {"commit", "flush", "save"}
 """Methods that make durable what is there."""
+
+
+_MAKE = {
+    *("abs", "bool", "dict", "enumerate", "float", "int", "len", "list", "max", "min", "range"),
+    *("repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip"),
+}
+_SHOW = {"format", "items", "keys", "monotonic", "most_common", "perf_counter", "time", "values"}
+"""Functions, and methods, that do nothing but give a value."""
 
 
 class Way(Enum):
@@ -141,7 +150,8 @@ def read_by(nodes: Iterable[ast.AST], *, called: bool = False) -> set[str]:
     return {
         place
         for statement in walk(nodes)
-        if isinstance(statement, ast.stmt) and not only_stops(statement, called=called)
+        if isinstance(statement, ast.stmt)
+        and not (only_stops(statement, called=called) or only_tells(statement))
         for head in heads_of(statement)
         for place in used(head)
         if not _only_changes(statement, place)
@@ -164,9 +174,46 @@ def _makes_nothing(statement: ast.stmt) -> bool:
     return isinstance(statement, (*_STOPS, ast.Import, ast.ImportFrom, ast.Pass))
 
 
+def only_tells(statement: ast.stmt) -> bool:
+    """Whether a statement does nothing but tell what values hold, also where it asks for them."""
+    if isinstance(statement, ast.If | ast.For):
+        heads = [statement.test] if isinstance(statement, ast.If) else [statement.iter]
+        return all(map(is_plain, heads)) and all(map(only_tells, statement.body + statement.orelse))
+    match statement:
+        case ast.Expr(value=ast.Call() as call):
+            return not used(call) and all(map(is_plain, given_to(call)))
+    return isinstance(statement, ast.Pass) or _is_text(statement)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def is_plain(value: ast.expr) -> bool:
+    """Whether a value is made of others by what is known to do nothing else."""
+    others = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
+    return all(
+        _only_gives(one) if isinstance(one, ast.Call) else not isinstance(one, others)
+        for one in ast.walk(value)
+    )
+
+
+def _only_gives(call: ast.Call) -> bool:
+    match call:
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _MAKE
+        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(), *_]):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join")):
+            return True
+    return called_by(call) in _SHOW
+
+
 def is_read(block: Sequence[ast.stmt], place: str) -> bool | None:
     """Whether it is read before it is renewed; none where it may be neither."""
     for statement in block:
+        if only_tells(statement):
+            continue
         if any(place in used(head) for head in heads_of(statement)) or adds(statement, place):
             return True
         if isinstance(statement, LEAVES) or place in renewed(statement):
@@ -203,10 +250,24 @@ def _only_changes(statement: ast.AST, place: str) -> bool:
         case ast.AugAssign():
             return place in places_to(statement.target)
         case ast.Assign(targets=[ast.Subscript(value=changed, slice=key)], value=value):
-            return place in places_to(changed) and place not in used(key) | used(value)
+            is_alone = place not in used(key) and _only_adds(value, place)
+            return place in places_to(changed) and is_alone
         case ast.stmt():
             return place in renewed(statement)
     return False
+
+
+def _only_adds(value: ast.expr, place: str) -> bool:
+    """Whether a place is read at most to add to what stands in it: ``sums.get(key, 0) + 1``."""
+    match value:
+        case ast.BinOp(left=before, right=added):
+            return _only_adds(before, place) and place not in used(added)
+        case (
+            ast.Subscript(value=held, slice=key)
+            | ast.Call(func=ast.Attribute(value=held, attr="get"), args=[key, *_])
+        ) if place_of(held) == place:
+            return place not in used(key)
+    return place not in used(value)
 
 
 def renewed(statement: ast.stmt) -> set[str]:

@@ -37,6 +37,13 @@ def used(node: ast.AST) -> frozenset[str]:
     match node:
         case ast.Call() if called_by(node) in TELL | _PASS_TIME:
             return frozenset()
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr"),
+                attr="write" | "writelines" | "flush",
+            )
+        ):
+            return frozenset()
         case ast.Call() if called_by(node) in END:
             return used(node.func)
         case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()):

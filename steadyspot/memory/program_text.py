@@ -28,6 +28,7 @@ from steadyspot.memory.places import (
     used_of_outer,
     walk,
 )
+from steadyspot.memory.told import told_at_once
 
 _READ_ALL = {"vars", "pickle", "joblib", ".__dict__", ".model_dump"}
 _READ_ALL |= {place for name in ("asdict", "astuple") for place in (name, f".{name}")}
@@ -126,7 +127,7 @@ def program_of(file: str) -> Program | None:
     lines = linecache.getlines(file)
     try:
         with warnings.catch_warnings(action="ignore"):  # The program has told of them itself.
-            module = ast.parse("".join(lines))
+            module = told_at_once(ast.parse("".join(lines)))
         used(module)  # What follows asks for parts of that.
     except (SyntaxError, ValueError, RecursionError):  # It was changed, or has endless sums.
         return None

@@ -14,7 +14,15 @@ from types import CodeType, FrameType
 
 from steadyspot.memory.flow import is_read, read_by
 from steadyspot.memory.gathering import Names
-from steadyspot.memory.places import block_of, places_at, stored_in, used, used_of_outer
+from steadyspot.memory.places import (
+    FUNCTIONS,
+    block_of,
+    places_at,
+    stored_in,
+    used,
+    used_of_outer,
+    walk,
+)
 from steadyspot.memory.program_text import Program, under_way_in
 
 
@@ -75,17 +83,52 @@ def with_functions(blocks: Iterable[ast.AST], functions: Iterable[ast.AST]) -> l
 
 
 def called_from(
-    blocks: Iterable[ast.AST], programs: Iterable[Program], loops: set[ast.AST]
+    blocks: Iterable[ast.AST],
+    programs: Iterable[Program],
+    loops: set[ast.AST],
+    *,
+    decorators: bool = False,
 ) -> list[ast.AST]:
-    """The functions that these blocks may call, by themselves or through others."""
+    """The functions that these blocks may call, by themselves or through others.
+
+    ``decorators``: also what these have put around a function, as one that keeps its answers.
+    """
     left = {one: name for each in programs for one, name in each.functions(loops).items()}
     names = set().union(*map(used, blocks), *(one.registered() for one in programs))
     found: list[ast.AST] = []
+    by_name: dict[str, list[ast.AST]] = {}
+    for one, name in left.items():
+        by_name.setdefault(name, []).append(one)
     while more := {one for one, name in left.items() if _is_called(name, names)}:
+        if decorators:
+            more |= left.keys() & _put_around(more, by_name)
         found += more
         left = {one: name for one, name in left.items() if one not in more}
         names = set().union(*(used(one) for each in more for one in block_of(each)))
     return found
+
+
+def _put_around(functions: Iterable[ast.AST], by_name: dict[str, list[ast.AST]]) -> set[ast.AST]:
+    """What decorators of the job's own have these functions called by."""
+    names = {
+        place.lstrip(".")
+        for one in functions
+        for decorator in getattr(one, "decorator_list", ())
+        for place in used(decorator)
+    }
+    return {made for name in names for one in by_name.get(name, ()) for made in _made_by(one)}
+
+
+def _made_by(decorator: ast.AST) -> set[ast.AST]:
+    """The functions in it that run with each call, and not to make another, as it does itself."""
+    inner = [one for one in ast.walk(decorator) if isinstance(one, FUNCTIONS)][1:]
+    return {one for one in inner if not _returns_one_of(inner, one)}
+
+
+def _returns_one_of(functions: Iterable[ast.AST], function: ast.AST) -> bool:
+    returned = (one for one in walk(block_of(function)) if isinstance(one, ast.Return))
+    names = set[str]().union(*map(used, returned))
+    return any(one is not function and getattr(one, "name", "") in names for one in functions)
 
 
 def _is_called(name: str, names: set[str]) -> bool:

@@ -37,7 +37,7 @@ class UnderLoops:
                 self.loops[loop] = frame.f_code
             elif frame is taker:
                 self.blocks.append([statement])
-        self.functions = called_from(self.own, self.programs, set(self.loops))
+        self.functions = called_from(self.own, self.programs, set(self.loops), decorators=True)
 
     @property
     def own(self) -> list[ast.stmt]:

@@ -219,6 +219,12 @@ def test_unit_that_is_done_again_is_once_and_its_outputs_stay(tmp_path: Path) ->
 
 HARMLESS = {
     "only told": "count = 0\nfor unit in each(): count += 1; print(count)\nwrite('done')",
+    "told by a name": """
+count = 0
+for unit in each(): count += 1
+line = f"{count} units"
+if count: print(line)
+write("done")""",
     "made of nothing": "OWN = True\ncollections.deque(map(print, each()), maxlen=0)\nwrite('done')",
     "no output": "total = 0\nfor unit in each(): total += unit\nsys.exit(0 if total else 1)",
     "state": """
@@ -255,7 +261,10 @@ def test_what_is_no_part_of_an_output_or_is_kept_by_the_job_costs_no_unit(
     assert resumed.end() == 0, resumed.said()
     assert "gave 1\n" not in resumed.said()
     assert bench.completion()["units"] == 8
-    assert way in ("only told", "no output", "made of nothing") or bench.objects()["sum"] == b"36"
+    assert (
+        way in ("only told", "told by a name", "no output", "made of nothing")
+        or bench.objects()["sum"] == b"36"
+    )
 
 
 POOL = """

@@ -68,6 +68,17 @@ def known(unit):
     seen.add(unit % 5)
     return unit, was
 for unit, was in map(known, each()): put(unit, was)""",
+    "rows that a decorator has seen": """
+def once(function):
+    seen = set()
+    def inner(row):
+        if row in seen: return "seen"
+        seen.add(row)
+        return function(row)
+    return inner
+@once
+def name(row): return f"row {row}"
+for unit in each(): put(unit, [name(row) for row in rows(unit)])""",
     "rows before, of an object": """
 class Changes:
     def __init__(self): self.before = None

@@ -388,6 +388,51 @@ while True:
     put(u,n)""",
         "it",
     ),
+    "rows that a decorator has seen": (
+        """
+def dedupe(f):
+    seen=set()
+    @functools.wraps(f)
+    def inner(k,*a):
+        if k in seen: return "dup"
+        seen.add(k)
+        return f(k,*a)
+    return inner
+@dedupe
+def row(k): return f"row{k}"
+for u in run.remaining(U): put(u,row(u%5))""",
+        "seen",
+    ),
+    "count of a decorator": (
+        """
+def counted(f):
+    def inner(*a):
+        inner.calls+=1
+        return f(inner.calls,*a)
+    inner.calls=0
+    return inner
+@counted
+def work(n,u): put(u,n)
+for u in run.remaining(U): work(u)""",
+        "calls",
+    ),
+    "count of a decorator that is made, by a helper": (
+        """
+def numbered(first):
+    def around(f):
+        at=first
+        def number():
+            nonlocal at
+            at+=1
+            return at
+        def inner(u): return f(u,number())
+        return inner
+    return around
+@numbered(7)
+def work(u,n): put(u,n)
+for u in run.remaining(U): work(u)""",
+        "at",
+    ),
     "seeded numbers": (
         """
 random.seed(42)
@@ -1177,6 +1222,43 @@ class Db:
         return self.con.execute("select ?*2",(u,)).fetchone()[0]
 db=Db()
 for u in run.remaining(U): put(u,db.q(u))""",
+    "answers that a decorator has read": """
+def kept(path):
+    def around(f):
+        memo=json.load(open(path)) if os.path.exists(path) else {}
+        @functools.wraps(f)
+        def inner(k):
+            if k not in memo: memo[k]=f(k)
+            return memo[k]
+        return inner
+    return around
+@kept("/nowhere")
+def slow(k): return k*k
+for u in run.remaining(U): put(u,slow(u%3))""",
+    "statistics of decorators": """
+times={}
+def timed(f):
+    @functools.wraps(f)
+    def inner(*a):
+        begun=time.monotonic()
+        try: return f(*a)
+        finally: times[f.__name__]=times.get(f.__name__,0)+time.monotonic()-begun
+    return inner
+def logged(level):
+    def around(f):
+        calls=0
+        def inner(*a):
+            nonlocal calls
+            calls+=1
+            logging.log(level,"call %s of %s",calls,f)
+            return f(*a)
+        return inner
+    return around
+@timed
+@logged(10)
+def work(u): return u*2
+for u in run.remaining(U): put(u,work(u))
+print(times)""",
     "tries of a decorator": """
 import functools
 def retry(n):

@@ -15,7 +15,7 @@ from steadyspot.memory.under_loops import UnderLoops
 
 HEAD = """
 import array, asyncio, atexit, collections, concurrent.futures, configparser, dataclasses, hashlib
-import heapq, itertools, json, logging, sqlite3, struct, tempfile, time, types, xml.dom.minidom
+import heapq, itertools, json, logging, sqlite3, struct, sys, tempfile, time, types, xml.dom.minidom
 import duckdb, numpy
 def each():
     for unit in remaining(range(1, 9)): yield unit
@@ -76,6 +76,81 @@ total, left = 0, map(int, remaining(U))
 while (unit := next(left, None)) is not None: total += unit
 else: write(total)""",
         "total",
+    ),
+    "told, and what else": (
+        """
+def note(count): return write(count)
+count = 0
+for unit in each(): count += 1
+if note(count): print("written")""",
+        "count",
+    ),
+    "that ends the program": (
+        """
+count = 0
+for unit in each(): count += 1
+if count > 99: sys.exit()
+write("done")""",
+        "count",
+    ),
+    "told by what writes": (
+        """
+count = 0
+for unit in each(): count += 1
+line = f"{count} units"
+print(write(line))""",
+        "count",
+    ),
+    "told if it is written": (
+        """
+count = 0
+for unit in each(): count += 1
+if count or True: print(write(count))""",
+        "count",
+    ),
+    "compared": (
+        """
+count, size = 0, 8
+for unit in each(): count += 1
+half = count / 2
+print(half)
+match size:
+    case _ if size > half: write("more")""",
+        "count",
+    ),
+    "named in a text": (
+        """
+count = 0
+for unit in each(): count += 1
+rows = [count]
+print(rows)
+write("select * from rows")""",
+        "count",
+    ),
+    "by all names": (
+        """
+count = 0
+for unit in each(): count += 1
+line = f"{count} units"
+write(globals())""",
+        "count",
+    ),
+    "told by a function that writes": (
+        """
+def summary(count):
+    print(count)
+    write(count)
+count = 0
+for unit in each(): count += 1
+summary(count)""",
+        "count",
+    ),
+    "what a program said": (
+        """
+count, said = 0, types.SimpleNamespace(stdout="")
+for unit in each(): said.stdout += str(unit)
+write(said.stdout.split())""",
+        "stdout",
     ),
     "two on a line": (
         "one = other = 0\nfor unit in remaining(U): one += unit\nwrite(one); write(other)",
@@ -559,6 +634,51 @@ for unit in each():
     write(tree)
 tree = xml.dom.minidom.Document()
 write(tree)""",
+    "told where there is none": """
+count = 0
+for unit in each(): count += 1
+if not count: print("nothing new")
+write("done")
+if count:
+    if count > 3: print(count)
+    print("done", count)""",
+    "told by a name": """
+count = 0
+for unit in each(): count += 1
+line = f"{count} units"
+print(line)
+write("done")""",
+    "told item by item": """
+counts = collections.Counter()
+for unit in each(): counts[unit % 2] += 1
+for name, count in counts.most_common(): print(name, count)
+else: logging.info("%s", len(counts))
+write("done")""",
+    "told by a function": """
+def summary(count):
+    if count: print("units", count)
+def main():
+    count = 0
+    for unit in each(): count += 1
+    summary(count)
+    write("done")
+main()""",
+    "times that are told": """
+times = {}
+def add(name, seconds): times[name] = times.get(name, 0) + seconds
+def main():
+    for unit in each(): add("each", time.monotonic())
+    add("end", time.monotonic())
+    for name, seconds in sorted(times.items()): print(f"{name}: {seconds:.3f}")
+    write("done")
+main()""",
+    "written where people see it": """
+count = 0
+for unit in each():
+    count += 1
+    sys.stderr.write(f"\\r{count}")
+sys.stderr.write(f"{count} done")
+write("done")""",
     "told one by one": """
 left, count, price = remaining(U), 0, 2
 while True:
