@@ -77,12 +77,16 @@ class UnitText:
 
         ``ways``: how it is changed, else as the text says.
         """
+        return self.looks_up(place, ways) and not any(
+            one(self._nodes, place) for one in (is_cache, is_of_folders, is_record)
+        )
+
+    def looks_up(self, place: str, ways: Iterable[Way] | None = None) -> bool:
+        """The same, where it may be looked up as in a cache: one that looks in vain has failed."""
         ways = self.ways({place}) if ways is None else ways
         if place not in self.read or not (set(ways) - {Way.RENEWED}):
             return False
         if any(self._is_renewed(block, place) for block in self._own):
-            return False
-        if any(one(self._nodes, place) for one in (is_cache, is_of_folders, is_record)):
             return False
         return not (self._is_clock(place) or self._is_made_once(place))
 
