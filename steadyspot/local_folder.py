@@ -250,11 +250,12 @@ class FolderChannel:
         before it asked for the run, ``logging`` alone is.
         """
         first = self._attempt[0] == os.getpid()
-        if not first or getattr(sys, "last_value", None) is not None:
+        failed = getattr(sys, "last_value", None) is not None
+        if not first:
             return
         if self._is_begun_anew:
             code = Exit.TRY_AGAIN
-        elif self._is_rest_left():
+        elif not failed and self._is_rest_left():
             code = Exit.INTERRUPTED
             sys.stderr.write("The run was stopped before all its units. Start it again to go on.\n")
         else:

@@ -180,7 +180,7 @@ class Run:
             self._channel.progress(None, self._shard.share(total))
         names: list[str] = []
         aside = Aside(self._others, lambda: self._looked_ahead.at(loop, itself[0]()))
-        left_out = self._after_stop.of_loop()
+        left_out = self._after_stop.of_loop(aside)
         ran = False
         for name, unit in self._to_do(self._own(units, key), loop, names, left_out):
             ran = True
@@ -192,7 +192,7 @@ class Run:
                     yield unit
                 except GeneratorExit:  # A break, or an error that ends the loop.
                     with contextlib.suppress(RunError, SystemExit):
-                        self._after_stop.loop_is_over(left_out, aside, ran=True)
+                        self._after_stop.loop_is_over(left_out, aside, ran=True, through=False)
                     raise
                 if threading.get_ident() != thread:
                     raise Misused(f"A loop over units is for one in one thread. {FOR_POOLS}")

@@ -13,7 +13,8 @@ variables and ``read_later`` of what comes after it, and ``among_units`` what la
 ``restored``, by the text of what is ``under_loops`` and in ``loop_heads``. For pools ``beside``
 does, and ``results_text``. What units leave in files elsewhere ``files_outside`` sees as the
 program reads it, with ``births``, and ``files_named`` by name; ``after_stop`` says all of that when
-it is due. Goes out: units that are done, and words to the supervisor on what would lack others. Its
-biggest drawback: it looks from outside at programs in Python, as they are usually written; what
+it is due, and as a program ends what of the ``lost`` was ``deciding`` on outputs, or has it
+``failing``. Goes out: units that are done, and words to the supervisor on what would lack others.
+Its biggest drawback: it looks from outside at programs in Python, as they are usually written; what
 other languages keep in memory is not seen.
 """

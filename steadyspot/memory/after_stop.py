@@ -15,6 +15,7 @@ from steadyspot.contract import Lacking
 from steadyspot.in_hand import InHand, is_child_of_python
 from steadyspot.memory.left_out import LeftOut, beside_of, names_of_results
 from steadyspot.memory.looking import UNKNOWN, looking
+from steadyspot.memory.lost import Lost
 
 if TYPE_CHECKING:
     from steadyspot.channel import Channel
@@ -34,10 +35,14 @@ class AfterStop:
         self._again: set[str] = set()
         self._beside: Beside | None = None
         self._of_pool = 0
+        self._under_way: tuple[LeftOut, Aside] | None = None
+        self._lost: dict[frozenset[object], Lost] = {}
 
-    def of_loop(self) -> LeftOut:
+    def of_loop(self, aside: Aside) -> LeftOut:
         """The units that a loop leaves out, none yet."""
-        return LeftOut(self._channel.lacks, self._others)
+        left_out = LeftOut(self._channel.lacks, self._others)
+        self._under_way = left_out, aside
+        return left_out
 
     def may_hide_some(self, left_out: LeftOut, name: str) -> bool:
         """Whether a loop is to do its last unit again, which was done as all others: it is once.
@@ -48,12 +53,23 @@ class AfterStop:
             may_hide_some = not self._is_kept() and left_out.may_hide_some()
         return may_hide_some and self._is_done_again(name)
 
-    def loop_is_over(self, left_out: LeftOut, aside: Aside, *, ran: bool) -> None:
-        """Say what is lacking from now on."""
+    def loop_is_over(
+        self, left_out: LeftOut, aside: Aside, *, ran: bool, through: bool = True
+    ) -> None:
+        """Say what is lacking from now on; ``through``: it has gone through all its units."""
+        self._under_way = None
         with self._others.outside.deaf():
-            left_out.loop_is_over(
-                kept=self._is_kept(), ran=ran, made=aside.made, each_made=aside.each_made
-            )
+            try:
+                left_out.loop_is_over(
+                    kept=self._is_kept(),
+                    ran=ran,
+                    made=aside.made,
+                    each_made=aside.each_made,
+                    through=through,
+                )
+            finally:
+                if lost := left_out.lost:
+                    self._lost[lost.loops | lost.takers] = lost
 
     def of_pool(self, caller: FrameType, pairs: Sequence[tuple[str, T]], left: list[T]) -> list[T]:
         """The units ``left`` of a pool, or the last where none is that may have left something.
@@ -100,15 +116,34 @@ class AfterStop:
             self._say_read(Lacking.UNITS)
 
     def program_ends(self) -> None:
-        """Say what files in the folder for outputs lack, and for what the program may fail."""
+        """Say what files in the folder for outputs lack, and for what the program may fail.
+
+        And what would have decided on outputs that it did not make.
+        """
         outside = self._others.outside
         if not outside.units:
             return
+        error = getattr(sys, "last_value", None)
+        if self._under_way and self._under_way[0].keys:  # The error holds what holds it.
+            self.loop_is_over(*self._under_way, ran=True, through=False)
         with outside.deaf():
             if outside.left.has_newer_outputs():
                 self._say_read(Lacking.UNITS)
-            if missed := outside.missed(getattr(sys, "last_value", None)):
+            if missed := outside.missed(error) or self._missed(error):
                 self._channel.lacks(missed, outside.units, Lacking.IF_FAILED)
+            for lost in self._lost.values() if error is None else ():
+                if names := lost.decides():
+                    self._channel.lacks(names, lost.units, Lacking.UNITS)
+
+    def _missed(self, error: BaseException | None) -> list[str]:
+        """What units left out had in memory, and for want of which a program may have failed."""
+        from steadyspot.memory.failing import Failure
+
+        names = set[str]()
+        with looking(lambda: names.update(UNKNOWN)):
+            failure = None if error is None else Failure(error)
+            names.update(*(lost.missed(failure) for lost in self._lost.values()))
+        return sorted(names)
 
     def _say_read(self, lacking: Lacking) -> None:
         """Say which files the program has read that units before the stop had left elsewhere."""

@@ -51,6 +51,15 @@ class AmongUnits:
         found |= {path for path, was in self._random.items() if random.get(path, was) != was}
         return sorted(text.counted | {str(path[-1]) for path in found})
 
+    def may_be_missed(self, *, kept: bool = False) -> set[str]:
+        """By what names units look for something that those before them have left, by the text."""
+        return self._text.counted | {
+            str(path[-1])
+            for path in self._before
+            if any(map(self._text.looks_up, self._places(path)))
+            and not (kept and self._restored.has(path))
+        }
+
     def may_hide_some(self) -> bool:
         """Whether units may have, by the text alone."""
         return bool(self._text.counted or self._random) or any(

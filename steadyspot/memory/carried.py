@@ -19,7 +19,7 @@ from steadyspot.memory.gathering import BUFFERS, CONTAINERS, Names, gathered, he
 from steadyspot.memory.in_memory import rows_in_memory
 from steadyspot.memory.in_objects import may_be_read
 from steadyspot.memory.places import places_along, places_at
-from steadyspot.memory.program_text import kept_by_loop
+from steadyspot.memory.program_text import emptied_in, kept_by_loop
 from steadyspot.memory.read_later import Later
 from steadyspot.memory.restored import Restored
 from steadyspot.under_way import job_stack
@@ -44,8 +44,10 @@ class Carried:
         self._here: dict[CodeType, Changes] = {}
         self._elsewhere: Changes = set()
         self._touched: set[str] = set()
+        self._all_changes: Changes = set()
         frames = job_stack()
         self.later = Later(frames, files, folder=folder)
+        self._emptied = emptied_in(files)
         self._contents = self._read_contents()
         for frame in frames:
             code = frame.f_code
@@ -54,6 +56,7 @@ class Carried:
                 self._here[code] = kept.here
                 self._elsewhere |= kept.elsewhere
                 self._touched |= kept.touched
+                self._all_changes |= kept.changed
 
     def names(self, *, ran: bool, all_made: bool, kept: bool = False) -> list[str]:
         """By what names the program holds it now.
@@ -61,6 +64,39 @@ class Carried:
         ``ran``: units were done in this attempt. ``all_made``: each made an output, so that none
         waited for a container that grew. ``kept``: the job keeps something.
         """
+        return _named(self._lacking(ran=ran, all_made=all_made, kept=kept))
+
+    def deciding(
+        self, *, ran: bool, all_made: bool, each_makes: bool, kept: bool = False
+    ) -> list[str]:
+        """By what names it holds what decides whether outputs are made once the loop is over.
+
+        ``each_makes``: by the text, each unit makes an output. So none of those before waited for a
+        container that they made longer, and one that nothing empties lacks them, also where those
+        of this attempt had nothing for it.
+        """
+        under, behind = self.later.deciding()
+        found = self._lacking(ran=ran, all_made=all_made, kept=kept)
+        found = {path for path in found if not places_at(path).isdisjoint(under | behind)}
+        if each_makes:
+            gathers = self._lacking(ran=False, all_made=True, kept=kept)
+            found |= {path for path in gathers if self._only_grows(path, under)}
+        return _named(found)
+
+    def may_be_missed(self, *, ran: bool, kept: bool = False) -> set[str]:
+        """What it may fail for the want of: all places that the loop changes, read or not."""
+        places = {place for place, way in self._all_changes if not ran or way is not Way.RENEWED}
+        return {one for one in places if not (kept and self._restored.has(("", one.lstrip("."))))}
+
+    def _only_grows(self, path: Names, under: set[str]) -> bool:
+        places = places_at(path)
+        return (
+            self._ways(path) <= {Way.GIVEN, Way.FILLED}
+            and not places.isdisjoint(under)
+            and places.isdisjoint(self._emptied)
+        )
+
+    def _lacking(self, *, ran: bool, all_made: bool, kept: bool) -> set[Names]:
         now = held_here()
         longer = gathered(now, self._before)
         found = {
@@ -70,8 +106,7 @@ class Carried:
         }
         changed = self._changed() if ran else set()
         found |= changed - (set() if all_made else longer)
-        lost = (path for path in found if not (kept and self._restored.has(path)))
-        return sorted({str(path[-1]) for path in lost})
+        return {path for path in found if not (kept and self._restored.has(path))}
 
     def may_hide_some(self) -> bool:
         """Whether something was in reach of units, for an output later, and no text shows it."""
@@ -110,6 +145,10 @@ class Carried:
         if len(names) == 1 and isinstance(code, CodeType):
             return {way for name, way in self._here.get(code, set()) if name == names[0]}
         return {way for place, way in self._elsewhere if place in places_at(path)}
+
+
+def _named(paths: Iterable[Names]) -> list[str]:
+    return sorted({str(path[-1]) for path in paths})
 
 
 def _differ(before: Told, now: Told) -> bool:

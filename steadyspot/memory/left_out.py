@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from steadyspot.contract import Lacking
 from steadyspot.memory.looking import UNKNOWN, looking
+from steadyspot.memory.lost import Lost
 from steadyspot.own_code import files_of_job, is_the_jobs
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class LeftOut:
         self._others = others
         self._kept: _Kept | None = None
         self._is_unclear = False
+        self.lost = Lost()
 
     def add(self, key: str) -> None:
         """Leave out a unit; called where the loop asks for the next one."""
@@ -49,25 +51,28 @@ class LeftOut:
             found.append(self._kept is not None and self._kept.may_hide_some())
         return any(found)
 
-    def loop_is_over(self, *, kept: bool, ran: bool, made: int, each_made: bool) -> None:
+    def loop_is_over(
+        self, *, kept: bool, ran: bool, made: int, each_made: bool, through: bool = True
+    ) -> None:
         """Say what is lacking from now on.
 
         ``kept``: the job keeps something itself. ``ran``: other units were done; so many ``made``
-        something, or ``each``.
+        something, or ``each``. ``through``: the loop has gone through all units.
         """
-        lacking = dict[Lacking, list[str]]()
+        lost = Lost(len(self.keys))
         with looking(self._give_up):
             if self._kept:
                 self._others.outside.listen(len(self.keys))
                 self._others.outside.left.loop_ends()
-                lacking[Lacking.LATER] = self._kept.later(kept=kept, ran=ran, each_made=each_made)
-                lacking[Lacking.UNITS] = self._kept.by_units(kept=kept) if made else []
+                lost = self._kept.lost(
+                    lost, kept=kept, ran=ran, made=made, each_made=each_made, through=through
+                )
         if self._is_unclear:
-            lacking[Lacking.LATER] = UNKNOWN
-            lacking[Lacking.UNITS] = UNKNOWN if made else []
-        for which, names in lacking.items():
+            lost = lost._replace(later=UNKNOWN, by_units=UNKNOWN if made else [], makes_output=True)
+        self.lost = lost
+        for which, names in ((Lacking.LATER, lost.later), (Lacking.UNITS, lost.by_units)):
             if names:
-                self._say(names, len(self.keys), which)
+                self._say([*names], len(self.keys), which)
 
     def _give_up(self) -> None:
         self._is_unclear = True
@@ -112,6 +117,30 @@ class _Kept(NamedTuple):
             self.carried.may_hide_some()
             or self.among.may_hide_some()
             or self.named.may_hide_some(self.running.statements, self.others.outside.left)
+        )
+
+    def lost(
+        self, lost: Lost, *, kept: bool, ran: bool, made: int, each_made: bool, through: bool
+    ) -> Lost:
+        """What is lacking once the loop is over, see ``LeftOut.loop_is_over``."""
+        from steadyspot.memory.deciding import makes_each
+
+        carried, running = self.carried, self.running
+        return lost._replace(
+            later=self.later(kept=kept, ran=ran, each_made=each_made),
+            by_units=self.by_units(kept=kept) if made else [],
+            deciding=carried.deciding(
+                ran=ran,
+                all_made=each_made,
+                each_makes=makes_each(running.loops, running.functions),
+                kept=kept,
+            ),
+            changed=carried.may_be_missed(ran=ran, kept=kept),
+            looked_up=self.among.may_be_missed(kept=kept),
+            loops=frozenset(running.loops),
+            takers=frozenset(running.takers),
+            makes_output=carried.later.makes_output,
+            is_through=through,
         )
 
     def later(self, *, kept: bool, ran: bool, each_made: bool) -> list[str]:

@@ -58,10 +58,15 @@ def used(node: ast.AST) -> frozenset[str]:
 
 def used_of_outer(function: ast.AST) -> set[str]:
     """The names that a function uses and are not its own."""
+    return set().union(*map(used, block_of(function))) - names_of(function)
+
+
+def names_of(function: ast.AST) -> set[str]:
+    """A function's own names."""
     block = block_of(function)
     own = {node.id for node in walk(block) if isinstance(node, ast.Name) and _is_stored(node)}
     own |= {one.arg for one in arguments_of(function)}
-    return set().union(*map(used, block)) - (own - declared([function]))
+    return own - declared([function])
 
 
 def arguments_of(function: ast.AST) -> list[ast.arg]:

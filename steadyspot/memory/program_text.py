@@ -37,6 +37,9 @@ _READ_ALL |= {place for name in ("asdict", "astuple") for place in (name, f".{na
 _REGISTER = {"callback", "finalize", "on_stop", "push", "register"}
 """Functions and methods that are given what is to be called at an end."""
 
+_TAKE_OUT = {"clear", "discard", "pop", "popitem", "popleft", "remove"}
+"""Methods that take something out of a container."""
+
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 
@@ -54,12 +57,13 @@ class Kept(NamedTuple):
 
     ``here``: names of the loop's own code; ``elsewhere``: attributes, and names of outer code that
     other functions change. ``touched``: all that a unit has to do with, or a
-    function that it may call.
+    function that it may call; ``changed``: what these change, read or not.
     """
 
     here: Changes
     elsewhere: Changes
     touched: set[str]
+    changed: Changes
 
 
 def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
@@ -80,9 +84,20 @@ def added_to(files: Iterable[str]) -> set[str]:
     return set().union(*(one.added_to() for one in programs_of(files)))
 
 
+def changed_in(files: Iterable[str]) -> set[str]:
+    """What loops and functions of the program change."""
+    blocks = (block for one in programs_of(files) for block in one.blocks())
+    return {place for block in blocks for place, _ in changed_by(block)}
+
+
 def touched_in(files: Iterable[str]) -> set[str]:
     """What loops and functions of the program have to do with."""
     return set().union(*(one.touched_by(one.statements()) for one in programs_of(files)))
+
+
+def emptied_in(files: Iterable[str]) -> set[str]:
+    """What the program takes something out of."""
+    return {place for one in programs_of(files) for place in one.emptied()}
 
 
 def programs_of(files: Iterable[str]) -> list[Program]:
@@ -242,6 +257,20 @@ class Program:
         changes = set[tuple[str, Way]]().union(*map(changed_by, self.blocks()))
         return {place for place, way in changes if way is Way.ADDED}
 
+    def runs(self) -> set[str]:
+        """What it calls the run itself."""
+        attributes = (one for one in self.nodes if isinstance(one, ast.Attribute))
+        return {place_of(one.value) for one in attributes if one.attr in ("output", "remaining")}
+
+    def emptied(self) -> Iterator[str]:
+        """What it takes something out of, by a method or by ``del``."""
+        for node in self.nodes:
+            match node:
+                case ast.Call(func=ast.Attribute(attr=name, value=held)) if name in _TAKE_OUT:
+                    yield place_of(held)
+                case ast.Subscript(ctx=ast.Del(), value=held):
+                    yield place_of(held)
+
     def touched_by(self, nodes: Iterable[ast.AST]) -> set[str]:
         """What they use, and of what that is made which they use."""
         found = set().union(*map(used, nodes))
@@ -311,6 +340,9 @@ class Program:
         read = set().union(*(read_by([one._module]) for one in programs))
         if read & _READ_ALL:
             read |= {place for place, _ in elsewhere}
+        takes = loop.test if isinstance(loop, ast.While) else loop.target
+        changed = here | elsewhere | {(name, Way.RENEWED) for name in stored_in(takes)}
+        runs = set().union(*(one.runs() for one in programs))
         return Kept(
             {(name, way) for name, way in here if self._is_read_later(loop, name, outer)},
             {
@@ -319,6 +351,7 @@ class Program:
                 if place in read and (place in outer or place[0] == ".")
             },
             touched,
+            {(place, way) for place, way in changed if place not in runs},
         )
 
     def helpers(self, loop: Loop) -> list[ast.AST]:

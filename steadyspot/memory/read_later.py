@@ -12,6 +12,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from types import CodeType, FrameType
 
+from steadyspot.memory.deciding import Deciding, deciding
 from steadyspot.memory.flow import is_read, read_by
 from steadyspot.memory.gathering import Names
 from steadyspot.memory.places import (
@@ -55,12 +56,17 @@ class Later:
                 loops.add(loop)
             else:
                 blocks += program.around(code, frame.f_lasti)
-        functions = called_from(blocks, programs, loops)
+        self._functions = functions = called_from(blocks, programs, loops)
+        self._folder = folder
         self._outer = set().union(*map(used_of_outer, functions))
         self.given = set[str]().union(*map(stored_in, blocks))
         self.statements = with_functions(blocks, functions)
         self.places = read_by(self.statements)
         self.makes_output = folder or ".output" in self.places
+
+    def deciding(self) -> Deciding:
+        """What decides whether outputs are made."""
+        return deciding(self._after.values(), self._functions, folder=self._folder)
 
     def reads(self, code: CodeType, name: str) -> bool:
         """Whether a name of a frame's code is read later."""

@@ -16,13 +16,14 @@ from steadyspot.under_way import job_stack
 class UnderLoops:
     """``loops`` with the code they stand in, beside which others take units at once.
 
-    ``blocks`` are what each of these runs for a unit, ``functions`` what that may call, and
-    ``counted`` names of what begins again in each attempt beside units. ``programs`` are all texts
-    of the job, whose ``files`` these are.
+    These are ``takers``; ``blocks`` are what each of all runs for a unit, ``functions`` what that
+    may call, and ``counted`` names of what begins again in each attempt beside units. ``programs``
+    are all texts of the job, whose ``files`` these are.
     """
 
     def __init__(self, files: Iterable[str]) -> None:
         self.loops: dict[Loop, CodeType] = {}
+        self.takers: list[ast.stmt] = []
         self.blocks: list[list[ast.stmt]] = []
         self.counted = set[str]()
         taker = taken_at_once()
@@ -36,6 +37,7 @@ class UnderLoops:
                     self.counted |= counted_by_head(loop, program)
                 self.loops[loop] = frame.f_code
             elif frame is taker:
+                self.takers.append(statement)
                 self.blocks.append([statement])
         self.functions = called_from(self.own, self.programs, set(self.loops), decorators=True)
 

@@ -82,14 +82,18 @@ class UnitText:
 
         ``ways``: how it is changed, else as the text says.
         """
+        return self.looks_up(place, ways) and not (
+            is_cache(self._nodes, place, self._taken)
+            or is_of_folders(self._nodes, place)
+            or is_record(self._nodes, place)
+        )
+
+    def looks_up(self, place: str, ways: Iterable[Way] | None = None) -> bool:
+        """The same, where it may be looked up as in a cache: one that looks in vain has failed."""
         ways = self.ways({place}) if ways is None else ways
         if place not in self.read or not (set(ways) - {Way.RENEWED}):
             return False
         if any(self._is_renewed(block, place) for block in self._own):
-            return False
-        if is_cache(self._nodes, place, self._taken):
-            return False
-        if is_of_folders(self._nodes, place) or is_record(self._nodes, place):
             return False
         return not (self._is_clock(place) or self._is_made_once(place))
 

@@ -27,15 +27,15 @@ class _Deaf(FilesOutside):
         self.units = units
 
 
-def _others() -> Others:
+def others(files: OpenFiles) -> Others:
     others = Others(("", ""), Path("/nowhere"), list)
-    others.files, others.outside = _Unreadable("", ""), _Deaf(())
+    others.files, others.outside = files, _Deaf(())
     return others
 
 
 def test_what_cannot_be_looked_at_is_lacking(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[tuple[list[str], int, Lacking]] = []
-    left_out = LeftOut(lambda *what: said.append(what), _others())
+    left_out = LeftOut(lambda *what: said.append(what), others(_Unreadable("", "")))
     for key in "ab":
         left_out.add(key)
     assert not left_out.may_hide_some()
@@ -48,6 +48,6 @@ def test_what_cannot_be_looked_at_is_lacking(capsys: pytest.CaptureFixture[str])
 
 def test_loop_that_leaves_nothing_out_is_not_looked_at() -> None:
     said: list[tuple[list[str], int, Lacking]] = []
-    left_out = LeftOut(lambda *what: said.append(what), _others())
+    left_out = LeftOut(lambda *what: said.append(what), others(_Unreadable("", "")))
     left_out.loop_is_over(kept=False, ran=True, made=1, each_made=True)
     assert said == []
