@@ -284,7 +284,7 @@ def test_full_disk_fails_the_save_but_not_the_run(bench: Bench) -> None:
         worker = bench.start(
             "--checkpoint-dir", "state", "--every", "0.2", "--scratch-dir", str(small),
             "sh", "-c",
-            "head -c 3000000 /dev/zero > state/big; while [ ! -e go ]; do sleep 0.05; done;"
+            "head -c 3000000 /dev/urandom > state/big; while [ ! -e go ]; do sleep 0.05; done;"
             " echo went on",
         )  # fmt: skip
         worker.wait_for("No space left", 60)
