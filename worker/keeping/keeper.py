@@ -133,7 +133,7 @@ class Keeper:
         """Make durable what is marked and what is in the folders; later marks are refused.
 
         A command for the stop asks for it, whatever was in hand. ``held`` are files that the job
-        had open for writing when it was killed.
+        had open for writing when it was killed, or told and ended of that.
         """
         with self._unsaved.lock:
             self._unsaved.closed = True

@@ -1,10 +1,11 @@
-"""Which files of the checkpoint folder are half-made: nobody has finished them, or ever will.
+"""Which files of the job's folders are half-made: nobody has finished them, or ever will.
 
-The sign of a file that is being made is narrow: ``> file`` has made it the standard output of a
-process, or a program that is known to make files as a whole has it open. Databases and libraries
+For the checkpoint folder the sign of that is narrow: ``> file`` has made it the standard output of
+a process, or a program that is known to make files as a whole has it open. Databases and libraries
 write by other descriptors, and go on after a crash from what they find. Such a file is half-made
-while that process lives, and stays so where a stop cuts it. Who is told and who is killed is
-decided elsewhere, and so is what a half-made file means for a checkpoint.
+while that process lives, and stays so where a stop cuts it. In the folder for outputs it is
+whatever is open for writing. Who is told and who is killed is decided elsewhere, and so is what a
+half-made file means for a checkpoint.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator
 
+from steadyspot.paths import is_log_name
 from steadyspot.worker.keeping.half_made import Proof
 from steadyspot.worker.supervising.processes import (
     LAST_LOOK_SECONDS,
     Process,
     descendants,
     files_made_by,
+    held_open,
 )
 from steadyspot.worker.supervising.standstill import Standstill
 
@@ -35,21 +38,32 @@ TICK_SECONDS = 0.001
 class HalfMade:
     """Files below ``folder``, by their real paths; with an empty one there are none.
 
+    ``held`` are those below ``outputs``, in the same way, that were cut: no outputs, but for logs,
+    which are right in part.
+
     The main thread notes and the keeper's reads: what was noted is replaced, never changed.
     """
 
-    def __init__(self, folder: str, standstill: Standstill) -> None:
-        self.folder = folder
+    def __init__(self, folder: str, outputs: str, standstill: Standstill) -> None:
+        self._folder = folder
+        self._outputs = outputs
+        self.held: frozenset[str] = frozenset()
         self._standstill = standstill
         self._cut: frozenset[str] = frozenset()
         self._doubtful: dict[str, Proof] = {}
         self._in_hand: dict[tuple[int, int], set[str]] = {}
         self._in_hand_since = 0.0
+        self._some_in_hand = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is a folder at all."""
+        return bool(self._folder or self._outputs)
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:
         """The job stands still meanwhile: what is noted is what it has in hand when it is told."""
-        if not self.folder:
+        if not self.looks:
             yield
             return
         self._standstill.begin(LAST_LOOK_SECONDS)
@@ -70,13 +84,9 @@ class HalfMade:
 
         What a shell has open for a program that it waits for, that program has in hand.
         """
-        made, parents = self._made_by(found), {one.pid: one for one in found}
-        for one in found:
-            above = parents.get(one.parent)
-            while above:
-                made.get(above.identity, set()).difference_update(made.get(one.identity, ()))
-                above = parents.get(above.parent)
-        self._cut |= frozenset[str]().union(*(made.get(one.identity, ()) for one in ended))
+        self._cut |= _in_hand_of(ended, self._made_by(found), found)
+        written = _in_hand_of(ended, self._written_by(found), found)
+        self.held |= {path for path in written if not is_log_name(path)}
 
     def note_doubtful(self, told: Iterable[Process]) -> None:
         """These are about to be told, and end as they see fit: with what they have in hand or not.
@@ -89,14 +99,16 @@ class HalfMade:
 
     def note_in_hand(self, left: Iterable[Process]) -> None:
         """Another is about to be told, who may let these finish what they have in hand or not."""
+        left = list(left)
         in_hand = {who: paths for who, paths in self._made_by(left).items() if paths}
         if in_hand:
             self._in_hand_since = _next_tick_ns()
         self._in_hand = in_hand
+        self._some_in_hand = bool(in_hand or _all(self._written_by(left)))
 
     def let_answer(self, told: Process) -> None:
         """Where others have files in hand, let who was told pass that on before they go on."""
-        if self._in_hand:
+        if self._some_in_hand:
             self._standstill.let_answer(told, ANSWER_SECONDS)
 
     def judge(self, cut: bool) -> None:
@@ -120,13 +132,31 @@ class HalfMade:
         self._doubtful = dict.fromkeys(paths, Proof(since_ns)) | self._doubtful
 
     def _made_by(self, them: Iterable[Process]) -> dict[tuple[int, int], set[str]]:
-        if not self.folder:
+        if not self._folder:
             return {}
-        return {process.identity: files_made_by(process, self.folder) for process in them}
+        return {process.identity: files_made_by(process, self._folder) for process in them}
+
+    def _written_by(self, them: Iterable[Process]) -> dict[tuple[int, int], set[str]]:
+        if not self._outputs:
+            return {}
+        return {process.identity: held_open(self._outputs, [process]) for process in them}
 
 
 def _all(made: dict[tuple[int, int], set[str]]) -> frozenset[str]:
     return frozenset[str]().union(*made.values())
+
+
+def _in_hand_of(
+    those: list[Process], files: dict[tuple[int, int], set[str]], found: list[Process]
+) -> frozenset[str]:
+    """Which ``files`` of all that were found those have in hand, and nobody below them."""
+    parents = {one.pid: one for one in found}
+    for one in found:
+        above = parents.get(one.parent)
+        while above:
+            files.get(above.identity, set()).difference_update(files.get(one.identity, ()))
+            above = parents.get(above.parent)
+    return _all({one.identity: files.get(one.identity, set()) for one in those})
 
 
 def _next_tick_ns() -> float:

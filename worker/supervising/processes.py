@@ -75,22 +75,18 @@ class JobProcess:
         tied: bool,
         standstill: Standstill,
         half_made: HalfMade,
-        outputs: str = "",
     ) -> None:
         """Fork. ``tied``: the job dies with a worker that is killed, as it does under PID 1.
 
-        ``half_made`` is told what the job has in hand when it is killed; ``outputs`` is the folder
-        for outputs, if it has one.
+        ``half_made`` is told what the job has in hand when it is killed.
         """
         self.command = list(command)
         self.status: int | None = None
         self.trouble: WorkerError | None = None
         self.began = self.ended = 0.0
         self.killed = False
-        self.held: set[str] = set()
         self._standstill = standstill
         self._half_made = half_made
-        self._outputs = outputs
         self._go_read, self._go_write = os.pipe()
         self._error_read, self._error_write = os.pipe()
         self.terminal = _holds_terminal()
@@ -163,19 +159,25 @@ class JobProcess:
     def stop_to_kill(self) -> None:
         """Have all that is about to be killed stand still for good, and note what it is writing.
 
-        Outputs in ``held``. What it would begin between that look and its end, nobody would know.
+        What it would begin between that look and its end, nobody would know.
         """
-        if not (self._outputs or self._half_made.folder):
+        if not self._half_made.looks:
             return
         self._standstill.begin(LAST_LOOK_SECONDS)
         found = descendants()
         self._half_made.note_cut(found, found)
-        if self._outputs:
-            self.held |= held_open(self._outputs, found)
+
+    @property
+    def held(self) -> set[str]:
+        """Real paths of outputs that a stop or a kill has cut, as ``HalfMade.held``."""
+        return set(self._half_made.held)
 
     def held_open(self, folder: str) -> set[str]:
-        """Real paths below a folder that it, or what it started, can still write into."""
-        return held_open(folder, descendants())
+        """Real paths below a folder that it, or what it started, can still write into.
+
+        Or could, where it was cut.
+        """
+        return held_open(folder, descendants()) | self.held
 
     def mapped(self, folder: str) -> set[str]:
         """Those of them that are mapped into memory to be written, as ``mapped``."""

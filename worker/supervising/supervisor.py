@@ -104,14 +104,14 @@ class Supervisor:
         self._ooms = processes.oom_kills()
         options = self._options
         standstill = Standstill()
-        half_made = HalfMade(options.checkpoint_dir if self._identity else "", standstill)
+        folders = (options.checkpoint_dir, options.output_dir) if self._identity else ("", "")
+        half_made = HalfMade(*folders, standstill)
         self._job = job = processes.JobProcess(
             options.command,
             self._environ,
             tied=os.getpid() != 1,
             standstill=standstill,
             half_made=half_made,
-            outputs=options.output_dir if self._identity else "",
         )
         processes.raise_file_limit()  # The job, which is forked, keeps its own.
         self._telling = Telling(

@@ -161,6 +161,42 @@ def test_output_still_open_when_the_job_is_killed_is_withdrawn(bench: Bench) -> 
     assert [key.rsplit("/")[-1] for key in bench.open_uploads()] == ["whole"]
 
 
+RENAMES = """
+import os, sys
+with open("out/x.new", "w") as file:
+    file.write("half"), file.flush()
+    with open("out/run.log", "w") as log:
+        log.write(os.environ["STEADYSPOT_ATTEMPT"]), log.flush()
+        if os.environ["STEADYSPOT_ATTEMPT"] == "1":
+            print("in hand", flush=True)
+            sys.stdin.readline()
+    file.write(" whole")
+os.rename("out/x.new", "out/x")
+"""
+
+
+@pytest.mark.parametrize("job", ["exec {}", "{} & wait $!", "{}; exit"])
+def test_output_still_open_when_its_program_ends_of_the_stop_is_withdrawn(
+    bench: Bench, job: str
+) -> None:
+    """The first process, and one that it left; but for a log, which is right in part."""
+    python = shlex.join(bench.job_file(RENAMES))
+    os.mkfifo(bench.folder / "input")
+    command = f": > state/begun; {job.format(f'{python} <> input')}"
+    options = (*FOLDERS, "sh", "-c", command)
+    first = bench.start(*options)
+    first.wait_for("in hand")
+    first.terminate()
+    assert first.end() == 143, first.said()
+    assert [key.rsplit("/")[-1] for key in bench.open_uploads()] == ["run.log"]
+    shutil.rmtree(bench.folder / "out")
+
+    second = bench.start(*options)
+    assert second.end() == 0, second.said()
+    published = {name: data for name, data in bench.objects().items() if name != "completion.json"}
+    assert published == {"x": b"half whole", "run.log": b"2"}
+
+
 def test_content_that_goes_to_and_fro_stays_in_the_bucket(bench: Bench) -> None:
     """A file of 20 KB is A, B, A, B …: what the newest checkpoint names was named by old ones."""
     command = [

@@ -290,7 +290,7 @@ from steadyspot.worker.supervising.standstill import Standstill
 from steadyspot.worker.supervising.telling import Telling
 
 adopt_orphans()
-half_made = HalfMade(".", Standstill())
+half_made = HalfMade(".", ".", Standstill())
 shell = subprocess.Popen(["sh", "-c", "trap 'exit 0' TERM; sleep 60 > x & wait"])
 while not half_made.files():
     time.sleep(0.001)
@@ -305,6 +305,7 @@ os.kill(program.pid, signal.SIGCONT)
 telling.first_ended(shell.wait())
 os.waitpid(program.pid, 0)
 assert half_made.files() == {os.path.realpath("x"): Proof()}, half_made.files()
+assert half_made.held == {os.path.realpath("x")}, half_made.held
 """
 
 
