@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import Future
 from typing import Any
 
@@ -148,14 +148,15 @@ class Keeper:
         """The fence is lost: abort what surely is nobody's; how many."""
         return self.submit(self.saving.abandon)
 
-    def commit(self, left_behind: int = 0) -> Future[Any]:
+    def commit(self, left_behind: int = 0, unfinished: Set[str] = frozenset()) -> Future[Any]:
         """Publish all outputs and complete the run; the completion record.
 
-        ``left_behind`` processes still ran when the job's first one had ended well.
+        ``left_behind`` processes still ran when the job's first one had ended well;
+        ``unfinished`` are real paths of outputs that they had not written to the end.
         """
         with self._unsaved.lock:
             self._unsaved.closed = True
-        return self.submit(lambda: self.saving.commit(left_behind))
+        return self.submit(lambda: self.saving.commit(left_behind, unfinished))
 
     def begin_anew_where_lacking(self) -> Future[KeptInMemory | None]:
         """The job has failed: why all its units are done again, if they are."""

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from fnmatch import fnmatchcase
 
 from steadyspot.names import BadName, check_name
 from steadyspot.worker.keeping.scanning import Seen, Tree, look, names_of, scan
 
 COMPARED_BYTES = 64 << 20
+
+UNFINISHED = (
+    "what the job left running in the background had not written it to its end. Have the first"
+    " process wait for that ('wait' in a shell)."
+)
 
 
 class OutputFolder:
@@ -35,16 +40,16 @@ class OutputFolder:
         self._leftovers = leftovers
         self._staged: dict[str, Seen] = {}
 
-    def look(self, held: Callable[[], set[str]]) -> Tree:
+    def look(self, held: Callable[[], set[str]], unfinished: Set[str] = frozenset()) -> Tree:
         """The finished outputs, and what would be one but cannot be published.
 
         ``held`` gives real paths that can still be written, and is asked once the folder was looked
-        at: of what is mapped only then, the first write is told by its times. Raises ``OSError``
-        where the folder itself cannot be read.
+        at: of what is mapped only then, the first write is told by its times. ``unfinished`` are
+        those that could be when what wrote there was ended. Raises ``OSError`` where the folder
+        itself cannot be read.
         """
         tree = scan(self.root)
-        real = os.path.realpath(self.root)
-        unfinished = names_of((os.path.relpath(path, real) for path in held()), tree.entries)
+        written, cut = self._names(held(), tree), self._names(unfinished, tree)
         unreadable = {p: why for p, why in tree.unreadable.items() if not self._is_ignored(p)}
         outputs = Tree({}, unreadable)
         for path, seen in tree.entries.items():
@@ -52,14 +57,22 @@ class OutputFolder:
                 seen.kind != "file"
                 or self._is_ignored(path)
                 or self._is_left_over(path, seen)
-                or path in unfinished
+                or path in written
             ):
+                continue
+            if path in cut:
+                outputs.unreadable[path] = UNFINISHED
                 continue
             try:
                 outputs.entries[check_name(path)] = seen
             except BadName as bad:
                 outputs.unreadable[path] = str(bad)
         return outputs
+
+    def _names(self, paths: Iterable[str], tree: Tree) -> set[str]:
+        """All names there of files by their real paths."""
+        real = os.path.realpath(self.root)
+        return names_of((os.path.relpath(path, real) for path in paths), tree.entries)
 
     def left_out(self) -> dict[str, list[str]]:
         """What is not published though it lies there: why, and the names."""

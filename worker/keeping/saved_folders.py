@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -201,16 +201,19 @@ class SavedFolders:
             self._checkpoint.keep(self._captured, self._listing)
             self._kept = self._listing
 
-    def look(self, held: set[str] | None) -> Tree:
+    def look(self, held: set[str] | None, unfinished: Set[str] = frozenset()) -> Tree:
         """The finished files in the folder for outputs, and what cannot be published.
 
-        ``held`` are files that were still being written; none: the job is asked.
+        ``held`` are files that were still being written; none: the job is asked. ``unfinished`` are
+        those that nobody will write to the end.
         """
         folder = self._outputs
         if folder is None:
             return Tree({}, {})
         try:
-            return folder.look(lambda: self._job.held_open(folder.root) if held is None else held)
+            return folder.look(
+                lambda: self._job.held_open(folder.root) if held is None else held, unfinished
+            )
         except OSError as error:
             raise _unreadable(
                 f"The folder {folder.root} cannot be read: {error.strerror}.",

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -323,8 +323,11 @@ class Saving:
         except WorkerError as error:
             self._log.warning("tidy", f"Old checkpoints could not be deleted: {error}")
 
-    def commit(self, left_behind: int) -> CompletionColumn:
-        """Publish all outputs and complete the run; what the run table then says of it."""
+    def commit(self, left_behind: int, unfinished: Set[str]) -> CompletionColumn:
+        """Publish all outputs and complete the run; what the run table then says of it.
+
+        ``unfinished`` are paths in the folder for outputs that nobody has written to the end.
+        """
         self.opened.result()  # Nothing is asked of AWS for a run that could not be opened.
         with self._unsaved.lock:
             loose = list(self._unsaved.in_hand.loose.staged.values())
@@ -337,7 +340,7 @@ class Saving:
             with self._unsaved.lock:
                 self._count(Mark(unit.key, made, [], [], Future()))
         self.sentences.left([unit for unit in left if ledger.history.unit(unit) is None])
-        folder = self._patience.call(lambda: self._folders.look(set()))
+        folder = self._patience.call(lambda: self._folders.look(set(), unfinished))
         self._stage_folder(folder)
         self._folders.say_left_out()
         self._say_begun_anew()

@@ -41,7 +41,10 @@ if TYPE_CHECKING:  # A worker without a run does not load what speaks with AWS.
     from steadyspot.worker.supervising.rhythm import Rhythm
 
 LEFTOVER_SECONDS = 5.0
-"""How long processes that a finished job left behind may take to end on SIGTERM."""
+"""How long processes that a finished job left behind may take to end on SIGTERM.
+
+And before that, to write what they have open in the folder for outputs to its end.
+"""
 
 PARTING_SECONDS = 0.5
 """How long what ends by itself after its parent may take, such as Python's resource tracker."""
@@ -123,6 +126,7 @@ class Ending:
         self._ooms = parts.ooms
         self._lost_seconds = 0.0
         self._left_behind = 0
+        self._unfinished: set[str] = set()
         self._finished_run = False
         self._traced = False
         self._tracing = threading.Lock()
@@ -257,13 +261,15 @@ class Ending:
     def _end_leftovers(self, finished: bool) -> None:
         """Tell what the job left behind, wait for it, kill it; also outside its group.
 
-        At a stop it has the rest of the job's share, else ``LEFTOVER_SECONDS``.
+        At a stop it has the rest of the job's share, else ``LEFTOVER_SECONDS``. What it writes into
+        the folder for outputs all the same is ``_unfinished`` once the job has ended well.
         """
-        left = [] if self._job.killed else processes.descendants()
+        left, held = [] if self._job.killed else processes.descendants(), self._job.held
         if left and finished:
-            self._loop.wait(lambda: not processes.children(), time.monotonic() + PARTING_SECONDS)
+            self._let_end()
             left = processes.descendants()
             self._left_behind = len(left)
+            self._unfinished = self._job.being_written()
         if self._left_behind:
             self._log.warning(
                 "left-behind",
@@ -280,6 +286,17 @@ class Ending:
             self._telling.go_on()
             self._loop.turn(min(LOOK_SECONDS, seconds))
         self._end_children()
+        if finished:
+            self._unfinished |= self._job.held - held
+
+    def _let_end(self) -> None:
+        """Give what ends by itself its time, longer where it writes an output to its end."""
+        begun = time.monotonic()
+        self._loop.wait(lambda: not processes.children(), begun + PARTING_SECONDS)
+        self._loop.wait(
+            lambda: not self._job.being_written() or self._grace.noticed > 0,
+            begun + LEFTOVER_SECONDS,
+        )
 
     def _leftover_end(self, begun: float, finished: bool) -> float:
         longest = begun + LEFTOVER_SECONDS
@@ -320,7 +337,7 @@ class Ending:
             return Outcome(Exit.FINISHED, None, "The job finished.")
         self._log.info("publish", "The job finished; its outputs are published.")
         with self._trace.part(PUBLISH):
-            published = self._ask(self._keeper.commit(self._left_behind))
+            published = self._ask(self._keeper.commit(self._left_behind, self._unfinished))
         if not published.done():
             sentence = "Interrupted by SIGTERM while publishing; the next attempt finishes it."
             return Outcome(Exit.INTERRUPTED, Reason.INTERRUPTED, sentence)

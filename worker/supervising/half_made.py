@@ -79,14 +79,17 @@ class HalfMade:
         in_hand = dict.fromkeys(_all(self._in_hand), Proof(self._in_hand_since))
         return in_hand | self._doubtful | dict.fromkeys([*being_made, *self._cut], Proof())
 
+    def being_written(self, by: Iterable[Process]) -> frozenset[str]:
+        """Which files below ``outputs`` these have open for writing, but for logs."""
+        return _no_logs(_all(self._written_by(by)))
+
     def note_cut(self, ended: list[Process], found: list[Process]) -> None:
         """These of all that were found are about to be ended, whatever they have in hand.
 
         What a shell has open for a program that it waits for, that program has in hand.
         """
         self._cut |= _in_hand_of(ended, self._made_by(found), found)
-        written = _in_hand_of(ended, self._written_by(found), found)
-        self.held |= {path for path in written if not is_log_name(path)}
+        self.held |= _no_logs(_in_hand_of(ended, self._written_by(found), found))
 
     def note_doubtful(self, told: Iterable[Process]) -> None:
         """These are about to be told, and end as they see fit: with what they have in hand or not.
@@ -144,6 +147,10 @@ class HalfMade:
 
 def _all(made: dict[tuple[int, int], set[str]]) -> frozenset[str]:
     return frozenset[str]().union(*made.values())
+
+
+def _no_logs(paths: frozenset[str]) -> frozenset[str]:
+    return frozenset(path for path in paths if not is_log_name(path))
 
 
 def _in_hand_of(

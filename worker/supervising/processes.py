@@ -172,6 +172,10 @@ class JobProcess:
         """Real paths of outputs that a stop or a kill has cut, as ``HalfMade.held``."""
         return set(self._half_made.held)
 
+    def being_written(self) -> set[str]:
+        """Real paths of outputs that what it started still has open, but for logs."""
+        return set(self._half_made.being_written(descendants()))
+
     def held_open(self, folder: str) -> set[str]:
         """Real paths below a folder that it, or what it started, can still write into.
 

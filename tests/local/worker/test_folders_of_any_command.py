@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shlex
 import shutil
@@ -195,6 +196,58 @@ def test_output_still_open_when_its_program_ends_of_the_stop_is_withdrawn(
     assert second.end() == 0, second.said()
     published = {name: data for name, data in bench.objects().items() if name != "completion.json"}
     assert published == {"x": b"half whole", "run.log": b"2"}
+
+
+HALVES = {
+    "told and ended": "{ echo head; echo in hand >&2; read _ < go; } > out/x & ",
+    "told, and ends as it likes": (
+        "sh -c 'trap \"exit 0\" TERM; echo head; echo in hand >&2; read _ < go' > out/x & "
+    ),
+    "killed": "sh -c 'trap \"\" TERM; echo head; echo in hand >&2; read _ < go' > out/x & ",
+    "by another descriptor": "{ echo head >&9; echo in hand >&2; read _ < go; } 9> out/x & ",
+}
+
+
+@pytest.mark.parametrize("how", HALVES)
+def test_run_is_not_complete_without_an_output_that_was_left_in_its_midst(
+    bench: Bench, how: str
+) -> None:
+    os.mkfifo(bench.folder / "go")
+    os.mkfifo(bench.folder / "begun")
+    job = HALVES[how].replace("in hand >&2", "> begun") + "read _ < begun; echo whole > out/whole"
+    worker = bench.start("--output-dir", "out", "sh", "-c", job)
+    assert worker.end() == 125, worker.said()
+    assert "The output 'x' cannot be published: what the job left running" in worker.said()
+    assert "'wait' in a shell" in worker.said()
+    assert bench.objects() == {}
+
+
+ENDS_BY_ITSELF = {
+    "bash": "exec > >(tee out/run.log out/all.txt); echo a line; echo whole > out/whole",
+    "sh": "mkfifo p; gzip < p > out/all.gz & exec > p; echo a line; echo whole > out/whole",
+}
+
+
+@pytest.mark.parametrize("shell", ENDS_BY_ITSELF)
+def test_helper_that_ends_with_its_input_writes_its_output_to_the_end(
+    bench: Bench, shell: str
+) -> None:
+    worker = bench.start("--output-dir", "out", shell, "-c", ENDS_BY_ITSELF[shell])
+    assert worker.end() == 0, worker.said()
+    published = bench.objects()
+    if shell == "bash":
+        assert published["run.log"] == published["all.txt"] == b"a line\n"
+    else:
+        assert gzip.decompress(published["all.gz"]) == b"a line\n"
+
+
+def test_log_that_something_left_behind_writes_is_published_as_far_as_it_is(bench: Bench) -> None:
+    os.mkfifo(bench.folder / "begun")
+    job = "{ echo line; echo > begun; exec sleep 60; } > out/run.log & read _ < begun"
+    worker = bench.start("--output-dir", "out", "sh", "-c", job)
+    assert worker.end() == 0, worker.said()
+    assert bench.objects()["run.log"] == b"line\n"
+    assert "left-behind" in worker.events()
 
 
 def test_content_that_goes_to_and_fro_stays_in_the_bucket(bench: Bench) -> None:
