@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from steadyspot.contract import Lacking
 from steadyspot.in_hand import InHand, is_child_of_python
-from steadyspot.memory.left_out import LeftOut, beside_of, names_of_results
+from steadyspot.memory.left_out import LeftOut, beside_of, lost_of_pool, names_of_results
 from steadyspot.memory.looking import UNKNOWN, looking
 from steadyspot.memory.lost import Lost
 
@@ -84,7 +84,10 @@ class AfterStop:
             return left
         unclear = looking(lambda: self._channel.lacks(UNKNOWN, before, Lacking.OF_NO_UNIT))
         with self._others.outside.deaf(), unclear:
-            if names := names_of_results(caller):
+            names = names_of_results(caller)
+            lost = lost_of_pool(caller, before, names, self._others.outside.left)
+            self._lost[lost.loops | lost.takers] = lost
+            if names:
                 self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
             self._beside = beside_of(before, self._others.outside.left)
             name, unit = pairs[-1]

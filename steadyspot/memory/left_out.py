@@ -172,6 +172,26 @@ def names_of_results(asking: FrameType) -> list[str]:
     return sorted(name or "what they returned" for name in found)
 
 
+def lost_of_pool(asking: FrameType, units: int, names: list[str], left: FilesLeft) -> Lost:
+    """What is lacking of so many units that are left out, of whose results ``names`` are read."""
+    from steadyspot.memory.program_text import program_of
+    from steadyspot.memory.read_later import Later
+    from steadyspot.memory.results_text import results_named
+    from steadyspot.under_way import job_stack
+
+    program = program_of(asking.f_code.co_filename)
+    statement = program and program.statement(asking.f_code, asking.f_lasti)
+    decide = Later(job_stack(), files_of_job(), now=True, folder=left.has_outputs).deciding()
+    return Lost(
+        units,
+        later=names,
+        deciding=[name for name in names if name in decide.under | decide.behind],
+        changed=results_named(asking.f_code, asking.f_lasti),
+        takers=frozenset([statement] if statement else ()),
+        makes_output=True,
+    )
+
+
 def beside_of(units: int, left: FilesLeft) -> Beside:
     """What the program holds as so many units are left out that it would hand to others."""
     from steadyspot.memory.beside import Beside

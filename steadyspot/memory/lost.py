@@ -36,6 +36,8 @@ class Lost(NamedTuple):
         """For the want of what a program may have failed, which did with an error, or without."""
         if failure is None:
             return sorted({*self.later, *(() if self.is_through else self.by_units)})
+        if failure.is_of_block():
+            return []
         around = self.loops | self.takers
         is_taken = not self.takers.isdisjoint(failure.statements)
         if failure.is_within(self.loops) or (is_taken and not self.is_through):

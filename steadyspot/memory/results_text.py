@@ -58,6 +58,14 @@ def results_read(code: CodeType, at: int) -> set[str]:
     return _followed(*found, Kind.UNITS).names_read() if found else set()
 
 
+def results_named(code: CodeType, at: int) -> set[str]:
+    """The names of such results, be they only told."""
+    program = program_of(code.co_filename)
+    found = program.call(code, at) if program else None
+    kinds = _followed(*found, Kind.UNITS).kinds if found else {}
+    return {name for name, kind in kinds.items() if kind is Kind.RESULTS}
+
+
 def returns_units(code: CodeType, at: int) -> bool:
     """Whether a function returns the units that a call ``at`` gives it."""
     program = program_of(code.co_filename)

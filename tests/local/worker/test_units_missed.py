@@ -52,6 +52,24 @@ write("all", 36 / n)""",
         "greatest = max(did(unit) for unit in run.remaining(U))\nover()\nprint(greatest)",
         "over",
     ),
+    "slowest of a pool": (
+        """
+def work(unit):
+    with run.unit(unit): return did(unit)
+with ThreadPoolExecutor(2) as pool: found = list(pool.map(work, run.undone(U)))
+over()
+print(max(found))""",
+        "over",
+    ),
+    "greatest of a pool": (
+        """
+def work(unit):
+    with run.unit(unit): return did(unit)
+with ThreadPoolExecutor(2) as pool: greatest = max(pool.map(work, run.undone(U)))
+over()
+write("all", greatest)""",
+        "over",
+    ),
     "one before": (
         """
 index = {0: 0}
@@ -92,6 +110,15 @@ for unit in run.remaining(U):
     if did(unit) % 4 == 0: bad.append(unit)
 over()
 for unit in bad: write(f"bad-{unit}", unit)""",
+        "over",
+    ),
+    "results of a pool": (
+        """
+def work(unit):
+    with run.unit(unit): return did(unit) % 4 == 0
+with ThreadPoolExecutor(2) as pool: found = list(pool.map(work, run.undone(U)))
+over()
+if any(found): write("all", "found")""",
         "over",
     ),
     "list to which nothing comes": (
@@ -170,6 +197,12 @@ OWN = {
     ),
     "of a unit that a function does": (
         "total = sum(fail(unit) for unit in run.remaining(U))\nwrite('all', total)"
+    ),
+    "of a unit of a pool": (
+        """
+def work(unit):
+    with run.unit(unit): return fail(unit)
+with ThreadPoolExecutor(1) as pool: write("all", sum(pool.map(work, run.undone(U))))"""
     ),
     "after the loop": (
         "total = 0\nfor unit in run.remaining(U): total += did(unit)\nfail(6)\nprint(total)"
