@@ -6,8 +6,14 @@ closed. What was written last is in the next save, in the last one at a stop, an
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+import os
+from pathlib import Path
+
 import pytest
 
+from steadyspot.worker.supervising.processes import Process, mapped
 from tests.local.worker.kit import Bench, wait_until
 
 JOB = """
@@ -39,6 +45,29 @@ def hold():
 """
 STATE = ("--checkpoint-dir", "state", "--marker", "marker", "--drain", "1")
 OUT = ("--output-dir", "out", "--marker", "marker", "--drain", "1")
+
+
+def test_only_what_is_mapped_to_write_into_the_file_is_found_by_whatever_name(
+    tmp_path: Path,
+) -> None:
+    ways = {
+        "shared": (mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE),
+        "with spaces\nand lines": (mmap.MAP_SHARED, mmap.PROT_WRITE),
+        "read": (mmap.MAP_SHARED, mmap.PROT_READ),
+        "private": (mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE),
+    }
+    here = [Process(os.getpid(), 0, 0, 0)]
+    (tmp_path / "below").mkdir()
+    with contextlib.ExitStack() as stack:
+        for name, (flags, protection) in ways.items():
+            path = tmp_path / "below" / name
+            path.write_bytes(bytes(mmap.PAGESIZE))
+            with path.open("r+b") as file:
+                stack.enter_context(mmap.mmap(file.fileno(), 0, flags=flags, prot=protection))
+        written = {f"{tmp_path.resolve()}/below/{name}" for name in list(ways)[:2]}
+        assert mapped(str(tmp_path / "below"), here) == written
+        assert mapped(str(tmp_path / "bel"), here) == set()
+    assert mapped(str(tmp_path), here) == set()
 
 
 def stopped(bench: Bench, text: str, *options: str) -> None:
