@@ -68,7 +68,7 @@ run.output(index)""",
 }
 WITHIN = {
     "looked up": (
-        "index = {}\nfor unit in remaining(U):\n    before = index[unit // 2]\n    index[unit] = 1",
+        "index = {}\nfor unit in remaining(U):\n    old = index[unit // 2]\n    index[unit] = old",
         "index",
     ),
     "the one before": (
