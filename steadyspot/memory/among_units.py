@@ -20,6 +20,12 @@ from steadyspot.memory.restored import Restored
 from steadyspot.memory.under_loops import UnderLoops
 from steadyspot.memory.unit_text import UnitText
 
+_GOING_ON = {
+    *(("collections", "UserDict"), ("collections", "UserList"), ("_contextvars", "ContextVar")),
+    ("numpy.random.bit_generator", "SeedSequence"),
+}
+"""Of objects of libraries those of which each change is one that units ask for."""
+
 
 class AmongUnits:
     """What is held as loops ask for their next unit.
@@ -84,7 +90,8 @@ class AmongUnits:
         if is_database(value):
             return self._reads_rows
         is_iterator = hasattr(type(value), "__next__") and not isinstance(value, io.IOBase)
-        return is_iterator or is_data(value) is not None
+        is_known = (type(value).__module__, type(value).__name__) in _GOING_ON
+        return is_iterator or is_known or is_data(value) is not None
 
     def _places(self, path: Names) -> set[str]:
         """What the text may call what is reached so."""

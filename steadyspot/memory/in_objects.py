@@ -52,11 +52,15 @@ _SHOW, _BEGIN = {".savefig", ".gca", ".gcf"}, {".figure", ".subplots"}
 _CHANCE = ("random", "numpy.random")
 """Modules of what draws numbers, which are others with each attempt."""
 
+_SEEDS = "SeedSequence"
+"""What gives other seeds from one, by how many it has given."""
+
 
 def is_object(value: Any) -> bool:
     """Whether it may be a library's object that holds data, or one of the job's by such a class."""
     kind = type(value)
-    if issubclass(kind, (*_PLAIN, *_CODE)) or kind.__module__.startswith(_CHANCE):
+    is_of_chance = kind.__module__.startswith(_CHANCE) and kind.__name__ != _SEEDS
+    if issubclass(kind, (*_PLAIN, *_CODE)) or is_of_chance:
         return value is pyplot()
     if kind is SimpleNamespace or _is_ours(kind) or _is_decorated(value):
         return False

@@ -189,6 +189,8 @@ def _cleared(statement: ast.stmt) -> set[str]:
     match statement:
         case ast.Expr(value=ast.Call(args=given, keywords=[ast.keyword("out", held), *_])):
             return {place_of(held)}.difference(*map(used, given))
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="set", value=held), args=[given])):
+            return {place_of(held)} - used(given)
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name, value=held))):
             return {place_of(held)} if name in _EMPTY else set()
         case ast.Assign(targets=[ast.Subscript(value=held, slice=ast.Slice(None, None))]):

@@ -193,6 +193,29 @@ class Job:
 Job().main()""",
         "n",
     ),
+    "rows in a dictionary of a user": (
+        """
+seen=collections.UserDict()
+for u in run.remaining(U):
+    put(u,u%5 in seen)
+    seen[u%5]=u""",
+        "seen",
+    ),
+    "children of a seed": (
+        """
+seed=np.random.SeedSequence(7)
+for u in run.remaining(U): put(u,np.random.default_rng(seed.spawn(1)[0]).random())""",
+        "seed",
+    ),
+    "number of a context": (
+        """
+from contextvars import ContextVar
+number=ContextVar("number",default=0)
+for u in run.remaining(U):
+    number.set(number.get()+1)
+    put(u,number.get())""",
+        "number",
+    ),
     "rows before": (
         """
 prev=None
@@ -726,6 +749,8 @@ BY_VALUE_ALONE = {
     "who is next",
     "rows by another name",
     "rows by methods of a set",
+    "children of a seed",
+    "number of a context",
 }
 
 NOT_HANDED_ON = {
@@ -1202,6 +1227,23 @@ for u in run.remaining(U):
     rows.clear()
     for r in load(u): add(r)
     put(u,rows)""",
+    "context of each unit": """
+from contextvars import ContextVar
+unit=ContextVar("unit",default=0)
+def of(r): return unit.get(),r["id"]
+for u in run.remaining(U):
+    unit.set(u)
+    put(u,[of(r) for r in load(u)])""",
+    "cache in a dictionary of a user": """
+cache=collections.UserDict()
+def name(k):
+    if k not in cache: cache[k]=str(k)*2
+    return cache[k]
+for u in run.remaining(U): put(u,[name(r["id"]) for r in load(u)])""",
+    "child of a seed for each unit": """
+seed=np.random.SeedSequence(7)
+for u in run.remaining(U):
+    put(u,np.random.default_rng(np.random.SeedSequence([7,u])).random())""",
     "methods of a cache": """
 cache={}
 get,keep=cache.get,cache.__setitem__
