@@ -28,8 +28,8 @@ from steadyspot.worker.log import Log
 from steadyspot.worker.options import Identity, Options
 from steadyspot.worker.supervising import processes
 from steadyspot.worker.supervising.grace import Grace, Phase
+from steadyspot.worker.supervising.job import JobProcess
 from steadyspot.worker.supervising.loop import Loop
-from steadyspot.worker.supervising.processes import JobProcess
 from steadyspot.worker.supervising.telling import Telling
 from steadyspot.worker.traces import PUBLISH, RESTORE, SAVE, Trace
 

@@ -16,14 +16,12 @@ from collections.abc import Iterable, Iterator
 
 from steadyspot.paths import is_log_name
 from steadyspot.worker.keeping.half_made import Proof
-from steadyspot.worker.supervising.processes import (
-    LAST_LOOK_SECONDS,
-    Process,
-    descendants,
-    files_made_by,
-    held_open,
-)
+from steadyspot.worker.supervising.processes import Process, descendants
 from steadyspot.worker.supervising.standstill import Standstill
+from steadyspot.worker.supervising.written_files import files_made_by, held_open
+
+LAST_LOOK_SECONDS = 0.5
+"""How long a stop waits for that, to see what is in hand."""
 
 KERNEL_CLOCK = 5
 """``CLOCK_REALTIME_COARSE``, by which a file system stamps what changes."""

@@ -25,6 +25,7 @@ from steadyspot.worker.speakers import Speakers
 from steadyspot.worker.supervising import processes, signals
 from steadyspot.worker.supervising.grace import OWN_LIMIT, Grace, Phase
 from steadyspot.worker.supervising.half_made import HalfMade
+from steadyspot.worker.supervising.job import JobProcess
 from steadyspot.worker.supervising.loop import Loop
 from steadyspot.worker.supervising.stages import most_save_seconds
 from steadyspot.worker.supervising.standstill import Standstill
@@ -87,7 +88,7 @@ class Supervisor:
         self._scratch = ""
         self._listener: socket.socket | None = None
         self._leftovers: dict[str, tuple[int, int, int, int]] = {}
-        self._job: processes.JobProcess
+        self._job: JobProcess
         self._telling: Telling
         self._keeper: Keeper | None = None
         self._control: Control | None = None
@@ -107,7 +108,7 @@ class Supervisor:
         standstill = Standstill()
         folders = (options.checkpoint_dir, options.output_dir) if self._identity else ("", "")
         half_made = HalfMade(*folders, standstill)
-        self._job = job = processes.JobProcess(
+        self._job = job = JobProcess(
             options.command,
             self._environ,
             tied=os.getpid() != 1,

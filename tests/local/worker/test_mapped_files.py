@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from steadyspot.worker.supervising.processes import Process, mapped
+from steadyspot.worker.supervising.processes import Process
+from steadyspot.worker.supervising.written_files import mapped
 from tests.local.worker.kit import Bench, wait_until
 
 JOB = """
