@@ -82,10 +82,14 @@ class _Text:
         self._folder = folder
         self._makers: set[str] = set()
         self._within: dict[ast.AST, Deciding] = {}
-        left = self.functions
-        while more := [one for one in left if self._makes(one.body)]:
+        self._named: dict[str, list[Function]] = {}
+        for function in self.functions:
+            self._named.setdefault(function.name, []).append(function)
+        left = {one: list(_calls(one.body)) for one in self.functions}
+        while more := [one for one, calls in left.items() if any(map(self._is_made_by, calls))]:
             self._makers |= {one.name for one in more}
-            left = [one for one in left if one not in more]
+            for one in more:
+                del left[one]
 
     def of_block(self, block: Sequence[ast.AST], *, follows: bool = False) -> Deciding:
         """What decides in a block; ``follows``: an output is made after it."""
@@ -150,7 +154,7 @@ class _Text:
     def _of_call(self, call: ast.Call) -> Deciding:
         """What decides in a function that is called, by what it is given."""
         found = Deciding(set(), set())
-        for function in (one for one in self.functions if one.name == called_by(call)):
+        for function in self._named.get(called_by(call), ()):
             if function not in self._within:
                 self._within[function] = Deciding(set(), set())  # It may call itself.
                 self._within[function] = self.of_block(function.body)
@@ -170,7 +174,7 @@ class _Text:
             return True
         if any(place_of(one) in self._makers for one in call.args):
             return True
-        return self._folder and (name in _WRITE or (name == "open" and _is_to_write(call)))
+        return self._folder and (name in _WRITE or (name == open.__name__ and _is_to_write(call)))
 
 
 def _join(found: Deciding, more: Deciding) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,14 +24,21 @@ if TYPE_CHECKING:
 class LeftOut:
     """Keys of one loop's units, in order; ``say`` is told what the program keeps in variables.
 
-    By what names, of how many units, and what lacks it. ``others`` knows its files. A program that
-    cannot be looked at ends by that as little as it ends complete.
+    By what names, of how many units, and what lacks it. ``others`` knows its files, ``text`` gives
+    those with its text. A program that cannot be looked at ends by that as little as it ends
+    complete.
     """
 
-    def __init__(self, say: Callable[[list[str], int, Lacking], None], others: Others) -> None:
+    def __init__(
+        self,
+        say: Callable[[list[str], int, Lacking], None],
+        others: Others,
+        text: Callable[[], Iterable[str]] = files_of_job,
+    ) -> None:
         self.keys: list[str] = []
         self._say = say
         self._others = others
+        self._text = text
         self._kept: _Kept | None = None
         self._is_unclear = False
         self.lost = Lost()
@@ -40,7 +47,7 @@ class LeftOut:
         """Leave out a unit; called where the loop asks for the next one."""
         if not self.keys:
             with looking(self._give_up):
-                self._kept = _Kept.now(self._others)
+                self._kept = _Kept.now(self._others, [*self._text()])
                 self._others.outside.listen(1)
         self.keys.append(key)
 
@@ -90,7 +97,7 @@ class _Kept(NamedTuple):
     mapped: list[str]
 
     @classmethod
-    def now(cls, others: Others) -> _Kept:
+    def now(cls, others: Others, of_job: list[str]) -> _Kept:
         # Only after a stop: it loads a parser.
         from steadyspot.memory.among_units import AmongUnits
         from steadyspot.memory.carried import Carried
@@ -98,7 +105,6 @@ class _Kept(NamedTuple):
         from steadyspot.memory.restored import Restored
         from steadyspot.memory.under_loops import UnderLoops
 
-        of_job = files_of_job()
         running = UnderLoops(of_job)
         restored = Restored(running)
         carried = Carried(of_job, restored, folder=others.outside.left.has_outputs)

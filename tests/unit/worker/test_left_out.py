@@ -35,7 +35,9 @@ def others(files: OpenFiles) -> Others:
 
 def test_what_cannot_be_looked_at_is_lacking(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[tuple[list[str], int, Lacking]] = []
-    left_out = LeftOut(lambda *what: said.append(what), others(_Unreadable("", "")))
+    left_out = LeftOut(
+        lambda *what: said.append(what), others(_Unreadable("", "")), lambda: [__file__]
+    )
     for key in "ab":
         left_out.add(key)
     assert not left_out.may_hide_some()
@@ -48,6 +50,8 @@ def test_what_cannot_be_looked_at_is_lacking(capsys: pytest.CaptureFixture[str])
 
 def test_loop_that_leaves_nothing_out_is_not_looked_at() -> None:
     said: list[tuple[list[str], int, Lacking]] = []
-    left_out = LeftOut(lambda *what: said.append(what), others(_Unreadable("", "")))
+    left_out = LeftOut(
+        lambda *what: said.append(what), others(_Unreadable("", "")), lambda: [__file__]
+    )
     left_out.loop_is_over(kept=False, ran=True, made=1, each_made=True)
     assert said == []

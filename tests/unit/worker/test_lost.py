@@ -107,7 +107,7 @@ def lost_by(folder: Path, text: str, *, ran: bool) -> tuple[Lost, BaseException 
     found: list[Lost] = []
 
     def remaining(units: Iterable[int]) -> Iterator[int]:
-        left_out = LeftOut(lambda *_: None, others(OpenFiles("", "")))
+        left_out = LeftOut(lambda *_: None, others(OpenFiles("", "")), lambda: [str(program)])
         left_out.add("0")
         through = False
         try:
