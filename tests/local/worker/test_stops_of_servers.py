@@ -38,6 +38,11 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "4")])
     return [b"done"]
 """
+# A process that has not set its signals up yet drops a SIGTERM, and gunicorn waits 30 s for it.
+READY = """
+def post_worker_init(worker):
+    print("ready", flush=True)
+"""
 QUEUE = """
 import time
 from celery import Celery
@@ -166,15 +171,18 @@ def test_gunicorn_ends_the_request_in_hand(
 ) -> None:
     program = needs("gunicorn")
     (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "gunicorn.conf.py").write_text(READY)
     place = tmp_path / "socket"
     worker = begin(
         started,
         way,
-        f"{program} --chdir {tmp_path} --bind unix:{place} --workers 2 --no-control-socket app:app",
+        f"{program} --chdir {tmp_path} --config {tmp_path}/gunicorn.conf.py --bind unix:{place}"
+        " --workers 2 --no-control-socket app:app",
     )
-    listening(place)
+    said: list[str] = []
+    while said.count("ready") < 2:
+        said.append(worker.line())
     answer = Answer(place, HTTP)
-    said = []
     while "begun" not in said:
         said.append(worker.line())
     worker.send(signal.SIGTERM)
