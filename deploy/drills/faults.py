@@ -17,13 +17,18 @@ from steadyspot.contract import CapacityMode, Env, Status, logs, messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.drills import rehearsal
 from steadyspot.deploy.drills.copies import Copy, throwaway
-from steadyspot.deploy.drills.stage import TASK_SECONDS, Observation, Observations, Stage, told_of
+from steadyspot.deploy.drills.stage import (
+    TASK_SECONDS,
+    Observation,
+    Observations,
+    Stage,
+    key_of,
+    told_of,
+)
 from steadyspot.deploy.drills.topic_listener import Ear, listening
 from steadyspot.deploy.drills.undisturbed import undisturbed
 from steadyspot.deploy.trouble import Trouble
 
-RECLAIM_REASON = "Your Spot Task was interrupted."
-"""What AWS says when it takes Spot capacity back; StopTask takes any reason."""
 UNDELIVERED_SECONDS = 420.0
 _SLEEPS = ("python", "-c", "import time; time.sleep(86400)")
 _DEAF_AT_FIRST = (
@@ -59,7 +64,7 @@ def interrupt(stage: Stage) -> Observations:
 def _reclaimed(stage: Stage, ear: Ear, execution: str) -> Iterator[Observation]:
     task = stage.running_task(execution)
     fault = stage.clock()
-    stage.ecs.stop_task(cluster=stage.target.platform["Cluster"], task=task, reason=RECLAIM_REASON)
+    stage.reclaim(task)
     status = stage.follow(execution)
     yield from _finished_after(stage, ear, execution, status, "reclaimed")
     yield _told(stage, task)
@@ -144,7 +149,7 @@ def _parked_then_repaired(copy: Copy, ear: Ear, cause: str) -> Iterator[Observat
 
 
 def _unfinished(stage: Stage, execution: str, cause: str) -> Iterator[Observation]:
-    key = execution.rsplit(":", 1)[-1]
+    key = key_of(execution)
     run = stage.record(key)
     causes = [attempt.cause for attempt in run.attempts] if run else []
     yield Observation(f"an attempt was stopped as {cause}", cause in causes)
@@ -201,7 +206,7 @@ def sidecar(stage: Stage) -> Observations:
         fault = stage.clock()
         execution = copy.stage.start({})
         status = copy.stage.follow(execution)
-        run = copy.stage.record(execution.rsplit(":", 1)[-1])
+        run = copy.stage.record(key_of(execution))
         yield Observation(f"the execution ended as {status}", status == "SUCCEEDED")
         yield Observation("the run's record says complete", run is not None and run.complete)
         yield Observation("one attempt was enough", run is not None and len(run.attempts) == 1)
@@ -277,7 +282,7 @@ def refused_target(stage: Stage, scheduler: Any) -> dict[str, Any]:
 def _finished_after(
     stage: Stage, ear: Ear, execution: str, status: str, cause: str
 ) -> Iterator[Observation]:
-    run = stage.record(execution.rsplit(":", 1)[-1])
+    run = stage.record(key_of(execution))
     causes = [attempt.cause for attempt in run.attempts] if run else []
     yield Observation(f"the execution ended as {status}", status == "SUCCEEDED")
     yield Observation("the run's record says complete", run is not None and run.complete)

@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 from steadyspot.contract import Env, messages
 from steadyspot.contract.keys import run_key_of, scheduled_time_of
 from steadyspot.deploy.drills.copies import throwaway
-from steadyspot.deploy.drills.faults import RECLAIM_REASON
-from steadyspot.deploy.drills.stage import TASK_SECONDS, Observation, Observations, Stage, told_of
+from steadyspot.deploy.drills.stage import (
+    TASK_SECONDS,
+    Observation,
+    Observations,
+    Stage,
+    key_of,
+    told_of,
+)
 from steadyspot.deploy.drills.topic_listener import listening
 from steadyspot.deploy.runs.chain import chain_of, told
 
@@ -35,12 +41,10 @@ def shards(stage: Stage) -> Observations:
         execution = copy.stage.start({})
         for shard in RECLAIMED:
             task = copy.stage.running_task(execution, shard)
-            stage.ecs.stop_task(
-                cluster=stage.target.platform["Cluster"], task=task, reason=RECLAIM_REASON
-            )
+            stage.reclaim(task)
         status = copy.stage.follow(execution)
         yield Observation(f"the execution ended as {status}", status == "SUCCEEDED")
-        yield from _whole(copy.stage, execution.rsplit(":", 1)[-1])
+        yield from _whole(copy.stage, key_of(execution))
         yield told_of(ear, execution)
         yield Observation(f"it took {stage.clock() - fault:.0f} s from the fault to here")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from steadyspot.contract import Overlap, Status, messages
 from steadyspot.deploy.drills.copies import throwaway
-from steadyspot.deploy.drills.stage import Observation, Observations, Stage, told_of
+from steadyspot.deploy.drills.stage import Observation, Observations, Stage, key_of, told_of
 from steadyspot.deploy.drills.topic_listener import listening
 
 _WORKS_A_WHILE = ("python", "-c", "import time; time.sleep(8)")
@@ -34,7 +34,7 @@ def overlap(stage: Stage) -> Observations:
 def _kept_to(policy: Overlap, stage: Stage, first: str, second: str) -> Iterator[Observation]:
     """Yield whether the two runs went as the policy says, once both have ended."""
     ended = stage.follow(first)
-    one, other = (stage.record(execution.rsplit(":", 1)[-1]) for execution in (first, second))
+    one, other = (stage.record(key_of(execution)) for execution in (first, second))
     if one is None or other is None:
         yield Observation("both runs have a record", good=False)
     elif policy == Overlap.SKIP:

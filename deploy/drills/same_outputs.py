@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from steadyspot.contract import Reason, logs
-from steadyspot.deploy.drills.faults import RECLAIM_REASON
-from steadyspot.deploy.drills.stage import Observation, Observations, Stage
+from steadyspot.deploy.drills.stage import Observation, Observations, Stage, key_of
 from steadyspot.deploy.forms import shown
 from steadyspot.deploy.runs.outputs import hashes
 from steadyspot.deploy.runs.records import RunRecord
@@ -29,7 +28,7 @@ def same_outputs(stage: Stage) -> Observations:
     execution = stage.start({})
     status = stage.follow(execution)
     yield Observation(f"the run that was left alone ended as {status}", status == "SUCCEEDED")
-    alone = stage.record(_key(execution))
+    alone = stage.record(key_of(execution))
     if alone is None or alone.completion is None:
         return
     expected = hashes(stage.target, alone)
@@ -43,17 +42,13 @@ def same_outputs(stage: Stage) -> Observations:
     seconds = float(alone.completion["seconds"]) / 2
     stage.tell(f"the next run is stopped in its midst, in {seconds:.0f} s")
     stage.pause(seconds)
-    stage.ecs.stop_task(cluster=stage.target.platform["Cluster"], task=task, reason=RECLAIM_REASON)
+    stage.reclaim(task)
     status = stage.follow(execution)
     yield Observation(f"the one that was stopped ended as {status}", status == "SUCCEEDED")
-    stopped = stage.record(_key(execution))
+    stopped = stage.record(key_of(execution))
     if stopped is not None and stopped.completion is not None:
         yield from _went_on(stage, stopped)
         yield from compared(expected, hashes(stage.target, stopped))
-
-
-def _key(execution: str) -> str:
-    return execution.rsplit(":", 1)[-1]
 
 
 def _went_on(stage: Stage, run: RunRecord) -> Iterator[Observation]:

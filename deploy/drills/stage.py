@@ -26,6 +26,9 @@ from steadyspot.deploy.trouble import Trouble
 TASK_SECONDS, MAIL_SECONDS, LOG_SECONDS = 300.0, 120.0, 60.0
 _LOOK_SECONDS = 3.0
 
+RECLAIM_REASON = "Your Spot Task was interrupted."
+"""What AWS says when it takes Spot capacity back; StopTask takes any reason."""
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -110,7 +113,7 @@ class Stage:
             When the execution ends, or five minutes pass, before a task runs.
         """
         cluster = self.target.platform["Cluster"]
-        key = execution.rsplit(":", 1)[-1]
+        key = key_of(execution)
         key = key if shard is None else shard_key(key, shard)
         end = self.clock() + TASK_SECONDS
         while self.clock() < end:
@@ -127,6 +130,11 @@ class Stage:
             "No task of the run came to run.",
             f"See why: steadyspot explain {self.job.name} {key}.",
         )
+
+    def reclaim(self, task: str) -> None:
+        """Stop a task as a Spot reclaim does."""
+        cluster = self.target.platform["Cluster"]
+        self.ecs.stop_task(cluster=cluster, task=task, reason=RECLAIM_REASON)
 
     def said(self, task: str, key: str) -> LogLine | None:
         """Return the worker's first line with this key in a task's log, waiting for it."""
@@ -151,6 +159,11 @@ class Stage:
                 return True
             self.pause(1)
         return False
+
+
+def key_of(execution: str) -> str:
+    """Return the key of a run that a drill has started: the name of its execution."""
+    return execution.rsplit(":", 1)[-1]
 
 
 def told_of(ear: Ear, execution: str) -> Observation:

@@ -68,8 +68,7 @@ class AfterStop:
                     through=through,
                 )
             finally:
-                if lost := left_out.lost:
-                    self._lost[lost.loops | lost.takers] = lost
+                self._note(left_out.lost)
 
     def of_pool(self, caller: FrameType, pairs: Sequence[tuple[str, T]], left: list[T]) -> list[T]:
         """The units ``left`` of a pool, or the last where none is that may have left something.
@@ -85,8 +84,7 @@ class AfterStop:
         unclear = looking(lambda: self._channel.lacks(UNKNOWN, before, Lacking.OF_NO_UNIT))
         with self._others.outside.deaf(), unclear:
             names = names_of_results(caller)
-            lost = lost_of_pool(caller, before, names, self._others.outside.left)
-            self._lost[lost.loops | lost.takers] = lost
+            self._note(lost_of_pool(caller, before, names, self._others.outside.left))
             if names:
                 self._channel.lacks(names, before, Lacking.OF_NO_UNIT)
             self._beside = beside_of(before, self._others.outside.left)
@@ -137,6 +135,10 @@ class AfterStop:
             for lost in self._lost.values() if error is None else ():
                 if names := lost.decides():
                     self._channel.lacks(names, lost.units, Lacking.UNITS)
+
+    def _note(self, lost: Lost) -> None:
+        """Of a loop that is gone through again the last time counts."""
+        self._lost[lost.around] = lost
 
     def _missed(self, error: BaseException | None) -> list[str]:
         """What units left out had in memory, and for want of which a program may have failed."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
 from pathlib import Path
 
 from steadyspot.in_hand import Before, InHand
@@ -141,13 +140,13 @@ class Aside:
 
     So many of the loop's units so far, set aside or not, have ``made`` something; ``each_made``:
     all of them. ``looks_ahead`` tells whether the loop takes a unit before it is through with the
-    one before; it is asked once.
+    one before.
     """
 
     def __init__(self, others: Others, looks_ahead: Callable[[], bool]) -> None:
         self.units: list[InHand] = []
         self._others = others
-        self._looks_ahead = cache(looks_ahead)
+        self._looks_ahead = looks_ahead
         self.made = 0
         self.each_made = True
         self._all_made = True

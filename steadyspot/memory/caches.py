@@ -1,8 +1,8 @@
 """Which names in a program's text are of caches and records, in which no unit hands on anything.
 
 What is kept in a cache is looked up, and may be made again at any time; what a loop takes, as the
-first row of each customer, may not. A record, as of settings,
-has things under keys that stand in the text; none of these is read as it was left.
+first row of each customer, may not. A record, as of settings, has things under keys that stand in
+the text; none of these is read as it was left.
 """
 
 from __future__ import annotations

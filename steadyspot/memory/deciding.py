@@ -16,11 +16,13 @@ from steadyspot.memory.places import (
     block_of,
     blocks_of,
     called_by,
+    given_to,
     heads_of,
     place_of,
     stored_in,
     used,
     walk,
+    with_what_made,
 )
 from steadyspot.memory.program_text import Loop
 
@@ -194,8 +196,7 @@ def _calls(nodes: Iterable[ast.AST]) -> Iterator[ast.Call]:
 
 
 def _is_to_write(call: ast.Call) -> bool:
-    given = (*call.args, *(one.value for one in call.keywords))
-    modes = (one.value for one in given if isinstance(one, ast.Constant))
+    modes = (one.value for one in given_to(call) if isinstance(one, ast.Constant))
     return any(isinstance(one, str) and _MODE.fullmatch(one) for one in modes)
 
 
@@ -214,7 +215,4 @@ def _leaves(block: Sequence[ast.stmt]) -> bool:
 def _made_of(places: set[str], statements: Sequence[ast.AST]) -> set[str]:
     """These, and what the statements make them of."""
     made = [(stored_in(one), used(one)) for one in walk(statements) if isinstance(one, ast.Assign)]
-    found = set(places)
-    while more := [of for names, of in made if names & found and not of <= found]:
-        found = found.union(*more)
-    return found
+    return with_what_made(places, made)

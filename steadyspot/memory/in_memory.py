@@ -32,29 +32,25 @@ _TABLES_OF_DUCKDB = (
 
 def rows_in_memory(value: object) -> int | None:
     """Return how much a database or an element holds, none where it is no such or keeps a file."""
-    return _asked(
-        value,
-        *_of_databases(_changes_of_sqlite, _size_of_duckdb),
-        ("shelve", "Shelf", _size_of_shelf),
-        ("xml.etree.ElementTree", "Element", len),
-        ("lxml.etree", "_Element", len),
-    )
+    return _asked(value, _SIZES)
 
 
 def is_database(value: object) -> bool:
     """Whether it is a database that keeps no file."""
-    return _asked(value, *_of_databases(_changes_of_sqlite, _size_of_duckdb)) is not None
+    return _asked(value, _DATABASES) is not None
 
 
 def checksum_of_rows(value: object) -> int | None:
     """The same number until rows are others, none where it is no such database."""
-    return _asked(value, *_of_databases(_rows_of_sqlite, _rows_of_duckdb))
+    return _asked(value, _ROWS_THERE)
 
 
 _Ask = Callable[[Any], int | None]
+_Ways = tuple[tuple[str, str, _Ask], ...]
+"""Module and name of a class, and what is asked of its objects."""
 
 
-def _of_databases(sqlite: _Ask, duckdb: _Ask) -> tuple[tuple[str, str, _Ask], ...]:
+def _of_databases(sqlite: _Ask, duckdb: _Ask) -> _Ways:
     return (
         ("sqlite3", "Connection", sqlite),
         ("sqlite3", "Cursor", lambda cursor: sqlite(cursor.connection)),
@@ -62,7 +58,7 @@ def _of_databases(sqlite: _Ask, duckdb: _Ask) -> tuple[tuple[str, str, _Ask], ..
     )
 
 
-def _asked(value: object, *ways: tuple[str, str, _Ask]) -> int | None:
+def _asked(value: object, ways: _Ways) -> int | None:
     if type(value).__module__ == _BUILTINS and not isinstance(value, ModuleType):
         return None  # As most are that are asked for.
     value = _database_of(value)
@@ -144,3 +140,13 @@ def _size_of_shelf(shelf: Any) -> int:
     """Count what it writes once it is closed, and what lies in that."""
     held = list(shelf.cache.values())
     return len(held) + sum(len(one) for one in held if hasattr(one, "__len__"))
+
+
+_DATABASES = _of_databases(_changes_of_sqlite, _size_of_duckdb)
+_ROWS_THERE = _of_databases(_rows_of_sqlite, _rows_of_duckdb)
+_SIZES: _Ways = (
+    *_DATABASES,
+    ("shelve", "Shelf", _size_of_shelf),
+    ("xml.etree.ElementTree", "Element", len),
+    ("lxml.etree", "_Element", len),
+)

@@ -32,17 +32,21 @@ class Lost(NamedTuple):
     makes_output: bool = False
     is_through: bool = True
 
+    @property
+    def around(self) -> frozenset[ast.stmt]:
+        """What takes the units."""
+        return self.loops | self.takers
+
     def missed(self, failure: Failure | None) -> list[str]:
         """For the want of what a program may have failed, which did with an error, or without."""
         if failure is None:
             return sorted({*self.later, *(() if self.is_through else self.by_units)})
         if failure.is_of_block():
             return []
-        around = self.loops | self.takers
         is_taken = not self.takers.isdisjoint(failure.statements)
         if failure.is_within(self.loops) or (is_taken and not self.is_through):
-            return sorted({*self.by_units, *failure.read(self.looked_up, around)})
-        names = failure.read(self.changed, around)
+            return sorted({*self.by_units, *failure.read(self.looked_up, self.around)})
+        names = failure.read(self.changed, self.around)
         if is_taken:
             names.add("what was returned")
         return sorted(names.union(self.later if self.makes_output else ()))

@@ -7,7 +7,7 @@ object. What is only told, as by ``print``, does not count as used.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cache
 from typing import Any
 
@@ -150,6 +150,14 @@ def block_of(function: ast.AST) -> list[Any]:
     """The statements of a function, the expression of a lambda."""
     body = getattr(function, "body", [])
     return body if isinstance(body, list) else [body]
+
+
+def with_what_made(places: Iterable[str], made: Sequence[tuple[Set[str], Set[str]]]) -> set[str]:
+    """Places, and those of which they are made; ``made``: names, and what these are given."""
+    found = set(places)
+    while more := [of for names, of in made if names & found and not of <= found]:
+        found = found.union(*more)
+    return found
 
 
 def walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:

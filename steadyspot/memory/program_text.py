@@ -27,6 +27,7 @@ from steadyspot.memory.places import (
     used,
     used_of_outer,
     walk,
+    with_what_made,
 )
 from steadyspot.memory.told import told_at_once
 
@@ -82,12 +83,6 @@ def kept_by_loop(code: CodeType, at: int, files: Iterable[str]) -> Kept | None:
 def added_to(files: Iterable[str]) -> set[str]:
     """What the program gives values anywhere that may depend on those before."""
     return set().union(*(one.added_to() for one in programs_of(files)))
-
-
-def changed_in(files: Iterable[str]) -> set[str]:
-    """What loops and functions of the program change."""
-    blocks = (block for one in programs_of(files) for block in one.blocks())
-    return {place for block in blocks for place, _ in changed_by(block)}
 
 
 def touched_in(files: Iterable[str]) -> set[str]:
@@ -280,9 +275,7 @@ class Program:
             if isinstance(one, ast.Assign)
             for target in one.targets
         ]
-        while more := [of for names, of in made if names & found and not of <= found]:
-            found = found.union(*more)
-        return found
+        return with_what_made(found, made)
 
     def values_of(self, name: str, seen_by: ast.AST) -> list[ast.expr]:
         """What a name is given that code sees, in its own function or outside of all."""

@@ -219,8 +219,7 @@ class CheckpointFolder:
         What is mapped only later is told by its times, and what was dropped in between is written
         no more.
         """
-        real = os.path.realpath(self.root)
-        self._mapped = names_of((os.path.relpath(path, real) for path in self._ask_mapped()), now)
+        self._mapped = names_of(self._ask_mapped(), self.root, now)
         self._mapped_since = self._mapped_since | self._mapped
 
     def _mapped_is(

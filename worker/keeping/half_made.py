@@ -42,10 +42,9 @@ def without_half_made(tree: Tree, root: str, half_made: Mapping[str, Proof]) -> 
     """
     if not half_made:
         return tree
-    real = os.path.realpath(root)
     paths: dict[str, Proof] = {}
     for path, proof in half_made.items():
-        for name in names_of([os.path.relpath(path, real)], tree.entries):
+        for name in names_of([path], root, tree.entries):
             paths[name] = max(proof, paths.get(name, proof))
     noted = [
         seen.ctime_ns

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from fnmatch import fnmatchcase
 
 from steadyspot.names import BadName, check_name
@@ -49,7 +49,8 @@ class OutputFolder:
         itself cannot be read.
         """
         tree = scan(self.root)
-        being_written, left = self._names(held(), tree), self._names(unfinished, tree)
+        being_written = names_of(held(), self.root, tree.entries)
+        left = names_of(unfinished, self.root, tree.entries)
         unreadable = {p: why for p, why in tree.unreadable.items() if not self._is_ignored(p)}
         outputs = Tree({}, unreadable)
         for path, seen in tree.entries.items():
@@ -68,11 +69,6 @@ class OutputFolder:
             except BadName as bad:
                 outputs.unreadable[path] = str(bad)
         return outputs
-
-    def _names(self, paths: Iterable[str], tree: Tree) -> set[str]:
-        """The names that files have in the folder, given their real paths."""
-        real = os.path.realpath(self.root)
-        return names_of((os.path.relpath(path, real) for path in paths), tree.entries)
 
     def left_out(self) -> dict[str, list[str]]:
         """What is not published though it lies there: why, and the names."""

@@ -89,9 +89,10 @@ def look(path: str) -> Seen | None:
         return None
 
 
-def names_of(paths: Iterable[str], entries: Mapping[str, Seen]) -> set[str]:
-    """Those of the paths that are entries, and each other name there of the same files."""
-    found = {path for path in paths if path in entries}
+def names_of(paths: Iterable[str], root: str, entries: Mapping[str, Seen]) -> set[str]:
+    """All names among the entries below ``root`` of files, which come as real paths."""
+    real = os.path.realpath(root)
+    found = {path for path in (os.path.relpath(one, real) for one in paths) if path in entries}
     linked = {(seen.device, seen.inode) for path in found if (seen := entries[path]).links > 1}
     if linked:
         found |= {

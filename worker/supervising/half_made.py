@@ -21,7 +21,7 @@ from steadyspot.worker.supervising.standstill import Standstill
 from steadyspot.worker.supervising.written_files import files_made_by, held_open
 
 LAST_LOOK_SECONDS = 0.5
-"""How long a stop waits for that, to see what is in hand."""
+"""How long a stop waits for all to stand still, to see what is in hand."""
 
 KERNEL_CLOCK = 5
 """``CLOCK_REALTIME_COARSE``, by which a file system stamps what changes."""

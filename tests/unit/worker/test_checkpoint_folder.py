@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import random
@@ -402,20 +403,28 @@ def test_mapped_file_that_did_not_change_is_not_sent_again(
     assert kept.calls == []
 
 
+def looking(change: Callable[[int], None]) -> Callable[[], Tree]:
+    """A look at nothing, at which something changes; it is told how many looks there were."""
+    looks = itertools.count(1)
+
+    def look() -> Tree:
+        change(next(looks))
+        return nothing()
+
+    return look
+
+
 def test_mapped_file_that_changes_while_the_folder_is_copied_is_copied_again(
     root: Path, tmp_path: Path, mapped: mmap.mmap
 ) -> None:
     kept = Kept(root, tmp_path)
     kept.mapped = {f"{root}/mapped"}
-    looks: list[int] = []
 
-    def look() -> Tree:
-        looks.append(len(looks))
-        if len(looks) == 2:
+    def change(looks: int) -> None:
+        if looks == 2:
             mapped[:4] = b"last"
-        return nothing()
 
-    kept.look = look
+    kept.look = looking(change)
     assert kept.content(kept.save(), "mapped")[:4] == b"last"
     assert kept.pauses == 0
 
@@ -425,15 +434,12 @@ def test_job_is_paused_where_a_mapped_file_never_stands_still(
 ) -> None:
     kept = Kept(root, tmp_path)
     kept.mapped = {f"{root}/mapped"}
-    looks: list[int] = []
 
-    def look() -> Tree:
-        looks.append(len(looks))
+    def change(looks: int) -> None:
         if not kept.pauses:
-            mapped[:4] = b"%04d" % len(looks)
-        return nothing()
+            mapped[:4] = b"%04d" % looks
 
-    kept.look = look
+    kept.look = looking(change)
     listing = kept.save()
     assert kept.pauses == 1
     assert kept.content(listing, "mapped")[:4] == mapped[:4]
