@@ -448,8 +448,8 @@ ATTEMPTS: tuple[Cause, ...] = (
         cause_class=CauseClass.INCOMPLETE,
         answer=Answer.WAIT,
         facts=worker_reason(Reason.WORK_LOST),
-        sentence="Uploads of the run were removed from the bucket before they were published.",
-        next_step="Find out who removes uploads from the bucket, then redrive the run.",
+        sentence="Outputs of the run were removed from the bucket before they were published.",
+        next_step="Find out who removes uploads or packs from the bucket, then redrive the run.",
     ),
     Cause(
         name="kept-in-memory",

@@ -118,7 +118,7 @@ WARNINGS: Final = "warnings"
 """Sentences of the worker's about what went wrong and ended no attempt; not there without any."""
 
 COMMIT: Final = "commit"
-"""Where the list of uploads that are being completed lies."""
+"""Where the list of outputs that are being published lies."""
 
 DELETE_AT: Final = "delete_at"
 """When DynamoDB may delete the item of a complete run, in seconds since the epoch; 0: never."""

@@ -126,7 +126,7 @@ class StopReportColumn(TypedDict):
 
 
 class CommitColumn(TypedDict):
-    """Where the list of uploads to be completed lies, and the hash that it must have."""
+    """Where the list of outputs to be published lies, and the hash that it must have."""
 
     key: str
     sha256: str

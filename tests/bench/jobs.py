@@ -184,7 +184,9 @@ def _publish(count: int, size: int) -> None:
             for at in range(0, size, 1 << 20):
                 file.write(os.urandom(min(1 << 20, size - at)))
     s3 = Aws(24, 30, Patience(300, print)).bucket(bucket)
-    uploader = Uploader(s3, "outputs/", 8, lambda: "token", Patience(300, print))
+    uploader = Uploader(
+        s3, "outputs/", 8, lambda: "token", lambda sha256: f"packs/{sha256}", Patience(300, print)
+    )
     client = boto3.client("s3")
     mine: list[float] = []
     plain: list[float] = []

@@ -28,7 +28,7 @@ from steadyspot.worker.keeping.checkpoint import (
     seal,
 )
 from steadyspot.worker.keeping.fence import COMMITTING, LEAVING, RUNNING, SAVING, Fence
-from steadyspot.worker.keeping.history import History, Output
+from steadyspot.worker.keeping.history import History, Output, uploads_of
 from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.read_back import odd_columns
 from steadyspot.worker.keeping.store import Bucket, Item
@@ -300,9 +300,9 @@ class Attempt:
             except Damaged:
                 return {}
         begun = (o for o in self.ledger.history.beyond(winner) if o.token.startswith(token))
-        mine = open_uploads | {output.upload_id: output.key for output in begun}
-        for output in winner.beyond(History()):
-            mine.pop(output.upload_id, None)
+        mine = open_uploads | dict(uploads_of(begun))
+        for upload_id, _ in uploads_of(winner.beyond(History())):
+            mine.pop(upload_id, None)
         return mine
 
     def _sound(self, item: Item) -> Item:
@@ -333,7 +333,7 @@ class Attempt:
             return False
         older, self.ledger.history = self.ledger.history, plan.history
         self.ledger.units_done = plan.record["units"]
-        saved = ((output.upload_id, output.key) for output in older.outputs())
+        saved = uploads_of(older.outputs())
         self._abort_stale(chain(saved, self.ledger.open_uploads.items()))
         try:
             publishing.finish(self.fence, self.bucket, self.outputs, plan, self.pool)

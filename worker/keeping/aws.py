@@ -42,6 +42,7 @@ from steadyspot.worker.keeping.store import (
     Part,
     Sink,
 )
+from steadyspot.worker.keeping.uploads import crc32_of
 
 COMPLETION_SECONDS = 60.0
 """How long S3 may say nothing while it completes an upload.
@@ -226,6 +227,17 @@ class S3Bucket:
             return None
         return body
 
+    def read(self, key: str, start: int, size: int) -> bytes | None:
+        """So many bytes of an object, at least one, from where they ``start``; none without it."""
+        span = f"bytes={start}-{start + size - 1}"
+        try:
+            body: bytes = self._call(
+                "get_object", lambda reply: reply["Body"].read(), Key=key, Range=span
+            )
+        except _Missing:
+            return None
+        return body
+
     def fetch(self, key: str, file: Sink) -> None:
         """Write an object into an open file, a mebibyte at a time; nothing when it is not there."""
 
@@ -243,11 +255,30 @@ class S3Bucket:
         """Put bytes, or what can be read like a file, as one object of at most 5 GB."""
         self._call("put_object", Key=key, Body=body)
 
-    def put_new(self, key: str, body: Any) -> bool:
-        """Put an object unless there is one already; whether it was put."""
+    def put_new(self, key: str, body: Any, token: str = "") -> bool:
+        """Put an object unless there is one already; whether it was put.
+
+        With a token, which it will carry, the body is some bytes.
+        """
+        crc32 = crc32_of(body) if token else ""
+        carried: dict[str, Any] = {}
+        if token:
+            carried = {"Metadata": {"steadyspot-token": token}, "ChecksumCRC32": crc32}
+
+        def direct() -> str | None:
+            known = token and not self._lock_days
+            return self._direct.put_new(key, token, body, crc32) if known else None
+
         for _ in range(RACES):
             try:
-                self._call("put_object", Key=key, Body=body, IfNoneMatch="*", **self._lock())
+                self._call(
+                    "put_object",
+                    direct=direct,
+                    Key=key,
+                    Body=body,
+                    IfNoneMatch="*",
+                    **{**carried, **self._lock()},
+                )
                 return True
             except _Exists:
                 return False
@@ -400,7 +431,7 @@ def _check_whole(http_response: Any, **_: Any) -> None:
 
 
 class _Missing(Exception):
-    """The object is not there."""
+    """The object is not there, or not so much of it."""
 
 
 class _Exists(Exception):
@@ -414,6 +445,7 @@ class _Raced(Exception):
 _SPECIAL: dict[str, type[Exception]] = {
     "NoSuchUpload": NoSuchUpload,
     "NoSuchKey": _Missing,
+    "InvalidRange": _Missing,
     "PreconditionFailed": _Exists,
     "ConditionalRequestConflict": _Raced,
 }

@@ -22,14 +22,17 @@ class Below:
     def get(self, key: str) -> bytes | None:
         return self._inner.get(self._prefix + key)
 
+    def read(self, key: str, start: int, size: int) -> bytes | None:
+        return self._inner.read(self._prefix + key, start, size)
+
     def fetch(self, key: str, file: Sink) -> None:
         self._inner.fetch(self._prefix + key, file)
 
     def put(self, key: str, body: Any) -> None:
         self._inner.put(self._prefix + key, body)
 
-    def put_new(self, key: str, body: Any) -> bool:
-        return self._inner.put_new(self._prefix + key, body)
+    def put_new(self, key: str, body: Any, token: str = "") -> bool:
+        return self._inner.put_new(self._prefix + key, body, token)
 
     def delete(self, keys: list[str]) -> None:
         self._inner.delete([self._prefix + key for key in keys])

@@ -37,7 +37,7 @@ from steadyspot.worker.keeping.listing import Listing
 from steadyspot.worker.keeping.read_back import MANIFEST, fits, is_count
 from steadyspot.worker.keeping.store import Bucket
 
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass

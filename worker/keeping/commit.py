@@ -1,7 +1,7 @@
-"""The commit: from many open uploads to one complete run, each step finished by whoever comes next.
+"""The commit: many staged outputs become one complete run; whoever comes next finishes each step.
 
-Order: the plan into the bucket; ``committing`` and its pointer under the fence; every upload
-completed; ``completion.json``; ``complete`` under the fence. The plan fixes every byte of the
+Order: the plan into the bucket; ``committing`` and its pointer under the fence; every output
+published; ``completion.json``; ``complete`` under the fence. The plan fixes every byte of the
 completion record beforehand, so an attempt that finishes another's commit writes the very same
 objects. Of many outputs, only a line each is held at once.
 """
@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import islice
@@ -27,15 +27,16 @@ from steadyspot.worker.keeping.checkpoint import (
     plain_history,
 )
 from steadyspot.worker.keeping.fence import COMMITTING, RUNNING, Fence
-from steadyspot.worker.keeping.history import History, Output, Segment
+from steadyspot.worker.keeping.history import History, Segment
+from steadyspot.worker.keeping.publisher import Publisher, by_pack
 from steadyspot.worker.keeping.read_back import PLAN, fits
-from steadyspot.worker.keeping.store import Bucket, NoSuchUpload
+from steadyspot.worker.keeping.store import Bucket
 
 if TYPE_CHECKING:
     from steadyspot.contract.records import CommitColumn, CompletionColumn
 
 AT_ONCE = 500
-"""Outputs that are held in full, while their uploads are completed side by side."""
+"""Outputs that are held in full, while they are published side by side."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Plan:
 
 
 class OutputsLost(Exception):
-    """Recorded uploads that are neither open nor completed; their units have to be done again."""
+    """Staged outputs that are gone and were not published; their units have to be done again."""
 
     def __init__(self, names: set[str]) -> None:
         super().__init__(f"lost outputs: {sorted(names)}")
@@ -57,7 +58,7 @@ class OutputsLost(Exception):
 def begin(fence: Fence, bucket: Bucket, prefix: str, plan: Plan, more: dict[str, Any]) -> None:
     """Write down what is to be completed and take ``committing``, ``more`` columns with it."""
     history = plain_history(plan.history)
-    body, sha256 = encode({"format": 2, "record": plan.record, "history": history})
+    body, sha256 = encode({"format": 3, "record": plan.record, "history": history})
     key = f"{prefix}commits/{sha256}.json"
     bucket.put(key, body)
     column: CommitColumn = {"key": key, "sha256": sha256}
@@ -74,10 +75,10 @@ def recorded(
     """
     body = bucket.get(pointer["key"])
     if body is None or hashlib.sha256(body).hexdigest() != pointer["sha256"]:
-        raise Damaged(f"The list of uploads {pointer['key']} is gone or was changed.")
+        raise Damaged(f"The list of outputs {pointer['key']} is gone or was changed.")
     plan = parsed(body)
     if not fits(plan, PLAN):
-        raise Damaged(f"The list of uploads {pointer['key']} is none that the worker wrote.")
+        raise Damaged(f"The list of outputs {pointer['key']} is none that the worker wrote.")
     return Plan(plan["record"], load_history(bucket, plan["history"], pool, known))
 
 
@@ -86,15 +87,14 @@ def finish(
 ) -> CompletionColumn:
     """Complete what the plan names and say so; what the run table then says of it.
 
-    Raises ``OutputsLost`` when an upload can neither be completed nor was, ``FenceLost`` when
+    Raises ``OutputsLost`` when an output can neither be published nor was, ``FenceLost`` when
     another attempt took over; what it did until then does no harm, the other does the same.
     """
-    outputs, complete = plan.history.outputs(), _completer(bucket)
+    outputs, publish = plan.history.outputs(), Publisher(fence, bucket).publish
     lost: set[str] = set()
     count = size = 0
     while some := list(islice(outputs, AT_ONCE)):
-        there = pool.map(complete, some)
-        lost |= {output.name for output, is_it in zip(some, there, strict=True) if not is_it}
+        lost = lost.union(*pool.map(publish, by_pack(some)))
         count += len(some)
         size += sum(output.size for output in some)
     if lost:
@@ -181,22 +181,3 @@ def _settle_record(fence: Fence, bucket: Bucket, prefix: str, body: CompletionBo
     if found is None or hashlib.sha256(found).hexdigest() != body.sha256:
         fence.write({columns.STATUS: str(Status.COMMITTING)}, during=COMMITTING)
         bucket.put(prefix + COMPLETION, body)
-
-
-def _completer(bucket: Bucket) -> Callable[[Output], bool]:
-    def complete(output: Output) -> bool:
-        try:
-            bucket.complete(output.key, output.upload_id, list(output.parts))
-        except NoSuchUpload:
-            return is_there(bucket, output)
-        return True
-
-    return complete
-
-
-def is_there(bucket: Bucket, output: Output) -> bool:
-    """Whether the object is this very output: its size, and its ETag or the worker's own token."""
-    head = bucket.head(output.key)
-    if head is None or head.size != output.size:
-        return False
-    return head.token == output.token or (bool(output.etag) and head.etag == output.etag)

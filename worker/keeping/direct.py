@@ -1,4 +1,4 @@
-"""The three calls that each output takes, without what botocore does anew for every one of them.
+"""The calls that each output takes, without what botocore does anew for every one of them.
 
 Where the bucket is and how a request looks is the same each time: taken from the first call that
 botocore makes, it halves what the others cost. The signature, the connections and their errors stay
@@ -64,6 +64,12 @@ class DirectCalls:
         answer = self._send(self._quick, "PUT", key, query, headers, data)
         return answer.headers.get("ETag") if answer and answer.status_code == 200 else None
 
+    def put_new(self, key: str, token: str, data: bytes, crc32: str) -> str | None:
+        """Put a new object that carries the token; its ETag."""
+        headers = {TOKEN_HEADER: token, "x-amz-checksum-crc32": crc32, "If-None-Match": "*"}
+        answer = self._send(self._quick, "PUT", key, "", headers, data)
+        return answer.headers.get("ETag") if answer and answer.status_code == 200 else None
+
     def complete(self, key: str, upload_id: str, parts: list[Part]) -> str | None:
         """Complete an upload; the object's ETag.
 
@@ -95,7 +101,7 @@ class DirectCalls:
         credentials = self._session.get_credentials()
         if not self._place or credentials is None:
             return None
-        url = f"{self._place}{quote(key, safe='/~')}?{query}"
+        url = f"{self._place}{quote(key, safe='/~')}{query and '?'}{query}"
         request = AWSRequest(method=method, url=url, headers=headers, data=body)
         request.context["client_config"] = self._config  # It says whether the body is signed.
         frozen = credentials.get_frozen_credentials()

@@ -35,11 +35,12 @@ COMPRESSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A staged output: all its bytes are in an upload that is still open.
+    """A staged output: all its bytes are in an upload that is still open, or in a pack.
 
-    ``token`` is written into the object's metadata and tells, after the commit, that it is this
-    upload. ``unit`` is the key of the unit whose mark counted it, empty for none; ``folder`` says
-    that it comes from the folder for outputs.
+    ``pack`` is the key of an object with many small outputs, empty for an upload; in it this one
+    begins at ``start``. ``token`` is written into the object's metadata and tells, after the
+    commit, that it is this output. ``unit`` is the key of the unit whose mark counted it, empty for
+    none; ``folder`` says that it comes from the folder for outputs.
     """
 
     name: str
@@ -52,6 +53,13 @@ class Output:
     parts: tuple[Part, ...]
     unit: str = ""
     folder: bool = False
+    pack: str = ""
+    start: int = 0
+
+
+def uploads_of(outputs: Iterable[Output]) -> Iterator[tuple[str, str]]:
+    """Ids and keys of the uploads that hold these outputs; what lies in a pack is in none."""
+    return ((output.upload_id, output.key) for output in outputs if output.upload_id)
 
 
 def plain_output(output: Output) -> dict[str, Any]:
@@ -68,6 +76,8 @@ def plain_output(output: Output) -> dict[str, Any]:
         "parts": parts,
         "unit": output.unit,
         "folder": output.folder,
+        "pack": output.pack,
+        "start": output.start,
     }
 
 

@@ -149,7 +149,9 @@ class JobRequests:
             self._unsaved.check_open()
             draft = self._unsaved.in_hand.finish(number)
             older = draft.unit.staged.pop(draft.name, None)
-            draft.unit.staged[draft.name] = uploader.stage(draft.name, draft.path, draft.remove)
+            draft.unit.staged[draft.name] = uploader.stage(
+                draft.name, draft.path, draft.remove, before=len(draft.unit.staged)
+            )
             if older:
                 uploader.drop(older)
         self._saving.lacks.made(draft.name, of_unit=bool(draft.unit.key))
@@ -228,7 +230,7 @@ class JobRequests:
         Of ``loose``, those that could be staged count.
         """
         self._saving.opened.result()
-        staged = [upload for upload in loose if upload.future.exception() is None]
+        staged = [upload for upload in loose if upload.wanted().exception() is None]
         with self._unsaved.lock:
             self._unsaved.check_open()
             self._check_names(units)
@@ -261,7 +263,7 @@ class JobRequests:
     def _settled(self, unit: Unit) -> list[Output]:
         """The outputs of a unit that is to be marked, uploaded; none is kept where one fails."""
         try:
-            return [upload.future.result() for upload in unit.staged.values()]
+            return [upload.wanted().result() for upload in unit.staged.values()]
         except Exception:
             for upload in unit.staged.values():
                 self._saving.uploader.drop(upload)

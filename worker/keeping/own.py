@@ -33,6 +33,15 @@ class OwnBucket:
             self._check_readable(denied)
             return None
 
+    def read(self, key: str, start: int, size: int) -> bytes | None:
+        if not self._is_own(key):
+            return None
+        try:
+            return self._inner.read(key, start, size)
+        except Denied as denied:
+            self._check_readable(denied)
+            return None
+
     def fetch(self, key: str, file: Sink) -> None:
         if not self._is_own(key):
             return
@@ -53,8 +62,8 @@ class OwnBucket:
     def put(self, key: str, body: Any) -> None:
         self._inner.put(key, body)
 
-    def put_new(self, key: str, body: Any) -> bool:
-        return self._inner.put_new(key, body)
+    def put_new(self, key: str, body: Any, token: str = "") -> bool:
+        return self._is_own(key) and self._inner.put_new(key, body, token)
 
     def delete(self, keys: list[str]) -> None:
         """Delete saved objects; outputs are never deleted."""

@@ -255,7 +255,10 @@ class SavedFolders:
         folder = self._outputs
         if folder is None:
             return
-        uploads = [uploader.stage(name, folder.path(name)) for name in new]
+        uploads = [
+            uploader.stage(name, folder.path(name), before=before)
+            for before, name in enumerate(new)
+        ]
         unwanted = set(uploads)
         try:
             for upload in uploads:
@@ -269,7 +272,7 @@ class SavedFolders:
 
     def _staged(self, folder: OutputFolder, upload: Upload, seen: Seen) -> Output | None:
         try:
-            output = upload.future.result()
+            output = upload.wanted().result()
         except Misuse as misuse:
             if not folder.is_gone(upload.name):
                 self._cannot_publish(upload.name, misuse.sentence)

@@ -125,6 +125,7 @@ class Saving:
                 outputs,
                 self._options.uploads,
                 lambda: f"{self._token}-{secrets.token_hex(8)}",
+                lambda sha256: self._key_of("packs", sha256),
                 self._patience,
             )
         )
@@ -175,7 +176,7 @@ class Saving:
         ledger, waiting = self.attempt.ledger, self._unsaved.in_hand.loose.staged
         for upload in mark.loose:
             if waiting.get(upload.name) is upload:
-                self._take(waiting.pop(upload.name).future.result())
+                self._take(waiting.pop(upload.name).wanted().result())
         if mark.unit:
             self._unsaved.replace(ledger.mark(mark.unit, mark.outputs, mark.state))
         elif mark.state:
@@ -261,7 +262,9 @@ class Saving:
 
     def _key_of(self, kind: str, sha256: str) -> str:
         """An attempt that was thought dead must not delete what another has put: its own fence."""
-        return f"{self.attempt.checkpoints}{kind}/{sha256}-{self._identity.fence}"
+        identity = self._identity
+        prefix = checkpoint_prefix(identity.job, identity.run_key)
+        return f"{prefix}{kind}/{sha256}-{identity.fence}"
 
     def _stage_folder(self, seen: Tree, beside: bool = False) -> bool:
         """Stage files that are new in the folder for outputs; whether anything changed.
@@ -336,7 +339,7 @@ class Saving:
             left = self._unsaved.in_hand.left
         ledger = self.attempt.ledger
         for unit in aside:
-            made = [upload.future.result() for upload in unit.staged.values()]
+            made = [upload.wanted().result() for upload in unit.staged.values()]
             with self._unsaved.lock:
                 self._count(Mark(unit.key, made, [], [], Future()))
         self.sentences.left([unit for unit in left if ledger.history.unit(unit) is None])
@@ -344,7 +347,7 @@ class Saving:
         self._stage_folder(folder)
         self._folders.say_left_out()
         self._say_begun_anew()
-        outputs = [upload.future.result() for upload in loose]
+        outputs = [upload.wanted().result() for upload in loose]
         lacking = self.lacks.trouble(folder)
         if outputs and not (lacking or ledger.state or ledger.keeps_files):
             self._say_forgotten(outputs[0].name)

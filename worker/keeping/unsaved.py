@@ -16,7 +16,7 @@ from typing import Any
 
 from steadyspot.worker.errors import FenceLost, TooLate, WorkerError, as_trouble
 from steadyspot.worker.keeping.checkpoint import Ledger, Snapshot
-from steadyspot.worker.keeping.history import Output
+from steadyspot.worker.keeping.history import Output, uploads_of
 from steadyspot.worker.keeping.in_hand import InHand
 from steadyspot.worker.keeping.uploads import Upload
 
@@ -121,7 +121,7 @@ class Unsaved:
 
         They are withdrawn when no checkpoint names them.
         """
-        self._replaced |= {output.upload_id: output.key for output in outputs}
+        self._replaced |= dict(uploads_of(outputs))
 
     def replaced(self) -> dict[str, str]:
         """All uploads, by id, that count no more and were not withdrawn yet."""

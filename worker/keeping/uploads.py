@@ -1,8 +1,9 @@
 """Outputs: staged in open multipart uploads while the job runs, completed only at the commit.
 
 An open upload is invisible in S3, so nothing of a run shows before ``completion.json``, and a
-half-made output is simply aborted. Large files are read in parts and never held whole; small ones
-share a pool. When to stage, mark and commit is decided elsewhere.
+half-made output is simply aborted. Large files are read in parts and never held whole. An upload
+takes three calls; of many small outputs, all but the first share objects beside the checkpoints, so
+that each takes one. When to stage, mark and commit is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import threading
 import zlib
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import IO, Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import IO, Any, NoReturn, TypeVar
 
 from steadyspot.names import BadName, check_name
 from steadyspot.worker.errors import (
@@ -32,6 +35,16 @@ from steadyspot.worker.keeping.store import SMALL_BYTES, Bucket, NoSuchUpload, P
 PART_BYTES = 8 << 20
 MAX_PARTS = 10_000
 BLOCK = 1 << 20
+
+ALONE = 8
+"""So many outputs of a unit are uploaded at once, each by itself."""
+
+SHARED_BYTES = 64 << 10
+"""Of those after them, outputs up to this size share packs."""
+
+PACK_OUTPUTS = 64
+
+T = TypeVar("T")
 
 
 def check_publishable(name: str) -> None:
@@ -99,22 +112,51 @@ def part_ranges(size: int, part_bytes: int = PART_BYTES) -> list[tuple[int, int]
 
 
 class Upload:
-    """One output on its way. ``future`` gives the staged ``Output``."""
+    """One output on its way. ``begin`` begins what waits until it is wanted."""
 
-    def __init__(self, name: str, key: str, token: str) -> None:
+    def __init__(self, name: str, key: str, token: str, begin: Callable[[], None]) -> None:
         self.name = name
         self.key = key
         self.token = token
         self.upload_id = ""
         self.withdrawn = threading.Event()
         self.future: Future[Output] = Future()
+        self._begin = begin
+
+    def wanted(self) -> Future[Output]:
+        """What gives the staged ``Output``, and is settled without anything more being asked."""
+        self._begin()
+        return self.future
+
+
+@dataclass(frozen=True)
+class Staging:
+    """An upload, its file, and what is called when it is staged, withdrawn or failed."""
+
+    upload: Upload
+    path: str
+    done: Callable[[], None]
+
+    def settle(self, stage: Callable[[], Output]) -> None:
+        """Tell whoever waits for it what ``stage`` gives or raises."""
+        try:
+            output = stage()
+        except BaseException as error:
+            self.upload.future.set_exception(error)
+        else:
+            self.upload.future.set_result(output)
+        try:
+            self.done()
+        except OSError:
+            pass  # What could not be removed goes with the scratch folder.
 
 
 class Uploader:
     """Stages files with a bounded number of threads, and withdraws what is not wanted.
 
     ``pool`` may be used for other calls, but never by a task that waits for one of its own.
-    ``patience`` makes calls until the machine has what they are short of.
+    ``pack_key`` gives the key of a pack by its SHA-256. ``patience`` makes calls until the machine
+    has what they are short of.
     """
 
     def __init__(
@@ -123,24 +165,40 @@ class Uploader:
         prefix: str,
         uploads: int,
         token: Callable[[], str],
+        pack_key: Callable[[str], str],
         patience: Patience,
     ) -> None:
         self._bucket = bucket
         self._prefix = prefix
         self._token = token
+        self._pack_key = pack_key
         self._patience = patience
         self.pool = _pool(uploads, "file")
         self._parts = _pool(uploads, "part")
         self._lock = threading.Lock()
         self.under_way: dict[str, Upload] = {}
+        self._waiting: list[Staging] = []
 
-    def stage(self, name: str, path: str, done: Callable[[], None] = lambda: None) -> Upload:
-        """Begin to upload a file; ``done`` is called when it is staged, withdrawn or failed."""
-        upload = Upload(name, self._prefix + name, self._token())
+    def stage(
+        self, name: str, path: str, done: Callable[[], None] = lambda: None, before: int = 0
+    ) -> Upload:
+        """Begin to upload a file; ``done`` is called when it is staged, withdrawn or failed.
+
+        After so many ``before``, of the same unit, a small one waits until a pack is full, or until
+        it is wanted.
+        """
+        upload = Upload(name, self._prefix + name, self._token(), self._pack)
+        one = Staging(upload, path, done)
         with self._lock:
             self.under_way[upload.token] = upload
-        task = self.pool.submit(self._stage, upload, path)
-        task.add_done_callback(lambda finished: self._settle(upload, finished, done))
+        if before < ALONE or _size(path) > SHARED_BYTES:
+            self.pool.submit(one.settle, lambda: self._read(upload, path, self._send))
+            return upload
+        with self._lock:
+            self._waiting.append(one)
+            is_full = len(self._waiting) >= PACK_OUTPUTS
+        if is_full:
+            self._pack()
         return upload
 
     def open_uploads(self) -> dict[str, str]:
@@ -163,6 +221,7 @@ class Uploader:
             self.under_way.clear()
         for upload in uploads:
             upload.withdrawn.set()
+        self._pack()
         return [
             self.pool.submit(self._abort, upload.key, upload.upload_id)
             if upload.upload_id
@@ -184,21 +243,41 @@ class Uploader:
             lambda _: self.pool.submit(self._abort, upload.key, upload.upload_id)
         )
 
-    def _settle(self, upload: Upload, finished: Future[Output], done: Callable[[], None]) -> None:
-        error = finished.exception()
-        if error is not None:
-            upload.future.set_exception(error)
-        else:
-            upload.future.set_result(finished.result())
-        try:
-            done()
-        except OSError:
-            pass  # What could not be removed goes with the scratch folder.
+    def _pack(self) -> None:
+        """Begin to put what waits into one object."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        if waiting:
+            self.pool.submit(self._put_pack, waiting)
 
-    def _stage(self, upload: Upload, path: str) -> Output:
+    def _put_pack(self, waiting: list[Staging]) -> None:
+        """What cannot be read, or is withdrawn, is left out."""
+        pack = bytearray()
+        staged: list[tuple[Staging, Output]] = []
+        for one in waiting:
+            try:
+                data = self._read(one.upload, one.path, _small)
+            except Exception as error:
+                one.settle(partial(_raise, error))
+            else:
+                staged.append((one, _output_in_pack(one.upload, len(pack), data)))
+                pack += data
+        key = self._pack_key(hashlib.sha256(pack).hexdigest())
+        try:
+            if staged:
+                self._bucket.put(key, bytes(pack))
+        except Exception as error:
+            for one, _ in staged:
+                one.settle(partial(_raise, error))
+        else:
+            for one, output in staged:
+                one.settle(partial(replace, output, pack=key))
+
+    def _read(self, upload: Upload, path: str, use: Callable[[Upload, IO[bytes]], T]) -> T:
+        """What ``use`` makes of a file. Raises ``Misuse`` where it cannot be read."""
         try:
             with self._patience.call(lambda: _opened(path)) as file:
-                return self._send(upload, file)
+                return use(upload, file)
         except OSError as error:
             if shortage(error) is not None:
                 raise
@@ -233,10 +312,7 @@ class Uploader:
         if upload.withdrawn.is_set():
             raise _withdrawn(upload)
         if os.fstat(file.fileno()).st_size != size:
-            raise Misuse(
-                f"The output '{upload.name}' was changed while it was uploaded.",
-                "Write under another name first and rename at the end.",
-            )
+            raise _changed(upload)
         return Output(
             upload.name,
             upload.key,
@@ -304,6 +380,40 @@ def _parts_of(sending: list[Future[Part]]) -> list[Part]:
         part.cancel()
     wait(sending)
     return [part.result() for part in sending]
+
+
+def _size(path: str) -> int:
+    """A file's size; that of one which cannot be looked at is found out by who reads it."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return SHARED_BYTES + 1
+
+
+def _small(upload: Upload, file: IO[bytes]) -> bytes:
+    """What a file holds that is to share a pack."""
+    if upload.withdrawn.is_set():
+        raise _withdrawn(upload)
+    data = file.read(SHARED_BYTES + 1)
+    if len(data) > SHARED_BYTES:
+        raise _changed(upload)
+    return data
+
+
+def _output_in_pack(upload: Upload, start: int, data: bytes) -> Output:
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Output(upload.name, upload.key, "", upload.token, len(data), sha256, "", (), start=start)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
+def _changed(upload: Upload) -> Misuse:
+    return Misuse(
+        f"The output '{upload.name}' was changed while it was uploaded.",
+        "Write under another name first and rename at the end.",
+    )
 
 
 def _withdrawn(upload: Upload) -> SetupError:

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from steadyspot.contract import OUTPUTS
+
 REFUSALS = {
     "s3": (403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"),
     "dynamodb": (
@@ -65,6 +67,12 @@ class Request:
     def completes(self) -> bool:
         """Whether it completes an upload."""
         return self.method == "POST" and "uploadId=" in self.path
+
+    @property
+    def publishes(self) -> bool:
+        """Whether it makes something that people see, by completing an upload or all at once."""
+        puts = self.method == "PUT" and "uploadId=" not in self.path
+        return self.completes or (puts and f"/{OUTPUTS}" in self.path)
 
 
 Meddle = Callable[[Request], Fault | None]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNITS = 4
-OUTPUTS = 4
+OUTPUTS = 12
+"""Of a unit, more than are uploaded each by itself."""
 SIZE = 20_000
 UNIT_FILES = {
     f"{unit}/{i}": f"{unit}{i}".encode() * (SIZE // 2)
@@ -119,8 +120,9 @@ n=$(cat state/done 2>/dev/null || echo 0)
 while [ "$n" -lt {UNITS} ]; do
   echo "$n" >> "$journal"
   mkdir -p "out/$n"
-  for i in 0 1 2 3; do
-    yes "$n$i" | tr -d '\\n' | head -c {SIZE} > "out/$n/$i.tmp"
+  for i in $(seq 0 {OUTPUTS - 1}); do
+    word="$n$i"
+    yes "$word" | tr -d '\\n' | head -c $(({SIZE // 2} * ${{#word}})) > "out/$n/$i.tmp"
     mv "out/$n/$i.tmp" "out/$n/$i"
   done
   n=$((n + 1))

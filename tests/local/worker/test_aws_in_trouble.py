@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from steadyspot.contract import COMPLETION
 from tests.local.worker.door import Door, Fault, Kind, Request, all_of
 from tests.local.worker.kit import Bench, Worker, assert_said, wait_until
 
@@ -235,3 +236,47 @@ def test_upload_that_is_removed_while_it_goes_on_has_its_unit_done_again(
     assert bench.item()["stop_report"]["reason"] == "work-lost"
     assert bench.start(*command).end(60) == 0
     assert sorted(bench.objects()) == ["0", "1", "completion.json"]
+
+
+MANY = """
+import sys, time
+from pathlib import Path
+from steadyspot import current_run
+run = current_run()
+for unit in run.remaining(range(2)):
+    print("unit", unit, flush=True)
+    for number in range(20):
+        with run.output(f"{unit}/{number}") as path:
+            path.write_text(f"{unit} {number}")
+while sys.argv[1:] and not Path("go").exists():
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("becomes", [None, b"", b"1 11", b"not what it was, but longer than that"])
+def test_small_outputs_whose_pack_is_gone_cut_or_altered_are_made_again(
+    bench: Bench, becomes: bytes | None
+) -> None:
+    """A lifecycle rule or a hand removed it, or wrote another in its place."""
+    worker = bench.start(*bench.job_file(MANY), "held")
+    wait_until(lambda: bench.item().get("checkpoint", {}).get("units_done", 0) == 2)
+    listed = bench.s3.list_objects_v2(Bucket=bench.bucket)["Contents"]
+    packs = [one["Key"] for one in listed if "/packs/" in one["Key"]]
+    assert len(packs) == 2, "one for each unit"
+    for pack in packs:
+        body = bench.s3.get_object(Bucket=bench.bucket, Key=pack)["Body"].read()
+        if body.startswith(b"1 "):
+            bench.s3.delete_object(Bucket=bench.bucket, Key=pack)
+            if becomes is not None:
+                bench.s3.put_object(Bucket=bench.bucket, Key=pack, Body=becomes)
+    (bench.folder / "go").touch()
+
+    assert worker.end() == 75, worker.said()
+    assert "12 outputs were removed" in worker.said()
+    again = bench.start(*bench.job_file(MANY))
+    assert again.end() == 0, again.said()
+    assert "unit 1" in again.said()
+    assert "unit 0" not in again.said()
+    objects = bench.objects()
+    del objects[COMPLETION]
+    assert objects == {f"{u}/{n}": f"{u} {n}".encode() for u in range(2) for n in range(20)}

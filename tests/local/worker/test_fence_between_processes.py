@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
+from steadyspot.worker.keeping.uploads import SHARED_BYTES
 from tests.local.worker.door import Door, Request
 from tests.local.worker.kit import Bench, wait_until
 
@@ -46,24 +49,25 @@ def test_zombie_that_wakes_up_leaves_with_76_and_the_winner_keeps_what_was_done(
     assert bench.open_uploads() == []
 
 
+@pytest.mark.parametrize("size", [1, SHARED_BYTES + 1])
 def test_zombie_frozen_in_its_own_commit_changes_nothing_when_it_wakes(
-    bench: Bench, door: Door
+    size: int, bench: Bench, door: Door
 ) -> None:
     """It is frozen with requests on their way; the next attempt finishes the commit."""
-    held: list[Request] = []
+    publishing: list[Request] = []
 
     def shut(request: Request) -> None:
-        # Two at once may both find that one more was completed than is waited for.
-        if request.completes and door.completions >= 10 and not held:
-            held.append(request)
-            door.hold()
+        if request.publishes:
+            publishing.append(request)
+            if len(publishing) == 11:
+                door.hold()
 
     door.meddle = shut
     command = bench.job_file(
         "from steadyspot import current_run\n"
         "run = current_run()\n"
         "for i in range(30):\n"
-        "    with run.output(str(i)) as path: path.write_text('x')\n"
+        f"    with run.output(str(i)) as path: path.write_bytes(bytes({size}))\n"
     )
     zombie = bench.start("--uploads", "2", *command, AWS_ENDPOINT_URL=door.address)
     wait_until(lambda: door.waiting)

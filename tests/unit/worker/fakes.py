@@ -101,6 +101,10 @@ class FakeBucket:
         found = self._gate("get", lambda: self._world.objects.get(key))
         return found[0] if found else None
 
+    def read(self, key: str, start: int, size: int) -> bytes | None:
+        found = self._gate("read", lambda: self._world.objects.get(key))
+        return found[0][start : start + size] if found else None
+
     def fetch(self, key: str, file: Sink) -> None:
         file.write(self.get(key) or b"")
 
@@ -109,13 +113,13 @@ class FakeBucket:
         etag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
         self._gate("put", lambda: self._set(key, data, Head(len(data), etag, "")))
 
-    def put_new(self, key: str, body: Any) -> bool:
-        data = body.read()
+    def put_new(self, key: str, body: Any, token: str = "") -> bool:
+        data = body if isinstance(body, bytes) else body.read()
 
         def call() -> bool:
             if key in self._world.objects:
                 return False
-            self._set(key, data, Head(len(data), "", ""))
+            self._set(key, data, Head(len(data), "", token))
             return True
 
         return bool(self._gate("put_new", call))

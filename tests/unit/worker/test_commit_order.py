@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steadyspot.contract import COMPLETION
+from steadyspot.worker.keeping.attempt import Attempt
+from steadyspot.worker.keeping.history import Output
+from steadyspot.worker.keeping.store import Head
 from tests.unit.worker.fakes import Crash, CrashAt, Gate, Turns, World
-from tests.unit.worker.runs import PREFIX, attempt, content, new_world, stage, work
+from tests.unit.worker.runs import (
+    PREFIX,
+    attempt,
+    content,
+    new_world,
+    stage,
+    stage_in_pack,
+    work,
+)
 
 UNITS = ["a", "b", "c"]
+Stage = Callable[[Attempt, str], Output]
+ways = pytest.mark.parametrize("way", [stage, stage_in_pack])
 
 
 def check_complete(world: World) -> None:
@@ -37,17 +51,19 @@ def check_nothing_half(world: World) -> None:
         assert len(visible) == len(UNITS) + 1
 
 
-def test_undisturbed_attempt_is_complete_with_no_upload_left() -> None:
+@ways
+def test_undisturbed_attempt_is_complete_with_no_upload_left(way: Stage) -> None:
     world = new_world()
-    assert work(attempt(world, 10001), UNITS) == "complete"
+    assert work(attempt(world, 10001), UNITS, stage=way) == "complete"
     check_complete(world)
     assert world.uploads == {}
 
 
+@ways
 @settings(max_examples=300)
-@given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=5))
+@given(crashes=st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=5))
 def test_crash_at_any_call_costs_the_unit_in_hand_and_the_next_attempt_finishes(
-    crashes: list[tuple[int, bool]],
+    way: Stage, crashes: list[tuple[int, bool]]
 ) -> None:
     world = new_world()
     durable: list[str] = []
@@ -56,27 +72,28 @@ def test_crash_at_any_call_costs_the_unit_in_hand_and_the_next_attempt_finishes(
         fence += 1
         one = attempt(world, fence, CrashAt(number, after))
         try:
-            work(one, UNITS, durable.append)
+            work(one, UNITS, durable.append, way)
         except Crash:
             check_nothing_half(world)
     fence += 1
     last = attempt(world, fence)
     again: list[str] = []
-    work(last, UNITS, again.append)
+    work(last, UNITS, again.append, way)
 
     check_complete(world)
     assert not set(durable) & set(again), "a unit that was durable was done again"
     assert len(durable) == len(set(durable))
 
 
+@ways
 @settings(max_examples=400)
 @given(
-    st.lists(st.sampled_from(["zombie", "newer"]), max_size=80),
-    st.integers(0, 25),
-    st.sampled_from(["finish", "crash"]),
+    order=st.lists(st.sampled_from(["zombie", "newer"]), max_size=80),
+    head_start=st.integers(0, 30),
+    newer_ends=st.sampled_from(["finish", "crash"]),
 )
 def test_zombie_waking_between_any_two_calls_neither_publishes_nor_destroys(
-    order: list[str], head_start: int, newer_ends: str
+    way: Stage, order: list[str], head_start: int, newer_ends: str
 ) -> None:
     world = new_world()
     turns = Turns()
@@ -84,7 +101,7 @@ def test_zombie_waking_between_any_two_calls_neither_publishes_nor_destroys(
 
     def actor(name: str, fence: int) -> None:
         def run(gate: Gate) -> None:
-            ends[name] = work(attempt(world, fence, gate), UNITS)
+            ends[name] = work(attempt(world, fence, gate), UNITS, stage=way)
 
         turns.actor(name, run)
 
@@ -103,7 +120,7 @@ def test_zombie_waking_between_any_two_calls_neither_publishes_nor_destroys(
         check_nothing_half(world)
     turns.kill("zombie")
     if world.item["status"] != "complete":
-        work(attempt(world, 10003), UNITS)
+        work(attempt(world, 10003), UNITS, stage=way)
 
     check_complete(world)
     assert (
@@ -163,6 +180,71 @@ def test_completed_upload_counts_as_done_only_if_the_object_is_the_recorded_one(
     check_complete(world)
 
 
+@pytest.mark.parametrize("becomes", [None, b"", b"before", b"before" + b"x" * 99])
+def test_pack_lost_or_altered_before_the_commit_undoes_its_units_only(
+    becomes: bytes | None,
+) -> None:
+    world = broken_off_in_the_commit(0)
+    pack = next(key for key in world.objects if "packs/c-" in key)
+    _, head = world.objects.pop(pack)
+    if becomes is not None:
+        world.objects[pack] = (becomes, head)
+
+    again: list[str] = []
+    assert work(attempt(world, 10002), UNITS, again.append, stage_in_pack) == "complete"
+
+    assert again == ["c"]
+    check_complete(world)
+
+
+def test_what_was_published_from_a_pack_is_there_whatever_became_of_the_pack() -> None:
+    world = broken_off_in_the_commit(3 * len(UNITS))
+    for key in [key for key in world.objects if "packs/" in key]:
+        del world.objects[key]
+
+    assert attempt(world, 10002).open()
+    check_complete(world)
+
+
+def test_an_object_of_a_commit_that_was_undone_is_replaced() -> None:
+    world = broken_off_in_the_commit(0)
+    head = Head(len(content("a")), '"other"', "other")
+    world.objects[f"{PREFIX}a.txt"] = (b"x" * head.size, head)
+
+    assert attempt(world, 10002).open()
+    check_complete(world)
+    assert world.uploads == {}
+
+
+def test_a_zombie_puts_nothing_of_a_run_that_is_complete_and_was_taken_away() -> None:
+    world, turns = new_world(), Turns()
+
+    def zombie(gate: Gate) -> None:
+        work(attempt(world, 10001, gate), UNITS, stage=stage_in_pack)
+
+    turns.actor("zombie", zombie)
+    while world.item["status"] != "committing":
+        turns.step("zombie")
+    attempt(world, 10002).open()
+    check_complete(world)
+    for unit in UNITS:
+        del world.objects[f"{PREFIX}{unit}.txt"]
+
+    while turns.step("zombie"):
+        pass
+    assert not [key for key in world.objects if key.startswith(PREFIX) and key.endswith(".txt")]
+
+
+def broken_off_in_the_commit(after: int) -> World:
+    """A run with packs, broken off so many calls after ``committing`` was taken."""
+    world = new_world()
+    number = calls_until_committing(stage_in_pack) + after
+    with pytest.raises(Crash):
+        work(attempt(world, 10001, CrashAt(number, after=True)), UNITS, stage=stage_in_pack)
+    assert world.item["status"] == "committing"
+    return world
+
+
 def test_upload_written_down_as_open_is_aborted_by_the_next_attempt_and_no_other() -> None:
     world = new_world()
     first = attempt(world, 10001)
@@ -200,7 +282,7 @@ def test_what_counts_no_more_is_aborted_before_the_run_is_complete_whoever_compl
     assert (world.item["status"], world.uploads) == ("complete", {})
 
 
-def calls_until_committing() -> int:
+def calls_until_committing(way: Stage = stage) -> int:
     """How many calls an undisturbed attempt makes up to and with the write of ``committing``."""
     world = new_world()
     count = 0
@@ -211,5 +293,5 @@ def calls_until_committing() -> int:
             count += 1
         return call()  # type: ignore[operator]
 
-    work(attempt(world, 10001, gate), UNITS)
+    work(attempt(world, 10001, gate), UNITS, stage=way)
     return count

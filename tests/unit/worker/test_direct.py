@@ -87,10 +87,15 @@ def complete(bucket: S3Bucket, key: str) -> Any:
     return bucket.complete(key, "u-._~1/", PARTS)
 
 
+def put_new(bucket: S3Bucket, key: str) -> Any:
+    return bucket.put_new(key, b"data", "token")
+
+
 CALLS: list[tuple[Callable[[S3Bucket, str], Any], Answer]] = [
     (create, (200, {}, OPENED)),
     (part, (200, {"ETag": "e"}, b"")),
     (complete, (200, {}, COMPLETED)),
+    (put_new, (200, {"ETag": "e"}, b"")),
 ]
 
 
@@ -107,7 +112,9 @@ def told(request: AWSPreparedRequest) -> dict[str, Any]:
         "method": request.method,
         "place": f"{url.scheme}://{url.netloc}{url.path}",
         "query": sorted(parse_qsl(url.query, keep_blank_values=True)),
-        "headers": {k: v for k, v in headers.items() if k.startswith("x-amz-") and k not in dated},
+        "headers": {
+            k: v for k, v in headers.items() if k.startswith(("x-amz-", "if-")) and k not in dated
+        },
         "scope": headers["authorization"].split("Credential=")[1].split(",")[0],
         "body": _elements(data) if data.startswith(b"<") else data,
     }
@@ -199,6 +206,13 @@ def test_a_refusal_means_what_it_means_to_botocore(
     call(world.bucket, "outputs/first")
     with pytest.raises(raised):
         call(world.bucket, "outputs/second")
+
+
+def test_an_object_that_is_there_already_is_no_trouble() -> None:
+    no: Answer = (412, {}, b"<Error><Code>PreconditionFailed</Code></Error>")
+    world = World(Answers(no), Answers((200, {"ETag": "e"}, b""), no))
+    assert put_new(world.bucket, "outputs/first")
+    assert not put_new(world.bucket, "outputs/first")
 
 
 class Counted(Aws):

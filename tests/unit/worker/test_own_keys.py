@@ -37,6 +37,10 @@ class Unlisted(FakeBucket):
         self._look(super().get(key))
         return super().get(key)
 
+    def read(self, key: str, start: int, size: int) -> bytes | None:
+        self._look(super().get(key))
+        return super().read(key, start, size)
+
     def fetch(self, key: str, file: Sink) -> None:
         self._look(super().get(key))
         super().fetch(key, file)
@@ -62,8 +66,11 @@ def test_what_lies_elsewhere_is_not_there(key: str) -> None:
     upload_id = inner.create(key, "token")
     bucket, file = own(inner), Written()
     assert bucket.get(key) is None
+    assert bucket.read(key, 0, 1) is None
     assert bucket.head(key) is None
     bucket.fetch(key, file)
+    assert not bucket.put_new(f"{key}-new", b"new", "token")
+    assert f"{key}-new" not in world.objects
     bucket.delete([key])
     bucket.abort(key, upload_id)
     with pytest.raises(NoSuchUpload):
@@ -99,12 +106,14 @@ def test_a_key_that_is_missing_is_told_from_a_bucket_that_may_not_be_read() -> N
     inner = Unlisted(World())
     bucket = own(inner)
     assert bucket.get(CHECKPOINTS + "gone") is None
+    assert bucket.read(CHECKPOINTS + "gone", 0, 1) is None
     assert bucket.head(OUTPUTS + "gone") is None
     file = Written()
     bucket.fetch(CHECKPOINTS + "gone", file)
     assert file.data == b""
     inner.denied = True
-    for read in (bucket.get, bucket.head):
+    reads = (bucket.get, bucket.head, lambda key: bucket.read(key, 0, 1))
+    for read in reads:
         with pytest.raises(Denied):
             read(CHECKPOINTS + "gone")
 

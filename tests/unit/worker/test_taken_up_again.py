@@ -73,7 +73,7 @@ def test_a_commit_that_broke_off_is_finished_by_the_next_execution_that_claims_t
 
 
 def broken_off_in_the_commit() -> World:
-    """A run whose first attempt crashed after its list of uploads was written down."""
+    """A run whose first attempt crashed after its list of outputs was written down."""
     for call in range(1, 100):
         world = new_world()
         try:
