@@ -156,7 +156,8 @@ class _Text:
     def _of_call(self, call: ast.Call) -> Deciding:
         """What decides in a function that is called, by what it is given."""
         found = Deciding(set(), set())
-        for function in self._named.get(called_by(call), ()):
+        name = called_by(call)
+        for function in self._named.get(name, ()) if name in self._makers else ():
             if function not in self._within:
                 self._within[function] = Deciding(set(), set())  # It may call itself.
                 self._within[function] = self.of_block(function.body)

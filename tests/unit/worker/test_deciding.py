@@ -108,3 +108,8 @@ def test_units_of_which_each_makes_an_output(body: str, each: bool) -> None:
     block = ast.parse(f"{PUT}for unit in remaining(U):\n    {body}").body
     loops = [one for one in block if isinstance(one, ast.For)]
     assert makes_each(loops, [one for one in block if isinstance(one, FUNCTIONS)]) is each
+
+
+def test_functions_that_make_nothing_may_call_each_other_however_far() -> None:
+    functions = "\n".join(f"def f{at}(rows): f{at + 1}(rows)" for at in range(2_000))
+    assert of(f"{functions}\nf0(bad)\nif bad: put(bad)").under == {"bad"}
