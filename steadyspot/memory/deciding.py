@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from steadyspot.memory.flow import arguments, goes_one_way
@@ -63,10 +64,10 @@ def deciding(
     """
     text = _Text(functions, folder=folder)
     found = Deciding(set(), set())
-    statements = list[ast.AST]()
-    for block in (*blocks, *map(block_of, text.functions)):
-        statements += block
+    around = list(blocks)
+    for block in (*around, *map(block_of, text.makers())):
         _join(found, text.of_block(block))
+    statements = list(chain(*around, *map(block_of, text.functions)))
     return Deciding(*(_made_of(places, statements) for places in found))
 
 
@@ -77,21 +78,22 @@ def makes_each(loops: Iterable[Loop], functions: Iterable[ast.AST]) -> bool:
 
 
 class _Text:
-    """``functions`` are those that may be called."""
+    """``functions`` are those that may be called; such as make no output decide on none."""
 
     def __init__(self, functions: Iterable[ast.AST], *, folder: bool) -> None:
         self.functions = [one for one in functions if isinstance(one, Function)]
         self._folder = folder
-        self._makers: set[str] = set()
+        self._makers: dict[str, list[Function]] = {}
         self._within: dict[ast.AST, Deciding] = {}
-        self._named: dict[str, list[Function]] = {}
-        for function in self.functions:
-            self._named.setdefault(function.name, []).append(function)
         left = {one: list(_calls(one.body)) for one in self.functions}
         while more := [one for one, calls in left.items() if any(map(self._is_made_by, calls))]:
-            self._makers |= {one.name for one in more}
             for one in more:
+                self._makers.setdefault(one.name, []).append(one)
                 del left[one]
+
+    def makers(self) -> Iterator[Function]:
+        """The functions that make outputs, themselves or by what they call."""
+        return chain.from_iterable(self._makers.values())
 
     def of_block(self, block: Sequence[ast.AST], *, follows: bool = False) -> Deciding:
         """What decides in a block; ``follows``: an output is made after it."""
@@ -156,8 +158,7 @@ class _Text:
     def _of_call(self, call: ast.Call) -> Deciding:
         """What decides in a function that is called, by what it is given."""
         found = Deciding(set(), set())
-        name = called_by(call)
-        for function in self._named.get(name, ()) if name in self._makers else ():
+        for function in self._makers.get(called_by(call), ()):
             if function not in self._within:
                 self._within[function] = Deciding(set(), set())  # It may call itself.
                 self._within[function] = self.of_block(function.body)

@@ -221,19 +221,15 @@ class S3Bucket:
 
     def get(self, key: str) -> bytes | None:
         """The whole object, or none. For small objects of the worker's own."""
-        try:
-            body: bytes = self._call("get_object", lambda reply: reply["Body"].read(), Key=key)
-        except _Missing:
-            return None
-        return body
+        return self._bytes(Key=key)
 
     def read(self, key: str, start: int, size: int) -> bytes | None:
         """So many bytes of an object, at least one, from where they ``start``; none without it."""
-        span = f"bytes={start}-{start + size - 1}"
+        return self._bytes(Key=key, Range=f"bytes={start}-{start + size - 1}")
+
+    def _bytes(self, **what: Any) -> bytes | None:
         try:
-            body: bytes = self._call(
-                "get_object", lambda reply: reply["Body"].read(), Key=key, Range=span
-            )
+            body: bytes = self._call("get_object", lambda reply: reply["Body"].read(), **what)
         except _Missing:
             return None
         return body
@@ -260,14 +256,14 @@ class S3Bucket:
 
         With a token, which it will carry, the body is some bytes.
         """
-        crc32 = crc32_of(body) if token else ""
-        carried: dict[str, Any] = {}
+        more = self._lock()
         if token:
-            carried = {"Metadata": {"steadyspot-token": token}, "ChecksumCRC32": crc32}
+            more |= {"Metadata": {"steadyspot-token": token}, "ChecksumCRC32": crc32_of(body)}
 
         def direct() -> str | None:
-            known = token and not self._lock_days
-            return self._direct.put_new(key, token, body, crc32) if known else None
+            if self._lock_days or not token:
+                return None
+            return self._direct.put_new(key, token, body, more["ChecksumCRC32"])
 
         for _ in range(RACES):
             try:
@@ -277,7 +273,7 @@ class S3Bucket:
                     Key=key,
                     Body=body,
                     IfNoneMatch="*",
-                    **{**carried, **self._lock()},
+                    **more,
                 )
                 return True
             except _Exists:

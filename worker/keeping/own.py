@@ -8,12 +8,15 @@ reading is forbidden is told by an object of the run's own.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from steadyspot.worker.errors import Denied
 from steadyspot.worker.keeping.store import Bucket, Head, NoSuchUpload, Part, Sink
 
 WITNESS = "witness"
+
+T = TypeVar("T")
 
 
 class OwnBucket:
@@ -25,39 +28,16 @@ class OwnBucket:
         self._outputs = outputs
 
     def get(self, key: str) -> bytes | None:
-        if not self._is_own(key):
-            return None
-        try:
-            return self._inner.get(key)
-        except Denied as denied:
-            self._check_readable(denied)
-            return None
+        return self._ask(key, lambda: self._inner.get(key))
 
     def read(self, key: str, start: int, size: int) -> bytes | None:
-        if not self._is_own(key):
-            return None
-        try:
-            return self._inner.read(key, start, size)
-        except Denied as denied:
-            self._check_readable(denied)
-            return None
+        return self._ask(key, lambda: self._inner.read(key, start, size))
 
     def fetch(self, key: str, file: Sink) -> None:
-        if not self._is_own(key):
-            return
-        try:
-            self._inner.fetch(key, file)
-        except Denied as denied:
-            self._check_readable(denied)
+        self._ask(key, lambda: self._inner.fetch(key, file))
 
     def head(self, key: str) -> Head | None:
-        if not self._is_own(key):
-            return None
-        try:
-            return self._inner.head(key)
-        except Denied as denied:
-            self._check_readable(denied)
-            return None
+        return self._ask(key, lambda: self._inner.head(key))
 
     def put(self, key: str, body: Any) -> None:
         self._inner.put(key, body)
@@ -85,6 +65,16 @@ class OwnBucket:
     def abort(self, key: str, upload_id: str) -> None:
         if self._is_own(key):
             self._inner.abort(key, upload_id)
+
+    def _ask(self, key: str, ask: Callable[[], T | None]) -> T | None:
+        """What is there under a key of the run's own."""
+        if not self._is_own(key):
+            return None
+        try:
+            return ask()
+        except Denied as denied:
+            self._check_readable(denied)
+            return None
 
     def _is_own(self, key: str) -> bool:
         return key.startswith((self._checkpoints, self._outputs))

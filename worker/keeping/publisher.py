@@ -61,15 +61,14 @@ class Publisher:
         return True
 
     def _put(self, output: Output, data: bytes) -> bool:
-        whole = hashlib.sha256(data).hexdigest() == output.sha256
-        if whole and self._bucket.put_new(output.key, data, output.token):
+        is_whole = hashlib.sha256(data).hexdigest() == output.sha256
+        if is_whole and self._bucket.put_new(output.key, data, output.token):
             return True
         head = self._bucket.head(output.key)
-        if _is_that(head, output):
-            return True
-        if whole and head:
+        if is_whole and head and not _is_that(head, output):
             self._replace(output, data)
-        return whole and head is not None
+            return True
+        return _is_that(head, output)
 
     def _replace(self, output: Output, data: bytes) -> None:
         """Put it where that of a commit lies which was undone."""

@@ -16,8 +16,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import IO, Any, NoReturn, TypeVar
+from typing import IO, Any, TypeVar
 
 from steadyspot.names import BadName, check_name
 from steadyspot.worker.errors import (
@@ -43,6 +42,7 @@ SHARED_BYTES = 64 << 10
 """Of those after them, outputs up to this size share packs."""
 
 PACK_OUTPUTS = 64
+"""So many fill a pack."""
 
 T = TypeVar("T")
 
@@ -137,14 +137,12 @@ class Staging:
     path: str
     done: Callable[[], None]
 
-    def settle(self, stage: Callable[[], Output]) -> None:
-        """Tell whoever waits for it what ``stage`` gives or raises."""
-        try:
-            output = stage()
-        except BaseException as error:
-            self.upload.future.set_exception(error)
+    def settle(self, outcome: Output | BaseException) -> None:
+        """Tell whoever waits for it that it is staged, or why it is not."""
+        if isinstance(outcome, Output):
+            self.upload.future.set_result(outcome)
         else:
-            self.upload.future.set_result(output)
+            self.upload.future.set_exception(outcome)
         try:
             self.done()
         except OSError:
@@ -192,7 +190,7 @@ class Uploader:
         with self._lock:
             self.under_way[upload.token] = upload
         if before < ALONE or _size(path) > SHARED_BYTES:
-            self.pool.submit(one.settle, lambda: self._read(upload, path, self._send))
+            self.pool.submit(self._stage, one)
             return upload
         with self._lock:
             self._waiting.append(one)
@@ -256,9 +254,9 @@ class Uploader:
         staged: list[tuple[Staging, Output]] = []
         for one in waiting:
             try:
-                data = self._read(one.upload, one.path, _small)
+                data = self._read(one, _small)
             except Exception as error:
-                one.settle(partial(_raise, error))
+                one.settle(error)
             else:
                 staged.append((one, _output_in_pack(one.upload, len(pack), data)))
                 pack += data
@@ -268,21 +266,30 @@ class Uploader:
                 self._bucket.put(key, bytes(pack))
         except Exception as error:
             for one, _ in staged:
-                one.settle(partial(_raise, error))
+                one.settle(error)
         else:
             for one, output in staged:
-                one.settle(partial(replace, output, pack=key))
+                one.settle(replace(output, pack=key))
 
-    def _read(self, upload: Upload, path: str, use: Callable[[Upload, IO[bytes]], T]) -> T:
-        """What ``use`` makes of a file. Raises ``Misuse`` where it cannot be read."""
+    def _stage(self, one: Staging) -> None:
+        """Upload a file by itself."""
         try:
-            with self._patience.call(lambda: _opened(path)) as file:
-                return use(upload, file)
+            output = self._read(one, self._send)
+        except BaseException as error:
+            one.settle(error)
+        else:
+            one.settle(output)
+
+    def _read(self, one: Staging, use: Callable[[Upload, IO[bytes]], T]) -> T:
+        """What ``use`` makes of the file. Raises ``Misuse`` where it cannot be read."""
+        try:
+            with self._patience.call(lambda: _opened(one.path)) as file:
+                return use(one.upload, file)
         except OSError as error:
             if shortage(error) is not None:
                 raise
             raise Misuse(
-                f"The output '{upload.name}' cannot be read: {error.strerror}.",
+                f"The output '{one.upload.name}' cannot be read: {error.strerror}.",
                 "Let the job write it as a plain file and leave it in place.",
             ) from None
 
@@ -403,10 +410,6 @@ def _small(upload: Upload, file: IO[bytes]) -> bytes:
 def _output_in_pack(upload: Upload, start: int, data: bytes) -> Output:
     sha256 = hashlib.sha256(data).hexdigest()
     return Output(upload.name, upload.key, "", upload.token, len(data), sha256, "", (), start=start)
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
 
 
 def _changed(upload: Upload) -> Misuse:

@@ -60,6 +60,15 @@ def attempt(
     )
 
 
+def visible(world: World) -> dict[str, bytes]:
+    """What people see of the run, by name, its completion record among it."""
+    return {
+        key.removeprefix(PREFIX): data
+        for key, (data, _) in world.objects.items()
+        if key.startswith(PREFIX)
+    }
+
+
 def content(unit: str) -> bytes:
     """What a unit's output holds, whoever makes it."""
     return f"the output of {unit}".encode()

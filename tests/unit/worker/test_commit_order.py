@@ -22,6 +22,7 @@ from tests.unit.worker.runs import (
     new_world,
     stage,
     stage_in_pack,
+    visible,
     work,
 )
 
@@ -33,22 +34,20 @@ ways = pytest.mark.parametrize("way", [stage, stage_in_pack])
 def check_complete(world: World) -> None:
     assert world.item["status"] == "complete"
     assert world.completed == 1
-    visible = {
-        k.removeprefix(PREFIX): v[0] for k, v in world.objects.items() if k.startswith(PREFIX)
-    }
-    body = visible.pop(COMPLETION)
-    assert visible == {f"{unit}.txt": content(unit) for unit in UNITS}
+    seen = visible(world)
+    body = seen.pop(COMPLETION)
+    assert seen == {f"{unit}.txt": content(unit) for unit in UNITS}
     assert world.item["completion"]["sha256"] == hashlib.sha256(body).hexdigest()
     listed = {o["name"]: o["sha256"] for o in json.loads(body)["outputs"]}
-    assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in visible.items()}
+    assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in seen.items()}
 
 
 def check_nothing_half(world: World) -> None:
     """Objects are visible only once the commit was decided."""
-    visible = [key for key in world.objects if key.startswith(PREFIX)]
-    assert not visible or world.item["status"] in ("committing", "complete")
-    if PREFIX + COMPLETION in visible:
-        assert len(visible) == len(UNITS) + 1
+    seen = visible(world)
+    assert not seen or world.item["status"] in ("committing", "complete")
+    if COMPLETION in seen:
+        assert len(seen) == len(UNITS) + 1
 
 
 @ways
@@ -232,7 +231,7 @@ def test_a_zombie_puts_nothing_of_a_run_that_is_complete_and_was_taken_away() ->
 
     while turns.step("zombie"):
         pass
-    assert not [key for key in world.objects if key.startswith(PREFIX) and key.endswith(".txt")]
+    assert visible(world).keys() == {COMPLETION}
 
 
 def broken_off_in_the_commit(after: int) -> World:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from steadyspot.contract import COMPLETION, Env, Reason, output_prefix
+from steadyspot.contract import COMPLETION, Reason
 from steadyspot.worker.errors import Denied
 from steadyspot.worker.keeping.checkpoint import Ledger, encode, manifest, seal
 from steadyspot.worker.keeping.in_hand import InHand
@@ -21,7 +21,7 @@ from steadyspot.worker.keeping.uploads import ALONE, PACK_OUTPUTS, SHARED_BYTES
 from steadyspot.worker.log import Log
 from steadyspot.worker.options import Options
 from tests.unit.worker.fakes import FakeAws, FakeBucket, Gate, IdleJob, World, straight
-from tests.unit.worker.runs import ENVIRONMENT, new_world
+from tests.unit.worker.runs import ENVIRONMENT, new_world, visible
 from tests.unit.worker.test_checkpoint import output
 
 UPLOADS = 4
@@ -87,13 +87,7 @@ def make(keeper: Keeper, name: str, content: bytes, unit: str = "one") -> None:
 
 def published(world: World) -> dict[str, bytes]:
     """What the run's outputs hold, by name."""
-    prefix = output_prefix(ENVIRONMENT[Env.JOB], ENVIRONMENT[Env.RUN_KEY])
-    found = {key.removeprefix(prefix): data for key, (data, _) in world.objects.items()}
-    return {
-        name: data
-        for name, data in found.items()
-        if not name.startswith("checkpoints/") and name != COMPLETION
-    }
+    return {name: data for name, data in visible(world).items() if name != COMPLETION}
 
 
 def test_large_outputs_of_a_unit_take_three_calls_each_side_by_side(tmp_path: Path) -> None:
